@@ -1,0 +1,1 @@
+"""The method in torch: prompts, guidance, adapters, fusion, UTPL and losses on an unmodified open_clip."""

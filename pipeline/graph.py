@@ -1,0 +1,180 @@
+"""The pipeline on one page: every stage, what it reads and what its version is.
+
+Light on purpose: `ezhoi status` plans a run from this page without importing torch. `pipeline/stages/<name>.py` holds the
+stage's `run(work) -> metrics`. Raise a stage's version when its code changes what it makes from the same inputs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import Config
+from pipeline.errors import EzhoiError
+
+PACKAGED = {"tiny": Path(__file__).parent / "world" / "tiny_clip.safetensors"}
+"""Weights that come with the project: their content counts, not their name."""
+CLIP = ("clip.architecture", "clip.weights", "clip.image_size")
+
+
+@dataclass(frozen=True)
+class Input:
+    """An artifact a stage reads, or the part of it whose files match one of the `part` patterns.
+
+    Only the digests of the named files count, so a stage stays fresh when another part of its input changes.
+    """
+
+    stage: str
+    part: tuple[str, ...] = ("*",)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Declaration of a stage: `reads` are the dotted config keys that enter its fingerprint."""
+
+    name: str
+    version: int
+    reads: tuple[str, ...]
+    inputs: tuple[Input, ...] = ()
+    files: tuple[str, ...] = ()
+    """Config keys that hold the path of a file whose content enters the fingerprint (and whose path does not)."""
+    says: str = ""
+
+    def config_subset(self, config: Config) -> dict[str, object]:
+        """What the stage reads of the configuration, as plain JSON; file paths are left out."""
+        files = self.source_files(config)
+        return config.subset([key for key in self.reads if key not in files])
+
+    def source_files(self, config: Config) -> dict[str, Path]:
+        """The files outside of the store that the stage reads: {config key: path}."""
+        found = {}
+        for key in self.files:
+            value: Any = config
+            for part in key.split("."):
+                value = getattr(value, part)
+            if value in PACKAGED:
+                found[key] = PACKAGED[str(value)]
+            elif isinstance(value, Path) or (isinstance(value, str) and value.endswith((".safetensors", ".pt", ".bin"))):
+                found[key] = Path(value)
+        return found
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage(
+        name="annotations",
+        version=1,
+        reads=("data.source", "data.world"),
+        files=("data.root",),
+        says="images, pairs and classes as Parquet",
+    ),
+    Stage(
+        name="detections",
+        version=1,
+        reads=("detections.source", "detections.jitter", "detections.miss", "detections.false_boxes", "seed"),
+        files=("detections.path",),
+        inputs=(Input("annotations", ("images.parquet", "pairs.parquet", "objects.parquet")),),
+        says="boxes, labels and scores of every image",
+    ),
+    Stage(
+        name="descriptions",
+        version=1,
+        reads=("descriptions.source", "descriptions.template", "llm"),
+        files=("descriptions.edits",),
+        inputs=(Input("annotations", ("classes.parquet",)),),
+        says="one visual description a class, with provenance",
+    ),
+    Stage(
+        name="text_embeddings",
+        version=1,
+        reads=("clip.architecture", "clip.weights", "setting"),
+        files=("clip.weights",),
+        inputs=(Input("descriptions"), Input("annotations", ("classes.parquet",))),
+        says="CLIP embeddings of phrases, descriptions and object names",
+    ),
+    Stage(
+        name="image_embeddings",
+        version=1,
+        reads=CLIP,
+        files=("clip.weights",),
+        inputs=(Input("annotations", ("images.parquet", "pixels-*")),),
+        says="frozen CLIP image tokens",
+    ),
+    Stage(
+        name="disparities",
+        version=1,
+        reads=("disparities", "llm", "clip.architecture", "clip.weights"),
+        files=("clip.weights",),
+        inputs=(Input("text_embeddings"), Input("descriptions")),
+        says="how each unseen class differs from its nearest seen class, embedded",
+    ),
+    Stage(
+        name="seen",
+        version=1,
+        reads=(*CLIP, "pairing", "model", "seen", "setting", "seed"),
+        files=("clip.weights",),
+        inputs=(
+            Input("annotations", ("images.parquet", "pairs.parquet", "classes.parquet", "pixels-train-*")),
+            Input("detections", ("train.parquet",)),
+            Input("image_embeddings", ("train-*",)),
+            Input("text_embeddings", ("seen-*", "objects.parquet")),
+        ),
+        says="prompts, guidance, adapters and fusion trained on the seen classes",
+    ),
+    Stage(
+        name="pair_features",
+        version=1,
+        reads=(*CLIP, "pairing", "model"),
+        files=("clip.weights",),
+        inputs=(
+            Input("seen"),
+            Input("annotations", ("images.parquet", "pairs.parquet", "pixels-*")),
+            Input("detections"),
+            Input("image_embeddings"),
+            Input("text_embeddings", ("objects.parquet",)),
+        ),
+        says="fused features of all pairs, train and test",
+    ),
+    Stage(
+        name="utpl",
+        version=1,
+        reads=("clip.architecture", "clip.weights", "model", "utpl", "seen.tau", "seen.focal", "setting", "seed"),
+        files=("clip.weights",),
+        inputs=(Input("seen"), Input("pair_features", ("train-*",)), Input("text_embeddings"), Input("disparities")),
+        says="unseen classes adapted from seen ones, text only",
+    ),
+    Stage(
+        name="evaluation",
+        version=1,
+        reads=("evaluation", "setting", "data.source", "data.world"),
+        inputs=(
+            Input("utpl"),
+            Input("seen"),
+            Input("pair_features", ("test-*",)),
+            Input("annotations", ("images.parquet", "pairs.parquet", "classes.parquet", "pixels-test-*")),
+            Input("text_embeddings", ("seen-*", "unseen-*")),
+        ),
+        says="predictions, mAP and the report",
+    ),
+)
+NAMES: tuple[str, ...] = tuple(stage.name for stage in STAGES)
+
+
+def stage(name: str) -> Stage:
+    """The stage of that name; EzhoiError naming the valid ones otherwise."""
+    for candidate in STAGES:
+        if candidate.name == name:
+            return candidate
+    raise EzhoiError(f"no stage {name!r}; stages: {', '.join(NAMES)}")
+
+
+def needed_for(targets: tuple[str, ...]) -> tuple[Stage, ...]:
+    """`targets` and everything upstream of them, in running order."""
+    wanted = set()
+    pending = [stage(name) for name in targets]
+    while pending:
+        current = pending.pop()
+        if current.name not in wanted:
+            wanted.add(current.name)
+            pending += [stage(edge.stage) for edge in current.inputs]
+    return tuple(s for s in STAGES if s.name in wanted)

@@ -1,0 +1,1 @@
+"""The artifact store: content-addressed, atomic, verified. Knows nothing of stages or schedulers."""

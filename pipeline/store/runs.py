@@ -1,0 +1,84 @@
+"""Records of runs: which artifacts a run made or reused. What `gc` keeps, and what lineage can be read from afterwards."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import uuid
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from pipeline.store.artifact import Artifact
+from pipeline.store.store import Store
+
+
+@dataclass
+class RunRecord:
+    """One run of the pipeline, kept as `<root>/.runs/<id>.json` and rewritten after every stage."""
+
+    id: str
+    profile: str
+    started_at: str
+    stages: dict[str, str] = field(default_factory=dict)
+    """{stage: fingerprint}"""
+    hits: list[str] = field(default_factory=list)
+    state: str = "running"
+
+    def save(self, store: Store) -> None:
+        path = store.root / ".runs" / f"{self.id}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".part")
+        temporary.write_text(json.dumps(asdict(self), indent=1))
+        temporary.replace(path)
+
+
+def new(profile: str) -> RunRecord:
+    """A record that starts now."""
+    now = dt.datetime.now(dt.UTC)
+    return RunRecord(id=f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}", profile=profile, started_at=now.isoformat())
+
+
+def records(store: Store) -> list[RunRecord]:
+    """All run records, oldest first; unreadable ones are left out."""
+    found = []
+    for path in sorted((store.root / ".runs").glob("*.json")):
+        try:
+            found.append(RunRecord(**json.loads(path.read_text())))
+        except (ValueError, TypeError, OSError):
+            continue
+    return found
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """What a collection would remove."""
+
+    artifacts: tuple[Artifact, ...]
+    folders: tuple[Path, ...]
+    bytes: int
+    runs: tuple[str, ...]
+
+
+def garbage(store: Store, *, keep_runs: int) -> Garbage:
+    """Artifacts that none of the last `keep_runs` runs (of each profile) used, and abandoned work."""
+    by_profile: dict[str, list[RunRecord]] = {}
+    for record in records(store):
+        by_profile.setdefault(record.profile, []).append(record)
+    kept = [r for runs in by_profile.values() for r in (runs[-keep_runs:] if keep_runs else [])]
+    used = {(stage, fingerprint) for r in kept for stage, fingerprint in r.stages.items()}
+    dropped = [r.id for runs in by_profile.values() for r in runs if r not in kept]
+    unused = [a for a in store.artifacts() if (a.stage, a.fingerprint) not in used]
+    work = [p for p in (store.root / ".work").glob("*") if p.is_dir() and not _busy(p)]
+    size = sum(a.manifest.bytes for a in unused) + sum(f.stat().st_size for w in work for f in w.rglob("*") if f.is_file())
+    return Garbage(tuple(unused), tuple(work), size, tuple(dropped))
+
+
+def _busy(folder: Path) -> bool:
+    import fcntl
+
+    try:
+        with folder.with_name(f"{folder.name}.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return False
+    except BlockingIOError:
+        return True

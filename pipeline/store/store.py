@@ -1,0 +1,213 @@
+"""The store: look up, work, publish, verify, list.
+
+    <root>/<stage>/<fingerprint>/{data files, manifest.json}     done, if and only if the manifest exists
+    <root>/.work/<fingerprint>/{out, scratch, lock}              in progress; one writer
+    <root>/.seals/<fingerprint>.json                             file stats when the digests last held
+
+Publishing renames the whole `out` folder, manifest included, in one step: a kill leaves the old state or the new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from pipeline.errors import StoreError
+from pipeline.store import digest
+from pipeline.store.artifact import Artifact
+from pipeline.store.manifest import NAME, FileRecord, Manifest
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The two folders of a stage at work."""
+
+    out: Path
+    scratch: Path
+
+
+class Store:
+    """A store under a local folder, made on first use."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root).absolute()
+
+    # --- reading -----------------------------------------------------------------------------------------------
+
+    def get(self, stage: str, fingerprint: str) -> Artifact | None:
+        """The artifact if its manifest exists and can be read; its files are not checked."""
+        folder = self.root / stage / fingerprint
+        try:
+            return Artifact(folder, Manifest.model_validate_json((folder / NAME).read_bytes()))
+        except FileNotFoundError:
+            return None
+        except (ValidationError, OSError):
+            return None
+
+    def lookup(self, stage: str, fingerprint: str) -> tuple[Artifact | None, list[str]]:
+        """The artifact if it exists and all its files are intact, and what is wrong with it otherwise.
+
+        A file is hashed again only if its size, time of change or inode differ from when it last matched its digest.
+        """
+        artifact = self.get(stage, fingerprint)
+        if artifact is None:
+            broken = (self.root / stage / fingerprint).is_dir()
+            return None, [f"{self.root / stage / fingerprint / NAME}: missing or unreadable"] if broken else []
+        faults = self.faults(artifact)
+        return (None, faults) if faults else (artifact, [])
+
+    def faults(self, artifact: Artifact, *, rehash: bool = False) -> list[str]:
+        """What is wrong with an artifact's files, one line a file; empty if nothing is."""
+        seals = {} if rehash else self._seals(artifact.fingerprint)
+        found, now = [], {}
+        for record in artifact.manifest.files:
+            path = artifact.folder / record.name
+            try:
+                stat = path.stat()
+            except OSError:
+                found.append(f"{path}: missing")
+                continue
+            now[record.name] = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+            if stat.st_size != record.bytes:
+                found.append(f"{path}: damaged, has {stat.st_size} bytes and not {record.bytes}")
+            elif seals.get(record.name) != now[record.name] and digest.of_file(path) != record.digest:
+                found.append(f"{path}: damaged, its content does not match its digest")
+        if not found and seals != now:
+            self._seal(artifact.fingerprint, now)
+        return found
+
+    def artifacts(self, stage: str | None = None) -> list[Artifact]:
+        """All published artifacts, oldest first."""
+        pattern = f"{stage or '*'}/*/{NAME}"
+        found = [self.get(p.parent.parent.name, p.parent.name) for p in self.root.glob(pattern)]
+        return sorted((a for a in found if a is not None), key=lambda a: (a.manifest.made_at, a.fingerprint))
+
+    def find(self, prefix: str) -> Artifact:
+        """The one artifact whose fingerprint, or `stage/fingerprint`, starts so; a bare stage name means its newest."""
+        stage, _, start = prefix.rpartition("/")
+        matches = [a for a in self.artifacts(stage or None) if a.fingerprint.startswith(start)]
+        if not stage and (newest := self.artifacts(prefix)):
+            return newest[-1]
+        if len(matches) != 1:
+            problem = "no artifact" if not matches else f"{len(matches)} artifacts"
+            raise StoreError(f"{problem} under {self.root} with fingerprint {prefix!r}. See `ezhoi artifacts list`.")
+        return matches[0]
+
+    # --- writing -----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def workspace(self, fingerprint: str) -> Iterator[Workspace]:
+        """Lock the work in progress on a fingerprint; waits while another process is at it. `out` starts empty."""
+        folder = self.root / ".work" / fingerprint
+        with self._writable(folder):
+            (folder / "scratch").mkdir(parents=True, exist_ok=True)
+        lock = (folder.parent / f"{fingerprint}.lock").open("a")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            shutil.rmtree(folder / "out", ignore_errors=True)
+            with self._writable(folder):
+                (folder / "out").mkdir(parents=True, exist_ok=True)
+                (folder / "scratch").mkdir(exist_ok=True)
+            yield Workspace(folder / "out", folder / "scratch")
+        finally:
+            lock.close()
+
+    def publish(self, workspace: Workspace, manifest: Manifest) -> Artifact:
+        """Make the work's `out` folder the artifact, atomically, and forget its scratch."""
+        target = self.root / manifest.stage / manifest.fingerprint
+        with self._writable(target):
+            text = manifest.model_dump_json(indent=1)
+            with (workspace.out / NAME).open("w") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            for record in manifest.files:
+                with (workspace.out / record.name).open("rb") as data:
+                    os.fsync(data.fileno())
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._discard(target)
+            workspace.out.rename(target)
+            _sync_folder(target.parent)
+        shutil.rmtree(workspace.out.parent, ignore_errors=True)
+        artifact = Artifact(target, manifest)
+        self._seal_as_is(artifact)
+        return artifact
+
+    def remove(self, artifact: Artifact) -> None:
+        """Delete an artifact: its manifest first, so that a kill never leaves half of one."""
+        self._discard(artifact.folder)
+        (self.root / ".seals" / f"{artifact.fingerprint}.json").unlink(missing_ok=True)
+
+    def _discard(self, folder: Path) -> None:
+        if folder.exists():
+            (folder / NAME).unlink(missing_ok=True)
+            shutil.rmtree(folder)
+
+    # --- seals: stats of files whose digests held ---------------------------------------------------------------
+
+    def _seals(self, fingerprint: str) -> dict[str, list[int]]:
+        try:
+            value = json.loads((self.root / ".seals" / f"{fingerprint}.json").read_text())
+        except (OSError, ValueError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    def _seal(self, fingerprint: str, stats: dict[str, list[int]]) -> None:
+        path = self.root / ".seals" / f"{fingerprint}.json"
+        with contextlib.suppress(OSError):  # a read-only store is still readable: it is only slower
+            path.parent.mkdir(exist_ok=True)
+            temporary = path.with_suffix(f".{os.getpid()}")
+            temporary.write_text(json.dumps(stats))
+            temporary.replace(path)
+
+    def _seal_as_is(self, artifact: Artifact) -> None:
+        stats = {f.name: (artifact.folder / f.name).stat() for f in artifact.manifest.files}
+        self._seal(artifact.fingerprint, {n: [s.st_size, s.st_mtime_ns, s.st_ino] for n, s in stats.items()})
+
+    @contextmanager
+    def _writable(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise StoreError(f"no space left for {path}. Free some (`ezhoi artifacts gc`) and run again.") from error
+            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+                raise StoreError(
+                    f"the artifact store {self.root} cannot be written ({error.strerror}: {error.filename}). "
+                    "Make it writable, or choose another with --set store.root=FOLDER."
+                ) from error
+            raise
+
+
+def describe_files(folder: Path) -> tuple[FileRecord, ...]:
+    """Records of all files under a folder: sizes, digests, and rows and columns of Parquet files."""
+    records = []
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != NAME):
+        rows, columns = None, None
+        if path.suffix == ".parquet":
+            import pyarrow.parquet as pq
+
+            parquet = pq.ParquetFile(path)
+            rows = parquet.metadata.num_rows
+            columns = {field.name: str(field.type) for field in parquet.schema_arrow}
+        name = str(path.relative_to(folder))
+        records.append(FileRecord(name=name, bytes=path.stat().st_size, digest=digest.of_file(path), rows=rows, columns=columns))
+    return tuple(records)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
