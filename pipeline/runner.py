@@ -1,0 +1,189 @@
+"""Run stages: ask the store, compute what it lacks, publish. Knows every stage by name only; needs no server."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib
+import logging
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from pipeline import provenance
+from pipeline.config import Config
+from pipeline.errors import DataError, EzhoiError
+from pipeline.graph import Stage, needed_for
+from pipeline.store import digest, runs
+from pipeline.store.artifact import Artifact
+from pipeline.store.manifest import InputRecord, Manifest, fingerprint
+from pipeline.store.store import Store, describe_files
+from pipeline.work import Progress, Work, silent
+
+log = logging.getLogger("ezhoi.runner")
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """What determines a stage's artifact, and the fingerprint of it all."""
+
+    config: dict[str, object]
+    sources: dict[str, str]
+    inputs: tuple[InputRecord, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A stage's artifact, and whether it was there already."""
+
+    stage: str
+    artifact: Artifact
+    hit: bool
+    faults: tuple[str, ...] = ()
+    """Why an artifact that was there could not be used."""
+
+
+def ingredients(stage: Stage, *, config: Config, inputs: Mapping[str, Artifact]) -> Ingredients:
+    """Resolve what a stage reads; DataError if a file that the configuration names does not exist."""
+    sources = {}
+    for key, path in stage.source_files(config).items():
+        if not path.exists():
+            raise DataError(f"stage {stage.name}: {key} = {path} does not exist")
+        sources[key] = digest.of_path(path)
+    records = tuple(
+        InputRecord(
+            stage=edge.stage,
+            part=edge.part,
+            fingerprint=inputs[edge.stage].fingerprint,
+            digest=inputs[edge.stage].manifest.part_digest(edge.part),
+        )
+        for edge in stage.inputs
+    )
+    subset = stage.config_subset(config)
+    name = fingerprint(
+        stage=stage.name,
+        version=stage.version,
+        config=subset,
+        sources=sources,
+        inputs=[(r.stage, r.digest) for r in records],
+    )
+    return Ingredients(subset, sources, records, name)
+
+
+def execute(
+    stage: Stage,
+    *,
+    config: Config,
+    store: Store,
+    inputs: Mapping[str, Artifact],
+    progress: Progress = silent,
+    force: bool = False,
+) -> Outcome:
+    """The stage's artifact: from the store if it is there and intact, computed otherwise.
+
+    With `force` it is computed even so. Two processes that want the same artifact compute it once.
+    """
+    need = ingredients(stage, config=config, inputs=inputs)
+    if not force:
+        artifact, faults = store.lookup(stage.name, need.fingerprint)
+        if artifact is not None:
+            return Outcome(stage.name, artifact, hit=True)
+        for fault in faults:
+            log.warning("%s: %s; the stage runs again", stage.name, fault)
+    else:
+        faults = []
+    with store.workspace(need.fingerprint) as space:
+        artifact, _ = store.lookup(stage.name, need.fingerprint)
+        if artifact is not None and not force:  # another process made it while we waited for the lock
+            return Outcome(stage.name, artifact, hit=True)
+        work = Work(
+            stage=stage.name, config=config, inputs=inputs, out=space.out, scratch=space.scratch, progress_to=progress
+        )
+        module = importlib.import_module(f"pipeline.stages.{stage.name}")
+        metrics = module.run(work)
+        artifact = store.publish(space, _manifest(stage, config, need, work, metrics))
+    return Outcome(stage.name, artifact, hit=False, faults=tuple(faults))
+
+
+def _manifest(stage: Stage, config: Config, need: Ingredients, work: Work, metrics: dict[str, object]) -> Manifest:
+    files = describe_files(work.out)
+    if not files:
+        raise EzhoiError(f"stage {stage.name} made no file")
+    commit, dirty = provenance.git_state()
+    return Manifest(
+        stage=stage.name,
+        version=stage.version,
+        fingerprint=need.fingerprint,
+        digest=digest.of_files((f.name, f.digest) for f in files),
+        config=need.config,
+        sources=need.sources,
+        inputs=need.inputs,
+        files=files,
+        metrics=metrics,
+        seconds={kind: round(value, 3) for kind, value in work.clock.seconds.items()},
+        made_at=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
+        host=provenance.host(),
+        device=config.device,
+        packages=provenance.packages(),
+        seed=config.seed,
+        git_commit=commit,
+        git_dirty=dirty,
+        code=provenance.code_digest(stage.name),
+    )
+
+
+@dataclass
+class Run:
+    """A run in progress: executes stages in order and keeps the run's record in the store."""
+
+    config: Config
+    store: Store
+    force: Collection[str] = ()
+    progress: Progress = silent
+    artifacts: dict[str, Artifact] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.record = runs.new(self.config.profile)
+
+    def step(self, stage: Stage) -> Outcome:
+        """Execute one stage whose inputs have been executed."""
+        outcome = execute(
+            stage,
+            config=self.config,
+            store=self.store,
+            inputs={edge.stage: self.artifacts[edge.stage] for edge in stage.inputs},
+            progress=self.progress,
+            force=stage.name in self.force,
+        )
+        self.artifacts[stage.name] = outcome.artifact
+        self.record.stages[stage.name] = outcome.artifact.fingerprint
+        if outcome.hit:
+            self.record.hits.append(stage.name)
+        self.record.save(self.store)
+        return outcome
+
+    def finish(self, state: str) -> None:
+        """Close the record."""
+        self.record.state = state
+        self.record.save(self.store)
+
+
+def run(
+    config: Config,
+    *,
+    targets: tuple[str, ...] = ("evaluation",),
+    force: Collection[str] = (),
+    progress: Progress = silent,
+    on_outcome: Callable[[Outcome], None] = lambda outcome: None,
+) -> dict[str, Outcome]:
+    """Execute the targets and everything they need in this process, in order."""
+    steps = Run(config, Store(config.store.root), force, progress)
+    outcomes: dict[str, Outcome] = {}
+    state = "failed"
+    try:
+        for stage in needed_for(targets):
+            outcomes[stage.name] = steps.step(stage)
+            on_outcome(outcomes[stage.name])
+        state = "completed"
+    finally:
+        steps.finish(state)
+    return outcomes
