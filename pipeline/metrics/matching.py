@@ -1,0 +1,129 @@
+"""Which detections are true positives, by the rule all HICO-DET evaluators share.
+
+Inside one class and one image, the overlap of a detected pair with an annotated pair is the smaller of the human IoU
+and the object IoU. A detection is compared with the annotation it overlaps best and with no other (the first one when
+two overlap equally): if a better-ranked detection already has that annotation, it is a false positive, even when a
+second annotation would fit. So no sequential loop is needed: the true positive of an annotation is the first detection
+in rank order whose best annotation it is and whose overlap passes the threshold.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.metrics.boxes import Floats, iou
+
+_CANDIDATES_AT_ONCE = 2_000_000
+"""Detection-annotation candidates compared in one go: bounds memory near 200 MB on crowded images."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """Human-object pairs, one row each, detected or annotated."""
+
+    image: NDArray[np.int64]
+    """``[n]`` image ids."""
+    hoi: NDArray[np.int64]
+    """``[n]`` class ids."""
+    human: Floats
+    """``[n, 4]`` human boxes."""
+    object: Floats
+    """``[n, 4]`` object boxes."""
+
+    def __len__(self) -> int:
+        return len(self.hoi)
+
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> "Pairs":
+        """The chosen rows, in the chosen order."""
+        return Pairs(image=self.image[rows], hoi=self.hoi[rows], human=self.human[rows], object=self.object[rows])
+
+
+def rank(detections: Pairs, scores: Floats) -> NDArray[np.int64]:
+    """``[n]`` row numbers by class, then score descending, then image, then row: a total order, ties included."""
+    return np.lexsort((detections.image, -scores, detections.hoi))
+
+
+def match(detections: Pairs, truth: Pairs, *, threshold: float, strict: bool) -> NDArray[np.bool_]:
+    """True positives among ``detections``, which must come in the order of :func:`rank`.
+
+    Arguments:
+        detections: ``[n]`` ranked detections of any classes and images.
+        truth: ``[m]`` annotations; their order decides between equal overlaps.
+        threshold: the overlap a true positive needs.
+        strict: whether the overlap must exceed the threshold (``>``) or may equal it (``>=``).
+
+    Returns:
+        ``[n]`` flags.
+    """
+    best, overlap = best_truth(detections, truth)
+    passed = np.flatnonzero((best >= 0) & ((overlap > threshold) if strict else (overlap >= threshold)))
+    # Written backwards, so that the best-ranked detection of an annotation is the one that stays.
+    winner = np.full(len(truth), -1, dtype=np.int64)
+    winner[best[passed[::-1]]] = passed[::-1]
+    hits = np.zeros(len(detections), dtype=np.bool_)
+    hits[winner[winner >= 0]] = True
+    return hits
+
+
+def best_truth(detections: Pairs, truth: Pairs) -> tuple[NDArray[np.int64], Floats]:
+    """The annotation of the same class and image that each detection overlaps best.
+
+    Returns:
+        ``[n]`` row numbers in ``truth`` (-1 where the image has no annotation of the class) and ``[n]`` overlaps.
+    """
+    order, first, count = _candidates(detections, truth)
+    best = np.full(len(detections), -1, dtype=np.int64)
+    overlap = np.zeros(len(detections), dtype=np.float64)
+    rows = np.flatnonzero(count)
+    ends = np.cumsum(count[rows])
+    begin = 0
+    while begin < len(rows):
+        done = int(ends[begin - 1]) if begin else 0
+        end = max(begin + 1, int(np.searchsorted(ends, done + _CANDIDATES_AT_ONCE, side="right")))
+        chunk = rows[begin:end]
+        best[chunk], overlap[chunk] = _best_of_chunk(detections, truth, chunk, order, first[chunk], count[chunk])
+        begin = end
+    return best, overlap
+
+
+def _candidates(detections: Pairs, truth: Pairs) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """``truth`` rows sorted by (class, image), and for each detection where its candidates start and how many."""
+    # Image ids may be any integers, so they are renumbered before class and image are packed into one key.
+    images = np.unique(truth.image)
+    stride = np.int64(len(images) + 1)
+    key = truth.hoi * stride + np.searchsorted(images, truth.image)
+    order = np.argsort(key, kind="stable")
+    sorted_key = key[order]
+    place = np.searchsorted(images, detections.image)
+    known = place < len(images)
+    known[known] = images[place[known]] == detections.image[known]
+    wanted = detections.hoi * stride + np.where(known, place, len(images))
+    first = np.searchsorted(sorted_key, wanted, side="left")
+    count = np.searchsorted(sorted_key, wanted, side="right") - first
+    return order, first, count
+
+
+def _best_of_chunk(
+    detections: Pairs,
+    truth: Pairs,
+    rows: NDArray[np.int64],
+    order: NDArray[np.int64],
+    first: NDArray[np.int64],
+    count: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], Floats]:
+    """Best annotation and overlap for some detections; candidates of one detection lie side by side."""
+    starts = np.cumsum(count) - count
+    owner = np.repeat(np.arange(len(rows)), count)
+    candidate = order[np.arange(int(count.sum())) - np.repeat(starts - first, count)]
+    detection = rows[owner]
+    overlap = np.minimum(
+        iou(detections.human[detection], truth.human[candidate]),
+        iou(detections.object[detection], truth.object[candidate]),
+    )
+    highest = np.maximum.reduceat(overlap, starts)
+    is_best = np.flatnonzero(overlap == highest[owner])
+    # The first of several equal candidates wins; written backwards for that.
+    best = np.empty(len(rows), dtype=np.int64)
+    best[owner[is_best[::-1]]] = candidate[is_best[::-1]]
+    return best, highest

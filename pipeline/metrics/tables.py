@@ -1,0 +1,94 @@
+"""Reading predictions and annotations out of data frames, with errors that name the row and the class."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.metrics.boxes import Floats
+from pipeline.metrics.matching import Pairs
+
+HUMAN_BOX = ("hx1", "hy1", "hx2", "hy2")
+OBJECT_BOX = ("ox1", "oy1", "ox2", "oy2")
+
+
+def class_ids(classes: Sequence[int]) -> NDArray[np.int64]:
+    """The classes to evaluate, as given.
+
+    Raises:
+        ValueError: there is none, or one comes twice.
+    """
+    ids = np.asarray(list(classes), dtype=np.int64)
+    values, counts = np.unique(ids, return_counts=True)
+    if len(ids) == 0 or (counts > 1).any():
+        fault = f"class {values[counts > 1][0]} comes twice" if len(ids) else "none given"
+        raise ValueError(f"classes to evaluate: {fault}; give every hoi_id once")
+    return ids
+
+
+def read_pairs(frame: pd.DataFrame, classes: NDArray[np.int64], *, table: str) -> Pairs:
+    """The pairs of a table with ``image_id``, ``hoi_id`` and the eight box columns.
+
+    Arguments:
+        frame: the table; other columns are ignored.
+        classes: the ``hoi_id`` that may occur.
+        table: what the table is called in error messages.
+
+    Raises:
+        ValueError: a column is missing or not of whole numbers, a class is unknown, or a box is not finite or has
+            x2 <= x1 or y2 <= y1.
+    """
+    missing = [column for column in ("image_id", "hoi_id", *HUMAN_BOX, *OBJECT_BOX) if column not in frame]
+    if missing:
+        raise ValueError(f"{table}: no column {', '.join(missing)}; columns are {', '.join(map(str, frame.columns))}")
+    hoi = _integers(frame, "hoi_id", table)
+    known = f"known are {len(classes)} classes from {classes.min()} to {classes.max()}"
+    _refuse(~np.isin(hoi, classes), hoi, table, lambda row: f"unknown class, {known}")
+    human = _boxes(frame, HUMAN_BOX, hoi, table, "human")
+    thing = _boxes(frame, OBJECT_BOX, hoi, table, "object")
+    return Pairs(image=_integers(frame, "image_id", table), hoi=hoi, human=human, object=thing)
+
+
+def read_scores(frame: pd.DataFrame, pairs: Pairs, *, table: str) -> Floats:
+    """``[n]`` scores of the pairs that :func:`read_pairs` found.
+
+    Raises:
+        ValueError: the column is missing, or a score is nan or infinite.
+    """
+    if "score" not in frame:
+        raise ValueError(f"{table}: no column score; columns are {', '.join(map(str, frame.columns))}")
+    scores = np.asarray(frame["score"].to_numpy(dtype=np.float64, na_value=np.nan))
+    _refuse(~np.isfinite(scores), pairs.hoi, table, lambda row: f"score is {scores[row]}")
+    return scores
+
+
+def _boxes(frame: pd.DataFrame, columns: Sequence[str], hoi: NDArray[np.int64], table: str, kind: str) -> Floats:
+    """``[n, 4]`` boxes, all finite and of positive size."""
+    boxes = np.stack([frame[column].to_numpy(dtype=np.float64, na_value=np.nan) for column in columns], axis=1)
+    # Asked this way round, nan counts as malformed; infinite corners are caught by the second half.
+    sound = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]) & np.isfinite(boxes).all(axis=1)
+    _refuse(~sound, hoi, table, lambda row: f"{kind} box {boxes[row].tolist()}, finite x1 < x2 and y1 < y2 are needed")
+    return boxes
+
+
+def _integers(frame: pd.DataFrame, column: str, table: str) -> NDArray[np.int64]:
+    """``[n]`` whole numbers; a float column is taken when every value is whole."""
+    values: NDArray[Any] = frame[column].to_numpy()
+    if values.dtype.kind in "iu":
+        return values.astype(np.int64)
+    numbers = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    bad = np.flatnonzero(~(np.isfinite(numbers) & (numbers == np.round(numbers))))
+    if len(bad):
+        raise ValueError(f"{table} row {bad[0]}: {column} is {values[bad[0]]!r}, a whole number is needed")
+    return numbers.astype(np.int64)
+
+
+def _refuse(bad: NDArray[np.bool_], hoi: NDArray[np.int64], table: str, fault: Callable[[int], str]) -> None:
+    """Raises for the first bad row (counted from 0), and says how many there are."""
+    rows = np.flatnonzero(bad)
+    if len(rows) == 0:
+        return
+    others = f" ({len(rows)} such rows)" if len(rows) > 1 else ""
+    raise ValueError(f"{table} row {rows[0]}, hoi_id {hoi[rows[0]]}: {fault(int(rows[0]))}{others}")
