@@ -1,0 +1,166 @@
+"""The frozen CLIP: any ViT that open_clip can load, or the project's tiny one, behind a few plain calls.
+
+Letters used throughout `models/`: B images, I instances (detected boxes) an image, P pairs, C classes (phrases), V verbs,
+N prompted layers, p prompts a layer, L text tokens, D patches, m memory rows; widths d_t text, d_v visual, d_a joint.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import open_clip
+import torch
+from open_clip.tokenizer import SimpleTokenizer
+from safetensors import safe_open
+from torch import Tensor, nn
+
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
+CONTEXT = 77
+
+
+class Vocabulary:
+    """BPE tokens to rows of the token embedding.
+
+    A pruned table (`kept`, the sorted BPE ids it holds) maps them one to one; every id that it lacks becomes its row
+    `unknown`, the one before the last. Start and end of text keep the two highest BPE ids.
+    """
+
+    def __init__(self, kept: Sequence[int] | None = None) -> None:
+        self._bpe = SimpleTokenizer()
+        self.start, self.end = self._bpe.sot_token_id, self._bpe.eot_token_id
+        self._row = None if kept is None else {token: row for row, token in enumerate(kept)}
+        self.size = self._bpe.vocab_size if kept is None else len(kept) + 1
+
+    def encode(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Rows (C, L) trimmed to the longest text (at most 77; longer texts lose words, not their end), and the position (C,) of EOT.
+
+        Trimming is exact: under the causal mask nothing behind EOT can reach it.
+        """
+        ids = [[self.start, *self._bpe.encode(text)[: CONTEXT - 2], self.end] for text in texts]
+        length = max(len(row) for row in ids)
+        tokens = torch.zeros(len(ids), length, dtype=torch.long)
+        for row, found in zip(tokens, ids, strict=True):
+            row[: len(found)] = torch.tensor([self._to_row(i) for i in found])
+        return tokens, torch.tensor([len(row) - 1 for row in ids])
+
+    def unknown(self, text: str) -> list[str]:
+        """The pieces of `text` that a pruned table does not hold."""
+        if self._row is None:
+            return []
+        return [self._bpe.decode([i]).strip() for i in self._bpe.encode(text) if i not in self._row]
+
+    def bpe_ids(self, texts: Sequence[str]) -> list[int]:
+        """The sorted BPE ids that occur in the texts, with start and end of text."""
+        return sorted({i for text in texts for i in self._bpe.encode(text)} | {self.start, self.end})
+
+    def _to_row(self, token: int) -> int:
+        return token if self._row is None else self._row.get(token, self.size - 1)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A frozen open_clip model and its vocabulary."""
+
+    net: open_clip.CLIP
+    vocabulary: Vocabulary
+
+    @property
+    def text_width(self) -> int:
+        return int(self.net.token_embedding.weight.shape[1])
+
+    @property
+    def visual_width(self) -> int:
+        return int(self.net.visual.conv1.weight.shape[0])
+
+    @property
+    def joint_width(self) -> int:
+        return int(self.net.text_projection.shape[1])
+
+    @property
+    def grid(self) -> int:
+        """Patches a side."""
+        return int(self.net.visual.grid_size[0])
+
+    @property
+    def image_size(self) -> int:
+        return int(self.net.visual.image_size[0])
+
+    @property
+    def text_layers(self) -> int:
+        return len(self.net.transformer.resblocks)
+
+    @property
+    def visual_layers(self) -> int:
+        return len(self.net.visual.transformer.resblocks)
+
+    @property
+    def device(self) -> torch.device:
+        return self.net.text_projection.device
+
+    @torch.no_grad()
+    def embed_texts(self, texts: Sequence[str], *, batch: int = 256) -> tuple[Tensor, list[Tensor]]:
+        """Pooled features (C, d_a), unit length, and per text its token features (L_c, d_a) from SOS to EOT."""
+        from models.text_tower import text_states
+
+        pooled, tokens = [], []
+        for start in range(0, len(texts), batch):
+            rows, end = self.vocabulary.encode(texts[start : start + batch])
+            states = text_states(self.net, rows.to(self.device))
+            tokens += [state[: e + 1] for state, e in zip(states, end.tolist(), strict=True)]
+            pooled.append(states[torch.arange(len(states)), end.to(states.device)])
+        return nn.functional.normalize(torch.cat(pooled), dim=-1), tokens
+
+    @torch.no_grad()
+    def embed_images(self, images: Tensor) -> Tensor:
+        """Projected image tokens (B, 1 + D, d_a), CLS first, of normalised images (B, 3, S, S)."""
+        from models.visual_tower import visual_tokens
+
+        return visual_tokens(self.net.visual, images)
+
+
+def normalise(pixels: Tensor) -> Tensor:
+    """uint8 pixels (..., 3, S, S) as CLIP wants them."""
+    mean = torch.tensor(MEAN, device=pixels.device).view(3, 1, 1)
+    std = torch.tensor(STD, device=pixels.device).view(3, 1, 1)
+    return (pixels.float() / 255 - mean) / std
+
+
+def load(*, architecture: str, weights: str | Path, image_size: int, device: str | torch.device = "cpu") -> Clip:
+    """A frozen CLIP in evaluation mode, fp32.
+
+    `weights` ending in .safetensors is a checkpoint of the project's own: it carries its architecture and its pruned
+    vocabulary in the file's header. Anything else goes to open_clip (a pretrained tag, or a checkpoint's path).
+    Raises FileNotFoundError for a missing file and ValueError for an image size the patches do not divide.
+    """
+    if str(weights).endswith(".safetensors"):
+        clip = _load_own(Path(weights), image_size)
+    else:
+        net = open_clip.create_model(
+            architecture, pretrained=str(weights), precision="fp32", force_image_size=image_size, device="cpu"
+        )
+        clip = Clip(net, Vocabulary())
+    clip.net.eval().requires_grad_(False).to(device)
+    return clip
+
+
+def _load_own(path: Path, image_size: int) -> Clip:
+    with safe_open(path, framework="pt") as file:
+        header = file.metadata()
+        state = {key: file.get_tensor(key).float() for key in file.keys() if key != "vocabulary"}  # noqa: SIM118
+        kept = file.get_tensor("vocabulary").tolist()
+    config = json.loads(header["architecture"])
+    trained_at = config["vision_cfg"]["image_size"]
+    if image_size != trained_at:
+        raise ValueError(f"{path} was trained at image size {trained_at}: set clip.image_size={trained_at}")
+    net = build(config)
+    net.load_state_dict(state)
+    return Clip(net, Vocabulary(kept))
+
+
+def build(config: dict[str, object]) -> open_clip.CLIP:
+    """An open_clip model from its architecture's configuration."""
+    return open_clip.CLIP(**config)

@@ -1,0 +1,59 @@
+"""From boxes to pair features: RoI-Align, intra-HOI fusion (Eq. 10) and inter-HOI fusion (Eq. 11)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torchvision.ops import roi_align
+
+from models.bottleneck import Bottleneck
+from models.instances import Instances
+
+
+def box_features(tokens: Tensor, instances: Instances, *, grid: int, size: int) -> Tensor:
+    """Mean of a size x size RoI-Align over the patch map, unit length: (B, I, d_a), zeros where no instance is.
+
+    Args:
+        tokens: (B, 1 + D, d_a), CLS first, D = grid * grid.
+        instances: boxes in fractions of the image.
+    """
+    feature_map = tokens[:, 1:].transpose(1, 2).reshape(len(tokens), -1, grid, grid)
+    which = torch.nonzero(instances.present)
+    boxes = torch.cat([which[:, :1].to(instances.boxes), instances.boxes[instances.present] * grid], dim=1)
+    regions = roi_align(feature_map, boxes, output_size=size, spatial_scale=1.0, aligned=True).mean(dim=(2, 3))
+    out = tokens.new_zeros(*instances.present.shape, tokens.shape[2])
+    out[which[:, 0], which[:, 1]] = nn.functional.normalize(regions, dim=-1)
+    return out
+
+
+class IntraFusion(nn.Module):
+    """Eq. 10: E_hoi = MLP(concat(E_human, E_object))."""
+
+    def __init__(self, *, joint_width: int) -> None:
+        super().__init__()
+        self.mlp = nn.Sequential(
+            nn.Linear(2 * joint_width, joint_width), nn.ReLU(), nn.Linear(joint_width, joint_width)
+        )
+
+    def forward(self, human: Tensor, thing: Tensor) -> Tensor:
+        """(P, d_a) each, to (P, d_a)."""
+        return self.mlp(torch.cat([human, thing], dim=-1))
+
+
+class InterFusion(nn.Module):
+    """Eq. 11: self-attention over the pairs of one image, in the bottleneck."""
+
+    def __init__(self, *, joint_width: int, bottleneck: int, heads: int) -> None:
+        super().__init__()
+        self.attend = Bottleneck(width=joint_width, memory_width=joint_width, bottleneck=bottleneck, heads=heads)
+
+    def forward(self, features: Tensor, image: Tensor, images: int) -> Tensor:
+        """Pair features (P, d_a) whose image indices (P,) rise, of `images` images; same shape."""
+        if not len(features):
+            return features
+        counts = torch.bincount(image, minlength=images)
+        slot = torch.arange(len(image), device=image.device) - (counts.cumsum(0) - counts)[image]
+        padded = features.new_zeros(images, int(counts.max()), features.shape[1])
+        padded[image, slot] = features
+        absent = torch.arange(padded.shape[1], device=image.device)[None] >= counts[:, None]
+        return self.attend(padded, padded, absent)[image, slot]

@@ -1,0 +1,40 @@
+"""Guided prompts: text prompts guided by the language model (Eq. 2), visual prompts by the frozen CLIP (Eq. 1, 3, 9)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from models.bottleneck import Bottleneck
+
+
+class TextGuidance(nn.Module):
+    """Eq. 2: class c's prompts are the shared ones after attending to c's description."""
+
+    def __init__(self, *, text_width: int, joint_width: int, bottleneck: int, heads: int) -> None:
+        super().__init__()
+        self.attend = Bottleneck(width=text_width, memory_width=joint_width, bottleneck=bottleneck, heads=heads)
+
+    def forward(self, prompts: Tensor, memory: Tensor, absent: Tensor | None = None) -> Tensor:
+        """Shared prompts (N, p, d_t) and descriptions (C, m, d_a), padded rows True in `absent` (C, m), to (C, N, p, d_t)."""
+        layers, p, width = prompts.shape
+        query = prompts.reshape(1, layers * p, width).expand(len(memory), -1, -1)
+        return self.attend(query, memory, absent).reshape(len(memory), layers, p, width)
+
+
+class VisualGuidance(nn.Module):
+    """Eq. 1 and 9: each layer's visual prompts are a linear map of the text prompts. Eq. 3: they attend to the image."""
+
+    def __init__(
+        self, *, layers: int, text_width: int, visual_width: int, joint_width: int, bottleneck: int, heads: int
+    ) -> None:
+        super().__init__()
+        self.project = nn.ModuleList(nn.Linear(text_width, visual_width) for _ in range(layers))
+        self.attend = Bottleneck(width=visual_width, memory_width=joint_width, bottleneck=bottleneck, heads=heads)
+
+    def forward(self, prompts: Tensor, image_tokens: Tensor) -> Tensor:
+        """Shared text prompts (N, p, d_t) and frozen image tokens (B, 1 + D, d_a) to visual prompts (B, N, p, d_v)."""
+        visual = torch.stack([project(layer) for project, layer in zip(self.project, prompts, strict=True)])
+        layers, p, width = visual.shape
+        query = visual.reshape(1, layers * p, width).expand(len(image_tokens), -1, -1)
+        return self.attend(query, image_tokens).reshape(len(image_tokens), layers, p, width)

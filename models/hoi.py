@@ -1,0 +1,123 @@
+"""EZ-HOI put together: from an image and its detections to pair features, from class phrases to their text features.
+
+The two sides meet in `phrase_logits`. The frozen CLIP is not a part of the module: its `state_dict` is what was learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from models.clip import Clip
+from models.fusion import InterFusion, IntraFusion, box_features
+from models.guidance import TextGuidance, VisualGuidance
+from models.instances import InstanceAdapter, InstancePrior, Instances
+from models.text_tower import text_features
+from models.visual_tower import visual_tokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """What of the model is chosen; the rest follows from CLIP."""
+
+    prompts: int
+    layers: int
+    bottleneck: int
+    heads: int
+    roi_size: int
+    logit_scale: float
+
+
+@dataclass(frozen=True)
+class Phrases:
+    """Class phrases as the text side reads them: tokens (C, L), EOT positions (C,), descriptions (C, m, d_a), absent (C, m)."""
+
+    tokens: Tensor
+    end: Tensor
+    memory: Tensor
+    absent: Tensor
+
+    def take(self, positions: Sequence[int]) -> Phrases:
+        """Some of the classes, in the given order."""
+        index = torch.as_tensor(positions, dtype=torch.long, device=self.tokens.device)
+        return Phrases(self.tokens[index], self.end[index], self.memory[index], self.absent[index])
+
+
+class EzHoi(nn.Module):
+    """The learned parts on a frozen CLIP.
+
+    Raises:
+        ValueError: more prompted layers than a tower has.
+    """
+
+    def __init__(self, *, clip: Clip, sizes: Sizes) -> None:
+        super().__init__()
+        if sizes.layers > min(clip.text_layers, clip.visual_layers):
+            raise ValueError(
+                f"model.layers = {sizes.layers}, but CLIP has {clip.text_layers} text and {clip.visual_layers} visual layers"
+            )
+        self._clip = [clip]  # in a list, so that it is no submodule
+        self.sizes = sizes
+        narrow = {"bottleneck": sizes.bottleneck, "heads": sizes.heads}
+        widths = {"text_width": clip.text_width, "joint_width": clip.joint_width}
+        self.prompts = nn.Parameter(0.02 * torch.randn(sizes.layers, sizes.prompts, clip.text_width))
+        self.text_guidance = TextGuidance(**widths, **narrow)
+        self.visual_guidance = VisualGuidance(
+            layers=sizes.layers, visual_width=clip.visual_width, **widths, **narrow
+        )
+        self.instance_prior = InstancePrior(joint_width=clip.joint_width, bottleneck=sizes.bottleneck)
+        self.adapters = nn.ModuleList(
+            InstanceAdapter(visual_width=clip.visual_width, **narrow) for _ in range(clip.visual_layers)
+        )
+        self.intra = IntraFusion(joint_width=clip.joint_width)
+        self.inter = InterFusion(joint_width=clip.joint_width, **narrow)
+        self.logit_scale = nn.Parameter(torch.tensor(float(sizes.logit_scale)))
+
+    @property
+    def clip(self) -> Clip:
+        """The frozen CLIP."""
+        return self._clip[0]
+
+    def class_prompts(self, phrases: Phrases) -> Tensor:
+        """Guided prompts (C, N, p, d_t) of the classes (Eq. 2)."""
+        return self.text_guidance(self.prompts, phrases.memory, phrases.absent)
+
+    def text(self, phrases: Phrases, prompts: Tensor | None = None) -> Tensor:
+        """Text features (C, d_a) of the phrases under their guided prompts, or under the given ones."""
+        if prompts is None:
+            prompts = self.class_prompts(phrases)
+        return text_features(self.clip.net, phrases.tokens, phrases.end, prompts)
+
+    def pairs(self, images: Tensor, frozen_tokens: Tensor, instances: Instances, objects: Tensor) -> Tensor:
+        """Fused features (P, d_a) of all pairs of a batch.
+
+        Args:
+            images: (B, 3, S, S), normalised.
+            frozen_tokens: (B, 1 + D, d_a), what the frozen CLIP makes of them (Eq. 3).
+            instances: the detections; objects: (80, d_a), CLIP embeddings of the object names.
+        """
+        prompts = self.visual_guidance(self.prompts, frozen_tokens)
+        prior = self.instance_prior(instances, objects)
+        adapters: list[Callable[[Tensor], Tensor]] = [
+            partial(adapter, prior=prior, present=instances.present) for adapter in self.adapters
+        ]
+        tokens = visual_tokens(self.clip.net.visual, images, prompts, adapters)
+        boxes = box_features(tokens, instances, grid=self.clip.grid, size=self.sizes.roi_size)
+        image, human, thing = instances.pairs.unbind(dim=1)
+        fused = self.intra(boxes[image, human], boxes[image, thing])
+        return self.inter(fused, image, len(images))
+
+    def phrase_logits(self, pairs: Tensor, text: Tensor) -> Tensor:
+        """Scaled cosines (P, C) of pair features (P, d_a) and text features (C, d_a)."""
+        unit = nn.functional.normalize
+        return self.logit_scale * unit(pairs, dim=-1) @ unit(text, dim=-1).T
+
+
+def pair_prior(instances: Instances, tau: float) -> Tensor:
+    """(s_human s_object)^tau of every pair, (P,)."""
+    image, human, thing = instances.pairs.unbind(dim=1)
+    return (instances.scores[image, human] * instances.scores[image, thing]) ** tau
