@@ -81,7 +81,8 @@ def _integers(frame: pd.DataFrame, column: str, table: str) -> NDArray[np.int64]
     numbers = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     bad = np.flatnonzero(~(np.isfinite(numbers) & (numbers == np.round(numbers))))
     if len(bad):
-        raise ValueError(f"{table} row {bad[0]}: {column} is {values[bad[0]]!r}, a whole number is needed")
+        value = values[bad[:1]].tolist()[0]
+        raise ValueError(f"{table} row {bad[0]}: {column} is {value!r}, a whole number is needed")
     return numbers.astype(np.int64)
 
 
