@@ -1,0 +1,1 @@
+"""The rendered world: synthetic human-object interaction scenes, drawn from nothing but a seed."""

@@ -1,0 +1,228 @@
+"""Where things go: slots across the picture, compositions scaled into them, shapes to pixel patches, tight boxes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from pipeline.world.act import EXTRA, HUMAN, OBJECT
+from pipeline.world.backdrop import far_things, occluder, palette_pair
+from pipeline.world.catalogue import build
+from pipeline.world.classes import WorldClass
+from pipeline.world.compose import Composition, bystander, compose
+from pipeline.world.paint import Patch
+from pipeline.world.shapes import Points, Shape, bounds
+from pipeline.world.styles import Ink, Style
+
+_BYSTANDER_CHANCE, _CLUTTER_CHANCE, _OCCLUDER_CHANCE = 0.35, 0.4, 0.25
+_SCENERY = ("", 0)
+_MARGIN = 3.0
+
+
+class Canvas:
+    """The picture in the making: size, style, background colours, and the bending that makes lines look drawn."""
+
+    def __init__(self, *, width: int, height: int, style: Style, rng: np.random.Generator) -> None:
+        self.width, self.height, self.style, self.rng = width, height, style, rng
+        self.horizon = float(rng.uniform(0.5, 0.68) * height)
+        self.sky, self.ground = palette_pair(style=style, rng=rng)
+        self._waves = rng.uniform(0.05, 0.22, 4)
+        self._phases = rng.uniform(0.0, 6.28, 4)
+
+    def bent(self, points: Points) -> Points:
+        """The points after the style's wobble: a smooth field, so that neighbouring lines bend alike."""
+        if self.style.wobble <= 0:
+            return points
+        x, y = points[:, 0], points[:, 1]
+        (a, b, c, d), (e, f, g, h) = self._waves, self._phases
+        dx = np.sin(a * y + e) + np.sin(b * (x + y) + f)
+        dy = np.sin(c * x + g) + np.sin(d * (x - y) + h)
+        return points + 0.5 * self.style.wobble * np.stack([dx, dy], axis=1)
+
+    def patch(self, shape: Shape, owner: tuple[str, int]) -> Patch:
+        """A pixel-space shape as a patch of this picture's style."""
+        points = shape.points
+        if self.style.wobble > 0:
+            points = self.bent(_refined(points, closed=shape.width <= 0))
+        outline = 0.0
+        if shape.line and self.style.outline[1] > 0:
+            outline = float(self.rng.uniform(*self.style.outline))
+            if shape.width > 0:
+                outline = min(outline, 0.5 * shape.width)
+        return Patch(
+            owner=owner,
+            points=tuple(points.ravel().tolist()),
+            fill=shape.fill,
+            width=shape.width,
+            outline=outline,
+            hatch=shape.hatch and self.style.hatched,
+        )
+
+
+def _refined(points: Points, *, closed: bool) -> Points:
+    """Long edges of shapes with few vertices get a middle vertex, so that they can bend."""
+    if len(points) > 8:
+        return points
+    after = np.roll(points, -1, axis=0)
+    both = np.empty((2 * len(points), 2))
+    both[0::2], both[1::2] = points, (points + after) / 2
+    return both if closed else both[:-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """A vertical strip of the picture for one thing: an interaction, a bystander, or a clutter object.
+
+    Attributes:
+        left, right: Its columns in pixels.
+        depth: 0 (at the horizon) to 1 (at the lower edge): how near the viewer it stands.
+        hoi: The interaction, if it is one.
+        clutter: (object name, COCO-80 index), if it is an object alone.
+        alone: Whether it is the picture's only content, and drawn large.
+    """
+
+    left: float
+    right: float
+    depth: float
+    hoi: WorldClass | None = None
+    clutter: tuple[str, int] | None = None
+    alone: bool = False
+
+
+@dataclass(kw_only=True)
+class Placed:
+    """Everything put into a picture."""
+
+    patches: list[Patch] = field(default_factory=list)
+    humans: list[tuple[float, float, float, float]] = field(default_factory=list)
+    objects: list[tuple[int, tuple[float, float, float, float]]] = field(default_factory=list)
+    pairs: list[tuple[int, int, int]] = field(default_factory=list)
+
+
+def divide(chosen: Sequence[WorldClass], *, allowed: Sequence[WorldClass], canvas: Canvas) -> list[Slot]:
+    """Strips for the chosen interactions and, where there is room, a bystander and a clutter object."""
+    rng = canvas.rng
+    contents: list[Slot] = [Slot(left=0, right=0, depth=0, hoi=one) for one in chosen]
+    shares = [float(rng.uniform(0.9, 1.2)) for _ in chosen]
+    if len(chosen) < 3 and rng.random() < _BYSTANDER_CHANCE:
+        contents.append(Slot(left=0, right=0, depth=0))
+        shares.append(float(rng.uniform(0.3, 0.42)))
+    if rng.random() < _CLUTTER_CHANCE:
+        one = allowed[int(rng.integers(len(allowed)))]
+        contents.append(Slot(left=0, right=0, depth=0, clutter=(one.object, one.object_id)))
+        shares.append(float(rng.uniform(0.25, 0.36)))
+    order = rng.permutation(len(contents)).tolist()
+    total = sum(shares)
+    gap = 8.0
+    room = canvas.width - 2 * _MARGIN - gap * (len(contents) - 1)
+    slots, left = [], _MARGIN
+    for k in order:
+        right = left + room * shares[k] / total
+        slots.append(replace(contents[k], left=left, right=right, depth=float(rng.uniform(0.3, 1.0))))
+        left = right + gap
+    return slots
+
+
+def place(slots: Sequence[Slot], *, canvas: Canvas) -> Placed:
+    """Composes, scales and positions every slot's content, far ones first, and measures the boxes."""
+    rng, style = canvas.rng, canvas.style
+    placed = Placed()
+    for shape in far_things(style=style, rng=rng, width=canvas.width, horizon=canvas.horizon):
+        placed.patches.append(canvas.patch(shape, _SCENERY))
+    for slot in sorted(slots, key=lambda one: one.depth):
+        if slot.clutter is not None:
+            _put_clutter(placed, slot, canvas)
+        else:
+            picture = (
+                bystander(style=style, rng=rng)
+                if slot.hoi is None
+                else compose(slot.hoi.verb, slot.hoi.object, style=style, rng=rng)
+            )
+            _put_composition(placed, picture, slot, canvas)
+    return placed
+
+
+def _fit(extent: tuple[float, float, float, float], slot: Slot, canvas: Canvas, *, size: float) -> tuple[float, float]:
+    """Pixels per unit (at most `size`) and the ground row, so that the extent fits the slot and the picture."""
+    left, bottom, right, top = extent
+    ground = canvas.horizon + (0.35 + 0.6 * slot.depth) * (canvas.height - _MARGIN - canvas.horizon)
+    ground = min(ground, canvas.height - _MARGIN)
+    below = max(0.0, -bottom)
+    scale = min(size, (slot.right - slot.left) / (right - left), (canvas.height - 2 * _MARGIN) / (top + below))
+    ground = min(max(ground, _MARGIN + scale * top), canvas.height - _MARGIN - scale * below)
+    return scale, ground
+
+
+def _to_pixels(shape: Shape, *, scale: float, mirror: bool, x: float, ground: float) -> Shape:
+    sign = np.array([-scale if mirror else scale, -scale])
+    return replace(shape, points=shape.points * sign + np.array([x, ground]), width=shape.width * scale)
+
+
+def _put_composition(placed: Placed, picture: Composition, slot: Slot, canvas: Canvas) -> None:
+    rng = canvas.rng
+    left, _, right, _ = picture.extent
+    size = float(rng.uniform(94, 128)) * (0.8 + 0.25 * slot.depth)
+    scale, ground = _fit(picture.extent, slot, canvas, size=size)
+    mirror = bool(rng.random() < 0.5)
+    if mirror:
+        left, right = -right, -left
+    slack = max(0.0, (slot.right - slot.left) - scale * (right - left))
+    x = slot.left + slack * float(rng.uniform(0.1, 0.9)) - scale * left
+    owners = {HUMAN: ("human", len(placed.humans)), OBJECT: ("object", len(placed.objects)), EXTRA: _SCENERY}
+    patches = [
+        canvas.patch(_to_pixels(shape, scale=scale, mirror=mirror, x=x, ground=ground), owners[owner])
+        for _, owner, shape in picture.parts
+    ]
+    placed.patches += patches
+    placed.humans.append(tight_box(patches, owners[HUMAN], canvas))
+    if slot.hoi is not None:
+        placed.objects.append((slot.hoi.object_id, tight_box(patches, owners[OBJECT], canvas)))
+        placed.pairs.append((len(placed.humans) - 1, len(placed.objects) - 1, slot.hoi.hoi_id))
+    if rng.random() < _OCCLUDER_CHANCE:
+        column = float(rng.uniform(slot.left, slot.right))
+        tall = float(rng.uniform(0.12, 0.3)) * scale
+        front = min(ground + 4.0, canvas.height - 1.0)
+        for shape in occluder(style=canvas.style, rng=rng, x=column, ground=front, tall=tall):
+            placed.patches.append(canvas.patch(shape, _SCENERY))
+
+
+def _put_clutter(placed: Placed, slot: Slot, canvas: Canvas) -> None:
+    assert slot.clutter is not None
+    name, object_id = slot.clutter
+    rng = canvas.rng
+    thing = build(name, ink=Ink(style=canvas.style, rng=rng))
+    extent = bounds(thing.shapes)
+    shift = -extent[1]
+    extent = (extent[0], 0.0, extent[2], extent[3] + shift)
+    size = float(rng.uniform(70, 110))
+    if slot.alone or extent[2] - extent[0] < 0.3:
+        size = max(size, (float(rng.uniform(70, 120)) if slot.alone else 18.0) / max(extent[2] - extent[0], extent[3]))
+    scale, ground = _fit(extent, slot, canvas, size=size)
+    mirror = bool(rng.random() < 0.5)
+    x = (slot.left + slot.right) / 2 + (scale if mirror else -scale) * (extent[0] + extent[2]) / 2
+    owner = ("object", len(placed.objects))
+    lift = ground - scale * shift
+    patches = [
+        canvas.patch(_to_pixels(shape, scale=scale, mirror=mirror, x=x, ground=lift), owner) for shape in thing.shapes
+    ]
+    placed.patches += patches
+    placed.objects.append((object_id, tight_box(patches, owner, canvas)))
+
+
+def tight_box(patches: Sequence[Patch], owner: tuple[str, int], canvas: Canvas) -> tuple[float, float, float, float]:
+    """The bounds of the owner's painted pixels, clipped to the picture; (0, 0, 0, 0) where it owns nothing."""
+    boxes = []
+    for patch in patches:
+        if patch.owner == owner:
+            grow = (patch.width + patch.outline) / 2
+            xs, ys = patch.points[0::2], patch.points[1::2]
+            boxes.append((min(xs) - grow, min(ys) - grow, max(xs) + grow, max(ys) + grow))
+    if not boxes:
+        return (0.0, 0.0, 0.0, 0.0)
+    left, top, right, bottom = zip(*boxes, strict=True)
+    return (
+        max(0.0, min(left)),
+        max(0.0, min(top)),
+        min(float(canvas.width), max(right)),
+        min(float(canvas.height), max(bottom)),
+    )
