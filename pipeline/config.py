@@ -164,7 +164,7 @@ class Utpl(Section):
 
 
 class Evaluation(Section):
-    protocol: Literal["official", "upt", "exact"] = "official"
+    protocol: Literal["official", "upt", "exact", "area"] = "official"
     tau: PositiveFloat = Field(2.8, description="power of the detection prior at test")
 
 

@@ -1,7 +1,7 @@
-"""Descriptions and disparities composed from the visual lexicon: deterministic, and made of words that classes share.
+"""Descriptions and disparities composed from the visual lexicon: deterministic, made of words that classes share.
 
-Verbs are described from one small stock of phrases ("both arms are stretched forward", "below the person"), so that most
-of an unseen class's description also occurs in descriptions of seen classes: guidance (Eq. 2) can carry over.
+Verbs are described from one small stock of phrases ("both arms are stretched forward", "below the person"), so that
+most of an unseen class's description also occurs in descriptions of seen classes: guidance (Eq. 2) can carry over.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from pipeline.world.styles import Ink
 from pipeline.world.thing import Thing
 
 BEHIND, MIDDLE, UNDER_ARM, FRONT = 5, 30, 65, 80
-"""Painting levels of an object: behind the person, between the far limbs and the body, under the near arm, before all."""
+"""Painting levels of an object: behind everybody, between far limbs and body, under the near arm, before all."""
 
 HUMAN, OBJECT, EXTRA = "human", "object", "extra"
 """Owners of shapes; extras (a leash, a wave) are in no box."""

@@ -1,7 +1,7 @@
 """Interactions with an animal or a thing at arm's length or farther: feed, pet, hug, walk, watch, no_interaction."""
 
 from pipeline.world.act import BEHIND, FRONT, MIDDLE, UNDER_ARM, Act
-from pipeline.world.objects_rides import sled_rope
+from pipeline.world.objects_rides import lead_rope
 from pipeline.world.person import Pose, head_of, shoulder_of
 from pipeline.world.poses import hanging, sit, stand, walk
 from pipeline.world.shapes import Placement, Point, Shape, ellipse, stroke
@@ -137,7 +137,7 @@ def walk_animal(act: Act) -> None:
     else:
         hand = hanging(body, hip=hip, lean=0.06, swing=0.8)
         act.person(walk(body, near=hand))
-    act.extra([sled_rope(hand, thing.anchor("neck"), act.ink)], MIDDLE)
+    act.extra([lead_rope(hand, thing.anchor("neck"), act.ink)], MIDDLE)
 
 
 def watch(act: Act) -> None:

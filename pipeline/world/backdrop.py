@@ -1,4 +1,4 @@
-"""Backgrounds and the things of no class that stand in them: sky, ground, hills, houses, trees, and what hides a foot."""
+"""Backgrounds and the things of no class in them: sky, ground, hills, houses, trees, and what hides a foot."""
 
 import numpy as np
 

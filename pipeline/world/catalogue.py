@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from pipeline.world import objects_animals as animals
+from pipeline.world import objects_farm as farm
 from pipeline.world import objects_home as home
 from pipeline.world import objects_rides as rides
 from pipeline.world import objects_small as small
@@ -13,11 +14,11 @@ from pipeline.world.thing import Thing
 Builder: TypeAlias = Callable[[Ink], Thing]
 
 BUILDERS: Mapping[str, Builder] = {
-    "horse": animals.horse, "cow": animals.cow, "sheep": animals.sheep, "dog": animals.dog, "cat": animals.cat,
-    "elephant": animals.elephant, "giraffe": animals.giraffe, "zebra": animals.zebra, "bird": animals.bird,
+    "horse": farm.horse, "cow": farm.cow, "sheep": farm.sheep, "dog": animals.dog, "cat": animals.cat,
+    "elephant": animals.elephant, "giraffe": animals.giraffe, "zebra": farm.zebra, "bird": animals.bird,
     "bicycle": rides.bicycle, "motorcycle": rides.motorcycle, "skateboard": rides.skateboard,
-    "surfboard": rides.surfboard, "snowboard": rides.snowboard, "skis": rides.skis, "boat": rides.boat, "car": rides.car,
-    "chair": home.chair, "couch": home.couch, "bench": home.bench, "bed": home.bed, "suitcase": home.suitcase,
+    "surfboard": rides.surfboard, "snowboard": rides.snowboard, "skis": rides.skis, "boat": rides.boat,
+    "car": rides.car, "chair": home.chair, "couch": home.couch, "bench": home.bench, "bed": home.bed, "suitcase": home.suitcase,
     "backpack": home.backpack, "handbag": home.handbag, "umbrella": home.umbrella, "tv": home.tv,
     "sports_ball": small.sports_ball, "frisbee": small.frisbee, "kite": small.kite, "bottle": small.bottle,
     "cup": small.cup, "book": small.book, "laptop": small.laptop, "cell_phone": small.cell_phone,

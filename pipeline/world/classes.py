@@ -1,4 +1,4 @@
-"""The rendered world's HOI classes: true HICO-DET (verb, object) pairs with made-up frequencies and zero-shot splits."""
+"""The rendered world's HOI classes: true HICO-DET (verb, object) pairs, made-up frequencies, zero-shot splits."""
 
 import csv
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Furniture, bags and screens. Anchors: seat (hip), lie (a lying hip), top (standing feet), grip (hand), strap, middle."""
+"""Furniture, bags and screens. Anchors: seat (hip), lie (a lying hip), top (feet), grip (hand), strap, middle."""
 
 from pipeline.world.shapes import Shape, blob, box, ellipse, in_front, polygon, round_box, stroke
 from pipeline.world.styles import Ink

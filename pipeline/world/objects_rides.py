@@ -1,4 +1,4 @@
-"""Vehicles and boards. Anchors: seat (hip), bars (hands), pedal/peg (feet), deck (feet on a board), grip (carrying hand), tail."""
+"""Vehicles and boards. Anchors: seat (hip), bars (hands), pedal and deck (feet), grip (a carrying hand), tail."""
 
 import math
 
@@ -21,7 +21,7 @@ def bicycle(ink: Ink) -> Thing:
     """A bicycle facing +x."""
     frame, tyre = ink(ink.pick("red", "blue", "green", "orange", "purple", "teal")), ink("black")
     rear, front, crank = (-0.31, 0.19), (0.31, 0.19), (-0.02, 0.19)
-    seat, head = (-0.14, 0.5), (0.22, 0.52)
+    seat = (-0.14, 0.5)
     shapes = [
         *_spokes(rear, 0.17, ink),
         *_spokes(front, 0.17, ink),
@@ -203,10 +203,10 @@ def car(ink: Ink) -> Thing:
     return Thing(shapes=(cabin_back, *in_front(near)), anchors=anchors)
 
 
-def sled_rope(start: Point, end: Point, ink: Ink) -> Shape:
+def lead_rope(start: Point, end: Point, ink: Ink) -> Shape:
     """A slack rope between two points (a leash); part of the scenery, of no box."""
     middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2 - 0.06)
-    return stroke([start, middle, end], 0.014, ink("darkbrown"), line=False)
+    return stroke([start, middle, end], 0.02, ink("darkbrown"), line=False)
 
 
 def ski_pole(hand: Point, tip: Point, ink: Ink) -> list[Shape]:

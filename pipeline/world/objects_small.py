@@ -1,4 +1,4 @@
-"""Things that are held, eaten, thrown, read or flown. Anchors: grip (the hand), bite (food at the mouth), spout (to drink)."""
+"""Things to hold, eat, throw, read or fly. Anchors: grip (the hand), bite (food at the mouth), spout (to drink)."""
 
 import math
 

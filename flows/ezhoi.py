@@ -1,0 +1,166 @@
+"""The Prefect flow: one thin task a stage. Prefect shows and schedules; the store decides what has to be computed.
+
+    prefect deployment run ezhoi/full
+    prefect deployment run ezhoi/utpl --param 'settings=["setting=uo"]'
+
+work after `ezhoi up` and `ezhoi deploy`, with PREFECT_API_URL as `ezhoi up` says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from prefect import Task, flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run as this_flow
+from prefect.runtime import task_run as this_task
+from prefect.settings import PREFECT_API_URL
+from prefect.states import Completed, Failed
+from pydantic import BaseModel, ConfigDict
+
+from flows import lineage, local, pages, reaper
+from flows.api import Api
+from flows.stage_name import StageName
+from pipeline.config import load
+from pipeline.errors import EzhoiError
+from pipeline.graph import Stage, needed_for
+from pipeline.runner import Outcome, Run
+from pipeline.store.store import Store
+
+
+class Ref(BaseModel):
+    """What a task returns and the next one is given: a reference, never data."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stage: str
+    fingerprint: str
+    digest: str
+
+
+@flow(
+    name="ezhoi",
+    description="Zero-shot human-object interaction detection, from images and class names to the evaluated detector.",
+    persist_result=False,
+)
+def ezhoi(
+    profile: str = "demo",
+    settings: list[str] = [],  # noqa: B006 -- the run form shows the defaults; nothing changes them
+    targets: list[StageName] = [StageName.evaluation],  # noqa: B006
+    force: list[StageName] = [],  # noqa: B006
+) -> State:
+    """Run the targets and everything they need; what is in the store, intact, is not computed again.
+
+    Args:
+        profile: demo (the rendered world), hico-vitb, hico-vitl, or the path of a YAML file.
+        settings: Changes to the profile, one key=value each, such as seen.epochs=3. `ezhoi config keys` lists the keys.
+        targets: The stages to make. Everything they need is made too.
+        force: Stages to compute again even if the store has them.
+    """
+    with _registered():
+        logger = get_run_logger()
+        try:
+            config = load(profile=profile, overrides=settings)
+            stages = needed_for(tuple(targets) or ("evaluation",))
+            progress = lineage.ProgressPages(logger=logger, flow_run=_uuid(this_flow.get_id()))
+            steps = Run(config, Store(config.store.root), frozenset(map(str, force)), progress)
+        except EzhoiError as error:
+            return Failed(message=str(error))
+        return _Recorded(steps=steps, progress=progress, logger=logger).run(stages)
+
+
+@dataclass
+class _Recorded:
+    """A run whose stages are tasks."""
+
+    steps: Run
+    progress: lineage.ProgressPages
+    logger: lineage.Logger
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    states: dict[str, State] = field(default_factory=dict)
+
+    def run(self, stages: tuple[Stage, ...]) -> State:
+        end, state = "failed", None
+        try:
+            for stage in stages:
+                state = self._stage(stage)
+                if not state.is_completed():
+                    return Failed(message=f"{stage.name}: {state.message}")
+            end = "completed"
+        finally:
+            self.steps.finish(end)
+            self._publish_run(end)
+        hits = sum(o.hit for o in self.outcomes.values())
+        return Completed(message=f"{hits} of {len(stages)} stages from the store, {len(stages) - hits} computed")
+
+    def _stage(self, stage: Stage) -> State:
+        """Run one stage as a task, whose upstream tasks Prefect draws from `wait_for`, and publish its page."""
+        needs = [edge.stage for edge in stage.inputs]
+        refs = [_ref(self.outcomes[name]) for name in needs]
+        state: State = self._task(stage)(refs, wait_for=[self.states[name] for name in needs], return_state=True)
+        self.states[stage.name] = state
+        if state.is_completed():
+            lineage.publish_stage(
+                self.outcomes[stage.name],
+                inputs=self.steps.artifacts,
+                flow_run=_uuid(this_flow.get_id()),
+                task_run=state.state_details.task_run_id,
+            )
+        return state
+
+    def _task(self, stage: Stage) -> Task[[list[Ref]], State]:
+        @task(name=stage.name, task_run_name=stage.name, cache_policy=NO_CACHE, persist_result=False)
+        def step(inputs: list[Ref]) -> State:
+            self.progress.begin(_uuid(this_task.get_id()))
+            try:
+                outcome = self.steps.step(stage)
+            except EzhoiError as error:  # its message says all; a traceback would bury it
+                return Failed(message=str(error))
+            self.outcomes[stage.name] = outcome
+            seconds = sum(outcome.artifact.manifest.seconds.values())
+            return Completed(
+                name=pages.state_name(outcome.hit),
+                message=f"{stage.name} {outcome.artifact.digest[:12]} ({seconds:.1f} s when it was made)",
+                data=_ref(outcome),
+            )
+
+        return step
+
+    def _publish_run(self, end: str) -> None:
+        outcomes = list(self.outcomes.values())
+        if not outcomes:
+            return
+        title = f"Run {self.steps.record.id} of profile {self.steps.config.profile}"
+        lineage.publish_run(outcomes, title=title, state=end, flow_run=_uuid(this_flow.get_id()))
+        pages.write_run_page(self.steps, outcomes)
+
+
+def _ref(outcome: Outcome) -> Ref:
+    return Ref(stage=outcome.stage, fingerprint=outcome.artifact.fingerprint, digest=outcome.artifact.digest)
+
+
+@contextlib.contextmanager
+def _registered() -> Iterator[None]:
+    """Leave a note of this process while the flow runs, and look after runs whose process is gone."""
+    url, run, home = PREFECT_API_URL.value(), this_flow.get_id(), local.home()
+    if url is None or run is None:  # Prefect's own temporary server: nobody will ask it afterwards
+        yield
+        return
+    try:
+        reaper.register(home, run, api=url)
+    except OSError as error:
+        get_run_logger().warning("%s cannot be written (%s): if killed, this run stays Running", home, error)
+    reaper.reap_quietly(home, Api(url))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            reaper.release(home, run)
+
+
+def _uuid(text: str | None) -> UUID | None:
+    return UUID(text) if text else None

@@ -1,0 +1,58 @@
+"""From configuration to what computes: the device, the frozen CLIP, the model's sizes and reproducible seeds."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+
+from models import clip as clips
+from models.hoi import Sizes
+from pipeline.config import Config
+from pipeline.errors import ConfigError, DataError
+from pipeline.graph import PACKAGED
+
+
+def device(config: Config) -> torch.device:
+    """The configured device; 'auto' is the first GPU if there is one."""
+    if config.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.device(config.device)
+    except RuntimeError:
+        raise ConfigError(f"device: expected 'auto', 'cpu', 'cuda' or 'cuda:N', got {config.device!r}") from None
+
+
+def frozen_clip(config: Config) -> clips.Clip:
+    """The configured CLIP on the configured device."""
+    weights = PACKAGED.get(config.clip.weights, config.clip.weights)
+    try:
+        return clips.load(
+            architecture=config.clip.architecture,
+            weights=weights,
+            image_size=config.clip.image_size,
+            device=device(config),
+        )
+    except FileNotFoundError as error:
+        raise DataError(f"clip.weights = {config.clip.weights}: {error}") from error
+    except ValueError as error:
+        raise ConfigError(f"clip: {error}") from error
+
+
+def sizes(config: Config) -> Sizes:
+    """The model's chosen sizes."""
+    m = config.model
+    return Sizes(
+        prompts=m.prompts,
+        layers=m.layers,
+        bottleneck=m.bottleneck,
+        heads=m.heads,
+        roi_size=m.roi_size,
+        logit_scale=m.logit_scale,
+    )
+
+
+def generator(*names: object) -> torch.Generator:
+    """A CPU generator seeded by the names alone, the same in every process: (seed, "seen", "epoch", 3)."""
+    seed = int.from_bytes(hashlib.blake2b(repr(names).encode(), digest_size=8).digest(), "big") >> 1
+    return torch.Generator().manual_seed(seed)

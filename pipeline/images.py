@@ -1,0 +1,69 @@
+"""Reading images: from the annotations artifact where they were rendered, from disk otherwise."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+from PIL import Image
+
+from pipeline.errors import DataError
+from pipeline.store.artifact import Artifact
+
+
+class Images:
+    """The images of one split, by id.
+
+    Args:
+        annotations: the artifact; its `images.parquet` lists ids and file names, its `pixels-<split>-*` hold rendered ones.
+        split: "train" or "test".
+        root: folder of the image files, where they are not in the artifact.
+    """
+
+    def __init__(self, annotations: Artifact, *, split: str, root: Path | None = None) -> None:
+        table = annotations.table("images.parquet")
+        table = table[table["split"] == split].sort_values("image_id")
+        self.ids: list[int] = table["image_id"].tolist()
+        self.sizes: dict[int, tuple[int, int]] = dict(
+            zip(self.ids, zip(table["width"], table["height"], strict=True), strict=True)
+        )
+        self._files = dict(zip(self.ids, table["file_name"], strict=True))
+        self._root = root
+        self._bytes: dict[int, bytes] = {}
+        for name in annotations.names(f"pixels-{split}-*"):
+            shard = pq.read_table(annotations.path(name))
+            self._bytes |= dict(zip(shard["image_id"].to_pylist(), shard["png"].to_pylist(), strict=True))
+        self._cache: dict[tuple[int, int], torch.Tensor] = {}
+
+    def open(self, image_id: int) -> Image.Image:
+        """The image, RGB; DataError naming the file if it is missing or no image."""
+        if image_id in self._bytes:
+            return Image.open(io.BytesIO(self._bytes[image_id])).convert("RGB")
+        path = (self._root or Path()) / self._files[image_id]
+        try:
+            return Image.open(path).convert("RGB")
+        except OSError as error:
+            raise DataError(f"image {image_id}: {path} cannot be read ({error})") from error
+
+    def squares(self, image_ids: Sequence[int], size: int) -> torch.Tensor:
+        """Images squashed to size x size: uint8 (n, 3, size, size). Rendered ones, being small, are kept in memory."""
+        found = []
+        for image_id in image_ids:
+            key = (image_id, size)
+            pixels = self._cache.get(key)
+            if pixels is None:
+                pixels = square(self.open(image_id), size)
+                if image_id in self._bytes:
+                    self._cache[key] = pixels
+            found.append(pixels)
+        return torch.stack(found)
+
+
+def square(image: Image.Image, size: int) -> torch.Tensor:
+    """An image squashed to a square, bicubic: uint8 (3, size, size)."""
+    resized = image.resize((size, size), Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.asarray(resized).copy()).permute(2, 0, 1).contiguous()

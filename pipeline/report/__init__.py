@@ -1,0 +1,1 @@
+"""The evaluation's report: Markdown, plots and scenes with their predicted interactions."""

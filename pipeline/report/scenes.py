@@ -1,0 +1,51 @@
+"""Scenes with their predicted interactions drawn: person blue, object red, a line between, the class beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageDraw, ImageFont
+
+from pipeline.hico.vocabulary import hoi_classes
+from pipeline.images import Images
+from pipeline.store.artifact import Artifact
+
+HUMAN, THING = "#2563eb", "#dc2626"
+COLUMNS, ROWS, SCALE = 4, 2, 1.5
+
+
+def write(path: Path, *, annotations: Artifact, found: pd.DataFrame, truth: pd.DataFrame, root: Path | None) -> None:
+    """A sheet of the first test images that have annotated pairs, each with as many top predictions as it has pairs."""
+    images = Images(annotations, split="test", root=root)
+    chosen = truth["image_id"].drop_duplicates().head(COLUMNS * ROWS).tolist()
+    tiles = []
+    for image_id in chosen:
+        mine = found[found["image_id"] == image_id].nlargest((truth["image_id"] == image_id).sum(), "score")
+        annotated = set(truth.loc[truth["image_id"] == image_id, "hoi_id"])
+        tiles.append(draw(images.open(image_id), mine, annotated))
+    width, height = max(t.width for t in tiles), max(t.height for t in tiles)
+    sheet = Image.new("RGB", (COLUMNS * width, ROWS * height), "white")
+    for i, tile in enumerate(tiles):
+        sheet.paste(tile, (i % COLUMNS * width, i // COLUMNS * height))
+    sheet.save(path)
+
+
+def draw(image: Image.Image, found: pd.DataFrame, annotated: set[int]) -> Image.Image:
+    """The image enlarged, with the pairs of `found`; classes that are annotated in the image are marked as right."""
+    canvas = image.resize((int(image.width * SCALE), int(image.height * SCALE)), Image.Resampling.LANCZOS)
+    pen = ImageDraw.Draw(canvas)
+    font = ImageFont.load_default(size=12)
+    for line, row in enumerate(found.to_dict("records")):
+        human = [SCALE * row[f"h{c}"] for c in ("x1", "y1", "x2", "y2")]
+        thing = [SCALE * row[f"o{c}"] for c in ("x1", "y1", "x2", "y2")]
+        pen.rectangle(human, outline=HUMAN, width=2)
+        pen.rectangle(thing, outline=THING, width=2)
+        pen.line([*np.reshape(human, (2, 2)).mean(axis=0), *np.reshape(thing, (2, 2)).mean(axis=0)], fill="#111111", width=2)
+        right = row["hoi_id"] in annotated
+        label = f"{'✓' if right else '×'} {hoi_classes()[row['hoi_id']].name} {row['score']:.2f}"
+        corner = (4, 4 + 16 * line)
+        pen.rectangle(pen.textbbox(corner, label, font=font), fill="white")
+        pen.text(corner, label, fill="#166534" if right else "#991b1b", font=font)
+    return canvas

@@ -1,0 +1,56 @@
+"""From pair features and text features to scored predictions: one row a pair and a valid class of its object."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from pipeline.hico.vocabulary import verbs
+
+BOXES = ["hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"]
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    """Rows at unit length; rows of zeros stay zeros."""
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+
+def verb_probabilities(features: np.ndarray, text: np.ndarray, phrase_verbs: np.ndarray, scale: float) -> np.ndarray:
+    """(P, 117): sigmoid of each verb's mean phrase logit (scaled cosines); 0 for a verb without phrase.
+
+    Args:
+        features: (P, d_a); text: (C, d_a), unit length; phrase_verbs: (C,) verb ids.
+    """
+    member = np.eye(len(verbs()), dtype=np.float32)[phrase_verbs]
+    logits = scale * unit(features) @ text.T @ (member / np.maximum(member.sum(axis=0), 1))
+    return np.where(member.any(axis=0), 1 / (1 + np.exp(-logits)), 0.0)
+
+
+def class_probabilities(features: np.ndarray, text: np.ndarray, objects: np.ndarray, object_of: np.ndarray) -> np.ndarray:
+    """(P, C): the untrained CLIP's softmax over the classes of each pair's object; 0 for the other classes.
+
+    Args:
+        features: (P, d_a), text: (C, d_a), unit lengths; objects: (P,) object of each pair; object_of: (C,).
+    """
+    logits = 100 * features @ text.T
+    logits = np.where(objects[:, None] == object_of[None], logits, -np.inf)
+    top = logits.max(axis=1, keepdims=True, initial=-1e9)
+    raised = np.exp(logits - top)
+    return raised / np.maximum(raised.sum(axis=1, keepdims=True), 1e-12)
+
+
+def predictions(pairs: dict[str, np.ndarray], probabilities: np.ndarray, hoi_of: np.ndarray, *, tau: float) -> pd.DataFrame:
+    """Rows image_id, hoi_id, score and boxes: score = prior^tau * probability, for every valid class.
+
+    Args:
+        pairs: columns of `pair_features`, P rows.
+        probabilities: (P, K).
+        hoi_of: (P, K), the class that each entry stands for, -1 where it stands for none.
+    """
+    pair, entry = np.nonzero(hoi_of >= 0)
+    columns = {
+        "image_id": pairs["image_id"][pair],
+        "hoi_id": hoi_of[pair, entry],
+        "score": (pairs["prior"].astype(np.float64) ** tau)[pair] * probabilities[pair, entry],
+    }
+    return pd.DataFrame(columns | {name: pairs[name][pair] for name in BOXES})

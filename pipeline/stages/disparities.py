@@ -1,0 +1,55 @@
+"""Stage `disparities`: for every unseen class its nearest seen class, how it differs from it, and that text embedded.
+
+    disparities.parquet    hoi_id, seen_hoi_id, similarity, text, sentences and provenance
+    embeddings.parquet     hoi_id, seen_hoi_id, sentences (m, d_a)
+
+The nearest seen class has the most similar description embedding. Resumes at the single request.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from models.phrases import nearest
+from pipeline import arrays, disparity_texts
+from pipeline.compute import frozen_clip
+from pipeline.work import Work
+
+
+def run(work: Work) -> dict[str, Any]:
+    """Write both tables; metrics are counts and similarities."""
+    embeddings = work.inputs["text_embeddings"]
+    with work.clock("read"):
+        seen = arrays.read(embeddings.path("seen-descriptions.parquet"), ["hoi_id", "pooled"])
+        unseen = arrays.read(embeddings.path("unseen-descriptions.parquet"), ["hoi_id", "pooled"])
+        descriptions = work.inputs["descriptions"].table("descriptions.parquet")
+        clip = frozen_clip(work.config)
+    hois = [int(h) for h in unseen["hoi_id"]]
+    partners: list[int] = []
+    similarity = np.zeros(0, np.float32)
+    if hois:
+        mine, others = torch.from_numpy(unseen["pooled"]), torch.from_numpy(seen["pooled"])
+        position = nearest(mine, others)
+        partners = [int(seen["hoi_id"][i]) for i in position.tolist()]
+        similarity = (mine * others[position]).sum(dim=1).numpy()
+    texts = disparity_texts.write(
+        list(zip(hois, partners, strict=True)),
+        config=work.config,
+        descriptions=descriptions,
+        journal=work.scratch / "journal.jsonl",
+        progress=work.progress,
+    )
+    texts.insert(2, "similarity", similarity)
+    texts.to_parquet(work.out / "disparities.parquet", index=False)
+    sentences = [list(s) for s in texts["sentences"]]
+    with work.clock("compute"):
+        rows = [clip.embed_texts(s)[0].cpu().numpy() for s in sentences]
+    with work.clock("write"):
+        arrays.write(
+            work.out / "embeddings.parquet", {"hoi_id": hois, "seen_hoi_id": partners, "sentences": rows}
+        )
+    mean = float(similarity.mean()) if hois else None
+    return {"unseen": len(hois), "sentences": sum(map(len, sentences)), "mean_similarity": mean}

@@ -1,0 +1,157 @@
+"""Stage `utpl`: adapt the unseen classes from their nearest seen ones. Text only: no image is opened.
+
+    model.safetensors    the unseen module
+    text.parquet         hoi_id, verb_id, unseen, before (d_a), after (d_a): text features of all phrases
+    history.parquet      losses of every step
+
+Everything of the seen stage is frozen. Three losses: alignment with the nearest seen class, class relation over seen and
+unseen together (Eq. 16), and negative learning: the cached features of training pairs that match an annotated seen class
+are no examples of an unseen class with another verb. Resumes at the step.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from models.hoi import EzHoi
+from models.losses import class_relation, focal, with_prior
+from models.unseen import UnseenPrompts, alignment
+from pipeline import arrays, text_side
+from pipeline.compute import frozen_clip, generator, sizes
+from pipeline.hico.vocabulary import hoi_classes
+from pipeline.text_side import Classes
+from pipeline.training import checkpoint
+from pipeline.training.loop import Losses, train
+from pipeline.work import Work
+
+
+def run(work: Work) -> dict[str, Any]:
+    """Adapt; metrics are the losses' first and last values."""
+    config = work.config.utpl
+    torch.manual_seed(work.config.seed)
+    with work.clock("read"):
+        task = UtplTask(work)
+    metrics: dict[str, Any] = {"unseen": len(task.unseen.hois), "logit_scale": float(task.model.logit_scale)}
+    history: list[dict[str, Any]] = []
+    if task.unseen.hois:
+        history = train(
+            work=work,
+            modules=task.module,
+            steps=config.steps,
+            losses_at=task.losses,
+            settings=config.optimiser,
+            rate_at=lambda step: 1.0 - step / config.steps,
+            every=config.runtime.checkpoint_every,
+        )
+        for name in ("align", "relation", "negative"):
+            metrics |= {f"{name}_first": history[0][name], f"{name}_last": history[-1][name]}
+    checkpoint.save_weights(work.out / "model.safetensors", task.module.state_dict())
+    arrays.write(work.out / "text.parquet", task.text_columns())
+    pd.DataFrame(history).to_parquet(work.out / "history.parquet", index=False)
+    return metrics
+
+
+class UtplTask:
+    """The frozen seen side, the unseen module, and the losses at a step."""
+
+    def __init__(self, work: Work) -> None:
+        self.config = work.config
+        clip = frozen_clip(work.config)
+        self.model = EzHoi(clip=clip, sizes=sizes(work.config))
+        self.model.load_state_dict(checkpoint.load_weights(work.inputs["seen"].path("model.safetensors"))[0])
+        self.model.to(clip.device).eval().requires_grad_(False)
+        embeddings, guidance = work.inputs["text_embeddings"], work.config.model.guidance
+        every_seen = text_side.read(embeddings, "seen", clip=clip, guidance=guidance)
+        position = {h: i for i, h in enumerate(every_seen.hois)}
+        chosen = arrays.read(work.inputs["seen"].path("phrases.parquet"))["hoi_id"].tolist()
+        self.seen = every_seen.take([position[h] for h in chosen])
+        self.unseen = text_side.read(embeddings, "unseen", clip=clip, guidance=guidance)
+        partners, disparities = self._partners(work, every_seen, position)
+        self.disparities, self.absent = (t.to(clip.device) for t in text_side.pad(disparities, clip.joint_width))
+        with torch.no_grad():
+            self.partner_prompts = self.model.class_prompts(partners.phrases)
+            self.partner_text = self.model.text(partners.phrases, self.partner_prompts)
+            self.seen_text = self.model.text(self.seen.phrases)
+            self.before = self.model.text(self.unseen.phrases) if self.unseen.hois else self.seen_text[:0]
+        self.closeness = (self.unseen.descriptions * partners.descriptions).sum(dim=1)
+        self.module = UnseenPrompts(
+            partners=self.partner_prompts,
+            joint_width=clip.joint_width,
+            bottleneck=work.config.model.bottleneck,
+            heads=work.config.model.heads,
+        ).to(clip.device)
+        self._read_negatives(work, frozenset(every_seen.hois))
+
+    def _partners(self, work: Work, seen: Classes, position: dict[int, int]) -> tuple[Classes, list[Tensor]]:
+        data = arrays.read(work.inputs["disparities"].path("embeddings.parquet"))
+        row = {int(h): i for i, h in enumerate(data["hoi_id"])}
+        order = [row[h] for h in self.unseen.hois]
+        partners = seen.take([position[int(data["seen_hoi_id"][i])] for i in order])
+        return partners, [torch.from_numpy(data["sentences"][i].astype(np.float32)) for i in order]
+
+    def _read_negatives(self, work: Work, seen: frozenset[int]) -> None:
+        """Cached training pairs that match an annotated seen class, with the verbs they are annotated with."""
+        features, priors, verbs = [], [], []
+        for name in work.inputs["pair_features"].names("train-*"):
+            data = arrays.read(work.inputs["pair_features"].path(name), ["feature", "prior", "hois"])
+            for feature, prior, hois in zip(data["feature"], data["prior"], data["hois"], strict=True):
+                mine = [h for h in hois if h in seen]
+                if mine:
+                    features.append(feature)
+                    priors.append(prior)
+                    verbs.append({hoi_classes()[h].verb_id for h in mine})
+        device = self.model.clip.device
+        self.features = torch.from_numpy(np.array(features, dtype=np.float32)).to(device)
+        self.priors = torch.tensor(np.array(priors, dtype=np.float32), device=device) ** self.config.seen.tau
+        # A pair annotated with the verb of u may look like u: only other verbs make it a negative.
+        self.is_negative = torch.tensor([[v not in own for v in self.unseen.verbs] for own in verbs], device=device)
+
+    def losses(self, step: int) -> Losses:
+        """The three losses; negatives are drawn anew at every step."""
+        config = self.config.utpl
+        prompts = self.module(self.disparities, self.absent)
+        text = self.model.text(self.unseen.phrases, prompts)
+        relation = class_relation(
+            torch.cat([self.seen_text, text]),
+            torch.cat([self.seen.descriptions, self.unseen.descriptions]),
+            temperature=config.relation_temperature,
+        )
+        align = alignment(text, self.partner_text, self.closeness) + alignment(
+            prompts, self.partner_prompts, self.closeness
+        )
+        return {
+            "align": config.align_weight * align,
+            "relation": config.relation_weight * relation,
+            "negative": config.negative_weight * self._negative(text, step),
+        }
+
+    def _negative(self, text: Tensor, step: int) -> Tensor:
+        """Mean focal loss with label 0 of the unseen phrases on the pairs that are negatives for them."""
+        if not len(self.features):
+            return text.sum() * 0
+        some = generator(self.config.seed, "utpl", "negatives", step)
+        drawn = torch.randint(len(self.features), (self.config.utpl.batch_size,), generator=some).to(text.device)
+        logits = with_prior(self.model.phrase_logits(self.features[drawn], text), self.priors[drawn][:, None])
+        settings = self.config.seen.focal
+        loss = focal(logits, torch.zeros_like(logits), alpha=settings.alpha, gamma=settings.gamma)
+        wanted = self.is_negative[drawn]
+        return (loss * wanted).sum() / wanted.sum().clamp(min=1)
+
+    @torch.no_grad()
+    def text_columns(self) -> dict[str, Any]:
+        """Text features of all phrases before and after, unit length; seen ones do not change."""
+        after = self.model.text(self.unseen.phrases, self.module(self.disparities, self.absent)) if self.unseen.hois else self.before
+        columns = {}
+        for name, unseen in (("before", self.before), ("after", after)):
+            both = torch.cat([self.seen_text, unseen])
+            columns[name] = nn.functional.normalize(both, dim=-1).cpu().numpy()
+        return {
+            "hoi_id": self.seen.hois + self.unseen.hois,
+            "verb_id": self.seen.verbs + self.unseen.verbs,
+            "unseen": [False] * len(self.seen.hois) + [True] * len(self.unseen.hois),
+        } | columns
