@@ -89,7 +89,7 @@ class _Recorded:
             for stage in stages:
                 state = self._stage(stage)
                 if not state.is_completed():
-                    return Failed(message=f"{stage.name}: {state.message}")
+                    return Failed(message=state.message or f"{stage.name} ended {state.name}")
             end = "completed"
         finally:
             self.steps.finish(end)
@@ -119,7 +119,7 @@ class _Recorded:
             try:
                 outcome = self.steps.step(stage)
             except EzhoiError as error:  # its message says all; a traceback would bury it
-                return Failed(message=str(error))
+                return Failed(message=_named(stage, error))
             self.outcomes[stage.name] = outcome
             seconds = sum(outcome.artifact.manifest.seconds.values())
             return Completed(
@@ -137,6 +137,11 @@ class _Recorded:
         title = f"Run {self.steps.record.id} of profile {self.steps.config.profile}"
         lineage.publish_run(outcomes, title=title, state=end, flow_run=_uuid(this_flow.get_id()))
         pages.write_run_page(self.steps, outcomes)
+
+
+def _named(stage: Stage, error: EzhoiError) -> str:
+    text = str(error)
+    return text if stage.name in text else f"{stage.name}: {text}"
 
 
 def _ref(outcome: Outcome) -> Ref:

@@ -18,7 +18,6 @@ from pipeline.runner import Outcome
 from pipeline.store.artifact import Artifact
 
 log = logging.getLogger("ezhoi.lineage")
-LINEAGE_KEY = "ezhoi-lineage"
 Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
@@ -44,7 +43,7 @@ def publish_run(outcomes: Sequence[Outcome], *, title: str, state: str, flow_run
     hits = sum(o.hit for o in outcomes)
     _create(
         ArtifactCreate(
-            key=LINEAGE_KEY,
+            key=pages.LINEAGE_KEY,
             type="markdown",
             description=f"{title}: {state}, {hits} of {len(outcomes)} stages from the store",
             data=pages.run_page(outcomes, title=title, state=state),

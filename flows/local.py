@@ -68,8 +68,8 @@ def read(folder: Path) -> Local:
     """The state file; an empty state if there is none or it is damaged."""
     try:
         tree = json.loads((folder / "local.json").read_text())
-        found = [Process(**tree[kind]) if tree.get(kind) else None for kind in ("server", "worker")]
-        return Local(tree["port"], *found, deployed=tree.get("deployed"))
+        server, worker = (Process(**tree[kind]) if tree.get(kind) else None for kind in ("server", "worker"))
+        return Local(tree["port"], server, worker, tree.get("deployed"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Local()
 

@@ -15,6 +15,7 @@ from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import FileRecord, Manifest
 
 Link = Callable[[Artifact], str]
+LINEAGE_KEY = "ezhoi-lineage"
 HIT, MISS = "#cfe8d5", "#ffd9a8"
 SAMPLE_ROWS = 5
 SAMPLE_BYTES = 64 << 20

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import fcntl
 import json
+import logging
+import shutil
 import uuid
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pipeline.store.artifact import Artifact
 from pipeline.store.store import Store
+
+log = logging.getLogger("ezhoi.store")
 
 
 @dataclass
@@ -25,11 +30,15 @@ class RunRecord:
     state: str = "running"
 
     def save(self, store: Store) -> None:
+        """Write it; in a store that cannot be written a run of hits still works, and leaves no record."""
         path = store.root / ".runs" / f"{self.id}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".part")
-        temporary.write_text(json.dumps(asdict(self), indent=1))
-        temporary.replace(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_suffix(".part")
+            temporary.write_text(json.dumps(asdict(self), indent=1))
+            temporary.replace(path)
+        except OSError as error:
+            log.warning("run %s leaves no record: %s", self.id, error)
 
 
 def new(profile: str) -> RunRecord:
@@ -59,8 +68,11 @@ class Garbage:
     runs: tuple[str, ...]
 
 
-def garbage(store: Store, *, keep_runs: int) -> Garbage:
-    """Artifacts that none of the last `keep_runs` runs (of each profile) used, and abandoned work."""
+def garbage(store: Store, *, keep_runs: int, work: bool = False) -> Garbage:
+    """Artifacts that none of the last `keep_runs` runs (of each profile) used, and with `work` also interrupted work.
+
+    Interrupted work is what a restart would continue from; work that a process is at is never garbage.
+    """
     by_profile: dict[str, list[RunRecord]] = {}
     for record in records(store):
         by_profile.setdefault(record.profile, []).append(record)
@@ -68,14 +80,30 @@ def garbage(store: Store, *, keep_runs: int) -> Garbage:
     used = {(stage, fingerprint) for r in kept for stage, fingerprint in r.stages.items()}
     dropped = [r.id for runs in by_profile.values() for r in runs if r not in kept]
     unused = [a for a in store.artifacts() if (a.stage, a.fingerprint) not in used]
-    work = [p for p in (store.root / ".work").glob("*") if p.is_dir() and not _busy(p)]
-    size = sum(a.manifest.bytes for a in unused) + sum(f.stat().st_size for w in work for f in w.rglob("*") if f.is_file())
-    return Garbage(tuple(unused), tuple(work), size, tuple(dropped))
+    folders = [p for p in (store.root / ".work").glob("*") if work and p.is_dir() and not _busy(p)]
+    size = sum(a.manifest.bytes for a in unused) + sum(
+        f.stat().st_size for p in folders for f in p.rglob("*") if f.is_file()
+    )
+    return Garbage(tuple(unused), tuple(folders), size, tuple(dropped))
+
+
+def collect(store: Store, found: Garbage) -> None:
+    """Remove it: artifacts, interrupted work, and the records of runs that are no longer kept."""
+    for artifact in found.artifacts:
+        store.remove(artifact)
+    for folder in found.folders:
+        with folder.with_name(f"{folder.name}.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:  # a run has taken it up meanwhile
+                continue
+            shutil.rmtree(folder)
+    for run in found.runs:
+        for suffix in (".json", ".md"):
+            (store.root / ".runs" / f"{run}{suffix}").unlink(missing_ok=True)
 
 
 def _busy(folder: Path) -> bool:
-    import fcntl
-
     try:
         with folder.with_name(f"{folder.name}.lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,109 @@
+"""The `ezhoi` command line. Neither torch nor Prefect is imported before a command needs it.
+
+    ezhoi run                                  the demo, in this process
+    ezhoi status --set setting=uo              what would run, and why
+    ezhoi launch                               the same run in a local Prefect server
+
+`ezhoi COMMAND --help` explains each command with an example.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Annotated
+
+import typer
+
+from flows import cli_artifacts, cli_config, cli_server, cli_status, display, local, options, parameters
+from pipeline.errors import EzhoiError
+from pipeline.runner import Outcome
+
+app = typer.Typer(
+    name="ezhoi",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Zero-shot human-object interaction detection as a cached, restartable pipeline. Start with `ezhoi run`.",
+)
+app.add_typer(cli_artifacts.app, name="artifacts")
+app.add_typer(cli_config.app, name="config")
+cli_server.register(app)
+cli_status.register(app)
+
+
+@app.command()
+def run(
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+    targets: options.Targets = None,
+    force: options.Force = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Show this run in the local Prefect server (started if necessary).")
+    ] = False,
+) -> None:
+    """Run the pipeline in this process; what is in the store, intact, is not computed again.
+
+    A run that was interrupted continues where it was.
+
+    Example: ezhoi run --set setting=uo --set utpl.steps=100
+    """
+    wanted = tuple(map(str, targets or ())) or ("evaluation",)
+    forced = tuple(map(str, force or ()))
+    if record:
+        _recorded(profile, settings or [], wanted, forced)
+        return
+    from pipeline import runner
+
+    config = options.configuration(profile, settings)
+    started = last = time.perf_counter()
+    outcomes: list[Outcome] = []
+
+    def show(outcome: Outcome) -> None:
+        nonlocal last
+        now = time.perf_counter()
+        typer.echo(display.stage_line(outcome.stage, "cached" if outcome.hit else "computed", now - last))
+        outcomes.append(outcome)
+        last = now
+
+    with display.watching() as progress:
+        runner.run(config, targets=wanted, force=forced, progress=progress, on_outcome=show)
+    hits = sum(o.hit for o in outcomes)
+    typer.echo(
+        f"{len(outcomes)} stages in {time.perf_counter() - started:.1f} s, {hits} from the store {config.store.root}"
+    )
+    for outcome in outcomes:
+        if outcome.stage == "evaluation":
+            typer.echo("\n" + "\n".join(display.result_lines(outcome.artifact)))
+
+
+def _recorded(profile: str, settings: list[str], targets: tuple[str, ...], force: tuple[str, ...]) -> None:
+    """Call the flow here, with its states and pages in the local server."""
+    given = parameters.portable(profile=profile, settings=settings)
+    state = local.up(local.home(), lambda line: typer.echo(line, err=True))
+    ours = local.environment(local.home(), state.port or 0)
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        del os.environ[name]
+    os.environ.update(ours)
+    # Prefect reads the environment when it is first imported, so not before this line.
+    from flows.recorded import record
+
+    result = record(profile=given.profile, settings=given.settings, targets=targets, force=force)
+    if not result.completed:
+        raise EzhoiError(result.message)
+    typer.echo(result.message)
+    if "evaluation" in targets:
+        cli_server.show_result(given.config)
+    cli_server.show_links(state, result.flow_run)
+
+
+def main() -> None:
+    """The console script: an error that the user can mend is one message and exit code 1."""
+    try:
+        app()
+    except EzhoiError as error:
+        typer.secho(f"error: {error}", fg="red", err=True)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""`ezhoi up`, `down`, `deploy`, `launch`, `follow`: the local Prefect server and runs in it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from flows import deployment, display, following, local, options, parameters
+from flows.following import RunState, TaskState
+from flows.local import Local
+from flows.pages import LINEAGE_KEY
+from pipeline.config import Config
+from pipeline.errors import EzhoiError, ServiceError
+from pipeline.plan import plan
+from pipeline.store.store import Store
+
+Deployment = Annotated[
+    str, typer.Option("--deployment", "-d", help="full, describe, embed, train, utpl or evaluate (prefect.yaml).")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (launch, follow, up, deploy, down):
+        app.command()(command)
+
+
+def up() -> None:
+    """Start the local Prefect server and its worker, or find them running.
+
+    State and logs are in .ezhoi/ of the checkout (or in $EZHOI_HOME). Nothing leaves this machine.
+
+    Example: ezhoi up
+    """
+    state = local.up(local.home(), _say)
+    typer.echo(f"server  {state.ui_url}")
+    typer.echo(f"for plain prefect commands: export PREFECT_API_URL={state.api_url}")
+
+
+def down() -> None:
+    """Stop the server and the worker that `ezhoi up` started, and nothing else.
+
+    Example: ezhoi down
+    """
+    stopped = local.down(local.home())
+    typer.echo(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
+
+
+def deploy() -> None:
+    """Deploy prefect.yaml to the local server again (`launch` does it when it has changed).
+
+    Example: ezhoi deploy
+    """
+    folder = local.home()
+    local.up(folder, _say)
+    state = deployment.deploy(folder, force=True, say=_say)
+    typer.echo(f"deployed; run forms: {state.ui_url}/deployments")
+
+
+def launch(
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+    name: Deployment = "full",
+) -> None:
+    """Run a deployment in the local Prefect server and follow it: what `make run` does.
+
+    Starts the server and deploys if necessary. Ctrl-C stops following, not the run. The exit code is 0 only if the run
+    completes.
+
+    Example: ezhoi launch --set setting=uo --deployment utpl
+    """
+    given = parameters.portable(profile=profile, settings=settings or [])
+    folder = local.home()
+    local.up(folder, _say)
+    state = deployment.deploy(folder, say=_say)
+    run = following.trigger(
+        state.api, deployment=name, parameters={"profile": given.profile, "settings": given.settings}
+    )
+    last = _follow(state, run)
+    _conclude(state, last, given.config)
+
+
+def follow(run: Annotated[str | None, typer.Argument(help="Id of a run; the newest one if left out.")] = None) -> None:
+    """Follow a run of the local server until it ends.
+
+    Example: ezhoi follow
+    """
+    state = local.read(local.home())
+    if state.server is None or not state.server.alive():
+        raise ServiceError("the local server does not run; start it with `ezhoi up`")
+    last = _follow(state, run or following.newest_run(state.api))
+    _conclude(state, last, None)
+
+
+def show_links(state: Local, run: str) -> None:
+    """Where to look at a run."""
+    typer.echo(f"run:     {state.ui_url}/runs/flow-run/{run}")
+    typer.echo(f"lineage: {state.ui_url}/artifacts/key/{LINEAGE_KEY}")
+
+
+def show_result(config: Config) -> None:
+    """The result table of the evaluation that a configuration has in the store."""
+    evaluation = next(s for s in plan(config, Store(config.store.root)) if s.stage == "evaluation")
+    if evaluation.state == "fresh" and evaluation.artifact is not None:
+        typer.echo("\n" + "\n".join(display.result_lines(evaluation.artifact)))
+
+
+def _conclude(state: Local, last: RunState, config: Config | None) -> None:
+    if last.state == "Completed":
+        typer.echo(f"run {last.name}: {last.message or 'Completed'}")
+        if config is not None and any(t.stage == "evaluation" for t in last.tasks):
+            show_result(config)
+    show_links(state, last.id)
+    if last.state != "Completed":
+        lines = [] if last.state == "Failed" and last.message else following.errors(state.api, last.id)
+        detail = "".join(f"\n  {line}" for line in lines)
+        raise EzhoiError(f"run {last.name} ended {last.state}: {last.message}{detail}")
+
+
+def _follow(state: Local, run: str) -> RunState:
+    """Print the stages as they end; the last state."""
+    shown: set[str] = set()
+    reporter = _Waiting()
+    last: RunState | None = None
+    typer.echo(f"run:     {state.ui_url}/runs/flow-run/{run}")
+    try:
+        for last in following.follow(local.home(), state, run):
+            for task in last.tasks:
+                if task.final and task.stage not in shown:
+                    shown.add(task.stage)
+                    reporter.clear()
+                    typer.echo(display.stage_line(task.stage, task.state.lower(), task.seconds))
+            running = [t for t in last.tasks if not t.final]
+            reporter.show(last, running[0] if running else None)
+    except KeyboardInterrupt:
+        reporter.clear()
+        typer.echo(f"\nThe run goes on. `ezhoi follow {run}` follows it again; `ezhoi down` stops server and run.")
+        raise SystemExit(130) from None
+    finally:
+        reporter.clear()
+    if last is None:
+        raise ServiceError(f"run {run} was never seen")
+    return last
+
+
+class _Waiting:
+    """What is going on: one changing line on a terminal, a new line only when it says something new elsewhere."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._last = ""
+
+    def show(self, run: RunState, task: TaskState | None) -> None:
+        """The stage at work, or what the run waits for."""
+        if run.final:
+            return
+        if task is None:
+            text = f"{run.state.lower()} ..."
+        else:
+            # In steps of a quarter outside of terminals: a log wants few lines.
+            step = None if task.percent is None else (task.percent if self._terminal else 25 * int(task.percent // 25))
+            text = f"{task.stage:<{display.WIDTH}} {task.state.lower()}" + (f" {step:.0f} %" if step else "")
+        if text == self._last:
+            return
+        self._last = text
+        if self._terminal:
+            typer.echo(f"\r\x1b[K{text}", nl=False, err=True)
+        elif task is not None and task.percent is not None:
+            typer.echo(text, err=True)
+
+    def clear(self) -> None:
+        """Make room for a line."""
+        if self._terminal and self._last:
+            typer.echo("\r\x1b[K", nl=False, err=True)
+        self._last = ""
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
