@@ -4,7 +4,7 @@ from pipeline.world.act import BEHIND, FRONT, MIDDLE, UNDER_ARM, Act
 from pipeline.world.objects_rides import lead_rope
 from pipeline.world.person import Pose, head_of, shoulder_of
 from pipeline.world.poses import hanging, sit, stand, walk
-from pipeline.world.shapes import Placement, Point, Shape, ellipse, stroke
+from pipeline.world.shapes import Placement, Point, Shape, bounds, ellipse, stroke
 from pipeline.world.thing import Thing
 
 _LOW = ("dog", "cat", "bird", "sheep")
@@ -73,53 +73,40 @@ def pet(act: Act) -> None:
     """Beside the animal, a flat hand on its back or head, no food."""
     thing = _facing(act) if act.chance(0.5) else act.thing()
     act.put(thing, BEHIND)
-    spot = thing.anchor("head") if act.name in ("dog", "cat") else thing.anchor("back")
-    mirrored = thing.anchor("mouth")[0] < spot[0]
-    top = min(spot[1], 0.98)
-    x = spot[0] - 0.24
-    if act.name in ("dog", "cat") and not mirrored:
-        x = spot[0] + 0.0
-        spot = thing.anchor("back")
-        x = spot[0] - 0.26
-        top = spot[1]
-    act.person(_bend(act, (spot[0], top + 0.02), x=x))
+    small = act.name in ("dog", "cat")
+    facing = thing.anchor("mouth")[0] < thing.anchor("back")[0]
+    spot = thing.anchor("head" if small and facing else "back")
+    x = spot[0] - (0.26 if small and not facing else 0.24)
+    act.person(_bend(act, (spot[0], min(spot[1], 0.98) + 0.02), x=x))
 
 
 def hug(act: Act) -> None:
     """Both arms round it, the chest and the head against it."""
-    body = act.body
     if act.name in ("teddy_bear", "cat"):
-        scale = 1.25 if act.name == "teddy_bear" else 0.95
-        hip = (0.0, body.stand)
-        x, y = shoulder_of(body, hip=hip, lean=0.06)
-        anchor = "belly" if act.name == "teddy_bear" else "back"
-        at = (x + 0.13, y - 0.13) if act.name == "teddy_bear" else (x + 0.15, y - 0.06)
-        thing = act.thing().with_anchor_at(
-            anchor, at, scale=scale, angle=0.25 if act.name == "teddy_bear" else 0.9, mirror=act.name == "cat"
-        )
-        act.put(thing, UNDER_ARM)
-        pose = stand(body, lean=0.06, nod=0.4, near=(at[0] + 0.05, at[1] - 0.06), far=(at[0] + 0.06, at[1] + 0.08))
-        act.person(pose)
+        _hug_lifted(act)
         return
     thing = _facing(act) if act.name != "suitcase" else act.thing()
     spot = thing.anchor("hug") if "hug" in thing.anchors else (thing.anchor("middle")[0], 0.36)
     act.put(thing, BEHIND)
     low = max(0.0, 0.78 - spot[1])
     crouch, lean = min(0.5, 0.95 * low), min(0.6, 0.2 + 0.6 * low)
-    x = spot[0] - 0.2
-    pose = stand(body, x=x, crouch=crouch, lean=lean, nod=0.1, spread=0.08)
     near = (spot[0] + 0.07, spot[1] - 0.02)
-    act.person(
-        Pose(
-            hip=pose.hip,
-            lean=lean,
-            nod=0.15,
-            hand_near=near,
-            hand_far=(near[0] + 0.02, near[1] + 0.1),
-            foot_near=pose.foot_near,
-            foot_far=pose.foot_far,
-        )
-    )
+    far = (near[0] + 0.02, near[1] + 0.1)
+    act.person(stand(act.body, x=spot[0] - 0.2, crouch=crouch, lean=lean, nod=0.15, spread=0.08, near=near, far=far))
+
+
+def _hug_lifted(act: Act) -> None:
+    """Held up against the chest; a cat hangs upright with its head over the shoulder."""
+    body = act.body
+    x, y = shoulder_of(body, hip=(0.0, body.stand), lean=0.06)
+    if act.name == "cat":
+        at = (x + 0.1 * body.height, y - 0.17 * body.height)
+        thing = act.thing().with_anchor_at("middle", at, angle=-1.15, mirror=True)
+    else:
+        at = (x + 0.13, y - 0.13)
+        thing = act.thing().with_anchor_at("belly", at, scale=1.25, angle=0.25)
+    act.put(thing, UNDER_ARM)
+    act.person(stand(body, lean=0.06, nod=0.4, near=(at[0] + 0.05, at[1] - 0.06), far=(at[0] + 0.06, at[1] + 0.08)))
 
 
 def walk_animal(act: Act) -> None:
@@ -143,7 +130,7 @@ def walk_animal(act: Act) -> None:
 def watch(act: Act) -> None:
     """Facing it from a distance, a hand at the brow or hands behind the back; before a television also sitting."""
     thing = _facing(act)
-    shift = act.spread(0.55, 0.72) - thing.anchor("front")[0] if act.name != "tv" else 1.05
+    shift = act.spread(0.42, 0.62) - bounds(thing.shapes)[0]
     act.put(thing.placed(Placement(at=(shift, 0.0))), BEHIND)
     body = act.body
     if act.name == "tv" and act.chance(0.6):
@@ -161,8 +148,6 @@ def watch(act: Act) -> None:
 def no_interaction(act: Act) -> None:
     """Near it but turned away, arms down."""
     thing = _facing(act) if act.chance(0.5) else act.thing()
-    left = min(shape.points[:, 0].min() for shape in thing.shapes)
-    right = max(shape.points[:, 0].max() for shape in thing.shapes)
-    act.put(thing.placed(Placement(at=(-0.24 - act.spread(0.0, 0.2) - float(right), 0.0))), BEHIND)
-    assert left < right
+    right = bounds(thing.shapes)[2]
+    act.put(thing.placed(Placement(at=(-0.24 - act.spread(0.0, 0.2) - right, 0.0))), BEHIND)
     act.person(stand(act.body, nod=act.spread(-0.05, 0.12)) if act.chance(0.6) else walk(act.body))

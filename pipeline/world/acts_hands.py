@@ -112,7 +112,7 @@ def read(act: Act) -> None:
     body = act.body
     hip = (0.0, body.stand)
     x, y = shoulder_of(body, hip=hip, lean=0.04)
-    lift = {"laptop": -0.13, "cell_phone": -0.02}.get(act.name, -0.03)
+    lift = {"laptop": -0.13, "cell_phone": -0.02}.get(act.name, -0.09)
     hand = (x + 0.22 * body.height, y + lift * body.height)
     thing = act.thing().with_anchor_at(
         "grip", (hand[0] + 0.01, hand[1]), angle={"cell_phone": 0.25, "book": 0.5}.get(act.name, 0.0)

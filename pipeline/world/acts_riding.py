@@ -46,10 +46,11 @@ def _on_wheels(act: Act, placement: Placement, *, rise: float = 0.0) -> None:
 
 
 def _slope(act: Act, angle: float, x: float) -> Shape:
+    """A snowy hillside under a run that goes down by `angle`."""
     rise = -angle * x
-    return polygon(
-        [(-x, rise + 0.01), (x, -rise + 0.01), (x, -rise - 0.1), (-x, -rise - 0.1)], act.ink("snow"), line=False
-    )
+    top = [(-x, rise + 0.01), (x, 0.01 - rise)]
+    foot = [(1.35 * x, -rise - 0.1), (-1.2 * x, -rise - 0.12), (-1.15 * x, 0.5 * rise)]
+    return polygon([*top, *foot], act.ink("snow"))
 
 
 def _wave(act: Act) -> tuple[list[Shape], list[Shape]]:

@@ -8,15 +8,17 @@ import numpy as np
 from pipeline.world.act import EXTRA, HUMAN, OBJECT
 from pipeline.world.backdrop import far_things, occluder, palette_pair
 from pipeline.world.catalogue import build
-from pipeline.world.classes import WorldClass
+from pipeline.world.classes import WorldClass, world_classes
 from pipeline.world.compose import Composition, bystander, compose
 from pipeline.world.paint import Patch
 from pipeline.world.shapes import Points, Shape, bounds
 from pipeline.world.styles import Ink, Style
 
-_BYSTANDER_CHANCE, _CLUTTER_CHANCE, _OCCLUDER_CHANCE = 0.35, 0.4, 0.25
+_BYSTANDER_CHANCE, _CLUTTER_CHANCE, _OCCLUDER_CHANCE = 0.35, 0.35, 0.3
 _SCENERY = ("", 0)
-_MARGIN = 3.0
+_MARGIN, _GAP = 3.0, 7.0
+_SMALLEST = 7.0
+"""A clutter object with a shorter side (pixels) is left out: nobody could name it."""
 
 
 class Canvas:
@@ -70,22 +72,37 @@ def _refined(points: Points, *, closed: bool) -> Points:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What one strip of the picture shows: an interaction, a bystander (a picture without `hoi`), or an object alone.
+
+    Attributes:
+        picture: The composed interaction or bystander.
+        hoi: The interaction's class.
+        clutter: (object name, COCO-80 index) of an object alone.
+        share: The strip's share of the width.
+    """
+
+    picture: Composition | None = None
+    hoi: WorldClass | None = None
+    clutter: tuple[str, int] | None = None
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """A vertical strip of the picture for one thing: an interaction, a bystander, or a clutter object.
+    """A vertical strip of the picture and its content.
 
     Attributes:
         left, right: Its columns in pixels.
         depth: 0 (at the horizon) to 1 (at the lower edge): how near the viewer it stands.
-        hoi: The interaction, if it is one.
-        clutter: (object name, COCO-80 index), if it is an object alone.
-        alone: Whether it is the picture's only content, and drawn large.
+        content: What it shows.
+        alone: Whether a clutter object is the picture's only content, and drawn large.
     """
 
     left: float
     right: float
     depth: float
-    hoi: WorldClass | None = None
-    clutter: tuple[str, int] | None = None
+    content: Content
     alone: bool = False
 
 
@@ -99,46 +116,56 @@ class Placed:
     pairs: list[tuple[int, int, int]] = field(default_factory=list)
 
 
-def divide(chosen: Sequence[WorldClass], *, allowed: Sequence[WorldClass], canvas: Canvas) -> list[Slot]:
-    """Strips for the chosen interactions and, where there is room, a bystander and a clutter object."""
+def acted(hoi: WorldClass, *, canvas: Canvas) -> Content:
+    """A composed interaction; wide compositions ask for more of the picture."""
+    picture = compose(hoi.verb, hoi.object, style=canvas.style, rng=canvas.rng)
+    wide = picture.extent[2] - picture.extent[0]
+    return Content(picture=picture, hoi=hoi, share=max(0.4, wide) ** 0.85 * float(canvas.rng.uniform(0.9, 1.15)))
+
+
+def contents(chosen: Sequence[WorldClass], *, allowed: Sequence[WorldClass], canvas: Canvas) -> list[Content]:
+    """The chosen interactions and, by chance, a bystander or a clutter object of an allowed class.
+
+    Clutter is only of objects that the world neither watches nor ignores, and never stands in a picture with a
+    bystander: an object near a person would else depict "watch" or "no_interaction" without saying so.
+    """
     rng = canvas.rng
-    contents: list[Slot] = [Slot(left=0, right=0, depth=0, hoi=one) for one in chosen]
-    shares = [float(rng.uniform(0.9, 1.2)) for _ in chosen]
-    if len(chosen) < 3 and rng.random() < _BYSTANDER_CHANCE:
-        contents.append(Slot(left=0, right=0, depth=0))
-        shares.append(float(rng.uniform(0.3, 0.42)))
-    if rng.random() < _CLUTTER_CHANCE:
-        one = allowed[int(rng.integers(len(allowed)))]
-        contents.append(Slot(left=0, right=0, depth=0, clutter=(one.object, one.object_id)))
-        shares.append(float(rng.uniform(0.25, 0.36)))
-    order = rng.permutation(len(contents)).tolist()
-    total = sum(shares)
-    gap = 8.0
-    room = canvas.width - 2 * _MARGIN - gap * (len(contents) - 1)
+    shown = [acted(one, canvas=canvas) for one in chosen]
+    extra = float(rng.random())
+    if extra < _BYSTANDER_CHANCE and len(chosen) < 3:
+        share = float(rng.uniform(0.32, 0.42))
+        shown.append(Content(picture=bystander(style=canvas.style, rng=rng), share=share))
+    elif extra < _BYSTANDER_CHANCE + _CLUTTER_CHANCE:
+        regarded = {one.object for one in world_classes() if one.verb in ("watch", "no_interaction")}
+        quiet = sorted({(one.object, one.object_id) for one in allowed if one.object not in regarded})
+        if quiet:
+            shown.append(Content(clutter=quiet[int(rng.integers(len(quiet)))], share=float(rng.uniform(0.25, 0.4))))
+    return shown
+
+
+def divide(shown: Sequence[Content], *, canvas: Canvas) -> list[Slot]:
+    """Strips for the contents, in random order and at random depths."""
+    rng = canvas.rng
+    total = sum(content.share for content in shown)
+    room = canvas.width - 2 * _MARGIN - _GAP * (len(shown) - 1)
     slots, left = [], _MARGIN
-    for k in order:
-        right = left + room * shares[k] / total
-        slots.append(replace(contents[k], left=left, right=right, depth=float(rng.uniform(0.3, 1.0))))
-        left = right + gap
+    for k in rng.permutation(len(shown)).tolist():
+        right = left + room * shown[k].share / total
+        slots.append(Slot(left=left, right=right, depth=float(rng.uniform(0.3, 1.0)), content=shown[k]))
+        left = right + _GAP
     return slots
 
 
 def place(slots: Sequence[Slot], *, canvas: Canvas) -> Placed:
-    """Composes, scales and positions every slot's content, far ones first, and measures the boxes."""
-    rng, style = canvas.rng, canvas.style
+    """Scales and positions every slot's content, far ones first, and measures the boxes."""
     placed = Placed()
-    for shape in far_things(style=style, rng=rng, width=canvas.width, horizon=canvas.horizon):
+    for shape in far_things(style=canvas.style, rng=canvas.rng, width=canvas.width, horizon=canvas.horizon):
         placed.patches.append(canvas.patch(shape, _SCENERY))
     for slot in sorted(slots, key=lambda one: one.depth):
-        if slot.clutter is not None:
-            _put_clutter(placed, slot, canvas)
-        else:
-            picture = (
-                bystander(style=style, rng=rng)
-                if slot.hoi is None
-                else compose(slot.hoi.verb, slot.hoi.object, style=style, rng=rng)
-            )
-            _put_composition(placed, picture, slot, canvas)
+        if slot.content.clutter is not None:
+            _put_clutter(placed, slot, slot.content.clutter, canvas)
+        elif slot.content.picture is not None:
+            _put_composition(placed, slot.content.picture, slot, canvas)
     return placed
 
 
@@ -175,9 +202,9 @@ def _put_composition(placed: Placed, picture: Composition, slot: Slot, canvas: C
     ]
     placed.patches += patches
     placed.humans.append(tight_box(patches, owners[HUMAN], canvas))
-    if slot.hoi is not None:
-        placed.objects.append((slot.hoi.object_id, tight_box(patches, owners[OBJECT], canvas)))
-        placed.pairs.append((len(placed.humans) - 1, len(placed.objects) - 1, slot.hoi.hoi_id))
+    if slot.content.hoi is not None:
+        placed.objects.append((slot.content.hoi.object_id, tight_box(patches, owners[OBJECT], canvas)))
+        placed.pairs.append((len(placed.humans) - 1, len(placed.objects) - 1, slot.content.hoi.hoi_id))
     if rng.random() < _OCCLUDER_CHANCE:
         column = float(rng.uniform(slot.left, slot.right))
         tall = float(rng.uniform(0.12, 0.3)) * scale
@@ -186,9 +213,8 @@ def _put_composition(placed: Placed, picture: Composition, slot: Slot, canvas: C
             placed.patches.append(canvas.patch(shape, _SCENERY))
 
 
-def _put_clutter(placed: Placed, slot: Slot, canvas: Canvas) -> None:
-    assert slot.clutter is not None
-    name, object_id = slot.clutter
+def _put_clutter(placed: Placed, slot: Slot, clutter: tuple[str, int], canvas: Canvas) -> None:
+    name, object_id = clutter
     rng = canvas.rng
     thing = build(name, ink=Ink(style=canvas.style, rng=rng))
     extent = bounds(thing.shapes)
@@ -198,6 +224,8 @@ def _put_clutter(placed: Placed, slot: Slot, canvas: Canvas) -> None:
     if slot.alone or extent[2] - extent[0] < 0.3:
         size = max(size, (float(rng.uniform(70, 120)) if slot.alone else 18.0) / max(extent[2] - extent[0], extent[3]))
     scale, ground = _fit(extent, slot, canvas, size=size)
+    if scale * min(extent[2] - extent[0], extent[3]) < _SMALLEST:
+        return
     mirror = bool(rng.random() < 0.5)
     x = (slot.left + slot.right) / 2 + (scale if mirror else -scale) * (extent[0] + extent[2]) / 2
     owner = ("object", len(placed.objects))

@@ -109,7 +109,7 @@ def elephant(ink: Ink) -> Thing:
     far, near = legs(_ELEPHANT, skin, shade(skin), shade(skin, 0.7), ink.spread(-0.06, 0.06))
     x, y = _ELEPHANT.poll
     tip = (x + 0.4, 0.62)
-    trunk = [
+    proboscis = [
         tube((x + 0.15, y - 0.08), 0.11, (x + 0.24, y - 0.32), 0.075, skin),
         tube((x + 0.24, y - 0.32), 0.075, (x + 0.3, 0.64), 0.055, skin),
         tube((x + 0.3, 0.64), 0.055, tip, 0.045, skin),
@@ -128,7 +128,7 @@ def elephant(ink: Ink) -> Thing:
         trunk(_ELEPHANT, skin),
         neck(_ELEPHANT, skin),
         *skull(_ELEPHANT, skin, skin),
-        *trunk,
+        *proboscis,
         tusk,
         ear,
         eye(ink, (x + 0.08, y + 0.05), 0.02),

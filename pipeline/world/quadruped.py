@@ -1,6 +1,6 @@
 """The four-legged animal that all of the world's quadrupeds are: proportions, limbs, head, contact points.
 
-Anchors: seat (top of the back), back (where a hand strokes), mouth, head (its top), neck (collar), hug (the neck's side).
+Anchors: seat (top of the back), back (where a hand strokes), mouth, head (its top), neck (collar), hug (neck's side).
 """
 
 from collections.abc import Mapping
@@ -108,7 +108,7 @@ def animal_anchors(build: Build, *, seat: float = -0.02) -> Mapping[str, Point]:
         "head": (x, y + build.skull),
         "neck": ((base[0] + x) / 2 + 0.04, (0.8 * base[1] + y) / 2),
         "hug": ((base[0] + x) / 2, (base[1] + y) / 2),
-        "front": (0.5 * build.length, 0.0),
+        "middle": (0.0, (build.back + build.belly) / 2),
     }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.world.classes import WorldClass, world_classes
-from pipeline.world.layout import Canvas, Slot, divide, place
+from pipeline.world.layout import Canvas, Content, Slot, acted, contents, divide, place
 from pipeline.world.paint import SUPERSAMPLING, Patch, paint, sensor, shrink
 from pipeline.world.seeds import generator, seed_of
 from pipeline.world.shapes import Colour
@@ -107,7 +107,7 @@ def sample(
     count = _pair_count(rng, max_pairs)
     chosen = [allowed[int(k)] for k in rng.choice(len(allowed), size=count, p=weights / weights.sum())]
     canvas = Canvas(width=WIDTH, height=HEIGHT, style=look, rng=rng)
-    slots = divide(chosen, allowed=allowed, canvas=canvas)
+    slots = divide(contents(chosen, allowed=allowed, canvas=canvas), canvas=canvas)
     return _assemble(slots, canvas=canvas, style=look, noise_seed=seed_of("noise", *key))
 
 
@@ -121,7 +121,7 @@ def single(*, hoi_id: int, index: int, style: str = "outlined") -> Scene:
     look = style_named(style)
     rng = generator("single", hoi_id, index, style)
     canvas = Canvas(width=WIDTH, height=HEIGHT, style=look, rng=rng)
-    slots = [Slot(left=4.0, right=WIDTH - 4.0, depth=0.6, hoi=one)]
+    slots = [Slot(left=4.0, right=WIDTH - 4.0, depth=0.6, content=acted(one, canvas=canvas))]
     return _assemble(slots, canvas=canvas, style=look, noise_seed=seed_of("noise", "single", hoi_id, index, style))
 
 
@@ -176,5 +176,6 @@ def object_picture(*, object_id: int, index: int, style: str = "outlined") -> Im
     look = style_named(style)
     key = ("object", object_id, index, style)
     canvas = Canvas(width=WIDTH, height=HEIGHT, style=look, rng=generator(*key))
-    slot = Slot(left=24.0, right=WIDTH - 24.0, depth=0.6, clutter=(names[object_id], object_id), alone=True)
+    content = Content(clutter=(names[object_id], object_id))
+    slot = Slot(left=24.0, right=WIDTH - 24.0, depth=0.6, content=content, alone=True)
     return draw(_assemble([slot], canvas=canvas, style=look, noise_seed=seed_of("noise", *key)))
