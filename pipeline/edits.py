@@ -1,0 +1,46 @@
+"""Descriptions written by the user: a YAML mapping of class names to texts.
+
+ride horse: A person riding a horse sits high on its back. Both hands hold the reins.
+no_interaction dog: ...
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from pipeline.errors import DataError
+from pipeline.hico import vocabulary
+
+
+def read(path: Path) -> dict[int, str]:
+    """{hoi_id: text} of an edits file, whitespace collapsed.
+
+    Raises DataError naming the file, the line and the key: not YAML, no mapping, an unknown class (with the nearest
+    names), a class given twice, a text that is empty or no text.
+    """
+    try:
+        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DataError(f"descriptions.edits = {path}: cannot be read as YAML: {error}") from None
+    if root is None:
+        return {}
+    if not isinstance(root, yaml.MappingNode):
+        raise DataError(f"descriptions.edits = {path}: expected a mapping such as 'ride horse: A person riding ...'")
+    found: dict[int, str] = {}
+    for key, value in root.value:  # nodes and not values: they know their lines, and duplicates are not lost
+        where = f"descriptions.edits = {path}, line {key.start_mark.line + 1}, key {key.value!r}"
+        try:
+            hoi_id = vocabulary.find(str(key.value)).hoi_id
+        except ValueError as error:
+            raise DataError(f"{where}: {error}") from None
+        if hoi_id in found:
+            raise DataError(f"{where}: this class has a text already; keep one")
+        text = " ".join(value.value.split()) if isinstance(value, yaml.ScalarNode) else None
+        if text is None or value.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:null"):
+            raise DataError(f"{where}: expected a text (put it in quotes)")
+        if not text or value.tag.endswith("null"):
+            raise DataError(f"{where}: the text is empty; write one, or delete the line to use the usual description")
+        found[hoi_id] = text
+    return found

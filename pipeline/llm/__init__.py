@@ -1,0 +1,1 @@
+"""Texts from a language model: prompts, a client of OpenAI-compatible servers, a journal and a quality gate."""
