@@ -129,8 +129,8 @@ def _in_vehicle(act: Act) -> None:
         act.person(sit(act.body, seat=(seat[0], seat[1] + 0.04), floor=seat[1] - 0.2, lean=0.22, near=oar, far=oar))
         act.extra([stroke([(oar[0] - 0.06, oar[1] + 0.05), (seat[0] + 0.86, -0.06)], 0.03, act.ink("tan"))], FRONT)
         return
-    hip, wheel = (seat[0] - 0.02, seat[1] - 0.1), thing.anchor("wheel")
-    act.person(sit(act.body, seat=hip, floor=0.1, lean=-0.1, near=wheel, far=wheel, forward=0.3))
+    hip, wheel = (seat[0] - 0.02, seat[1] - 0.02), thing.anchor("wheel")
+    act.person(sit(act.body, seat=hip, floor=0.19, lean=-0.16, near=wheel, far=wheel, forward=0.3))
 
 
 def _skier(act: Act, deck: Point, angle: float, *, crouch: float, lean: float) -> None:

@@ -15,7 +15,9 @@ from pipeline.world.shapes import Points, Shape, bounds
 from pipeline.world.styles import Ink, Style
 
 _BYSTANDER_CHANCE, _CLUTTER_CHANCE, _OCCLUDER_CHANCE = 0.35, 0.35, 0.3
-_SCENERY = ("", 0)
+_SCENERY, _COVER = ("", 0), ("cover", 0)
+_MOST_HIDDEN = 0.35
+"""The largest share of an object's box that something in front may cover."""
 _MARGIN, _GAP = 3.0, 7.0
 _SMALLEST = 7.0
 """A clutter object with a shorter side (pixels) is left out: nobody could name it."""
@@ -206,11 +208,33 @@ def _put_composition(placed: Placed, picture: Composition, slot: Slot, canvas: C
         placed.objects.append((slot.content.hoi.object_id, tight_box(patches, owners[OBJECT], canvas)))
         placed.pairs.append((len(placed.humans) - 1, len(placed.objects) - 1, slot.content.hoi.hoi_id))
     if rng.random() < _OCCLUDER_CHANCE:
-        column = float(rng.uniform(slot.left, slot.right))
-        tall = float(rng.uniform(0.12, 0.3)) * scale
-        front = min(ground + 4.0, canvas.height - 1.0)
-        for shape in occluder(style=canvas.style, rng=rng, x=column, ground=front, tall=tall):
-            placed.patches.append(canvas.patch(shape, _SCENERY))
+        kept = placed.objects[-1][1] if slot.content.hoi is not None else None
+        _occlude(placed, slot, canvas, ground=ground, scale=scale, kept=kept)
+
+
+def _occlude(
+    placed: Placed,
+    slot: Slot,
+    canvas: Canvas,
+    *,
+    ground: float,
+    scale: float,
+    kept: tuple[float, float, float, float] | None,
+) -> None:
+    """Puts something low before the slot's content, unless it would cover much of the object's box `kept`."""
+    rng = canvas.rng
+    column = float(rng.uniform(slot.left, slot.right))
+    tall = float(rng.uniform(0.12, 0.3)) * scale
+    front = min(ground + 4.0, canvas.height - 1.0)
+    shapes = occluder(style=canvas.style, rng=rng, x=column, ground=front, tall=tall)
+    patches = [canvas.patch(shape, _COVER) for shape in shapes]
+    x1, y1, x2, y2 = tight_box(patches, _COVER, canvas)
+    if kept is not None:
+        wide = max(0.0, min(x2, kept[2]) - max(x1, kept[0]))
+        high = max(0.0, min(y2, kept[3]) - max(y1, kept[1]))
+        if wide * high > _MOST_HIDDEN * (kept[2] - kept[0]) * (kept[3] - kept[1]):
+            return
+    placed.patches += patches
 
 
 def _put_clutter(placed: Placed, slot: Slot, clutter: tuple[str, int], canvas: Canvas) -> None:

@@ -22,7 +22,8 @@ class Patch:
     """One painted shape in pixels (x right, y down).
 
     Attributes:
-        owner: ("human", i), ("object", i) for what a box belongs to; ("", 0) for scenery.
+        owner: ("human", i), ("object", i) for what a box belongs to; ("cover", 0) for what stands before
+            the actors; ("", 0) for the other scenery.
         points: x0, y0, x1, y1, ... of a polygon, or of a round-capped polyline where `width` is positive.
         fill: RGB.
         width: Stroke width in pixels, 0 for polygons.
