@@ -80,7 +80,8 @@ def _status(
         why.append("never made in this store")
     elif old is not None and old.fingerprint != fingerprint:
         why += [str(d) for d in _differences(stage, old, config=config, store=store, need=need)]
-    why += [f"waits for {name}" for name in waits]
+    if waits:
+        why.append(f"waits for {', '.join(waits)}")
     state: State = "stale" if old is not None or (damaged and fingerprint) else "missing"
     return StageStatus(stage.name, state, fingerprint, old, tuple(why), old is not None and _code_changed(old))
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 NAMES = {
     "untrained": "untrained: frozen CLIP, plain phrases, union boxes",
-    "seen": "after the seen stage",
+    "before_utpl": "after the seen stage",
     "adapted": "after UTPL",
 }
 GROUPS = ("unseen", "seen", "full", "harmonic_mean")
@@ -35,7 +35,7 @@ def write(path: Path, *, about: dict[str, str], per_class: pd.DataFrame, summari
     lines += ["![AP by class](report.png)", "", "![Scenes and predictions](scenes.png)", "", "## Classes", ""]
     lines += ["| class | group | train pairs | test pairs | untrained | seen stage | UTPL |", "|---|---|---:|---:|---:|---:|---:|"]
     for row in per_class.sort_values(["unseen", "name"], ascending=[False, True]).to_dict("records"):
-        values = [row[f"ap_{v}"] for v in ("untrained", "seen", "adapted")]
+        values = [row[f"ap_{v}"] for v in ("untrained", "before_utpl", "adapted")]
         cells = ["–" if pd.isna(v) else f"{100 * v:.1f}" for v in values]
         group = "unseen" if row["unseen"] else "seen"
         lines.append(f"| {row['name']} | {group} | {row['train_pairs']} | {row['test_pairs']} | " + " | ".join(cells) + " |")

@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-COLOURS = {"untrained": "#b8b8b8", "seen": "#7aa6c2", "adapted": "#1f5f8b"}
-LABELS = {"untrained": "untrained", "seen": "seen stage", "adapted": "after UTPL"}
+COLOURS = {"untrained": "#b8b8b8", "before_utpl": "#7aa6c2", "adapted": "#1f5f8b"}
+LABELS = {"untrained": "untrained", "before_utpl": "seen stage", "adapted": "after UTPL"}
 
 
 def write(path: Path, *, per_class: pd.DataFrame, summaries: dict[str, dict[str, float]]) -> None:

@@ -4,8 +4,8 @@
     classes.parquet        per class: name, unseen, and AP of every variant
     report.json, report.md, report.png, scenes.png
 
-Three variants through the same evaluator: `untrained` (frozen CLIP, plain phrases, union boxes), `seen` (after the seen
-stage; unseen phrases only guided) and `adapted` (after UTPL). Resumes at the shard of predictions.
+Three variants through the same evaluator: `untrained` (frozen CLIP, plain phrases, union boxes), `before_utpl`
+(after the seen stage; unseen phrases only guided) and `adapted` (after UTPL). Resumes at the shard of predictions.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pipeline.report import markdown, plots, scenes
 from pipeline.scoring import class_probabilities, predictions, verb_probabilities
 from pipeline.work import Work
 
-VARIANTS = ("untrained", "seen", "adapted")
+VARIANTS = ("untrained", "before_utpl", "adapted")
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -59,8 +59,8 @@ def run(work: Work) -> dict[str, Any]:
         summaries[variant] = summarise(scores, unseen=table.unseen, rare=table.rare)
     with work.clock("write"):
         _write(work, found["adapted"], per_class, summaries, truth)
-    prefixed = {f"{v}_{k}": x for v in ("untrained", "seen") for k, x in summaries[v].items()}
-    return summaries["adapted"] | {k.replace("seen_", "before_utpl_", 1) if k.startswith("seen_") else k: x for k, x in prefixed.items()}
+    others = {f"{v}_{group}": x for v in VARIANTS[:-1] for group, x in summaries[v].items()}
+    return summaries["adapted"] | others
 
 
 class Scorer:
@@ -99,7 +99,7 @@ class Scorer:
             chance = class_probabilities(pairs["zero_shot"], self.plain, objects, self.object_of)
             hoi_of = np.where(objects[:, None] == self.object_of[None], self.hois[None], -1)
             return predictions(pairs, chance, hoi_of, tau=tau)
-        text = self.text["before" if variant == "seen" else "after"]
+        text = self.text["before" if variant == "before_utpl" else "after"]
         chance = verb_probabilities(pairs["feature"], text, self.text["verb_id"], self.scale)
         return predictions(pairs, chance, self.lookup[objects], tau=tau)
 

@@ -53,7 +53,7 @@ class Artifact:
         try:
             return pd.read_parquet(path, columns=list(columns) if columns else None)
         except (OSError, ValueError, KeyError) as error:
-            raise DataError(f"{path}: cannot be read as Parquet ({error}). Run again: the stage recomputes it.") from error
+            raise DataError(f"{path}: cannot be read as Parquet ({error}). Run again: it is made anew.") from error
 
     def tables(self, pattern: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """All Parquet files that match, one after the other in order of name."""

@@ -31,8 +31,13 @@ def of_path(path: Path) -> str:
     if path.is_file():
         return of_file(path)
     found = sorted(p for p in path.rglob("*") if p.is_file())
-    return of_value([[str(p.relative_to(path)), size, of_file(p) if size < 64 << 20 and p.suffix != ".jpg" else ""]
-                     for p in found for size in [p.stat().st_size]])
+    return of_value(
+        [
+            [str(p.relative_to(path)), size, of_file(p) if size < 64 << 20 and p.suffix != ".jpg" else ""]
+            for p in found
+            for size in [p.stat().st_size]
+        ]
+    )
 
 
 def of_files(entries: Iterable[tuple[str, str]]) -> str:

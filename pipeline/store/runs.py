@@ -1,4 +1,4 @@
-"""Records of runs: which artifacts a run made or reused. What `gc` keeps, and what lineage can be read from afterwards."""
+"""Records of runs: which artifacts a run made or reused, what `gc` keeps, and lineage without a server."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def new(profile: str) -> RunRecord:
 def records(store: Store) -> list[RunRecord]:
     """All run records, oldest first; unreadable ones are left out."""
     found = []
-    for path in sorted((store.root / ".runs").glob("*.json")):
+    for path in (store.root / ".runs").glob("*.json"):
         try:
             found.append(RunRecord(**json.loads(path.read_text())))
         except (ValueError, TypeError, OSError):
             continue
-    return found
+    return sorted(found, key=lambda record: record.started_at)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The store: look up, work, publish, verify, list.
 
     <root>/<stage>/<fingerprint>/{data files, manifest.json}     done, if and only if the manifest exists
-    <root>/.work/<fingerprint>/{out, scratch, lock}              in progress; one writer
+    <root>/.work/<fingerprint>/{out, scratch}                    in progress; one writer, who holds <fingerprint>.lock
     <root>/.seals/<fingerprint>.json                             file stats when the digests last held
 
 Publishing renames the whole `out` folder, manifest included, in one step: a kill leaves the old state or the new one.
@@ -13,12 +13,14 @@ import contextlib
 import errno
 import fcntl
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from pydantic import ValidationError
 
@@ -26,6 +28,8 @@ from pipeline.errors import StoreError
 from pipeline.store import digest
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import NAME, FileRecord, Manifest
+
+log = logging.getLogger("ezhoi.store")
 
 
 @dataclass(frozen=True)
@@ -111,15 +115,18 @@ class Store:
         folder = self.root / ".work" / fingerprint
         with self._writable(folder):
             (folder / "scratch").mkdir(parents=True, exist_ok=True)
-        lock = (folder.parent / f"{fingerprint}.lock").open("a")
+            lock = (folder.parent / f"{fingerprint}.lock").open("a")
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            _wait_for(lock, fingerprint)
             shutil.rmtree(folder / "out", ignore_errors=True)
             with self._writable(folder):
                 (folder / "out").mkdir(parents=True, exist_ok=True)
                 (folder / "scratch").mkdir(exist_ok=True)
             yield Workspace(folder / "out", folder / "scratch")
         finally:
+            with contextlib.suppress(OSError):
+                if not any((folder / "scratch").iterdir()):  # nothing that a restart could continue from
+                    shutil.rmtree(folder)
             lock.close()
 
     def publish(self, workspace: Workspace, manifest: Manifest) -> Artifact:
@@ -135,7 +142,9 @@ class Store:
                 with (workspace.out / record.name).open("rb") as data:
                     os.fsync(data.fileno())
             target.parent.mkdir(parents=True, exist_ok=True)
-            self._discard(target)
+            if target.exists():  # damaged, or made again by force: deleting takes time, so it only steps aside first
+                shutil.rmtree(workspace.out.parent / "replaced", ignore_errors=True)
+                target.rename(workspace.out.parent / "replaced")
             workspace.out.rename(target)
             _sync_folder(target.parent)
         shutil.rmtree(workspace.out.parent, ignore_errors=True)
@@ -180,7 +189,7 @@ class Store:
             yield
         except OSError as error:
             if error.errno == errno.ENOSPC:
-                raise StoreError(f"no space left for {path}. Free some (`ezhoi artifacts gc`) and run again.") from error
+                raise StoreError(f"no space left for {path}. Free some (`ezhoi artifacts gc`), run again.") from error
             if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
                 raise StoreError(
                     f"the artifact store {self.root} cannot be written ({error.strerror}: {error.filename}). "
@@ -201,8 +210,17 @@ def describe_files(folder: Path) -> tuple[FileRecord, ...]:
             rows = parquet.metadata.num_rows
             columns = {field.name: str(field.type) for field in parquet.schema_arrow}
         name = str(path.relative_to(folder))
-        records.append(FileRecord(name=name, bytes=path.stat().st_size, digest=digest.of_file(path), rows=rows, columns=columns))
+        size = path.stat().st_size
+        records.append(FileRecord(name=name, bytes=size, digest=digest.of_file(path), rows=rows, columns=columns))
     return tuple(records)
+
+
+def _wait_for(lock: IO[str], fingerprint: str) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        log.info("artifact %s is being made by another process; waiting for it", fingerprint)
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def _sync_folder(folder: Path) -> None:
