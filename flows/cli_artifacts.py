@@ -73,11 +73,9 @@ def show(
         f"  made    {manifest.made_at[:19]} on {manifest.host}{commit}, stage version {manifest.version}",
         "  seconds " + ", ".join(f"{kind} {value:.1f}" for kind, value in manifest.seconds.items()),
     ]
+    rows = {f.name: "" if f.rows is None else f"  {f.rows:,} rows" for f in manifest.files}
     lines += [f"  input   {r.stage}/{r.fingerprint[:12]} ({', '.join(r.part)})" for r in manifest.inputs]
-    lines += [
-        f"  file    {f.name}  {pages.size(f.bytes)}" + (f"  {f.rows:,} rows" if f.rows is not None else "")
-        for f in manifest.files
-    ]
+    lines += [f"  file    {f.name}  {pages.size(f.bytes)}{rows[f.name]}" for f in manifest.files]
     lines += [f"  config  {key} = {value}" for key, value in compare.flatten(manifest.config).items()]
     lines += [f"  metric  {key} = {value}" for key, value in compare.flatten(manifest.metrics).items()]
     typer.echo("\n".join(lines))
@@ -114,9 +112,7 @@ def verify(
 @app.command()
 def gc(
     keep: Annotated[int, typer.Option("--keep", min=0, help="Runs of each profile whose artifacts stay.")] = 3,
-    work: Annotated[
-        bool, typer.Option("--work", help="Also work that was interrupted and could be continued.")
-    ] = False,
+    work: Annotated[bool, typer.Option("--work", help="Also interrupted work, which a run would continue.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     profile: options.Profile = "demo",

@@ -58,4 +58,4 @@ def as_dict(entry: StageStatus) -> dict[str, object]:
 def _code_note(entry: StageStatus) -> str:
     if entry.state != "fresh":
         return "code changed since"
-    return f"code changed since it was made; it counts as fresh until the stage's version is raised, or --force {entry.stage}"
+    return f"code changed since it was made; still used, until its version is raised or --force {entry.stage}"

@@ -33,7 +33,7 @@ from pipeline.store.store import Store
 
 
 class Ref(BaseModel):
-    """What a task returns and the next one is given: a reference, never data."""
+    """What a task returns: a reference, never data."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -98,10 +98,12 @@ class _Recorded:
         return Completed(message=f"{hits} of {len(stages)} stages from the store, {len(stages) - hits} computed")
 
     def _stage(self, stage: Stage) -> State:
-        """Run one stage as a task, whose upstream tasks Prefect draws from `wait_for`, and publish its page."""
-        needs = [edge.stage for edge in stage.inputs]
-        refs = [_ref(self.outcomes[name]) for name in needs]
-        state: State = self._task(stage)(refs, wait_for=[self.states[name] for name in needs], return_state=True)
+        """Run one stage as a task and publish its page.
+
+        `wait_for` draws the edges of the run's graph. Passing the references as arguments too would draw each twice.
+        """
+        upstream = [self.states[edge.stage] for edge in stage.inputs]
+        state: State = self._task(stage)(wait_for=upstream, return_state=True)
         self.states[stage.name] = state
         if state.is_completed():
             lineage.publish_stage(
@@ -112,9 +114,9 @@ class _Recorded:
             )
         return state
 
-    def _task(self, stage: Stage) -> Task[[list[Ref]], State]:
+    def _task(self, stage: Stage) -> Task[[], State]:
         @task(name=stage.name, task_run_name=stage.name, cache_policy=NO_CACHE, persist_result=False)
-        def step(inputs: list[Ref]) -> State:
+        def step() -> State:
             self.progress.begin(_uuid(this_task.get_id()))
             try:
                 outcome = self.steps.step(stage)

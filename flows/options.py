@@ -12,7 +12,7 @@ from pipeline.store.store import Store
 
 Profile = Annotated[
     str,
-    typer.Option("--profile", "-p", help="demo, hico-vitb, hico-vitl, or the path of a YAML file.", show_default=True),
+    typer.Option("--profile", "-p", help="demo, hico-vitb, hico-vitl, or the path of a YAML file."),
 ]
 Settings = Annotated[
     list[str] | None,

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.local import ROOT
-from pipeline import config as configuration
-from pipeline.config import ENVIRONMENT_PREFIX, Config
+from pipeline.config import ENVIRONMENT_PREFIX, Config, keys, load
 
 
 @dataclass(frozen=True)
@@ -26,20 +25,20 @@ class Parameters:
 def portable(
     *, profile: str, settings: Sequence[str], environment: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> Parameters:
-    """Check the configuration here and now, turn EZHOI__* variables into settings and relative paths into absolute ones.
+    """Check the configuration now; turn EZHOI__* variables into settings, and relative paths into absolute ones.
 
     Runs of a deployment start in the checkout (`flows.local.ROOT`), so from there relative paths stay as they are.
     Raises ConfigError as `pipeline.config.load` does.
     """
     variables = os.environ if environment is None else environment
-    config = configuration.load(profile=profile, overrides=settings, environment=variables)
+    config = load(profile=profile, overrides=settings, environment=variables)
     here = (folder or Path.cwd()).absolute()
     found = [
         f"{_key(name)}={value}" for name, value in sorted(variables.items()) if name.startswith(ENVIRONMENT_PREFIX)
     ]
     found += settings
     if here != ROOT:
-        for key in configuration.keys():
+        for key in keys():
             value = _value(config, key)
             weights = key == "clip.weights" and (here / value).is_file()
             if (isinstance(value, Path) and not value.is_absolute()) or weights:

@@ -1,0 +1,55 @@
+"""Fixtures for all tests: the real stage graph over stand-in stages that take no time."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import Config, load
+
+FAKES = Path(__file__).parent / "flows" / "fake_stages"
+
+
+class FakePipeline:
+    """A store and settings under a temporary folder, and a count of what was executed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "store"
+        self.weights = folder / "weights.safetensors"
+        self.weights.write_bytes(b"weights")
+        self.settings = [f"store.root={self.root}", f"clip.weights={self.weights}"]
+
+    def config(self, *settings: str, profile: str = "demo") -> Config:
+        """The demo's configuration with this store."""
+        return load(profile=profile, overrides=[*self.settings, *settings], environment={})
+
+    def executed(self) -> list[str]:
+        """Stages executed since the last call, in order."""
+        log = self.root / ".ran"
+        if not log.exists():
+            return []
+        names = log.read_text().split()
+        log.unlink()
+        return names
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """For a new process in which the stand-ins are the stages."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "EZHOI_"))}
+        return kept | {"PYTHONPATH": str(FAKES)} | more
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakePipeline:
+    """All stages of this process are stand-ins (tests/flows/fake_stages)."""
+    spec = importlib.util.spec_from_file_location("fake_stages", FAKES / "sitecustomize.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for name in module.STAGES:
+        # Set through monkeypatch first, so that the real modules are back after the test.
+        monkeypatch.setitem(sys.modules, f"pipeline.stages.{name}", module)
+    return FakePipeline(tmp_path)

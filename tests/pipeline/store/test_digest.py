@@ -1,0 +1,60 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.store import digest
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.text(), VALUES, max_size=6))
+def test_order_of_keys_is_irrelevant(value: dict[str, object]) -> None:
+    assert digest.of_value(value) == digest.of_value(dict(reversed(value.items())))
+
+
+@given(st.dictionaries(st.text(), st.integers(), min_size=1), st.data())
+def test_any_change_changes_it(value: dict[str, int], data: st.DataObject) -> None:
+    key = data.draw(st.sampled_from(sorted(value)))
+    assert digest.of_value(value) != digest.of_value(value | {key: value[key] + 1})
+    assert digest.of_value(value) != digest.of_value({k: v for k, v in value.items() if k != key})
+
+
+@given(st.lists(st.tuples(st.text(), st.text()), max_size=5))
+def test_files_are_a_set(entries: list[tuple[str, str]]) -> None:
+    assert digest.of_files(entries) == digest.of_files(reversed(entries))
+
+
+def test_not_a_number_is_refused() -> None:
+    with pytest.raises(ValueError):
+        digest.of_value({"lr": float("nan")})
+
+
+def test_equal_in_another_process() -> None:
+    code = "from pipeline.store import digest; print(digest.of_value({'b': [1.5, None], 'a': 'ü'}))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.strip() == digest.of_value({"a": "ü", "b": [1.5, None]})
+
+
+def test_a_folder_counts_names_and_contents(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("one")
+    before = digest.of_path(tmp_path)
+    (tmp_path / "a").rename(tmp_path / "b")
+    renamed = digest.of_path(tmp_path)
+    (tmp_path / "b").write_text("two")
+    assert len({before, renamed, digest.of_path(tmp_path)}) == 3
+
+
+def test_a_file_larger_than_a_chunk(tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(b"x" * (digest.CHUNK + 1))
+    whole = digest.of_file(path)
+    path.write_bytes(b"x" * digest.CHUNK + b"y")
+    assert digest.of_file(path) != whole
