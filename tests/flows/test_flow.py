@@ -1,0 +1,138 @@
+"""The flow on a real server, with stand-in stages: the states and pages that a user sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.pages import key
+from flows.stage_name import StageName
+from pipeline.graph import NAMES
+from pipeline.runner import run
+from pipeline.store import runs
+from pipeline.store.store import Store
+
+pytestmark = pytest.mark.slow
+ALL = list(NAMES)
+
+
+def test_the_form_offers_the_stages_of_the_graph() -> None:
+    assert tuple(StageName) == NAMES
+
+
+def test_second_run_is_all_cached(recorded: Any) -> None:
+    assert recorded.run() == dict.fromkeys(ALL, "Completed")
+    assert recorded.fake.executed() == ALL
+    assert recorded.run() == dict.fromkeys(ALL, "Cached")
+    assert recorded.fake.executed() == [] and recorded.state.is_completed()
+    assert recorded.state.message == "10 of 10 stages from the store, 0 computed"
+    assert not list((Path(recorded.fake.root.parent) / "home" / "runs").iterdir()), "the note of the process stayed"
+
+
+def test_it_shares_the_store_with_plain_runs(recorded: Any) -> None:
+    run(recorded.fake.config())
+    assert set(recorded.run().values()) == {"Cached"}
+
+
+def test_a_change_shows_in_the_states(recorded: Any) -> None:
+    recorded.run()
+    states = recorded.run("utpl.steps=7")
+    assert {n for n, s in states.items() if s == "Completed"} == {"utpl", "evaluation"}
+
+
+def test_targets_and_force(recorded: Any) -> None:
+    wanted = {"annotations", "descriptions", "text_embeddings"}
+    assert set(recorded.run(targets=[StageName.text_embeddings])) == wanted
+    states = recorded.run(targets=[StageName.text_embeddings], force=[StageName.descriptions])
+    assert states == {"annotations": "Cached", "descriptions": "Completed", "text_embeddings": "Cached"}
+
+
+def test_a_deleted_artifact_is_made_again(recorded: Any) -> None:
+    recorded.run()
+    artifact = Store(recorded.fake.root).find("seen")
+    next(artifact.folder.glob("*.parquet")).unlink()
+    states = recorded.run()
+    assert {n for n, s in states.items() if s == "Completed"} == {"seen"}
+    page = next(a for a in recorded.artifacts() if a["key"] == "ezhoi-seen")
+    assert "missing; the stage ran again" in page["data"]
+
+
+def test_edges_of_the_graph(recorded: Any) -> None:
+    recorded.run()
+    nodes = dict(recorded.api.get(f"/flow_runs/{recorded.id}/graph-v2")["nodes"])
+    names = {identity: node["label"] for identity, node in nodes.items()}
+    parents = {n["label"]: {names[p["id"]] for p in n["parents"]} for n in nodes.values()}
+    assert parents["image_embeddings"] == {"annotations"} and parents["annotations"] == set()
+    assert parents["disparities"] == {"descriptions", "text_embeddings"}
+
+
+def test_every_stage_has_its_page_also_when_cached(recorded: Any) -> None:
+    recorded.run()
+    recorded.run()
+    pages = {a["key"]: a for a in recorded.artifacts()}
+    assert set(pages) == {key(name) for name in ALL} | {"ezhoi-lineage"}
+    tasks = {t["name"]: t["id"] for t in recorded.tasks()}
+    assert all(pages[key(name)]["task_run_id"] == tasks[name] for name in ALL)
+    evaluation = pages["ezhoi-evaluation"]
+    assert evaluation["description"].endswith("(Cached)")
+    text = evaluation["data"]
+    assert text.index("Result: mAP") < text.index("## Inputs")
+    assert "| trained | 20.00 | 21.50 | 14.25 |" in text and "| untrained | 5.00 |" in text
+    assert "[pair_features](../key/ezhoi-pair-features)" in text
+    assert "[0.5, 0.5, 0.5, … 8 in all]" in pages["ezhoi-seen"]["data"]
+
+
+def test_the_lineage_page_colours_hits_and_misses(recorded: Any) -> None:
+    recorded.run()
+    recorded.run("utpl.steps=7")
+    page = next(a for a in recorded.artifacts() if a["key"] == "ezhoi-lineage")["data"]
+    assert "8 of 10 stages from the store" in page
+    assert 'click utpl "../key/ezhoi-utpl"' in page and "class evaluation,utpl,miss computed" in page
+    store = Store(recorded.fake.root)
+    last = runs.records(store)[-1]
+    written = (store.root / ".runs" / f"{last.id}.md").read_text()
+    assert f"../utpl/{last.stages['utpl']}/manifest.json" in written
+    assert (store.root / ".runs" / f"../utpl/{last.stages['utpl']}/manifest.json").is_file()
+
+
+def test_a_failing_stage_fails_with_its_message(recorded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EZHOI_FAKE_FAIL", "seen")
+    states = recorded.run()
+    assert states["seen"] == "Failed" and "pair_features" not in states
+    assert recorded.state.is_failed()
+    assert recorded.state.message == "seen.csv row 7: no such class 'fly pig'; remove the row"
+    page = next(a for a in recorded.artifacts() if a["key"] == "ezhoi-lineage")["data"]
+    assert "**State:** failed" in page
+    assert runs.records(Store(recorded.fake.root))[-1].state == "failed"
+    monkeypatch.delenv("EZHOI_FAKE_FAIL")
+    recorded.fake.executed()
+    recorded.run()
+    assert recorded.fake.executed() == ALL[6:]
+
+
+def test_a_wrong_setting_fails_before_anything_runs(recorded: Any) -> None:
+    assert recorded.run("seen.epoch=3") == {}
+    assert recorded.state.is_failed() and "Did you mean 'seen.epochs'" in recorded.state.message
+    assert not recorded.fake.root.exists()
+
+
+def test_long_stages_show_progress(recorded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EZHOI_FAKE_SLEEP", "detections:2.5")
+    recorded.run(targets=[StageName.detections])
+    shown = recorded.artifacts("progress")
+    assert [(a["key"], a["data"]) for a in shown] == [("ezhoi-detections-progress", 100.0)]
+    assert shown[0]["task_run_id"] in {t["id"] for t in recorded.tasks() if t["name"] == "detections"}
+
+
+def test_an_unreachable_page_does_not_end_a_run(recorded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import httpx
+
+    from flows import lineage
+
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise httpx.ConnectError("gone")
+
+    monkeypatch.setattr(lineage, "get_client", refuse)
+    assert set(recorded.run().values()) == {"Completed"} and recorded.state.is_completed()
