@@ -1,0 +1,169 @@
+"""A server that speaks enough of the OpenAI protocol to be asked for descriptions, and misbehaves on demand."""
+
+import json
+import re
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+MODEL = "tiny-describer"
+_PHRASE = re.compile(r"photograph (?:of|shows) (a person .+?)(?: looks, in|, another)|^Scene one, (a person .+?):")
+_OBJECT = re.compile(r"by its name, ([a-z ]+)\.")
+
+
+@dataclass
+class LanguageServer:
+    """What the server was asked, and how it is to behave.
+
+    `faults` maps a part of a prompt to the faults of the requests that contain it, first to last ("" is in any).
+    """
+
+    faults: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    models: list[str] = field(default_factory=lambda: [MODEL])
+    key: str | None = None
+    delay_s: float = 0.0
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    answered: int = 0
+    in_flight: int = 0
+    most_in_flight: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    url: str = ""
+
+    def next_fault(self, prompt: str) -> str | None:
+        with self.lock:
+            for part, left in self.faults.items():
+                if part in prompt and left:
+                    return left.pop(0)
+        return None
+
+    def asked(self) -> Counter[tuple[str, int]]:
+        """How often each (prompt, seed) came in."""
+        return Counter((r["messages"][0]["content"], r["seed"]) for r in self.requests)
+
+
+def good_text(prompt: str, seed: int) -> str:
+    found = _PHRASE.search(prompt)
+    phrase = next(group for group in found.groups() if group) if found else "a person"
+    thing = _OBJECT.search(prompt)
+    named = thing.group(1) if thing else "thing"
+    return f"{phrase.capitalize()} leans forward a little. Version {'ABCDEF'[seed]} keeps the {named} close by."
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Any
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+    def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None, *, claim: int = 0) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body) + claim))
+        self.end_headers()
+        self.wfile.write(body)
+        if claim:
+            self.close_connection = True
+
+    def _error(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+        self._send(status, json.dumps({"error": {"message": message, "code": status}}).encode(), headers)
+
+    def _allowed(self) -> bool:
+        given = self.headers.get("Authorization", "")
+        if self.server.state.key in (None, given.removeprefix("Bearer ")):
+            return True
+        self._error(401, f"wrong key: {given.removeprefix('Bearer ')}")
+        return False
+
+    def do_GET(self) -> None:
+        if self.path == "/version":
+            self._send(200, b'{"version": "0.0-fake"}')
+        elif self.path == "/v1/models" and self._allowed():
+            data = [
+                {"id": m, "object": "model", "created": 1, "owned_by": "vllm", "root": f"weights/{m}"}
+                for m in self.server.state.models
+            ]
+            self._send(200, json.dumps({"object": "list", "data": data}).encode())
+        elif self.path not in ("/version", "/v1/models"):
+            self._error(404, "no such page")
+
+    def do_POST(self) -> None:
+        state: LanguageServer = self.server.state
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if not self._allowed():
+            return
+        with state.lock:
+            state.requests.append(body)
+            state.in_flight += 1
+            state.most_in_flight = max(state.most_in_flight, state.in_flight)
+        try:
+            time.sleep(state.delay_s)
+            self._complete(state, body)
+        finally:
+            with state.lock:
+                state.in_flight -= 1
+
+    def _complete(self, state: LanguageServer, body: dict[str, Any]) -> None:
+        prompt = body["messages"][0]["content"]
+        fault = state.next_fault(prompt)
+        text, reason = good_text(prompt, body["seed"]), "stop"
+        if fault == "429":
+            return self._error(429, "too many requests", {"Retry-After": "0.3"})
+        if fault in ("500", "503"):
+            return self._error(int(fault), "EngineCore encountered an issue")
+        if fault in ("400", "404"):
+            return self._error(int(fault), "This model's maximum context length is 8 tokens.")
+        if fault == "drop":
+            self.close_connection = True
+            return self.connection.close()
+        if fault == "garbage":
+            return self._send(200, b"<html>proxy</html>")
+        if fault == "slow":
+            time.sleep(1.2)
+        if fault is not None and fault.startswith("text:"):
+            text = fault.removeprefix("text:")
+        if fault == "length":
+            text, reason = text[:40], "length"
+        if fault == "empty":
+            text = ""
+        choice = {"index": 0, "finish_reason": reason, "message": {"role": "assistant", "content": text}}
+        usage = {"prompt_tokens": len(prompt.split()), "completion_tokens": len(text.split()), "total_tokens": 0}
+        reply = {"id": "x", "object": "chat.completion", "created": 1, "model": body["model"], "usage": usage}
+        reply["choices"] = [] if fault == "no choices" else [choice]
+        self._send(200, json.dumps(reply).encode(), claim=64 if fault == "half" else 0)
+        with state.lock:
+            state.answered += 1
+        return None
+
+
+@pytest.fixture
+def language_server() -> Iterator[LanguageServer]:
+    """A running server; its `url` ends in /v1."""
+    state = LanguageServer()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.daemon_threads = True
+    server.state = state  # type: ignore[attr-defined]
+    state.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield state
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits between tries are short; a Retry-After still counts."""
+    from pipeline.llm import client
+
+    monkeypatch.setattr(client, "WAIT_FIRST", 0.01)
+    monkeypatch.setattr(client, "WAIT_MOST", 0.05)
+    monkeypatch.setattr(client, "JITTER", 0.0)
