@@ -6,14 +6,17 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pipeline.config import Llm
 from pipeline.errors import DataError
-from pipeline.llm.client import Client, RequestRejected, Served
 from pipeline.llm.journal import Journal
 from pipeline.llm.judge import judge, normalised
-from pipeline.llm.request import Answer, Request
+from pipeline.llm.request import Answer, Request, RequestRejected
 from pipeline.llm.templates import Template
+
+if TYPE_CHECKING:
+    from pipeline.llm.client import Client, Served
 
 log = logging.getLogger("ezhoi.llm")
 
@@ -94,6 +97,8 @@ def ask_all(
 
 
 async def _ask(asking: _Asking) -> None:
+    from pipeline.llm.client import Client  # its packages take a second to import: only where a model is asked
+
     async with Client(asking.llm) as client:
         served = await client.served()
         pending = list(range(len(asking.questions)))

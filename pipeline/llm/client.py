@@ -21,7 +21,7 @@ import stamina
 
 from pipeline.config import Llm
 from pipeline.errors import ServiceError
-from pipeline.llm.request import Answer, Request
+from pipeline.llm.request import Answer, Request, RequestRejected
 
 log = logging.getLogger("ezhoi.llm")
 
@@ -29,10 +29,6 @@ WAIT_FIRST, WAIT_MOST, JITTER = 0.5, 30.0, 0.5
 """Seconds between tries: doubled from the first to the most, plus up to the jitter."""
 LONGEST_RETRY_AFTER = 120.0
 """Seconds that a server may make us wait between two tries."""
-
-
-class RequestRejected(Exception):
-    """The server will never answer this request (too long, malformed): a matter of one class."""
 
 
 class MalformedAnswer(Exception):

@@ -7,6 +7,10 @@ from dataclasses import asdict, dataclass
 from pipeline.store import digest
 
 
+class RequestRejected(Exception):
+    """The server will never answer this request (too long, malformed): a matter of one class."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
     """Everything that determines an answer, as far as a client can."""
