@@ -20,10 +20,17 @@ Settings = Annotated[
 ]
 Targets = Annotated[
     list[StageName] | None,
-    typer.Option("--target", "--only", "-t", help="Make this stage and what it needs, no more. Can be repeated."),
+    typer.Option(
+        "--target",
+        "--only",
+        "-t",
+        metavar="STAGE",
+        help=f"Make this stage and what it needs, no more. Can be repeated. Stages: {', '.join(StageName)}.",
+    ),
 ]
 Force = Annotated[
-    list[StageName] | None, typer.Option("--force", "-f", help="Compute this stage again even if it is in the store.")
+    list[StageName] | None,
+    typer.Option("--force", "-f", metavar="STAGE", help="Compute this stage again even if it is in the store."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
