@@ -15,7 +15,18 @@ from typing import Annotated
 
 import typer
 
-from flows import cli_artifacts, cli_config, cli_server, cli_status, display, local, options, parameters
+from flows import (
+    cli_artifacts,
+    cli_config,
+    cli_evaluate,
+    cli_server,
+    cli_status,
+    cli_world,
+    display,
+    local,
+    options,
+    parameters,
+)
 from pipeline.errors import EzhoiError
 from pipeline.runner import Outcome
 
@@ -27,6 +38,8 @@ app = typer.Typer(
 )
 app.add_typer(cli_artifacts.app, name="artifacts")
 app.add_typer(cli_config.app, name="config")
+app.add_typer(cli_world.app, name="world")
+cli_evaluate.register(app)
 cli_server.register(app)
 cli_status.register(app)
 

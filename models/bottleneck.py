@@ -1,6 +1,6 @@
 """The building block of every guidance and adapter: cross-attention in a narrow bottleneck, identity at the start.
 
-    x + W_up . Block(W_down x ; W_mem memory),    W_up = 0 at the start
+x + W_up . Block(W_down x ; W_mem memory),    W_up = 0 at the start
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ class Bottleneck(nn.Module):
         self.memory = nn.Linear(memory_width, bottleneck)
         self.attention = nn.MultiheadAttention(bottleneck, heads, batch_first=True)
         self.norm_1 = nn.LayerNorm(bottleneck)
-        self.mlp = nn.Sequential(nn.Linear(bottleneck, 2 * bottleneck), nn.ReLU(), nn.Linear(2 * bottleneck, bottleneck))
+        self.mlp = nn.Sequential(
+            nn.Linear(bottleneck, 2 * bottleneck), nn.ReLU(), nn.Linear(2 * bottleneck, bottleneck)
+        )
         self.norm_2 = nn.LayerNorm(bottleneck)
         self.up = nn.Linear(bottleneck, width)
         nn.init.zeros_(self.up.weight)
@@ -28,6 +30,8 @@ class Bottleneck(nn.Module):
 
         A sample whose memory is all padding attends to nothing: its update comes from x alone.
         """
+        if not len(x):
+            return x
         q = self.down(x)
         k = self.memory(memory)
         if absent is not None:

@@ -36,7 +36,9 @@ class Vocabulary:
         self.size = self._bpe.vocab_size if kept is None else len(kept) + 1
 
     def encode(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Rows (C, L) trimmed to the longest text (at most 77; longer texts lose words, not their end), and the position (C,) of EOT.
+        """Rows (C, L) trimmed to the longest text, and the position (C,) of EOT.
+
+        At most 77 tokens: a longer text loses its last words, not its end token.
 
         Trimming is exact: under the causal mask nothing behind EOT can reach it.
         """

@@ -66,9 +66,7 @@ class EzHoi(nn.Module):
         widths = {"text_width": clip.text_width, "joint_width": clip.joint_width}
         self.prompts = nn.Parameter(0.02 * torch.randn(sizes.layers, sizes.prompts, clip.text_width))
         self.text_guidance = TextGuidance(**widths, **narrow)
-        self.visual_guidance = VisualGuidance(
-            layers=sizes.layers, visual_width=clip.visual_width, **widths, **narrow
-        )
+        self.visual_guidance = VisualGuidance(layers=sizes.layers, visual_width=clip.visual_width, **widths, **narrow)
         self.instance_prior = InstancePrior(joint_width=clip.joint_width, bottleneck=sizes.bottleneck)
         self.adapters = nn.ModuleList(
             InstanceAdapter(visual_width=clip.visual_width, **narrow) for _ in range(clip.visual_layers)
@@ -88,6 +86,8 @@ class EzHoi(nn.Module):
 
     def text(self, phrases: Phrases, prompts: Tensor | None = None) -> Tensor:
         """Text features (C, d_a) of the phrases under their guided prompts, or under the given ones."""
+        if not len(phrases.tokens):
+            return phrases.memory.new_zeros(0, self.clip.joint_width)
         if prompts is None:
             prompts = self.class_prompts(phrases)
         return text_features(self.clip.net, phrases.tokens, phrases.end, prompts)

@@ -77,7 +77,11 @@ class InstancePrior(nn.Module):
     def __init__(self, *, joint_width: int, bottleneck: int, hidden: int = 128) -> None:
         super().__init__()
         self.mlp = nn.Sequential(
-            nn.Linear(5 + joint_width, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, bottleneck)
+            nn.Linear(5 + joint_width, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, bottleneck),
         )
 
     def forward(self, instances: Instances, objects: Tensor) -> Tensor:

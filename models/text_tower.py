@@ -31,7 +31,9 @@ def text_states(net: open_clip.CLIP, tokens: Tensor, prompts: Tensor | None = No
         x = torch.cat([x[:, :1], prompts[:, 0], x[:, 1:]], dim=1)
     length = x.shape[1]
     if length > net.positional_embedding.shape[0]:
-        raise ValueError(f"{length} tokens with prompts, but the tower has {net.positional_embedding.shape[0]} positions")
+        raise ValueError(
+            f"{length} tokens with prompts, but the tower has {net.positional_embedding.shape[0]} positions"
+        )
     x = x + net.positional_embedding[:length]
     mask = net.attn_mask[:length, :length]
     for layer, block in enumerate(net.transformer.resblocks):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ def write(path: Path, columns: Mapping[str, Any]) -> None:
     arrays, shapes = {}, {}
     for name, values in columns.items():
         if isinstance(values, np.ndarray) and values.ndim > 1:
-            arrays[name] = pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), int(np.prod(values.shape[1:])))
+            arrays[name] = pa.FixedSizeListArray.from_arrays(
+                pa.array(values.reshape(-1)), int(np.prod(values.shape[1:]))
+            )
             shapes[f"shape:{name}"] = ",".join(map(str, values.shape[1:]))
         elif isinstance(values, Sequence) and len(values) and isinstance(values[0], np.ndarray):
             arrays[name] = _ragged(values)
@@ -64,7 +67,7 @@ def _column(column: pa.Array, shape: str | None) -> Any:
         width = column.type.value_type.list_size
         flat = column.values.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
         offsets = column.offsets.to_numpy()
-        return [flat[a:b] for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+        return [flat[a:b] for a, b in pairwise(offsets)]
     if pa.types.is_list(column.type):
         return column.to_pylist()
     return column.to_numpy(zero_copy_only=False)

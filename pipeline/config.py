@@ -37,7 +37,9 @@ class World(Section):
 
     train_images: PositiveInt = Field(1200, description="scenes of the training split")
     test_images: PositiveInt = Field(600, description="scenes of the test split")
-    style: Literal["flat", "outlined"] = Field("outlined", description="drawing style; the tiny CLIP learned from 'flat'")
+    style: Literal["flat", "outlined"] = Field(
+        "outlined", description="drawing style; the tiny CLIP learned from 'flat'"
+    )
 
 
 class Data(Section):
@@ -61,13 +63,19 @@ class Detections(Section):
 class Clip(Section):
     """The frozen vision-language model, an open_clip architecture."""
 
-    architecture: str = Field("tiny", description="'tiny' (the project's own) or an open_clip name such as ViT-B-16-quickgelu")
-    weights: str = Field("tiny", description="'tiny', an open_clip pretrained tag such as 'openai', or a checkpoint file")
+    architecture: str = Field(
+        "tiny", description="'tiny' (the project's own) or an open_clip name such as ViT-B-16-quickgelu"
+    )
+    weights: str = Field(
+        "tiny", description="'tiny', an open_clip pretrained tag such as 'openai', or a checkpoint file"
+    )
     image_size: PositiveInt = Field(112, description="pixels of the squared input image")
 
 
 class Descriptions(Section):
-    source: Literal["lexicon", "llm"] = Field("lexicon", description="the project's visual lexicon, or a language model")
+    source: Literal["lexicon", "llm"] = Field(
+        "lexicon", description="the project's visual lexicon, or a language model"
+    )
     template: str = Field("describe-v1", description="prompt template (pipeline/llm/templates), source: llm")
     edits: Path | None = Field(None, description="YAML file of 'verb object: text' that replaces single descriptions")
 
@@ -79,7 +87,9 @@ class Disparities(Section):
 
 class LlmRuntime(Section):
     base_url: str = Field("http://127.0.0.1:8000/v1", description="OpenAI-compatible endpoint")
-    api_key_env: str = Field("EZHOI_LLM_API_KEY", description="environment variable that holds the key, if one is needed")
+    api_key_env: str = Field(
+        "EZHOI_LLM_API_KEY", description="environment variable that holds the key, if one is needed"
+    )
     concurrency: PositiveInt = Field(32, description="requests in flight")
     timeout_s: PositiveFloat = Field(120.0, description="seconds a request may take")
     retries: PositiveInt = Field(6, description="tries on 429, 5xx, timeouts and dropped connections")
@@ -92,7 +102,14 @@ class Llm(Section):
     temperature: float = Field(0.2, ge=0)
     top_p: float = Field(0.9, gt=0, le=1)
     max_tokens: PositiveInt = 160
-    attempts: PositiveInt = Field(3, description="askings per class, each with a new seed, until the answer passes the gate")
+    seed: int = Field(
+        0,
+        ge=0,
+        description="seed of a class's first asking, each further one adds 1; change it to have everything asked anew",
+    )
+    attempts: PositiveInt = Field(
+        3, description="askings per class, each with a new seed, until the answer passes the gate"
+    )
     runtime: LlmRuntime = LlmRuntime()
 
 
@@ -198,7 +215,9 @@ def profiles() -> tuple[str, ...]:
     return tuple(sorted(p.stem for p in PROFILES.glob("*.yaml")))
 
 
-def load(*, profile: str = "demo", overrides: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> Config:
+def load(
+    *, profile: str = "demo", overrides: Sequence[str] = (), environment: Mapping[str, str] | None = None
+) -> Config:
     """Resolve a profile (a name, or the path of a YAML file), `EZHOI__A__B` variables and `a.b=value` overrides.
 
     Raises ConfigError naming the key, what was expected and the nearest valid name.
@@ -224,7 +243,9 @@ def _read_profile(profile: str) -> dict[str, Any]:
     if not path.is_file():
         near = difflib.get_close_matches(profile, profiles(), n=1, cutoff=0.4)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(f"no profile {profile!r}.{hint} Profiles: {', '.join(profiles())}; or give a path to a .yaml file.")
+        raise ConfigError(
+            f"no profile {profile!r}.{hint} Profiles: {', '.join(profiles())}; or give a path to a .yaml file."
+        )
     try:
         tree = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
@@ -277,11 +298,14 @@ def _explain(error: ValidationError, profile: str) -> str:
         key = ".".join(str(part) for part in fault["loc"])
         if fault["type"] == "extra_forbidden":
             valid = keys()
-            sections = sorted({k[: i] for k in valid for i, c in enumerate(k) if c == "."})
+            sections = sorted({k[:i] for k in valid for i, c in enumerate(k) if c == "."})
             near = difflib.get_close_matches(key, valid + sections, n=1, cutoff=0.5)
             same_leaf = [k for k in valid if k.split(".")[-1] == key.split(".")[-1]]
             guess = near[0] if near else (same_leaf[0] if same_leaf else None)
-            lines.append(f"unknown key {key!r}." + (f" Did you mean {guess!r}?" if guess else f" Sections: {', '.join(Config.model_fields)}"))
+            lines.append(
+                f"unknown key {key!r}."
+                + (f" Did you mean {guess!r}?" if guess else f" Sections: {', '.join(Config.model_fields)}")
+            )
         else:
             lines.append(f"key {key!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}, got {fault['input']!r}")
     return f"configuration of profile {profile!r}:\n  " + "\n  ".join(lines)

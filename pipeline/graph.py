@@ -13,8 +13,11 @@ from typing import Any
 from pipeline.config import Config
 from pipeline.errors import EzhoiError
 
-PACKAGED = {"tiny": Path(__file__).parent / "world" / "tiny_clip.safetensors"}
-"""Weights that come with the project: their content counts, not their name."""
+PACKAGED = {
+    "tiny": Path(__file__).parent / "world" / "tiny_clip.safetensors",
+    "lexicon": Path(__file__).parent / "lexicon",
+}
+"""What comes with the project and is chosen by a name: its content counts, not its name."""
 CLIP = ("clip.architecture", "clip.weights", "clip.image_size")
 
 
@@ -55,7 +58,9 @@ class Stage:
                 value = getattr(value, part)
             if value in PACKAGED:
                 found[key] = PACKAGED[str(value)]
-            elif isinstance(value, Path) or (isinstance(value, str) and value.endswith((".safetensors", ".pt", ".bin"))):
+            elif isinstance(value, Path) or (
+                isinstance(value, str) and value.endswith((".safetensors", ".pt", ".bin"))
+            ):
                 found[key] = Path(value)
         return found
 
@@ -80,7 +85,7 @@ STAGES: tuple[Stage, ...] = (
         name="descriptions",
         version=1,
         reads=("descriptions.source", "descriptions.template", "llm"),
-        files=("descriptions.edits",),
+        files=("descriptions.edits", "descriptions.source"),
         inputs=(Input("annotations", ("classes.parquet",)),),
         says="one visual description a class, with provenance",
     ),
@@ -103,8 +108,8 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="disparities",
         version=1,
-        reads=("disparities", "llm", "clip.architecture", "clip.weights"),
-        files=("clip.weights",),
+        reads=("disparities.source", "disparities.template", "llm", "clip.architecture", "clip.weights"),
+        files=("clip.weights", "disparities.source"),
         inputs=(Input("text_embeddings"), Input("descriptions", ("descriptions.parquet",))),
         says="how each unseen class differs from its nearest seen class, embedded",
     ),
@@ -140,7 +145,12 @@ STAGES: tuple[Stage, ...] = (
         version=1,
         reads=("clip.architecture", "clip.weights", "model", "utpl", "seen.tau", "seen.focal", "setting", "seed"),
         files=("clip.weights",),
-        inputs=(Input("seen", ("model.safetensors", "phrases.parquet")), Input("pair_features", ("train-*",)), Input("text_embeddings"), Input("disparities", ("embeddings.parquet",))),
+        inputs=(
+            Input("seen", ("model.safetensors", "phrases.parquet")),
+            Input("pair_features", ("train-*",)),
+            Input("text_embeddings"),
+            Input("disparities", ("embeddings.parquet",)),
+        ),
         says="unseen classes adapted from seen ones, text only",
     ),
     Stage(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ class Detected:
         self.sizes = sizes
         empty = (torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.long))
         self._kept: dict[int, tuple[Tensor, Tensor, Tensor]] = dict.fromkeys(sizes, empty)
-        for image_id, group in table.groupby("image_id"):
+        for image_id, group in _by_image(table):
             boxes = torch.tensor(group[BOX].to_numpy(np.float32))
             scores = torch.tensor(group["score"].to_numpy(np.float32))
             labels = torch.tensor(group["object_id"].to_numpy(np.int64))
@@ -36,9 +36,9 @@ class Detected:
                 least=pairing.min_instances,
                 most=pairing.max_instances,
             )
-            width, height = sizes[int(image_id)]
+            width, height = sizes[image_id]
             scale = torch.tensor([width, height, width, height], dtype=torch.float32)
-            self._kept[int(image_id)] = (boxes[kept] / scale, scores[kept], labels[kept])
+            self._kept[image_id] = (boxes[kept] / scale, scores[kept], labels[kept])
 
     def batch(self, image_ids: Sequence[int], mirrored: Sequence[bool] | None = None) -> Instances:
         """Instances of some images, boxes mirrored where asked."""
@@ -46,6 +46,11 @@ class Detected:
         if mirrored is not None:
             images = [(_mirror(b), s, c) if m else (b, s, c) for (b, s, c), m in zip(images, mirrored, strict=True)]
         return model.collate(images)
+
+
+def _by_image(table: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
+    for image_id, rows in table.groupby("image_id").indices.items():
+        yield int(str(image_id)), table.iloc[rows]
 
 
 def _mirror(boxes: Tensor) -> Tensor:
@@ -58,12 +63,12 @@ class Annotated:
     def __init__(self, pairs: pd.DataFrame, *, sizes: dict[int, tuple[int, int]], hois: Sequence[int]) -> None:
         self._by_image: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
         wanted = pairs[pairs["hoi_id"].isin(list(hois))]
-        for image_id, group in wanted.groupby("image_id"):
-            width, height = sizes[int(image_id)]
+        for image_id, group in _by_image(wanted):
+            width, height = sizes[image_id]
             scale = torch.tensor([width, height, width, height], dtype=torch.float32)
             human = torch.tensor(group[[f"h{c}" for c in BOX]].to_numpy(np.float32)) / scale
             thing = torch.tensor(group[[f"o{c}" for c in BOX]].to_numpy(np.float32)) / scale
-            self._by_image[int(image_id)] = human, thing, torch.tensor(group["hoi_id"].to_numpy(np.int64))
+            self._by_image[image_id] = human, thing, torch.tensor(group["hoi_id"].to_numpy(np.int64))
 
     def matches(
         self, image_ids: Sequence[int], found: Instances, mirrored: Sequence[bool] | None = None, threshold: float = 0.5
@@ -78,9 +83,7 @@ class Annotated:
             if mirrored is not None and mirrored[i]:
                 h, o = _mirror(h), _mirror(o)
             mine = torch.nonzero(image == i).flatten()
-            overlap = torch.minimum(
-                _iou(found.boxes[i, human[mine]], h), _iou(found.boxes[i, thing[mine]], o)
-            )
+            overlap = torch.minimum(_iou(found.boxes[i, human[mine]], h), _iou(found.boxes[i, thing[mine]], o))
             p, g = torch.nonzero(overlap >= threshold, as_tuple=True)
             pair_index.append(mine[p])
             hoi.append(c[g])

@@ -13,7 +13,18 @@ from pipeline.store import digest
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("models", "pipeline")
-PACKAGES = ("torch", "torchvision", "open_clip_torch", "transformers", "numpy", "pandas", "pyarrow", "pillow", "prefect", "openai")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "open_clip_torch",
+    "transformers",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "pillow",
+    "prefect",
+    "openai",
+)
 
 
 @cache

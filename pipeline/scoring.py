@@ -26,7 +26,9 @@ def verb_probabilities(features: np.ndarray, text: np.ndarray, phrase_verbs: np.
     return np.where(member.any(axis=0), 1 / (1 + np.exp(-logits)), 0.0)
 
 
-def class_probabilities(features: np.ndarray, text: np.ndarray, objects: np.ndarray, object_of: np.ndarray) -> np.ndarray:
+def class_probabilities(
+    features: np.ndarray, text: np.ndarray, objects: np.ndarray, object_of: np.ndarray
+) -> np.ndarray:
     """(P, C): the untrained CLIP's softmax over the classes of each pair's object; 0 for the other classes.
 
     Args:
@@ -39,7 +41,9 @@ def class_probabilities(features: np.ndarray, text: np.ndarray, objects: np.ndar
     return raised / np.maximum(raised.sum(axis=1, keepdims=True), 1e-12)
 
 
-def predictions(pairs: dict[str, np.ndarray], probabilities: np.ndarray, hoi_of: np.ndarray, *, tau: float) -> pd.DataFrame:
+def predictions(
+    pairs: dict[str, np.ndarray], probabilities: np.ndarray, hoi_of: np.ndarray, *, tau: float
+) -> pd.DataFrame:
     """Rows image_id, hoi_id, score and boxes: score = prior^tau * probability, for every valid class.
 
     Args:

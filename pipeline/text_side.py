@@ -31,7 +31,9 @@ class Classes:
 
     def take(self, positions: Sequence[int]) -> Classes:
         """Some of the classes, in the given order."""
-        return Classes([self.hois[i] for i in positions], self.phrases.take(positions), self.descriptions[list(positions)])
+        return Classes(
+            [self.hois[i] for i in positions], self.phrases.take(positions), self.descriptions[list(positions)]
+        )
 
 
 def read(embeddings: Artifact, group: str, *, clip: Clip, guidance: str) -> Classes:

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ezhoi.llm")
 
-FIRST_SEED = 0
-"""Seed of a class's first asking; each further one adds 1."""
 Progress = Callable[[int, int, str], None]
 """(done, total, note)"""
 
@@ -161,7 +159,7 @@ def _request(asking: _Asking, served: Served, prompt: str, attempt: int) -> Requ
         temperature=asking.llm.temperature,
         top_p=asking.llm.top_p,
         max_tokens=asking.llm.max_tokens,
-        seed=FIRST_SEED + attempt,
+        seed=asking.llm.seed + attempt,
     )
 
 

@@ -23,7 +23,9 @@ def result_table(summaries: dict[str, dict[str, float]]) -> list[str]:
     return lines
 
 
-def write(path: Path, *, about: dict[str, str], per_class: pd.DataFrame, summaries: dict[str, dict[str, float]]) -> None:
+def write(
+    path: Path, *, about: dict[str, str], per_class: pd.DataFrame, summaries: dict[str, dict[str, float]]
+) -> None:
     """Write the report; `per_class` as in the evaluation's `classes.parquet`."""
     lines = ["# Zero-shot HOI detection", ""]
     if about["source"] == "world":
@@ -33,10 +35,15 @@ def write(path: Path, *, about: dict[str, str], per_class: pd.DataFrame, summari
         ]
     lines += [f"Setting `{about['setting']}`, protocol `{about['protocol']}`.", "", *result_table(summaries), ""]
     lines += ["![AP by class](report.png)", "", "![Scenes and predictions](scenes.png)", "", "## Classes", ""]
-    lines += ["| class | group | train pairs | test pairs | untrained | seen stage | UTPL |", "|---|---|---:|---:|---:|---:|---:|"]
+    lines += [
+        "| class | group | train pairs | test pairs | untrained | seen stage | UTPL |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
     for row in per_class.sort_values(["unseen", "name"], ascending=[False, True]).to_dict("records"):
         values = [row[f"ap_{v}"] for v in ("untrained", "before_utpl", "adapted")]
         cells = ["–" if pd.isna(v) else f"{100 * v:.1f}" for v in values]
         group = "unseen" if row["unseen"] else "seen"
-        lines.append(f"| {row['name']} | {group} | {row['train_pairs']} | {row['test_pairs']} | " + " | ".join(cells) + " |")
+        lines.append(
+            f"| {row['name']} | {group} | {row['train_pairs']} | {row['test_pairs']} | " + " | ".join(cells) + " |"
+        )
     path.write_text("\n".join(lines) + "\n")

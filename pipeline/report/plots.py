@@ -30,7 +30,14 @@ def write(path: Path, *, per_class: pd.DataFrame, summaries: dict[str, dict[str,
     for unseen, marker, colour in ((False, "o", COLOURS["adapted"]), (True, "*", "#c2410c")):
         rows = per_class[(per_class["unseen"] == unseen) & per_class["ap_adapted"].notna()]
         label = "unseen classes" if unseen else "seen classes"
-        dots.scatter(100 * rows["ap_untrained"], 100 * rows["ap_adapted"], s=60 if unseen else 18, marker=marker, color=colour, label=label)
+        dots.scatter(
+            100 * rows["ap_untrained"],
+            100 * rows["ap_adapted"],
+            s=60 if unseen else 18,
+            marker=marker,
+            color=colour,
+            label=label,
+        )
     dots.plot([0, 100], [0, 100], color="#999999", linewidth=0.8)
     dots.set_xlabel("AP untrained (%)")
     dots.set_ylabel("AP after UTPL (%)")

@@ -42,7 +42,9 @@ def draw(image: Image.Image, found: pd.DataFrame, annotated: set[int]) -> Image.
         thing = [SCALE * row[f"o{c}"] for c in ("x1", "y1", "x2", "y2")]
         pen.rectangle(human, outline=HUMAN, width=2)
         pen.rectangle(thing, outline=THING, width=2)
-        pen.line([*np.reshape(human, (2, 2)).mean(axis=0), *np.reshape(thing, (2, 2)).mean(axis=0)], fill="#111111", width=2)
+        pen.line(
+            [*np.reshape(human, (2, 2)).mean(axis=0), *np.reshape(thing, (2, 2)).mean(axis=0)], fill="#111111", width=2
+        )
         right = row["hoi_id"] in annotated
         label = f"{'✓' if right else '×'} {hoi_classes()[row['hoi_id']].name} {row['score']:.2f}"
         corner = (4, 4 + 16 * line)

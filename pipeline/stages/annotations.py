@@ -103,7 +103,12 @@ def _write_tables(work: Work, images: list[Any], pairs: list[Any], objects: list
         test=counts["test"],
         unseen={setting: world_unseen(setting) for setting in SETTINGS},
     )
-    for name, table in (("images", image_table), ("pairs", pair_table), ("objects", object_table), ("classes", class_table)):
+    for name, table in (
+        ("images", image_table),
+        ("pairs", pair_table),
+        ("objects", object_table),
+        ("classes", class_table),
+    ):
         table.to_parquet(work.out / f"{name}.parquet", index=False)
     return {
         "source": "rendered world: synthetic scenes, not photographs",

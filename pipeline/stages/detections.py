@@ -49,7 +49,7 @@ def run(work: Work) -> dict[str, Any]:
 def _noisy(boxes: pd.DataFrame, images: pd.DataFrame, settings: Detections, seed: int) -> pd.DataFrame:
     """Every image has its own random stream, so that its boxes do not depend on the other images."""
     sizes = {i: (w, h) for i, w, h in images[["image_id", "width", "height"]].itertuples(index=False)}
-    by_image = {key: group for key, group in boxes.groupby("image_id")}
+    by_image = dict(list(boxes.groupby("image_id")))
     labels = np.sort(boxes["object_id"].unique())
     rows = []
     for image_id, (width, height) in sizes.items():

@@ -1,7 +1,8 @@
 """Stage `disparities`: for every unseen class its nearest seen class, how it differs from it, and that text embedded.
 
-    disparities.parquet    hoi_id, seen_hoi_id, similarity, text, sentences and provenance
+    disparities.parquet    hoi_id, seen_hoi_id, similarity, text, sentences and what produced them
     embeddings.parquet     hoi_id, seen_hoi_id, sentences (m, d_a)
+    provenance.parquet     what was measured of each request; with a language model also its answers
 
 The nearest seen class has the most similar description embedding. Resumes at the single request.
 """
@@ -31,7 +32,7 @@ def run(work: Work) -> dict[str, Any]:
     partners: list[int] = []
     similarity = np.zeros(0, np.float32)
     if hois:
-        mine, others = torch.from_numpy(unseen["pooled"]), torch.from_numpy(seen["pooled"])
+        mine, others = torch.tensor(unseen["pooled"]), torch.tensor(seen["pooled"])
         position = nearest(mine, others)
         partners = [int(seen["hoi_id"][i]) for i in position.tolist()]
         similarity = (mine * others[position]).sum(dim=1).numpy()
@@ -41,6 +42,7 @@ def run(work: Work) -> dict[str, Any]:
         descriptions=descriptions,
         journal=work.scratch / "journal.jsonl",
         progress=work.progress,
+        keep=work.out,
     )
     texts.insert(2, "similarity", similarity)
     texts.to_parquet(work.out / "disparities.parquet", index=False)
@@ -48,8 +50,6 @@ def run(work: Work) -> dict[str, Any]:
     with work.clock("compute"):
         rows = [clip.embed_texts(s)[0].cpu().numpy() for s in sentences]
     with work.clock("write"):
-        arrays.write(
-            work.out / "embeddings.parquet", {"hoi_id": hois, "seen_hoi_id": partners, "sentences": rows}
-        )
+        arrays.write(work.out / "embeddings.parquet", {"hoi_id": hois, "seen_hoi_id": partners, "sentences": rows})
     mean = float(similarity.mean()) if hois else None
     return {"unseen": len(hois), "sentences": sum(map(len, sentences)), "mean_similarity": mean}

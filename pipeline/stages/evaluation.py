@@ -60,7 +60,7 @@ def run(work: Work) -> dict[str, Any]:
     with work.clock("write"):
         _write(work, found["adapted"], per_class, summaries, truth)
     others = {f"{v}_{group}": x for v in VARIANTS[:-1] for group, x in summaries[v].items()}
-    return summaries["adapted"] | others
+    return {**summaries["adapted"], **others}
 
 
 class Scorer:
@@ -89,7 +89,7 @@ class Scorer:
                     pairs = arrays.read(self.work.inputs["pair_features"].path(name))
                 with self.work.clock("compute"):
                     found = self._score(variant, pairs)
-                arrays.write(kept, {column: found[column].to_numpy() for column in found})
+                arrays.write(kept, {str(column): found[column].to_numpy() for column in found})
             yield pd.read_parquet(kept)
             self.work.progress(VARIANTS.index(variant) * len(names) + done + 1, len(VARIANTS) * len(names), variant)
 
@@ -105,12 +105,26 @@ class Scorer:
 
 
 def _write(
-    work: Work, found: pd.DataFrame, per_class: pd.DataFrame, summaries: dict[str, dict[str, float]], truth: pd.DataFrame
+    work: Work,
+    found: pd.DataFrame,
+    per_class: pd.DataFrame,
+    summaries: dict[str, dict[str, float]],
+    truth: pd.DataFrame,
 ) -> None:
     found.to_parquet(work.out / "predictions.parquet", index=False)
     per_class.to_parquet(work.out / "classes.parquet", index=False)
-    about = {"setting": work.config.setting, "source": work.config.data.source, "protocol": work.config.evaluation.protocol}
+    about: dict[str, str] = {
+        "setting": work.config.setting,
+        "source": work.config.data.source,
+        "protocol": work.config.evaluation.protocol,
+    }
     (work.out / "report.json").write_text(json.dumps(about | {"map": summaries}, indent=1))
     plots.write(work.out / "report.png", per_class=per_class, summaries=summaries)
-    scenes.write(work.out / "scenes.png", annotations=work.inputs["annotations"], found=found, truth=truth, root=work.config.data.root)
+    scenes.write(
+        work.out / "scenes.png",
+        annotations=work.inputs["annotations"],
+        found=found,
+        truth=truth,
+        root=work.config.data.root,
+    )
     markdown.write(work.out / "report.md", about=about, per_class=per_class, summaries=summaries)

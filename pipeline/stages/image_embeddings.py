@@ -47,4 +47,9 @@ def run(work: Work) -> dict[str, Any]:
             done += len(ids)
             work.progress(done, total, f"{split} images")
     seconds = max(work.clock.seconds["compute"], 1e-9)
-    return {"images": total, "tokens_an_image": clip.grid**2 + 1, "width": clip.joint_width, "images_a_second": total / seconds}
+    return {
+        "images": total,
+        "tokens_an_image": clip.grid**2 + 1,
+        "width": clip.joint_width,
+        "images_a_second": total / seconds,
+    }

@@ -78,7 +78,9 @@ class Split:
         """The table of some images."""
         batches = [self._batch(model, ids[i : i + BATCH]) for i in range(0, len(ids), BATCH)]
         return {
-            key: [row for b in batches for row in b[key]] if key == "hois" else np.concatenate([b[key] for b in batches])
+            key: [row for b in batches for row in b[key]]
+            if key == "hois"
+            else np.concatenate([b[key] for b in batches])
             for key in batches[0]
         }
 
@@ -102,7 +104,9 @@ class Split:
         if self.name == "train":
             columns["hois"] = self._matched(ids, found)
         else:
-            union = torch.cat([torch.minimum(human_boxes, object_boxes)[:, :2], torch.maximum(human_boxes, object_boxes)[:, 2:]], 1)
+            union = torch.cat(
+                [torch.minimum(human_boxes, object_boxes)[:, :2], torch.maximum(human_boxes, object_boxes)[:, 2:]], 1
+            )
             columns["zero_shot"] = self._zero_shot(ids, image, union)
         return columns
 
@@ -120,7 +124,12 @@ class Split:
         opened: dict[int, Image.Image] = {}
         for i, box in zip(image.tolist(), union.tolist(), strict=True):
             picture = opened.setdefault(i, self.images.open(ids[i]))
-            corners = (int(box[0]), int(box[1]), max(int(box[2] + 1), int(box[0]) + 2), max(int(box[3] + 1), int(box[1]) + 2))
+            corners = (
+                int(box[0]),
+                int(box[1]),
+                max(int(box[2] + 1), int(box[0]) + 2),
+                max(int(box[3] + 1), int(box[1]) + 2),
+            )
             crops.append(square(picture.crop(corners), self.clip.image_size))
         found = [
             self.clip.embed_images(normalise(torch.stack(crops[i : i + 64]).to(self.clip.device)))[:, 0]

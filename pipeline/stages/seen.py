@@ -25,9 +25,9 @@ from models.instances import Instances
 from models.losses import class_relation, focal, with_prior
 from pipeline import arrays, classes, text_side
 from pipeline.compute import frozen_clip, generator, sizes
+from pipeline.frozen_tokens import FrozenTokens
 from pipeline.hico.vocabulary import hoi_classes, verbs
 from pipeline.images import Images
-from pipeline.frozen_tokens import FrozenTokens
 from pipeline.instances import Annotated, Detected
 from pipeline.training import checkpoint
 from pipeline.training.loop import Losses, train
@@ -75,7 +75,9 @@ class SeenTask:
         self.config, self.clip = work.config, clip
         self.table = classes.read(annotations, work.config.setting)
         everything = text_side.read(embeddings, "seen", clip=clip, guidance=work.config.model.guidance)
-        chosen = phrase.select(everything.descriptions.cpu(), everything.verbs, per_verb=work.config.model.phrases_per_verb)
+        chosen = phrase.select(
+            everything.descriptions.cpu(), everything.verbs, per_verb=work.config.model.phrases_per_verb
+        )
         self.phrases = everything.take(chosen)
         self.phrase_verbs = torch.tensor(self.phrases.verbs, device=clip.device)
         self.objects = text_side.objects(embeddings).to(clip.device)
@@ -107,7 +109,9 @@ class SeenTask:
         pixels = self.images.squares(ids, self.clip.image_size)
         pixels = torch.stack([p.flip(-1) if m else p for p, m in zip(pixels, mirrored, strict=True)])
         # The frozen tokens of a mirrored image are those of the image: guidance attends to what is there, not to where.
-        pairs = model.pairs(normalise(pixels.to(device)), self.frozen.of(ids).to(device), found.to(device), self.objects)
+        pairs = model.pairs(
+            normalise(pixels.to(device)), self.frozen.of(ids).to(device), found.to(device), self.objects
+        )
         text = model.text(self.phrases.phrases)
         logits = phrase.verb_logits(model.phrase_logits(pairs, text), self.phrase_verbs, len(verbs()))
         image, _, thing = found.pairs.unbind(dim=1)
@@ -115,7 +119,10 @@ class SeenTask:
         prior = pair_prior(found.to(device), self.config.seen.tau)[:, None].expand_as(logits)[entry]
         truth = labels.to(device)[entry]
         loss = focal(
-            with_prior(logits[entry], prior), truth, alpha=self.config.seen.focal.alpha, gamma=self.config.seen.focal.gamma
+            with_prior(logits[entry], prior),
+            truth,
+            alpha=self.config.seen.focal.alpha,
+            gamma=self.config.seen.focal.gamma,
         )
         relation = class_relation(text, self.phrases.descriptions, temperature=self.config.seen.relation_temperature)
         return {

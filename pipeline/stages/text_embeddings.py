@@ -29,11 +29,13 @@ def run(work: Work) -> dict[str, Any]:
     with work.clock("read"):
         clip = frozen_clip(work.config)
         table = classes.read(work.inputs["annotations"], work.config.setting)
-        described = work.inputs["descriptions"].table("descriptions.parquet").set_index("hoi_id")
+        described = work.inputs["descriptions"].table("descriptions.parquet")
+        text_of = dict(zip(described["hoi_id"], described["text"], strict=True))
+        sentences_of = dict(zip(described["hoi_id"], described["sentences"], strict=True))
     unknown: set[str] = set()
     for group, hois in (("seen", list(table.seen)), ("unseen", sorted(table.unseen))):
-        texts = [str(described.loc[h, "text"]) for h in hois]
-        sentences = [[str(s) for s in described.loc[h, "sentences"]] for h in hois]
+        texts = [text_of[h] for h in hois]
+        sentences = [list(sentences_of[h]) for h in hois]
         unknown |= {word for text in texts for word in clip.vocabulary.unknown(text)}
         with work.clock("compute"):
             phrases = _pooled(clip, [hoi_classes()[h].phrase for h in hois])

@@ -145,7 +145,11 @@ class UtplTask:
     @torch.no_grad()
     def text_columns(self) -> dict[str, Any]:
         """Text features of all phrases before and after, unit length; seen ones do not change."""
-        after = self.model.text(self.unseen.phrases, self.module(self.disparities, self.absent)) if self.unseen.hois else self.before
+        after = (
+            self.model.text(self.unseen.phrases, self.module(self.disparities, self.absent))
+            if self.unseen.hois
+            else self.before
+        )
         columns = {}
         for name, unseen in (("before", self.before), ("after", after)):
             both = torch.cat([self.seen_text, unseen])

@@ -30,7 +30,7 @@ def of_path(path: Path) -> str:
     """Digest of a file's bytes, or of a folder: names and sizes of all its files and the bytes of those up to 64 MB."""
     if path.is_file():
         return of_file(path)
-    found = sorted(p for p in path.rglob("*") if p.is_file())
+    found = sorted(p for p in path.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
     return of_value(
         [
             [str(p.relative_to(path)), size, of_file(p) if size < 64 << 20 and p.suffix != ".jpg" else ""]

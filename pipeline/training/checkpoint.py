@@ -30,7 +30,9 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise DataError(f"{path}: cannot be read ({error})") from error
 
 
-def save(path: Path, *, step: int, modules: nn.Module, optimiser: torch.optim.Optimizer, history: list[dict[str, Any]]) -> None:
+def save(
+    path: Path, *, step: int, modules: nn.Module, optimiser: torch.optim.Optimizer, history: list[dict[str, Any]]
+) -> None:
     """Weights, the optimiser's moments, the step they are at and the history so far."""
     state = {f"model.{name}": tensor for name, tensor in modules.state_dict().items()}
     for index, moments in optimiser.state_dict()["state"].items():

@@ -50,12 +50,17 @@ def train(
             value = float(total.detach())
             if not math.isfinite(value):
                 parts = ", ".join(f"{k} = {float(v):.4g}" for k, v in losses.items())
-                raise EzhoiError(f"stage {work.stage}, step {step}: the loss is not finite ({parts}). Try a lower learning rate.")
+                raise EzhoiError(
+                    f"stage {work.stage}, step {step}: the loss is not finite ({parts}). Try a lower learning rate."
+                )
             optimiser.zero_grad(set_to_none=True)
             total.backward()
             norm = nn.utils.clip_grad_norm_(trainable, settings.clip_norm)
             optimiser.step()
-        history.append({"step": step, "loss": value, "gradient_norm": float(norm)} | {k: float(v.detach()) for k, v in losses.items()})
+        history.append(
+            {"step": step, "loss": value, "gradient_norm": float(norm)}
+            | {k: float(v.detach()) for k, v in losses.items()}
+        )
         if (step + 1) % every == 0 and step + 1 < steps:
             with work.clock("write"):
                 checkpoint.save(path, step=step + 1, modules=modules, optimiser=optimiser, history=history)

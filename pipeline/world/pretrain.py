@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import open_clip
 import torch
 from torch import Tensor, nn
 
@@ -173,7 +174,7 @@ def save(path: Path, clip: Clip, recipe: Recipe, losses: list[float]) -> None:
     path.with_suffix(".json").write_text(json.dumps(manifest, indent=1) + "\n")
 
 
-def _initialise(net: nn.Module, pool: list[Picture], recipe: Recipe) -> None:
+def _initialise(net: open_clip.CLIP, pool: list[Picture], recipe: Recipe) -> None:
     """Patch embedding from the principal components of patches, positions from 2-d sines."""
     rng = np.random.default_rng(recipe.seed)
     some = [pool[i] for i in rng.choice(len(pool), min(200, len(pool)), replace=False)]

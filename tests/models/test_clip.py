@@ -15,7 +15,9 @@ TEXTS = ["a person riding a horse", "a person and a cup", "a person holding a ve
 
 def test_trimmed_text_features_equal_open_clip_at_77_tokens(clip: Clip) -> None:
     pooled, _ = clip.embed_texts(TEXTS)
-    torch.testing.assert_close(pooled, clip.net.encode_text(open_clip.tokenize(TEXTS), normalize=True), atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(
+        pooled, clip.net.encode_text(open_clip.tokenize(TEXTS), normalize=True), atol=1e-6, rtol=1e-5
+    )
 
 
 def test_trimming_keeps_the_longest_text_only(clip: Clip) -> None:
@@ -54,7 +56,9 @@ def test_own_checkpoint_loads_as_it_was(tmp_path, architecture) -> None:
     path = tmp_path / "own.safetensors"
     save_file(net.state_dict() | {"vocabulary": torch.tensor(kept)}, path, {"architecture": json.dumps(architecture)})
     loaded = clips.load(architecture="tiny", weights=path, image_size=56)
-    assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), loaded.net.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(net.state_dict().values(), loaded.net.state_dict().values(), strict=True)
+    )
     assert not any(p.requires_grad for p in loaded.net.parameters())
     with pytest.raises(ValueError, match="trained at image size 56"):
         clips.load(architecture="tiny", weights=path, image_size=112)

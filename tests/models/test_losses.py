@@ -12,7 +12,9 @@ from models.losses import class_relation, focal, with_prior
 
 def test_prior_multiplies_the_probability() -> None:
     logits, prior = torch.tensor([0.0, 2.0, -3.0]), torch.tensor([0.5, 0.9, 0.25])
-    torch.testing.assert_close(torch.sigmoid(with_prior(logits, prior)), prior * torch.sigmoid(logits), atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(
+        torch.sigmoid(with_prior(logits, prior)), prior * torch.sigmoid(logits), atol=1e-6, rtol=1e-4
+    )
 
 
 @given(st.floats(-1000, 1000), st.floats(0, 1))

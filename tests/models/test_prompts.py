@@ -24,7 +24,12 @@ def phrases(clip: Clip) -> Phrases:
 def scene() -> tuple[Tensor, object, Tensor]:
     torch.manual_seed(4)
     boxes = torch.tensor([[0.1, 0.1, 0.5, 0.9], [0.3, 0.4, 0.9, 0.9], [0.6, 0.1, 0.9, 0.8]])
-    found = collate([(boxes, torch.tensor([0.9, 0.8, 0.7]), torch.tensor([0, 0, 17])), (boxes[:2], torch.ones(2) * 0.5, torch.tensor([0, 3]))])
+    found = collate(
+        [
+            (boxes, torch.tensor([0.9, 0.8, 0.7]), torch.tensor([0, 0, 17])),
+            (boxes[:2], torch.ones(2) * 0.5, torch.tensor([0, 3])),
+        ]
+    )
     return torch.randn(2, 3, 56, 56), found, torch.randn(80, 32)
 
 
@@ -39,7 +44,9 @@ def test_moving_a_text_prompt_moves_the_feature(clip: Clip) -> None:
 
 
 def test_text_after_the_end_does_not_matter(clip: Clip) -> None:
-    tokens, end = clip.vocabulary.encode(["a person riding a horse", "a person holding a cup of tea beside a small table"])
+    tokens, end = clip.vocabulary.encode(
+        ["a person riding a horse", "a person holding a cup of tea beside a small table"]
+    )
     prompts = torch.randn(2, 2, 2, 48)
     alone = text_features(clip.net, *clip.vocabulary.encode(["a person riding a horse"]), prompts[:1])
     torch.testing.assert_close(text_features(clip.net, tokens, end, prompts)[:1], alone, atol=1e-5, rtol=1e-5)

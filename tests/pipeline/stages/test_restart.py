@@ -1,0 +1,70 @@
+"""Killed with SIGKILL once in every stage, the run ends with the very artifacts of a run that was not."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors import safe_open
+
+from pipeline.graph import NAMES
+
+SCRIPT = Path(__file__).parents[2] / "small_demo.py"
+KILLS = {
+    "annotations": 3,
+    "detections": 0,
+    "descriptions": 0,
+    "text_embeddings": 1,
+    "image_embeddings": 3,
+    "disparities": 0,
+    "seen": 5,
+    "pair_features": 3,
+    "utpl": 5,
+    "evaluation": 2,
+}
+SHARDED = ("annotations", "image_embeddings", "pair_features")
+
+
+def run(store: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), str(store), *arguments], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.slow
+def test_killed_in_every_stage_and_continued(tmp_path: Path) -> None:
+    assert tuple(KILLS) == NAMES
+    whole = run(tmp_path / "whole")
+    assert whole.returncode == 0, whole.stderr
+    store = tmp_path / "killed"
+    kept: dict[str, int] = {}
+    for stage, call in KILLS.items():
+        stopped = run(store, stage, str(call))
+        assert stopped.returncode == -signal.SIGKILL, stopped.stderr
+        assert not list((store / stage).glob("*/manifest.json"))
+        shards = list((store / ".work").glob("*/scratch/*.parquet"))
+        if stage in SHARDED:
+            assert shards
+            kept |= {f"{stage}/{shard.name}": shard.stat().st_ino for shard in shards}
+        if stage in ("seen", "utpl"):
+            (checkpoint,) = (store / ".work").glob("*/scratch/training.safetensors")
+            with safe_open(checkpoint, framework="pt") as file:
+                assert file.metadata()["step"] == "3"
+    last = run(store)
+    assert last.returncode == 0, last.stderr
+    for name, inode in kept.items():
+        stage, shard = name.split("/")
+        (published,) = (store / stage).glob(f"*/{shard}")
+        assert published.stat().st_ino == inode, f"{name} was computed again"
+    digests = [{stage: entry["digest"] for stage, entry in json.loads(done.stdout).items()} for done in (whole, last)]
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.slow
+def test_training_continues_at_its_checkpoint(tmp_path: Path) -> None:
+    assert run(tmp_path, "seen", "5").returncode == -signal.SIGKILL
+    done = json.loads(run(tmp_path).stdout)
+    assert done["seen"]["first"] == 4
+    assert done["annotations"]["hit"]
