@@ -6,6 +6,7 @@ import ast
 import importlib.metadata
 import socket
 import subprocess
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def closure(start: Path) -> frozenset[Path]:
 def imports(file: Path) -> tuple[Path, ...]:
     """Our files that a file imports anywhere in its text, packages' `__init__` included."""
     names = set()
-    for node in ast.walk(ast.parse(file.read_text(), filename=str(file))):
+    for node in _statements(ast.parse(file.read_text(), filename=str(file))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -61,6 +62,16 @@ def imports(file: Path) -> tuple[Path, ...]:
             path = ROOT.joinpath(*name.split("."))
             files += [p for p in (path.with_suffix(".py"), path / "__init__.py") if p.is_file()]
     return tuple(files)
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """All statements, nested ones too. Expressions, most of the nodes, hold no import and are not entered."""
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+            pending += getattr(node, field, ())
+        yield node
 
 
 @cache
