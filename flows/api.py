@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.error
 import urllib.request
 from typing import Any
@@ -11,6 +12,9 @@ from pipeline.errors import ServiceError
 
 # A proxy of the environment must not get between us and a server on this machine.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+# SQLite has one writer: while the server is starting up or busy it turns requests away, and asks to come again.
+BUSY = frozenset({429, 502, 503})
+BUSY_PAUSES = (0.3, 0.6, 1.2, 2.4, 4.8, 9.6)
 
 
 class Api:
@@ -45,17 +49,22 @@ class Api:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
         )
-        try:
-            with _OPENER.open(request, timeout=self.timeout) as answer:
-                text = answer.read()
-        except urllib.error.HTTPError as error:
-            if error.code == 404:
-                return None
-            raise ServiceError(f"the Prefect server at {self.url} refused {path}: {_detail(error)}") from None
-        except (OSError, ValueError) as error:
-            message = f"the Prefect server at {self.url} does not answer ({error}). Start it: `ezhoi up`."
-            raise ServiceError(message) from None
-        return json.loads(text) if text else None
+        for pause in (*BUSY_PAUSES, None):
+            try:
+                with _OPENER.open(request, timeout=self.timeout) as answer:
+                    text = answer.read()
+                return json.loads(text) if text else None
+            except urllib.error.HTTPError as error:
+                if error.code == 404:
+                    return None
+                if error.code not in BUSY or pause is None:
+                    message = f"the Prefect server at {self.url} refused {path}: {_detail(error)}"
+                    raise ServiceError(message) from None
+                time.sleep(pause)
+            except (OSError, ValueError) as error:
+                message = f"the Prefect server at {self.url} does not answer ({error}). Start it: `ezhoi up`."
+                raise ServiceError(message) from None
+        raise AssertionError("the last try returns or raises")
 
 
 def _detail(error: urllib.error.HTTPError) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,8 @@ def trigger(api: Api, *, deployment: str, parameters: dict[str, Any]) -> str:
     if found is None:
         names = sorted(d["name"] for d in api.post("/deployments/filter", {}) or [])
         raise EzhoiError(f"no deployment {deployment!r}; deployments: {', '.join(names) or 'none, run `ezhoi deploy`'}")
-    body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+    # With the key, a request that is sent again because the server was busy cannot start a second run.
+    body = {"parameters": parameters, "state": {"type": "SCHEDULED"}, "idempotency_key": uuid.uuid4().hex}
     run = api.post(f"/deployments/{found['id']}/create_flow_run", body)
     return str(run["id"])
 
