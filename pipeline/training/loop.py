@@ -49,7 +49,7 @@ def train(
             total = torch.stack(list(losses.values())).sum()
             value = float(total.detach())
             if not math.isfinite(value):
-                parts = ", ".join(f"{k} = {float(v):.4g}" for k, v in losses.items())
+                parts = ", ".join(f"{k} = {float(v.detach()):.4g}" for k, v in losses.items())
                 raise EzhoiError(
                     f"stage {work.stage}, step {step}: the loss is not finite ({parts}). Try a lower learning rate."
                 )

@@ -83,6 +83,20 @@ def window(picture: Picture, subject: Subject, rng: np.random.Generator, size: i
     return pixels[:, ::-1] if rng.random() < 0.5 else pixels
 
 
+def disturb(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Other colours, darker edges and noise, so that shapes count for more than one style's palette; (S, S, 3) uint8."""
+    image = pixels.astype(np.float32)
+    if rng.random() < 0.25:
+        image = image[:, :, rng.permutation(3)]
+    image = (image - 128) * rng.uniform(0.5, 1.3, 3) + 128 + rng.uniform(-45, 25, 3)
+    if rng.random() < 0.5:
+        grey = image.mean(axis=2)
+        edge = np.abs(np.diff(grey, axis=0, append=grey[-1:])) + np.abs(np.diff(grey, axis=1, append=grey[:, -1:]))
+        image *= 1 - rng.uniform(0.3, 1.0) * np.minimum(edge / 50, 1)[:, :, None]
+    image += rng.normal(0, rng.uniform(0, 10), image.shape)
+    return image.clip(0, 255).astype(np.uint8)
+
+
 def caption(group: int, kind: str, rng: np.random.Generator) -> str:
     """A caption of a group: its `phrase`, one `sentence` of its description, or the whole `description`."""
     if group >= OBJECT_GROUP:

@@ -24,7 +24,7 @@ from models.text_tower import text_features
 from pipeline.hico.vocabulary import hoi_classes, objects
 from pipeline.lexicon.lexicon import contrast, describe
 from pipeline.training.checkpoint import save_weights
-from pipeline.world.captioned import Picture, caption, object_alone, scene_picture, window
+from pipeline.world.captioned import Picture, caption, disturb, object_alone, scene_picture, window
 from pipeline.world.classes import WORLD_VERSION, held_out, world_classes
 
 KINDS = ("phrase", "phrase", "sentence", "description")
@@ -37,7 +37,7 @@ class Recipe:
     seed: int = 0
     scenes: int = 6000
     object_views: int = 16
-    steps: int = 1500
+    steps: int = 2000
     batch: int = 64
     lr: float = 1.2e-3
     warmup: int = 100
@@ -99,7 +99,7 @@ def batch(pool: list[Picture], recipe: Recipe, step: int) -> tuple[Tensor, list[
     for index in rng.choice(len(pool), recipe.batch, replace=False):
         picture = pool[index]
         subject = picture.subjects[int(rng.integers(len(picture.subjects)))]
-        views.append(window(picture, subject, rng, recipe.image_size))
+        views.append(disturb(window(picture, subject, rng, recipe.image_size), rng))
         texts.append(caption(subject.group, kind, rng))
         groups.append(subject.group)
     pixels = torch.from_numpy(np.stack(views).transpose(0, 3, 1, 2).copy())

@@ -14,8 +14,9 @@ from pipeline.world.classes import held_out, world_classes
 def measure(clip: Clip, *, scenes: int = 600, style: str = "outlined") -> dict[str, dict[str, float]]:
     """Figures of the classes shown in pre-training and of the held-out ones, on union boxes with plain phrases.
 
-    Each has `mAP` and its `chance` (mean share of positives), `verb_given_object` (top-1 among the classes of the true
-    object) and its `verb_chance`, and the number of `pairs`. Shares, not percent.
+    Each has `mAP` and its `chance` (mean share of positives); both also `given_object`, among the pairs with the class's
+    own object, where only the verb can tell; `verb_given_object` (top-1 among all classes of the true object, so that a
+    bias to shown classes costs) and its `verb_chance`; and the number of `pairs`. Shares, not percent.
     """
     hois = np.array([c.hoi_id for c in world_classes()])
     objects = np.array([hoi_classes()[h].object_id for h in hois])
@@ -47,18 +48,26 @@ def _figures(logits: np.ndarray, labels: np.ndarray, objects: np.ndarray, group:
     mine = group[labels]
     rivals = objects[labels][:, None] == objects[None]
     right = np.where(rivals, logits, -np.inf).argmax(axis=1) == labels
-    precision, share = [], []
+    everywhere, given_object = [], []
     for c in np.flatnonzero(group):
-        positive = labels == c
-        if positive.any():
-            ranked = positive[np.argsort(-logits[:, c], kind="stable")]
-            hits = np.flatnonzero(ranked)
-            precision.append(np.mean(np.arange(1, len(hits) + 1) / (hits + 1)))
-            share.append(positive.mean())
+        if (labels == c).any():
+            same_object = objects[labels] == objects[c]
+            everywhere.append(_precision(logits[:, c], labels == c))
+            if not (labels[same_object] == c).all():
+                given_object.append(_precision(logits[same_object, c], labels[same_object] == c))
+    (mean, chance), (mean_given, chance_given) = (np.mean(rows, axis=0) for rows in (everywhere, given_object))
     return {
-        "mAP": float(np.mean(precision)),
-        "chance": float(np.mean(share)),
+        "mAP": float(mean),
+        "chance": float(chance),
+        "mAP_given_object": float(mean_given),
+        "chance_given_object": float(chance_given),
         "verb_given_object": float(right[mine].mean()),
         "verb_chance": float((1 / rivals.sum(axis=1))[mine].mean()),
         "pairs": int(mine.sum()),
     }
+
+
+def _precision(scores: np.ndarray, positive: np.ndarray) -> tuple[float, float]:
+    """Average precision of a ranking, and the share of positives, which is what chance gets."""
+    hits = np.flatnonzero(positive[np.argsort(-scores, kind="stable")])
+    return float(np.mean(np.arange(1, len(hits) + 1) / (hits + 1))), float(positive.mean())

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -116,3 +117,10 @@ def recorded(api: Api, fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """A recorder with stand-in stages and a home of its own."""
     monkeypatch.setenv("EZHOI_HOME", str(tmp_path / "home"))
     return Recorded(api, fake)
+
+
+@pytest.fixture
+def recorder(api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Makes a recorder of the real stages under some settings."""
+    monkeypatch.setenv("EZHOI_HOME", str(tmp_path / "home"))
+    return lambda settings: Recorded(api, SimpleNamespace(settings=settings))

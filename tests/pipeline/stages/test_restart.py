@@ -11,7 +11,7 @@ from safetensors import safe_open
 
 from pipeline.graph import NAMES
 
-SCRIPT = Path(__file__).parents[2] / "small_demo.py"
+SCRIPT = Path(__file__).parents[2] / "demo" / "small_demo.py"
 KILLS = {
     "annotations": 3,
     "detections": 0,

@@ -1,6 +1,6 @@
 """The demo at its smallest: every stage real, a minute at most. Run as a script, it can kill itself on the way.
 
-python tests/small_demo.py STORE [STAGE CALL] [KEY=VALUE ...]     SIGKILL at STAGE's CALL-th report
+python tests/demo/small_demo.py STORE [STAGE CALL] [KEY=VALUE ...]     SIGKILL at STAGE's CALL-th report
 
 CALL 0 means: just before STAGE is published.
 """

@@ -1,0 +1,39 @@
+"""Detections of a split against annotated pairs."""
+
+import pandas as pd
+import torch
+
+from pipeline.config import Pairing
+from pipeline.instances import Annotated, Detected
+
+SIZES = {1: (100, 50), 2: (100, 50)}
+DETECTIONS = pd.DataFrame(
+    [(1, 0, 0.9, 0, 0, 50, 50), (1, 17, 0.8, 40, 10, 100, 50), (1, 3, 0.7, 0, 0, 10, 10)],
+    columns=["image_id", "object_id", "score", "x1", "y1", "x2", "y2"],
+)
+PAIRS = pd.DataFrame(
+    [(1, 150, 0, 0, 50, 48, 45, 10, 100, 50), (1, 151, 0, 0, 20, 20, 40, 10, 100, 50)],
+    columns=["image_id", "hoi_id", "hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"],
+)
+
+
+def test_pairs_match_where_both_boxes_overlap_by_half() -> None:
+    detected = Detected(DETECTIONS, sizes=SIZES, pairing=Pairing())
+    found = detected.batch([2, 1])
+    assert found.pairs.tolist() == [[1, 0, 1], [1, 0, 2]]
+    pair, hoi = Annotated(PAIRS, sizes=SIZES, hois=[150, 151]).matches([2, 1], found)
+    assert (pair.tolist(), hoi.tolist()) == ([0], [150])  # 151's person is a small part of the detected one
+
+
+def test_labels_of_other_classes_are_removed() -> None:
+    found = Detected(DETECTIONS, sizes=SIZES, pairing=Pairing()).batch([1])
+    pair, _ = Annotated(PAIRS, sizes=SIZES, hois=[151]).matches([1], found)
+    assert len(pair) == 0
+
+
+def test_mirroring_boxes_and_annotations_keeps_the_matches() -> None:
+    detected = Detected(DETECTIONS, sizes=SIZES, pairing=Pairing())
+    found = detected.batch([1], [True])
+    torch.testing.assert_close(found.boxes[0, 0], torch.tensor([0.5, 0, 1, 1]))
+    pair, hoi = Annotated(PAIRS, sizes=SIZES, hois=[150]).matches([1], found, [True])
+    assert (pair.tolist(), hoi.tolist()) == ([0], [150])

@@ -1,0 +1,69 @@
+"""Every `ezhoi` command of the README's shell blocks runs as it stands there, on a smaller world."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from small_demo import SETTINGS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
+SERVED = ("launch", "up", "down", "deploy", "follow")
+"""Commands that need the local server; the continuous integration runs them (.ci/run)."""
+
+
+def commands() -> list[str]:
+    lines = [line.split("#")[0].strip() for kind, body in BLOCKS if kind == "sh" for line in body.splitlines()]
+    return [line for line in lines if line.startswith("ezhoi ") and shlex.split(line)[1] not in SERVED]
+
+
+def ezhoi(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    small = {f"EZHOI__{k.upper().replace('.', '__')}": v for k, v in (s.split("=") for s in SETTINGS)}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("EZHOI_", "PREFECT_"))}
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("ezhoi")), *arguments],
+        cwd=folder,
+        env=kept | small,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_there_are_commands_and_the_pictures_exist() -> None:
+    assert len(commands()) > 15
+    for picture in re.findall(r"!\[.*?\]\((.*?)\)", README):
+        assert (ROOT / picture).is_file()
+
+
+def test_links_lead_to_files() -> None:
+    for target in re.findall(r"\]\((?!http)(.*?)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+@pytest.mark.slow
+def test_every_command_runs(tmp_path: Path) -> None:
+    edits = next(body for kind, body in BLOCKS if kind == "yaml")
+    assert yaml.safe_load(edits)
+    (tmp_path / "edits.yaml").write_text(edits)
+    for command in commands():
+        arguments = shlex.split(command)[1:]
+        if arguments[-2:] == ["A", "B"]:
+            found = sorted(p.parent.name for p in (tmp_path / "artifacts" / "utpl").glob("*/manifest.json"))
+            arguments[-2:] = found[:2]
+        done = ezhoi(tmp_path, *arguments)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.slow
+def test_the_hico_profiles_stop_with_one_clear_message(tmp_path: Path) -> None:
+    done = ezhoi(tmp_path, "run", "--profile", "hico-vitb")
+    assert done.returncode == 1
+    assert "error: data.source = hico" in done.stderr
+    assert "Traceback" not in done.stderr
