@@ -16,9 +16,14 @@ class TextGuidance(nn.Module):
         self.attend = Bottleneck(width=text_width, memory_width=joint_width, bottleneck=bottleneck, heads=heads)
 
     def forward(self, prompts: Tensor, memory: Tensor, absent: Tensor | None = None) -> Tensor:
-        """Shared prompts (N, p, d_t) and descriptions (C, m, d_a), padded rows True in `absent` (C, m), to (C, N, p, d_t)."""
-        layers, p, width = prompts.shape
-        query = prompts.reshape(1, layers * p, width).expand(len(memory), -1, -1)
+        """Guided prompts (C, N, p, d_t).
+
+        Args:
+            prompts: (N, p, d_t) shared by all classes, or (C, N, p, d_t).
+            memory: descriptions (C, m, d_a), padded rows True in `absent` (C, m).
+        """
+        layers, p, width = prompts.shape[-3:]
+        query = prompts.expand(len(memory), layers, p, width).reshape(len(memory), layers * p, width)
         return self.attend(query, memory, absent).reshape(len(memory), layers, p, width)
 
 

@@ -80,9 +80,9 @@ class EzHoi(nn.Module):
         """The frozen CLIP."""
         return self._clip[0]
 
-    def class_prompts(self, phrases: Phrases) -> Tensor:
-        """Guided prompts (C, N, p, d_t) of the classes (Eq. 2)."""
-        return self.text_guidance(self.prompts, phrases.memory, phrases.absent)
+    def class_prompts(self, phrases: Phrases, own: Tensor | None = None) -> Tensor:
+        """Guided prompts (C, N, p, d_t) of the classes (Eq. 2), from the shared prompts or from each class's own ones."""
+        return self.text_guidance(self.prompts if own is None else own, phrases.memory, phrases.absent)
 
     def text(self, phrases: Phrases, prompts: Tensor | None = None) -> Tensor:
         """Text features (C, d_a) of the phrases under their guided prompts, or under the given ones."""

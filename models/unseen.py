@@ -2,8 +2,9 @@
 
     h~_u = W_up . MHCA(Q = W_down h_u ; K,V = W_down concat(f_disp, h_s, h_u)) + h_u
 
-h_u are the class's own learned prompts, started from h_s, the guided prompts of the most similar seen class s, into which
-no gradient flows; f_disp are the sentences that say how u differs from s.
+h_u are the guided prompts of u (Eq. 2): u's own learned prompts, which start as those of its most similar seen class s
+(the shared ones), after attending to u's description through the frozen guidance. h_s are the guided prompts of s, into
+which no gradient flows; f_disp are the sentences that say how u differs from s.
 """
 
 from __future__ import annotations
@@ -18,28 +19,31 @@ class UnseenPrompts(nn.Module):
     """Prompts of U unseen classes.
 
     Args:
-        partners: (U, N, p, d_t), the guided prompts h_s of each class's nearest seen class.
+        shared: (N, p, d_t), the seen stage's shared prompts, from which every unseen class's own ones start.
+        count: U.
         joint_width: d_a, width of the disparity embeddings.
     """
 
-    partners: Tensor
-
-    def __init__(self, *, partners: Tensor, joint_width: int, bottleneck: int, heads: int) -> None:
+    def __init__(self, *, shared: Tensor, count: int, joint_width: int, bottleneck: int, heads: int) -> None:
         super().__init__()
-        width = partners.shape[-1]
-        self.register_buffer("partners", partners.detach().clone())
-        self.own = nn.Parameter(partners.detach().clone())
+        width = shared.shape[-1]
+        self.own = nn.Parameter(shared.detach().expand(count, *shared.shape).clone())
         self.lift = nn.Linear(joint_width, width)
         self.attend = Bottleneck(width=width, memory_width=width, bottleneck=bottleneck, heads=heads)
 
-    def forward(self, disparities: Tensor, absent: Tensor) -> Tensor:
-        """Disparity sentences (U, m, d_a), padded ones True in `absent` (U, m), to adapted prompts (U, N, p, d_t)."""
-        count, layers, p, width = self.own.shape
-        own = self.own.reshape(count, layers * p, width)
-        partners = self.partners.reshape(count, layers * p, width)
-        memory = torch.cat([self.lift(disparities), partners, own], dim=1)
+    def forward(self, guided: Tensor, partners: Tensor, disparities: Tensor, absent: Tensor) -> Tensor:
+        """Adapted prompts (U, N, p, d_t).
+
+        Args:
+            guided: (U, N, p, d_t), h_u: `own` after the frozen guidance.
+            partners: (U, N, p, d_t), h_s; detached here.
+            disparities: sentences (U, m, d_a), padded ones True in `absent` (U, m).
+        """
+        count, layers, p, width = guided.shape
+        query = guided.reshape(count, layers * p, width)
+        memory = torch.cat([self.lift(disparities), partners.detach().reshape(query.shape), query], dim=1)
         real = torch.zeros(count, 2 * layers * p, dtype=torch.bool, device=absent.device)
-        return self.attend(own, memory, torch.cat([absent, real], dim=1)).reshape(count, layers, p, width)
+        return self.attend(query, memory, torch.cat([absent, real], dim=1)).reshape(guided.shape)
 
 
 def alignment(learned: Tensor, partner: Tensor, similarity: Tensor) -> Tensor:

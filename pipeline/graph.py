@@ -142,7 +142,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="utpl",
-        version=1,
+        version=2,
         reads=("clip.architecture", "clip.weights", "model", "utpl", "seen.tau", "seen.focal", "setting", "seed"),
         files=("clip.weights",),
         inputs=(

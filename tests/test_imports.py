@@ -52,7 +52,10 @@ def test_the_walk_names_an_offender() -> None:
 
 
 def test_planning_imports_neither_torch_nor_prefect_nor_pandas() -> None:
-    code = "import sys, pipeline.graph, pipeline.plan, pipeline.runner; print([m for m in ('torch','prefect','pandas') if m in sys.modules])"
+    code = (
+        "import sys, pipeline.graph, pipeline.plan, pipeline.runner;"
+        "print([m for m in ('torch', 'prefect', 'pandas') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -80,7 +80,8 @@ class UtplTask:
             self.before = self.model.text(self.unseen.phrases) if self.unseen.hois else self.seen_text[:0]
         self.closeness = (self.unseen.descriptions * partners.descriptions).sum(dim=1)
         self.module = UnseenPrompts(
-            partners=self.partner_prompts,
+            shared=self.model.prompts,
+            count=len(self.unseen.hois),
             joint_width=clip.joint_width,
             bottleneck=work.config.model.bottleneck,
             heads=work.config.model.heads,
@@ -114,7 +115,7 @@ class UtplTask:
     def losses(self, step: int) -> Losses:
         """The three losses; negatives are drawn anew at every step."""
         config = self.config.utpl
-        prompts = self.module(self.disparities, self.absent)
+        prompts = self._adapted()
         text = self.model.text(self.unseen.phrases, prompts)
         relation = class_relation(
             torch.cat([self.seen_text, text]),
@@ -129,6 +130,10 @@ class UtplTask:
             "relation": config.relation_weight * relation,
             "negative": config.negative_weight * self._negative(text, step),
         }
+
+    def _adapted(self) -> Tensor:
+        guided = self.model.class_prompts(self.unseen.phrases, self.module.own)
+        return self.module(guided, self.partner_prompts, self.disparities, self.absent)
 
     def _negative(self, text: Tensor, step: int) -> Tensor:
         """Mean focal loss with label 0 of the unseen phrases on the pairs that are negatives for them."""
@@ -145,11 +150,7 @@ class UtplTask:
     @torch.no_grad()
     def text_columns(self) -> dict[str, Any]:
         """Text features of all phrases before and after, unit length; seen ones do not change."""
-        after = (
-            self.model.text(self.unseen.phrases, self.module(self.disparities, self.absent))
-            if self.unseen.hois
-            else self.before
-        )
+        after = self.model.text(self.unseen.phrases, self._adapted()) if self.unseen.hois else self.before
         columns = {}
         for name, unseen in (("before", self.before), ("after", after)):
             both = torch.cat([self.seen_text, unseen])

@@ -85,7 +85,7 @@ def window(picture: Picture, subject: Subject, rng: np.random.Generator, size: i
 
 def disturb(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Other colours, darker edges and noise, so that shapes count for more than one style's palette; (S, S, 3) uint8."""
-    image = pixels.astype(np.float32)
+    image = pixels.astype(np.float64)
     if rng.random() < 0.25:
         image = image[:, :, rng.permutation(3)]
     image = (image - 128) * rng.uniform(0.5, 1.3, 3) + 128 + rng.uniform(-45, 25, 3)

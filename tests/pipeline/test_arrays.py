@@ -15,9 +15,17 @@ FILES = settings(max_examples=30, suppress_health_check=[HealthCheck.function_sc
 
 
 @FILES
-@given(hnp.arrays(np.float32, st.tuples(st.integers(0, 4), st.integers(1, 3), st.integers(1, 3)), elements=st.floats(-9, 9, width=32)))
+@given(
+    hnp.arrays(
+        np.float32,
+        st.tuples(st.integers(0, 4), st.integers(1, 3), st.integers(1, 3)),
+        elements=st.floats(-9, 9, width=32),
+    )
+)
 def test_shapes_survive(tmp_path: Path, block: np.ndarray) -> None:
-    arrays.write(tmp_path / "a.parquet", {"id": list(range(len(block))), "block": block, "half": block.astype(np.float16)})
+    arrays.write(
+        tmp_path / "a.parquet", {"id": list(range(len(block))), "block": block, "half": block.astype(np.float16)}
+    )
     found = arrays.read(tmp_path / "a.parquet")
     np.testing.assert_array_equal(found["block"], block)
     np.testing.assert_array_equal(found["half"], block.astype(np.float16))

@@ -26,7 +26,9 @@ def test_untrained_classes_compete_within_their_object_only() -> None:
 
 
 def test_an_object_without_classes_gets_no_probability() -> None:
-    found = scoring.class_probabilities(np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32), np.array([5, 7]), np.array([7, 7]))
+    found = scoring.class_probabilities(
+        np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32), np.array([5, 7]), np.array([7, 7])
+    )
     assert found[0].tolist() == [0, 0]
 
 

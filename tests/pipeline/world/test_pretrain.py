@@ -39,7 +39,9 @@ def test_contrastive_loss_counts_all_members_of_a_group_as_positives() -> None:
     unit = torch.eye(3)
     groups = torch.tensor([0, 0, 1])
     same = unit[[0, 0, 1]]
-    assert pretrain.contrastive(same, same, groups, torch.tensor(100.0)).item() == pytest.approx(np.log(2) * 2 / 3, abs=1e-4)
+    assert pretrain.contrastive(same, same, groups, torch.tensor(100.0)).item() == pytest.approx(
+        np.log(2) * 2 / 3, abs=1e-4
+    )
 
 
 def test_batches_are_a_function_of_seed_and_step() -> None:
