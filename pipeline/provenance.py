@@ -6,6 +6,7 @@ import ast
 import importlib.metadata
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -95,6 +96,14 @@ def git_state() -> tuple[str | None, bool | None]:
     except (OSError, subprocess.CalledProcessError):
         return None, None
     return commit.stdout.strip(), bool(status.stdout.strip())
+
+
+def device(configured: str) -> str:
+    """What was computed on: the GPU's name, or "cpu". A stage that never loaded torch used no GPU."""
+    torch = sys.modules.get("torch")
+    if torch is None or configured == "cpu" or not torch.cuda.is_available():
+        return "cpu"
+    return str(torch.cuda.get_device_name(torch.device("cuda" if configured == "auto" else configured)))
 
 
 def host() -> str:

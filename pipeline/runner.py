@@ -122,7 +122,7 @@ def _manifest(stage: Stage, config: Config, need: Ingredients, work: Work, metri
         seconds={kind: round(value, 3) for kind, value in work.clock.seconds.items()},
         made_at=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
         host=provenance.host(),
-        device=config.device,
+        device=provenance.device(config.device),
         packages=provenance.packages(),
         seed=config.seed,
         git_commit=commit,

@@ -1,8 +1,13 @@
-"""Scenes with their predicted interactions drawn: person blue, object red, a line between, the class beside it."""
+"""Scenes with their predicted interactions drawn: person blue, object red, a line between, the class in the corner.
+
+The class is green if the prediction matches an annotated pair of that class (both IoUs at least 0.5), else red.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,8 +15,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.hico.vocabulary import hoi_classes
 from pipeline.images import Images
+from pipeline.metrics.boxes import iou
 from pipeline.store.artifact import Artifact
 
+CORNERS = ("x1", "y1", "x2", "y2")
 HUMAN, THING = "#2563eb", "#dc2626"
 COLUMNS, ROWS, SCALE = 4, 2, 1.5
 
@@ -23,8 +30,7 @@ def write(path: Path, *, annotations: Artifact, found: pd.DataFrame, truth: pd.D
     tiles = []
     for image_id in chosen:
         mine = found[found["image_id"] == image_id].nlargest((truth["image_id"] == image_id).sum(), "score")
-        annotated = set(truth.loc[truth["image_id"] == image_id, "hoi_id"])
-        tiles.append(draw(images.open(image_id), mine, annotated))
+        tiles.append(draw(images.open(image_id), mine, truth[truth["image_id"] == image_id]))
     width, height = max(t.width for t in tiles), max(t.height for t in tiles)
     sheet = Image.new("RGB", (COLUMNS * width, ROWS * height), "white")
     for i, tile in enumerate(tiles):
@@ -32,22 +38,30 @@ def write(path: Path, *, annotations: Artifact, found: pd.DataFrame, truth: pd.D
     sheet.save(path)
 
 
-def draw(image: Image.Image, found: pd.DataFrame, annotated: set[int]) -> Image.Image:
-    """The image enlarged, with the pairs of `found`; classes that are annotated in the image are marked as right."""
+def draw(image: Image.Image, found: pd.DataFrame, annotated: pd.DataFrame) -> Image.Image:
+    """The image enlarged, with the predicted pairs of `found`, judged by the annotated ones."""
     canvas = image.resize((int(image.width * SCALE), int(image.height * SCALE)), Image.Resampling.LANCZOS)
     pen = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(size=12)
     for line, row in enumerate(found.to_dict("records")):
-        human = [SCALE * row[f"h{c}"] for c in ("x1", "y1", "x2", "y2")]
-        thing = [SCALE * row[f"o{c}"] for c in ("x1", "y1", "x2", "y2")]
+        human = [SCALE * row[f"h{c}"] for c in CORNERS]
+        thing = [SCALE * row[f"o{c}"] for c in CORNERS]
         pen.rectangle(human, outline=HUMAN, width=2)
         pen.rectangle(thing, outline=THING, width=2)
         pen.line(
             [*np.reshape(human, (2, 2)).mean(axis=0), *np.reshape(thing, (2, 2)).mean(axis=0)], fill="#111111", width=2
         )
-        right = row["hoi_id"] in annotated
-        label = f"{'✓' if right else '×'} {hoi_classes()[row['hoi_id']].name} {row['score']:.2f}"
+        label = f"{hoi_classes()[row['hoi_id']].name} {row['score']:.2f}"
         corner = (4, 4 + 16 * line)
         pen.rectangle(pen.textbbox(corner, label, font=font), fill="white")
-        pen.text(corner, label, fill="#166534" if right else "#991b1b", font=font)
+        pen.text(corner, label, fill="#166534" if _matches(row, annotated) else "#991b1b", font=font)
     return canvas
+
+
+def _matches(row: dict[Hashable, Any], annotated: pd.DataFrame) -> bool:
+    same = annotated[annotated["hoi_id"] == row["hoi_id"]]
+    human, thing = (
+        iou(same[columns].to_numpy(), np.array([row[c] for c in columns]))
+        for columns in ([f"{side}{c}" for c in CORNERS] for side in "ho")
+    )
+    return bool((np.minimum(human, thing) >= 0.5).any())
