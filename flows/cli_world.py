@@ -107,6 +107,6 @@ def zero_shot(
         return
     for name, f in figures.items():
         typer.echo(
-            f"{name.replace('_', ' '):<9} mAP {f['mAP']:.3f} (chance {f['chance']:.3f}), verb given the object "
-            f"{f['verb_given_object']:.3f} (chance {f['verb_chance']:.3f}), {f['pairs']} pairs"
+            f"{name.replace('_', ' '):<9} mAP {f['mAP']:.3f} (chance {f['chance']:.3f}); among pairs with the same object "
+            f"{f['mAP_given_object']:.3f} (chance {f['chance_given_object']:.3f}); {f['pairs']} pairs"
         )

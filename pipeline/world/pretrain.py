@@ -37,7 +37,7 @@ class Recipe:
     seed: int = 0
     scenes: int = 6000
     object_views: int = 16
-    steps: int = 2000
+    steps: int = 1600
     batch: int = 64
     lr: float = 1.2e-3
     warmup: int = 100

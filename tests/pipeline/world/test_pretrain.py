@@ -65,7 +65,8 @@ def test_the_shipped_checkpoint_is_above_chance_on_held_out_classes() -> None:
     figures = measure(clips.load(architecture="tiny", weights=TINY, image_size=112), scenes=250)
     for group in ("shown", "held_out"):
         assert figures[group]["mAP"] > 3 * figures[group]["chance"], figures
-    assert figures["held_out"]["verb_given_object"] > 1.2 * figures["held_out"]["verb_chance"], figures
+        # Among the pairs with the same object only the verb can tell.
+        assert figures[group]["mAP_given_object"] > 1.2 * figures[group]["chance_given_object"], figures
 
 
 @pytest.mark.slow
