@@ -97,7 +97,10 @@ def follow(run: Annotated[str | None, typer.Argument(help="Id of a run; the newe
 def show_links(state: Local, run: str) -> None:
     """Where to look at a run."""
     typer.echo(f"run:     {state.ui_url}/runs/flow-run/{run}")
-    typer.echo(f"lineage: {state.ui_url}/artifacts/key/{LINEAGE_KEY}")
+    wanted = {"key": {"any_": [LINEAGE_KEY]}, "flow_run_id": {"any_": [run]}}
+    found = state.api.post("/artifacts/filter", {"artifacts": wanted, "limit": 1})
+    page = f"artifact/{found[0]['id']}" if found else f"key/{LINEAGE_KEY}"
+    typer.echo(f"lineage: {state.ui_url}/artifacts/{page}")
 
 
 def show_result(config: Config) -> None:

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from prefect import Task, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run as this_flow
 from prefect.runtime import task_run as this_task
@@ -61,25 +62,26 @@ def ezhoi(
         targets: The stages to make. Everything they need is made too.
         force: Stages to compute again even if the store has them.
     """
-    with _registered():
+    # One client for all pages: each new one would ask the server for its version first.
+    with _registered(), get_client(sync_client=True) as client:
         logger = get_run_logger()
         try:
             config = load(profile=profile, overrides=settings)
             stages = needed_for(tuple(targets) or ("evaluation",))
-            progress = lineage.ProgressPages(logger=logger, flow_run=_uuid(this_flow.get_id()))
+            progress = lineage.ProgressPages(client, logger=logger, flow_run=_uuid(this_flow.get_id()))
             steps = Run(config, Store(config.store.root), frozenset(map(str, force)), progress)
         except EzhoiError as error:
             return Failed(message=str(error))
-        return _Recorded(steps=steps, progress=progress, logger=logger).run(stages)
+        return _Recorded(client=client, steps=steps, progress=progress).run(stages)
 
 
 @dataclass
 class _Recorded:
     """A run whose stages are tasks."""
 
+    client: SyncPrefectClient
     steps: Run
     progress: lineage.ProgressPages
-    logger: lineage.Logger
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     states: dict[str, State] = field(default_factory=dict)
 
@@ -107,6 +109,7 @@ class _Recorded:
         self.states[stage.name] = state
         if state.is_completed():
             lineage.publish_stage(
+                self.client,
                 self.outcomes[stage.name],
                 inputs=self.steps.artifacts,
                 flow_run=_uuid(this_flow.get_id()),
@@ -137,7 +140,7 @@ class _Recorded:
         if not outcomes:
             return
         title = f"Run {self.steps.record.id} of profile {self.steps.config.profile}"
-        lineage.publish_run(outcomes, title=title, state=end, flow_run=_uuid(this_flow.get_id()))
+        lineage.publish_run(self.client, outcomes, title=title, state=end, flow_run=_uuid(this_flow.get_id()))
         pages.write_run_page(self.steps, outcomes)
 
 

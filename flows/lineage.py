@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from uuid import UUID
 
 import httpx
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.exceptions import PrefectException
 
@@ -22,11 +22,17 @@ Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
 def publish_stage(
-    outcome: Outcome, *, inputs: Mapping[str, Artifact], flow_run: UUID | None, task_run: UUID | None
+    client: SyncPrefectClient,
+    outcome: Outcome,
+    *,
+    inputs: Mapping[str, Artifact],
+    flow_run: UUID | None,
+    task_run: UUID | None,
 ) -> None:
     """A new version of the stage's page, attached to the task run."""
     digest = outcome.artifact.digest[:12]
     _create(
+        client,
         ArtifactCreate(
             key=pages.key(outcome.stage),
             type="markdown",
@@ -34,28 +40,32 @@ def publish_stage(
             data=pages.stage_page(outcome, inputs=inputs),
             flow_run_id=flow_run,
             task_run_id=task_run,
-        )
+        ),
     )
 
 
-def publish_run(outcomes: Sequence[Outcome], *, title: str, state: str, flow_run: UUID | None) -> None:
+def publish_run(
+    client: SyncPrefectClient, outcomes: Sequence[Outcome], *, title: str, state: str, flow_run: UUID | None
+) -> None:
     """A new version of the lineage page."""
     hits = sum(o.hit for o in outcomes)
     _create(
+        client,
         ArtifactCreate(
             key=pages.LINEAGE_KEY,
             type="markdown",
             description=f"{title}: {state}, {hits} of {len(outcomes)} stages from the store",
             data=pages.run_page(outcomes, title=title, state=state),
             flow_run_id=flow_run,
-        )
+        ),
     )
 
 
 class ProgressPages:
     """Progress of long stages: a Prefect progress artifact at most once a second, a log line at most every ten."""
 
-    def __init__(self, *, logger: Logger, flow_run: UUID | None) -> None:
+    def __init__(self, client: SyncPrefectClient, *, logger: Logger, flow_run: UUID | None) -> None:
+        self._client = client
         self._logger = logger
         self._flow_run = flow_run
         self._task_run: UUID | None = None
@@ -80,10 +90,11 @@ class ProgressPages:
     def _show(self, stage: str, percent: float, note: str) -> None:
         description = f"{stage}{f': {note}' if note else ''}"
         if self._artifact is not None:
-            with _forgiving(), get_client(sync_client=True) as client:
-                client.update_artifact(self._artifact, ArtifactUpdate(data=percent, description=description))
+            with _forgiving():
+                self._client.update_artifact(self._artifact, ArtifactUpdate(data=percent, description=description))
             return
         self._artifact = _create(
+            self._client,
             ArtifactCreate(
                 key=f"{pages.key(stage)}-progress",
                 type="progress",
@@ -91,12 +102,12 @@ class ProgressPages:
                 data=percent,
                 flow_run_id=self._flow_run,
                 task_run_id=self._task_run,
-            )
+            ),
         )
 
 
-def _create(artifact: ArtifactCreate) -> UUID | None:
-    with _forgiving(), get_client(sync_client=True) as client:
+def _create(client: SyncPrefectClient, artifact: ArtifactCreate) -> UUID | None:
+    with _forgiving():
         return client.create_artifact(artifact).id
     return None
 

@@ -162,7 +162,7 @@ def test_up_launch_down(fake: Any, tmp_path: Path) -> None:
         first = ezhoi("launch", *settings)
         assert "starting the Prefect server" in first and "deploying" in first
         assert "0 of 10 stages from the store" in first and "trained         20.00" in first
-        assert f"report: {fake.root}" in first and "/v2/artifacts/key/ezhoi-lineage" in first
+        assert f"report: {fake.root}" in first and "/v2/artifacts/artifact/" in first
         state = local.read(home)
         assert "nothing was running" not in ezhoi("up") and local.read(home) == state
         second = ezhoi("launch", *settings)
