@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -63,7 +64,11 @@ def ezhoi(
         force: Stages to compute again even if the store has them.
     """
     # One client for all pages: each new one would ask the server for its version first.
-    with _registered(), get_client(sync_client=True) as client:
+    with (
+        _registered(),
+        get_client(sync_client=True) as client,
+        ThreadPoolExecutor(max_workers=2, thread_name_prefix="pages") as publisher,
+    ):
         logger = get_run_logger()
         try:
             config = load(profile=profile, overrides=settings)
@@ -72,7 +77,7 @@ def ezhoi(
             steps = Run(config, Store(config.store.root), frozenset(map(str, force)), progress)
         except EzhoiError as error:
             return Failed(message=str(error))
-        return _Recorded(client=client, steps=steps, progress=progress).run(stages)
+        return _Recorded(client=client, pages=publisher, steps=steps, progress=progress).run(stages)
 
 
 @dataclass
@@ -80,6 +85,8 @@ class _Recorded:
     """A run whose stages are tasks."""
 
     client: SyncPrefectClient
+    pages: Executor
+    """Publishes the stages' pages while the next stages run."""
     steps: Run
     progress: lineage.ProgressPages
     outcomes: dict[str, Outcome] = field(default_factory=dict)
@@ -108,10 +115,11 @@ class _Recorded:
         state: State = self._task(stage)(wait_for=upstream, return_state=True)
         self.states[stage.name] = state
         if state.is_completed():
-            lineage.publish_stage(
+            self.pages.submit(
+                lineage.publish_stage,
                 self.client,
                 self.outcomes[stage.name],
-                inputs=self.steps.artifacts,
+                inputs=dict(self.steps.artifacts),
                 flow_run=_uuid(this_flow.get_id()),
                 task_run=state.state_details.task_run_id,
             )

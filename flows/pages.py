@@ -13,12 +13,11 @@ from typing import Any
 from pipeline.runner import Outcome, Run
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import FileRecord, Manifest
+from pipeline.store.preview import short
 
 Link = Callable[[Artifact], str]
 LINEAGE_KEY = "ezhoi-lineage"
 HIT, MISS = "#cfe8d5", "#ffd9a8"
-SAMPLE_ROWS = 5
-SAMPLE_BYTES = 64 << 20
 RESULTS = ("full", "seen", "unseen")
 
 
@@ -63,7 +62,7 @@ def stage_page(outcome: Outcome, *, inputs: Mapping[str, Artifact], link: Link =
         parts.append(table(["file outside of the store", "digest"], outside))
     parts += ["## Configuration", f"```json\n{json.dumps(manifest.config, indent=1)}\n```"]
     if metrics := _flat(manifest.metrics):
-        parts += ["## Metrics", table(["metric", "value"], [[k, _short(v)] for k, v in metrics.items()])]
+        parts += ["## Metrics", table(["metric", "value"], [[k, short(v)] for k, v in metrics.items()])]
     parts += ["## Files", _files(manifest.files)]
     if sample := _sample(artifact):
         parts += [f"## First rows of {sample[0]}", sample[1]]
@@ -160,32 +159,12 @@ def _files(files: Sequence[FileRecord]) -> str:
 
 
 def _sample(artifact: Artifact) -> tuple[str, str] | None:
-    """First rows of the first table of moderate size; None if there is none or it cannot be read."""
+    """First rows of the first table that has a preview."""
     for file in artifact.manifest.files:
-        if file.rows and file.bytes <= SAMPLE_BYTES and file.name.endswith(".parquet"):
-            import pyarrow.parquet as pq
-
-            try:
-                batch = next(pq.ParquetFile(artifact.folder / file.name).iter_batches(batch_size=SAMPLE_ROWS))
-            except (OSError, ValueError, StopIteration):
-                return None
-            columns = batch.schema.names
-            return file.name, table(columns, [[_short(row[c]) for c in columns] for row in batch.to_pylist()])
+        if file.head:
+            columns = list(file.head[0])
+            return file.name, table(columns, [[row[c] for c in columns] for row in file.head])
     return None
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value)
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, bytes):
-        return f"<{len(value):,} bytes>"
-    if isinstance(value, list | tuple):
-        shown = ", ".join(_short(v) for v in value[:3])
-        return f"[{shown}, … {len(value)} in all]" if len(value) > 3 else f"[{shown}]"
-    text = str(value)
-    return text if len(text) <= 160 else f"{text[:157]}…"
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

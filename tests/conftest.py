@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+# Test files run side by side, one a core; torch threads of several processes would only wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from pipeline.config import Config, load
 
 FAKES = Path(__file__).parent / "flows" / "fake_stages"

@@ -18,13 +18,14 @@ class _Record(BaseModel):
 
 
 class FileRecord(_Record):
-    """One data file: bytes, digest, and rows and schema where it is a table."""
+    """One data file: bytes, digest, and rows, schema and first rows where it is a table."""
 
     name: str
     bytes: int
     digest: str
     rows: int | None = None
     columns: dict[str, str] | None = None
+    head: tuple[dict[str, str], ...] | None = None
 
 
 class InputRecord(_Record):

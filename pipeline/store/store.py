@@ -25,7 +25,7 @@ from typing import IO
 from pydantic import ValidationError
 
 from pipeline.errors import StoreError
-from pipeline.store import digest
+from pipeline.store import digest, preview
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import NAME, FileRecord, Manifest
 
@@ -199,19 +199,20 @@ class Store:
 
 
 def describe_files(folder: Path) -> tuple[FileRecord, ...]:
-    """Records of all files under a folder: sizes, digests, and rows and columns of Parquet files."""
+    """Records of all files under a folder: sizes, digests, and rows, columns and first rows of Parquet files."""
     records = []
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != NAME):
-        rows, columns = None, None
+        rows, columns, head = None, None, None
         if path.suffix == ".parquet":
             import pyarrow.parquet as pq
 
             parquet = pq.ParquetFile(path)
             rows = parquet.metadata.num_rows
             columns = {field.name: str(field.type) for field in parquet.schema_arrow}
+            head = preview.head(path)
         name = str(path.relative_to(folder))
-        size = path.stat().st_size
-        records.append(FileRecord(name=name, bytes=size, digest=digest.of_file(path), rows=rows, columns=columns))
+        size, content = path.stat().st_size, digest.of_file(path)
+        records.append(FileRecord(name=name, bytes=size, digest=content, rows=rows, columns=columns, head=head))
     return tuple(records)
 
 

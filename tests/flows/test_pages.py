@@ -41,11 +41,11 @@ def test_a_stage_page_says_everything(fake: Any) -> None:
     assert "numpy " in text and "Traceback" not in text
 
 
-def test_a_page_of_a_damaged_table_lacks_its_sample_only(fake: Any) -> None:
+def test_a_page_shows_first_rows_without_opening_a_file(fake: Any) -> None:
     outcome = run(fake.config(), targets=("annotations",))["annotations"]
     for path in outcome.artifact.folder.glob("*.parquet"):
-        path.write_bytes(b"damaged")
-    assert "First rows" not in pages.stage_page(outcome, inputs={})
+        path.unlink()
+    assert "First rows" in pages.stage_page(outcome, inputs={})
 
 
 def test_mermaid_has_every_edge_once(fake: Any) -> None:
