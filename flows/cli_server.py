@@ -20,6 +20,9 @@ Deployment = Annotated[
     str, typer.Option("--deployment", "-d", help="full, describe, embed, train, utpl or evaluate (prefect.yaml).")
 ]
 
+EVALUATING = ("full", "evaluate")
+"""Deployments whose runs end with an evaluation."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
@@ -79,7 +82,8 @@ def launch(
         state.api, deployment=name, parameters={"profile": given.profile, "settings": given.settings}
     )
     last = _follow(state, run)
-    _conclude(state, last, given.config)
+    # Not asked of the tasks: they reach the server through events, maybe after the run's own state.
+    _conclude(state, last, given.config if name in EVALUATING else None)
 
 
 def follow(run: Annotated[str | None, typer.Argument(help="Id of a run; the newest one if left out.")] = None) -> None:
@@ -113,7 +117,7 @@ def show_result(config: Config) -> None:
 def _conclude(state: Local, last: RunState, config: Config | None) -> None:
     if last.state == "Completed":
         typer.echo(f"run {last.name}: {last.message or 'Completed'}")
-        if config is not None and any(t.stage == "evaluation" for t in last.tasks):
+        if config is not None:
             show_result(config)
     show_links(state, last.id)
     if last.state != "Completed":

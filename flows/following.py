@@ -14,6 +14,7 @@ from flows.local import Local, tail
 from flows.reaper import FINAL
 from pipeline.errors import EzhoiError, ServiceError
 
+SETTLE_SECONDS = 3.0
 POLL_SECONDS = 0.5
 PATIENCE_SECONDS = 60.0
 """How long the server may be silent, or a run wait for a worker that is gone, before following gives up."""
@@ -97,6 +98,7 @@ def follow(folder: Path, state: Local, run: str) -> Iterator[RunState]:
     Raises ServiceError if the server stays silent, or the worker is gone while the run waits for one.
     """
     silent_since = waiting_since = time.monotonic()
+    ended_since: float | None = None
     while True:
         now = time.monotonic()
         try:
@@ -109,8 +111,11 @@ def follow(folder: Path, state: Local, run: str) -> Iterator[RunState]:
             continue
         yield seen
         if seen.final:
-            return
-        if seen.tasks or (state.worker is not None and state.worker.alive()):
+            # Tasks reach the server through events, the last ones perhaps a moment after the run's own end.
+            ended_since = now if ended_since is None else ended_since
+            if now - ended_since > SETTLE_SECONDS or (seen.tasks and all(task.final for task in seen.tasks)):
+                return
+        elif seen.tasks or (state.worker is not None and state.worker.alive()):
             waiting_since = now
         elif now - waiting_since > PATIENCE_SECONDS:
             log = tail(folder / "logs" / "worker.log")

@@ -128,11 +128,10 @@ def test_long_stages_show_progress(recorded: Any, monkeypatch: pytest.MonkeyPatc
 
 def test_an_unreachable_page_does_not_end_a_run(recorded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import httpx
-
-    from flows import lineage
+    from prefect.client.orchestration import SyncPrefectClient
 
     def refuse(*arguments: Any, **options: Any) -> None:
         raise httpx.ConnectError("gone")
 
-    monkeypatch.setattr(lineage, "get_client", refuse)
+    monkeypatch.setattr(SyncPrefectClient, "create_artifact", refuse)
     assert set(recorded.run().values()) == {"Completed"} and recorded.state.is_completed()

@@ -71,9 +71,9 @@ def test_the_shipped_checkpoint_is_above_chance_on_held_out_classes() -> None:
 
 @pytest.mark.slow
 def test_a_short_rebuild_learns_and_is_saved_whole(tmp_path) -> None:
-    recipe = pretrain.Recipe(scenes=300, object_views=2, steps=50, batch=32, warmup=10, image_size=56, width=64)
+    recipe = pretrain.Recipe(scenes=300, object_views=2, steps=150, batch=32, warmup=10, image_size=56, width=64)
     net, losses = pretrain.train(recipe, pretrain.pictures(recipe))
-    assert np.mean(losses[-10:]) < np.mean(losses[:10]) - 0.15
+    assert np.mean(losses[-10:]) < np.mean(losses[:10]) - 0.2
     pretrain.save(tmp_path / "own.safetensors", net, recipe, losses)
     loaded = clips.load(architecture="tiny", weights=tmp_path / "own.safetensors", image_size=56)
     texts = ["a person riding a horse", "a dog"]
