@@ -142,7 +142,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="utpl",
-        version=2,
+        version=3,
         reads=("clip.architecture", "clip.weights", "model", "utpl", "seen.tau", "seen.focal", "setting", "seed"),
         files=("clip.weights",),
         inputs=(
@@ -158,7 +158,7 @@ STAGES: tuple[Stage, ...] = (
         version=1,
         reads=("evaluation", "setting", "data.source"),
         inputs=(
-            Input("utpl", ("text.parquet", "model.safetensors")),
+            Input("utpl", ("text.parquet", "scale.json")),
             Input("pair_features", ("test-*",)),
             Input("annotations", ("images.parquet", "pairs.parquet", "classes.parquet", "pixels-test-*")),
             Input("text_embeddings", ("seen-phrases.parquet", "unseen-phrases.parquet")),

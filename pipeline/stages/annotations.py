@@ -33,8 +33,7 @@ def run(work: Work) -> dict[str, Any]:
     """Write the tables; metrics are counts."""
     if work.config.data.source == "hico":
         raise DataError(
-            "data.source = hico: reading HICO-DET from disk is not part of this version; "
-            "use --profile demo, or import its tables into an annotations artifact."
+            "data.source = hico: reading HICO-DET from disk is not part of this version. Use --profile demo."
         )
     plan = [("train", work.config.data.world.train_images), ("test", work.config.data.world.test_images)]
     images, pairs, objects = [], [], []

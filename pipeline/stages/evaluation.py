@@ -69,7 +69,7 @@ class Scorer:
     def __init__(self, work: Work, table: ClassTable) -> None:
         self.work, self.hois = work, np.array(table.hois)
         self.text = arrays.read(work.inputs["utpl"].path("text.parquet"))
-        self.scale = float(work.inputs["utpl"].manifest.metrics["logit_scale"])
+        self.scale = float(work.inputs["utpl"].json("scale.json"))
         plain = [arrays.read(work.inputs["text_embeddings"].path(f"{g}-phrases.parquet")) for g in ("seen", "unseen")]
         rows = {int(h): row for part in plain for h, row in zip(part["hoi_id"], part["pooled"], strict=True)}
         self.plain = np.stack([rows[h] for h in table.hois])

@@ -2,6 +2,7 @@
 
     model.safetensors    the unseen module
     text.parquet         hoi_id, verb_id, unseen, before (d_a), after (d_a): text features of all phrases
+    scale.json           the learned scale of their cosines
     history.parquet      losses of every step
 
 Everything of the seen stage is frozen. Three losses: alignment with the nearest seen class, class relation over seen and
@@ -11,6 +12,7 @@ are no examples of an unseen class with another verb. Resumes at the step.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -36,7 +38,7 @@ def run(work: Work) -> dict[str, Any]:
     torch.manual_seed(work.config.seed)
     with work.clock("read"):
         task = UtplTask(work)
-    metrics: dict[str, Any] = {"unseen": len(task.unseen.hois), "logit_scale": float(task.model.logit_scale)}
+    metrics: dict[str, Any] = {"unseen": len(task.unseen.hois)}
     history: list[dict[str, Any]] = []
     if task.unseen.hois:
         history = train(
@@ -52,6 +54,7 @@ def run(work: Work) -> dict[str, Any]:
             metrics |= {f"{name}_first": history[0][name], f"{name}_last": history[-1][name]}
     checkpoint.save_weights(work.out / "model.safetensors", task.module.state_dict())
     arrays.write(work.out / "text.parquet", task.text_columns())
+    (work.out / "scale.json").write_text(json.dumps(float(task.model.logit_scale)))
     pd.DataFrame(history).to_parquet(work.out / "history.parquet", index=False)
     return metrics
 
