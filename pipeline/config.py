@@ -13,176 +13,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from pipeline.errors import ConfigError
+from pipeline.sections.data import Clip, Data, Detections, Store
+from pipeline.sections.evaluation import Evaluation
+from pipeline.sections.language import Descriptions, Disparities, Llm
+from pipeline.sections.model import Model, Pairing
+from pipeline.sections.section import Section
+from pipeline.sections.training import Seen, Utpl
 
 PROFILES = Path(__file__).parent / "profiles"
 ENVIRONMENT_PREFIX = "EZHOI__"
 Setting = Literal["rf_uc", "nf_uc", "uo", "uv", "default"]
-
-
-class Section(BaseModel):
-    """A part of the tree: immutable, and unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-
-class Store(Section):
-    root: Path = Field(Path("artifacts"), description="folder of the artifact store")
-
-
-class World(Section):
-    """The rendered world (`pipeline/world`)."""
-
-    train_images: PositiveInt = Field(1200, description="scenes of the training split")
-    test_images: PositiveInt = Field(600, description="scenes of the test split")
-    style: Literal["flat", "outlined"] = Field(
-        "outlined", description="drawing style; the tiny CLIP learned from 'flat'"
-    )
-
-
-class Data(Section):
-    source: Literal["world", "hico"] = Field("world", description="the rendered world, or HICO-DET on disk")
-    root: Path | None = Field(None, description="folder of HICO-DET (source: hico)")
-    world: World = World()
-
-
-class Detections(Section):
-    """Boxes, labels and scores of every image."""
-
-    source: Literal["noisy_truth", "ground_truth", "parquet"] = Field(
-        "noisy_truth", description="annotated boxes with a detector's errors, annotated boxes, or an imported table"
-    )
-    path: Path | None = Field(None, description="the table to import (source: parquet)")
-    jitter: float = Field(0.06, ge=0, le=0.5, description="noisy_truth: std of an edge's shift, in box sizes")
-    miss: float = Field(0.05, ge=0, lt=1, description="noisy_truth: probability that a box is missed")
-    false_boxes: float = Field(0.6, ge=0, description="noisy_truth: mean number of false boxes an image")
-
-
-class Clip(Section):
-    """The frozen vision-language model, an open_clip architecture."""
-
-    architecture: str = Field(
-        "tiny", description="'tiny' (the project's own) or an open_clip name such as ViT-B-16-quickgelu"
-    )
-    weights: str = Field(
-        "tiny", description="'tiny', an open_clip pretrained tag such as 'openai', or a checkpoint file"
-    )
-    image_size: PositiveInt = Field(112, description="pixels of the squared input image")
-
-
-class Descriptions(Section):
-    source: Literal["lexicon", "llm"] = Field(
-        "lexicon", description="the project's visual lexicon, or a language model"
-    )
-    template: str = Field("describe-v1", description="prompt template (pipeline/llm/templates), source: llm")
-    edits: Path | None = Field(None, description="YAML file of 'verb object: text' that replaces single descriptions")
-
-
-class Disparities(Section):
-    source: Literal["lexicon", "llm"] = Field("lexicon", description="where 'how does it differ' comes from")
-    template: str = Field("contrast-v1", description="wording (lexicon) or prompt (llm) template of the disparities")
-
-
-class LlmRuntime(Section):
-    base_url: str = Field("http://127.0.0.1:8000/v1", description="OpenAI-compatible endpoint")
-    api_key_env: str = Field(
-        "EZHOI_LLM_API_KEY", description="environment variable that holds the key, if one is needed"
-    )
-    concurrency: PositiveInt = Field(32, description="requests in flight")
-    timeout_s: PositiveFloat = Field(120.0, description="seconds a request may take")
-    retries: PositiveInt = Field(6, description="tries on 429, 5xx, timeouts and dropped connections")
-
-
-class Llm(Section):
-    """The language model of `source: llm`."""
-
-    model: str = Field("llava-hf/llava-1.5-7b-hf", description="model id as the server names it")
-    temperature: float = Field(0.2, ge=0)
-    top_p: float = Field(0.9, gt=0, le=1)
-    max_tokens: PositiveInt = 160
-    seed: int = Field(
-        0,
-        ge=0,
-        description="seed of a class's first asking, each further one adds 1; change it to have everything asked anew",
-    )
-    attempts: PositiveInt = Field(
-        3, description="askings per class, each with a new seed, until the answer passes the gate"
-    )
-    runtime: LlmRuntime = LlmRuntime()
-
-
-class Pairing(Section):
-    """Which detections become instances, and so pairs."""
-
-    score_threshold: float = Field(0.2, ge=0, lt=1)
-    nms: float = Field(0.5, gt=0, le=1, description="IoU above which the lower-scored box of a class goes")
-    min_instances: PositiveInt = Field(3, description="kept humans (and objects) an image at least")
-    max_instances: PositiveInt = Field(15, description="kept humans (and objects) an image at most")
-
-
-class Model(Section):
-    """EZ-HOI's learned parts; names as in the paper."""
-
-    prompts: PositiveInt = Field(2, description="p, prompt tokens a layer")
-    layers: PositiveInt = Field(9, description="N, prompted layers of each tower")
-    bottleneck: PositiveInt = Field(64, description="width of every adapter's bottleneck")
-    heads: PositiveInt = Field(2, description="attention heads in a bottleneck")
-    guidance: Literal["pooled", "sentence", "token"] = Field("pooled", description="F_txt of Eq. 2")
-    roi_size: PositiveInt = Field(7, description="RoI-Align output, pixels a side")
-    logit_scale: PositiveFloat = Field(20.0, description="start of the learned scale of the cosine logits")
-    phrases_per_verb: PositiveInt = Field(2, description="least similar phrases kept a verb (Eq. 12)")
-
-
-class Optimiser(Section):
-    lr: PositiveFloat = 1e-3
-    weight_decay: float = Field(1e-4, ge=0)
-    clip_norm: PositiveFloat = 0.1
-
-
-class Focal(Section):
-    """Eq. 13."""
-
-    alpha: float = Field(0.5, gt=0, lt=1)
-    gamma: float = Field(0.2, ge=0)
-
-
-class TrainRuntime(Section):
-    checkpoint_every: PositiveInt = Field(50, description="steps between checkpoints")
-
-
-class Seen(Section):
-    """Training on the seen classes."""
-
-    epochs: PositiveInt = 12
-    drop_after: PositiveInt = Field(10, description="epoch after which the learning rate is a tenth")
-    batch_size: PositiveInt = Field(16, description="images a step")
-    optimiser: Optimiser = Optimiser()
-    focal: Focal = Focal()
-    relation_weight: float = Field(150.0, ge=0, description="alpha of the class-relation loss (Eq. 16)")
-    relation_temperature: PositiveFloat = 0.1
-    tau: PositiveFloat = Field(1.0, description="power of the detection prior in training")
-    flip: bool = Field(True, description="mirror half of the images")
-    runtime: TrainRuntime = TrainRuntime()
-
-
-class Utpl(Section):
-    """Unseen-class trainable prompt learning: text only."""
-
-    steps: PositiveInt = 400
-    batch_size: PositiveInt = Field(256, description="cached seen pairs a step")
-    optimiser: Optimiser = Optimiser()
-    align_weight: float = Field(1.0, ge=0)
-    relation_weight: float = Field(50.0, ge=0)
-    relation_temperature: PositiveFloat = 0.1
-    negative_weight: float = Field(0.1, ge=0, description="weight of negative learning")
-    runtime: TrainRuntime = TrainRuntime()
-
-
-class Evaluation(Section):
-    protocol: Literal["official", "upt", "exact", "area"] = "official"
-    tau: PositiveFloat = Field(2.8, description="power of the detection prior at test")
 
 
 class Config(Section):

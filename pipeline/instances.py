@@ -11,7 +11,7 @@ from torch import Tensor
 
 from models import instances as model
 from models.instances import Instances
-from pipeline.config import Pairing
+from pipeline.sections.model import Pairing
 
 BOX = ["x1", "y1", "x2", "y2"]
 

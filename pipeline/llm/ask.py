@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pipeline.config import Llm
 from pipeline.errors import DataError
 from pipeline.llm.journal import Journal
 from pipeline.llm.judge import judge, normalised
 from pipeline.llm.request import Answer, Request, RequestRejected
 from pipeline.llm.templates import Template
+from pipeline.sections.language import Llm
 
 if TYPE_CHECKING:
     from pipeline.llm.client import Client, Served

@@ -19,9 +19,9 @@ from typing import Any, Self
 import openai
 import stamina
 
-from pipeline.config import Llm
 from pipeline.errors import ServiceError
 from pipeline.llm.request import Answer, Request, RequestRejected
+from pipeline.sections.language import Llm
 
 log = logging.getLogger("ezhoi.llm")
 

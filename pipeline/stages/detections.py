@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.config import Detections
 from pipeline.errors import ConfigError, DataError
+from pipeline.sections.data import Detections
 from pipeline.work import Work
 
 CORNERS = ["x1", "y1", "x2", "y2"]

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pipeline.config import Optimiser
 from pipeline.errors import EzhoiError
+from pipeline.sections.training import Optimiser
 from pipeline.training import checkpoint
 from pipeline.work import Work
 

@@ -3,8 +3,8 @@
 import pandas as pd
 import torch
 
-from pipeline.config import Pairing
 from pipeline.instances import Annotated, Detected
+from pipeline.sections.model import Pairing
 
 SIZES = {1: (100, 50), 2: (100, 50)}
 DETECTIONS = pd.DataFrame(

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import Llm, load
+from pipeline.config import load
 from pipeline.errors import DataError, ServiceError
 from pipeline.hico.vocabulary import find
 from pipeline.llm.ask import Accepted, Question, Tally, ask_all
 from pipeline.llm.client import LONGEST_RETRY_AFTER, _may_pass
 from pipeline.llm.journal import Journal
 from pipeline.llm.templates import describe_template
+from pipeline.sections.language import Llm
 
 NAMES = ("ride horse", "hug dog", "kick sports_ball", "eat pizza", "wear skis", "no_interaction cat")
 TEMPLATE = describe_template("describe-v1")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.config import Detections
 from pipeline.errors import ConfigError, DataError
+from pipeline.sections.data import Detections
 from pipeline.stages import detections
 
 IMAGES = pd.DataFrame({"image_id": [1, 2, 3], "width": 256, "height": 192, "split": "train"})

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.config import Optimiser, load
+from pipeline.config import load
 from pipeline.errors import EzhoiError
+from pipeline.sections.training import Optimiser
 from pipeline.training.loop import train
 from pipeline.work import Work
 

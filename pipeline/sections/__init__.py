@@ -1,0 +1,1 @@
+"""The sections of the configuration tree, by subject; `pipeline/config.py` assembles and loads them."""

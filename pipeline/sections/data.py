@@ -1,0 +1,54 @@
+"""Configuration of what is looked at: the store, the dataset, its boxes and the frozen CLIP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, PositiveInt
+
+from pipeline.sections.section import Section
+
+
+class Store(Section):
+    root: Path = Field(Path("artifacts"), description="folder of the artifact store")
+
+
+class World(Section):
+    """The rendered world (`pipeline/world`)."""
+
+    train_images: PositiveInt = Field(1200, description="scenes of the training split")
+    test_images: PositiveInt = Field(600, description="scenes of the test split")
+    style: Literal["flat", "outlined"] = Field(
+        "outlined", description="drawing style; the tiny CLIP learned from 'flat'"
+    )
+
+
+class Data(Section):
+    source: Literal["world", "hico"] = Field("world", description="the rendered world, or HICO-DET on disk")
+    root: Path | None = Field(None, description="folder of HICO-DET (source: hico)")
+    world: World = World()
+
+
+class Detections(Section):
+    """Boxes, labels and scores of every image."""
+
+    source: Literal["noisy_truth", "ground_truth", "parquet"] = Field(
+        "noisy_truth", description="annotated boxes with a detector's errors, annotated boxes, or an imported table"
+    )
+    path: Path | None = Field(None, description="the table to import (source: parquet)")
+    jitter: float = Field(0.06, ge=0, le=0.5, description="noisy_truth: std of an edge's shift, in box sizes")
+    miss: float = Field(0.05, ge=0, lt=1, description="noisy_truth: probability that a box is missed")
+    false_boxes: float = Field(0.6, ge=0, description="noisy_truth: mean number of false boxes an image")
+
+
+class Clip(Section):
+    """The frozen vision-language model, an open_clip architecture."""
+
+    architecture: str = Field(
+        "tiny", description="'tiny' (the project's own) or an open_clip name such as ViT-B-16-quickgelu"
+    )
+    weights: str = Field(
+        "tiny", description="'tiny', an open_clip pretrained tag such as 'openai', or a checkpoint file"
+    )
+    image_size: PositiveInt = Field(112, description="pixels of the squared input image")

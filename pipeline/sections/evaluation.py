@@ -1,0 +1,14 @@
+"""Configuration of the evaluation."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, PositiveFloat
+
+from pipeline.sections.section import Section
+
+
+class Evaluation(Section):
+    protocol: Literal["official", "upt", "exact", "area"] = "official"
+    tau: PositiveFloat = Field(2.8, description="power of the detection prior at test")

@@ -1,0 +1,31 @@
+"""Configuration of the learned model and of the pairs it sees."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from pipeline.sections.section import Section
+
+
+class Pairing(Section):
+    """Which detections become instances, and so pairs."""
+
+    score_threshold: float = Field(0.2, ge=0, lt=1)
+    nms: float = Field(0.5, gt=0, le=1, description="IoU above which the lower-scored box of a class goes")
+    min_instances: PositiveInt = Field(3, description="kept humans (and objects) an image at least")
+    max_instances: PositiveInt = Field(15, description="kept humans (and objects) an image at most")
+
+
+class Model(Section):
+    """EZ-HOI's learned parts; names as in the paper."""
+
+    prompts: PositiveInt = Field(2, description="p, prompt tokens a layer")
+    layers: PositiveInt = Field(9, description="N, prompted layers of each tower")
+    bottleneck: PositiveInt = Field(64, description="width of every adapter's bottleneck")
+    heads: PositiveInt = Field(2, description="attention heads in a bottleneck")
+    guidance: Literal["pooled", "sentence", "token"] = Field("pooled", description="F_txt of Eq. 2")
+    roi_size: PositiveInt = Field(7, description="RoI-Align output, pixels a side")
+    logit_scale: PositiveFloat = Field(20.0, description="start of the learned scale of the cosine logits")
+    phrases_per_verb: PositiveInt = Field(2, description="least similar phrases kept a verb (Eq. 12)")
