@@ -11,19 +11,33 @@ from models.instances import Instances
 
 
 def box_features(tokens: Tensor, instances: Instances, *, grid: int, size: int) -> Tensor:
-    """Mean of a size x size RoI-Align over the patch map, unit length: (B, I, d_a), zeros where no instance is.
+    """What is under every box, unit length: (B, I, d_a), zeros where no instance is.
 
     Args:
         tokens: (B, 1 + D, d_a), CLS first, D = grid * grid.
         instances: boxes in fractions of the image.
+        size: RoI-Align's output, pixels a side.
     """
-    feature_map = tokens[:, 1:].transpose(1, 2).reshape(len(tokens), -1, grid, grid)
-    which = torch.nonzero(instances.present)
-    boxes = torch.cat([which[:, :1].to(instances.boxes), instances.boxes[instances.present] * grid], dim=1)
-    regions = roi_align(feature_map, boxes, output_size=size, spatial_scale=1.0, aligned=True).mean(dim=(2, 3))
+    image, slot = torch.nonzero(instances.present, as_tuple=True)
     out = tokens.new_zeros(*instances.present.shape, tokens.shape[2])
-    out[which[:, 0], which[:, 1]] = nn.functional.normalize(regions, dim=-1)
+    out[image, slot] = _regions(tokens, image, instances.boxes[image, slot], grid=grid, size=size)
     return out
+
+
+def union_features(tokens: Tensor, instances: Instances, *, grid: int, size: int) -> Tensor:
+    """What is under the smallest box around both boxes of every pair, unit length: (P, d_a)."""
+    image, human, thing = instances.pairs.unbind(dim=1)
+    a, b = instances.boxes[image, human], instances.boxes[image, thing]
+    union = torch.cat([torch.minimum(a, b)[:, :2], torch.maximum(a, b)[:, 2:]], dim=1)
+    return _regions(tokens, image, union, grid=grid, size=size)
+
+
+def _regions(tokens: Tensor, image: Tensor, boxes: Tensor, *, grid: int, size: int) -> Tensor:
+    """Mean of a size x size RoI-Align over the patch map of each box's image: (n, 4) in fractions to (n, d_a)."""
+    patches = tokens[:, 1:].transpose(1, 2).reshape(len(tokens), -1, grid, grid)
+    rois = torch.cat([image[:, None].to(boxes), boxes * grid], dim=1)
+    regions = roi_align(patches, rois, output_size=size, spatial_scale=1.0, aligned=True).mean(dim=(2, 3))
+    return nn.functional.normalize(regions, dim=-1)
 
 
 class IntraFusion(nn.Module):

@@ -27,19 +27,27 @@ class TextGuidance(nn.Module):
         return self.attend(query, memory, absent).reshape(len(memory), layers, p, width)
 
 
-class VisualGuidance(nn.Module):
-    """Eq. 1 and 9: each layer's visual prompts are a linear map of the text prompts. Eq. 3: they attend to the image."""
+class VisualPrompts(nn.Module):
+    """Eq. 1 and 9: each layer's visual prompts are a linear map, of its own, of that layer's text prompts."""
 
-    def __init__(
-        self, *, layers: int, text_width: int, visual_width: int, joint_width: int, bottleneck: int, heads: int
-    ) -> None:
+    def __init__(self, *, layers: int, text_width: int, visual_width: int) -> None:
         super().__init__()
         self.project = nn.ModuleList(nn.Linear(text_width, visual_width) for _ in range(layers))
+
+    def forward(self, prompts: Tensor) -> Tensor:
+        """Shared text prompts (N, p, d_t) to visual prompts (N, p, d_v)."""
+        return torch.stack([project(layer) for project, layer in zip(self.project, prompts, strict=True)])
+
+
+class VisualGuidance(nn.Module):
+    """Eq. 3: the visual prompts after attending to what the frozen CLIP makes of the image."""
+
+    def __init__(self, *, visual_width: int, joint_width: int, bottleneck: int, heads: int) -> None:
+        super().__init__()
         self.attend = Bottleneck(width=visual_width, memory_width=joint_width, bottleneck=bottleneck, heads=heads)
 
     def forward(self, prompts: Tensor, image_tokens: Tensor) -> Tensor:
-        """Shared text prompts (N, p, d_t) and frozen image tokens (B, 1 + D, d_a) to visual prompts (B, N, p, d_v)."""
-        visual = torch.stack([project(layer) for project, layer in zip(self.project, prompts, strict=True)])
-        layers, p, width = visual.shape
-        query = visual.reshape(1, layers * p, width).expand(len(image_tokens), -1, -1)
+        """Visual prompts (N, p, d_v) and frozen image tokens (B, 1 + D, d_a) to guided prompts (B, N, p, d_v)."""
+        layers, p, width = prompts.shape
+        query = prompts.reshape(1, layers * p, width).expand(len(image_tokens), -1, -1)
         return self.attend(query, image_tokens).reshape(len(image_tokens), layers, p, width)

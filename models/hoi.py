@@ -13,11 +13,27 @@ import torch
 from torch import Tensor, nn
 
 from models.clip import Clip
-from models.fusion import InterFusion, IntraFusion, box_features
-from models.guidance import TextGuidance, VisualGuidance
+from models.fusion import InterFusion, IntraFusion, box_features, union_features
+from models.guidance import TextGuidance, VisualGuidance, VisualPrompts
 from models.instances import InstanceAdapter, InstancePrior, Instances
 from models.text_tower import text_features
 from models.visual_tower import visual_tokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """Which parts the model has; one that is off has no parameters. Deep prompts in both towers are always there."""
+
+    intra_fusion: bool = True
+    """Eq. 10. Off: a pair's feature is the RoI feature of its two boxes' union, as in the paper's baseline."""
+    instance_adapter: bool = True
+    """Off: the visual tower does not know of the detections."""
+    llm_guidance: bool = True
+    """Eq. 2. Off: all classes share the same text prompts."""
+    inter_fusion: bool = True
+    """Eq. 11. Off: a pair does not see the other pairs of its image."""
+    vlm_guidance: bool = True
+    """Eq. 3. Off: all images share the same visual prompts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +46,7 @@ class Sizes:
     heads: int
     roi_size: int
     logit_scale: float
+    parts: Parts = Parts()
 
 
 @dataclass(frozen=True)
@@ -63,16 +80,23 @@ class EzHoi(nn.Module):
         self._clip = [clip]  # in a list, so that it is no submodule
         self.sizes = sizes
         narrow = {"bottleneck": sizes.bottleneck, "heads": sizes.heads}
-        widths = {"text_width": clip.text_width, "joint_width": clip.joint_width}
-        self.prompts = nn.Parameter(0.02 * torch.randn(sizes.layers, sizes.prompts, clip.text_width))
-        self.text_guidance = TextGuidance(**widths, **narrow)
-        self.visual_guidance = VisualGuidance(layers=sizes.layers, visual_width=clip.visual_width, **widths, **narrow)
-        self.instance_prior = InstancePrior(joint_width=clip.joint_width, bottleneck=sizes.bottleneck)
-        self.adapters = nn.ModuleList(
-            InstanceAdapter(visual_width=clip.visual_width, **narrow) for _ in range(clip.visual_layers)
-        )
-        self.intra = IntraFusion(joint_width=clip.joint_width)
-        self.inter = InterFusion(joint_width=clip.joint_width, **narrow)
+        text, visual, joint = clip.text_width, clip.visual_width, clip.joint_width
+        parts = sizes.parts
+        self.prompts = nn.Parameter(0.02 * torch.randn(sizes.layers, sizes.prompts, text))
+        self.visual_prompts = VisualPrompts(layers=sizes.layers, text_width=text, visual_width=visual)
+        if parts.llm_guidance:
+            self.text_guidance = TextGuidance(text_width=text, joint_width=joint, **narrow)
+        if parts.vlm_guidance:
+            self.visual_guidance = VisualGuidance(visual_width=visual, joint_width=joint, **narrow)
+        if parts.instance_adapter:
+            self.instance_prior = InstancePrior(joint_width=joint, bottleneck=sizes.bottleneck)
+            self.adapters = nn.ModuleList(
+                InstanceAdapter(visual_width=visual, **narrow) for _ in range(clip.visual_layers)
+            )
+        if parts.intra_fusion:
+            self.intra = IntraFusion(joint_width=joint)
+        if parts.inter_fusion:
+            self.inter = InterFusion(joint_width=joint, **narrow)
         self.logit_scale = nn.Parameter(torch.tensor(float(sizes.logit_scale)))
 
     @property
@@ -82,7 +106,10 @@ class EzHoi(nn.Module):
 
     def class_prompts(self, phrases: Phrases, own: Tensor | None = None) -> Tensor:
         """Guided prompts (C, N, p, d_t) of the classes (Eq. 2), from the shared prompts or from each class's own ones."""
-        return self.text_guidance(self.prompts if own is None else own, phrases.memory, phrases.absent)
+        prompts = self.prompts if own is None else own
+        if not self.sizes.parts.llm_guidance:
+            return prompts.expand(len(phrases.tokens), *prompts.shape[-3:])
+        return self.text_guidance(prompts, phrases.memory, phrases.absent)
 
     def text(self, phrases: Phrases, prompts: Tensor | None = None) -> Tensor:
         """Text features (C, d_a) of the phrases under their guided prompts, or under the given ones."""
@@ -100,16 +127,26 @@ class EzHoi(nn.Module):
             frozen_tokens: (B, 1 + D, d_a), what the frozen CLIP makes of them (Eq. 3).
             instances: the detections; objects: (80, d_a), CLIP embeddings of the object names.
         """
-        prompts = self.visual_guidance(self.prompts, frozen_tokens)
-        prior = self.instance_prior(instances, objects)
-        adapters: list[Callable[[Tensor], Tensor]] = [
-            partial(adapter, prior=prior, present=instances.present) for adapter in self.adapters
-        ]
+        parts = self.sizes.parts
+        prompts = self.visual_prompts(self.prompts)
+        if parts.vlm_guidance:
+            prompts = self.visual_guidance(prompts, frozen_tokens)
+        else:
+            prompts = prompts.expand(len(images), *prompts.shape)
+        adapters = self._block_adapters(instances, objects) if parts.instance_adapter else None
         tokens = visual_tokens(self.clip.net.visual, images, prompts, adapters)
-        boxes = box_features(tokens, instances, grid=self.clip.grid, size=self.sizes.roi_size)
+        rois = {"grid": self.clip.grid, "size": self.sizes.roi_size}
         image, human, thing = instances.pairs.unbind(dim=1)
-        fused = self.intra(boxes[image, human], boxes[image, thing])
-        return self.inter(fused, image, len(images))
+        if parts.intra_fusion:
+            boxes = box_features(tokens, instances, **rois)
+            features = self.intra(boxes[image, human], boxes[image, thing])
+        else:
+            features = union_features(tokens, instances, **rois)
+        return self.inter(features, image, len(images)) if parts.inter_fusion else features
+
+    def _block_adapters(self, instances: Instances, objects: Tensor) -> list[Callable[[Tensor], Tensor]]:
+        prior = self.instance_prior(instances, objects)
+        return [partial(adapter, prior=prior, present=instances.present) for adapter in self.adapters]
 
     def phrase_logits(self, pairs: Tensor, text: Tensor) -> Tensor:
         """Scaled cosines (P, C) of pair features (P, d_a) and text features (C, d_a)."""

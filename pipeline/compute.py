@@ -7,7 +7,7 @@ import hashlib
 import torch
 
 from models import clip as clips
-from models.hoi import Sizes
+from models.hoi import Parts, Sizes
 from pipeline.config import Config
 from pipeline.errors import ConfigError, DataError
 from pipeline.graph import PACKAGED
@@ -49,6 +49,7 @@ def sizes(config: Config) -> Sizes:
         heads=m.heads,
         roi_size=m.roi_size,
         logit_scale=m.logit_scale,
+        parts=Parts(**m.parts.model_dump()),
     )
 
 

@@ -115,7 +115,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="seen",
-        version=1,
+        version=2,
         reads=(*CLIP, "pairing", "model", "seen", "setting", "seed"),
         files=("clip.weights",),
         inputs=(

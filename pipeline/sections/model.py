@@ -18,6 +18,16 @@ class Pairing(Section):
     max_instances: PositiveInt = Field(15, description="kept humans (and objects) an image at most")
 
 
+class Parts(Section):
+    """Which parts the model has, for ablations; without all five it is deep shared prompts on union-box features."""
+
+    intra_fusion: bool = Field(True, description="Eq. 10; off: a pair's feature is that of its union box")
+    instance_adapter: bool = Field(True, description="visual blocks attend to the detected instances")
+    llm_guidance: bool = Field(True, description="Eq. 2, text prompts attend to the class's description")
+    inter_fusion: bool = Field(True, description="Eq. 11, pairs of an image attend to each other")
+    vlm_guidance: bool = Field(True, description="Eq. 3, visual prompts attend to the frozen CLIP's image tokens")
+
+
 class Model(Section):
     """EZ-HOI's learned parts; names as in the paper."""
 
@@ -29,3 +39,4 @@ class Model(Section):
     roi_size: PositiveInt = Field(7, description="RoI-Align output, pixels a side")
     logit_scale: PositiveFloat = Field(20.0, description="start of the learned scale of the cosine logits")
     phrases_per_verb: PositiveInt = Field(2, description="least similar phrases kept a verb (Eq. 12)")
+    parts: Parts = Parts()
