@@ -7,7 +7,7 @@ import hashlib
 import torch
 
 from models import clip as clips
-from models.hoi import Parts, Sizes
+from models.hoi import EzHoi, Parts, Sizes
 from pipeline.config import Config
 from pipeline.errors import ConfigError, DataError
 from pipeline.graph import PACKAGED
@@ -51,6 +51,14 @@ def sizes(config: Config) -> Sizes:
         logit_scale=m.logit_scale,
         parts=Parts(**m.parts.model_dump()),
     )
+
+
+def model(config: Config, clip: clips.Clip) -> EzHoi:
+    """The configured model with fresh weights, on CLIP's device; ConfigError if it does not fit CLIP."""
+    try:
+        return EzHoi(clip=clip, sizes=sizes(config)).to(clip.device)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def generator(*names: object) -> torch.Generator:

@@ -19,8 +19,8 @@ from torch import Tensor
 from models.clip import Clip, normalise
 from models.hoi import EzHoi, pair_prior
 from models.instances import Instances
-from pipeline import arrays, text_side
-from pipeline.compute import frozen_clip, sizes
+from pipeline import arrays, compute, text_side
+from pipeline.compute import frozen_clip
 from pipeline.frozen_tokens import FrozenTokens
 from pipeline.images import Images, square
 from pipeline.instances import BOX, Annotated, Detected
@@ -36,9 +36,9 @@ BATCH = 20
 def run(work: Work) -> dict[str, Any]:
     """Write the shards; metrics are counts."""
     clip = frozen_clip(work.config)
-    model = EzHoi(clip=clip, sizes=sizes(work.config))
+    model = compute.model(work.config, clip)
     model.load_state_dict(checkpoint.load_weights(work.inputs["seen"].path("model.safetensors"))[0])
-    model.eval().to(clip.device)
+    model.eval()
     with work.clock("read"):
         splits = [Split(work, clip, name) for name in ("train", "test")]
     total, done, pairs = sum(len(s.images.ids) for s in splits), 0, {"train": 0, "test": 0}

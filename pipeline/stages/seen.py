@@ -23,8 +23,8 @@ from models.clip import Clip, normalise
 from models.hoi import EzHoi, pair_prior
 from models.instances import Instances
 from models.losses import class_relation, focal, with_prior
-from pipeline import arrays, classes, text_side
-from pipeline.compute import frozen_clip, generator, sizes
+from pipeline import arrays, classes, compute, text_side
+from pipeline.compute import frozen_clip, generator
 from pipeline.frozen_tokens import FrozenTokens
 from pipeline.hico.vocabulary import hoi_classes, verbs
 from pipeline.images import Images
@@ -41,7 +41,7 @@ def run(work: Work) -> dict[str, Any]:
     with work.clock("read"):
         task = SeenTask(work, clip)
     torch.manual_seed(work.config.seed)
-    model = EzHoi(clip=clip, sizes=sizes(work.config)).to(clip.device)
+    model = compute.model(work.config, clip)
     per_epoch = math.ceil(len(task.images.ids) / config.batch_size)
     history = train(
         work=work,

@@ -20,11 +20,10 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from models.hoi import EzHoi
 from models.losses import class_relation, focal, with_prior
 from models.unseen import UnseenPrompts, alignment
-from pipeline import arrays, text_side
-from pipeline.compute import frozen_clip, generator, sizes
+from pipeline import arrays, compute, text_side
+from pipeline.compute import frozen_clip, generator
 from pipeline.hico.vocabulary import hoi_classes
 from pipeline.text_side import Classes
 from pipeline.training import checkpoint
@@ -65,9 +64,9 @@ class UtplTask:
     def __init__(self, work: Work) -> None:
         self.config = work.config
         clip = frozen_clip(work.config)
-        self.model = EzHoi(clip=clip, sizes=sizes(work.config))
+        self.model = compute.model(work.config, clip)
         self.model.load_state_dict(checkpoint.load_weights(work.inputs["seen"].path("model.safetensors"))[0])
-        self.model.to(clip.device).eval().requires_grad_(False)
+        self.model.eval().requires_grad_(False)
         embeddings, guidance = work.inputs["text_embeddings"], work.config.model.guidance
         every_seen = text_side.read(embeddings, "seen", clip=clip, guidance=guidance)
         position = {h: i for i, h in enumerate(every_seen.hois)}
