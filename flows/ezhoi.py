@@ -134,7 +134,7 @@ class _Recorded:
             except EzhoiError as error:  # its message says all; a traceback would bury it
                 return Failed(message=_named(stage, error))
             self.outcomes[stage.name] = outcome
-            seconds = sum(outcome.artifact.manifest.seconds.values())
+            seconds = outcome.artifact.manifest.duration
             return Completed(
                 name=pages.state_name(outcome.hit),
                 message=f"{stage.name} {outcome.artifact.digest[:12]} ({seconds:.1f} s when it was made)",

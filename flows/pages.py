@@ -81,7 +81,7 @@ def run_page(outcomes: Sequence[Outcome], *, title: str, state: str, link: Link 
             f"`{o.artifact.digest[:12]}`",
             f"`{o.artifact.fingerprint[:12]}`",
             size(o.artifact.manifest.bytes),
-            f"{sum(o.artifact.manifest.seconds.values()):.1f}",
+            f"{o.artifact.manifest.duration:.1f}",
             o.artifact.manifest.made_at[:19].replace("T", " "),
         ]
         for o in outcomes

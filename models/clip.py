@@ -7,13 +7,16 @@ N prompted layers, p prompts a layer, L text tokens, D patches, m memory rows; w
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import open_clip
 import torch
+from open_clip.model import set_model_preprocess_cfg
 from open_clip.tokenizer import SimpleTokenizer
+from open_clip.transform import PreprocessCfg, image_transform_v2
+from PIL.Image import Image
 from safetensors import safe_open
 from torch import Tensor, nn
 
@@ -103,6 +106,10 @@ class Clip:
     def device(self) -> torch.device:
         return self.net.text_projection.device
 
+    def preprocess(self) -> Callable[[Image], Tensor]:
+        """The model's own preprocessing: an RGB image to normalised pixels (3, S, S)."""
+        return image_transform_v2(PreprocessCfg(**self.net.visual.preprocess_cfg), is_train=False)
+
     @torch.no_grad()
     def embed_texts(self, texts: Sequence[str], *, batch: int = 256) -> tuple[Tensor, list[Tensor]]:
         """Pooled features (C, d_a), unit length, and per text its token features (L_c, d_a) from SOS to EOT."""
@@ -135,7 +142,8 @@ def load(*, architecture: str, weights: str | Path, image_size: int, device: str
     """A frozen CLIP in evaluation mode, fp32.
 
     `weights` ending in .safetensors is a checkpoint of the project's own: it carries its architecture and its pruned
-    vocabulary in the file's header. Anything else goes to open_clip (a pretrained tag, or a checkpoint's path).
+    vocabulary in the file's header, and was trained on squashed images. Anything else goes to open_clip (a pretrained
+    tag, or a checkpoint's path).
     Raises FileNotFoundError for a missing file and ValueError for an image size the patches do not divide.
     """
     if str(weights).endswith(".safetensors"):
@@ -160,6 +168,7 @@ def _load_own(path: Path, image_size: int) -> Clip:
         raise ValueError(f"{path} was trained at image size {trained_at}: set clip.image_size={trained_at}")
     net = build(config)
     net.load_state_dict(state)
+    set_model_preprocess_cfg(net, asdict(PreprocessCfg(size=image_size, mean=MEAN, std=STD, resize_mode="squash")))
     return Clip(net, Vocabulary(kept))
 
 

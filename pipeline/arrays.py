@@ -14,9 +14,14 @@ import pyarrow.parquet as pq
 from pipeline.errors import DataError
 from pipeline.work import atomic
 
+LARGEST_PAGE = 1 << 30
+"""Bytes; above any row's, so that a row group of one row has one page."""
 
-def write(path: Path, columns: Mapping[str, Any]) -> None:
+
+def write(path: Path, columns: Mapping[str, Any], *, rows_a_group: int | None = None) -> None:
     """Write columns of equal length atomically.
+
+    With `rows_a_group`, for random access: row groups of so many rows, values as they are (no compression, no dictionary).
 
     A 1-d array or a list becomes a plain column; an (n, ...) array a fixed-size list column (its trailing shape is kept
     in the schema's metadata); a list of (m_i, d) arrays a ragged column of lists of d-lists.
@@ -34,7 +39,19 @@ def write(path: Path, columns: Mapping[str, Any]) -> None:
             arrays[name] = pa.array(values)
     table = pa.table(arrays)
     with atomic(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(shapes), temporary, compression="zstd")
+        table = table.replace_schema_metadata(shapes)
+        if rows_a_group is None:
+            pq.write_table(table, temporary, compression="zstd")
+        else:
+            pq.write_table(
+                table,
+                temporary,
+                row_group_size=rows_a_group,
+                compression="none",
+                use_dictionary=False,
+                write_statistics=False,
+                data_page_size=LARGEST_PAGE,
+            )
 
 
 def _ragged(rows: Sequence[np.ndarray]) -> pa.Array:

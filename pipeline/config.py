@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError
 
 from pipeline.errors import ConfigError
-from pipeline.sections.data import Clip, Data, Detections, Store
+from pipeline.sections.data import Clip, Data, Detections, Images, Store
 from pipeline.sections.evaluation import Evaluation
 from pipeline.sections.language import Descriptions, Disparities, Llm
 from pipeline.sections.model import Model, Pairing
@@ -37,6 +37,7 @@ class Config(Section):
     device: str = Field("auto", description="'auto', 'cpu', 'cuda' or 'cuda:N'")
     store: Store = Store()
     data: Data = Data()
+    images: Images = Images()
     detections: Detections = Detections()
     clip: Clip = Clip()
     descriptions: Descriptions = Descriptions()

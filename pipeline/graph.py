@@ -99,8 +99,8 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="image_embeddings",
-        version=1,
-        reads=CLIP,
+        version=2,
+        reads=(*CLIP, "clip.tokens"),
         files=("clip.weights",),
         inputs=(Input("annotations", ("images.parquet", "pixels-*")),),
         says="frozen CLIP image tokens",

@@ -1,4 +1,9 @@
-"""Reading images: from the annotations artifact where they were rendered, from disk otherwise."""
+"""Reading images: from the annotations artifact where they were rendered, from disk otherwise.
+
+Boxes refer to the pixels as they are stored: an EXIF orientation is not applied, as the official annotations (made and
+evaluated in MATLAB, whose `imread` does not turn images) and the code of the field do. An image whose stored size is not
+the annotated one is therefore an error: its boxes would lie elsewhere. Grey, palette and CMYK images become RGB.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +14,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
 from pipeline.errors import DataError
 from pipeline.store.artifact import Artifact
+
+TURNED = (5, 6, 7, 8)
+"""EXIF orientations that exchange width and height."""
 
 
 class Images:
@@ -40,14 +48,11 @@ class Images:
         self._cache: dict[tuple[int, int], torch.Tensor] = {}
 
     def open(self, image_id: int) -> Image.Image:
-        """The image, RGB; DataError naming the file if it is missing or no image."""
+        """The image, RGB; DataError naming the file if it is missing, damaged or not of the annotated size."""
         if image_id in self._bytes:
             return Image.open(io.BytesIO(self._bytes[image_id])).convert("RGB")
         path = (self._root or Path()) / self._files[image_id]
-        try:
-            return Image.open(path).convert("RGB")
-        except OSError as error:
-            raise DataError(f"image {image_id}: {path} cannot be read ({error})") from error
+        return read_rgb(path, what=f"image {image_id}", size=self.sizes[image_id])
 
     def squares(self, image_ids: Sequence[int], size: int) -> torch.Tensor:
         """Images squashed to size x size: uint8 (n, 3, size, size). Rendered ones, being small, are kept in memory."""
@@ -61,6 +66,32 @@ class Images:
                     self._cache[key] = pixels
             found.append(pixels)
         return torch.stack(found)
+
+
+def read_rgb(path: Path, *, what: str = "image", size: tuple[int, int] | None = None) -> Image.Image:
+    """An image file decoded as RGB, not turned.
+
+    Args:
+        what: what the message calls it.
+        size: annotated width and height; unknown if None or not positive.
+
+    Raises DataError naming the file if it is missing, empty, cut short, no image, or of another size.
+    """
+    try:
+        if path.stat().st_size == 0:
+            raise DataError(f"{what}: {path} is empty (0 bytes)")
+        with Image.open(path) as image:
+            orientation = image.getexif().get(ExifTags.Base.Orientation)
+            converted = image.convert("RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # SyntaxError: a broken PNG
+        raise DataError(f"{what}: {path} cannot be read ({error})") from error
+    if size is not None and min(size) > 0 and converted.size != size:
+        turned = orientation in TURNED and converted.size == size[::-1]
+        raise DataError(
+            f"{what}: {path} is {converted.width} x {converted.height} pixels, annotated are {size[0]} x {size[1]}"
+            + (": its EXIF orientation was applied before it was annotated; store it turned" if turned else "")
+        )
+    return converted
 
 
 def square(image: Image.Image, size: int) -> torch.Tensor:

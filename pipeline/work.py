@@ -8,6 +8,7 @@ finished shards and checkpoints there (written with `atomic`) and continues from
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,9 +28,18 @@ def silent(stage: str, done: int, total: int, note: str) -> None:
 
 @dataclass
 class Clock:
-    """Seconds spent, by kind of work: `with clock("compute"): ...`."""
+    """Seconds spent, by kind of work: `with clock("compute"): ...`, in any thread.
+
+    Where kinds of work overlap their sum exceeds `wall`, which only the stages that overlap them tell.
+    """
 
     seconds: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "compute": 0.0, "write": 0.0})
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def add(self, kind: str, seconds: float) -> None:
+        """Count seconds that were spent elsewhere."""
+        with self._lock:
+            self.seconds[kind] = self.seconds.get(kind, 0.0) + seconds
 
     @contextmanager
     def __call__(self, kind: str) -> Iterator[None]:
@@ -37,7 +47,7 @@ class Clock:
         try:
             yield
         finally:
-            self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - start
+            self.add(kind, time.perf_counter() - start)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 # Test files run side by side, one a core; torch threads of several processes would only wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from pipeline.config import Config, load
+from pipeline.store.artifact import Artifact
+from pipeline.store.manifest import Manifest
+from pipeline.store.store import describe_files
 
 FAKES = Path(__file__).parent / "flows" / "fake_stages"
 
@@ -56,3 +61,28 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakePipeline:
         # Set through monkeypatch first, so that the real modules are back after the test.
         monkeypatch.setitem(sys.modules, f"pipeline.stages.{name}", module)
     return FakePipeline(tmp_path)
+
+
+@pytest.fixture
+def artifact() -> Callable[..., Artifact]:
+    """Makes an artifact of the files in a folder and of the given tables."""
+
+    def make(folder: Path, stage: str = "annotations", **tables: pd.DataFrame) -> Artifact:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, table in tables.items():
+            table.to_parquet(folder / f"{name}.parquet", index=False)
+        files = describe_files(folder)
+        empty = {
+            "digest": stage,
+            "config": {},
+            "sources": {},
+            "inputs": (),
+            "metrics": {},
+            "seconds": {},
+            "packages": {},
+        }
+        text = {"made_at": "2026-01-01T00:00:00", "host": "", "device": "cpu", "code": ""}
+        unknown = {"git_commit": None, "git_dirty": None, "seed": 0, "version": 1}
+        return Artifact(folder, Manifest(stage=stage, fingerprint=stage, files=files, **empty, **text, **unknown))
+
+    return make

@@ -30,6 +30,22 @@ class Data(Section):
     world: World = World()
 
 
+class ImagesRuntime(Section):
+    workers: PositiveInt = Field(
+        1, description="processes that share an image stage; several GPUs are dealt out in turn"
+    )
+    readers: PositiveInt = Field(4, description="threads of a process that decode images ahead")
+    unreadable: Literal["error", "skip"] = Field(
+        "error", description="images that cannot be read: fail when all others are done, or leave them out and say so"
+    )
+
+
+class Images(Section):
+    """How the stages that open images go through them."""
+
+    runtime: ImagesRuntime = ImagesRuntime()
+
+
 class Detections(Section):
     """Boxes, labels and scores of every image."""
 
@@ -52,3 +68,6 @@ class Clip(Section):
         "tiny", description="'tiny', an open_clip pretrained tag such as 'openai', or a checkpoint file"
     )
     image_size: PositiveInt = Field(112, description="pixels of the squared input image")
+    tokens: Literal["all", "cls"] = Field(
+        "all", description="which frozen image tokens are kept: CLS and patches, or CLS"
+    )

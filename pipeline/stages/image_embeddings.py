@@ -1,8 +1,9 @@
 """Stage `image_embeddings`: the frozen CLIP's image tokens, CLS first, projected to the joint width (f_vis of Eq. 3).
 
-    <split>-NNN.parquet    image_id, tokens (1 + D, d_a) as float16, each token of unit length
+    <split>-NNN.parquet    image_id, tokens (1 + D, d_a) as float16, each token of unit length; one image a row group
 
-Resumes at the shard.
+Images are prepared as the model's own preprocessing has it, unaugmented. `clip.tokens = cls` keeps the first token alone.
+Resumes at the shard; several processes may share them (`images.runtime.workers`).
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from models.clip import normalise
-from pipeline import arrays
-from pipeline.compute import device, frozen_clip
+from pipeline import shards
+from pipeline.compute import frozen_clip
 from pipeline.images import Images
+from pipeline.shards import Shard
+from pipeline.stream import stream
 from pipeline.work import Work
 
 SHARD = 200
@@ -25,31 +27,41 @@ BATCH = 50
 
 
 def run(work: Work) -> dict[str, Any]:
-    """Write the shards; metrics are counts and speed."""
-    clip = frozen_clip(work.config)
-    splits = {s: Images(work.inputs["annotations"], split=s, root=work.config.data.root) for s in ("train", "test")}
-    total, done = sum(len(images.ids) for images in splits.values()), 0
-    for split, images in splits.items():
-        for shard, start in enumerate(range(0, len(images.ids), SHARD)):
-            ids = images.ids[start : start + SHARD]
-            kept = work.scratch / f"{split}-{shard:03d}.parquet"
-            if not kept.exists():
-                tokens = []
-                for first in range(0, len(ids), BATCH):
-                    with work.clock("read"):
-                        pixels = images.squares(ids[first : first + BATCH], clip.image_size)
-                    with work.clock("compute"):
-                        found = clip.embed_images(normalise(pixels.to(device(work.config))))
-                        tokens.append(torch.nn.functional.normalize(found, dim=-1).half().cpu().numpy())
-                with work.clock("write"):
-                    arrays.write(kept, {"image_id": ids, "tokens": np.concatenate(tokens)})
-            (work.out / kept.name).hardlink_to(kept)
-            done += len(ids)
-            work.progress(done, total, f"{split} images")
-    seconds = max(work.clock.seconds["compute"], 1e-9)
+    """Write the shards; metrics are counts, bytes an image and speed."""
+    shards.share(work, compute)
+    plan = _plan(work, _images(work))
+    left_out = shards.gather(work, plan)
+    images = sum(len(shard.ids) for shard in plan) - len(left_out)
+    size = sum((work.out / shard.name).stat().st_size for shard in plan)
     return {
-        "images": total,
-        "tokens_an_image": clip.grid**2 + 1,
-        "width": clip.joint_width,
-        "images_a_second": total / seconds,
+        "images": images,
+        "left_out": list(left_out.values()),
+        "bytes_an_image": round(size / max(images, 1)),
+        "images_a_second": round(images / max(work.clock.seconds["wall"], 1e-9), 2),
     }
+
+
+def compute(work: Work) -> None:
+    """One process's share of the shards."""
+    clip = frozen_clip(work.config)
+    prepare = clip.preprocess()
+    images = _images(work)
+    kept = slice(None) if work.config.clip.tokens == "all" else slice(1)
+
+    def read(shard: Shard, image_id: int) -> torch.Tensor:
+        return prepare(images[shard.split].open(image_id))
+
+    def embed(shard: Shard, ids: list[int], pixels: list[torch.Tensor]) -> dict[str, np.ndarray]:
+        tokens = clip.embed_images(torch.stack(pixels).to(clip.device))[:, kept]
+        tokens = torch.nn.functional.normalize(tokens, dim=-1).half().cpu()
+        return {"image_id": np.array(ids), "tokens": tokens.numpy()}
+
+    stream(work, _plan(work, images), read=read, compute=embed, batch=BATCH, rows_a_group=1)
+
+
+def _images(work: Work) -> dict[str, Images]:
+    return {s: Images(work.inputs["annotations"], split=s, root=work.config.data.root) for s in ("train", "test")}
+
+
+def _plan(work: Work, images: dict[str, Images]) -> list[Shard]:
+    return shards.plan({split: found.ids for split, found in images.items()}, size=SHARD)

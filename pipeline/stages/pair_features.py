@@ -4,7 +4,7 @@
                            train: hois (annotated classes that the pair matches);  test: zero_shot (d_a)
 
 `zero_shot` is what the frozen CLIP alone makes of the pair's union box: the evaluation's untrained baseline.
-Resumes at the shard of images.
+Resumes at the shard of images; several processes may share them (`images.runtime.workers`).
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from models.clip import Clip, normalise
 from models.hoi import EzHoi, pair_prior
 from models.instances import Instances
-from pipeline import arrays, compute, text_side
+from pipeline import arrays, shards, text_side
 from pipeline.compute import frozen_clip
+from pipeline.compute import model as built
 from pipeline.frozen_tokens import FrozenTokens
 from pipeline.images import Images, square
 from pipeline.instances import BOX, Annotated, Detected
+from pipeline.shards import Shard
+from pipeline.stream import stream
 from pipeline.training import checkpoint
 from pipeline.work import Work
 
@@ -35,27 +37,38 @@ BATCH = 20
 
 def run(work: Work) -> dict[str, Any]:
     """Write the shards; metrics are counts."""
+    shards.share(work, compute)
+    plan = _plan({name: FrozenTokens(work.inputs["image_embeddings"], name) for name in ("train", "test")})
+    left_out = shards.gather(work, plan)
+    pairs = {"train": 0, "test": 0}
+    for shard in plan:
+        pairs[shard.split] += len(arrays.read(work.out / shard.name, ["image_id"])["image_id"])
+    return {f"{name}_pairs": count for name, count in pairs.items()} | {"left_out": list(left_out.values())}
+
+
+def compute(work: Work) -> None:
+    """One process's share of the shards."""
     clip = frozen_clip(work.config)
-    model = compute.model(work.config, clip)
+    model = built(work.config, clip)
     model.load_state_dict(checkpoint.load_weights(work.inputs["seen"].path("model.safetensors"))[0])
     model.eval()
-    with work.clock("read"):
-        splits = [Split(work, clip, name) for name in ("train", "test")]
-    total, done, pairs = sum(len(s.images.ids) for s in splits), 0, {"train": 0, "test": 0}
-    for split in splits:
-        for shard, start in enumerate(range(0, len(split.images.ids), SHARD)):
-            kept = work.scratch / f"{split.name}-{shard:03d}.parquet"
-            ids = split.images.ids[start : start + SHARD]
-            if not kept.exists():
-                with work.clock("compute"):
-                    columns = split.columns(model, ids)
-                with work.clock("write"):
-                    arrays.write(kept, columns)
-            (work.out / kept.name).hardlink_to(kept)
-            pairs[split.name] += len(arrays.read(kept, ["image_id"])["image_id"])
-            done += len(ids)
-            work.progress(done, total, f"{split.name} images")
-    return {f"{name}_pairs": count for name, count in pairs.items()}
+    splits = {name: Split(work, clip, name) for name in ("train", "test")}
+    stream(
+        work,
+        _plan({name: split.frozen for name, split in splits.items()}),
+        read=lambda shard, image_id: splits[shard.split].read(image_id),
+        compute=lambda shard, ids, views: splits[shard.split].columns(model, ids, views),
+        batch=BATCH,
+    )
+
+
+def _plan(frozen: dict[str, FrozenTokens]) -> list[Shard]:
+    """The images that could be embedded."""
+    return shards.plan({name: tokens.ids for name, tokens in frozen.items()}, size=SHARD)
+
+
+View = tuple[Tensor, Tensor]
+"""An image squashed, (3, S, S), and in the test split its pairs' union boxes, (P, 3, S, S); both uint8."""
 
 
 class Split:
@@ -74,25 +87,27 @@ class Split:
         pairs = pairs[pairs["split"] == name]
         self.annotated = Annotated(pairs, sizes=self.images.sizes, hois=sorted(pairs["hoi_id"].unique()))
 
-    def columns(self, model: EzHoi, ids: list[int]) -> dict[str, Any]:
-        """The table of some images."""
-        batches = [self._batch(model, ids[i : i + BATCH]) for i in range(0, len(ids), BATCH)]
-        return {
-            key: [row for b in batches for row in b[key]]
-            if key == "hois"
-            else np.concatenate([b[key] for b in batches])
-            for key in batches[0]
-        }
+    def read(self, image_id: int) -> View:
+        """What the model and the baseline see of an image."""
+        image, size = self.images.open(image_id), self.clip.image_size
+        crops = torch.zeros(0, 3, size, size, dtype=torch.uint8)
+        if self.name == "test":
+            found = self.detected.batch([image_id])
+            _, _, unions = _pair_boxes(found, torch.tensor([image.size], dtype=torch.float32))
+            if len(unions):
+                crops = torch.stack([square(image.crop(_corners(box)), size) for box in unions.tolist()])
+        return square(image, size), crops
 
     @torch.no_grad()
-    def _batch(self, model: EzHoi, ids: list[int]) -> dict[str, Any]:
+    def columns(self, model: EzHoi, ids: list[int], views: list[View]) -> dict[str, Any]:
+        """The table of some images."""
         found = self.detected.batch(ids)
-        image, human, thing = found.pairs.unbind(dim=1)
+        image, _, thing = found.pairs.unbind(dim=1)
         device = self.clip.device
-        pixels = normalise(self.images.squares(ids, self.clip.image_size).to(device))
+        pixels = normalise(torch.stack([whole for whole, _ in views]).to(device))
         features = model.pairs(pixels, self.frozen.of(ids).to(device), found.to(device), self.objects)
-        sizes = torch.tensor([self.images.sizes[i] * 2 for i in ids], dtype=torch.float32)[image]
-        human_boxes, object_boxes = found.boxes[image, human] * sizes, found.boxes[image, thing] * sizes
+        scale = torch.tensor([self.images.sizes[i] for i in ids], dtype=torch.float32)
+        human_boxes, object_boxes, _ = _pair_boxes(found, scale)
         columns: dict[str, Any] = {
             "image_id": np.array(ids, dtype=np.int64)[image.numpy()],
             "object_id": found.labels[image, thing].numpy(),
@@ -104,10 +119,7 @@ class Split:
         if self.name == "train":
             columns["hois"] = self._matched(ids, found)
         else:
-            union = torch.cat(
-                [torch.minimum(human_boxes, object_boxes)[:, :2], torch.maximum(human_boxes, object_boxes)[:, 2:]], 1
-            )
-            columns["zero_shot"] = self._zero_shot(ids, image, union)
+            columns["zero_shot"] = self._zero_shot(torch.cat([crops for _, crops in views]))
         return columns
 
     def _matched(self, ids: list[int], found: Instances) -> list[list[int]]:
@@ -118,23 +130,29 @@ class Split:
             rows[p].append(h)
         return rows
 
-    def _zero_shot(self, ids: list[int], image: Tensor, union: Tensor) -> np.ndarray:
+    def _zero_shot(self, crops: Tensor) -> np.ndarray:
         """CLIP's image feature of each pair's union box, unit length."""
-        crops = []
-        opened: dict[int, Image.Image] = {}
-        for i, box in zip(image.tolist(), union.tolist(), strict=True):
-            picture = opened.setdefault(i, self.images.open(ids[i]))
-            corners = (
-                int(box[0]),
-                int(box[1]),
-                max(int(box[2] + 1), int(box[0]) + 2),
-                max(int(box[3] + 1), int(box[1]) + 2),
-            )
-            crops.append(square(picture.crop(corners), self.clip.image_size))
         found = [
-            self.clip.embed_images(normalise(torch.stack(crops[i : i + 64]).to(self.clip.device)))[:, 0]
+            self.clip.embed_images(normalise(crops[i : i + 64].to(self.clip.device)))[:, 0]
             for i in range(0, len(crops), 64)
         ]
         if not found:
             return np.zeros((0, self.clip.joint_width), np.float32)
         return torch.nn.functional.normalize(torch.cat(found), dim=-1).cpu().numpy()
+
+
+def _pair_boxes(found: Instances, sizes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Human, object and union box (P, 4) of every pair in pixels, given each image's width and height (B, 2)."""
+    image, human, thing = found.pairs.unbind(dim=1)
+    scale = sizes.repeat(1, 2)[image]
+    human_boxes, object_boxes = found.boxes[image, human] * scale, found.boxes[image, thing] * scale
+    union = torch.cat(
+        [torch.minimum(human_boxes, object_boxes)[:, :2], torch.maximum(human_boxes, object_boxes)[:, 2:]], dim=1
+    )
+    return human_boxes, object_boxes, union
+
+
+def _corners(box: list[float]) -> tuple[int, int, int, int]:
+    """Whole pixels that hold a box, two a side at least."""
+    left, top = int(box[0]), int(box[1])
+    return left, top, max(int(box[2] + 1), left + 2), max(int(box[3] + 1), top + 2)

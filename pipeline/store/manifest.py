@@ -66,6 +66,11 @@ class Manifest(_Record):
         return digest.of_files((f.name, f.digest) for f in self.files if any(fnmatch(f.name, p) for p in patterns))
 
     @property
+    def duration(self) -> float:
+        """Seconds the stage took: its wall time, or the sum of its kinds of work where they did not overlap."""
+        return self.seconds.get("wall", sum(self.seconds.values()))
+
+    @property
     def bytes(self) -> int:
         """Size of all files."""
         return sum(f.bytes for f in self.files)
