@@ -8,6 +8,19 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 
+def attended(attention: nn.MultiheadAttention, q: Tensor, memory: Tensor, absent: Tensor | None) -> Tensor:
+    """What the queries (B, T, d) find in the memory (B, m, d); zeros where all of a sample's memory is padding.
+
+    Args:
+        absent: (B, m), True where a row is padding; or None.
+    """
+    if absent is None:
+        return attention(q, memory, memory, need_weights=False)[0]
+    empty = absent.all(dim=1, keepdim=True)
+    found = attention(q, memory, memory, key_padding_mask=absent & ~empty, need_weights=False)[0]
+    return found.masked_fill(empty.unsqueeze(-1), 0.0)
+
+
 class Bottleneck(nn.Module):
     """Cross-attention from x to a memory, at width `bottleneck`, added to x."""
 
@@ -33,13 +46,6 @@ class Bottleneck(nn.Module):
         if not len(x):
             return x
         q = self.down(x)
-        k = self.memory(memory)
-        if absent is not None:
-            empty = absent.all(dim=1, keepdim=True)
-            attended = self.attention(q, k, k, key_padding_mask=absent & ~empty, need_weights=False)[0]
-            attended = attended.masked_fill(empty.unsqueeze(-1), 0.0)
-        else:
-            attended = self.attention(q, k, k, need_weights=False)[0]
-        y = self.norm_1(q + attended)
+        y = self.norm_1(q + attended(self.attention, q, self.memory(memory), absent))
         y = self.norm_2(y + self.mlp(y))
         return x + self.up(y)

@@ -10,17 +10,18 @@ from models.bottleneck import Bottleneck
 from models.instances import Instances
 
 
-def box_features(tokens: Tensor, instances: Instances, *, grid: int, size: int) -> Tensor:
+def box_features(tokens: Tensor, instances: Instances, *, grid: int, size: int, dropout: float = 0.0) -> Tensor:
     """What is under every box, unit length: (B, I, d_a), zeros where no instance is.
 
     Args:
         tokens: (B, 1 + D, d_a), CLS first, D = grid * grid.
         instances: boxes in fractions of the image.
         size: RoI-Align's output, pixels a side.
+        dropout: probability that an element of the RoI-Align's output is dropped.
     """
     image, slot = torch.nonzero(instances.present, as_tuple=True)
     out = tokens.new_zeros(*instances.present.shape, tokens.shape[2])
-    out[image, slot] = _regions(tokens, image, instances.boxes[image, slot], grid=grid, size=size)
+    out[image, slot] = _regions(tokens, image, instances.boxes[image, slot], grid=grid, size=size, dropout=dropout)
     return out
 
 
@@ -32,12 +33,14 @@ def union_features(tokens: Tensor, instances: Instances, *, grid: int, size: int
     return _regions(tokens, image, union, grid=grid, size=size)
 
 
-def _regions(tokens: Tensor, image: Tensor, boxes: Tensor, *, grid: int, size: int) -> Tensor:
+def _regions(tokens: Tensor, image: Tensor, boxes: Tensor, *, grid: int, size: int, dropout: float = 0.0) -> Tensor:
     """Mean of a size x size RoI-Align over the patch map of each box's image: (n, 4) in fractions to (n, d_a)."""
     patches = tokens[:, 1:].transpose(1, 2).reshape(len(tokens), -1, grid, grid)
     rois = torch.cat([image[:, None].to(boxes), boxes * grid], dim=1)
-    regions = roi_align(patches, rois, output_size=size, spatial_scale=1.0, aligned=True).mean(dim=(2, 3))
-    return nn.functional.normalize(regions, dim=-1)
+    regions = roi_align(patches, rois, output_size=size, spatial_scale=1.0, aligned=True)
+    if dropout:
+        regions = nn.functional.dropout(regions, dropout)
+    return nn.functional.normalize(regions.mean(dim=(2, 3)), dim=-1)
 
 
 class IntraFusion(nn.Module):
@@ -65,9 +68,19 @@ class InterFusion(nn.Module):
         """Pair features (P, d_a) whose image indices (P,) rise, of `images` images; same shape."""
         if not len(features):
             return features
-        counts = torch.bincount(image, minlength=images)
-        slot = torch.arange(len(image), device=image.device) - (counts.cumsum(0) - counts)[image]
-        padded = features.new_zeros(images, int(counts.max()), features.shape[1])
-        padded[image, slot] = features
-        absent = torch.arange(padded.shape[1], device=image.device)[None] >= counts[:, None]
+        padded, absent, slot = by_image(features, image, images)
         return self.attend(padded, padded, absent)[image, slot]
+
+
+def by_image(rows: Tensor, image: Tensor, images: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows (P, d) whose image indices (P,) rise as one padded sequence an image.
+
+    Returns:
+        sequences (images, M, d), padding (images, M), and each row's place in its sequence (P,).
+    """
+    counts = torch.bincount(image, minlength=images)
+    slot = torch.arange(len(image), device=image.device) - (counts.cumsum(0) - counts)[image]
+    padded = rows.new_zeros(images, int(counts.max()), rows.shape[1])
+    padded[image, slot] = rows
+    absent = torch.arange(padded.shape[1], device=image.device)[None] >= counts[:, None]
+    return padded, absent, slot
