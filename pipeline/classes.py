@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from pipeline.hico.vocabulary import hoi_classes, objects, verbs
+from pipeline.hico.vocabulary import RARE_BELOW, hoi_classes, objects, verbs
 from pipeline.store.artifact import Artifact
 
 
@@ -19,15 +19,12 @@ class ClassTable:
     hois: tuple[int, ...]
     unseen: frozenset[int]
     train_counts: dict[int, int]
+    rare: frozenset[int]
+    """Classes with fewer than ten training pairs: HICO-DET's official 138, or as counted in the rendered world."""
 
     @property
     def seen(self) -> tuple[int, ...]:
         return tuple(h for h in self.hois if h not in self.unseen)
-
-    @property
-    def rare(self) -> frozenset[int]:
-        """Classes with fewer than ten annotated training pairs in this dataset."""
-        return frozenset(h for h in self.hois if self.train_counts[h] < 10)
 
 
 def read(annotations: Artifact, setting: str) -> ClassTable:
@@ -35,11 +32,26 @@ def read(annotations: Artifact, setting: str) -> ClassTable:
     table = annotations.table("classes.parquet").sort_values("hoi_id")
     unseen = frozenset() if setting == "default" else frozenset(table.loc[table[setting], "hoi_id"].tolist())
     counts = dict(zip(table["hoi_id"].tolist(), table["train_count"].tolist(), strict=True))
-    return ClassTable(tuple(table["hoi_id"].tolist()), unseen, counts)
+    rare = frozenset(table.loc[table["rare"], "hoi_id"].tolist())
+    return ClassTable(tuple(table["hoi_id"].tolist()), unseen, counts, rare)
 
 
-def frame(hois: Iterable[int], *, train: pd.Series, test: pd.Series, unseen: dict[str, frozenset[int]]) -> pd.DataFrame:
-    """The `classes.parquet` of a dataset; counts by hoi_id, unseen classes by setting."""
+def frame(
+    hois: Iterable[int],
+    *,
+    train: pd.Series,
+    test: pd.Series,
+    unseen: Mapping[str, frozenset[int]],
+    rare: frozenset[int] | None = None,
+) -> pd.DataFrame:
+    """The `classes.parquet` of a dataset.
+
+    Args:
+        hois: its classes.
+        train, test: how many pairs each class has, by hoi_id.
+        unseen: the unseen classes of each setting.
+        rare: its rare classes; None if `train` tells them.
+    """
     rows = [hoi_classes()[h] for h in sorted(hois)]
     return pd.DataFrame(
         {
@@ -53,6 +65,7 @@ def frame(hois: Iterable[int], *, train: pd.Series, test: pd.Series, unseen: dic
             "name": [r.name for r in rows],
             "train_count": [int(train.get(r.hoi_id, 0)) for r in rows],
             "test_count": [int(test.get(r.hoi_id, 0)) for r in rows],
+            "rare": [int(train.get(r.hoi_id, 0)) < RARE_BELOW if rare is None else r.hoi_id in rare for r in rows],
         }
         | {setting: [r.hoi_id in hidden for r in rows] for setting, hidden in unseen.items()}
     )

@@ -6,18 +6,25 @@ stage's `run(work) -> metrics`. Raise a stage's version when its code changes wh
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.config import Config
 from pipeline.errors import EzhoiError
+from pipeline.hico import folder
 
 PACKAGED = {
     "tiny": Path(__file__).parent / "world" / "tiny_clip.safetensors",
     "lexicon": Path(__file__).parent / "lexicon",
 }
 """What comes with the project and is chosen by a name: its content counts, not its name."""
+FINGERPRINTS: dict[str, Callable[[Path], str]] = {
+    "data.root": folder.fingerprint,
+    "data.annotations": folder.fingerprint,
+}
+"""Files outside of the store whose fingerprint is not the digest of all their bytes, by config key."""
 CLIP = ("clip.architecture", "clip.weights", "clip.image_size")
 
 
@@ -68,9 +75,9 @@ class Stage:
 STAGES: tuple[Stage, ...] = (
     Stage(
         name="annotations",
-        version=1,
-        reads=("data.source", "data.world"),
-        files=("data.root",),
+        version=2,
+        reads=("data.source", "data.world", "data.faults"),
+        files=("data.root", "data.annotations"),
         says="images, pairs and classes as Parquet",
     ),
     Stage(

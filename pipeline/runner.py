@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pipeline import provenance
 from pipeline.config import Config
 from pipeline.errors import DataError, EzhoiError
-from pipeline.graph import Stage, needed_for
+from pipeline.graph import FINGERPRINTS, Stage, needed_for
 from pipeline.store import digest, runs
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import InputRecord, Manifest, fingerprint
@@ -48,7 +48,7 @@ def ingredients(stage: Stage, *, config: Config, inputs: Mapping[str, Artifact])
     for key, path in stage.source_files(config).items():
         if not path.exists():
             raise DataError(f"stage {stage.name}: {key} = {path} does not exist")
-        sources[key] = digest.of_path(path)
+        sources[key] = FINGERPRINTS.get(key, digest.of_path)(path)
     records = tuple(
         InputRecord(
             stage=edge.stage,

@@ -65,5 +65,5 @@ def test_every_command_runs(tmp_path: Path) -> None:
 def test_the_hico_profiles_stop_with_one_clear_message(tmp_path: Path) -> None:
     done = ezhoi(tmp_path, "run", "--profile", "hico-vitb")
     assert done.returncode == 1
-    assert "error: data.source = hico" in done.stderr
+    assert "error: data.source = hico needs the folder of HICO-DET: --set data.root=" in done.stderr
     assert "Traceback" not in done.stderr

@@ -27,6 +27,12 @@ class World(Section):
 class Data(Section):
     source: Literal["world", "hico"] = Field("world", description="the rendered world, or HICO-DET on disk")
     root: Path | None = Field(None, description="folder of HICO-DET (source: hico)")
+    annotations: Path | None = Field(
+        None, description="HICO-DET's annotation, a file or a folder, if it is not under data.root"
+    )
+    faults: Literal["stop", "skip"] = Field(
+        "stop", description="faulty rows and missing images: stop at them, or leave them out and report"
+    )
     world: World = World()
 
 
