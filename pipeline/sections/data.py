@@ -30,8 +30,8 @@ class Data(Section):
     annotations: Path | None = Field(
         None, description="HICO-DET's annotation, a file or a folder, if it is not under data.root"
     )
-    faults: Literal["stop", "skip"] = Field(
-        "stop", description="faulty rows and missing images: stop at them, or leave them out and report"
+    faults: Literal["error", "skip"] = Field(
+        "error", description="faulty rows and missing images: fail at them, or leave them out and report"
     )
     world: World = World()
 
