@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,6 +27,7 @@ from flows import (
     options,
     parameters,
 )
+from flows.stage_name import StageName
 from pipeline.errors import EzhoiError
 from pipeline.runner import Outcome
 
@@ -50,6 +51,9 @@ def run(
     settings: options.Settings = None,
     targets: options.Targets = None,
     force: options.Force = None,
+    reuse: options.Reuse = None,
+    pins: options.Pins = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would run, why and how long.")] = False,
     record: Annotated[
         bool, typer.Option("--record", help="Show this run in the local Prefect server (started if necessary).")
     ] = False,
@@ -60,36 +64,55 @@ def run(
 
     Example: ezhoi run --set setting=uo --set utpl.steps=100
     """
-    wanted = tuple(map(str, targets or ())) or ("evaluation",)
-    forced = tuple(map(str, force or ()))
+    asked: dict[str, Any] = {
+        "targets": targets or [StageName.evaluation],
+        "force": force or [],
+        "reuse": reuse or [],
+        "pins": options.pinned(pins),
+    }
     if record:
-        _recorded(profile, settings or [], wanted, forced)
+        _recorded(profile, settings or [], asked | {"dry_run": dry_run})
         return
+    request = parameters.resolve(profile=profile, overrides=settings or [], **asked)
+    if dry_run:
+        cli_status.show(request.plan(), request)
+        return
+    _run(request)
+
+
+def _run(request: parameters.Request) -> None:
     from pipeline import runner
 
-    config = options.configuration(profile, settings)
     started = last = time.perf_counter()
     outcomes: list[Outcome] = []
 
     def show(outcome: Outcome) -> None:
         nonlocal last
         now = time.perf_counter()
-        typer.echo(display.stage_line(outcome.stage, "cached" if outcome.hit else "computed", now - last))
+        word = "reused" if outcome.choice else "cached" if outcome.hit else "computed"
+        typer.echo(display.stage_line(outcome.stage, word, now - last, str(outcome.choice or "")))
         outcomes.append(outcome)
         last = now
 
     with display.watching() as progress:
-        runner.run(config, targets=wanted, force=forced, progress=progress, on_outcome=show)
+        runner.run(
+            request.config,
+            targets=request.targets,
+            force=request.force,
+            given=request.given,
+            deployment="ezhoi run",
+            progress=progress,
+            on_outcome=show,
+        )
     hits = sum(o.hit for o in outcomes)
-    typer.echo(
-        f"{len(outcomes)} stages in {time.perf_counter() - started:.1f} s, {hits} from the store {config.store.root}"
-    )
+    root = request.config.store.root
+    typer.echo(f"{len(outcomes)} stages in {time.perf_counter() - started:.1f} s, {hits} from the store {root}")
     for outcome in outcomes:
         if outcome.stage == "evaluation":
             typer.echo("\n" + "\n".join(display.result_lines(outcome.artifact)))
 
 
-def _recorded(profile: str, settings: list[str], targets: tuple[str, ...], force: tuple[str, ...]) -> None:
+def _recorded(profile: str, settings: list[str], asked: dict[str, Any]) -> None:
     """Call the flow here, with its states and pages in the local server."""
     given = parameters.portable(profile=profile, settings=settings)
     state = local.up(local.home(), lambda line: typer.echo(line, err=True))
@@ -100,11 +123,11 @@ def _recorded(profile: str, settings: list[str], targets: tuple[str, ...], force
     # Prefect reads the environment when it is first imported, so not before this line.
     from flows.recorded import record
 
-    result = record(profile=given.profile, settings=given.settings, targets=targets, force=force)
+    result = record(profile=given.profile, overrides=given.settings, **asked)
     if not result.completed:
         raise EzhoiError(result.message)
     typer.echo(result.message)
-    if "evaluation" in targets:
+    if StageName.evaluation in asked["targets"] and not asked["dry_run"]:
         cli_server.show_result(given.config)
     cli_server.show_links(state, result.flow_run)
 

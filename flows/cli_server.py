@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,11 +17,15 @@ from pipeline.plan import plan
 from pipeline.store.store import Store
 
 Deployment = Annotated[
-    str, typer.Option("--deployment", "-d", help="full, describe, embed, train, utpl or evaluate (prefect.yaml).")
+    str,
+    typer.Option("--deployment", "-d", help="full, world, describe, embed, train, utpl, evaluate, ... (prefect.yaml)."),
 ]
 
 EVALUATING = ("full", "evaluate")
 """Deployments whose runs end with an evaluation."""
+
+
+ENDED_WELL = ("Completed", "Planned")
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +35,7 @@ def register(app: typer.Typer) -> None:
 
 
 def up() -> None:
-    """Start the local Prefect server and its worker, or find them running.
+    """Start the local Prefect server and its workers, or find them running.
 
     State and logs are in .ezhoi/ of the checkout (or in $EZHOI_HOME). Nothing leaves this machine.
 
@@ -43,7 +47,7 @@ def up() -> None:
 
 
 def down() -> None:
-    """Stop the server and the worker that `ezhoi up` started, and nothing else.
+    """Stop the server and the workers that `ezhoi up` started, and nothing else.
 
     Example: ezhoi down
     """
@@ -66,6 +70,9 @@ def launch(
     profile: options.Profile = "demo",
     settings: options.Settings = None,
     name: Deployment = "full",
+    force: options.Force = None,
+    pins: options.Pins = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would run, why and how long.")] = False,
 ) -> None:
     """Run a deployment in the local Prefect server and follow it: what `make run` does.
 
@@ -78,12 +85,15 @@ def launch(
     folder = local.home()
     local.up(folder, _say)
     state = deployment.deploy(folder, say=_say)
-    run = following.trigger(
-        state.api, deployment=name, parameters={"profile": given.profile, "settings": given.settings}
-    )
+    asked: dict[str, Any] = {"profile": given.profile, "overrides": given.settings}
+    # Only what was asked: what is left out keeps the deployment's own value.
+    asked |= {"force": [str(stage) for stage in force]} if force else {}
+    asked |= {"pins": options.pinned(pins)} if pins else {}
+    asked |= {"dry_run": True} if dry_run else {}
+    run = following.trigger(state.api, deployment=name, parameters=asked)
     last = _follow(state, run)
     # Not asked of the tasks: they reach the server through events, maybe after the run's own state.
-    _conclude(state, last, given.config if name in EVALUATING else None)
+    _conclude(state, last, given.config if name in EVALUATING and not dry_run else None)
 
 
 def follow(run: Annotated[str | None, typer.Argument(help="Id of a run; the newest one if left out.")] = None) -> None:
@@ -115,12 +125,12 @@ def show_result(config: Config) -> None:
 
 
 def _conclude(state: Local, last: RunState, config: Config | None) -> None:
-    if last.state == "Completed":
+    if last.state in ENDED_WELL:
         typer.echo(f"run {last.name}: {last.message or 'Completed'}")
         if config is not None:
             show_result(config)
     show_links(state, last.id)
-    if last.state != "Completed":
+    if last.state not in ENDED_WELL:
         lines = [] if last.state == "Failed" and last.message else following.errors(state.api, last.id)
         detail = "".join(f"\n  {line}" for line in lines)
         raise EzhoiError(f"run {last.name} ended {last.state}: {last.message}{detail}")

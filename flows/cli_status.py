@@ -6,9 +6,9 @@ import json
 
 import typer
 
-from flows import options
-from pipeline.plan import StageStatus, plan
-from pipeline.store.store import Store
+from flows import options, pages, parameters
+from pipeline.graph import NAMES
+from pipeline.plan import StageStatus
 
 COLOURS = {"fresh": "green", "stale": "yellow", "missing": "red"}
 
@@ -18,29 +18,50 @@ def register(app: typer.Typer) -> None:
     app.command()(status)
 
 
-def status(profile: options.Profile = "demo", settings: options.Settings = None, as_json: options.Json = False) -> None:
-    """Show for every stage whether it is in the store (fresh), would run (stale, missing), and why.
+def status(
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+    targets: options.Targets = None,
+    force: options.Force = None,
+    reuse: options.Reuse = None,
+    pins: options.Pins = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show for every stage whether it is in the store (fresh), would run (stale, missing), why, and how long it took.
 
     Nothing is run. A stage that waits for another one runs only if that one's result turns out different.
 
     Example: ezhoi status --set descriptions.template=describe-v2
     """
-    config = options.configuration(profile, settings)
-    store = Store(config.store.root)
-    found = plan(config, store)
+    request = parameters.resolve(
+        profile=profile,
+        overrides=settings or [],
+        targets=targets or NAMES,
+        force=force or [],
+        reuse=reuse or [],
+        pins=options.pinned(pins),
+    )
+    found = request.plan()
     if as_json:
         typer.echo(json.dumps([as_dict(s) for s in found], indent=1))
         return
-    typer.echo(f"profile {config.profile}, setting {config.setting}, store {store.root}")
+    show(found, request)
+
+
+def show(found: list[StageStatus], request: parameters.Request) -> None:
+    """A plan as text."""
+    config = request.config
+    typer.echo(f"profile {config.profile}, setting {config.setting}, store {request.store.root}")
     for entry in found:
         name = (entry.fingerprint or "")[:12]
-        typer.echo(f"{entry.stage:<17} {typer.style(f'{entry.state:<8}', fg=COLOURS[entry.state])} {name}")
+        took = f"  took {pages.duration(entry.seconds)}" if entry.runs and entry.seconds is not None else ""
+        state = typer.style(f"{entry.state:<8}", fg=COLOURS[entry.state])
+        typer.echo(f"{entry.stage:<17} {state} {name:<12}{took}".rstrip())
         for reason in entry.why:
             typer.echo(f"{'':<18}{reason}")
         if entry.code_changed:
             typer.echo(f"{'':<18}{_code_note(entry)}")
-    fresh = sum(s.state == "fresh" for s in found)
-    typer.echo(f"{fresh} of {len(found)} stages fresh")
+    typer.echo(pages.plan_summary(found))
 
 
 def as_dict(entry: StageStatus) -> dict[str, object]:
@@ -51,6 +72,7 @@ def as_dict(entry: StageStatus) -> dict[str, object]:
         "fingerprint": entry.fingerprint,
         "compared_with": entry.artifact.fingerprint if entry.artifact else None,
         "why": list(entry.why),
+        "seconds": entry.seconds,
         "code_changed": entry.code_changed,
     }
 

@@ -13,7 +13,7 @@ from pipeline.errors import ServiceError
 from pipeline.store import digest
 
 FLOW = "ezhoi"
-SOURCES = ("prefect.yaml", "flows/ezhoi.py", "flows/stage_name.py")
+SOURCES = ("prefect.yaml", "flows/ezhoi.py", "flows/parameters.py", "flows/stage_name.py")
 """What a deployment records: the declarations, and the flow's parameters as the run form shows them."""
 
 
@@ -27,7 +27,7 @@ def deploy(folder: Path, *, force: bool = False, say: Say = lambda line: None) -
         wanted = signature()
         if state.deployed == wanted and not force and state.api.get(f"/deployments/name/{FLOW}/full") is not None:
             return state
-        local.wait_for_pool(folder, state)
+        local.wait_for_pools(folder, state)
         say("deploying prefect.yaml")
         path = folder / "logs" / "deploy.log"
         with path.open("w") as log:

@@ -1,7 +1,7 @@
 """The Prefect flow: one thin task a stage. Prefect shows and schedules; the store decides what has to be computed.
 
-    prefect deployment run ezhoi/full
-    prefect deployment run ezhoi/utpl --param 'settings=["setting=uo"]'
+    prefect deployment run ezhoi/full -p profile=demo -p setting=uv
+    prefect deployment run ezhoi/utpl -p seen=3f2a9c -p 'overrides=["utpl.steps=200"]'
 
 work after `ezhoi up` and `ezhoi deploy`, with PREFECT_API_URL as `ezhoi up` says.
 """
@@ -18,6 +18,7 @@ from prefect import Task, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import State
+from prefect.runtime import deployment as this_deployment
 from prefect.runtime import flow_run as this_flow
 from prefect.runtime import task_run as this_task
 from prefect.settings import PREFECT_API_URL
@@ -26,12 +27,11 @@ from pydantic import BaseModel, ConfigDict
 
 from flows import lineage, local, pages, reaper
 from flows.api import Api
+from flows.parameters import Fingerprint, Override, Profile, Request, Seed, SettingName, resolve
 from flows.stage_name import StageName
-from pipeline.config import load
 from pipeline.errors import EzhoiError
-from pipeline.graph import Stage, needed_for
+from pipeline.graph import Stage
 from pipeline.runner import Outcome, Run
-from pipeline.store.store import Store
 
 
 class Ref(BaseModel):
@@ -50,18 +50,30 @@ class Ref(BaseModel):
     persist_result=False,
 )
 def ezhoi(
-    profile: str = "demo",
-    settings: list[str] = [],  # noqa: B006 -- the run form shows the defaults; nothing changes them
+    profile: Profile = "demo",
+    setting: SettingName = None,
+    seed: Seed = None,
+    overrides: list[Override] = [],  # noqa: B006 -- the run form shows the defaults; nothing changes them
     targets: list[StageName] = [StageName.evaluation],  # noqa: B006
     force: list[StageName] = [],  # noqa: B006
+    reuse: list[StageName] = [],  # noqa: B006
+    seen: Fingerprint = None,
+    pins: dict[StageName, str] = {},  # noqa: B006
+    dry_run: bool = False,
 ) -> State:
     """Run the targets and everything they need; what is in the store, intact, is not computed again.
 
     Args:
         profile: demo (the rendered world), hico-vitb, hico-vitl, or the path of a YAML file.
-        settings: Changes to the profile, one key=value each, such as seen.epochs=3. `ezhoi config keys` lists the keys.
+        setting: Zero-shot setting: which classes are unseen. The profile's if left out.
+        seed: Seed of initial weights, batches and detection noise. The profile's if left out.
+        overrides: Changes to the profile, one key=value each, such as seen.epochs=3. `ezhoi config keys` lists the keys.
         targets: The stages to make. Everything they need is made too.
         force: Stages to compute again even if the store has them.
+        reuse: Stages that must not be computed: the newest artifact that fits is used, or the run is refused.
+        seen: Fingerprint (or its start) of the trained checkpoint to use. The same as pins {"seen": ...}.
+        pins: Artifacts to use for stages, {"stage": "fingerprint"}, instead of what the configuration asks for.
+        dry_run: Only show the plan: which stages would run, why, and how long they took last time.
     """
     # One client for all pages: each new one would ask the server for its version first.
     with (
@@ -69,15 +81,46 @@ def ezhoi(
         get_client(sync_client=True) as client,
         ThreadPoolExecutor(max_workers=2, thread_name_prefix="pages") as publisher,
     ):
-        logger = get_run_logger()
         try:
-            config = load(profile=profile, overrides=settings)
-            stages = needed_for(tuple(targets) or ("evaluation",))
-            progress = lineage.ProgressPages(client, logger=logger, flow_run=_uuid(this_flow.get_id()))
-            steps = Run(config, Store(config.store.root), frozenset(map(str, force)), progress)
+            request = resolve(
+                profile=profile,
+                setting=setting,
+                seed=seed,
+                overrides=overrides,
+                targets=targets,
+                force=force,
+                reuse=reuse,
+                pins=dict(pins) | ({"seen": seen} if seen else {}),
+            )
+            if dry_run:
+                return _planned(request, client)
         except EzhoiError as error:
             return Failed(message=str(error))
-        return _Recorded(client=client, pages=publisher, steps=steps, progress=progress).run(stages)
+        return _run(request, client, publisher)
+
+
+def _planned(request: Request, client: SyncPrefectClient) -> State:
+    """Show what a run would do."""
+    statuses = request.plan()
+    for line in pages.plan_lines(statuses):
+        get_run_logger().info("%s", line)
+    lineage.publish_plan(client, statuses, title=request.title, flow_run=_uuid(this_flow.get_id()))
+    return Completed(name="Planned", message=pages.plan_summary(statuses))
+
+
+def _run(request: Request, client: SyncPrefectClient, publisher: Executor) -> State:
+    progress = lineage.ProgressPages(client, logger=get_run_logger(), flow_run=_uuid(this_flow.get_id()))
+    steps = Run(
+        request.config,
+        request.store,
+        force=request.force,
+        progress=progress,
+        given=request.given,
+        deployment=this_deployment.get_name() or "",
+        flow_run=this_flow.get_id() or "",
+    )
+    recorded = _Recorded(client=client, pages=publisher, steps=steps, progress=progress)
+    return recorded.run(request.stages)
 
 
 @dataclass
@@ -111,7 +154,7 @@ class _Recorded:
 
         `wait_for` draws the edges of the run's graph. Passing the references as arguments too would draw each twice.
         """
-        upstream = [self.states[edge.stage] for edge in stage.inputs]
+        upstream = [self.states[edge.stage] for edge in stage.inputs if edge.stage in self.states]
         state: State = self._task(stage)(wait_for=upstream, return_state=True)
         self.states[stage.name] = state
         if state.is_completed():
@@ -135,9 +178,10 @@ class _Recorded:
                 return Failed(message=_named(stage, error))
             self.outcomes[stage.name] = outcome
             seconds = outcome.artifact.manifest.duration
+            chosen = f"{outcome.choice}; " if outcome.choice else ""
             return Completed(
-                name=pages.state_name(outcome.hit),
-                message=f"{stage.name} {outcome.artifact.digest[:12]} ({seconds:.1f} s when it was made)",
+                name=pages.state_name(outcome),
+                message=f"{chosen}{stage.name} {outcome.artifact.digest[:12]} ({seconds:.1f} s when it was made)",
                 data=_ref(outcome),
             )
 

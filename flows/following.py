@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.api import Api
-from flows.local import Local, tail
+from flows.local import POOLS, Local, tail
 from flows.reaper import FINAL
 from pipeline.errors import EzhoiError, ServiceError
 
@@ -115,11 +115,12 @@ def follow(folder: Path, state: Local, run: str) -> Iterator[RunState]:
             ended_since = now if ended_since is None else ended_since
             if now - ended_since > SETTLE_SECONDS or (seen.tasks and all(task.final for task in seen.tasks)):
                 return
-        elif seen.tasks or (state.worker is not None and state.worker.alive()):
+        elif seen.tasks or state.works():
             waiting_since = now
         elif now - waiting_since > PATIENCE_SECONDS:
-            log = tail(folder / "logs" / "worker.log")
-            raise ServiceError(f"run {seen.name} waits, and the worker is gone: `ezhoi up` starts one.\n{log}")
+            gone = [pool for pool in POOLS if pool not in state.workers or not state.workers[pool].alive()]
+            logs = "\n".join(tail(folder / "logs" / f"{pool}.log") for pool in gone)
+            raise ServiceError(f"run {seen.name} waits, and a worker is gone: `ezhoi up` starts it.\n{logs}")
         time.sleep(POLL_SECONDS)
 
 

@@ -14,6 +14,7 @@ from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.exceptions import PrefectException
 
 from flows import pages
+from pipeline.plan import StageStatus
 from pipeline.runner import Outcome
 from pipeline.store.artifact import Artifact
 
@@ -36,7 +37,7 @@ def publish_stage(
         ArtifactCreate(
             key=pages.key(outcome.stage),
             type="markdown",
-            description=f"{outcome.stage} {digest} ({pages.state_name(outcome.hit)})",
+            description=f"{outcome.stage} {digest} ({pages.state_name(outcome)})",
             data=pages.stage_page(outcome, inputs=inputs),
             flow_run_id=flow_run,
             task_run_id=task_run,
@@ -56,6 +57,22 @@ def publish_run(
             type="markdown",
             description=f"{title}: {state}, {hits} of {len(outcomes)} stages from the store",
             data=pages.run_page(outcomes, title=title, state=state),
+            flow_run_id=flow_run,
+        ),
+    )
+
+
+def publish_plan(
+    client: SyncPrefectClient, statuses: Sequence[StageStatus], *, title: str, flow_run: UUID | None
+) -> None:
+    """A new version of the page of dry runs."""
+    _create(
+        client,
+        ArtifactCreate(
+            key=pages.PLAN_KEY,
+            type="markdown",
+            description=f"{title}: {pages.plan_summary(statuses)}",
+            data=pages.plan_page(statuses, title=title),
             flow_run_id=flow_run,
         ),
     )

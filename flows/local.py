@@ -1,10 +1,10 @@
-"""The Prefect server and the worker of this checkout: started, found again, stopped. Needs no import of Prefect.
+"""The Prefect server and the workers of this checkout: started, found again, stopped. Needs no import of Prefect.
 
 Everything they keep is in one folder, `.ezhoi/` of the checkout, or the folder that $EZHOI_HOME names:
 
     local.json     port and processes, and what was deployed
     prefect/       PREFECT_HOME: the server's database
-    logs/          server.log, worker.log, deploy.log
+    logs/          server.log, deploy.log, and a log a worker
     runs/          notes of runs in progress (flows/reaper.py)
 """
 
@@ -19,19 +19,23 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from flows import processes, reaper
 from flows.api import Api
 from flows.processes import Process
+from pipeline import devices
 from pipeline.errors import ServiceError
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 PORTS = range(4210, 4300)
 """Prefect's own 4200 is left to other servers."""
-POOL = "ezhoi"
+POOLS = ("ezhoi-gpu", "ezhoi-cpu")
+"""Trainings and embeddings; everything else. A machine without a GPU serves both on its cores."""
+CPU_RUNS = 4
+"""Runs of the CPU pool at once; the GPU pool has one a GPU."""
 START_SECONDS = 240.0
 Say = Callable[[str], None]
 
@@ -42,9 +46,14 @@ class Local:
 
     port: int | None = None
     server: Process | None = None
-    worker: Process | None = None
+    workers: Mapping[str, Process] = field(default_factory=dict)
+    """{pool: its worker}"""
     deployed: str | None = None
     """Digest of what was deployed last."""
+
+    def works(self) -> bool:
+        """Whether every pool has a living worker."""
+        return all(pool in self.workers and self.workers[pool].alive() for pool in POOLS)
 
     @property
     def api_url(self) -> str:
@@ -68,8 +77,9 @@ def read(folder: Path) -> Local:
     """The state file; an empty state if there is none or it is damaged."""
     try:
         tree = json.loads((folder / "local.json").read_text())
-        server, worker = (Process(**tree[kind]) if tree.get(kind) else None for kind in ("server", "worker"))
-        return Local(tree["port"], server, worker, tree.get("deployed"))
+        server = Process(**tree["server"]) if tree.get("server") else None
+        workers = {str(pool): Process(**process) for pool, process in tree.get("workers", {}).items()}
+        return Local(tree["port"], server, workers, tree.get("deployed"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Local()
 
@@ -119,18 +129,19 @@ def environment(folder: Path, port: int, base: Mapping[str, str] | None = None) 
 
 
 def up(folder: Path, say: Say = lambda line: None) -> Local:
-    """Server and worker run when this returns; what runs healthy already is left alone.
+    """Server and workers run when this returns; what runs healthy already is left alone.
 
     Raises ServiceError naming the log if one does not start, or if no port is free.
     """
     with locked(folder):
         state = _server_up(folder, read(folder), say)
-        if state.worker is None or not state.worker.alive():
-            say("starting the worker")
-            name = f"ezhoi-{socket.gethostname()}"  # the same each time, or the pool's page fills with dead workers
-            command = ["worker", "start", "--pool", POOL, "--type", "process", "--name", name]
-            state = replace(state, worker=_start(folder, "worker", command, state.port or 0))
-            write(folder, state)
+        if not state.works():
+            say("starting the workers")
+        for pool in POOLS:
+            if pool not in state.workers or not state.workers[pool].alive():
+                worker = _start(folder, pool, worker_command(pool), state.port or 0)
+                state = replace(state, workers={**state.workers, pool: worker})
+                write(folder, state)
     reaper.reap_quietly(folder, state.api)
     return state
 
@@ -140,24 +151,31 @@ def down(folder: Path) -> list[str]:
     stopped = []
     with locked(folder):
         state = read(folder)
-        if state.worker is not None and processes.stop(state.worker):
-            stopped.append("worker")
+        stopped += [pool for pool, worker in state.workers.items() if processes.stop(worker)]
         if state.server is not None and state.server.alive():
             reaper.reap_quietly(folder, state.api)
             processes.stop(state.server)
             stopped.append("server")
         if (folder / "local.json").exists():
-            write(folder, replace(state, server=None, worker=None))
+            write(folder, replace(state, server=None, workers={}))
     return stopped
 
 
-def wait_for_pool(folder: Path, state: Local) -> None:
-    """Until the worker has made the work pool; ServiceError if it ends before."""
+def worker_command(pool: str) -> list[str]:
+    """`prefect ...` of a pool's worker on this machine."""
+    runs = max(1, len(devices.gpus())) if pool == "ezhoi-gpu" else CPU_RUNS
+    name = f"{pool}-{socket.gethostname()}"  # the same each time, or the pool's page fills with dead workers
+    return ["worker", "start", "--pool", pool, "--type", "process", "--name", name, "--limit", str(runs)]
+
+
+def wait_for_pools(folder: Path, state: Local) -> None:
+    """Until the workers have made their pools; ServiceError if one ends before."""
     deadline = time.monotonic() + START_SECONDS
-    while state.api.get(f"/work_pools/{POOL}") is None:
-        if state.worker is None or not state.worker.alive() or time.monotonic() > deadline:
-            raise ServiceError(f"the worker did not start.\n{tail(folder / 'logs' / 'worker.log')}")
-        time.sleep(0.3)
+    for pool in POOLS:
+        while state.api.get(f"/work_pools/{pool}") is None:
+            if not state.works() or time.monotonic() > deadline:
+                raise ServiceError(f"the worker of {pool} did not start.\n{tail(folder / 'logs' / f'{pool}.log')}")
+            time.sleep(0.3)
 
 
 def tail(path: Path, lines: int = 8) -> str:
@@ -175,12 +193,12 @@ def _server_up(folder: Path, state: Local, say: Say) -> Local:
             return state
         say("the server does not answer; starting it anew")
         processes.stop(state.server)
-    if state.worker is not None:  # it would go on asking the old server's port
-        processes.stop(state.worker)
+    for worker in state.workers.values():  # they would go on asking the old server's port
+        processes.stop(worker)
     port = choose_port(state.port)
     say(f"starting the Prefect server on {HOST}:{port} (half a minute the first time)")
     server = _start(folder, "server", ["server", "start", "--host", HOST, "--port", str(port)], port)
-    state = replace(state, port=port, server=server, worker=None)
+    state = replace(state, port=port, server=server, workers={})
     write(folder, state)
     if not _becomes_healthy(state, START_SECONDS):
         processes.stop(server)

@@ -8,6 +8,7 @@ import typer
 
 from flows.stage_name import StageName
 from pipeline.config import Config, load
+from pipeline.errors import ConfigError
 from pipeline.store.store import Store
 
 Profile = Annotated[
@@ -32,7 +33,31 @@ Force = Annotated[
     list[StageName] | None,
     typer.Option("--force", "-f", metavar="STAGE", help="Compute this stage again even if it is in the store."),
 ]
+Reuse = Annotated[
+    list[StageName] | None,
+    typer.Option(
+        "--reuse",
+        "-r",
+        metavar="STAGE",
+        help="Do not compute this stage: use the newest artifact that fits, or refuse. Can be repeated.",
+    ),
+]
+Pins = Annotated[
+    list[str] | None,
+    typer.Option("--pin", metavar="STAGE=FINGERPRINT", help="Use this artifact for the stage. Can be repeated."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def pinned(pins: list[str] | None) -> dict[str, str]:
+    """{stage: fingerprint}; ConfigError if one is put otherwise."""
+    found = {}
+    for pin in pins or []:
+        stage, separator, reference = pin.partition("=")
+        if not separator or not reference:
+            raise ConfigError(f"--pin {pin!r}: expected stage=fingerprint, for example --pin seen=3f2a9c")
+        found[stage] = reference
+    return found
 
 
 def configuration(profile: str, settings: list[str] | None) -> Config:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.plan import StageStatus, remaining
 from pipeline.runner import Outcome, Run
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import FileRecord, Manifest
@@ -17,6 +18,7 @@ from pipeline.store.preview import short
 
 Link = Callable[[Artifact], str]
 LINEAGE_KEY = "ezhoi-lineage"
+PLAN_KEY = "ezhoi-plan"
 HIT, MISS = "#cfe8d5", "#ffd9a8"
 RESULTS = ("full", "seen", "unseen")
 
@@ -36,9 +38,58 @@ def in_store(artifact: Artifact) -> str:
     return f"../{artifact.stage}/{artifact.fingerprint}/manifest.json"
 
 
-def state_name(hit: bool) -> str:
+def state_name(outcome: Outcome) -> str:
     """The task's state as Prefect shows it."""
-    return "Cached" if hit else "Completed"
+    if outcome.choice is not None:
+        return "Reused"
+    return "Cached" if outcome.hit else "Completed"
+
+
+def plan_lines(statuses: Sequence[StageStatus]) -> list[str]:
+    """A plan as text: one line a stage, one more for each reason."""
+    lines = []
+    for s in statuses:
+        took = f"  about {duration(s.seconds)}" if s.runs and s.seconds is not None else ""
+        lines.append(f"{s.stage:<17} {s.state:<8} {(s.fingerprint or '')[:12]:<12}{took}".rstrip())
+        lines += [f"{'':<18}{reason}" for reason in s.why]
+    return [*lines, plan_summary(statuses)]
+
+
+def plan_summary(statuses: Sequence[StageStatus]) -> str:
+    """`7 of 10 stages fresh; 3 would run, about 2 min (as they took last time)`"""
+    waiting = [s for s in statuses if s.runs]
+    text = f"{len(statuses) - len(waiting)} of {len(statuses)} stages fresh"
+    if not waiting:
+        return text
+    seconds, unknown = remaining(statuses)
+    parts = [f"about {duration(seconds)} as last time"] if len(unknown) < len(waiting) else []
+    parts += [f"not known for {', '.join(unknown)}"] if unknown else []
+    return f"{text}; {len(waiting)} would run: {'; '.join(parts)}"
+
+
+def plan_page(statuses: Sequence[StageStatus], *, title: str) -> str:
+    """A dry run's page."""
+    rows = [
+        [
+            s.stage,
+            s.state if s.runs else "fresh",
+            f"`{(s.fingerprint or '')[:12]}`" if s.fingerprint else "not known yet",
+            "; ".join(s.why) or "–",
+            duration(s.seconds) if s.runs and s.seconds is not None else "–",
+        ]
+        for s in statuses
+    ]
+    head = ["stage", "state", "artifact", "why", "took last time"]
+    return f"# Plan\n\n{title}. Nothing was run.\n\n**{plan_summary(statuses)}**\n\n{table(head, rows)}\n"
+
+
+def duration(seconds: float) -> str:
+    """0.4 s, 75 s, 12 min, 3.2 h."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def stage_page(outcome: Outcome, *, inputs: Mapping[str, Artifact], link: Link = in_prefect) -> str:
@@ -46,7 +97,7 @@ def stage_page(outcome: Outcome, *, inputs: Mapping[str, Artifact], link: Link =
     artifact, manifest = outcome.artifact, outcome.artifact.manifest
     parts = [
         f"# {outcome.stage} · `{manifest.digest[:12]}`",
-        f"**In this run:** {state_name(outcome.hit)} · **Fingerprint:** `{manifest.fingerprint}` · "
+        f"**In this run:** {state_name(outcome)} · **Fingerprint:** `{manifest.fingerprint}` · "
         f"**Digest:** `{manifest.digest}`  \n**Folder:** `{artifact.folder}`",
     ]
     parts += [f"> {fault}; the stage ran again." for fault in outcome.faults]
@@ -77,7 +128,7 @@ def run_page(outcomes: Sequence[Outcome], *, title: str, state: str, link: Link 
     rows = [
         [
             f"[{o.stage}]({link(o.artifact)})",
-            state_name(o.hit),
+            state_name(o),
             f"`{o.artifact.digest[:12]}`",
             f"`{o.artifact.fingerprint[:12]}`",
             size(o.artifact.manifest.bytes),

@@ -1,16 +1,91 @@
-"""A run's parameters, put so that they mean the same to a worker in another folder with another environment."""
+"""A run's parameters: what Prefect's run form checks, what they resolve to, and how a shell hands them to a worker."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args
+
+from pydantic import Field, WithJsonSchema
 
 from flows.local import ROOT
-from pipeline.config import ENVIRONMENT_PREFIX, Config, keys, load
+from pipeline import plan
+from pipeline.config import ENVIRONMENT_PREFIX, Config, Setting, keys, load, profiles
+from pipeline.graph import Stage, needed_for
+from pipeline.plan import StageStatus
+from pipeline.selection import Choice
+from pipeline.store.store import Store
+
+# The server checks these schemas when a run is submitted and repeats the violated rule: so they are enumerations and
+# patterns, which read well, and not unions, whose messages say only that nothing matched.
+Profile = Annotated[str, Field(pattern=rf"^({'|'.join(profiles())}|.+\.ya?ml)$")]
+SettingName = Annotated[
+    Setting | None, WithJsonSchema({"enum": [*get_args(Setting), None], "title": "setting", "default": None})
+]
+Seed = Annotated[int | None, WithJsonSchema({"type": ["integer", "null"], "minimum": 0, "title": "seed"})]
+Override = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*=")]
+Fingerprint = Annotated[
+    str | None, WithJsonSchema({"type": ["string", "null"], "pattern": "^(seen/)?[0-9a-f]+$", "title": "seen"})
+]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run shall do, checked and resolved."""
+
+    config: Config
+    targets: tuple[str, ...] = ("evaluation",)
+    force: frozenset[str] = frozenset()
+    given: Mapping[str, Choice] = field(default_factory=dict)
+
+    @property
+    def store(self) -> Store:
+        """The store that the configuration names."""
+        return Store(self.config.store.root)
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages of the run, in order."""
+        return needed_for(self.targets, given=self.given)
+
+    @property
+    def title(self) -> str:
+        return f"Profile {self.config.profile}, setting {self.config.setting}, seed {self.config.seed}"
+
+    def plan(self) -> list[StageStatus]:
+        """What the run would do, and why."""
+        return plan.plan(self.config, self.store, targets=self.targets, force=self.force, given=self.given)
+
+
+def resolve(
+    *,
+    profile: str = "demo",
+    setting: str | None = None,
+    seed: int | None = None,
+    overrides: Sequence[str] = (),
+    targets: Collection[str] = (),
+    force: Collection[str] = (),
+    reuse: Collection[str] = (),
+    pins: Mapping[str, str] | None = None,
+) -> Request:
+    """Load the configuration and choose the artifacts that stand in for stages. `setting` and `seed` go before overrides.
+
+    EzhoiError says which key is wrong, or why no artifact fits.
+    """
+    given = [f"{key}={value}" for key, value in (("setting", setting), ("seed", seed)) if value is not None]
+    config = load(profile=profile, overrides=[*overrides, *given])
+    wanted = tuple(map(str, targets)) or ("evaluation",)
+    chosen = plan.chosen(
+        config,
+        Store(config.store.root),
+        targets=wanted,
+        reuse=frozenset(map(str, reuse)),
+        pins={str(stage): reference for stage, reference in (pins or {}).items()},
+    )
+    return Request(config, wanted, frozenset(map(str, force)), chosen)
 
 
 @dataclass(frozen=True)

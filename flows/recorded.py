@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from flows.ezhoi import ezhoi
-from flows.stage_name import StageName
 
 
 @dataclass(frozen=True)
@@ -20,15 +19,9 @@ class Recorded:
     flow_run: str
 
 
-def record(*, profile: str, settings: Sequence[str], targets: Sequence[str], force: Sequence[str]) -> Recorded:
-    """Call the flow; it shows in the server that PREFECT_API_URL names."""
+def record(**parameters: Any) -> Recorded:
+    """Call the flow with its parameters; it shows in the server that PREFECT_API_URL names."""
     # Our reaper watches processes, so nobody needs heartbeats, and each run would wait a second to end their thread.
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        state = ezhoi(
-            profile=profile,
-            settings=list(settings),
-            targets=[StageName(name) for name in targets],
-            force=[StageName(name) for name in force],
-            return_state=True,
-        )
+        state = ezhoi(**parameters, return_state=True)
     return Recorded(state.is_completed(), state.message or state.name or "", str(state.state_details.flow_run_id))

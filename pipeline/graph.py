@@ -6,7 +6,7 @@ stage's `run(work) -> metrics`. Raise a stage's version when its code changes wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,8 @@ class Stage:
     files: tuple[str, ...] = ()
     """Config keys that hold the path of a file whose content enters the fingerprint (and whose path does not)."""
     says: str = ""
+    gpu: bool = False
+    """Computes on the GPU where there is one, and holds it alone meanwhile."""
 
     def config_subset(self, config: Config) -> dict[str, object]:
         """What the stage reads of the configuration, as plain JSON; file paths are left out."""
@@ -103,6 +105,7 @@ STAGES: tuple[Stage, ...] = (
         files=("clip.weights",),
         inputs=(Input("descriptions", ("descriptions.parquet",)), Input("annotations", ("classes.parquet",))),
         says="CLIP embeddings of phrases, descriptions and object names",
+        gpu=True,
     ),
     Stage(
         name="image_embeddings",
@@ -111,6 +114,7 @@ STAGES: tuple[Stage, ...] = (
         files=("clip.weights",),
         inputs=(Input("annotations", ("images.parquet", "pixels-*")),),
         says="frozen CLIP image tokens",
+        gpu=True,
     ),
     Stage(
         name="disparities",
@@ -119,6 +123,7 @@ STAGES: tuple[Stage, ...] = (
         files=("clip.weights", "disparities.source"),
         inputs=(Input("text_embeddings"), Input("descriptions", ("descriptions.parquet",))),
         says="how each unseen class differs from its nearest seen class, embedded",
+        gpu=True,
     ),
     Stage(
         name="seen",
@@ -132,6 +137,7 @@ STAGES: tuple[Stage, ...] = (
             Input("text_embeddings", ("seen-*", "objects.parquet")),
         ),
         says="prompts, guidance, adapters and fusion trained on the seen classes",
+        gpu=True,
     ),
     Stage(
         name="pair_features",
@@ -146,6 +152,7 @@ STAGES: tuple[Stage, ...] = (
             Input("text_embeddings", ("objects.parquet",)),
         ),
         says="fused features of all pairs, train and test",
+        gpu=True,
     ),
     Stage(
         name="utpl",
@@ -159,6 +166,7 @@ STAGES: tuple[Stage, ...] = (
             Input("disparities", ("embeddings.parquet",)),
         ),
         says="unseen classes adapted from seen ones, text only",
+        gpu=True,
     ),
     Stage(
         name="evaluation",
@@ -184,13 +192,13 @@ def stage(name: str) -> Stage:
     raise EzhoiError(f"no stage {name!r}; stages: {', '.join(NAMES)}")
 
 
-def needed_for(targets: tuple[str, ...]) -> tuple[Stage, ...]:
-    """`targets` and everything upstream of them, in running order."""
+def needed_for(targets: tuple[str, ...], *, given: Collection[str] = ()) -> tuple[Stage, ...]:
+    """`targets` and everything upstream of them, in running order; what only `given` stages need is left out."""
     wanted = set()
     pending = [stage(name) for name in targets]
     while pending:
         current = pending.pop()
         if current.name not in wanted:
             wanted.add(current.name)
-            pending += [stage(edge.stage) for edge in current.inputs]
+            pending += [stage(edge.stage) for edge in current.inputs if current.name not in given]
     return tuple(s for s in STAGES if s.name in wanted)

@@ -8,6 +8,7 @@ is what `ezhoi status` shows.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -16,6 +17,7 @@ from pipeline.config import Config
 from pipeline.errors import EzhoiError
 from pipeline.graph import Stage
 from pipeline.runner import Ingredients, ingredients
+from pipeline.selection import Choice, choose
 from pipeline.store import runs
 from pipeline.store.artifact import Artifact
 from pipeline.store.store import Store
@@ -38,22 +40,67 @@ class StageStatus:
     """What would make the stage run, one reason a line; empty if it is fresh."""
     code_changed: bool
     """The stage's source files differ from those that made `artifact`."""
+    seconds: float | None = None
+    """How long the stage took when `artifact` was made: what running it would take again; None if it never ran."""
+
+    @property
+    def runs(self) -> bool:
+        """Whether a run would execute the stage now, as far as can be told without running what comes before it."""
+        return self.state != "fresh"
 
 
-def plan(config: Config, store: Store, *, targets: tuple[str, ...] = graph.NAMES) -> list[StageStatus]:
+def plan(
+    config: Config,
+    store: Store,
+    *,
+    targets: tuple[str, ...] = graph.NAMES,
+    force: Collection[str] = (),
+    given: Mapping[str, Choice] | None = None,
+) -> list[StageStatus]:
     """The status of the targets and of all they need, in running order.
 
     A stage whose input has to run first is at best stale: if the input comes out as it was, the stage stays as it is.
+    Those after a forced stage are judged by what it made last time.
     """
     last = _last_run(config, store)
+    chosen = given or {}
     fresh: dict[str, Artifact] = {}
     found = []
-    for stage in graph.needed_for(targets):
-        status = _status(stage, config=config, store=store, fresh=fresh, last=last)
+    for stage in graph.needed_for(targets, given=chosen):
+        if (choice := chosen.get(stage.name)) is not None:
+            made = choice.artifact
+            status = StageStatus(stage.name, "fresh", made.fingerprint, made, (str(choice),), False)
+        else:
+            status = _status(stage, config=config, store=store, fresh=fresh, last=last)
         if status.state == "fresh" and status.artifact is not None:
             fresh[stage.name] = status.artifact
+        if status.artifact is not None:
+            status = replace(status, seconds=status.artifact.manifest.duration)
+        if stage.name in force and status.state == "fresh" and stage.name not in chosen:
+            status = replace(status, state="stale", why=("forced",))
         found.append(status)
     return found
+
+
+def chosen(
+    config: Config,
+    store: Store,
+    *,
+    targets: tuple[str, ...],
+    reuse: Collection[str] = (),
+    pins: Mapping[str, str] | None = None,
+) -> dict[str, Choice]:
+    """The artifacts of the stages that a run shall not compute (`pipeline.selection`); EzhoiError if one has none."""
+    if not reuse and not pins:
+        return {}
+    statuses = plan(config, store, targets=targets)
+    return choose(config=config, store=store, targets=targets, statuses=statuses, reuse=reuse, pins=pins)
+
+
+def remaining(statuses: Sequence[StageStatus]) -> tuple[float, list[str]]:
+    """Seconds that the stages which would run took last time, and the names of those that never ran."""
+    waiting = [s for s in statuses if s.runs]
+    return sum(s.seconds for s in waiting if s.seconds is not None), [s.stage for s in waiting if s.seconds is None]
 
 
 def _status(

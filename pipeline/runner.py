@@ -5,13 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import importlib
 import logging
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from pipeline import provenance
+from pipeline import devices, provenance
 from pipeline.config import Config
 from pipeline.errors import DataError, EzhoiError
 from pipeline.graph import FINGERPRINTS, Stage, needed_for
+from pipeline.selection import Choice
 from pipeline.store import digest, runs
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import InputRecord, Manifest, fingerprint
@@ -40,6 +42,8 @@ class Outcome:
     hit: bool
     faults: tuple[str, ...] = ()
     """Why an artifact that was there could not be used."""
+    choice: Choice | None = None
+    """How the artifact was chosen, where the run was told not to compute the stage."""
 
 
 def ingredients(stage: Stage, *, config: Config, inputs: Mapping[str, Artifact]) -> Ingredients:
@@ -77,10 +81,12 @@ def execute(
     inputs: Mapping[str, Artifact],
     progress: Progress = silent,
     force: bool = False,
+    origin: Mapping[str, str] | None = None,
 ) -> Outcome:
     """The stage's artifact: from the store if it is there and intact, computed otherwise.
 
-    With `force` it is computed even so. Two processes that want the same artifact compute it once.
+    With `force` it is computed even so. Two processes that want the same artifact compute it once. `origin` says which
+    run this is (`RunRecord.origin`).
     """
     need = ingredients(stage, config=config, inputs=inputs)
     if not force:
@@ -95,12 +101,21 @@ def execute(
         artifact, _ = store.lookup(stage.name, need.fingerprint)
         if artifact is not None and not force:  # another process made it while we waited for the lock
             return Outcome(stage.name, artifact, hit=True)
-        work = Work(
-            stage=stage.name, config=config, inputs=inputs, out=space.out, scratch=space.scratch, progress_to=progress
-        )
-        module = importlib.import_module(f"pipeline.stages.{stage.name}")
-        metrics = module.run(work)
-        artifact = store.publish(space, _manifest(stage, config, need, work, metrics))
+        with devices.one_gpu(config.device if stage.gpu else "cpu") as device:
+            started = time.perf_counter()
+            work = Work(
+                stage=stage.name,
+                config=config.model_copy(update={"device": device}) if stage.gpu else config,
+                inputs=inputs,
+                out=space.out,
+                scratch=space.scratch,
+                progress_to=progress,
+            )
+            module = importlib.import_module(f"pipeline.stages.{stage.name}")
+            metrics = module.run(work)
+            manifest = _manifest(stage, work.config, need, work, metrics)
+        taken = {"wall_seconds": round(time.perf_counter() - started, 3), "made_by": dict(origin or {})}
+        artifact = store.publish(space, manifest.model_copy(update=taken))
     return Outcome(stage.name, artifact, hit=False, faults=tuple(faults))
 
 
@@ -139,21 +154,30 @@ class Run:
     store: Store
     force: Collection[str] = ()
     progress: Progress = silent
+    given: Mapping[str, Choice] = field(default_factory=dict)
+    """Artifacts of stages that are not computed (`pipeline.selection`)."""
+    deployment: str = ""
+    flow_run: str = ""
     artifacts: dict[str, Artifact] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.record = runs.new(self.config.profile)
+        self.record = runs.new(self.config.profile, deployment=self.deployment, flow_run=self.flow_run)
 
     def step(self, stage: Stage) -> Outcome:
         """Execute one stage whose inputs have been executed."""
-        outcome = execute(
-            stage,
-            config=self.config,
-            store=self.store,
-            inputs={edge.stage: self.artifacts[edge.stage] for edge in stage.inputs},
-            progress=self.progress,
-            force=stage.name in self.force,
-        )
+        if (choice := self.given.get(stage.name)) is not None:
+            log.info("%s", choice)
+            outcome = Outcome(stage.name, choice.artifact, hit=True, choice=choice)
+        else:
+            outcome = execute(
+                stage,
+                config=self.config,
+                store=self.store,
+                inputs={edge.stage: self.artifacts[edge.stage] for edge in stage.inputs},
+                progress=self.progress,
+                force=stage.name in self.force,
+                origin=self.record.origin(),
+            )
         self.artifacts[stage.name] = outcome.artifact
         self.record.stages[stage.name] = outcome.artifact.fingerprint
         if outcome.hit:
@@ -172,15 +196,18 @@ def run(
     *,
     targets: tuple[str, ...] = ("evaluation",),
     force: Collection[str] = (),
+    given: Mapping[str, Choice] | None = None,
+    deployment: str = "",
     progress: Progress = silent,
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
 ) -> dict[str, Outcome]:
     """Execute the targets and everything they need in this process, in order."""
-    steps = Run(config, Store(config.store.root), force, progress)
+    chosen = given or {}
+    steps = Run(config, Store(config.store.root), force, progress, chosen, deployment)
     outcomes: dict[str, Outcome] = {}
     state = "failed"
     try:
-        for stage in needed_for(targets):
+        for stage in needed_for(targets, given=chosen):
             outcomes[stage.name] = steps.step(stage)
             on_outcome(outcomes[stage.name])
         state = "completed"

@@ -60,6 +60,15 @@ class Manifest(_Record):
     git_dirty: bool | None
     code: str
     """Digest of the source files that the stage's module imports, directly and indirectly."""
+    wall_seconds: float | None = None
+    """How long the execution that finished it took; work that an interrupted one left is not in it."""
+    made_by: dict[str, str] = {}
+    """The run that computed it: `run` (its record in the store), and `deployment` and `flow_run` if Prefect ran it."""
+
+    @property
+    def duration(self) -> float:
+        """Seconds it took, as far as they were measured."""
+        return sum(self.seconds.values()) if self.wall_seconds is None else self.wall_seconds
 
     def part_digest(self, patterns: Sequence[str]) -> str:
         """Digest of the files that match one of the patterns."""

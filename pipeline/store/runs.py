@@ -28,6 +28,15 @@ class RunRecord:
     """{stage: fingerprint}"""
     hits: list[str] = field(default_factory=list)
     state: str = "running"
+    deployment: str = ""
+    """Name of the Prefect deployment that ran, or of the command."""
+    flow_run: str = ""
+    """Id of the Prefect flow run, if there was one."""
+
+    def origin(self) -> dict[str, str]:
+        """What an artifact keeps of the run that made it."""
+        names = {"run": self.id, "deployment": self.deployment, "flow_run": self.flow_run}
+        return {name: value for name, value in names.items() if value}
 
     def save(self, store: Store) -> None:
         """Write it; in a store that cannot be written a run of hits still works, and leaves no record."""
@@ -41,10 +50,28 @@ class RunRecord:
             log.warning("run %s leaves no record: %s", self.id, error)
 
 
-def new(profile: str) -> RunRecord:
+def new(profile: str, *, deployment: str = "", flow_run: str = "") -> RunRecord:
     """A record that starts now."""
     now = dt.datetime.now(dt.UTC)
-    return RunRecord(id=f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}", profile=profile, started_at=now.isoformat())
+    return RunRecord(
+        id=f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}",
+        profile=profile,
+        started_at=now.isoformat(),
+        deployment=deployment,
+        flow_run=flow_run,
+    )
+
+
+def previous(store: Store, record: RunRecord) -> RunRecord | None:
+    """The last run before this one of the same deployment and profile that got as far as an artifact."""
+    found = [
+        r
+        for r in records(store)
+        if (r.deployment, r.profile) == (record.deployment, record.profile)
+        and r.started_at < record.started_at
+        and r.stages
+    ]
+    return found[-1] if found else None
 
 
 def records(store: Store) -> list[RunRecord]:

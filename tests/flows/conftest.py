@@ -85,7 +85,7 @@ class Recorded:
         """{stage: name of its task's state}"""
         from flows.ezhoi import ezhoi
 
-        self.state = ezhoi(settings=[*self.fake.settings, *settings], return_state=True, **options)
+        self.state = ezhoi(overrides=[*self.fake.settings, *settings], return_state=True, **options)
         self.id = str(self.state.state_details.flow_run_id)
         return {t["name"]: t["state_name"] for t in self.tasks()}
 

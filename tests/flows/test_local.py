@@ -65,7 +65,7 @@ def test_stop_spares_a_process_that_got_the_id_later() -> None:
 
 def test_the_state_file(tmp_path: Path) -> None:
     assert local.read(tmp_path) == Local()
-    state = Local(4211, Process(1, "2", "b"), None, "digest")
+    state = Local(4211, Process(1, "2", "b"), {"ezhoi-cpu": Process(3, "4", "b")}, "digest")
     local.write(tmp_path, state)
     assert local.read(tmp_path) == state
     for damaged in ("", "[]", '{"port": 1, "server": {"pid": 3}}'):
@@ -112,9 +112,9 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 def test_a_stale_state_file_stops_nothing(tmp_path: Path) -> None:
     child, process = started()
     stale = Process(process.pid, "earlier", process.boot)
-    local.write(tmp_path, Local(4211, stale, stale, "digest"))
+    local.write(tmp_path, Local(4211, stale, {"ezhoi-gpu": stale}, "digest"))
     assert local.down(tmp_path) == [] and process.alive()
-    assert local.read(tmp_path) == Local(4211, None, None, "digest"), "the port is remembered"
+    assert local.read(tmp_path) == Local(4211, None, {}, "digest"), "the port is remembered"
     child.kill()
     child.wait()
 
@@ -137,12 +137,13 @@ def test_prefect_yaml_declares_what_the_readme_names() -> None:
 
     tree = yaml.safe_load((local.ROOT / "prefect.yaml").read_text())
     declared = {d["name"]: d for d in tree["deployments"]}
-    assert set(declared) == {"full", "describe", "embed", "train", "utpl", "evaluate"} and "pull" not in tree
+    assert {"full", "world", "describe", "embed", "train", "utpl", "evaluate"} <= set(declared) and "pull" not in tree
     for found in declared.values():
-        assert found["work_pool"]["name"] == local.POOL and found["description"]
-        assert set(found["parameters"]["targets"]) <= set(StageName)
+        assert found["work_pool"]["name"] in local.POOLS and found["description"] and "ezhoi" in found["tags"]
+        named = found["parameters"].get("targets", []) + found["parameters"].get("reuse", [])
+        assert set(named) <= set(StageName)
     for name in ("full", "train", "utpl"):
-        assert declared[name]["concurrency_limit"] == {"limit": 1, "collision_strategy": "ENQUEUE"}
+        assert declared[name]["work_pool"]["name"] == "ezhoi-gpu", "a worker of that pool runs one training a GPU"
 
 
 @pytest.mark.slow
@@ -179,5 +180,5 @@ def test_up_launch_down(fake: Any, tmp_path: Path) -> None:
         assert "ended Failed" in failed and "does not exist" in failed and "Traceback" not in failed
     finally:
         stopped = ezhoi("down")
-    assert "worker, server" in stopped and "nothing was running" in ezhoi("down")
+    assert "ezhoi-gpu, ezhoi-cpu, server" in stopped and "nothing was running" in ezhoi("down")
     assert not state.api.healthy()

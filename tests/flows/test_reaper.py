@@ -18,7 +18,7 @@ from pipeline.errors import ServiceError
 RUN = """
 import sys
 from flows.ezhoi import ezhoi
-ezhoi(settings=sys.argv[1:], return_state=True)
+ezhoi(overrides=sys.argv[1:], return_state=True)
 """
 
 

@@ -1,0 +1,148 @@
+"""The deployments as a user meets them: declared, submitted, refused, run by a worker of a real server."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows import following, local
+from flows.api import Api
+from pipeline.errors import ServiceError
+from pipeline.runner import run
+from pipeline.store import runs
+from pipeline.store.store import Store
+
+pytestmark = pytest.mark.slow
+
+
+class Shell:
+    """`prefect ...` and a worker, against the test's server, with stand-in stages."""
+
+    def __init__(self, api: Api, fake: Any, folder: Path) -> None:
+        self.api, self.fake = api, fake
+        self.home = folder / "home"
+        base = local.environment(self.home, 0, fake.environment())
+        self.environment = base | {"PREFECT_API_URL": api.url}
+
+    def prefect(self, *words: str, code: int = 0) -> str:
+        command = [sys.executable, "-m", "prefect", *words]
+        done = subprocess.run(
+            command, env=self.environment, cwd=local.ROOT, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def work(self, pool: str) -> None:
+        """A worker that executes what is scheduled and ends."""
+        self.prefect("worker", "start", "--pool", pool, "--type", "process", "--run-once")
+
+    def overrides(self, *more: str) -> str:
+        return json.dumps([*self.fake.settings, *more])
+
+    def newest(self) -> following.RunState:
+        return following.look(self.api, following.newest_run(self.api))
+
+
+@pytest.fixture(scope="module")
+def deployed(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Api:
+    """`prefect deploy --all --no-prompt` on a fresh server, once its pools are there."""
+    for pool in local.POOLS:
+        api.post("/work_pools/", {"name": pool, "type": "process"})
+    environment = local.environment(tmp_path_factory.mktemp("deploy"), 0) | {"PREFECT_API_URL": api.url}
+    command = [sys.executable, "-m", "prefect", "deploy", "--all", "--no-prompt"]
+    done = subprocess.run(command, cwd=local.ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return api
+
+
+@pytest.fixture
+def shell(deployed: Api, fake: Any, tmp_path: Path) -> Shell:
+    return Shell(deployed, fake, tmp_path)
+
+
+def test_the_form_has_types_descriptions_and_choices(deployed: Api) -> None:
+    found = {d["name"]: d for d in deployed.post("/deployments/filter", {})}
+    assert {"full", "world", "describe", "embed", "train", "utpl", "evaluate"} <= set(found)
+    form = found["full"]["parameter_openapi_schema"]["properties"]
+    asked = {"profile", "setting", "seed", "overrides", "targets", "force", "reuse", "seen", "pins", "dry_run"}
+    assert set(form) == asked and all(field["description"] for field in form.values())
+    assert form["setting"]["enum"] == ["rf_uc", "nf_uc", "uo", "uv", "default", None]
+    assert form["dry_run"]["type"] == "boolean" and form["force"]["type"] == "array"
+    assert found["utpl"]["parameters"] == {"targets": ["utpl"], "reuse": ["seen"]}
+    assert "ezhoi" in found["utpl"]["tags"] and "never trains" in found["utpl"]["description"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"profile": "demmo"}, "'profile'.*'demmo' does not match"),
+        ({"setting": "uvv"}, "'setting'.*'uvv' is not one of"),
+        ({"seed": -1}, "'seed'.*-1 is less than the minimum of 0"),
+        ({"seed": "one"}, "'seed'.*'one' is not of type"),
+        ({"overrides": ["seen.epochs:3"]}, "'overrides.*'seen.epochs:3' does not match"),
+        ({"force": ["sene"]}, "'force.*'sene' is not one of"),
+        ({"seen": "not hex"}, "'seen'.*'not hex' does not match"),
+        ({"dry_run": "perhaps"}, "'dry_run'.*'perhaps' is not of type 'boolean'"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_when_submitted(deployed: Api, parameters: Any, message: str) -> None:
+    with pytest.raises(ServiceError, match=f"(?s){message}"):
+        following.trigger(deployed, deployment="full", parameters=parameters)
+
+
+def test_an_unknown_parameter_is_named(shell: Shell) -> None:
+    assert "sede" in shell.prefect("deployment", "run", "ezhoi/full", "-p", "sede=3", code=1)
+
+
+def test_run_full_from_the_shell(shell: Shell) -> None:
+    given = ["-p", "profile=demo", "-p", "setting=uv", "-p", f"overrides={shell.overrides()}"]
+    shell.prefect("deployment", "run", "ezhoi/full", *given)
+    shell.work("ezhoi-gpu")
+    last = shell.newest()
+    assert last.state == "Completed", last.message
+    seen = Store(shell.fake.root).find("seen")
+    assert seen.manifest.config["setting"] == "uv"
+    record = runs.records(Store(shell.fake.root))[-1]
+    assert record.deployment == "full" and record.flow_run == last.id
+    assert seen.manifest.made_by == {"run": record.id, "deployment": "full", "flow_run": last.id}
+
+
+def test_utpl_alone_says_which_checkpoint_it_uses_or_why_none_fits(shell: Shell) -> None:
+    ask = ["deployment", "run", "ezhoi/utpl", "-p"]
+    shell.prefect(*ask, f"overrides={shell.overrides()}")
+    shell.work("ezhoi-gpu")
+    refused = shell.newest()
+    assert refused.state == "Failed" and "no seen artifact" in refused.message and refused.tasks == ()
+
+    old = run(shell.fake.config("seen.epochs=3"), targets=("seen",))["seen"].artifact
+    new = run(shell.fake.config("seen.epochs=4"), targets=("seen",))["seen"].artifact
+    shell.fake.executed()
+    shell.prefect(*ask, f"overrides={shell.overrides()}")
+    shell.prefect(*ask, f"overrides={shell.overrides('utpl.steps=7')}", "-p", f"seen={old.fingerprint}")
+    shell.work("ezhoi-gpu")
+    assert "seen" not in shell.fake.executed()
+    made = {a.manifest.config["utpl"]["steps"]: a for a in Store(shell.fake.root).artifacts("utpl")}
+    used = {steps: a.manifest.inputs[0].fingerprint for steps, a in made.items()}
+    assert used == {400: new.fingerprint, 7: old.fingerprint}
+    found = following.look(shell.api, following.newest_run(shell.api))
+    assert {t.stage: t.state for t in found.tasks}["seen"] == "Reused"
+
+
+def test_a_dry_run_of_a_deployment_shows_the_plan(shell: Shell) -> None:
+    run(shell.fake.config())
+    shell.fake.executed()
+    shell.prefect(
+        "deployment", "run", "ezhoi/full", "-p", f"overrides={shell.overrides('utpl.steps=7')}", "-p", "dry_run=true"
+    )
+    shell.work("ezhoi-gpu")
+    last = shell.newest()
+    assert last.state == "Planned" and last.message.startswith("8 of 10 stages fresh; 2 would run: about 0")
+    assert shell.fake.executed() == [] and last.tasks == ()
+    chosen = {"flow_run_id": {"any_": [last.id]}, "key": {"any_": ["ezhoi-plan"]}}
+    page = shell.api.post("/artifacts/filter", {"artifacts": chosen})[0]["data"]
+    assert "| utpl | stale |" in page and "utpl.steps: 400 -> 7" in page
