@@ -1,4 +1,4 @@
-"""The GPUs of this machine, one stage at a time on each: a lock that dies with its holder, so no slot stays taken.
+"""The GPUs of this machine, one training at a time on each: a lock that dies with its holder, so no slot stays taken.
 
 A server-side limit counts slots and leaks them when a machine goes down; a lock on a file of the machine does not, and
 it says *which* GPU is free.
@@ -38,7 +38,7 @@ def gpus() -> tuple[str, ...]:
 
 @contextmanager
 def one_gpu(configured: str, *, found: Sequence[str] | None = None, folder: Path | None = None) -> Iterator[str]:
-    """Hold a GPU for one stage and give the torch device to use; 'cpu' at once where there is none to hold.
+    """Hold a GPU for one training and give the torch device to use; what was configured where there is none to hold.
 
     `configured` is the configuration's `device`: 'auto' takes the first free GPU and waits while all are taken,
     'cuda:N' waits for that one.
@@ -59,7 +59,7 @@ def one_gpu(configured: str, *, found: Sequence[str] | None = None, folder: Path
 
 
 def taken(*, found: Sequence[str] | None = None, folder: Path | None = None) -> dict[str, bool]:
-    """{torch device: whether a stage holds it now}"""
+    """{torch device: whether a training holds it now}"""
     place = folder or Path(tempfile.gettempdir()) / f"ezhoi-gpus-{os.getuid()}"
     answer = {}
     for i, name in enumerate(gpus() if found is None else found):
@@ -78,7 +78,7 @@ def _first_free(wanted: dict[str, str], folder: Path) -> tuple[str, int]:
             if handle is not None:
                 return device, handle
         if not said:
-            log.info("every GPU (%s) is at work for another stage; waiting for one", ", ".join(wanted))
+            log.info("every GPU (%s) is at work for another training; waiting for one", ", ".join(wanted))
             said = True
         time.sleep(POLL_SECONDS)
 

@@ -50,8 +50,8 @@ class Stage:
     files: tuple[str, ...] = ()
     """Config keys that hold the path of a file whose content enters the fingerprint (and whose path does not)."""
     says: str = ""
-    gpu: bool = False
-    """Computes on the GPU where there is one, and holds it alone meanwhile."""
+    trains: bool = False
+    """A training: holds a GPU alone where there is one."""
 
     def config_subset(self, config: Config) -> dict[str, object]:
         """What the stage reads of the configuration, as plain JSON; file paths are left out."""
@@ -105,7 +105,6 @@ STAGES: tuple[Stage, ...] = (
         files=("clip.weights",),
         inputs=(Input("descriptions", ("descriptions.parquet",)), Input("annotations", ("classes.parquet",))),
         says="CLIP embeddings of phrases, descriptions and object names",
-        gpu=True,
     ),
     Stage(
         name="image_embeddings",
@@ -114,7 +113,6 @@ STAGES: tuple[Stage, ...] = (
         files=("clip.weights",),
         inputs=(Input("annotations", ("images.parquet", "pixels-*")),),
         says="frozen CLIP image tokens",
-        gpu=True,
     ),
     Stage(
         name="disparities",
@@ -123,7 +121,6 @@ STAGES: tuple[Stage, ...] = (
         files=("clip.weights", "disparities.source"),
         inputs=(Input("text_embeddings"), Input("descriptions", ("descriptions.parquet",))),
         says="how each unseen class differs from its nearest seen class, embedded",
-        gpu=True,
     ),
     Stage(
         name="seen",
@@ -137,7 +134,7 @@ STAGES: tuple[Stage, ...] = (
             Input("text_embeddings", ("seen-*", "objects.parquet")),
         ),
         says="prompts, guidance, adapters and fusion trained on the seen classes",
-        gpu=True,
+        trains=True,
     ),
     Stage(
         name="pair_features",
@@ -152,7 +149,6 @@ STAGES: tuple[Stage, ...] = (
             Input("text_embeddings", ("objects.parquet",)),
         ),
         says="fused features of all pairs, train and test",
-        gpu=True,
     ),
     Stage(
         name="utpl",
@@ -166,7 +162,7 @@ STAGES: tuple[Stage, ...] = (
             Input("disparities", ("embeddings.parquet",)),
         ),
         says="unseen classes adapted from seen ones, text only",
-        gpu=True,
+        trains=True,
     ),
     Stage(
         name="evaluation",

@@ -101,11 +101,11 @@ def execute(
         artifact, _ = store.lookup(stage.name, need.fingerprint)
         if artifact is not None and not force:  # another process made it while we waited for the lock
             return Outcome(stage.name, artifact, hit=True)
-        with devices.one_gpu(config.device if stage.gpu else "cpu") as device:
+        with devices.one_gpu(config.device if stage.trains else "cpu") as device:
             started = time.perf_counter()
             work = Work(
                 stage=stage.name,
-                config=config.model_copy(update={"device": device}) if stage.gpu else config,
+                config=config.model_copy(update={"device": device}) if stage.trains else config,
                 inputs=inputs,
                 out=space.out,
                 scratch=space.scratch,

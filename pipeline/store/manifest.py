@@ -65,18 +65,15 @@ class Manifest(_Record):
     made_by: dict[str, str] = {}
     """The run that computed it: `run` (its record in the store), and `deployment` and `flow_run` if Prefect ran it."""
 
-    @property
-    def duration(self) -> float:
-        """Seconds it took, as far as they were measured."""
-        return sum(self.seconds.values()) if self.wall_seconds is None else self.wall_seconds
-
     def part_digest(self, patterns: Sequence[str]) -> str:
         """Digest of the files that match one of the patterns."""
         return digest.of_files((f.name, f.digest) for f in self.files if any(fnmatch(f.name, p) for p in patterns))
 
     @property
     def duration(self) -> float:
-        """Seconds the stage took: its wall time, or the sum of its kinds of work where they did not overlap."""
+        """Seconds the stage took: its wall time, or the sum of its kinds of work where that was not measured."""
+        if self.wall_seconds is not None:
+            return self.wall_seconds
         return self.seconds.get("wall", sum(self.seconds.values()))
 
     @property
