@@ -61,7 +61,11 @@ def model(config: Config, clip: clips.Clip) -> EzHoi:
         raise ConfigError(str(error)) from error
 
 
+def seed_of(*names: object) -> int:
+    """A seed that depends on the names alone, the same in every process: (seed, "seen", "epoch", 3)."""
+    return int.from_bytes(hashlib.blake2b(repr(names).encode(), digest_size=8).digest(), "big") >> 1
+
+
 def generator(*names: object) -> torch.Generator:
-    """A CPU generator seeded by the names alone, the same in every process: (seed, "seen", "epoch", 3)."""
-    seed = int.from_bytes(hashlib.blake2b(repr(names).encode(), digest_size=8).digest(), "big") >> 1
-    return torch.Generator().manual_seed(seed)
+    """A CPU generator seeded by the names alone (`seed_of`)."""
+    return torch.Generator().manual_seed(seed_of(*names))

@@ -124,7 +124,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="seen",
-        version=2,
+        version=3,
         reads=(*CLIP, "pairing", "model", "seen", "setting", "seed"),
         files=("clip.weights",),
         inputs=(

@@ -54,6 +54,10 @@ class Images:
         path = (self._root or Path()) / self._files[image_id]
         return read_rgb(path, what=f"image {image_id}", size=self.sizes[image_id])
 
+    def file(self, image_id: int) -> str:
+        """Its file name, as the annotations have it."""
+        return self._files[image_id]
+
     def squares(self, image_ids: Sequence[int], size: int) -> torch.Tensor:
         """Images squashed to size x size: uint8 (n, 3, size, size). Rendered ones, being small, are kept in memory."""
         found = []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from typing import Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from pipeline.sections.section import Section
 
@@ -21,7 +23,21 @@ class Focal(Section):
 
 
 class TrainRuntime(Section):
+    """How a training is computed, which changes nothing of what it makes but the last bits."""
+
     checkpoint_every: PositiveInt = Field(50, description="steps between checkpoints")
+    loaders: NonNegativeInt = Field(1, description="threads that make the coming batches; 0: none ahead")
+    deterministic: bool = Field(
+        False, description="only deterministic algorithms, on a GPU too (slower there; a CPU needs it not)"
+    )
+
+
+class SeenRuntime(TrainRuntime):
+    accumulate: PositiveInt = Field(1, description="passes that a process divides its share of a batch into")
+    processes: PositiveInt = Field(
+        1, description="processes that train together, one a GPU; more than 1 are started by `accelerate launch`"
+    )
+    apart: bool = Field(False, description="train in a process of its own, even if it is one")
 
 
 class Seen(Section):
@@ -29,14 +45,17 @@ class Seen(Section):
 
     epochs: PositiveInt = 12
     drop_after: PositiveInt = Field(10, description="epoch after which the learning rate is a tenth")
-    batch_size: PositiveInt = Field(16, description="images a step")
+    batch_size: PositiveInt = Field(16, description="images a step, of all processes together")
     optimiser: Optimiser = Optimiser()
     focal: Focal = Focal()
     relation_weight: float = Field(150.0, ge=0, description="alpha of the class-relation loss (Eq. 16)")
     relation_temperature: PositiveFloat = 0.1
     tau: PositiveFloat = Field(1.0, description="power of the detection prior in training")
     flip: bool = Field(True, description="mirror half of the images")
-    runtime: TrainRuntime = TrainRuntime()
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32", description="of the towers and adapters; weights, logits and losses are fp32 in any case"
+    )
+    runtime: SeenRuntime = SeenRuntime()
 
 
 class Utpl(Section):

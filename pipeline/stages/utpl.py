@@ -27,7 +27,9 @@ from pipeline.compute import frozen_clip, generator
 from pipeline.hico.vocabulary import hoi_classes
 from pipeline.text_side import Classes
 from pipeline.training import checkpoint
-from pipeline.training.loop import Losses, train
+from pipeline.training.history import Row
+from pipeline.training.loop import train
+from pipeline.training.task import Losses, Whole
 from pipeline.work import Work
 
 
@@ -38,17 +40,17 @@ def run(work: Work) -> dict[str, Any]:
     with work.clock("read"):
         task = UtplTask(work)
     metrics: dict[str, Any] = {"unseen": len(task.unseen.hois)}
-    history: list[dict[str, Any]] = []
+    history: list[Row] = []
     if task.unseen.hois:
         history = train(
             work=work,
             modules=task.module,
             steps=config.steps,
-            losses_at=task.losses,
+            task=Whole(task.losses),
             settings=config.optimiser,
             rate_at=lambda step: 1.0 - step / config.steps,
-            every=config.runtime.checkpoint_every,
-        )
+            runtime=config.runtime,
+        ).rows
         for name in ("align", "relation", "negative"):
             metrics |= {f"{name}_first": history[0][name], f"{name}_last": history[-1][name]}
     checkpoint.save_weights(work.out / "model.safetensors", task.module.state_dict())

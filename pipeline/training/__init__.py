@@ -1,1 +1,1 @@
-"""Training that survives a kill: the loop, its checkpoints, and the batches of the seen stage."""
+"""Training that survives a kill: the loop, its checkpoints and history, the batches of images, and several processes."""

@@ -1,10 +1,9 @@
-"""Training state on disk: one safetensors file, replaced atomically. Loading never executes code."""
+"""Training state on disk: one safetensors file with a JSON header, replaced atomically. Loading never executes code."""
 
 from __future__ import annotations
 
-import json
+import os
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,9 +15,11 @@ from pipeline.work import atomic
 
 
 def save_weights(path: Path, state: dict[str, Tensor], about: dict[str, str] | None = None) -> None:
-    """Tensors and a few strings."""
+    """Tensors and a few strings, on the disk when this returns."""
     with atomic(path) as temporary:
         save_file({k: v.detach().cpu().contiguous() for k, v in state.items()}, temporary, metadata=about)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -30,20 +31,18 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise DataError(f"{path}: cannot be read ({error})") from error
 
 
-def save(
-    path: Path, *, step: int, modules: nn.Module, optimiser: torch.optim.Optimizer, history: list[dict[str, Any]]
-) -> None:
-    """Weights, the optimiser's moments, the step they are at and the history so far."""
+def save(path: Path, *, step: int, modules: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    """Weights, the optimiser's moments, and the step that they are at."""
     state = {f"model.{name}": tensor for name, tensor in modules.state_dict().items()}
     for index, moments in optimiser.state_dict()["state"].items():
         state |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
-    save_weights(path, state, {"step": str(step), "history": json.dumps(history)})
+    save_weights(path, state, {"step": str(step)})
 
 
-def restore(path: Path, *, modules: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[int, list[dict[str, Any]]]:
-    """Put the state back; (0, []) if there is no checkpoint yet."""
+def restore(path: Path, *, modules: nn.Module, optimiser: torch.optim.Optimizer) -> int:
+    """Put the state back; the step to go on with, 0 if there is no checkpoint yet."""
     if not path.exists():
-        return 0, []
+        return 0
     tensors, about = load_weights(path)
     modules.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
     state: dict[int, dict[str, Tensor]] = {}
@@ -52,4 +51,4 @@ def restore(path: Path, *, modules: nn.Module, optimiser: torch.optim.Optimizer)
             _, index, name = key.split(".")
             state.setdefault(int(index), {})[name] = value
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-    return int(about["step"]), json.loads(about["history"])
+    return int(about["step"])

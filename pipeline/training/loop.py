@@ -1,68 +1,181 @@
-"""One training loop for both stages: AdamW, clipped gradients, a checkpoint every so many steps, finite losses only.
+"""One training loop for every stage that trains: AdamW, clipped gradients, checkpoints, finite losses only.
 
-A step is a pure function of (weights, optimiser state, step number): batches and augmentation are drawn from generators
-seeded by the step, never from a running stream. So a run that was killed and continued equals one that was not.
+A step is a pure function of (weights, optimiser state, step number): batches, augmentation and dropout are drawn from
+generators seeded by the step, never from a running stream. So a run that was killed and continued equals one that was
+not, bit by bit on a CPU.
+
+Several processes (accelerate) and gradient accumulation divide a step's batch into parts whose losses and gradients add
+up. What learns is small, some ten million numbers, so the gradients travel in one all-reduce of our own: it adds instead
+of averaging, and does not care which parts of the model a batch without pairs left untouched.
 """
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from pipeline.compute import device, seed_of
 from pipeline.errors import EzhoiError
-from pipeline.sections.training import Optimiser
+from pipeline.sections.training import Optimiser, TrainRuntime
 from pipeline.training import checkpoint
+from pipeline.training.ahead import ahead
+from pipeline.training.history import History
+from pipeline.training.task import Part, Task
 from pipeline.work import Work
 
-Losses = dict[str, Tensor]
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+log = logging.getLogger("ezhoi.training")
+B = TypeVar("B")
 
 
 def train(
     *,
     work: Work,
     modules: nn.Module,
+    task: Task[B],
     steps: int,
-    losses_at: Callable[[int], Losses],
     settings: Optimiser,
     rate_at: Callable[[int], float],
-    every: int,
-    name: str = "training.safetensors",
-) -> list[dict[str, Any]]:
-    """Minimise the sum of the losses over the modules' trainable parameters; the history has one row a step.
+    runtime: TrainRuntime,
+    accumulate: int = 1,
+) -> History:
+    """Minimise the sum of the task's losses over the modules' trainable parameters.
 
-    Continues from `<scratch>/<name>` if it is there. Raises EzhoiError, keeping the last checkpoint, if a loss is not finite.
+    Continues from `<scratch>/training.safetensors` if it is there; `<scratch>/history.jsonl` grows by a line a step.
+
+    Args:
+        rate_at: factor of the learning rate at a step.
+        accumulate: forward and backward passes a step in each process; the parts of a batch are smaller then.
+
+    Raises:
+        EzhoiError: a loss or gradient is not finite; it names the step's files, and the last checkpoint stays.
     """
-    path: Path = work.scratch / name
-    trainable = [p for p in modules.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(trainable, lr=settings.lr, weight_decay=settings.weight_decay)
-    start, history = checkpoint.restore(path, modules=modules, optimiser=optimiser)
-    for step in range(start, steps):
-        for group in optimiser.param_groups:
-            group["lr"] = settings.lr * rate_at(step)
-        with work.clock("compute"):
-            losses = losses_at(step)
-            total = torch.stack(list(losses.values())).sum()
-            value = float(total.detach())
-            if not math.isfinite(value):
-                parts = ", ".join(f"{k} = {float(v.detach()):.4g}" for k, v in losses.items())
-                raise EzhoiError(
-                    f"stage {work.stage}, step {step}: the loss is not finite ({parts}). Try a lower learning rate."
-                )
-            optimiser.zero_grad(set_to_none=True)
-            total.backward()
-            norm = nn.utils.clip_grad_norm_(trainable, settings.clip_norm)
-            optimiser.step()
-        history.append(
-            {"step": step, "loss": value, "gradient_norm": float(norm)}
-            | {k: float(v.detach()) for k, v in losses.items()}
-        )
-        if (step + 1) % every == 0 and step + 1 < steps:
-            with work.clock("write"):
-                checkpoint.save(path, step=step + 1, modules=modules, optimiser=optimiser, history=history)
-        work.progress(step + 1, steps, f"loss {value:.3f}")
+    from accelerate import Accelerator  # here, because only training needs it
+
+    crew = Accelerator(cpu=device(work.config).type == "cpu", mixed_precision="no")
+    trainer = Trainer(work, modules, task, settings, crew, accumulate)
+    path = work.scratch / "training.safetensors"
+    start = checkpoint.restore(path, modules=modules, optimiser=trainer.optimiser)
+    history = History(work.scratch / "history.jsonl" if crew.is_main_process else None, steps=start)
+    if crew.is_main_process:
+        log.info("stage %s: history in %s", work.stage, work.scratch / "history.jsonl")
+    with _deterministic(runtime.deterministic):
+        batches = ahead(trainer.load, range(start, steps), threads=runtime.loaders)
+        for step in range(start, steps):
+            row = trainer.step(step, batches, rate_at(step))
+            history.add(row)
+            if not crew.is_main_process:
+                continue
+            if (step + 1) % runtime.checkpoint_every == 0 and step + 1 < steps:
+                with work.clock("write"):
+                    history.sync()
+                    checkpoint.save(path, step=step + 1, modules=modules, optimiser=trainer.optimiser)
+            work.progress(step + 1, steps, f"loss {row['loss']:.3f}")
     return history
+
+
+class Trainer(Generic[B]):
+    """The optimiser, and one step of it."""
+
+    def __init__(
+        self, work: Work, modules: nn.Module, task: Task[B], settings: Optimiser, crew: Accelerator, accumulate: int
+    ) -> None:
+        self.work, self.task, self.settings, self.crew = work, task, settings, crew
+        self.trainable = [p for p in modules.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.AdamW(self.trainable, lr=settings.lr, weight_decay=settings.weight_decay)
+        count = crew.num_processes * accumulate
+        self.parts = [Part(crew.process_index * accumulate + i, count) for i in range(accumulate)]
+
+    def load(self, step: int) -> list[B]:
+        """The batches of this process at a step."""
+        return [self.task.load(step, part) for part in self.parts]
+
+    def step(self, step: int, batches: Iterator[list[B]], rate: float) -> dict[str, object]:
+        """One step of the optimiser; its row of the history."""
+        seconds: dict[str, float] = {}
+        with self._timed("data", seconds):
+            mine = next(batches)
+            positives = self._total([sum(map(self.task.positives, mine))])[0]
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.settings.lr * rate
+        self.optimiser.zero_grad(set_to_none=True)
+        parts: dict[str, float] = {}
+        for part, batch in zip(self.parts, mine, strict=True):
+            torch.manual_seed(seed_of(self.work.config.seed, self.work.stage, step, part.index))
+            with self._timed("forward", seconds):
+                losses = self.task.losses(batch, positives)
+                total = torch.stack(list(losses.values())).sum()
+                parts = {name: parts.get(name, 0.0) + float(loss.detach()) for name, loss in losses.items()}
+            with self._timed("backward", seconds):
+                total.backward()
+        with self._timed("backward", seconds):
+            self._add_gradients()
+            parts = dict(zip(parts, self._total(list(parts.values())), strict=True))
+            norm = float(nn.utils.clip_grad_norm_(self.trainable, self.settings.clip_norm))
+            value = sum(parts.values())
+            self._demand_finite(step, value, norm, parts)
+            self.optimiser.step()
+        numbers = {"step": step, "loss": value, **parts, "gradient_norm": norm, "lr": self.settings.lr * rate}
+        return numbers | {"seconds": {kind: round(spent, 6) for kind, spent in seconds.items()}}
+
+    @contextmanager
+    def _timed(self, kind: str, seconds: dict[str, float]) -> Iterator[None]:
+        start = time.perf_counter()
+        with self.work.clock(kind):
+            yield
+        seconds[kind] = seconds.get(kind, 0.0) + time.perf_counter() - start
+
+    def _total(self, values: list[float]) -> list[float]:
+        """Each value summed over the processes."""
+        if self.crew.num_processes == 1:
+            return values
+        mine = torch.tensor(values, dtype=torch.float64, device=self.crew.device)
+        return self.crew.reduce(mine, reduction="sum").tolist()
+
+    def _add_gradients(self) -> None:
+        """Sum the gradients of all processes. A parameter that no pair reached counts as reached with zero, anywhere."""
+        for parameter in self.trainable:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        if self.crew.num_processes == 1:
+            return
+        gradients = [p.grad for p in self.trainable if p.grad is not None]
+        flat: Tensor = self.crew.reduce(torch.cat([g.flatten() for g in gradients]), reduction="sum")
+        for gradient, total in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(total.view_as(gradient))
+
+    def _demand_finite(self, step: int, value: float, norm: float, parts: dict[str, float]) -> None:
+        if math.isfinite(value) and math.isfinite(norm):
+            return
+        what = "the loss" if not math.isfinite(value) else "the gradient"
+        shown = ", ".join(f"{name} = {part:.4g}" for name, part in parts.items())
+        files = self.task.files(step)
+        where = f" Files of the batch: {', '.join(files)}." if files else ""
+        raise EzhoiError(
+            f"stage {self.work.stage}, step {step}: {what} is not finite ({shown}). Try a lower learning rate.{where}"
+        )
+
+
+@contextmanager
+def _deterministic(wanted: bool) -> Iterator[None]:
+    """Only deterministic algorithms, also on a GPU; a CPU needs nothing for that."""
+    if not wanted:
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)

@@ -1,56 +1,199 @@
-"""The loop: a continued run equals an uninterrupted one, and a loss that is not finite stops it clearly."""
+"""The loop: a continued run equals an uninterrupted one, parts add up to the whole, and what is not finite stops it."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pipeline.config import load
-from pipeline.errors import EzhoiError
-from pipeline.sections.training import Optimiser
+from pipeline.errors import DataError, EzhoiError
+from pipeline.sections.training import Optimiser, TrainRuntime
+from pipeline.training.history import History
 from pipeline.training.loop import train
+from pipeline.training.task import Part, Whole
 from pipeline.work import Work
+
+STEPS = 40
 
 
 def work(folder: Path) -> Work:
     (folder / "scratch").mkdir(parents=True, exist_ok=True)
-    return Work(stage="seen", config=load(environment={}), inputs={}, out=folder, scratch=folder / "scratch")
+    config = load(environment={}, overrides=["device=cpu"])
+    return Work(stage="seen", config=config, inputs={}, out=folder, scratch=folder / "scratch")
 
 
-def fit(folder: Path, *, die_at: int | None = None, poison: bool = False) -> tuple[nn.Linear, list[dict[str, float]]]:
-    torch.manual_seed(0)
-    model = nn.Linear(4, 1)
+class Regression(nn.Module):
+    """A linear model behind dropout; half of the rows are `positive`, and a second layer sees only steps after 20."""
 
-    def losses(step: int) -> dict[str, torch.Tensor]:
-        if step == die_at:
-            raise KeyboardInterrupt
-        x = torch.randn(8, 4, generator=torch.Generator().manual_seed(step))
-        fault = (model(x)[:, 0] - x.sum(dim=1)).square().mean()
-        return {"square": fault * float("nan") if poison else fault}
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.late = nn.Linear(4, 1), nn.Linear(4, 1)
 
-    history = train(
+    def load(self, step: int, part: Part) -> tuple[int, Tensor]:
+        rows = torch.randn(12, 4, generator=torch.Generator().manual_seed(step))
+        return step, rows[part.of(range(12))]
+
+    def positives(self, batch: tuple[int, Tensor]) -> float:
+        return float((batch[1][:, 0] > 0).sum())
+
+    def losses(self, batch: tuple[int, Tensor], positives: float) -> dict[str, Tensor]:
+        step, x = batch
+        y = self.first(x) + (self.late(x) if step > 20 else 0)
+        return {"square": (y[:, 0] - x.sum(dim=1)).square().sum() / max(positives, 1)}
+
+    def files(self, step: int) -> list[str]:
+        return [f"image-{step}.png"]
+
+
+def fit(folder: Path, task: Regression, *, accumulate: int = 1, steps: int = STEPS, **runtime: int) -> History:
+    return train(
         work=work(folder),
-        modules=model,
-        steps=40,
-        losses_at=losses,
+        modules=task,
+        task=task,
+        steps=steps,
         settings=Optimiser(lr=0.05, clip_norm=10),
-        rate_at=lambda step: 1 - step / 40,
-        every=7,
+        rate_at=lambda step: 1 - step / STEPS,
+        runtime=TrainRuntime(checkpoint_every=7, **runtime),
+        accumulate=accumulate,
     )
-    return model, history
 
 
-def test_interrupted_equals_uninterrupted(tmp_path: Path) -> None:
-    whole, history = fit(tmp_path / "whole")
+class Killed(Regression):
+    """Dies at a step."""
+
+    def losses(self, batch: tuple[int, Tensor], positives: float) -> dict[str, Tensor]:
+        if batch[0] == 23:
+            raise KeyboardInterrupt
+        return super().losses(batch, positives)
+
+
+class Dropping(Regression):
+    """Random beyond its batch: dropout."""
+
+    def losses(self, batch: tuple[int, Tensor], positives: float) -> dict[str, Tensor]:
+        return super().losses((batch[0], nn.functional.dropout(batch[1], 0.3)), positives)
+
+
+class KilledDropping(Dropping, Killed):
+    pass
+
+
+@pytest.mark.parametrize(("kind", "killed"), [(Regression, Killed), (Dropping, KilledDropping)])
+@pytest.mark.parametrize("loaders", [0, 3])
+def test_interrupted_equals_uninterrupted(
+    tmp_path: Path, kind: type[Regression], killed: type[Regression], loaders: int
+) -> None:
+    whole = kind()
+    history = fit(tmp_path / "whole", whole, loaders=loaders)
     with pytest.raises(KeyboardInterrupt):
-        fit(tmp_path / "cut", die_at=23)
-    cut, continued = fit(tmp_path / "cut")
-    assert torch.equal(whole.weight, cut.weight)
-    assert history == continued
-    assert history[-1]["loss"] < 0.5 * history[0]["loss"]
+        fit(tmp_path / "cut", killed(), loaders=loaders)
+    assert len((tmp_path / "cut" / "scratch" / "history.jsonl").read_text().splitlines()) == 23
+    cut = kind()
+    continued = fit(tmp_path / "cut", cut, loaders=loaders)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, cut.state_dict()[name])
+    assert history.rows == continued.rows
+    assert [row["step"] for row in continued.rows] == list(range(STEPS))
+    assert history.rows[-1]["loss"] < 0.5 * history.rows[0]["loss"]
 
 
-def test_a_loss_that_is_not_finite_names_stage_step_and_part(tmp_path: Path) -> None:
-    with pytest.raises(EzhoiError, match=r"stage seen, step 0: the loss is not finite \(square = nan\)"):
-        fit(tmp_path, poison=True)
+@pytest.mark.parametrize("accumulate", [2, 5, 12])
+def test_parts_add_up_to_the_whole(tmp_path: Path, accumulate: int) -> None:
+    whole, parts = Regression(), Regression()
+    first = fit(tmp_path / "whole", whole)
+    second = fit(tmp_path / "parts", parts, accumulate=accumulate)
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(parts.state_dict()[name], value, rtol=1e-4, atol=1e-6)
+    assert [r["loss"] for r in second.rows] == pytest.approx([r["loss"] for r in first.rows], rel=1e-4)
+
+
+def test_deterministic_mode_changes_nothing_on_a_cpu_and_is_switched_off_again(tmp_path: Path) -> None:
+    plain, strict = Regression(), Regression()
+    fit(tmp_path / "plain", plain)
+    fit(tmp_path / "strict", strict, deterministic=True)
+    assert torch.equal(plain.first.weight, strict.first.weight)
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+class Poisoned(Regression):
+    """A loss, or only its gradient, is not finite at step 9."""
+
+    gradient_only = False
+
+    def losses(self, batch: tuple[int, Tensor], positives: float) -> dict[str, Tensor]:
+        losses = super().losses(batch, positives)
+        if batch[0] != 9:
+            return losses
+        if self.gradient_only:
+            return losses | {"root": (self.first.weight.sum() * 0).sqrt()}
+        return losses | {"other": self.first.weight.sum() * float("nan")}
+
+
+@pytest.mark.parametrize("gradient_only", [False, True])
+def test_what_is_not_finite_names_stage_step_part_and_files(tmp_path: Path, gradient_only: bool) -> None:
+    task = Poisoned()
+    task.gradient_only = gradient_only
+    what = "the gradient" if gradient_only else "the loss"
+    with pytest.raises(EzhoiError, match=rf"stage seen, step 9: {what} is not finite \(square = .*image-9\.png"):
+        fit(tmp_path, task)
+    assert all(p.isfinite().all() for p in task.parameters())
+    assert (tmp_path / "scratch" / "training.safetensors").exists()
+
+
+def test_the_history_can_be_read_while_it_grows(tmp_path: Path) -> None:
+    seen = []
+
+    def losses_at(step: int) -> dict[str, Tensor]:
+        path = tmp_path / "scratch" / "history.jsonl"
+        seen.append([json.loads(line)["step"] for line in path.read_text().splitlines()])
+        return {"square": model.weight.square().sum()}
+
+    model = nn.Linear(2, 2)
+    train(
+        work=work(tmp_path),
+        modules=model,
+        task=Whole(losses_at),
+        steps=3,
+        settings=Optimiser(),
+        rate_at=lambda step: 0.5,
+        runtime=TrainRuntime(),
+    )
+    assert seen == [[], [0], [0, 1]]
+
+
+def test_time_is_split_and_counted(tmp_path: Path) -> None:
+    history = fit(tmp_path, Regression())
+    speed = history.speed(per_step=12)
+    assert speed["images_per_second"] == pytest.approx(12 * speed["steps_per_second"], rel=1e-2)
+    shares = [speed[f"{kind}_percent"] for kind in ("data", "forward", "backward")]
+    assert all(share > 0 for share in shares) and sum(shares) == pytest.approx(100, abs=0.2)
+    assert "seconds" in history.steps[0] and "seconds" not in history.rows[0]
+
+
+def test_the_schedule_reaches_the_optimiser(tmp_path: Path) -> None:
+    rows = fit(tmp_path, Regression()).rows
+    assert [row["lr"] for row in rows[:2]] == pytest.approx([0.05, 0.05 * (1 - 1 / STEPS)])
+    model = Regression()
+    before = model.first.weight.clone()
+    train(
+        work=work(tmp_path / "still"),
+        modules=model,
+        task=model,
+        steps=3,
+        settings=Optimiser(),
+        rate_at=lambda step: 0.0,
+        runtime=TrainRuntime(),
+    )
+    assert torch.equal(model.first.weight, before)
+
+
+def test_a_history_that_lacks_steps_is_named(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path, Killed())
+    path = tmp_path / "scratch" / "history.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:4]))
+    with pytest.raises(DataError, match=r"history\.jsonl: has 4 steps, but the checkpoint beside it 21"):
+        fit(tmp_path, Regression())

@@ -1,0 +1,32 @@
+"""Loading ahead: the batches of the coming steps are made in threads while the current one is computed."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+B = TypeVar("B")
+
+
+def ahead(load: Callable[[int], B], steps: range, *, threads: int) -> Iterator[B]:
+    """`load(step)` of every step, in order; `threads` of them are being made while one is in use.
+
+    Threads are enough: decoding, resizing and arithmetic release Python's lock. With 0 threads each is made when it is
+    asked for. An error of `load` is raised where its step is due.
+    """
+    if not threads:
+        yield from map(load, steps)
+        return
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="ahead")
+    pending: deque[Future[B]] = deque()
+    try:
+        for step in steps:
+            pending.append(pool.submit(load, step))
+            if len(pending) > threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,116 @@
+"""Batches of training images: which images a step has, how they are seen in it, and what is true in them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.clip import Clip
+from models.instances import Instances
+from pipeline import classes
+from pipeline.classes import ClassTable
+from pipeline.compute import generator
+from pipeline.frozen_tokens import FrozenTokens
+from pipeline.hico.vocabulary import hoi_classes, verbs
+from pipeline.images import Images
+from pipeline.instances import Annotated, Detected
+from pipeline.training.task import Part
+from pipeline.work import Work
+
+
+@dataclass(frozen=True)
+class View:
+    """Some images as one step sees them: pixels uint8 (B, 3, S, S), their instances, and the annotated pairs among theirs.
+
+    `matches` are pair indices and hoi_ids (M,), (M,) of the pairs that overlap an annotated one.
+    """
+
+    pixels: Tensor
+    found: Instances
+    matches: tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A part of a step's batch, in host memory.
+
+    Args:
+        share: one over the number of parts that have images.
+        tokens: (B, 1 + D, d_a), what the frozen CLIP makes of the images (Eq. 3).
+        entries: (P, V), which verbs of a pair can be told: those that a seen class has with the pair's object.
+        truth: (E,), labels of the E entries that are True, in order.
+    """
+
+    share: float
+    view: View
+    tokens: Tensor
+    entries: Tensor
+    truth: Tensor
+
+
+class TrainingImages:
+    """The training split of the dataset, in batches. Labels of classes that are not `table.seen` do not exist here."""
+
+    def __init__(self, work: Work, clip: Clip, table: ClassTable) -> None:
+        annotations = work.inputs["annotations"]
+        self.config, self.size = work.config, clip.image_size
+        self._images = Images(annotations, split="train", root=work.config.data.root)
+        self._detected = Detected(
+            work.inputs["detections"].table("train.parquet"), sizes=self._images.sizes, pairing=work.config.pairing
+        )
+        pairs = annotations.table("pairs.parquet")
+        self._annotated = Annotated(pairs[pairs["split"] == "train"], sizes=self._images.sizes, hois=table.seen)
+        self._frozen = FrozenTokens(work.inputs["image_embeddings"], "train")
+        self.ids = sorted(self._frozen.ids)  # an unreadable image may have been skipped there
+        self._valid = torch.from_numpy(classes.valid_verbs(table.seen))
+        self._verb_of = torch.tensor([h.verb_id for h in hoi_classes()])
+        self._width = clip.joint_width
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return math.ceil(len(self.ids) / self.config.seen.batch_size)
+
+    def batch_ids(self, step: int) -> list[int]:
+        """Image ids of a step: every image once an epoch, in an order drawn for the epoch."""
+        size = self.config.seen.batch_size
+        epoch, position = divmod(step, self.steps_per_epoch)
+        order = torch.randperm(len(self.ids), generator=generator(self.config.seed, "seen", "order", epoch))
+        return [self.ids[i] for i in order[position * size : (position + 1) * size].tolist()]
+
+    def view(self, ids: list[int], step: int) -> View:
+        """The images as a step sees them. All augmentation is here: it moves pixels and boxes together.
+
+        What is drawn for an image depends on the seed, the step and the image alone, so it does not matter which process
+        makes it, nor when.
+        """
+        mirrored = [self._draw(step, i) < 0.5 for i in ids] if self.config.seen.flip else [False] * len(ids)
+        found = self._detected.batch(ids, mirrored)
+        pixels = self._images.squares(ids, self.size)
+        pixels = torch.stack([p.flip(-1) if m else p for p, m in zip(pixels, mirrored, strict=True)])
+        return View(pixels, found, self._annotated.matches(ids, found, mirrored))
+
+    def _draw(self, step: int, image_id: int) -> float:
+        return float(torch.rand((), generator=generator(self.config.seed, "seen", "view", step, image_id)))
+
+    def load(self, step: int, part: Part) -> Batch | None:
+        """A part of a step's batch; None if the batch is too small to give it an image."""
+        everything = self.batch_ids(step)
+        ids = part.of(everything)
+        if not ids:
+            return None
+        view = self.view(ids, step)
+        image, _, thing = view.found.pairs.unbind(dim=1)
+        entries = self._valid[view.found.labels[image, thing]]
+        labels = torch.zeros(len(view.found.pairs), len(verbs()))
+        pair, hoi = view.matches
+        labels[pair, self._verb_of[hoi]] = 1
+        share = 1 / min(part.count, len(everything))
+        # The frozen tokens of a mirrored image are those of the image: guidance attends to what is there, not to where.
+        return Batch(share, view, self._frozen.of(ids), entries, labels[entries])
+
+    def files(self, step: int) -> list[str]:
+        """File names of a step's images."""
+        return [self._images.file(i) for i in self.batch_ids(step)]

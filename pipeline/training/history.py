@@ -1,0 +1,91 @@
+"""The history of a training as JSON lines, one a step, readable while it runs (`tail -f history.jsonl`).
+
+{"step": 41, "loss": 1.93, "focal": 1.21, "relation": 0.72, "gradient_norm": 3.1, "lr": 0.001,
+ "seconds": {"data": 0.0, "forward": 0.07, "backward": 0.06}}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import DataError
+from pipeline.work import atomic
+
+Row = dict[str, Any]
+KINDS = ("data", "forward", "backward")
+"""Where a step's time goes: waiting for its batch; the losses; gradients and the optimiser's step."""
+
+
+class History:
+    """Rows of the steps so far, in memory and in a file.
+
+    Args:
+        path: the file, or None to keep rows in memory only.
+        steps: the steps that the checkpoint has; later lines, of steps that a kill undid, are dropped.
+
+    Raises:
+        DataError: the file lacks some of those steps.
+    """
+
+    def __init__(self, path: Path | None, *, steps: int = 0) -> None:
+        self._path = path
+        self.steps: list[Row] = []
+        if path is None:
+            return
+        if steps:
+            self.steps = _read(path, steps)
+        with atomic(path) as temporary:
+            temporary.write_text("".join(_line(row) for row in self.steps))
+
+    def add(self, row: Row) -> None:
+        """One more step; in the file when this returns."""
+        self.steps.append(row)
+        if self._path is not None:
+            with self._path.open("a") as file:
+                file.write(_line(row))
+
+    def sync(self) -> None:
+        """On the disk: call it before a checkpoint says that these steps are done."""
+        if self._path is not None:
+            with self._path.open("rb") as file:
+                os.fsync(file.fileno())
+
+    @property
+    def rows(self) -> list[Row]:
+        """The steps without their times, so that two equal trainings have equal rows."""
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in self.steps]
+
+    def speed(self, per_step: float | None = None) -> dict[str, float]:
+        """Steps (and items, `per_step` of them each) a second, and the shares of data, forward and backward, in percent.
+
+        The first steps fill caches; where there are enough others, they do not count.
+        """
+        rows = self.steps[5:] if len(self.steps) > 10 else self.steps
+        spent = {kind: sum(row["seconds"][kind] for row in rows) for kind in KINDS}
+        total = sum(spent.values())
+        if not total:
+            return {}
+        found = {"steps_per_second": round(len(rows) / total, 3)}
+        if per_step is not None:
+            found["images_per_second"] = round(per_step * len(rows) / total, 2)
+        return found | {f"{kind}_percent": round(100 * value / total, 1) for kind, value in spent.items()}
+
+
+def _line(row: Row) -> str:
+    return json.dumps(row) + "\n"
+
+
+def _read(path: Path, steps: int) -> list[Row]:
+    try:
+        rows = [json.loads(line) for line in path.read_text().splitlines()[:steps]]
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({error}). Delete its folder: the training starts anew.") from error
+    if len(rows) < steps:
+        raise DataError(
+            f"{path}: has {len(rows)} steps, but the checkpoint beside it {steps}. "
+            "Delete its folder: the training starts anew."
+        )
+    return rows

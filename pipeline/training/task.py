@@ -1,0 +1,70 @@
+"""What the loop trains: the data of a step and the losses on it, whole or in parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from torch import Tensor
+
+Losses = dict[str, Tensor]
+B = TypeVar("B")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of `count` shares of a step's batch: what one process computes in one forward and backward pass.
+
+    Processes and gradient accumulation divide a batch in the same way. The shares' losses add up, so neither changes
+    what a step is.
+    """
+
+    index: int = 0
+    count: int = 1
+
+    def of(self, items: Sequence[T]) -> list[T]:
+        """The share of some items; empty if there are too few."""
+        return list(items[self.index :: self.count])
+
+
+class Task(Protocol[B]):
+    """A training task. Everything that is random in it is drawn from generators seeded by the step."""
+
+    def load(self, step: int, part: Part) -> B:
+        """The part's data in host memory. Called in a thread ahead of its step, so a function of its arguments alone."""
+
+    def positives(self, batch: B) -> float:
+        """How many positive labels the part has."""
+
+    def losses(self, batch: B, positives: float) -> Losses:
+        """The part's share of each of the step's losses: summed over the parts, they are the step's.
+
+        Args:
+            positives: of the whole step.
+        """
+
+    def files(self, step: int) -> list[str]:
+        """Names of the files that the step reads, for messages."""
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A task without files whose steps are not divided: the losses at a step, and nothing to load."""
+
+    losses_at: Callable[[int], Losses]
+
+    def load(self, step: int, part: Part) -> int:
+        if part.count != 1:
+            raise ValueError("this task cannot be divided")
+        return step
+
+    def positives(self, batch: int) -> float:
+        return 1.0
+
+    def losses(self, batch: int, positives: float) -> Losses:
+        return self.losses_at(batch)
+
+    def files(self, step: int) -> list[str]:
+        return []
