@@ -1,6 +1,7 @@
 """How an unseen class differs from its nearest seen class, in words (the texts behind Eq. 4 and 5).
 
-From the lexicon: what differs in the two classes' entries. From a language model: its answer to a contrast prompt.
+From the lexicon: what differs in the two classes' entries. From a language model: its answer to a contrast prompt. From
+a file: what it says, for the pairs that it names.
 Where the user edited the description of one of the two, the lexicon's entries no longer say what the classes look like:
 then the disparity is made of those sentences of the unseen class's description that the seen class's does not have.
 """
@@ -17,16 +18,21 @@ import pyarrow as pa
 from pipeline import sentences
 from pipeline.config import Config
 from pipeline.errors import DataError
+from pipeline.given import texts
+from pipeline.given.texts import Given
 from pipeline.hico.vocabulary import hoi_classes
 from pipeline.lexicon import lexicon
 from pipeline.llm import columns
-from pipeline.llm.ask import Accepted, Progress, Question, ask_all
+from pipeline.llm.ask import Asked, Progress, Question, ask_all
 from pipeline.llm.journal import PUBLISHED, Journal, earlier_journals
-from pipeline.llm.judge import normalised
-from pipeline.llm.templates import Template, contrast_template
+from pipeline.llm.judge import judge, normalised
+from pipeline.llm.templates import Template
+from pipeline.llm.templates import template as find_template
 
 Pair = tuple[int, int]
 """(hoi_id of the unseen class, hoi_id of its nearest seen class)"""
+OWN = ("edit", "file")
+"""Sources of descriptions that the user wrote."""
 PAIR: dict[str, pa.DataType] = {"hoi_id": pa.int64(), "seen_hoi_id": pa.int64()}
 
 
@@ -65,25 +71,46 @@ def write(
         names = ", ".join(hoi_classes()[hoi_id].name for hoi_id in missing)
         raise DataError(f"descriptions.parquet: no description of {names}. Run the stage descriptions again.")
     by_model = config.disparities.source == columns.ANSWERS_SOURCE
-    template = contrast_template(config.disparities.template) if by_model else None
-    # A prompt that shows both descriptions knows an edited one; any other way does not.
+    template = find_template(config.disparities.template, "contrast", key="disparities.template") if by_model else None
+    given = from_file(config) if config.disparities.source == "file" else {}
+    # A prompt that shows both descriptions knows a user's own; neither another prompt nor the lexicon does.
     own = {
         pair
         for pair in pairs
         if not (template and template.shows_descriptions)
-        and any(described[hoi_id]["source"] == "edit" for hoi_id in pair)
+        and any(described[hoi_id]["source"] in OWN for hoi_id in pair)
+        and pair[0] not in given
     }
     asked = [pair for pair in pairs if pair not in own] if template else []
-    accepted: dict[Pair, Accepted] = {}
+    asked_for: dict[Pair, Asked] = {}
     if template:
-        accepted = _ask(asked, template, described, config, journal, progress, keep)
+        asked_for = _ask(asked, template, described, config, journal, progress, keep)
     if keep is not None:
         measures = [
-            {"hoi_id": pair[0], "seen_hoi_id": pair[1], **columns.measured(answer)} for pair, answer in accepted.items()
+            {"hoi_id": pair[0], "seen_hoi_id": pair[1], **columns.measured(answer)}
+            for pair, answer in asked_for.items()
         ]
         columns.write(keep / "provenance.parquet", measures, PAIR | columns.MEASURED)
-    texts = [_row(pair, config.disparities.template, described, accepted.get(pair), pair in own) for pair in pairs]
-    return columns.frame(texts, PAIR | columns.PRODUCED)
+    rows = []
+    for pair in pairs:
+        answer = asked_for.get(pair)
+        if answer is not None:
+            found = columns.produced(answer, sentences.split(answer.text))
+        elif pair[0] in given:
+            found = _given(pair, given)
+        elif pair in own:
+            found = _difference(pair, described)
+        else:
+            found = _from_lexicon(pair, config.disparities.template)
+        rows.append({"hoi_id": pair[0], "seen_hoi_id": pair[1], "verdict": judge(found["text"])} | found)
+    return columns.frame(rows, PAIR | columns.PRODUCED)
+
+
+def from_file(config: Config) -> dict[int, tuple[int, Given]]:
+    """{hoi_id of an unseen class: (hoi_id of its partner, the text)} of `disparities.file`."""
+    if config.disparities.file is None:
+        raise DataError("disparities.source is file: name one with --set disparities.file=PATH")
+    return texts.disparities(config.disparities.file)
 
 
 def difference(text: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
@@ -101,41 +128,55 @@ def _ask(
     path: Path,
     progress: Progress,
     keep: Path | None,
-) -> dict[Pair, Accepted]:
+) -> dict[Pair, Asked]:
     questions = []
     for unseen_id, seen_id in pairs:
         unseen, seen = hoi_classes()[unseen_id], hoi_classes()[seen_id]
         questions.append(
             Question(
                 name=f"{unseen.name} (unlike {seen.name})",
-                prompt=template.render(
-                    unseen, seen=seen, text=described[unseen_id]["text"], seen_text=described[seen_id]["text"]
+                rendered=template.render(
+                    unseen, other=seen, text=described[unseen_id]["text"], other_text=described[seen_id]["text"]
                 ),
-                object_name=unseen.object.replace("_", " "),
+                about=unseen,
+                compared=True,
             )
         )
     with Journal(path, earlier=earlier_journals(path.parent)) as answers:
-        accepted, _ = ask_all(questions, template=template, llm=config.llm, journal=answers, progress=progress)
+        found, _ = ask_all(
+            questions,
+            template=template,
+            llm=config.llm,
+            journal=answers,
+            progress=progress,
+            tolerated=config.disparities.tolerated,
+        )
         if keep is not None:
             answers.publish(keep / PUBLISHED)
-    return dict(zip(pairs, accepted, strict=True))
+    return dict(zip(pairs, found, strict=True))
 
 
-def _row(
-    pair: Pair, template: str, described: dict[int, dict[str, Any]], answer: Accepted | None, own: bool
-) -> dict[str, Any]:
-    unseen_id, seen_id = pair
-    ids = {"hoi_id": unseen_id, "seen_hoi_id": seen_id}
-    if answer is not None:
-        return ids | columns.produced(answer, sentences.split(answer.text))
-    if own:
-        parts = difference(described[unseen_id]["sentences"], described[seen_id]["sentences"])
-        return ids | {"text": " ".join(parts), "sentences": list(parts), "source": "edit"}
-    parts = lexicon.contrast(unseen_id, seen_id, template)
-    return ids | {
+def _given(pair: Pair, given: dict[int, tuple[int, Given]]) -> dict[str, Any]:
+    other, found = given[pair[0]]
+    if other != pair[1]:
+        raise ValueError(f"the file compares class {pair[0]} with class {other}, not with {pair[1]}")
+    parts = list(sentences.split(found.text))
+    return {"text": found.text, "sentences": parts, "source": "file", "origin": found.origin}
+
+
+def _difference(pair: Pair, described: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    unseen, seen = (described[hoi_id] for hoi_id in pair)
+    parts = difference(unseen["sentences"], seen["sentences"])
+    source = "edit" if "edit" in (unseen["source"], seen["source"]) else "file"
+    return {"text": " ".join(parts), "sentences": list(parts), "source": source}
+
+
+def _from_lexicon(pair: Pair, wording: str) -> dict[str, Any]:
+    parts = lexicon.contrast(*pair, wording)
+    return {
         "text": " ".join(parts),
         "sentences": list(parts),
         "source": "lexicon",
-        "template": template,
+        "template": wording,
         "template_version": lexicon.LEXICON_VERSION,
     }

@@ -14,6 +14,7 @@ from typing import Any
 from pipeline.config import Config
 from pipeline.errors import EzhoiError
 from pipeline.hico import folder
+from pipeline.llm import templates
 
 PACKAGED = {
     "tiny": Path(__file__).parent / "world" / "tiny_clip.safetensors",
@@ -54,8 +55,8 @@ class Stage:
     """A training: holds a GPU alone where there is one."""
 
     def config_subset(self, config: Config) -> dict[str, object]:
-        """What the stage reads of the configuration, as plain JSON; file paths are left out."""
-        files = self.source_files(config)
+        """What the stage reads of the configuration, as plain JSON; file paths are left out, names of templates not."""
+        files = {key for key, path in self.source_files(config).items() if path.parent != templates.FOLDER}
         return config.subset([key for key in self.reads if key not in files])
 
     def source_files(self, config: Config) -> dict[str, Path]:
@@ -67,6 +68,9 @@ class Stage:
                 value = getattr(value, part)
             if value in PACKAGED:
                 found[key] = PACKAGED[str(value)]
+            elif key.endswith("template"):
+                path = templates.path_of(str(value))
+                found |= {key: path} if path.is_file() else {}
             elif isinstance(value, Path) or (
                 isinstance(value, str) and value.endswith((".safetensors", ".pt", ".bin"))
             ):
@@ -92,9 +96,25 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="descriptions",
-        version=1,
-        reads=("descriptions.source", "descriptions.template", "llm"),
-        files=("descriptions.edits", "descriptions.source"),
+        version=2,
+        reads=(
+            "descriptions.source",
+            "descriptions.template",
+            "descriptions.missing",
+            "descriptions.pictures_per_class",
+            "descriptions.actions",
+            "descriptions.action_template",
+            "descriptions.tolerated",
+            "llm",
+        ),
+        files=(
+            "descriptions.source",
+            "descriptions.edits",
+            "descriptions.file",
+            "descriptions.pictures",
+            "descriptions.template",
+            "descriptions.action_template",
+        ),
         inputs=(Input("annotations", ("classes.parquet",)),),
         says="one visual description a class, with provenance",
     ),
@@ -116,9 +136,16 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="disparities",
-        version=1,
-        reads=("disparities.source", "disparities.template", "llm", "clip.architecture", "clip.weights"),
-        files=("clip.weights", "disparities.source"),
+        version=2,
+        reads=(
+            "disparities.source",
+            "disparities.template",
+            "disparities.tolerated",
+            "llm",
+            "clip.architecture",
+            "clip.weights",
+        ),
+        files=("clip.weights", "disparities.source", "disparities.template", "disparities.file"),
         inputs=(Input("text_embeddings"), Input("descriptions", ("descriptions.parquet",))),
         says="how each unseen class differs from its nearest seen class, embedded",
     ),

@@ -57,6 +57,17 @@ def describe(hoi_id: int) -> tuple[str, ...]:
     )
 
 
+def describe_verb(verb: str) -> tuple[str, ...]:
+    """Three sentences about a verb (HICO's word) whatever its object: posture, then hands and gaze, then contact."""
+    fields = entries.verbs()[verb].fields
+    filled = {name: text.format(the="the object", it="the object", its="its") for name, text in fields.items()}
+    return (
+        _sentence(f"the person {filled['body']}"),
+        _sentence(f"{filled['hands']}, and {filled['gaze']}"),
+        _sentence(f"{filled['contact']}, and the object is {filled['relation']}"),
+    )
+
+
 def contrast(unseen_id: int, seen_id: int, template: str) -> tuple[str, ...]:
     """One to four sentences that say how class `unseen_id` differs from class `seen_id`, said about the former.
 

@@ -1,4 +1,4 @@
-"""Columns of generated texts: what the text is and what produced it, apart from how that went on this machine.
+"""Columns of texts: what the text is and what produced it, apart from how that went on this machine.
 
 The first kind goes into the table that later stages read, so that its digest says whether a text changed. The second
 kind (latencies, token counts, tries, times) is kept beside it.
@@ -14,27 +14,37 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.llm.ask import Accepted
+from pipeline.llm.ask import Asked
 
 PRODUCED: dict[str, pa.DataType] = {
     "text": pa.string(),
     "sentences": pa.list_(pa.string()),
     "source": pa.string(),
+    "origin": pa.string(),
+    "verdict": pa.string(),
     "template": pa.string(),
     "template_version": pa.int64(),
     "model": pa.string(),
+    "revision": pa.string(),
+    "system": pa.string(),
     "prompt": pa.string(),
+    "pictures": pa.list_(pa.string()),
     "temperature": pa.float64(),
     "top_p": pa.float64(),
     "max_tokens": pa.int64(),
     "seed": pa.int64(),
     "finish_reason": pa.string(),
 }
-"""Columns of every text, whatever its source; those of a prompt are null where there was none."""
+"""Columns of every text, whatever its source (lexicon, llm, file, edit).
+
+`origin` is the file and place of a text that was given, `verdict` the quality gate's; those of a prompt are null where
+there was none; `pictures` are digests.
+"""
 
 MEASURED: dict[str, pa.DataType] = {
     "model_root": pa.string(),
     "server": pa.string(),
+    "answered_by": pa.string(),
     "attempts": pa.int64(),
     "tries": pa.int64(),
     "prompt_tokens": pa.int64(),
@@ -48,38 +58,43 @@ MEASURED: dict[str, pa.DataType] = {
 ANSWERS_SOURCE = "llm"
 
 
-def produced(accepted: Accepted, sentences: Sequence[str]) -> dict[str, Any]:
+def produced(asked: Asked, sentences: Sequence[str]) -> dict[str, Any]:
     """The columns `PRODUCED` of a language model's text."""
-    request = accepted.request
+    request = asked.request
     return {
-        "text": accepted.text,
+        "text": asked.text,
         "sentences": list(sentences),
         "source": ANSWERS_SOURCE,
+        "verdict": asked.verdict,
         "template": request.template,
         "template_version": request.template_version,
         "model": request.model,
+        "revision": request.revision,
+        "system": request.system or None,
         "prompt": request.prompt,
+        "pictures": list(request.pictures),
         "temperature": request.temperature,
         "top_p": request.top_p,
         "max_tokens": request.max_tokens,
         "seed": request.seed,
-        "finish_reason": accepted.answer.finish_reason,
+        "finish_reason": asked.answer.finish_reason,
     }
 
 
-def measured(accepted: Accepted) -> dict[str, Any]:
+def measured(asked: Asked) -> dict[str, Any]:
     """The columns `MEASURED` of a language model's text."""
-    answer = accepted.answer
+    answer = asked.answer
     return {
-        "model_root": accepted.request.root,
+        "model_root": asked.request.root,
         "server": answer.server,
-        "attempts": accepted.attempts,
+        "answered_by": answer.answered_by,
+        "attempts": asked.attempts,
         "tries": answer.tries,
         "prompt_tokens": answer.prompt_tokens,
         "completion_tokens": answer.completion_tokens,
         "latency_s": answer.latency_s,
         "asked_at": answer.asked_at,
-        "request": accepted.request.key,
+        "request": asked.request.key,
     }
 
 

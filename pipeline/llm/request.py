@@ -17,14 +17,23 @@ class Request:
 
     model: str
     root: str | None
-    """What the server says the model was loaded from (a repository, revision or folder), if it says so."""
+    """What the server says the model was loaded from (a repository or a folder), if it says so."""
+    revision: str | None
+    """Revision of the weights, if the server says so."""
     template: str
     template_version: int
+    system: str
     prompt: str
+    pictures: tuple[str, ...]
+    """Digests of the pictures that are shown."""
     temperature: float
     top_p: float
     max_tokens: int
     seed: int
+    system_role: bool
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pictures", tuple(self.pictures))  # a journal has it as a list
 
     @property
     def key(self) -> str:
@@ -46,3 +55,5 @@ class Answer:
     """UTC, ISO 8601."""
     server: str | None = None
     """Version of the server software, if it tells."""
+    answered_by: str | None = None
+    """The model that the answer itself names: a server may resolve a name to a dated one."""

@@ -1,94 +1,201 @@
-"""Stage `descriptions`: one visual description a class, with its provenance.
+"""Stage `descriptions`: one visual description a class, with its provenance and the quality gate's verdict.
 
-    descriptions.parquet    hoi_id, name, text, sentences and what produced them: all that later stages read
+    descriptions.parquet    hoi_id, name, text, sentences, verdict and what produced them: all that later stages read
+    actions.parquet         the same for each verb of the classes: verb_id, name, ...; where descriptions.actions is set
     provenance.parquet      hoi_id, model_root, attempts, token counts, latency_s ...: how it went, language models only
     answers.jsonl           every answer used, accepted or not, with its full request: language models only
 
-Texts come from the project's lexicon or from a language model; `descriptions.edits` replaces single ones. Resumes at
-the single request, and takes answers that another run of this store has to the very same request.
+Texts come from the project's lexicon, from a language model or from a user's file; `descriptions.edits` replaces single
+ones. Resumes at the single request, and takes answers that another run of this store has to the very same request.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline import edits, sentences
-from pipeline.hico.vocabulary import HoiClass, hoi_classes
+from pipeline.errors import DataError
+from pipeline.given import texts
+from pipeline.hico.vocabulary import NO_INTERACTION, HoiClass, hoi_classes
 from pipeline.lexicon import lexicon
-from pipeline.llm import columns, journal
-from pipeline.llm.ask import Accepted, Question, Tally, ask_all
-from pipeline.llm.templates import describe_template
+from pipeline.llm import columns, journal, pictures
+from pipeline.llm.ask import Asked, Question, Tally, ask_all
+from pipeline.llm.judge import PASSED, Owners, judge
+from pipeline.llm.templates import template
 from pipeline.work import Work
 
 log = logging.getLogger("ezhoi.descriptions")
 
 NAMED: dict[str, pa.DataType] = {"hoi_id": pa.int64(), "name": pa.string()}
+VERB: dict[str, pa.DataType] = {"verb_id": pa.int64(), "name": pa.string()}
 
 
 def run(work: Work) -> dict[str, Any]:
-    """Write the tables; metrics are counts."""
+    """Write the tables; metrics are counts, and the classes whose texts fail the gate.
+
+    Raises DataError if more than `descriptions.tolerated` of the texts of a model or a file fail the gate. What somebody
+    wrote by hand is theirs to judge: of an edit the verdict is only noted.
+    """
+    settings = work.config.descriptions
     with work.clock("read"):
         table = work.inputs["annotations"].table("classes.parquet", ["hoi_id"])
         classes = [hoi_classes()[hoi_id] for hoi_id in sorted(table["hoi_id"].tolist())]
-        path = work.config.descriptions.edits
-        edited = edits.read(path) if path is not None else {}
-    unused = edited.keys() - {hoi.hoi_id for hoi in classes}
-    if unused:
-        names = ", ".join(hoi_classes()[hoi_id].name for hoi_id in sorted(unused))
-        log.warning("%s: this dataset does not have the classes %s; their texts are not used", path, names)
-    wanted = [hoi for hoi in classes if hoi.hoi_id not in edited]
-    accepted: dict[int, Accepted] = {}
+        own = _own(work, classes)
+    rest = [hoi for hoi in classes if hoi.hoi_id not in own]
+    asked: dict[int, Asked] = {}
+    verbs: dict[int, Asked] = {}
     tally = Tally()
     with work.clock("compute"):
-        if work.config.descriptions.source == "llm":
-            accepted, tally = _ask(work, wanted)
-    rows = [_row(hoi, edited.get(hoi.hoi_id), accepted.get(hoi.hoi_id)) for hoi in classes]
+        if settings.source == "llm" or (settings.source == "file" and settings.missing == "llm"):
+            asked, verbs, tally = _ask(work, rest, _verbs(classes) if settings.actions else [])
+    rows = [_row(hoi, own.get(hoi.hoi_id), asked.get(hoi.hoi_id)) for hoi in classes]
+    _judge(rows)
+    failing = {str(row["name"]): str(row["verdict"]) for row in rows if row["verdict"] != PASSED}
+    _tolerate({row["name"]: row["verdict"] for row in rows if row["source"] == "file"}, settings.tolerated)
     with work.clock("write"):
         columns.write(work.out / "descriptions.parquet", rows, NAMED | columns.PRODUCED)
-        measures = [{"hoi_id": hoi_id, **columns.measured(answer)} for hoi_id, answer in sorted(accepted.items())]
+        if settings.actions:
+            actions = [_action(hoi, verbs.get(hoi.verb_id)) for hoi in _verbs(classes)]
+            columns.write(work.out / "actions.parquet", actions, VERB | columns.PRODUCED)
+        measures = [{"hoi_id": hoi_id, **columns.measured(answer)} for hoi_id, answer in sorted(asked.items())]
         columns.write(work.out / "provenance.parquet", measures, {"hoi_id": pa.int64()} | columns.MEASURED)
     work.progress(len(rows), len(rows), "described")
     return {
         "classes": len(rows),
         "mean_words": round(sum(len(row["text"].split()) for row in rows) / max(len(rows), 1), 2),
-        "edited": len(edited) - len(unused),
+        "sources": {name: sum(row["source"] == name for row in rows) for name in sorted({r["source"] for r in rows})},
+        "edited": sum(row["source"] == "edit" for row in rows),
         "requests": tally.requests,
         "reused": tally.reused,
         "rejected": tally.rejected,
+        "failing": failing,
     }
 
 
-def _ask(work: Work, classes: Sequence[HoiClass]) -> tuple[dict[int, Accepted], Tally]:
-    """The language model's texts by hoi_id; its answers are published with the artifact."""
-    template = describe_template(work.config.descriptions.template)
+def _own(work: Work, classes: Sequence[HoiClass]) -> dict[int, tuple[str, texts.Given]]:
+    """The user's texts for these classes, with their source: edits come before those of a file.
+
+    Raises DataError if a class has none in the file and nothing was said about where else to take it.
+    """
+    settings = work.config.descriptions
+    known = {hoi.hoi_id: hoi.name for hoi in classes}
+    edited = edits.read(settings.edits) if settings.edits is not None else {}
+    own = {h: ("edit", texts.Given(text, settings.edits.name)) for h, text in edited.items() if settings.edits}
+    if settings.source == "file":
+        if settings.file is None:
+            raise DataError("descriptions.source is file: name one with --set descriptions.file=PATH")
+        own = {h: ("file", text) for h, text in texts.descriptions(settings.file).items()} | own
+        missing = [name for h, name in known.items() if h not in own]
+        if missing and settings.missing == "error":
+            raise DataError(
+                f"descriptions.file = {settings.file}: no text for {len(missing)} of {len(classes)} classes: "
+                f"{', '.join(missing[:8])}{' ...' if len(missing) > 8 else ''}. Add them, or say where they come from "
+                "with --set descriptions.missing=lexicon (or llm); their rows will tell."
+            )
+    if unused := [hoi_classes()[h].name for h in sorted(own.keys() - known.keys())]:
+        some = ", ".join(unused[:5]) + (" ..." if len(unused) > 5 else "")
+        log.warning("this dataset does not have %d of the classes that texts are given for: %s", len(unused), some)
+    return {h: found for h, found in own.items() if h in known}
+
+
+def _ask(
+    work: Work, classes: Sequence[HoiClass], verbs: Sequence[HoiClass]
+) -> tuple[dict[int, Asked], dict[int, Asked], Tally]:
+    """The language model's texts by hoi_id and by verb_id; its answers are published with the artifact."""
+    settings, llm = work.config.descriptions, work.config.llm
+    wording = template(settings.template, "describe", key="descriptions.template")
+    shown = pictures.read(settings.pictures, most=settings.pictures_per_class) if settings.pictures is not None else {}
     questions = [
-        Question(name=hoi.name, prompt=template.render(hoi), object_name=hoi.object.replace("_", " "))
+        Question(name=hoi.name, rendered=wording.render(hoi), about=hoi, pictures=shown.get(hoi.hoi_id, ()))
         for hoi in classes
     ]
-    earlier = journal.earlier_journals(work.scratch)
-    with journal.Journal(work.scratch / journal.WORKING, earlier=earlier) as answers:
-        accepted, tally = ask_all(
-            questions, template=template, llm=work.config.llm, journal=answers, progress=work.progress
+    with journal.Journal(work.scratch / journal.WORKING, earlier=journal.earlier_journals(work.scratch)) as answers:
+        found, tally = ask_all(
+            questions,
+            template=wording,
+            llm=llm,
+            journal=answers,
+            progress=work.progress,
+            tolerated=settings.tolerated,
         )
+        by_verb: list[Asked] = []
+        if verbs:
+            wording = template(settings.action_template, "action", key="descriptions.action_template")
+            questions = [Question(name=hoi.verb, rendered=wording.render_verb(hoi.verb, hoi.verb_ing)) for hoi in verbs]
+            by_verb, more = ask_all(
+                questions,
+                template=wording,
+                llm=llm,
+                journal=answers,
+                progress=work.progress,
+                tolerated=settings.tolerated,
+            )
+            tally.requests, tally.reused = tally.requests + more.requests, tally.reused + more.reused
+            tally.rejected += more.rejected
         answers.publish(work.out / journal.PUBLISHED)
-    return {hoi.hoi_id: answer for hoi, answer in zip(classes, accepted, strict=True)}, tally
+    return (
+        {hoi.hoi_id: asked for hoi, asked in zip(classes, found, strict=True)},
+        {hoi.verb_id: asked for hoi, asked in zip(verbs, by_verb, strict=False)},
+        tally,
+    )
 
 
-def _row(hoi: HoiClass, edit: str | None, answer: Accepted | None) -> dict[str, Any]:
+def _row(hoi: HoiClass, own: tuple[str, texts.Given] | None, asked: Asked | None) -> dict[str, Any]:
     named = {"hoi_id": hoi.hoi_id, "name": hoi.name}
-    if edit is not None:
-        return named | {"text": edit, "sentences": list(sentences.split(edit)), "source": "edit"}
-    if answer is not None:
-        return named | columns.produced(answer, sentences.split(answer.text))
-    parts = lexicon.describe(hoi.hoi_id)
-    return named | {
+    if own is not None:
+        source, given = own
+        parts = list(sentences.split(given.text))
+        return named | {"text": given.text, "sentences": parts, "source": source, "origin": given.origin}
+    if asked is not None:
+        return named | columns.produced(asked, sentences.split(asked.text))
+    return named | _from_lexicon(lexicon.describe(hoi.hoi_id))
+
+
+def _action(hoi: HoiClass, asked: Asked | None) -> dict[str, Any]:
+    named = {"verb_id": hoi.verb_id, "name": hoi.verb}
+    if asked is not None:
+        return named | columns.produced(asked, sentences.split(asked.text))
+    found = _from_lexicon(lexicon.describe_verb(hoi.verb))
+    return named | found | {"verdict": judge(found["text"])}
+
+
+def _from_lexicon(parts: Sequence[str]) -> dict[str, Any]:
+    return {
         "text": " ".join(parts),
         "sentences": list(parts),
         "source": "lexicon",
         "template": lexicon.DESCRIBE,
         "template_version": lexicon.LEXICON_VERSION,
     }
+
+
+def _verbs(classes: Sequence[HoiClass]) -> list[HoiClass]:
+    """A class for each verb that these classes have, in order of verb_id."""
+    found = {hoi.verb_id: hoi for hoi in classes if hoi.verb != NO_INTERACTION}
+    return [found[verb_id] for verb_id in sorted(found)]
+
+
+def _judge(rows: Sequence[dict[str, Any]]) -> None:
+    """Give a verdict to the texts that were not asked for."""
+    owners = Owners()
+    for row in sorted(rows, key=lambda row: "verdict" not in row):  # answers first: they were judged among themselves
+        hoi = hoi_classes()[row["hoi_id"]]
+        owner = owners.duplicate_of(hoi.name, row["text"], hoi.object)
+        if "verdict" not in row:
+            verdict = judge(row["text"], about=hoi)
+            row["verdict"] = f"duplicate of {owner!r}" if verdict == PASSED and owner is not None else verdict
+
+
+def _tolerate(verdicts: Mapping[str, str], tolerated: float) -> None:
+    """DataError if too many of a file's texts fail the gate; the others were judged when they were asked for."""
+    failing = {name: verdict for name, verdict in verdicts.items() if verdict != PASSED}
+    if len(failing) > tolerated * len(verdicts):
+        lines = "\n".join(f"  {name}: {verdict}" for name, verdict in failing.items())
+        raise DataError(
+            f"{len(failing)} of {len(verdicts)} given descriptions fail the quality gate (tolerated: {tolerated:.0%}):\n"
+            f"{lines}\nMend them in your file or with `ezhoi describe edit CLASS`, or raise descriptions.tolerated."
+        )

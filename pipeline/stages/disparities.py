@@ -4,11 +4,13 @@
     embeddings.parquet     hoi_id, seen_hoi_id, sentences (m, d_a)
     provenance.parquet     what was measured of each request; with a language model also its answers
 
-The nearest seen class has the most similar description embedding. Resumes at the single request.
+The nearest seen class has the most similar description embedding (Eq. 4); a file of disparities chooses its own pairs.
+Resumes at the single request.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,8 @@ import torch
 from models.phrases import nearest
 from pipeline import arrays, disparity_texts
 from pipeline.compute import frozen_clip
+from pipeline.errors import DataError
+from pipeline.hico.vocabulary import hoi_classes
 from pipeline.work import Work
 
 
@@ -33,7 +37,10 @@ def run(work: Work) -> dict[str, Any]:
     similarity = np.zeros(0, np.float32)
     if hois:
         mine, others = torch.tensor(unseen["pooled"]), torch.tensor(seen["pooled"])
-        position = nearest(mine, others)
+        if work.config.disparities.source == "file":
+            position = _chosen(work, hois, [int(h) for h in seen["hoi_id"]])
+        else:
+            position = nearest(mine, others)
         partners = [int(seen["hoi_id"][i]) for i in position.tolist()]
         similarity = (mine * others[position]).sum(dim=1).numpy()
     texts = disparity_texts.write(
@@ -51,5 +58,28 @@ def run(work: Work) -> dict[str, Any]:
         rows = [clip.embed_texts(s)[0].cpu().numpy() for s in sentences]
     with work.clock("write"):
         arrays.write(work.out / "embeddings.parquet", {"hoi_id": hois, "seen_hoi_id": partners, "sentences": rows})
-    mean = float(similarity.mean()) if hois else None
-    return {"unseen": len(hois), "sentences": sum(map(len, sentences)), "mean_similarity": mean}
+    if not hois:
+        return {"unseen": 0, "sentences": 0}
+    far = int(similarity.argmin())
+    return {
+        "unseen": len(hois),
+        "sentences": sum(map(len, sentences)),
+        "mean_similarity": float(similarity.mean()),
+        "least_similarity": float(similarity[far]),
+        "least_similar": f"{hoi_classes()[hois[far]].name} and {hoi_classes()[partners[far]].name}",
+    }
+
+
+def _chosen(work: Work, hois: Sequence[int], seen: Sequence[int]) -> torch.Tensor:
+    """Positions among the seen classes of the partners that the file names; DataError where it cannot be followed."""
+    file, given = work.config.disparities.file, disparity_texts.from_file(work.config)
+    missing = [hoi_classes()[h].name for h in hois if h not in given]
+    if missing:
+        raise DataError(f"disparities.file = {file}: no text for the unseen classes {', '.join(missing)}")
+    strange = [hoi_classes()[h].name for h in hois if given[h][0] not in seen]
+    if strange:
+        raise DataError(
+            f"disparities.file = {file}: compares {', '.join(strange)} with classes that are not seen classes of this "
+            f"dataset in the setting {work.config.setting}"
+        )
+    return torch.tensor([seen.index(given[h][0]) for h in hois])

@@ -34,7 +34,7 @@ def test_the_second_run_executes_nothing(fake: Any) -> None:
         ("evaluation.tau=1.0", ["evaluation"]),
         ("utpl.steps=3", ["utpl", "evaluation"]),
         ("seen.epochs=3", ["seen", "pair_features", "utpl", "evaluation"]),
-        ("descriptions.template=describe-v2", ["descriptions"]),  # equal length: equal content, so nothing follows
+        ("descriptions.template=describe-v1", ["descriptions"]),  # equal length: equal content, so nothing follows
         ("device=cpu", []),
         ("utpl.runtime.checkpoint_every=7", []),
         ("llm.runtime.concurrency=7", []),

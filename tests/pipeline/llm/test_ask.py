@@ -9,14 +9,15 @@ import pytest
 from pipeline.config import load
 from pipeline.errors import DataError, ServiceError
 from pipeline.hico.vocabulary import find
-from pipeline.llm.ask import Accepted, Question, Tally, ask_all
-from pipeline.llm.client import LONGEST_RETRY_AFTER, _may_pass
+from pipeline.llm import pictures
+from pipeline.llm.ask import Asked, Question, Tally, ask_all
 from pipeline.llm.journal import Journal
-from pipeline.llm.templates import describe_template
+from pipeline.llm.templates import template
+from pipeline.llm.troubles import LONGEST_WAIT, may_pass
 from pipeline.sections.language import Llm
 
 NAMES = ("ride horse", "hug dog", "kick sports_ball", "eat pizza", "wear skis", "no_interaction cat")
-TEMPLATE = describe_template("describe-v1")
+TEMPLATE = template("describe-v1", "describe", key="descriptions.template")
 
 
 def configured(server, *overrides: str) -> Llm:
@@ -24,14 +25,12 @@ def configured(server, *overrides: str) -> Llm:
     return load(overrides=[*settings, *overrides], environment={}).llm
 
 
-def ask(llm: Llm, path: Path, names=NAMES) -> tuple[list[Accepted], Tally]:
-    questions = []
-    for name in names:
-        hoi = find(name)
-        word = hoi.object.replace("_", " ")
-        questions.append(Question(name=hoi.name, prompt=TEMPLATE.render(hoi), object_name=word))
+def ask(llm: Llm, path: Path, names=NAMES, tolerated: float = 0.0) -> tuple[list[Asked], Tally]:
+    questions = [Question(name=name, rendered=TEMPLATE.render(find(name)), about=find(name)) for name in names]
     with Journal(path) as journal:
-        return ask_all(questions, template=TEMPLATE, llm=llm, journal=journal, progress=lambda *_: None)
+        return ask_all(
+            questions, template=TEMPLATE, llm=llm, journal=journal, progress=lambda *_: None, tolerated=tolerated
+        )
 
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
@@ -49,7 +48,7 @@ def test_answers_come_in_order_with_provenance(language_server, tmp_path: Path) 
     assert first.answer.prompt_tokens == len(first.request.prompt.split()) and first.answer.completion_tokens > 5
     assert first.answer.latency_s > 0 and first.answer.asked_at.startswith("20")
     body = language_server.requests[0]
-    assert (body["temperature"], body["top_p"], body["max_tokens"], body["seed"]) == (0.2, 0.9, 160, 0)
+    assert (body["temperature"], body["top_p"], body["max_tokens"], body["seed"]) == (0.2, 0.9, 200, 0)
 
 
 def test_requests_are_in_flight_together_up_to_the_limit(language_server, tmp_path: Path) -> None:
@@ -58,12 +57,12 @@ def test_requests_are_in_flight_together_up_to_the_limit(language_server, tmp_pa
     assert language_server.most_in_flight == 3
 
 
-@pytest.mark.parametrize("fault", ["429", "500", "503", "drop", "half", "garbage", "no choices"])
+@pytest.mark.parametrize("fault", ["429", "500", "503", "drop", "half", "reset", "truncated", "garbage", "no choices"])
 def test_passing_troubles_are_tried_again(fault: str, language_server, tmp_path: Path) -> None:
     language_server.faults["riding a horse"] = [fault, fault]
     start = time.perf_counter()
     accepted, tally = ask(configured(language_server), tmp_path / "j")
-    assert accepted[0].answer.tries == 3 and tally.rejected == 0
+    assert accepted[0].answer.tries == (1 if fault == "429" else 3) and tally.rejected == 0
     assert len(language_server.requests) == 8
     if fault == "429":
         assert time.perf_counter() - start > 0.6, "the server's Retry-After must be kept"
@@ -80,14 +79,14 @@ def test_a_server_cannot_make_us_wait_for_ever() -> None:
 
         return openai.APIStatusError("x", response=Reply(), body=None)  # type: ignore[arg-type]
 
-    assert _may_pass(status(429, "86400")) == LONGEST_RETRY_AFTER
-    assert _may_pass(status(503, "Wed, 21 Oct 2026 07:28:00 GMT")) is True
-    assert _may_pass(status(429, None)) is True
-    assert _may_pass(status(404, None)) is False
+    assert may_pass(status(429, "86400")) == LONGEST_WAIT
+    assert may_pass(status(503, "Wed, 21 Oct 2026 07:28:00 GMT")) is True
+    assert may_pass(status(429, None)) is True
+    assert may_pass(status(404, None)) is False
 
 
 def test_timeouts_are_tried_again(language_server, tmp_path: Path) -> None:
-    language_server.faults["riding a horse"] = ["slow"]
+    language_server.faults["riding a horse"] = ["hang"]
     accepted, _ = ask(configured(language_server, "llm.runtime.timeout_s=0.5"), tmp_path / "j")
     assert accepted[0].answer.tries == 2
 
@@ -99,7 +98,9 @@ def test_timeouts_are_tried_again(language_server, tmp_path: Path) -> None:
         ("length", "cut off"),
         ("text:I'm sorry, but I cannot describe a horse in that photograph for you.", "refusal"),
         ("text:A person sits on a brown cow and holds its neck with both hands.", "wrong object ('horse'"),
-        ("text:The image shows a person who sits astride a horse on a meadow.", "boilerplate"),
+        ("text:Certainly! A person sits astride a horse on a meadow.", "boilerplate"),
+        ("text:A person is feeding a horse and stands beside it.", "wrong verb ('feeding', not 'riding')"),
+        ("text:Eine Person sitzt auf einem Horse und reitet langsam davon.", "not English"),
         ("text:A horse runs along. A horse runs along. A horse runs along.", "repeats itself"),
         ("text:A horse.", "too short"),
     ],
@@ -127,13 +128,13 @@ def test_the_second_of_two_equal_texts_is_the_duplicate_whatever_the_timing(lang
 
 def test_failing_classes_are_listed_and_the_rest_is_kept(language_server, tmp_path: Path) -> None:
     language_server.faults["riding a horse"] = ["empty", "length", "empty"]
-    language_server.faults["eating a pizza"] = ["400"] * 3
+    language_server.faults["eating a pizza"] = ["400"]
     with pytest.raises(DataError) as caught:
         ask(configured(language_server), tmp_path / "j")
     message = str(caught.value)
     assert message.startswith("2 of 6 classes got no usable text from 'tiny-describer' in 3 askings each")
     assert "ride horse: empty; cut off (finish reason 'length'); empty" in message
-    assert "eat pizza: the server rejects the request" in message and "maximum context length" in message
+    assert "eat pizza: rejected by the server" in message and "maximum context length" in message
     assert "The 4 answers that passed are kept" in message and "descriptions.edits" in message
     before = len(language_server.requests)
     accepted, tally = ask(configured(language_server, "llm.attempts=4"), tmp_path / "j")
@@ -159,7 +160,7 @@ def test_wrong_model_name_lists_what_is_served(language_server, tmp_path: Path) 
 
 def test_server_down_says_where_and_what_to_do(language_server, tmp_path: Path) -> None:
     llm = configured(language_server, "llm.runtime.base_url=http://127.0.0.1:9/v1", "llm.runtime.retries=2")
-    with pytest.raises(ServiceError, match=r"127\.0\.0\.1:9/v1 cannot be reached \(2 tries.*vllm serve.*base_url"):
+    with pytest.raises(ServiceError, match=r"127\.0\.0\.1:9/v1 cannot be reached \(2 tries.*ezhoi llm serve.*base_url"):
         ask(llm, tmp_path / "j")
 
 
@@ -170,12 +171,20 @@ def test_wrong_address_is_no_server_down(language_server, tmp_path: Path) -> Non
 
 
 def test_a_server_that_dies_midway_stops_the_run_and_loses_nothing(language_server, tmp_path: Path) -> None:
-    language_server.faults["eating a pizza"] = ["500"] * 3
+    language_server.lasts = 3
     llm = configured(language_server, "llm.runtime.retries=3", "llm.runtime.concurrency=1")
     with pytest.raises(ServiceError, match=r"keeps failing \(3 tries\).*EngineCore.*kept"):
         ask(llm, tmp_path / "j")
+    language_server.lasts = 10_000
     _, tally = ask(llm, tmp_path / "j")
     assert tally.reused == 3 and tally.requests == 3
+
+
+def test_a_request_that_the_server_stumbles_over_costs_its_class_alone(language_server, tmp_path: Path) -> None:
+    language_server.faults["eating a pizza"] = ["500"] * 9
+    llm = configured(language_server, "llm.runtime.retries=3")
+    with pytest.raises(DataError, match=r"1 of 6 classes.*\n  eat pizza: rejected by the server.*while others"):
+        ask(llm, tmp_path / "j", names=NAMES)
 
 
 def test_the_key_is_sent_and_never_written(language_server, tmp_path: Path, monkeypatch, caplog) -> None:
@@ -194,3 +203,93 @@ def test_the_key_is_sent_and_never_written(language_server, tmp_path: Path, monk
 def test_no_question_needs_no_server(tmp_path: Path) -> None:
     llm = load(overrides=["llm.runtime.base_url=http://127.0.0.1:9/v1"], environment={}).llm
     assert ask(llm, tmp_path / "j", names=()) == ([], Tally())
+
+
+def test_few_texts_with_a_fault_may_stay_with_their_verdict(language_server, tmp_path: Path) -> None:
+    bad = "text:A person is feeding a horse and stands beside it."
+    language_server.faults["riding a horse"] = [bad] * 3
+    accepted, tally = ask(configured(language_server), tmp_path / "j", tolerated=0.2)
+    assert accepted[0].verdict == "wrong verb ('feeding', not 'riding')" and accepted[0].attempts == 3
+    assert tally.kept == {"ride horse": accepted[0].verdict} and {a.verdict for a in accepted[1:]} == {"passed"}
+    with pytest.raises(DataError, match="1 of 6"):
+        ask(configured(language_server), tmp_path / "j", tolerated=0.1)
+
+
+def test_what_is_no_text_never_stays(language_server, tmp_path: Path) -> None:
+    language_server.faults["riding a horse"] = ["text:I'm sorry, but I cannot describe a horse."] * 3
+    with pytest.raises(DataError, match="ride horse: refusal; refusal; refusal"):
+        ask(configured(language_server), tmp_path / "j", tolerated=1.0)
+
+
+def test_a_context_that_is_too_short_is_one_error_before_the_first_request(language_server, tmp_path: Path) -> None:
+    language_server.context = 256
+    with pytest.raises(ServiceError, match=r"context of 256 tokens.*needs about \d+ \(200 of them.*--max-model-len"):
+        ask(configured(language_server), tmp_path / "j")
+    assert not language_server.requests
+    language_server.context = None
+    ask(configured(language_server), tmp_path / "j")
+
+
+def test_the_deadline_ends_the_run_and_keeps_what_came_in(language_server, tmp_path: Path) -> None:
+    language_server.faults["eating a pizza"] = ["hang"] * 9
+    with pytest.raises(ServiceError, match=r"deadline_s = 0\.5 s passed with 5 answers in the journal"):
+        ask(configured(language_server, "llm.runtime.deadline_s=0.5"), tmp_path / "j")
+    language_server.faults.clear()
+    _, tally = ask(configured(language_server), tmp_path / "j")
+    assert (tally.reused, tally.requests) == (5, 1)
+
+
+def test_a_server_that_only_answers_429_ends_the_run(language_server, tmp_path: Path) -> None:
+    language_server.capacity = 0
+    with pytest.raises(ServiceError, match=r"nothing but 429 \(too many requests\) for 0\.3 s"):
+        ask(configured(language_server, "llm.runtime.patience_s=0.3"), tmp_path / "j")
+
+
+def test_the_system_text_is_a_message_or_comes_before_the_prompt(language_server, tmp_path: Path) -> None:
+    wording = template("describe-v2", "describe", key="x")
+    questions = [Question(name="ride horse", rendered=wording.render(find("ride horse")), about=find("ride horse"))]
+    for setting in ("true", "false"):
+        with Journal(tmp_path / setting) as journal:
+            llm = configured(language_server, f"llm.system_role={setting}")
+            ask_all(questions, template=wording, llm=llm, journal=journal, progress=lambda *_: None)
+    one, two = (request["messages"] for request in language_server.requests)
+    assert [m["role"] for m in one] == ["system", "user"] and [m["role"] for m in two] == ["user"]
+    assert two[0]["content"] == f"{one[0]['content']}\n\n{one[1]['content']}"
+
+
+def test_pictures_are_shown_and_count_for_the_request(language_server, tmp_path: Path) -> None:
+    from PIL import Image
+
+    (tmp_path / "shown" / "ride_horse").mkdir(parents=True)
+    for name in ("b.png", "a.png", "c.png"):
+        Image.new("RGB", (8, 8), (ord(name[0]), 0, 0)).save(tmp_path / "shown" / "ride_horse" / name)
+    horse = find("ride horse")
+    found = pictures.read(tmp_path / "shown", most=2)
+    assert [picture.path.name for picture in found[horse.hoi_id]] == ["a.png", "b.png"]
+    question = Question(name=horse.name, rendered=TEMPLATE.render(horse), about=horse, pictures=found[horse.hoi_id])
+    with Journal(tmp_path / "j") as journal:
+        llm = configured(language_server)
+        (asked,), _ = ask_all([question], template=TEMPLATE, llm=llm, journal=journal, progress=lambda *_: None)
+    parts = language_server.requests[0]["messages"][0]["content"]
+    assert [part["type"] for part in parts] == ["image_url", "image_url", "text"]
+    assert parts[0]["image_url"]["url"].startswith("data:image/png;base64,")
+    assert asked.request.pictures == tuple(picture.digest for picture in found[horse.hoi_id])
+    assert "base64" not in (tmp_path / "j").read_text()
+
+
+@pytest.mark.parametrize(
+    ("folder", "file", "says"),
+    [("ride hrse", "a.png", "ride hrse.*nearest: ride horse"), ("ride horse", "a.txt", "has no picture")],
+)
+def test_folders_of_pictures_are_checked(folder: str, file: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / file).write_bytes(b"")
+    with pytest.raises(DataError, match=says):
+        pictures.read(tmp_path, most=1)
+
+
+def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ride horse").mkdir()
+    (tmp_path / "ride horse" / "a.jpg").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"a\.jpg cannot be read as a picture"):
+        pictures.read(tmp_path, most=1)

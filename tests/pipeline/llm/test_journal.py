@@ -15,6 +15,10 @@ from pipeline.llm.request import Answer, Request
 REQUEST = Request(
     model="m",
     root="weights/m",
+    revision=None,
+    system="You describe.",
+    pictures=("ab12",),
+    system_role=True,
     template="describe-v1",
     template_version=1,
     prompt="Describe a horse – “now”.",
@@ -55,6 +59,10 @@ def test_an_answer_is_on_disk_when_add_returns(tmp_path: Path) -> None:
     [
         {"model": "n"},
         {"root": None},
+        {"revision": "r2"},
+        {"system": ""},
+        {"system_role": False},
+        {"pictures": ()},
         {"template": "describe-v2"},
         {"template_version": 2},
         {"prompt": "x"},

@@ -57,7 +57,7 @@ def described(root: Path, *overrides: str, progress=lambda *_: None, force: bool
 
 def asking(server, *overrides: str) -> list[str]:
     url = f"llm.runtime.base_url={server.url}"
-    return ["descriptions.source=llm", url, "llm.model=tiny-describer", *overrides]
+    return ["descriptions.source=llm", "descriptions.tolerated=0", url, "llm.model=tiny-describer", *overrides]
 
 
 def read_later(outcome: Outcome) -> str:
@@ -72,7 +72,8 @@ def test_lexicon(tmp_path: Path) -> None:
         assert row["name"] == hoi_classes()[row["hoi_id"]].name
         assert tuple(row["sentences"]) == lexicon.describe(row["hoi_id"]) and row["text"] == " ".join(row["sentences"])
         assert (row["source"], row["template"], row["template_version"]) == ("lexicon", "compose", 1)
-        assert all(pd.isna(row[key]) for key in ("model", "prompt", "seed", "finish_reason"))
+        assert row["verdict"] == "passed"
+        assert all(pd.isna(row[key]) for key in ("origin", "model", "prompt", "system", "seed", "finish_reason"))
     assert len(outcome.artifact.table("provenance.parquet")) == 0
     assert "answers.jsonl" not in outcome.artifact.names()
     metrics = outcome.artifact.manifest.metrics
@@ -122,7 +123,7 @@ def test_language_model_with_all_its_troubles(language_server, tmp_path: Path) -
         0,
         1,
     ]
-    assert table.loc["ride horse", "prompt"].startswith("Describe how a photograph of a person riding a horse")
+    assert table.loc["ride horse", "prompt"].startswith("What does a photograph of a person riding a horse look like?")
     assert table.loc["ride horse", "sentences"][0] == "A person riding a horse leans forward a little."
     how = outcome.artifact.table("provenance.parquet").set_index("hoi_id")
     assert (

@@ -1,0 +1,1 @@
+"""Texts that the user has: tables of their own, and the text files of the released EZ-HOI code."""
