@@ -31,7 +31,7 @@ def status(
 
     Nothing is run. A stage that waits for another one runs only if that one's result turns out different.
 
-    Example: ezhoi status --set descriptions.template=describe-v2
+    Example: ezhoi status --set descriptions.template=describe-v1
     """
     request = parameters.resolve(
         profile=profile,
