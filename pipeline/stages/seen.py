@@ -24,7 +24,7 @@ from models.losses import class_relation, focal, with_prior
 from pipeline import arrays, classes, compute, text_side
 from pipeline.compute import frozen_clip
 from pipeline.hico.vocabulary import verbs
-from pipeline.training import checkpoint
+from pipeline.training import checkpoint, launch
 from pipeline.training.batches import Batch, TrainingImages
 from pipeline.training.loop import train
 from pipeline.training.task import Losses, Part
@@ -32,8 +32,10 @@ from pipeline.work import Work
 
 
 def run(work: Work) -> dict[str, Any]:
-    """Train; metrics are the first and last losses, the number of trained parameters and the speed."""
+    """Train, here or in processes of their own; metrics are first and last losses, trained parameters and speed."""
     config = work.config.seen
+    if launch.wanted(config.runtime):
+        return launch.train_apart(work, processes=config.runtime.processes)
     clip = frozen_clip(work.config)
     torch.manual_seed(work.config.seed)
     model = compute.model(work.config, clip)

@@ -76,7 +76,7 @@ def train(
             history.add(row)
             if not crew.is_main_process:
                 continue
-            if (step + 1) % runtime.checkpoint_every == 0 and step + 1 < steps:
+            if (step + 1) % runtime.checkpoint_every == 0 or step + 1 == steps:
                 with work.clock("write"):
                     history.sync()
                     checkpoint.save(path, step=step + 1, modules=modules, optimiser=trainer.optimiser)

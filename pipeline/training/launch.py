@@ -1,0 +1,206 @@
+"""Train in processes of their own, through `accelerate launch`: one a GPU, or one that may die without taking us along.
+
+    ezhoi run --profile hico-vitb --target seen --set seen.runtime.processes=4
+
+runs, and logs, this line; it can also be given by hand, with more of accelerate's options:
+
+    accelerate launch --multi_gpu --num_processes 4 --num_machines 1 --main_process_port 0 --mixed_precision no
+        --dynamo_backend no -m pipeline.training.launch STORE/.work/FINGERPRINT/scratch/work.json
+
+What is trained by hand stays in its checkpoint; the next `ezhoi run` with the same settings publishes it.
+
+The processes report on their standard output: progress as lines that start with MARK, anything else is their log. They end
+with their parent, however that ends: then their standard input closes.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipeline import devices
+from pipeline.config import Config
+from pipeline.errors import EzhoiError
+from pipeline.sections.training import SeenRuntime
+from pipeline.store.artifact import Artifact
+from pipeline.store.manifest import NAME, Manifest
+from pipeline.work import Work, atomic
+
+log = logging.getLogger("ezhoi.training")
+MARK = "@ezhoi "
+CHILD = "EZHOI_LAUNCHED"
+"""Set in the processes that we start: they end when their standard input does."""
+TAIL = 15
+"""Lines of the log that the error of a dead training repeats."""
+PATIENCE_SECONDS = 10.0
+
+
+def wanted(runtime: SeenRuntime) -> bool:
+    """Whether the configuration asks for processes of their own."""
+    return runtime.processes > 1 or runtime.apart
+
+
+def train_apart(work: Work, *, processes: int) -> dict[str, Any]:
+    """Run the stage of `work` in `processes` processes that train together; its metrics.
+
+    Its files are in `work.out` then, its log in `<scratch>/launch.log`. Blocks; progress and seconds reach `work`.
+
+    Raises:
+        EzhoiError: the training failed, with its message, or it died, with the last lines of its log.
+    """
+    spec, result, failure = (work.scratch / name for name in ("work.json", "result.json", "failure.txt"))
+    for old in (result, failure):
+        old.unlink(missing_ok=True)
+    _write(spec, work)
+    line = command(processes, spec)
+    log.info("%s", shlex.join(line))
+    tail: deque[str] = deque(maxlen=TAIL)
+    code = _follow(line, _environment(work.config.device), work, tail)
+    if failure.exists():
+        raise EzhoiError(failure.read_text())
+    if code or not result.exists():
+        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        raise EzhoiError(
+            f"stage {work.stage}: the training {how}. Run again: it continues from its last checkpoint. "
+            f"Log: {work.scratch / 'launch.log'}, last lines:\n" + "\n".join(f"  {text}" for text in tail)
+        )
+    found = json.loads(result.read_text())
+    for kind, seconds in found["seconds"].items():
+        work.clock.add(kind, seconds)
+    return dict(found["metrics"])
+
+
+def command(processes: int, spec: Path) -> list[str]:
+    """The command line of accelerate. `--multi_gpu` is its word for one machine with several processes, on CPUs too."""
+    several = ["--multi_gpu", "--main_process_port", "0"] if processes > 1 else []
+    line = [sys.executable, "-m", "accelerate.commands.launch", *several, "--num_processes", str(processes)]
+    line += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    return [*line, "-m", "pipeline.training.launch", str(spec)]
+
+
+def _environment(device: str) -> Mapping[str, str]:
+    """Ours, with only the GPUs of `device` ("cuda:0,cuda:2") to be seen."""
+    changes = {CHILD: "1", "PYTHONUNBUFFERED": "1"}
+    numbers = [int(name.removeprefix("cuda:")) for name in device.split(",") if name.startswith("cuda:")]
+    if numbers:
+        changes["CUDA_VISIBLE_DEVICES"] = ",".join(devices.gpus()[n] for n in numbers)
+    return os.environ | changes
+
+
+def _follow(line: list[str], environment: Mapping[str, str], work: Work, tail: deque[str]) -> int:
+    """Start it, relay its progress, keep its log; its exit code. Whatever happens here, it does not outlive us."""
+    process = subprocess.Popen(
+        line,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        with (work.scratch / "launch.log").open("a") as kept:
+            for text in process.stdout:
+                if text.startswith(MARK):
+                    work.progress(*json.loads(text.removeprefix(MARK)))
+                else:
+                    kept.write(text)
+                    kept.flush()
+                    tail.append(text.rstrip())
+        return process.wait()
+    finally:
+        process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(PATIENCE_SECONDS)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _write(spec: Path, work: Work) -> None:
+    tree = {
+        "stage": work.stage,
+        "config": work.config.model_dump(mode="json"),
+        "inputs": {name: str(artifact.folder) for name, artifact in work.inputs.items()},
+        "out": str(work.out),
+        "scratch": str(work.scratch),
+    }
+    with atomic(spec) as temporary:
+        temporary.write_text(json.dumps(tree, indent=1))
+
+
+def _read(spec: Path) -> Work:
+    """The work as each of the processes sees it: it is launched already, and which GPU it has is accelerate's business."""
+    tree = json.loads(spec.read_text())
+    inputs = {
+        name: Artifact(Path(folder), Manifest.model_validate_json((Path(folder) / NAME).read_bytes()))
+        for name, folder in tree["inputs"].items()
+    }
+    config = Config.model_validate(tree["config"])
+    runtime = config.seen.runtime.model_copy(update={"processes": 1, "apart": False})
+    config = config.model_copy(
+        update={
+            "device": "cuda" if config.device.startswith("cuda") else config.device,
+            "seen": config.seen.model_copy(update={"runtime": runtime}),
+        }
+    )
+    return Work(stage=tree["stage"], config=config, inputs=inputs, out=Path(tree["out"]), scratch=Path(tree["scratch"]))
+
+
+def _say(stage: str, done: int, total: int, note: str) -> None:
+    sys.stdout.write(f"{MARK}{json.dumps([done, total, note])}\n")
+    sys.stdout.flush()
+
+
+def _end_with_parent() -> None:
+    def watch() -> None:
+        with suppress(OSError):
+            while os.read(0, 4096):
+                pass
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main(spec: Path) -> None:
+    """One of the processes."""
+    if os.environ.get(CHILD):
+        _end_with_parent()
+    from accelerate import PartialState
+
+    from pipeline.compute import device
+
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
+    work = _read(spec)
+    crew = PartialState(cpu=device(work.config).type == "cpu")  # chooses this process's GPU, so before any tensor
+    with tempfile.TemporaryDirectory() as spare:
+        work = replace(work, progress_to=_say) if crew.is_main_process else replace(work, out=Path(spare))
+        try:
+            metrics = importlib.import_module(f"pipeline.stages.{work.stage}").run(work)
+        except EzhoiError as error:
+            (work.scratch / "failure.txt").write_text(str(error))
+            raise SystemExit(1) from None
+    if crew.is_main_process:
+        with atomic(work.scratch / "result.json") as temporary:
+            temporary.write_text(json.dumps({"metrics": metrics, "seconds": work.clock.seconds}))
+    crew.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
