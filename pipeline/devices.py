@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -37,11 +37,13 @@ def gpus() -> tuple[str, ...]:
 
 
 @contextmanager
-def one_gpu(configured: str, *, found: Sequence[str] | None = None, folder: Path | None = None) -> Iterator[str]:
-    """Hold a GPU for one training and give the torch device to use; what was configured where there is none to hold.
+def hold(
+    configured: str, *, count: int = 1, found: Sequence[str] | None = None, folder: Path | None = None
+) -> Iterator[str]:
+    """Hold `count` GPUs for one training and give the torch device to use, 'cuda:0,cuda:2' where they are several.
 
-    `configured` is the configuration's `device`: 'auto' takes the first free GPU and waits while all are taken,
-    'cuda:N' waits for that one.
+    `configured` is the configuration's `device`: 'auto' takes the first free GPUs and waits while too few are free,
+    'cuda:N' waits for that one. It comes back as it is where there is no GPU to hold.
     """
     known = gpus() if found is None else found
     if configured == "cpu" or not known:
@@ -51,11 +53,13 @@ def one_gpu(configured: str, *, found: Sequence[str] | None = None, folder: Path
     wanted = {configured: names[configured]} if configured in names else names
     if configured.startswith("cuda:") and configured not in names:
         raise EzhoiError(f"device = {configured}: this machine has {', '.join(names)}")
-    device, handle = _first_free(wanted, folder or Path(tempfile.gettempdir()) / f"ezhoi-gpus-{os.getuid()}")
+    if count > len(wanted):
+        raise EzhoiError(f"{count} processes want a GPU each; there are {', '.join(wanted)}")
+    held = _first_free(wanted, folder or Path(tempfile.gettempdir()) / f"ezhoi-gpus-{os.getuid()}", count)
     try:
-        yield configured if len(known) == 1 else device
+        yield configured if len(known) == 1 else ",".join(held)
     finally:
-        os.close(handle)
+        _release(held)
 
 
 def taken(*, found: Sequence[str] | None = None, folder: Path | None = None) -> dict[str, bool]:
@@ -70,17 +74,27 @@ def taken(*, found: Sequence[str] | None = None, folder: Path | None = None) -> 
     return answer
 
 
-def _first_free(wanted: dict[str, str], folder: Path) -> tuple[str, int]:
+def _first_free(wanted: dict[str, str], folder: Path, count: int) -> dict[str, int]:
+    """{device: open lock}. All or none: two trainings that want several never hold what the other one waits for."""
     said = False
     while True:
+        held: dict[str, int] = {}
         for device, name in wanted.items():
             handle = _try(folder, name)
             if handle is not None:
-                return device, handle
+                held[device] = handle
+            if len(held) == count:
+                return held
+        _release(held)
         if not said:
-            log.info("every GPU (%s) is at work for another training; waiting for one", ", ".join(wanted))
+            log.info("too few GPUs (%s) are free of another training; waiting for %d", ", ".join(wanted), count)
             said = True
         time.sleep(POLL_SECONDS)
+
+
+def _release(held: Mapping[str, int]) -> None:
+    for handle in held.values():
+        os.close(handle)
 
 
 def _try(folder: Path, name: str) -> int | None:

@@ -54,6 +54,10 @@ class Stage:
     trains: bool = False
     """A training: holds a GPU alone where there is one."""
 
+    def processes(self, config: Config) -> int:
+        """How many processes compute the stage together, one a GPU."""
+        return config.seen.runtime.processes if self.name == "seen" else 1
+
     def config_subset(self, config: Config) -> dict[str, object]:
         """What the stage reads of the configuration, as plain JSON; file paths are left out, names of templates not."""
         files = {key for key, path in self.source_files(config).items() if path.parent != templates.FOLDER}

@@ -101,7 +101,8 @@ def execute(
         artifact, _ = store.lookup(stage.name, need.fingerprint)
         if artifact is not None and not force:  # another process made it while we waited for the lock
             return Outcome(stage.name, artifact, hit=True)
-        with devices.one_gpu(config.device if stage.trains else "cpu") as device:
+        held = config.device if stage.trains else "cpu"
+        with devices.hold(held, count=stage.processes(config)) as device:
             started = time.perf_counter()
             work = Work(
                 stage=stage.name,

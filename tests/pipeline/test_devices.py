@@ -16,9 +16,9 @@ TWO = ("GPU-a", "GPU-b")
 
 def test_without_a_gpu_nothing_is_held(tmp_path: Path) -> None:
     for configured in ("auto", "cpu"):
-        with devices.one_gpu(configured, found=(), folder=tmp_path) as device:
+        with devices.hold(configured, found=(), folder=tmp_path) as device:
             assert device == configured
-    with devices.one_gpu("cpu", found=TWO, folder=tmp_path) as device:
+    with devices.hold("cpu", found=TWO, folder=tmp_path) as device:
         assert device == "cpu" and not any(devices.taken(found=TWO, folder=tmp_path).values())
 
 
@@ -26,11 +26,11 @@ def test_two_stages_take_two_gpus_and_a_third_waits(tmp_path: Path) -> None:
     third: list[str] = []
 
     def wait() -> None:
-        with devices.one_gpu("auto", found=TWO, folder=tmp_path) as device:
+        with devices.hold("auto", found=TWO, folder=tmp_path) as device:
             third.append(device)
 
-    with devices.one_gpu("auto", found=TWO, folder=tmp_path) as first:
-        with devices.one_gpu("auto", found=TWO, folder=tmp_path) as second:
+    with devices.hold("auto", found=TWO, folder=tmp_path) as first:
+        with devices.hold("auto", found=TWO, folder=tmp_path) as second:
             assert (first, second) == ("cuda:0", "cuda:1")
             assert devices.taken(found=TWO, folder=tmp_path) == {"cuda:0": True, "cuda:1": True}
             thread = threading.Thread(target=wait)
@@ -42,11 +42,34 @@ def test_two_stages_take_two_gpus_and_a_third_waits(tmp_path: Path) -> None:
 
 
 def test_the_one_that_is_asked_for(tmp_path: Path) -> None:
-    with devices.one_gpu("cuda:1", found=TWO, folder=tmp_path) as device:
+    with devices.hold("cuda:1", found=TWO, folder=tmp_path) as device:
         assert device == "cuda:1" and devices.taken(found=TWO, folder=tmp_path)["cuda:0"] is False
     with (
         pytest.raises(EzhoiError, match="cuda:7: this machine has cuda:0, cuda:1"),
-        devices.one_gpu("cuda:7", found=TWO, folder=tmp_path),
+        devices.hold("cuda:7", found=TWO, folder=tmp_path),
+    ):
+        pass
+
+
+def test_several_are_taken_together_or_not_at_all(tmp_path: Path) -> None:
+    both: list[str] = []
+
+    def wait() -> None:
+        with devices.hold("auto", count=2, found=TWO, folder=tmp_path) as device:
+            both.append(device)
+
+    with devices.hold("cuda:1", found=TWO, folder=tmp_path):
+        thread = threading.Thread(target=wait)
+        thread.start()
+        time.sleep(0.3)
+        assert not both
+        with devices.hold("cuda:0", found=TWO, folder=tmp_path) as other:
+            assert other == "cuda:0", "the one that waits for two holds one"
+    thread.join(10)
+    assert both == ["cuda:0,cuda:1"]
+    with (
+        pytest.raises(EzhoiError, match="3 processes want a GPU each; there are cuda:0, cuda:1"),
+        devices.hold("auto", count=3, found=TWO, folder=tmp_path),
     ):
         pass
 
@@ -54,7 +77,7 @@ def test_the_one_that_is_asked_for(tmp_path: Path) -> None:
 def test_a_killed_holder_leaves_the_gpu_free(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path; from pipeline import devices\n"
-        f"with devices.one_gpu('auto', found=('GPU-a',), folder=Path({str(tmp_path)!r})): print(1, flush=True); time.sleep(60)"
+        f"with devices.hold('auto', found=('GPU-a',), folder=Path({str(tmp_path)!r})): print(1, flush=True); time.sleep(60)"
     )
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert child.stdout is not None and child.stdout.readline()

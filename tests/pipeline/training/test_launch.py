@@ -1,0 +1,174 @@
+"""Trainings in processes of their own: the same result, and every way to end is told."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from small_demo import small
+
+from pipeline import devices, runner
+from pipeline.config import load
+from pipeline.errors import EzhoiError
+from pipeline.sections.training import SeenRuntime
+from pipeline.store.artifact import Artifact
+from pipeline.training import launch
+from pipeline.training.checkpoint import load_weights
+from pipeline.work import Work
+
+FAKES = Path(__file__).parents[2] / "flows" / "fake_stages"
+pytestmark = pytest.mark.slow
+
+
+def fake_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Work:
+    """A stage of the stand-ins, which in the new process take the stages' place."""
+    monkeypatch.setenv("PYTHONPATH", str(FAKES))
+    out, scratch = folder / "f" / "out", folder / "f" / "scratch"
+    out.mkdir(parents=True)
+    scratch.mkdir(parents=True)
+    return Work(stage="annotations", config=load(environment={}), inputs={}, out=out, scratch=scratch)
+
+
+def children(parent: int) -> dict[int, list[int]]:
+    """{process id: its children} of everything below a process of this machine."""
+    found: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            above = int(stat.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        found.setdefault(above, []).append(int(stat.parent.name))
+    return found
+
+
+def last_descendant(pid: int) -> int | None:
+    tree, here = children(pid), pid
+    while tree.get(here):
+        here = tree[here][0]
+    return None if here == pid else here
+
+
+def test_it_is_asked_for_by_the_configuration() -> None:
+    assert not launch.wanted(SeenRuntime())
+    assert launch.wanted(SeenRuntime(apart=True)) and launch.wanted(SeenRuntime(processes=2))
+
+
+def test_gpus_that_are_held_are_the_ones_to_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "gpus", lambda: ("GPU-a", "GPU-b", "GPU-c"))
+    assert launch._environment("cuda:0,cuda:2")["CUDA_VISIBLE_DEVICES"] == "GPU-a,GPU-c"
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert "CUDA_VISIBLE_DEVICES" not in launch._environment("cpu")
+
+
+def test_metrics_files_seconds_and_progress_arrive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EZHOI_FAKE_SLEEP", "annotations:0.3")
+    reports: list[tuple[str, int, int, str]] = []
+    work = fake_work(tmp_path, monkeypatch)
+    work = Work(**{**work.__dict__, "progress_to": lambda *report: reports.append(report)})
+    assert launch.train_apart(work, processes=1) == {"rows": 1}
+    assert (work.out / "main.parquet").exists() and work.clock.seconds["compute"] > 0
+    assert reports == [("annotations", i, 3, "sleeping") for i in (1, 2, 3)]
+
+
+def test_an_error_of_the_training_is_the_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EZHOI_FAKE_FAIL", "annotations")
+    with pytest.raises(EzhoiError, match=r"^annotations\.csv row 7: no such class 'fly pig'; remove the row$"):
+        launch.train_apart(fake_work(tmp_path, monkeypatch), processes=1)
+
+
+def test_a_death_is_told_with_the_last_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EZHOI_FAKE_SLEEP", "annotations:60")
+    killed: list[int] = []
+
+    def kill(*report: object) -> None:
+        child = last_descendant(os.getpid())
+        if child is not None and not killed:
+            killed.append(child)
+            os.kill(child, signal.SIGKILL)
+
+    work = fake_work(tmp_path, monkeypatch)
+    with pytest.raises(EzhoiError) as caught:
+        launch.train_apart(Work(**{**work.__dict__, "progress_to": kill}), processes=1)
+    text = str(caught.value)
+    assert "stage annotations: the training ended with exit code 1" in text and "SIGKILL" in text
+    assert "launch.log" in text and "SIGKILL" in (work.scratch / "launch.log").read_text()
+
+
+def test_it_ends_with_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EZHOI_FAKE_SLEEP", "annotations:60")
+    work = fake_work(tmp_path, monkeypatch)
+    code = (
+        "from pathlib import Path; from pipeline.config import load; from pipeline.work import Work\n"
+        "from pipeline.training import launch\n"
+        f"work = Work(stage='annotations', config=load(environment={{}}), inputs={{}}, out=Path({str(work.out)!r}),\n"
+        f"            scratch=Path({str(work.scratch)!r}), progress_to=lambda *report: print(report, flush=True))\n"
+        "launch.train_apart(work, processes=1)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert parent.stdout is not None and parent.stdout.readline()
+    child = last_descendant(parent.pid)
+    assert child is not None
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{child}").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not Path(f"/proc/{child}").exists()
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Artifact]:
+    """A store, and what one process trains in it."""
+    root = tmp_path_factory.mktemp("store")
+    return root, runner.run(small(root), targets=("seen",))["seen"].artifact
+
+
+def difference(first: Artifact, second: Artifact) -> float:
+    """Largest difference of two models' weights, each relative to the largest weight of its tensor."""
+    one, other = (load_weights(a.path("model.safetensors"))[0] for a in (first, second))
+    assert one.keys() == other.keys()
+    return max(float((one[k] - other[k]).abs().max() / one[k].abs().max().clamp(min=1e-3)) for k in one)
+
+
+@pytest.mark.parametrize(
+    ("setting", "tolerance"),
+    [("seen.runtime.processes=2", 1e-3), ("seen.runtime.accumulate=3", 1e-3), ("seen.runtime.loaders=0", 0.0)],
+)
+def test_the_same_batch_in_parts_trains_the_same(alone: tuple[Path, Artifact], setting: str, tolerance: float) -> None:
+    """Eight steps at a global batch of 12; docs/training.md has what was measured."""
+    root, whole = alone
+    outcome = runner.run(small(root, setting), targets=("seen",), force=("seen",))["seen"]
+    assert not outcome.hit and outcome.artifact.fingerprint == whole.fingerprint
+    assert difference(whole, outcome.artifact) <= tolerance
+    losses = [torch.tensor(a.table("history.parquet")["loss"].to_numpy()) for a in (whole, outcome.artifact)]
+    torch.testing.assert_close(*losses, rtol=max(tolerance, 1e-12), atol=0)
+    metrics = outcome.artifact.manifest.metrics
+    assert metrics["images_per_second"] > 0 and set(outcome.artifact.manifest.seconds) >= {
+        "data",
+        "forward",
+        "backward",
+    }
+
+
+def test_what_was_trained_by_hand_is_published(alone: tuple[Path, Artifact]) -> None:
+    """The documented line, given after a run that was killed at step 5, trains to the end; the next run only publishes."""
+    root, _ = alone
+    setting = "seed=1"
+    script = Path(__file__).parents[2] / "demo" / "small_demo.py"
+    arguments = [str(root), "seen", "5", setting, "seen.runtime.apart=true"]
+    done = subprocess.run([sys.executable, str(script), *arguments], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    (spec,) = root.glob(".work/*/scratch/work.json")
+    subprocess.run(launch.command(1, spec), check=True, capture_output=True)
+    steps = []
+    outcome = runner.run(small(root, setting), targets=("seen",), progress=lambda *report: steps.append(report))["seen"]
+    assert not outcome.hit and not [s for s in steps if s[0] == "seen"]
+    assert len(outcome.artifact.table("history.parquet")) == 8
+
+
+def test_any_free_port_will_do(tmp_path: Path) -> None:
+    assert launch.command(2, tmp_path)[3:6] == ["--multi_gpu", "--main_process_port", "0"]
