@@ -1,13 +1,17 @@
 """Evaluation of human-object interaction detections: :func:`evaluate`, :func:`summarise` and the protocols."""
 
-from pipeline.metrics.evaluation import evaluate, known_object_images, summarise
-from pipeline.metrics.protocols import AREA, EXACT, OFFICIAL, PROTOCOLS, UPT, Protocol, protocol_named
+from pipeline.metrics.evaluation import evaluate
+from pipeline.metrics.known_objects import known_object_images
+from pipeline.metrics.protocols import AREA, CONSNET, EXACT, OFFICIAL, PROTOCOLS, QPIC, UPT, Protocol, protocol_named
+from pipeline.metrics.summary import summarise
 
 __all__ = [
     "AREA",
+    "CONSNET",
     "EXACT",
     "OFFICIAL",
     "PROTOCOLS",
+    "QPIC",
     "UPT",
     "Protocol",
     "evaluate",

@@ -1,8 +1,8 @@
 """Average precision of one class from its ranked detections.
 
-Four rules are in use for HICO-DET. Three read the precision envelope at the eleven recall levels 0, 0.1, ..., 1 and
+Six rules are in use for HICO-DET. Three read the precision envelope at the eleven recall levels 0, 0.1, ..., 1 and
 differ only in how a level is written down as a floating-point number, which matters when recall *equals* it (3 of 10
-found: is recall 0.3 at least 0.3?). The fourth integrates the whole envelope.
+found: is recall 0.3 at least 0.3?). The others integrate.
 
 ============== ====================================================================================================
 rule           recall levels
@@ -12,6 +12,8 @@ rule           recall levels
 ``linspace``   ``torch.linspace(0, 1, 11)`` in float64, as UPT's evaluation: only 0.3 misses
 ``exact``      compared in integers, ``10 * found >= k * annotated``: none misses
 ``all_points`` area under the envelope over every recall step
+``auc``        the library ``pocket``'s: trapezoids under the precision itself, the last true positive left out
+``int``        the same under the envelope; perfect detections of ten pairs score 0.9 by either
 ============== ====================================================================================================
 """
 
@@ -22,7 +24,7 @@ from numpy.typing import NDArray
 
 from pipeline.metrics.boxes import Floats
 
-Rule: TypeAlias = Literal["tenths", "linspace", "exact", "all_points"]
+Rule: TypeAlias = Literal["tenths", "linspace", "exact", "all_points", "auc", "int"]
 RULES: tuple[Rule, ...] = get_args(Rule)
 
 _STEPS = np.arange(11, dtype=np.int64)
@@ -52,17 +54,19 @@ def average_precision(hits: NDArray[np.bool_], n_truth: int, *, rule: Rule) -> f
     if not hits.any():
         return 0.0
     found = np.cumsum(hits, dtype=np.int64)
-    envelope = _envelope(found)
+    precision = found / np.arange(1, len(found) + 1)
+    envelope: Floats = np.maximum.accumulate(precision[::-1])[::-1]
+    if rule in ("auc", "int"):
+        return _trapezoids(precision if rule == "auc" else envelope, np.flatnonzero(hits)[:-1]) / n_truth
     if rule == "all_points":
         return float(envelope[hits].sum() / n_truth)
     reached = _first_at_level(found, n_truth, rule)
     return float(envelope[reached[reached < len(hits)]].sum() / len(_STEPS))
 
 
-def _envelope(found: NDArray[np.int64]) -> Floats:
-    """``[n]`` highest precision at this rank or any later one, that is at this recall or any higher one."""
-    precision = found / np.arange(1, len(found) + 1)
-    return np.asarray(np.maximum.accumulate(precision[::-1])[::-1], dtype=np.float64)
+def _trapezoids(heights: Floats, steps: NDArray[np.int64]) -> float:
+    """The sum of mean heights before and at each step; the height before the first rank is that of the first."""
+    return float(0.5 * (heights[np.maximum(steps - 1, 0)] + heights[steps]).sum())
 
 
 def _first_at_level(found: NDArray[np.int64], n_truth: int, rule: Rule) -> NDArray[np.int64]:

@@ -16,7 +16,7 @@ def iou(first: NDArray[Any], second: NDArray[Any]) -> Floats:
     """IoU of boxes matched row by row, or by any other broadcasting of the leading axes.
 
     Arguments:
-        first: ``[..., 4]`` boxes with x2 > x1 and y2 > y1.
+        first: ``[..., 4]`` boxes with x2 >= x1 and y2 >= y1; one without area overlaps nothing.
         second: ``[..., 4]`` boxes, broadcast against ``first``.
 
     Returns:
@@ -28,7 +28,9 @@ def iou(first: NDArray[Any], second: NDArray[Any]) -> Floats:
     width = np.minimum(a[..., 2], b[..., 2]) - np.maximum(a[..., 0], b[..., 0])
     height = np.minimum(a[..., 3], b[..., 3]) - np.maximum(a[..., 1], b[..., 1])
     overlap = np.maximum(width, 0.0) * np.maximum(height, 0.0)
-    return np.asarray(overlap / (_area(a) + _area(b) - overlap), dtype=np.float64)
+    union = _area(a) + _area(b) - overlap
+    # Two boxes without area have no union: they overlap nothing.
+    return np.asarray(np.divide(overlap, union, out=np.zeros_like(union), where=union > 0), dtype=np.float64)
 
 
 def pairwise_iou(first: NDArray[Any], second: NDArray[Any]) -> Floats:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.metrics.boxes import Floats, iou
+from pipeline.metrics.protocols import Ties
 
 _CANDIDATES_AT_ONCE = 2_000_000
 """Detection-annotation candidates compared in one go: bounds memory near 200 MB on crowded images."""
@@ -39,9 +40,22 @@ class Pairs:
         return Pairs(image=self.image[rows], hoi=self.hoi[rows], human=self.human[rows], object=self.object[rows])
 
 
-def rank(detections: Pairs, scores: Floats) -> NDArray[np.int64]:
-    """``[n]`` row numbers by class, then score descending, then image, then row: a total order, ties included."""
-    return np.lexsort((detections.image, -scores, detections.hoi))
+def rank(detections: Pairs, scores: Floats, ties: Ties = "image") -> NDArray[np.int64]:
+    """``[n]`` row numbers by class, then score descending, then as ``ties`` says: a total order."""
+    if ties == "row_reversed":
+        return np.lexsort((-np.arange(len(scores)), -scores, detections.hoi))
+    keys = (-scores, detections.hoi) if ties == "row" else (detections.image, -scores, detections.hoi)
+    return np.lexsort(keys)
+
+
+def reorder_ties(hits: NDArray[np.bool_], hoi: NDArray[np.int64], scores: Floats, *, best: bool) -> NDArray[np.bool_]:
+    """``[n]`` flags of ranked detections, true ones moved to the front (or the back) of every group of equal scores.
+
+    Matching gives a group as many true positives as any order of it would, so these are the extremes of all orders.
+    """
+    starts = np.ones(len(hits), dtype=np.bool_)
+    starts[1:] = (hoi[1:] != hoi[:-1]) | (scores[1:] != scores[:-1])
+    return np.asarray(hits[np.lexsort((~hits if best else hits, np.cumsum(starts)))], dtype=np.bool_)
 
 
 def match(detections: Pairs, truth: Pairs, *, threshold: float, strict: bool) -> NDArray[np.bool_]:

@@ -38,7 +38,7 @@ def read_pairs(frame: pd.DataFrame, classes: NDArray[np.int64], *, table: str) -
 
     Raises:
         ValueError: a column is missing or not of whole numbers, a class is unknown, or a box is not finite or has
-            x2 <= x1 or y2 <= y1.
+            x2 < x1 or y2 < y1. A box without area is taken; it overlaps nothing.
     """
     missing = [column for column in ("image_id", "hoi_id", *HUMAN_BOX, *OBJECT_BOX) if column not in frame]
     if missing:
@@ -65,11 +65,12 @@ def read_scores(frame: pd.DataFrame, pairs: Pairs, *, table: str) -> Floats:
 
 
 def _boxes(frame: pd.DataFrame, columns: Sequence[str], hoi: NDArray[np.int64], table: str, kind: str) -> Floats:
-    """``[n, 4]`` boxes, all finite and of positive size."""
+    """``[n, 4]`` boxes, all finite, no corner past the other."""
     boxes = np.stack([frame[column].to_numpy(dtype=np.float64, na_value=np.nan) for column in columns], axis=1)
     # Asked this way round, nan counts as malformed; infinite corners are caught by the second half.
-    sound = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]) & np.isfinite(boxes).all(axis=1)
-    _refuse(~sound, hoi, table, lambda row: f"{kind} box {boxes[row].tolist()}, finite x1 < x2 and y1 < y2 are needed")
+    sound = (boxes[:, 2] >= boxes[:, 0]) & (boxes[:, 3] >= boxes[:, 1]) & np.isfinite(boxes).all(axis=1)
+    need = "finite x1 <= x2 and y1 <= y2 are needed"
+    _refuse(~sound, hoi, table, lambda row: f"{kind} box {boxes[row].tolist()}, {need}")
     return boxes
 
 

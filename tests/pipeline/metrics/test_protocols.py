@@ -5,20 +5,28 @@ import dataclasses
 import pytest
 
 from pipeline.metrics import PROTOCOLS, Protocol, protocol_named
+from pipeline.metrics.protocols import PairNms
 
 
 def test_the_named_ones():
-    rules = {name: (p.threshold, p.strict, p.drop_empty_images, p.rule) for name, p in PROTOCOLS.items()}
-    assert rules == {
-        "official": (0.5, False, False, "tenths"),
-        "upt": (0.5, True, True, "linspace"),
-        "exact": (0.5, False, False, "exact"),
-        "area": (0.5, False, False, "all_points"),
+    rules = {
+        name: (p.threshold, p.strict, p.drop_empty_images, p.rule, p.boxes, p.top_k) for name, p in PROTOCOLS.items()
     }
+    assert rules == {
+        "official": (0.5, False, False, "tenths", "continuous", None),
+        "upt": (0.5, True, True, "linspace", "continuous", None),
+        "qpic": (0.5, False, True, "tenths", "qpic", 100),
+        "consnet": (0.5, False, False, "exact", "raw", None),
+        "exact": (0.5, False, False, "exact", "continuous", None),
+        "area": (0.5, False, False, "all_points", "continuous", None),
+    }
+    assert all((p.ties, p.nms) == ("image", None) for p in PROTOCOLS.values())
     assert all(protocol_named(name) is protocol for name, protocol in PROTOCOLS.items())
 
 
-@pytest.mark.parametrize(("name", "hint"), [("Offical", "did you mean 'official'"), ("coco", "official, upt, exact")])
+@pytest.mark.parametrize(
+    ("name", "hint"), [("Offical", "did you mean 'official'"), ("coco", "official, upt, qpic, consnet, exact")]
+)
 def test_unknown_name(name, hint):
     with pytest.raises(ValueError, match=hint):
         protocol_named(name)
@@ -29,5 +37,11 @@ def test_protocols_are_checked_and_frozen():
         Protocol(name="mine", rule="voc")
     with pytest.raises(ValueError, match="protocol 'mine': threshold 50"):
         Protocol(name="mine", rule="exact", threshold=50)
+    with pytest.raises(ValueError, match="unknown ties 'random', use one of image, row"):
+        Protocol(name="mine", rule="exact", ties="random")
+    with pytest.raises(ValueError, match="top_k 0, at least 1"):
+        Protocol(name="mine", rule="exact", top_k=0)
+    with pytest.raises(ValueError, match="pair NMS: threshold"):
+        PairNms(threshold=0)
     with pytest.raises(dataclasses.FrozenInstanceError):
         PROTOCOLS["upt"].strict = False
