@@ -28,9 +28,9 @@ Rule: TypeAlias = Literal["tenths", "linspace", "exact", "all_points", "auc", "i
 RULES: tuple[Rule, ...] = get_args(Rule)
 
 _STEPS = np.arange(11, dtype=np.int64)
-_TENTHS: Floats = np.multiply(_STEPS, 0.1)
+TENTHS: Floats = np.multiply(_STEPS, 0.1)
 # torch fills the upper half from the end downwards, so 0.6 and 0.7 come out as the literals do.
-_LINSPACE: Floats = np.where(_STEPS < 5, _TENTHS, 1.0 - _TENTHS[::-1]).astype(np.float64)
+LINSPACE: Floats = np.where(_STEPS < 5, TENTHS, 1.0 - TENTHS[::-1]).astype(np.float64)
 
 
 def average_precision(hits: NDArray[np.bool_], n_truth: int, *, rule: Rule) -> float:
@@ -73,4 +73,4 @@ def _first_at_level(found: NDArray[np.int64], n_truth: int, rule: Rule) -> NDArr
     """``[11]`` the first rank whose recall reaches each level; ``n`` where none does."""
     if rule == "exact":
         return np.searchsorted(10 * found, _STEPS * n_truth)
-    return np.searchsorted(found / n_truth, _TENTHS if rule == "tenths" else _LINSPACE)
+    return np.searchsorted(found / n_truth, TENTHS if rule == "tenths" else LINSPACE)

@@ -1,49 +1,67 @@
-"""The report as Markdown."""
+"""The report as Markdown, for a terminal, a repository or Prefect's pages."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import pandas as pd
 
-NAMES = {
-    "untrained": "untrained: frozen CLIP, plain phrases, union boxes",
-    "before_utpl": "after the seen stage",
-    "adapted": "after UTPL",
-}
-GROUPS = ("unseen", "seen", "full", "harmonic_mean")
+from pipeline.report.content import GROUPS, SIDE_BY_SIDE, Content, Row, confused_verbs, number
 
 
-def result_table(summaries: dict[str, dict[str, float]]) -> list[str]:
-    """mAP in percent: one line a variant, one column a group of classes."""
-    lines = ["| mAP (%) | " + " | ".join(g.replace("_", " ") for g in GROUPS) + " |", "|---|" + "---:|" * len(GROUPS)]
-    for variant, values in summaries.items():
-        cells = [f"{values[g]:.2f}" if g in values else "–" for g in GROUPS]
-        lines.append(f"| {NAMES[variant]} | " + " | ".join(cells) + " |")
+def result_table(rows: Sequence[Row]) -> list[str]:
+    """mAP in percent: one line a model, one column a group of classes and protocol."""
+    heads = [f"{group.replace('_', ' ')} ({protocol})" for protocol in SIDE_BY_SIDE for group in GROUPS]
+    lines = [f"| mAP (%) | {' | '.join(heads)} |", "|---|" + "---:|" * len(heads)]
+    for row in rows:
+        cells = [number(row.means.get(protocol, {}).get(group)) for protocol in SIDE_BY_SIDE for group in GROUPS]
+        lines.append(f"| {row.label} | " + " | ".join(cells) + " |")
     return lines
 
 
-def write(
-    path: Path, *, about: dict[str, str], per_class: pd.DataFrame, summaries: dict[str, dict[str, float]]
-) -> None:
-    """Write the report; `per_class` as in the evaluation's `classes.parquet`."""
-    lines = ["# Zero-shot HOI detection", ""]
-    if about["source"] == "world":
+def render(content: Content, *, pictures: Sequence[tuple[str, str]] = ()) -> str:
+    """The report; ``pictures`` are (caption, file) shown after the table."""
+    report = content.report
+    lines = [f"# {content.title}", ""]
+    if content.warning:
+        lines += [f"> **{content.warning}**", ""]
+    lines += [f"Setting `{report['setting']}`, protocol `{report['protocol']}`, mode {report['mode']}.", ""]
+    lines += [*result_table(content.rows), ""]
+    lines += [f"- {note}." for note in report["notes"]] + ([""] if report["notes"] else [])
+    lines += [line for caption, file in pictures for line in (f"![{caption}]({file})", "")]
+    if len(report["results"]) > 1:
+        lines += ["## All protocols and modes", "", "| protocol | mode | " + " | ".join(GROUPS) + " |"]
+        lines.append("|---|---|" + "---:|" * len(GROUPS))
+        for r in report["results"]:
+            lines.append(f"| {r['protocol']} | {r['mode']} | " + " | ".join(number(r[g]) for g in GROUPS) + " |")
+        lines.append("")
+    confused = confused_verbs(content, count=8)
+    if len(confused):
         lines += [
-            "> **Synthetic scenes, a synthetic CLIP, simulated detections.** These numbers say nothing about HICO-DET.",
+            "## Verbs taken for others of the same object",
             "",
+            "| object | annotated | best-scored there | pairs |",
         ]
-    lines += [f"Setting `{about['setting']}`, protocol `{about['protocol']}`.", "", *result_table(summaries), ""]
-    lines += ["![AP by class](report.png)", "", "![Scenes and predictions](scenes.png)", "", "## Classes", ""]
-    lines += [
-        "| class | group | train pairs | test pairs | untrained | seen stage | UTPL |",
-        "|---|---|---:|---:|---:|---:|---:|",
-    ]
-    for row in per_class.sort_values(["unseen", "name"], ascending=[False, True]).to_dict("records"):
-        values = [row[f"ap_{v}"] for v in ("untrained", "before_utpl", "adapted")]
-        cells = ["–" if pd.isna(v) else f"{100 * v:.1f}" for v in values]
+        lines.append("|---|---|---|---:|")
+        for r in confused.to_dict("records"):
+            lines.append(f"| {r['object']} | {r['verb']} | {r['taken_for']} | {r['count']} of {r['of']} |")
+        lines.append("")
+    lines += [*_classes(content), ""]
+    if content.sources:
+        lines += ["## Computed from", "", "| input | digest |", "|---|---|"]
+        lines += [f"| {f'[{s.name}]({s.link})' if s.link else s.name} | `{s.digest}` |" for s in content.sources]
+    return "\n".join(lines) + "\n"
+
+
+def _classes(content: Content) -> list[str]:
+    """The classes with annotations, unseen first; one column of AP for every model."""
+    names = [*content.before, "AP (%)"]
+    lines = ["## Classes", "", f"| class | group | train pairs | test pairs | {' | '.join(names)} |"]
+    lines.append("|---|---|---:|---:|" + "---:|" * len(names))
+    table = content.classes.assign(**{name: 100 * frame["ap"].to_numpy() for name, frame in content.before.items()})
+    for row in table.sort_values(["unseen", "name"], ascending=[False, True]).to_dict("records"):
+        values = [*(row[name] for name in content.before), row["ap"]]
+        cells = [number(None if pd.isna(v) else v, 1) for v in values]
         group = "unseen" if row["unseen"] else "seen"
-        lines.append(
-            f"| {row['name']} | {group} | {row['train_pairs']} | {row['test_pairs']} | " + " | ".join(cells) + " |"
-        )
-    path.write_text("\n".join(lines) + "\n")
+        lines.append(f"| {row['name']} | {group} | {row['train_pairs']} | {row['test_pairs']} | {' | '.join(cells)} |")
+    return lines

@@ -1,0 +1,170 @@
+"""Is one evaluation better than another, or is it noise? Paired bootstrap over images.
+
+Both are evaluated on the same resampled images, a thousand times; the interval of the difference covers what another draw
+of test images would have given. It says nothing about another training run: that takes several seeds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.errors import DataError
+from pipeline.metrics.boxes import Floats
+from pipeline.metrics.evaluation import Judged
+from pipeline.metrics.protocols import protocol_named
+from pipeline.metrics.resampling import Resampled
+
+JUDGED, ANNOTATED, REPORT = "judged.parquet", "annotated.parquet", "report.json"
+GROUPS = ("full", "seen", "unseen", "rare", "non_rare")
+
+
+def save(folder: Path, judged: Judged) -> None:
+    """What a comparison needs beside the report: ``judged.parquet`` (the ranked detections: image, hoi_id, score, hit) and
+    ``annotated.parquet`` (image and hoi_id of every annotated pair); images by their place in the list."""
+    ranked = {"image": judged.image.astype(np.int32), "hoi_id": judged.hoi.astype(np.int16)}
+    detections = pd.DataFrame(ranked | {"score": judged.score.astype(np.float32), "hit": judged.hit})
+    detections.to_parquet(folder / JUDGED, index=False, compression="zstd")
+    annotated = {"image": judged.truth_image.astype(np.int32), "hoi_id": judged.truth_hoi.astype(np.int16)}
+    pd.DataFrame(annotated).to_parquet(folder / ANNOTATED, index=False, compression="zstd")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluated:
+    """An evaluation's folder, loaded."""
+
+    folder: Path
+    report: Mapping[str, Any]
+    judged: Judged
+
+
+def load(folder: Path) -> Evaluated:
+    """Load what :func:`save` and the report wrote.
+
+    Raises:
+        DataError: a file is missing or cannot be read.
+    """
+    try:
+        report = json.loads((folder / REPORT).read_text())
+        detections, annotated = (pd.read_parquet(folder / name) for name in (JUDGED, ANNOTATED))
+        judged = Judged(
+            row=np.arange(len(detections)),
+            image=detections["image"].to_numpy(dtype=np.int64),
+            hoi=detections["hoi_id"].to_numpy(dtype=np.int64),
+            score=detections["score"].to_numpy(dtype=np.float64),
+            hit=detections["hit"].to_numpy(dtype=np.bool_),
+            truth_image=annotated["image"].to_numpy(dtype=np.int64),
+            truth_hoi=annotated["hoi_id"].to_numpy(dtype=np.int64),
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(
+            f"{folder}: not the folder of an evaluation ({error}); one has {REPORT}, {JUDGED}, {ANNOTATED}"
+        ) from error
+    return Evaluated(folder=folder, report=report, judged=judged)
+
+
+def compare(
+    a: Evaluated,
+    b: Evaluated,
+    *,
+    resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Any]:
+    """Differences B - A in points of AP, with bootstrap intervals.
+
+    Returns:
+        ``groups``: per group of classes ``a``, ``b``, ``difference``, ``low``, ``high`` and ``share_better`` (of the
+        resamples, in how many B is ahead); ``per_class``: the same for every class, best gain first; and how it was done.
+
+    Raises:
+        DataError: the two were not made on the same annotations by the same protocol and mode.
+    """
+    _refuse_unlike(a, b)
+    table = pd.DataFrame(a.report["per_class"])
+    classes = table["hoi_id"].to_numpy(dtype=np.int64)
+    rule = protocol_named(a.report["protocol"]).rule
+    first, second = (Resampled(x.judged, classes=classes, rule=rule) for x in (a, b))
+    images = np.unique(np.concatenate([first.image, second.image, first.truth_image]))
+    count = max(int(images.max(initial=-1)) + 1, a.report["counts"]["images"] or 0)
+    # Without the list of all images, those that nobody mentions cannot be drawn; they would change nothing but the count.
+    drawn = np.arange(count) if a.report["counts"]["images"] else images
+    generator = np.random.default_rng(seed)
+    sampled = np.empty((2, resamples, len(classes)))
+    for i in range(resamples):
+        weights = np.zeros(count, dtype=np.int64)
+        weights[drawn] = generator.multinomial(len(drawn), np.full(len(drawn), 1 / len(drawn)))
+        sampled[0, i], sampled[1, i] = first.average_precision(weights), second.average_precision(weights)
+        progress(i + 1, resamples)
+    whole = np.ones(count, dtype=np.int64)
+    exact = np.stack([first.average_precision(whole), second.average_precision(whole)])
+    return {
+        "a": str(a.folder),
+        "b": str(b.folder),
+        "protocol": a.report["protocol"],
+        "mode": a.report["mode"],
+        "setting": a.report["setting"],
+        "images": len(drawn),
+        "resamples": resamples,
+        "level": level,
+        "seed": seed,
+        "groups": _groups(table, exact, sampled, level),
+        "per_class": _per_class(table, exact, sampled, level),
+    }
+
+
+def members(table: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
+    """Which rows of a report's ``per_class`` belong to each group."""
+    unseen, rare = table["unseen"].to_numpy(dtype=np.bool_), table["rare"].to_numpy(dtype=np.bool_)
+    everything = np.ones(len(table), dtype=np.bool_)
+    return dict(zip(GROUPS, (everything, ~unseen, unseen, rare, ~rare), strict=True))
+
+
+def _groups(table: pd.DataFrame, exact: Floats, sampled: Floats, level: float) -> dict[str, Any]:
+    found = {}
+    for name, rows in members(table).items():
+        rows = rows & ~np.isnan(exact[0])
+        if rows.any():
+            means = np.nanmean(sampled[:, :, rows], axis=2)
+            found[name] = _interval(*(100 * exact[:, rows].mean(axis=1)), 100 * (means[1] - means[0]), level)
+    return found
+
+
+def _per_class(table: pd.DataFrame, exact: Floats, sampled: Floats, level: float) -> list[dict[str, Any]]:
+    rows = []
+    for place, row in enumerate(table.to_dict("records")):
+        if np.isnan(exact[0, place]):
+            continue
+        differences = 100 * (sampled[1, :, place] - sampled[0, :, place])
+        about = {key: row[key] for key in ("hoi_id", "name", "unseen", "rare", "test_pairs")}
+        rows.append(about | _interval(*(100 * exact[:, place]), differences[~np.isnan(differences)], level))
+    return sorted(rows, key=lambda row: -row["difference"])
+
+
+def _interval(a: float, b: float, differences: Floats, level: float) -> dict[str, float | None]:
+    tail = 50 * (1 - level)
+    low, high = np.percentile(differences, [tail, 100 - tail]) if len(differences) else (None, None)
+    # A resample without any difference is for neither side.
+    ahead = float((differences > 0).mean() + (differences == 0).mean() / 2) if len(differences) else None
+    values = {"a": float(a), "b": float(b), "difference": float(b - a)}
+    ends = {name: None if end is None else float(end) for name, end in (("low", low), ("high", high))}
+    return values | ends | {"share_better": ahead}
+
+
+def _refuse_unlike(a: Evaluated, b: Evaluated) -> None:
+    for key in ("protocol", "mode", "setting"):
+        if a.report[key] != b.report[key]:
+            raise DataError(f"{a.folder} has {key} {a.report[key]}, {b.folder} {b.report[key]}: no comparison of both")
+    same = all(
+        np.array_equal(getattr(a.judged, name), getattr(b.judged, name)) for name in ("truth_image", "truth_hoi")
+    )
+    if not same or [r["hoi_id"] for r in a.report["per_class"]] != [r["hoi_id"] for r in b.report["per_class"]]:
+        raise DataError(f"{a.folder} and {b.folder} were evaluated on different annotations: no comparison of both")

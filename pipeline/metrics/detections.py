@@ -1,0 +1,178 @@
+"""Anybody's detections, read, checked and placed in the annotations' list of images.
+
+====================================== ==========================================================================
+input                                  what happens
+====================================== ==========================================================================
+nan or infinite score                  error naming the row
+score outside [0, 1]                   taken as it is, with a note: only the order counts
+x2 < x1, y2 < y1, nan, infinite corner error naming the row
+box without area                       taken, with a note: it overlaps nothing
+``hoi_id`` outside the classes         error naming the row
+image of another split                 left out, with a note
+unknown image                          error naming the row, where the list of images is complete; else it counts as
+                                       an image without annotations, with a note; error if no image is known
+the same row twice                     taken, with a note: the second is a false positive, as everywhere
+no row at all                          every AP is 0, with a note
+missing column, unreadable file        error naming the file
+class without detections               AP 0, stays in every mean; a note says how many
+====================================== ==========================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.errors import DataError
+from pipeline.metrics.annotations import Annotations, read_json
+from pipeline.metrics.boxes import Floats
+from pipeline.metrics.formats import coco, matlab, qpic, table
+from pipeline.metrics.matching import Pairs
+from pipeline.metrics.tables import read_pairs, read_scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detections:
+    """Checked detections; ``pairs.image`` are places in the annotations' list of images."""
+
+    pairs: Pairs
+    scores: Floats
+    notes: tuple[str, ...]
+
+
+def read(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """The table of a file in any known format, and remarks.
+
+    The format is told by the name and the content: ``.parquet``; ``.json`` or ``.json.gz`` (QPIC's layout or COCO results);
+    ``.mat`` or a folder of them.
+
+    Raises:
+        DataError: the file is missing, empty, or in no known format.
+    """
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder")
+    if path.is_file() and path.stat().st_size == 0:
+        raise DataError(f"{path}: the file is empty (0 bytes)")
+    if path.is_dir() or path.suffix == ".mat":
+        return matlab.read(path), []
+    if path.suffix == ".parquet":
+        return table.read(path), []
+    if path.suffix not in (".json", ".gz"):
+        raise DataError(f"{path}: detections are .parquet, .json, .json.gz, .mat or a folder of detections_NN.mat")
+    content = read_json(path)
+    if not isinstance(content, list):
+        raise DataError(f"{path}: a list of images (QPIC) or of results (COCO) is needed, not {type(content).__name__}")
+    if content and isinstance(content[0], dict) and "category_id" in content[0]:
+        return coco.read(path, content), []
+    frame, invalid = qpic.read(path, content)
+    return frame, [
+        f"{invalid:,} detections name a verb that does not go with their object: left out"
+    ] if invalid else []
+
+
+def check(frame: pd.DataFrame, annotations: Annotations, *, name: str = "detections") -> Detections:
+    """Place the rows and check them as the table above says.
+
+    Raises:
+        DataError: see the table; the message names ``name`` and the row.
+    """
+    notes: list[str] = []
+    frame = frame.reset_index(drop=True)
+    image, inside = _places(frame, annotations, name, notes)
+    columns = {"image_id": image}
+    try:
+        pairs = read_pairs(frame.assign(**columns), np.array(annotations.groups.classes), table=name)
+        scores = read_scores(frame, pairs, table=name)
+    except ValueError as error:
+        raise DataError(str(error)) from None
+    if not inside.all():
+        pairs, scores = pairs.take(inside), scores[inside]
+    return Detections(pairs=pairs, scores=scores, notes=(*notes, *_remarks(pairs, scores, annotations)))
+
+
+def _places(
+    frame: pd.DataFrame, annotations: Annotations, name: str, notes: list[str]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """``[n]`` places of the images, and which rows lie in the split at all."""
+    images = annotations.images
+    if "image_index" in frame:
+        places = frame["image_index"].to_numpy(dtype=np.int64)
+        if not annotations.complete:
+            raise DataError(f"{name}: images are numbered, so the complete list of images is needed (--images)")
+        if len(places) and places.max() >= len(images):
+            raise DataError(f"{name}: image {places.max() + 1} of a list of {len(images)}; is it another list?")
+        return places, np.ones(len(frame), dtype=np.bool_)
+    key = "file_name" if "file_name" in frame else "image_id"
+    if key not in images:
+        raise DataError(f"{name}: images are given by {key}, the annotations' by {', '.join(images.columns)}")
+    values = frame[key].astype("category")
+    distinct = values.cat.categories
+    known = pd.Index(images[key].map(_base) if key == "file_name" else images[key])
+    place_of = known.get_indexer(distinct.map(_base) if key == "file_name" else distinct)
+    elsewhere = {_base(value) for value in annotations.elsewhere if isinstance(value, str) == (key == "file_name")}
+    outside = np.array([_base(value) in elsewhere for value in distinct], dtype=np.bool_) & (place_of < 0)
+    codes = values.cat.codes.to_numpy()
+    if (codes < 0).any():
+        raise DataError(f"{name} row {int(np.flatnonzero(codes < 0)[0])}: no image is named")
+    unknown = (place_of < 0) & ~outside
+    if unknown.any():
+        _unknown_images(unknown, place_of, codes, distinct, annotations, name, notes)
+        place_of[unknown] = len(images) + np.arange(unknown.sum())
+    inside = ~outside[codes] if len(codes) else np.ones(0, dtype=np.bool_)
+    if not inside.all():
+        notes.append(f"{(~inside).sum():,} detections lie in {outside.sum():,} images of another split: left out")
+    return place_of[codes].astype(np.int64), inside
+
+
+def _unknown_images(
+    unknown: NDArray[np.bool_],
+    place_of: NDArray[np.intp],
+    codes: NDArray[np.integer],
+    distinct: pd.Index,
+    annotations: Annotations,
+    name: str,
+    notes: list[str],
+) -> None:
+    row = int(np.flatnonzero(unknown[codes])[0])
+    example = f"{name} row {row}: image {distinct[codes[row]]!r}"
+    rows = int(unknown[codes].sum())
+    if annotations.complete:
+        raise DataError(f"{example} is not in the annotations' list of images ({rows:,} such rows)")
+    if not (place_of >= 0).any():
+        raise DataError(f"{example} has no annotation, nor has any other; are these detections of another dataset?")
+    notes.append(
+        f"{rows:,} detections lie in {unknown.sum():,} images without annotation; without a list of all images "
+        "(--images) a misspelt name would look the same"
+    )
+
+
+def _remarks(pairs: Pairs, scores: Floats, annotations: Annotations) -> list[str]:
+    notes = []
+    if not len(pairs):
+        return ["there is no detection: every AP is 0"]
+    if scores.min() < 0 or scores.max() > 1:
+        notes.append(f"scores range from {scores.min():.4g} to {scores.max():.4g}: only their order counts")
+    flat = sum((boxes[:, 2:] == boxes[:, :2]).any(axis=1) for boxes in (pairs.human, pairs.object))
+    if flat.any():
+        notes.append(f"{(flat > 0).sum():,} detections have a box without area: they match nothing")
+    keys = np.column_stack([pairs.image, pairs.hoi, pairs.human, pairs.object, scores])
+    # A hash a row: sorting whole rows would take longer than the evaluation.
+    hashes = pd.util.hash_array(np.ascontiguousarray(keys).view(np.uint64).ravel()).reshape(keys.shape)
+    mixed = (hashes * np.arange(1, 2 * keys.shape[1], 2, dtype=np.uint64)).sum(axis=1)
+    repeated = len(mixed) - len(np.unique(mixed))
+    if repeated:
+        notes.append(f"{repeated:,} detections repeat another one exactly: each is a false positive")
+    annotated = np.unique(annotations.pairs.hoi)
+    without = np.setdiff1d(annotated, pairs.hoi)
+    if len(without):
+        notes.append(f"{len(without)} of {len(annotated)} annotated classes have no detection: their AP is 0")
+    return notes
+
+
+def _base(value: object) -> object:
+    """A file's name without folders; anything else as it is."""
+    return value.replace("\\", "/").rsplit("/", 1)[-1] if isinstance(value, str) else value

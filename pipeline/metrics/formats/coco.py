@@ -1,0 +1,73 @@
+"""Detections as COCO results: a list that ``pycocotools`` loads, one entry a pair.
+
+COCO knows no pairs, so ``category_id`` is the class counted from 1, ``bbox`` ``[x, y, width, height]`` the box around both,
+and the two boxes of the pair follow in the same notation as ``human_bbox`` and ``object_bbox``, which COCO's tools keep.
+``image_id`` is the annotations' id, or the place in their list of images counted from 1.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.errors import DataError
+from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
+from pipeline.work import atomic
+
+
+def read(path: Path, content: list[Any]) -> pd.DataFrame:
+    """The detections of the parsed file, with ``file_name`` if the entries have it, else ``image_id``.
+
+    Raises:
+        DataError: an entry lacks a field (the message says which).
+    """
+    rows = []
+    for place, entry in enumerate(content):
+        try:
+            (hx, hy, hw, hh), (ox, oy, ow, oh) = entry["human_bbox"], entry["object_bbox"]
+            boxes = (hx, hy, hx + hw, hy + hh, ox, oy, ox + ow, oy + oh)
+            rows.append((entry.get("file_name"), entry["image_id"], entry["category_id"] - 1, entry["score"], *boxes))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DataError(f"{path} entry {place}: {error!r}; human_bbox, object_bbox, ... are needed") from error
+    columns = ["file_name", "image_id", "hoi_id", "score", *HUMAN_BOX, *OBJECT_BOX]
+    frame = pd.DataFrame(rows, columns=columns)
+    named = len(frame) > 0 and bool(frame["file_name"].notna().all())
+    return frame.drop(columns="image_id" if named else "file_name")
+
+
+def write(path: Path, detections: pd.DataFrame) -> None:
+    """Write the detections, with ``image_id`` and, if there, ``file_name``."""
+    values = detections[[*HUMAN_BOX, *OBJECT_BOX]].to_numpy(dtype=np.float64)
+    human, thing = values[:, :4], values[:, 4:]
+    union = np.concatenate([np.minimum(human, thing)[:, :2], np.maximum(human, thing)[:, 2:]], axis=1)
+    entries = [
+        {
+            "image_id": int(image),
+            "category_id": int(hoi) + 1,
+            "bbox": around,
+            "score": float(score),
+            "human_bbox": person,
+            "object_bbox": target,
+        }
+        for image, hoi, score, around, person, target in zip(
+            detections["image_id"],
+            detections["hoi_id"],
+            detections["score"],
+            *(_xywh(boxes) for boxes in (union, human, thing)),
+            strict=True,
+        )
+    ]
+    if "file_name" in detections:
+        for entry, name in zip(entries, detections["file_name"], strict=True):
+            entry["file_name"] = str(name)
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(entries))
+
+
+def _xywh(boxes: np.ndarray) -> list[list[float]]:
+    found: list[list[float]] = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1).tolist()
+    return found

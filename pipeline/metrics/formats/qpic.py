@@ -1,0 +1,91 @@
+"""Detections as the JSON that QPIC, CDN, PPDM and their kin write: one entry an image.
+
+    [{"file_name": ..., "predictions": [{"bbox": [x1, y1, x2, y2], "category_id": c}, ...],
+      "hoi_prediction": [{"subject_id": i, "object_id": j, "category_id": v, "score": s}, ...]}, ...]
+
+Two numberings are in use and are told apart by the category of the people: 1 means COCO's category ids and verbs from 1
+(the annotation files' numbering), 0 means COCO-80 indices and verbs from 0 (the programs' own). Verbs are in HICO-DET's
+alphabetical order. A verb that does not go with the object is no class and is left out, which the reader counts.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.errors import DataError
+from pipeline.hico.vocabulary import hoi_classes, objects, verbs
+from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
+from pipeline.work import atomic
+
+
+def read(path: Path, content: list[Any]) -> tuple[pd.DataFrame, int]:
+    """The detections of the parsed file, with ``file_name``, and how many named no class.
+
+    Raises:
+        DataError: an entry lacks a field, or numbers do not fit (the message names the image).
+    """
+    hoi_of = np.full((len(objects()), len(verbs())), -1)
+    for c in hoi_classes():
+        hoi_of[c.object_id, c.verb_id] = c.hoi_id
+    rows: list[tuple[Any, ...]] = []
+    invalid, numbering = 0, None
+    for place, entry in enumerate(content):
+        name = "?"
+        try:
+            name = str(entry.get("file_name", entry.get("filename")))
+            boxes = entry["predictions"]
+            for pair in entry["hoi_prediction"]:
+                person, thing = boxes[pair["subject_id"]], boxes[pair["object_id"]]
+                numbering = _numbering(person["category_id"], numbering)
+                object_id = thing["category_id"] if numbering == 0 else _coco_index()[thing["category_id"]]
+                hoi = hoi_of[object_id, pair["category_id"] - numbering]
+                if hoi < 0:
+                    invalid += 1
+                else:
+                    rows.append((name, hoi, pair["score"], *person["bbox"], *thing["bbox"]))
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+            raise DataError(f"{path} entry {place}, image {name}: {error!r}; QPIC's layout is needed") from error
+    frame = pd.DataFrame(rows, columns=["file_name", "hoi_id", "score", *HUMAN_BOX, *OBJECT_BOX])
+    return frame.astype({"file_name": "category"}), invalid
+
+
+def write(path: Path, detections: pd.DataFrame) -> None:
+    """Write the detections (with ``file_name``) in the annotation files' numbering; equal boxes of an image are shared."""
+    coco = {c.object_id: c.coco_id for c in hoi_classes()}
+    entries = []
+    for name, frame in detections.groupby("file_name", sort=False, observed=True):
+        boxes: dict[tuple[Any, ...], int] = {}
+        pairs = []
+        for row in frame.to_dict("records"):
+            c = hoi_classes()[int(row["hoi_id"])]
+            person = (coco[0], *(float(row[k]) for k in HUMAN_BOX))
+            thing = (coco[c.object_id], *(float(row[k]) for k in OBJECT_BOX))
+            subject, target = (boxes.setdefault(box, len(boxes)) for box in (person, thing))
+            pairs.append(
+                {
+                    "subject_id": subject,
+                    "object_id": target,
+                    "category_id": c.verb_id + 1,
+                    "score": float(row["score"]),
+                }
+            )
+        listed = [{"bbox": list(box[1:]), "category_id": box[0]} for box in boxes]
+        entries.append({"file_name": str(name), "predictions": listed, "hoi_prediction": pairs})
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(entries))
+
+
+def _numbering(person: Any, before: int | None) -> int:
+    """Where verbs (and object indices) start; the category of a person decides."""
+    if person not in (0, 1) or before not in (None, person):
+        raise ValueError(f"a person's category_id is {person}, {before if before is not None else '0 or 1'} is needed")
+    return int(person)
+
+
+def _coco_index() -> dict[int, int]:
+    return {c.coco_id: c.object_id for c in hoi_classes()}

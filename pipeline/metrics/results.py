@@ -1,0 +1,171 @@
+"""One evaluation: the same detections under any number of protocols and modes, and the report as data."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from pipeline.hico.vocabulary import hoi_classes
+from pipeline.metrics.annotations import Annotations
+from pipeline.metrics.detections import Detections
+from pipeline.metrics.evaluation import Judged, judge, per_class
+from pipeline.metrics.known_objects import known_object_images
+from pipeline.metrics.protocols import Protocol
+from pipeline.metrics.summary import summarise
+
+Mode = Literal["default", "known-object"]
+MODES: tuple[Mode, ...] = ("default", "known-object")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """AP of every class under one protocol and mode."""
+
+    protocol: Protocol
+    mode: Mode
+    per_class: pd.DataFrame
+    """See :func:`pipeline.metrics.evaluate`."""
+    judged: Judged
+    summary: dict[str, float]
+    """Means in percent, see :func:`pipeline.metrics.summarise`."""
+
+    @property
+    def key(self) -> str:
+        """Such as ``official`` or ``official known-object``."""
+        return self.protocol.name if self.mode == "default" else f"{self.protocol.name} {self.mode}"
+
+
+def results(
+    detections: Detections,
+    annotations: Annotations,
+    *,
+    protocols: Sequence[Protocol],
+    modes: Sequence[Mode],
+    setting: str,
+    image_labels: pd.DataFrame | None = None,
+) -> Iterator[Result]:
+    """Evaluate under every protocol and mode, one after the other.
+
+    Arguments:
+        image_labels: ``file_name`` and ``object_id`` of the official image-level labels, for the known-object mode; None
+            takes the objects of the annotated pairs.
+    """
+    groups = annotations.groups
+    known = known_images(annotations, image_labels) if "known-object" in modes else None
+    for protocol in protocols:
+        for mode in modes:
+            judged = judge(
+                detections=detections.pairs,
+                scores=detections.scores,
+                truth=annotations.pairs,
+                rules=protocol,
+                known_images=known if mode == "known-object" else None,
+            )
+            table = per_class(judged, classes=np.array(groups.classes), rule=protocol.rule)
+            summary = summarise(table, unseen=groups.unseen[setting], rare=groups.rare)
+            yield Result(protocol=protocol, mode=mode, per_class=table, judged=judged, summary=summary)
+
+
+def known_images(annotations: Annotations, image_labels: pd.DataFrame | None) -> dict[int, frozenset[int]]:
+    """Places of the images that count for each class in the known-object mode."""
+    object_of = {c.hoi_id: c.object_id for c in hoi_classes()}
+    presence = annotations.presence
+    if image_labels is not None:
+        place = pd.Index(annotations.images["file_name"]).get_indexer(image_labels["file_name"])
+        presence = image_labels.assign(image_id=place)[place >= 0]
+    return known_object_images(presence=presence, object_of=object_of)
+
+
+def report(
+    found: Sequence[Result],
+    *,
+    annotations: Annotations,
+    detections: Detections,
+    setting: str,
+    digests: Mapping[str, str],
+    known_objects: str = "annotated pairs",
+) -> dict[str, Any]:
+    """The report as plain JSON: means and AP in percent, None where there is nothing to average.
+
+    The first result stands at the top; ``results`` has all of them.
+    """
+    first, groups = found[0], annotations.groups
+    return {
+        "protocol": first.protocol.name,
+        "mode": first.mode,
+        "setting": setting,
+        **_means(first.summary),
+        "max_recall": _percent(first.per_class["max_recall"].mean()),
+        "settings": by_setting(first.per_class, groups.unseen, groups.rare),
+        "results": [
+            {
+                "protocol": r.protocol.name,
+                "mode": r.mode,
+                **_means(r.summary),
+                "switches": {k: v for k, v in dataclasses.asdict(r.protocol).items() if k != "name"},
+            }
+            for r in found
+        ],
+        "per_class": class_table(found, annotations, setting).to_dict("records"),
+        "counts": {
+            "detections": len(detections.pairs),
+            "annotated_pairs": len(annotations.pairs),
+            "images": len(annotations.images) if annotations.complete else None,
+            "images_with_pairs": len(np.unique(annotations.pairs.image)),
+            "classes": len(groups.classes),
+        },
+        "known_objects": known_objects if any(r.mode == "known-object" for r in found) else None,
+        "hico_det": groups.hico,
+        "notes": [*annotations.notes, *detections.notes],
+        "digests": dict(digests),
+    }
+
+
+def class_table(found: Sequence[Result], annotations: Annotations, setting: str) -> pd.DataFrame:
+    """One row a class: names, groups, counts, and AP in percent under every protocol and mode (None: not annotated)."""
+    groups = annotations.groups
+    named = [hoi_classes()[h] for h in groups.classes]
+    first = found[0].per_class
+    table = pd.DataFrame(
+        {
+            "hoi_id": [c.hoi_id for c in named],
+            "name": [c.name for c in named],
+            "verb": [c.verb for c in named],
+            "object": [c.object for c in named],
+            "unseen": [c.hoi_id in groups.unseen[setting] for c in named],
+            "rare": [c.hoi_id in groups.rare for c in named],
+            "train_pairs": [groups.train_count.get(c.hoi_id) for c in named],
+            "test_pairs": first["n_gt"].tolist(),
+            "detections": first["n_pred"].tolist(),
+            "max_recall": [_percent(v) for v in first["max_recall"]],
+        }
+    )
+    for r in found:
+        name = "ap" if r is found[0] else f"ap {r.key}"
+        table[name] = pd.Series([_percent(v) for v in r.per_class["ap"]], dtype=object)
+    table["max_recall"] = table["max_recall"].astype(object).where(table["max_recall"].notna(), None)
+    return table
+
+
+def by_setting(
+    per_class: pd.DataFrame, unseen: Mapping[str, Collection[int]], rare: Collection[int]
+) -> dict[str, dict[str, float | None]]:
+    """Seen and unseen means of the same detections under every zero-shot setting's division of the classes."""
+    return {
+        setting: {k: v for k, v in _means(summarise(per_class, unseen=hidden, rare=rare)).items() if "seen" in k}
+        for setting, hidden in unseen.items()
+    }
+
+
+def _means(summary: Mapping[str, float]) -> dict[str, float | None]:
+    names = ("full", "rare", "non_rare", "seen", "unseen", "harmonic_mean")
+    return {name: summary.get(name) for name in names}
+
+
+def _percent(value: float) -> float | None:
+    return None if np.isnan(value) else 100.0 * float(value)

@@ -1,0 +1,97 @@
+"""What a report says, before it is HTML or Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+from PIL.Image import Image
+
+from pipeline.hico.vocabulary import hoi_classes
+from pipeline.metrics.annotations import Annotations
+from pipeline.metrics.detections import Detections
+from pipeline.metrics.diagnosis import confusions
+from pipeline.metrics.published import EZ_HOI
+from pipeline.metrics.results import Result
+
+SIDE_BY_SIDE = ("official", "upt")
+"""The protocols whose means stand beside each other in every report."""
+GROUPS = ("unseen", "seen", "full", "rare", "non_rare")
+Summary = Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A line of the table of means: a model, or what it is held against."""
+
+    label: str
+    means: Mapping[str, Summary]
+    """Summary by protocol; a protocol that is missing reads as a dash."""
+    reference: bool = False
+    """Whether it is somebody else's number or a floor, not the evaluated detections."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Something the report was computed from."""
+
+    name: str
+    digest: str
+    link: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """A whole report."""
+
+    title: str
+    report: Mapping[str, Any]
+    """The JSON, see :func:`pipeline.metrics.results.report`."""
+    classes: pd.DataFrame
+    """See :func:`pipeline.metrics.results.class_table`."""
+    first: Result
+    rows: Sequence[Row]
+    annotations: Annotations
+    detections: Detections
+    sources: Sequence[Source] = ()
+    warning: str | None = None
+    leakage: Any = None
+    """What touched the unseen classes before they were evaluated, as the annotations tell it."""
+    open_image: Callable[[int], Image] | None = None
+    """Opens an image by its place; None draws boxes alone."""
+    curves: Sequence[int] = ()
+    """Classes (``hoi_id``) whose precision-recall curves are drawn; empty: those with the most annotated pairs."""
+    before: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    """Per-class results of other models by name, for the Markdown's table of classes."""
+
+
+def published_rows(setting: str) -> list[Row]:
+    """The paper's numbers of a setting; their evaluation follows the ``upt`` protocol."""
+    return [
+        Row(label=f"EZ-HOI, {backbone} (paper)", means={"upt": means}, reference=True)
+        for backbone, means in EZ_HOI.get(setting, {}).items()
+    ]
+
+
+def confused_verbs(content: Content, *, count: int = 15) -> pd.DataFrame:
+    """The most frequent confusions of verbs: object, verb, taken_for, count, and of how many annotated pairs."""
+    counted = confusions(content.detections.pairs, content.detections.scores, content.annotations.pairs)
+    total = counted.groupby("hoi_id")["count"].sum()
+    wrong = counted[(counted["taken_for"] >= 0) & (counted["taken_for"] != counted["hoi_id"])].head(count)
+    named = [(hoi_classes()[h], hoi_classes()[t]) for h, t in zip(wrong["hoi_id"], wrong["taken_for"], strict=True)]
+    return pd.DataFrame(
+        {
+            "object": [c.object.replace("_", " ") for c, _ in named],
+            "verb": [c.verb.replace("_", " ") for c, _ in named],
+            "taken_for": [t.verb.replace("_", " ") for _, t in named],
+            "count": wrong["count"].tolist(),
+            "of": [int(total[h]) for h in wrong["hoi_id"]],
+        }
+    )
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A number for people; a dash for None and nan."""
+    return "–" if value is None or value != value else f"{value:.{digits}f}"

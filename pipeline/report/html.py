@@ -1,0 +1,79 @@
+"""The report as one HTML file without scripts, links to styles or pictures beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from pipeline.hico.vocabulary import hoi_classes
+from pipeline.metrics import diagnosis
+from pipeline.report import svg
+from pipeline.report.content import GROUPS, SIDE_BY_SIDE, Content, confused_verbs, number
+from pipeline.report.pictures import picture
+
+PICTURES = 3
+"""Images drawn of the best and of the worst."""
+
+
+def charts(content: Content) -> dict[str, str]:
+    """The report's charts as SVG, by the name of their file."""
+    unseen = dict(zip(content.classes["hoi_id"], content.classes["unseen"], strict=True))
+    chosen = list(content.curves) or diagnosis.telling_classes(content.classes)
+    curves = [
+        (hoi_classes()[h].name, bool(unseen[h]), *diagnosis.precision_recall(content.first.judged, h)) for h in chosen
+    ]
+    drawn = {
+        "ap_by_class": svg.ap_by_class(content.classes),
+        "precision_recall": svg.precision_recall(curves),
+        "training_count": svg.training_count(content.classes),
+    }
+    table = diagnosis.calibration(content.first.judged)
+    return drawn | ({"calibration": svg.calibration(table)} if len(table) else {})
+
+
+def render(content: Content, drawn: Mapping[str, str]) -> str:
+    """The page; ``drawn`` are its :func:`charts`."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "name": lambda text: str(text).replace("_", " ")}
+    scores = diagnosis.image_scores(content.first.judged)
+    best, worst = scores[:PICTURES], scores[len(scores) - PICTURES :][::-1] if len(scores) > PICTURES else []
+    annotated = content.classes[content.classes["test_pairs"] > 0]
+    return environment.get_template("page.html.j2").render(
+        c=content,
+        report=content.report,
+        groups=GROUPS,
+        protocols=SIDE_BY_SIDE,
+        charts={name: Markup(text) for name, text in drawn.items()},
+        chart_style=Markup(svg.STYLE),
+        confusions=confused_verbs(content).to_dict("records"),
+        calibration_error=diagnosis.calibration_error(diagnosis.calibration(content.first.judged)),
+        galleries=[
+            (title, [picture(s, content.detections, content.annotations, content.open_image) for s in chosen])
+            for title, chosen in (("Went best", best), ("Went worst", worst))
+            if chosen
+        ],
+        Markup=Markup,
+        class_rows=annotated.sort_values(["unseen", "ap"], ascending=[False, False]).to_dict("records"),
+        leakage=flat(content.leakage) if content.leakage else [],
+    )
+
+
+def flat(value: Any, name: str = "") -> list[tuple[str, str]]:
+    """A JSON value as rows of name and text, nested names joined by dots."""
+    if isinstance(value, Mapping):
+        return [row for key, inner in value.items() for row in flat(inner, f"{name}.{key}" if name else str(key))]
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        shown = ", ".join(v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in value[:30])
+        return [(name, shown + (f" and {len(value) - 30} more" if len(value) > 30 else ""))]
+    return [(name, value if isinstance(value, str) else json.dumps(value))]
