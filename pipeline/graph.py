@@ -197,12 +197,22 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="evaluation",
-        version=1,
+        version=2,
         reads=("evaluation", "setting", "data.source"),
         inputs=(
             Input("utpl", ("text.parquet", "scale.json")),
             Input("pair_features", ("test-*",)),
-            Input("annotations", ("images.parquet", "pairs.parquet", "classes.parquet", "pixels-test-*")),
+            Input(
+                "annotations",
+                (
+                    "images.parquet",
+                    "pairs.parquet",
+                    "classes.parquet",
+                    "presence.parquet",
+                    "leakage.json",
+                    "pixels-test-*",
+                ),
+            ),
             Input("text_embeddings", ("seen-phrases.parquet", "unseen-phrases.parquet")),
         ),
         says="predictions, mAP and the report",

@@ -3,19 +3,18 @@
 Read from any of
 
 - a Parquet table with one row an annotated pair: ``file_name`` (or ``image``) or ``image_id``, ``hoi_id``, the eight box
-  columns, and optionally ``split``. Boxes are continuous pixels unless the schema's metadata (or the caller) says
-  ``box_convention = pixel1_inclusive``;
-- a folder with such a ``pairs.parquet`` beside ``images.parquet`` (``image_id``, ``file_name``, ``split``) and
-  ``classes.parquet``: an ``annotations`` artifact of the store;
-- ``instances_test2015.json`` (or ``.json.gz``), the layout of UPT and EZ-HOI.
+  columns, and optionally ``split``. The schema's metadata (or the caller) may say ``box_convention``; without it, whole
+  numbers are HICO-DET's own 1-based inclusive pixels and floats are continuous;
+- a folder with such a ``pairs.parquet`` beside ``images.parquet`` (``image_id``, ``file_name``, ``split``),
+  ``classes.parquet`` and ``presence.parquet``: an ``annotations`` artifact of the store;
+- any annotation file that :mod:`pipeline.hico.layouts` reads: UPT's and EZ-HOI's ``instances_test2015.json``, HAKE's and
+  PPDM's JSON, ``anno_bbox.mat``.
 """
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,13 +23,15 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from pipeline.errors import DataError
+from pipeline.hico.layouts import detect
+from pipeline.hico.layouts.detect import Labels
 from pipeline.hico.splits import SETTINGS, rare, unseen
+from pipeline.hico.tables import BOXES, LOW, image_id
 from pipeline.hico.vocabulary import hoi_classes
 from pipeline.metrics.matching import Pairs
-from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX, read_pairs
+from pipeline.metrics.tables import read_pairs
 
 Convention = Literal["continuous", "pixel1_inclusive"]
-FIRST_CORNERS = ("hx1", "hy1", "ox1", "oy1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,23 +72,40 @@ class Annotations:
     elsewhere: frozenset[Any] = frozenset()
     """File names and ids of images that belong to another split."""
     groups: Groups = field(default_factory=hico_groups)
+    labels: pd.DataFrame | None = None
+    """``image`` (place) and ``hoi_id``: image-level labels, boxes visible or not; None where there are none."""
     notes: tuple[str, ...] = ()
 
     @property
     def presence(self) -> pd.DataFrame:
-        """``image_id`` (place) and ``object_id`` of every annotated pair."""
+        """``image_id`` (place) and ``object_id`` of every object that is known to be in an image."""
+        image, hoi = (self.pairs.image, self.pairs.hoi)
+        if self.labels is not None:
+            image, hoi = (self.labels[c].to_numpy(dtype=np.int64) for c in ("image", "hoi_id"))
         things = np.array([c.object_id for c in hoi_classes()])
-        return pd.DataFrame({"image_id": self.pairs.image, "object_id": things[self.pairs.hoi]})
+        return pd.DataFrame({"image_id": image, "object_id": things[hoi]}).drop_duplicates(ignore_index=True)
+
+    @property
+    def presence_says(self) -> str:
+        """Where :attr:`presence` is from; labels that were made from the pairs are no labels."""
+        of_pairs = replace(self, labels=None).presence
+        return "annotated pairs" if len(of_pairs) == len(self.presence) else "labels of whole images"
 
 
 def read(
-    path: Path, *, images: Path | None = None, split: str = "test", convention: Convention | None = None
+    path: Path,
+    *,
+    images: Path | None = None,
+    image_labels: Path | None = None,
+    split: str = "test",
+    convention: Convention | None = None,
 ) -> Annotations:
     """Annotations of one split from any known layout.
 
     Arguments:
-        path: a Parquet file, a folder of them, or UPT's JSON.
+        path: see above.
         images: Parquet list of all images (``file_name`` and/or ``image_id``, optionally ``split``).
+        image_labels: HICO's ``anno.mat``, whose labels say which objects an image shows (known-object mode).
         split: which rows of tables with a ``split`` column count: those whose split starts with this word.
         convention: overrides what the file says of its boxes.
 
@@ -98,21 +116,62 @@ def read(
         raise DataError(
             f"{path}: no such file or folder; annotations are Parquet, a folder with pairs.parquet, or JSON"
         )
+    labels = None
     if path.is_dir():
-        return _read_folder(path, images or path / "images.parquet", split, convention)
-    if path.suffixes[-1:] == [".json"] or path.suffixes[-2:] == [".json", ".gz"]:
-        return _read_upt(path, convention)
-    pairs, notes = _table(path, split, convention)
-    listed = _images(images, split) if images else None
-    return _annotations(path, pairs, listed, hico_groups(), notes)
+        images = images or _if_there(path / "images.parquet")
+        presence = _if_there(path / "presence.parquet")
+        labels = _of_split(_parquet(presence), split, presence) if presence else None
+        classes = _if_there(path / "classes.parquet")
+        groups = _groups(_parquet(classes)) if classes else hico_groups()
+        pairs, notes = _table(path / "pairs.parquet", split, convention)
+        listed = _images(images, split) if images else None
+    elif path.suffix == ".parquet":
+        pairs, notes = _table(path, split, convention)
+        listed, groups = _images(images, split) if images else None, hico_groups()
+    else:
+        pairs, listed, notes = _layout(path, split)
+        groups = hico_groups()
+    found = _annotations(path, pairs, listed, groups, notes)
+    if image_labels is not None:
+        labels = _image_labels(image_labels, split)
+    return found if labels is None else replace(found, labels=_placed(labels, found))
 
 
-def _read_folder(folder: Path, images: Path, split: str, convention: Convention | None) -> Annotations:
-    pairs, notes = _table(folder / "pairs.parquet", split, convention)
-    classes = folder / "classes.parquet"
-    groups = _groups(_parquet(classes)) if classes.exists() else hico_groups()
-    listed = _images(images, split) if images.exists() else None
-    return _annotations(folder / "pairs.parquet", pairs, listed, groups, notes)
+def _layout(path: Path, split: str) -> tuple[pd.DataFrame, tuple[pd.DataFrame, frozenset[Any]] | None, list[str]]:
+    """Pairs and images of one of the field's annotation files."""
+    rows = detect.read(path)
+    if isinstance(rows, Labels):
+        raise DataError(f"{path}: labels of whole images without boxes; annotated pairs are needed")
+    everything = rows.tables()
+    rows.faults.stop_if_any()
+    tables = everything.of(split)
+    if tables.images.empty:
+        raise DataError(f"{path}: no image of split {split!r}")
+    pairs = tables.pairs.assign(**{c: tables.pairs[c].astype(np.float64) - (c in LOW) for c in BOXES})
+    others = everything.images[everything.images["split"] != split]
+    elsewhere = frozenset([*others["file_name"], *others["image_id"]])
+    # PPDM's files leave out the images without pairs, so theirs is no list of all.
+    listed = None if rows.layout == "ppdm" else (tables.images[["file_name", "image_id"]], elsewhere)
+    return pairs.astype({"file_name": str}), listed, list(rows.notes)
+
+
+def _image_labels(path: Path, split: str) -> pd.DataFrame:
+    """``file_name`` and ``hoi_id`` of the positive labels of `anno.mat`."""
+    found = detect.read(path)
+    if not isinstance(found, Labels):
+        raise DataError(f"{path}: HICO's anno.mat with labels of whole images is needed")
+    names = {image_id(name): name for name in found.lists.get(split, ())}
+    rows = found.presence[found.presence["split"] == split]
+    return pd.DataFrame({"file_name": rows["image_id"].map(names), "hoi_id": rows["hoi_id"]})
+
+
+def _placed(labels: pd.DataFrame, found: Annotations) -> pd.DataFrame:
+    key = next((k for k in ("file_name", "image_id") if k in labels and k in found.images), None)
+    if key is None:
+        raise DataError("labels of whole images and the annotations do not name images alike (file_name or image_id)")
+    known, wanted = (table[key].map(base_name) for table in (found.images, labels))
+    place = pd.Index(known).get_indexer(wanted)
+    return pd.DataFrame({"image": place, "hoi_id": labels["hoi_id"].to_numpy()})[place >= 0]
 
 
 def _annotations(
@@ -150,19 +209,20 @@ def _annotations(
 def _table(path: Path, split: str, convention: Convention | None) -> tuple[pd.DataFrame, list[str]]:
     """Annotated pairs of a split in continuous pixels, and remarks."""
     frame = _of_split(_parquet(path), split, path).rename(columns={"image": "file_name"})
-    corners = [c for c in (*HUMAN_BOX, *OBJECT_BOX) if c in frame]
+    corners = [c for c in BOXES if c in frame]
     metadata = pq.read_schema(path).metadata or {}
     stated = convention or (metadata.get(b"box_convention") or b"").decode() or None
     notes = []
     if stated is None and corners and all(frame[c].dtype.kind in "iu" for c in corners):
+        stated = "pixel1_inclusive"
         notes.append(
-            f"{path.name}: boxes are whole numbers and are taken for continuous pixels; if they are HICO-DET's own "
-            "1-based inclusive ones, say so with --annotation-boxes pixel1_inclusive"
+            f"{path.name}: boxes are whole numbers, so they are taken for HICO-DET's 1-based inclusive pixels "
+            "(--annotation-boxes continuous says otherwise)"
         )
     if stated not in (None, "continuous", "pixel1_inclusive"):
         raise DataError(f"{path}: box_convention {stated!r} is not known; use continuous or pixel1_inclusive")
     if stated == "pixel1_inclusive":
-        frame = frame.assign(**{c: frame[c].astype(np.float64) - 1 for c in FIRST_CORNERS if c in frame})
+        frame = frame.assign(**{c: frame[c].astype(np.float64) - 1 for c in LOW if c in frame})
     return frame, notes
 
 
@@ -204,30 +264,13 @@ def _groups(table: pd.DataFrame) -> Groups:
     )
 
 
-def _read_upt(path: Path, convention: Convention | None) -> Annotations:
-    content = read_json(path)
-    try:
-        rows = [
-            (name, hoi, *human, *thing)
-            for name, entry in zip(content["filenames"], content["annotation"], strict=True)
-            for hoi, human, thing in zip(entry["hoi"], entry["boxes_h"], entry["boxes_o"], strict=True)
-        ]
-        names = list(content["filenames"])
-        frame = pd.DataFrame(rows, columns=["file_name", "hoi_id", *HUMAN_BOX, *OBJECT_BOX])
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path}: not the layout of instances_test2015.json ({error!r})") from error
-    if (convention or "pixel1_inclusive") == "pixel1_inclusive":
-        frame = frame.assign(**{c: frame[c].astype(np.float64) - 1 for c in FIRST_CORNERS})
-    return _annotations(path, frame, (pd.DataFrame({"file_name": names}), frozenset()), hico_groups(), ())
+def base_name(value: Any) -> Any:
+    """A file's name without folders; anything else as it is."""
+    return value.replace("\\", "/").rsplit("/", 1)[-1] if isinstance(value, str) else value
 
 
-def read_json(path: Path) -> Any:
-    """A JSON file's value, gzip or not; DataError naming the file."""
-    try:
-        raw = path.read_bytes()
-        return json.loads(gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: cannot be read as JSON ({error})") from error
+def _if_there(path: Path) -> Path | None:
+    return path if path.exists() else None
 
 
 def _parquet(path: Path) -> pd.DataFrame:

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from pipeline.errors import DataError
 from pipeline.metrics.boxes import Floats
 from pipeline.metrics.evaluation import Judged
-from pipeline.metrics.protocols import protocol_named
 from pipeline.metrics.resampling import Resampled
 
 JUDGED, ANNOTATED, REPORT = "judged.parquet", "annotated.parquet", "report.json"
@@ -91,7 +90,7 @@ def compare(
     _refuse_unlike(a, b)
     table = pd.DataFrame(a.report["per_class"])
     classes = table["hoi_id"].to_numpy(dtype=np.int64)
-    rule = protocol_named(a.report["protocol"]).rule
+    rule = a.report["results"][0]["switches"]["rule"]
     first, second = (Resampled(x.judged, classes=classes, rule=rule) for x in (a, b))
     images = np.unique(np.concatenate([first.image, second.image, first.truth_image]))
     count = max(int(images.max(initial=-1)) + 1, a.report["counts"]["images"] or 0)
@@ -134,7 +133,7 @@ def _groups(table: pd.DataFrame, exact: Floats, sampled: Floats, level: float) -
         rows = rows & ~np.isnan(exact[0])
         if rows.any():
             means = np.nanmean(sampled[:, :, rows], axis=2)
-            found[name] = _interval(*(100 * exact[:, rows].mean(axis=1)), 100 * (means[1] - means[0]), level)
+            found[name] = _interval(100 * exact[:, rows].mean(axis=1), 100 * (means[1] - means[0]), level)
     return found
 
 
@@ -145,16 +144,16 @@ def _per_class(table: pd.DataFrame, exact: Floats, sampled: Floats, level: float
             continue
         differences = 100 * (sampled[1, :, place] - sampled[0, :, place])
         about = {key: row[key] for key in ("hoi_id", "name", "unseen", "rare", "test_pairs")}
-        rows.append(about | _interval(*(100 * exact[:, place]), differences[~np.isnan(differences)], level))
+        rows.append(about | _interval(100 * exact[:, place], differences[~np.isnan(differences)], level))
     return sorted(rows, key=lambda row: -row["difference"])
 
 
-def _interval(a: float, b: float, differences: Floats, level: float) -> dict[str, float | None]:
+def _interval(ap: Floats, differences: Floats, level: float) -> dict[str, float | None]:
     tail = 50 * (1 - level)
     low, high = np.percentile(differences, [tail, 100 - tail]) if len(differences) else (None, None)
     # A resample without any difference is for neither side.
     ahead = float((differences > 0).mean() + (differences == 0).mean() / 2) if len(differences) else None
-    values = {"a": float(a), "b": float(b), "difference": float(b - a)}
+    values = {"a": float(ap[0]), "b": float(ap[1]), "difference": float(ap[1] - ap[0])}
     ends = {name: None if end is None else float(end) for name, end in (("low", low), ("high", high))}
     return values | ends | {"share_better": ahead}
 

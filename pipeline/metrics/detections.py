@@ -28,7 +28,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.errors import DataError
-from pipeline.metrics.annotations import Annotations, read_json
+from pipeline.hico.layouts.detect import json_value
+from pipeline.metrics.annotations import Annotations, base_name
 from pipeline.metrics.boxes import Floats
 from pipeline.metrics.formats import coco, matlab, qpic, table
 from pipeline.metrics.matching import Pairs
@@ -42,6 +43,8 @@ class Detections:
     pairs: Pairs
     scores: Floats
     notes: tuple[str, ...]
+    prior: Floats | None = None
+    """``[n]`` what the detector alone gave each pair, where the file tells it (column ``prior``)."""
 
 
 def read(path: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -63,7 +66,7 @@ def read(path: Path) -> tuple[pd.DataFrame, list[str]]:
         return table.read(path), []
     if path.suffix not in (".json", ".gz"):
         raise DataError(f"{path}: detections are .parquet, .json, .json.gz, .mat or a folder of detections_NN.mat")
-    content = read_json(path)
+    content = json_value(path)
     if not isinstance(content, list):
         raise DataError(f"{path}: a list of images (QPIC) or of results (COCO) is needed, not {type(content).__name__}")
     if content and isinstance(content[0], dict) and "category_id" in content[0]:
@@ -89,9 +92,14 @@ def check(frame: pd.DataFrame, annotations: Annotations, *, name: str = "detecti
         scores = read_scores(frame, pairs, table=name)
     except ValueError as error:
         raise DataError(str(error)) from None
+    prior = frame["prior"].to_numpy(dtype=np.float64) if "prior" in frame else None
+    if prior is not None and not np.isfinite(prior).all():
+        raise DataError(f"{name} row {int(np.flatnonzero(~np.isfinite(prior))[0])}: prior is not finite")
     if not inside.all():
         pairs, scores = pairs.take(inside), scores[inside]
-    return Detections(pairs=pairs, scores=scores, notes=(*notes, *_remarks(pairs, scores, annotations)))
+        prior = None if prior is None else prior[inside]
+    remarks = _remarks(pairs, scores, annotations)
+    return Detections(pairs=pairs, scores=scores, notes=(*notes, *remarks), prior=prior)
 
 
 def _places(
@@ -111,10 +119,10 @@ def _places(
         raise DataError(f"{name}: images are given by {key}, the annotations' by {', '.join(images.columns)}")
     values = frame[key].astype("category")
     distinct = values.cat.categories
-    known = pd.Index(images[key].map(_base) if key == "file_name" else images[key])
-    place_of = known.get_indexer(distinct.map(_base) if key == "file_name" else distinct)
-    elsewhere = {_base(value) for value in annotations.elsewhere if isinstance(value, str) == (key == "file_name")}
-    outside = np.array([_base(value) in elsewhere for value in distinct], dtype=np.bool_) & (place_of < 0)
+    known = pd.Index(images[key].map(base_name) if key == "file_name" else images[key])
+    place_of = known.get_indexer(distinct.map(base_name) if key == "file_name" else distinct)
+    elsewhere = {base_name(value) for value in annotations.elsewhere if isinstance(value, str) == (key == "file_name")}
+    outside = np.array([base_name(value) in elsewhere for value in distinct], dtype=np.bool_) & (place_of < 0)
     codes = values.cat.codes.to_numpy()
     if (codes < 0).any():
         raise DataError(f"{name} row {int(np.flatnonzero(codes < 0)[0])}: no image is named")
@@ -171,8 +179,3 @@ def _remarks(pairs: Pairs, scores: Floats, annotations: Annotations) -> list[str
     if len(without):
         notes.append(f"{len(without)} of {len(annotated)} annotated classes have no detection: their AP is 0")
     return notes
-
-
-def _base(value: object) -> object:
-    """A file's name without folders; anything else as it is."""
-    return value.replace("\\", "/").rsplit("/", 1)[-1] if isinstance(value, str) else value

@@ -5,12 +5,8 @@ boxes visible or not): 9,827 image-object pairs of test2015. ConsNet takes the a
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
-import numpy as np
 import pandas as pd
-
-from pipeline.errors import DataError
 
 
 def known_object_images(*, presence: pd.DataFrame, object_of: Mapping[int, int]) -> dict[int, frozenset[int]]:
@@ -30,27 +26,3 @@ def known_object_images(*, presence: pd.DataFrame, object_of: Mapping[int, int])
         images.setdefault(int(thing), set()).add(int(image))
     by_object = {thing: frozenset(ids) for thing, ids in images.items()}
     return {hoi: by_object.get(thing, frozenset()) for hoi, thing in object_of.items()}
-
-
-def read_image_labels(path: Path, *, object_of: Mapping[int, int]) -> pd.DataFrame:
-    """The official image-level labels of test2015, ``anno.mat``, as ``file_name`` and ``object_id`` of every object seen.
-
-    Raises:
-        DataError: the file is no MATLAB file, or lacks ``anno_test`` ``[600, n]`` or ``list_test`` ``[n]``.
-    """
-    from scipy.io import loadmat
-
-    try:
-        content = loadmat(path, variable_names=["anno_test", "list_test"])
-    except (OSError, ValueError, NotImplementedError) as error:
-        raise DataError(f"{path}: cannot be read as a MATLAB file ({error})") from error
-    if "anno_test" not in content or "list_test" not in content:
-        raise DataError(f"{path}: no anno_test and list_test in it; HICO's anno.mat is needed")
-    labels = np.asarray(content["anno_test"], dtype=np.float64)
-    names = np.array([str(np.ravel(cell)[0]) for cell in content["list_test"].ravel()])
-    if labels.shape != (len(object_of), len(names)):
-        raise DataError(f"{path}: anno_test is {labels.shape}, ({len(object_of)}, {len(names)}) is needed")
-    # 1 is positive, 0 ambiguous, -1 negative, nan unknown.
-    hoi, image = np.nonzero(labels == 1)
-    things = np.array([object_of[h] for h in range(len(object_of))])
-    return pd.DataFrame({"file_name": names[image], "object_id": things[hoi]}).drop_duplicates(ignore_index=True)

@@ -24,8 +24,9 @@ what any order could give.
 """
 
 import difflib
-from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, TypeAlias, get_args
 
 from pipeline.metrics.average_precision import RULES, Rule
 
@@ -108,3 +109,40 @@ def protocol_named(name: str) -> Protocol:
     near = difflib.get_close_matches(name.lower(), PROTOCOLS, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"unknown evaluation protocol {name!r}: use one of {', '.join(PROTOCOLS)}{hint}")
+
+
+def with_switches(protocol: Protocol, switches: Iterable[str]) -> Protocol:
+    """The protocol with some rules changed, and a name that says so.
+
+    Arguments:
+        switches: such as ``top_k=100``, ``strict=true``, ``nms=0.7`` (threshold of pair NMS) or ``nms=none``.
+
+    Raises:
+        ValueError: a switch is unknown or its value is no good.
+    """
+    known = [field.name for field in fields(Protocol) if field.name != "name"]
+    changed: dict[str, Any] = {}
+    for switch in switches:
+        key, equals, text = switch.partition("=")
+        if key not in known or not equals:
+            raise ValueError(f"switch {switch!r}: use KEY=VALUE with one of {', '.join(known)}")
+        changed[key] = _switch_value(key, text)
+    if not changed:
+        return protocol
+    return replace(protocol, **changed, name="+".join([protocol.name, *switches]))
+
+
+def _switch_value(key: str, text: str) -> Any:
+    if key in ("strict", "drop_empty_images"):
+        if text not in ("true", "false"):
+            raise ValueError(f"switch {key}={text}: true or false is needed")
+        return text == "true"
+    if key in ("top_k", "nms", "threshold"):
+        if text == "none" and key != "threshold":
+            return None
+        try:
+            number = int(text) if key == "top_k" else float(text)
+        except ValueError:
+            raise ValueError(f"switch {key}={text}: a number is needed") from None
+        return PairNms(threshold=number) if key == "nms" else number
+    return text

@@ -47,16 +47,13 @@ def results(
     protocols: Sequence[Protocol],
     modes: Sequence[Mode],
     setting: str,
-    image_labels: pd.DataFrame | None = None,
 ) -> Iterator[Result]:
-    """Evaluate under every protocol and mode, one after the other.
-
-    Arguments:
-        image_labels: ``file_name`` and ``object_id`` of the official image-level labels, for the known-object mode; None
-            takes the objects of the annotated pairs.
-    """
+    """Evaluate under every protocol and mode, one after the other; means are of ``setting``'s seen and unseen classes."""
     groups = annotations.groups
-    known = known_images(annotations, image_labels) if "known-object" in modes else None
+    object_of = {c.hoi_id: c.object_id for c in hoi_classes()}
+    known = None
+    if "known-object" in modes:
+        known = known_object_images(presence=annotations.presence, object_of=object_of)
     for protocol in protocols:
         for mode in modes:
             judged = judge(
@@ -71,16 +68,6 @@ def results(
             yield Result(protocol=protocol, mode=mode, per_class=table, judged=judged, summary=summary)
 
 
-def known_images(annotations: Annotations, image_labels: pd.DataFrame | None) -> dict[int, frozenset[int]]:
-    """Places of the images that count for each class in the known-object mode."""
-    object_of = {c.hoi_id: c.object_id for c in hoi_classes()}
-    presence = annotations.presence
-    if image_labels is not None:
-        place = pd.Index(annotations.images["file_name"]).get_indexer(image_labels["file_name"])
-        presence = image_labels.assign(image_id=place)[place >= 0]
-    return known_object_images(presence=presence, object_of=object_of)
-
-
 def report(
     found: Sequence[Result],
     *,
@@ -88,7 +75,6 @@ def report(
     detections: Detections,
     setting: str,
     digests: Mapping[str, str],
-    known_objects: str = "annotated pairs",
 ) -> dict[str, Any]:
     """The report as plain JSON: means and AP in percent, None where there is nothing to average.
 
@@ -119,7 +105,7 @@ def report(
             "images_with_pairs": len(np.unique(annotations.pairs.image)),
             "classes": len(groups.classes),
         },
-        "known_objects": known_objects if any(r.mode == "known-object" for r in found) else None,
+        "known_objects": annotations.presence_says if any(r.mode == "known-object" for r in found) else None,
         "hico_det": groups.hico,
         "notes": [*annotations.notes, *detections.notes],
         "digests": dict(digests),

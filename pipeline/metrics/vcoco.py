@@ -26,13 +26,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.errors import DataError
-from pipeline.metrics.annotations import read_json
+from pipeline.hico.layouts.detect import json_value
 from pipeline.metrics.average_precision import average_precision
 from pipeline.metrics.boxes import Floats, iou
 from pipeline.metrics.matching import Pairs, best_truth
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
 
 Scenario = Literal[1, 2]
+SCENARIOS: tuple[Scenario, ...] = (1, 2)
 INCLUSIVE = np.array([0.0, 0.0, 1.0, 1.0])
 """What turns a box of inclusive pixels into one of the same overlaps in continuous coordinates."""
 OVERLAP = 0.5
@@ -63,7 +64,7 @@ def read(path: Path) -> People:
     Raises:
         DataError: the file is not in the layout of ``instances_vcoco_test.json``.
     """
-    content = read_json(path)
+    content = json_value(path)
     try:
         names = tuple(entry["file_name"] for entry in content["annotations"])
         people: dict[tuple[Any, ...], int] = {}
@@ -101,10 +102,10 @@ def place(frame: pd.DataFrame, people: People, *, name: str = "detections") -> p
     missing = [c for c in ("file_name", "role", "score", *HUMAN_BOX, *OBJECT_BOX) if c not in frame]
     if missing:
         raise DataError(f"{name}: no column {', '.join(missing)}; columns are {', '.join(map(str, frame.columns))}")
-    image = pd.Index(people.images).get_indexer(frame["file_name"])
+    image = pd.Index(people.images).get_indexer(pd.Index(frame["file_name"]))
     role = frame["role"]
     if role.dtype.kind not in "iu":
-        role = pd.Series(pd.Index(people.roles).get_indexer(role), index=frame.index)
+        role = role.map({name: number for number, name in enumerate(people.roles)}).fillna(-1)
     human = frame[list(HUMAN_BOX)].to_numpy(dtype=np.float64)
     sound = np.isfinite(human).all(axis=1) & (human[:, 2:] >= human[:, :2]).all(axis=1)
     for bad, fault in (

@@ -59,12 +59,17 @@ class Content:
     warning: str | None = None
     leakage: Any = None
     """What touched the unseen classes before they were evaluated, as the annotations tell it."""
-    open_image: Callable[[int], Image] | None = None
-    """Opens an image by its place; None draws boxes alone."""
+    open_image: Callable[[int], Image | None] | None = None
+    """Opens an image by its place; None, or an image that is not there, draws boxes alone."""
     curves: Sequence[int] = ()
     """Classes (``hoi_id``) whose precision-recall curves are drawn; empty: those with the most annotated pairs."""
     before: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     """Per-class results of other models by name, for the Markdown's table of classes."""
+
+
+def shown_groups(content: Content) -> tuple[str, ...]:
+    """The groups of classes that any row has a mean of: a dataset without frequent classes needs no such column."""
+    return tuple(g for g in GROUPS if any(g in means for row in content.rows for means in row.means.values()))
 
 
 def published_rows(setting: str) -> list[Row]:

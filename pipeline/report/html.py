@@ -13,7 +13,7 @@ from markupsafe import Markup
 from pipeline.hico.vocabulary import hoi_classes
 from pipeline.metrics import diagnosis
 from pipeline.report import svg
-from pipeline.report.content import GROUPS, SIDE_BY_SIDE, Content, confused_verbs, number
+from pipeline.report.content import SIDE_BY_SIDE, Content, confused_verbs, number, shown_groups
 from pipeline.report.pictures import picture
 
 PICTURES = 3
@@ -52,7 +52,7 @@ def render(content: Content, drawn: Mapping[str, str]) -> str:
     return environment.get_template("page.html.j2").render(
         c=content,
         report=content.report,
-        groups=GROUPS,
+        groups=shown_groups(content),
         protocols=SIDE_BY_SIDE,
         charts={name: Markup(text) for name, text in drawn.items()},
         chart_style=Markup(svg.STYLE),

@@ -6,34 +6,34 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from pipeline.report.content import GROUPS, SIDE_BY_SIDE, Content, Row, confused_verbs, number
+from pipeline.report.content import SIDE_BY_SIDE, Content, Row, confused_verbs, number, shown_groups
 
 
-def result_table(rows: Sequence[Row]) -> list[str]:
+def result_table(rows: Sequence[Row], groups: Sequence[str]) -> list[str]:
     """mAP in percent: one line a model, one column a group of classes and protocol."""
-    heads = [f"{group.replace('_', ' ')} ({protocol})" for protocol in SIDE_BY_SIDE for group in GROUPS]
+    heads = [f"{group.replace('_', ' ')} ({protocol})" for protocol in SIDE_BY_SIDE for group in groups]
     lines = [f"| mAP (%) | {' | '.join(heads)} |", "|---|" + "---:|" * len(heads)]
     for row in rows:
-        cells = [number(row.means.get(protocol, {}).get(group)) for protocol in SIDE_BY_SIDE for group in GROUPS]
+        cells = [number(row.means.get(protocol, {}).get(group)) for protocol in SIDE_BY_SIDE for group in groups]
         lines.append(f"| {row.label} | " + " | ".join(cells) + " |")
     return lines
 
 
 def render(content: Content, *, pictures: Sequence[tuple[str, str]] = ()) -> str:
     """The report; ``pictures`` are (caption, file) shown after the table."""
-    report = content.report
+    report, groups = content.report, shown_groups(content)
     lines = [f"# {content.title}", ""]
     if content.warning:
         lines += [f"> **{content.warning}**", ""]
     lines += [f"Setting `{report['setting']}`, protocol `{report['protocol']}`, mode {report['mode']}.", ""]
-    lines += [*result_table(content.rows), ""]
+    lines += [*result_table(content.rows, groups), ""]
     lines += [f"- {note}." for note in report["notes"]] + ([""] if report["notes"] else [])
     lines += [line for caption, file in pictures for line in (f"![{caption}]({file})", "")]
     if len(report["results"]) > 1:
-        lines += ["## All protocols and modes", "", "| protocol | mode | " + " | ".join(GROUPS) + " |"]
-        lines.append("|---|---|" + "---:|" * len(GROUPS))
+        lines += ["## All protocols and modes", "", "| protocol | mode | " + " | ".join(groups) + " |"]
+        lines.append("|---|---|" + "---:|" * len(groups))
         for r in report["results"]:
-            lines.append(f"| {r['protocol']} | {r['mode']} | " + " | ".join(number(r[g]) for g in GROUPS) + " |")
+            lines.append(f"| {r['protocol']} | {r['mode']} | " + " | ".join(number(r[g]) for g in groups) + " |")
         lines.append("")
     confused = confused_verbs(content, count=8)
     if len(confused):

@@ -33,7 +33,10 @@ class Picture:
 
 
 def picture(
-    score: ImageScore, detections: Detections, annotations: Annotations, open_image: Callable[[int], Image] | None
+    score: ImageScore,
+    detections: Detections,
+    annotations: Annotations,
+    open_image: Callable[[int], Image | None] | None,
 ) -> Picture:
     """The image with as many of its best detections as it has annotated pairs."""
     mine = annotations.pairs.image == score.image

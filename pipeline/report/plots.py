@@ -9,8 +9,13 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-COLOURS = {"untrained": "#b8b8b8", "before_utpl": "#7aa6c2", "adapted": "#1f5f8b"}
-LABELS = {"untrained": "untrained", "before_utpl": "seen stage", "adapted": "after UTPL"}
+COLOURS = {"detector_only": "#dddddd", "untrained": "#b8b8b8", "before_utpl": "#7aa6c2", "adapted": "#1f5f8b"}
+LABELS = {
+    "detector_only": "boxes alone",
+    "untrained": "untrained",
+    "before_utpl": "seen stage",
+    "adapted": "after UTPL",
+}
 
 
 def write(path: Path, *, per_class: pd.DataFrame, summaries: dict[str, dict[str, float]]) -> None:
@@ -20,9 +25,10 @@ def write(path: Path, *, per_class: pd.DataFrame, summaries: dict[str, dict[str,
     bars, dots = figure.subplots(1, 2, width_ratios=[1, 1.4])
     groups = [g for g in ("unseen", "seen", "full") if g in summaries["adapted"]]
     for i, (variant, values) in enumerate(summaries.items()):
-        where = np.arange(len(groups)) + (i - 1) * 0.27
+        wide = 0.84 / len(summaries)
+        where = np.arange(len(groups)) + (i - (len(summaries) - 1) / 2) * wide
         heights = [values[g] for g in groups]
-        drawn = bars.bar(where, heights, 0.25, color=COLOURS[variant], label=LABELS[variant])
+        drawn = bars.bar(where, heights, 0.93 * wide, color=COLOURS[variant], label=LABELS[variant])
         bars.bar_label(drawn, fmt="%.1f", fontsize=8)
     bars.set_xticks(range(len(groups)), groups)
     bars.set_ylabel("mAP (%)")

@@ -112,7 +112,7 @@ def precision_recall(curves: Sequence[tuple[str, bool, NDArray[np.float64], NDAr
     for place, (name, unseen, recall, precision) in enumerate(curves):
         dash = DASHES[used[unseen] % len(DASHES)]
         used[unseen] += 1
-        shown = np.unique(np.linspace(0, max(len(recall) - 1, 0), 200).astype(int)) if len(recall) else []
+        shown = np.unique(np.linspace(0, len(recall) - 1, 200).astype(int))[: len(recall)]
         points = " ".join(f"{plot.x(recall[i])},{plot.y(precision[i])}" for i in shown)
         style = f'class="line {_group(unseen)}" style="fill:none" stroke-dasharray="{dash}"'
         plot.marks.append(f'<polyline {style} points="{points}"/>')

@@ -10,5 +10,8 @@ from pipeline.sections.section import Section
 
 
 class Evaluation(Section):
-    protocol: Literal["official", "upt", "exact", "area"] = "official"
+    protocol: Literal["official", "upt", "qpic", "consnet", "exact", "area"] = Field(
+        "official",
+        description="whose rules decide, see docs/evaluation.md; the report shows official and upt side by side",
+    )
     tau: PositiveFloat = Field(2.8, description="power of the detection prior at test")

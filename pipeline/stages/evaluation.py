@@ -1,66 +1,88 @@
 """Stage `evaluation`: predictions on the test split, HICO-DET's mAP over seen and unseen classes, and the report.
 
-    predictions.parquet    image_id, hoi_id, score, hx1 .. oy2: the adapted model
+    predictions.parquet    image_id, hoi_id, score, hx1 .. oy2: the adapted model (pipeline/metrics/formats/table.py)
     classes.parquet        per class: name, unseen, and AP of every variant
-    report.json, report.md, report.png, scenes.png
+    report.html            the page; report.md, report.json, per_class.csv, plots/ beside it (pipeline/report/folder.py)
+    report.png, scenes.png
 
-Three variants through the same evaluator: `untrained` (frozen CLIP, plain phrases, union boxes), `before_utpl`
-(after the seen stage; unseen phrases only guided) and `adapted` (after UTPL). Resumes at the shard of predictions.
+Four variants through the same evaluator: `detector_only` (boxes alone, all verbs alike), `untrained` (frozen CLIP, plain
+phrases, union boxes), `before_utpl` (after the seen stage; unseen phrases only guided) and `adapted` (after UTPL).
+Resumes at the shard of predictions.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from PIL.Image import Image
 
 from pipeline import arrays, classes
 from pipeline.classes import ClassTable
 from pipeline.errors import DataError
 from pipeline.hico.vocabulary import hoi_classes
-from pipeline.metrics import evaluate, summarise
-from pipeline.report import markdown, plots, scenes
+from pipeline.images import Images
+from pipeline.metrics import PROTOCOLS, detections, results
+from pipeline.metrics import annotations as ground_truth
+from pipeline.metrics.annotations import Annotations
+from pipeline.metrics.detections import Detections
+from pipeline.metrics.results import Result
+from pipeline.report import folder, plots, scenes
+from pipeline.report.content import SIDE_BY_SIDE, Content, Row, Source, published_rows
 from pipeline.scoring import class_probabilities, predictions, verb_probabilities
 from pipeline.work import Work
 
-VARIANTS = ("untrained", "before_utpl", "adapted")
+NAMES = {
+    "detector_only": "boxes alone, all verbs alike",
+    "untrained": "untrained: frozen CLIP, plain phrases, union boxes",
+    "before_utpl": "after the seen stage",
+    "adapted": "after UTPL",
+}
+VARIANTS = tuple(NAMES)
+SYNTHETIC = "Synthetic scenes, a synthetic CLIP, simulated detections: these numbers say nothing about HICO-DET."
 
 
 def run(work: Work) -> dict[str, Any]:
     """Evaluate; metrics are mAP in percent: full, seen, unseen (adapted), and with a prefix those of the other variants."""
     table = classes.read(work.inputs["annotations"], work.config.setting)
     with work.clock("read"):
-        truth = work.inputs["annotations"].table("pairs.parquet")
-        truth = truth[truth["split"] == "test"].reset_index(drop=True)
+        truth = ground_truth.read(work.inputs["annotations"].folder)
     scorer = Scorer(work, table)
-    found = {variant: scorer.predictions(variant) for variant in VARIANTS}
-    per_class = pd.DataFrame(
-        {
-            "hoi_id": table.hois,
-            "name": [hoi_classes()[h].name for h in table.hois],
-            "unseen": [h in table.unseen for h in table.hois],
-            "train_pairs": [table.train_counts[h] for h in table.hois],
-        }
-    )
-    summaries: dict[str, dict[str, float]] = {}
-    for variant, rows in found.items():
+    found: dict[str, list[Result]] = {}
+    for variant in VARIANTS:
+        rows = scorer.predictions(variant)
         with work.clock("compute"):
-            try:
-                scores = evaluate(
-                    predictions=rows, pairs=truth, protocol=work.config.evaluation.protocol, classes=list(table.hois)
-                )
-            except ValueError as error:
-                raise DataError(f"stage evaluation, variant {variant}: {error}") from error
-        per_class[f"ap_{variant}"] = scores["ap"]
-        per_class["test_pairs"] = scores["n_gt"]
-        summaries[variant] = summarise(scores, unseen=table.unseen, rare=table.rare)
+            checked = detections.check(rows, truth, name=f"stage evaluation, variant {variant}")
+            found[variant] = _evaluate(work, checked, truth, both=variant == VARIANTS[-1])
     with work.clock("write"):
-        _write(work, found["adapted"], per_class, summaries, truth)
+        rows.to_parquet(work.out / "predictions.parquet", index=False)
+        summaries = {variant: own[0].summary for variant, own in found.items()}
+        _write(work, found, summaries, checked, truth)
+        scenes.write(
+            work.out / "scenes.png",
+            annotations=work.inputs["annotations"],
+            found=rows,
+            truth=_test_pairs(work),
+            root=work.config.data.root,
+        )
     others = {f"{v}_{group}": x for v in VARIANTS[:-1] for group, x in summaries[v].items()}
     return {**summaries["adapted"], **others}
+
+
+def _evaluate(work: Work, found: Detections, truth: Annotations, *, both: bool) -> list[Result]:
+    """The configured protocol first, then those that stand side by side; with `both`, known-object mode too."""
+    names = dict.fromkeys([work.config.evaluation.protocol, *SIDE_BY_SIDE])
+    return list(
+        results.results(
+            found,
+            truth,
+            protocols=[PROTOCOLS[name] for name in names],
+            modes=results.MODES if both else ("default",),
+            setting=work.config.setting,
+        )
+    )
 
 
 class Scorer:
@@ -95,6 +117,9 @@ class Scorer:
 
     def _score(self, variant: str, pairs: dict[str, np.ndarray]) -> pd.DataFrame:
         objects, tau = pairs["object_id"], self.work.config.evaluation.tau
+        if variant == "detector_only":
+            alike = np.ones((len(objects), self.lookup.shape[1]))
+            return predictions(pairs, alike, self.lookup[objects], tau=tau)
         if variant == "untrained":
             chance = class_probabilities(pairs["zero_shot"], self.plain, objects, self.object_of)
             hoi_of = np.where(objects[:, None] == self.object_of[None], self.hois[None], -1)
@@ -106,25 +131,68 @@ class Scorer:
 
 def _write(
     work: Work,
-    found: pd.DataFrame,
-    per_class: pd.DataFrame,
+    found: dict[str, list[Result]],
     summaries: dict[str, dict[str, float]],
-    truth: pd.DataFrame,
+    checked: Detections,
+    truth: Annotations,
 ) -> None:
-    found.to_parquet(work.out / "predictions.parquet", index=False)
-    per_class.to_parquet(work.out / "classes.parquet", index=False)
-    about: dict[str, str] = {
-        "setting": work.config.setting,
-        "source": work.config.data.source,
-        "protocol": work.config.evaluation.protocol,
-    }
-    (work.out / "report.json").write_text(json.dumps(about | {"map": summaries}, indent=1))
-    plots.write(work.out / "report.png", per_class=per_class, summaries=summaries)
-    scenes.write(
-        work.out / "scenes.png",
-        annotations=work.inputs["annotations"],
-        found=found,
-        truth=truth,
-        root=work.config.data.root,
+    own, setting = found["adapted"], work.config.setting
+    table = results.class_table(own, truth, setting)
+    per_class = table[["hoi_id", "name", "unseen", "train_pairs", "test_pairs"]].assign(
+        **{f"ap_{variant}": of[0].per_class["ap"].to_numpy() for variant, of in found.items()}
     )
-    markdown.write(work.out / "report.md", about=about, per_class=per_class, summaries=summaries)
+    per_class.to_parquet(work.out / "classes.parquet", index=False)
+    plots.write(work.out / "report.png", per_class=per_class, summaries=summaries)
+    inputs = {name: artifact.digest for name, artifact in work.inputs.items()}
+    report = results.report(own, annotations=truth, detections=checked, setting=setting, digests=inputs)
+    source = {"source": work.config.data.source, "map": summaries}
+    rows = [
+        Row(
+            label=NAMES[v], means={r.protocol.name: r.summary for r in found[v] if r.mode == "default"}, reference=not i
+        )
+        for i, v in enumerate(VARIANTS)
+    ]
+    content = Content(
+        title="Zero-shot HOI detection",
+        report=report | source,
+        classes=table,
+        first=own[0],
+        rows=[*rows[::-1], *(published_rows(setting) if truth.groups.hico else [])],
+        annotations=truth,
+        detections=checked,
+        sources=[
+            Source(name=name, digest=a.digest, link=f"../../{a.stage}/{a.fingerprint}/manifest.json")
+            for name, a in work.inputs.items()
+        ],
+        warning=SYNTHETIC if work.config.data.source == "world" else None,
+        leakage=_leakage(work),
+        open_image=_opener(work, truth),
+        before={NAMES[v].split(":")[0]: found[v][0].per_class for v in VARIANTS[:-1]},
+    )
+    folder.write(
+        work.out, content, pictures=[("mAP and AP by class", "report.png"), ("Scenes and predictions", "scenes.png")]
+    )
+
+
+def _opener(work: Work, truth: Annotations) -> Callable[[int], Image | None]:
+    images = Images(work.inputs["annotations"], split="test", root=work.config.data.root)
+    ids = truth.images["image_id"].tolist()
+
+    def opened(place: int) -> Image | None:
+        try:
+            return images.open(ids[place])
+        except DataError:  # without the image files, boxes alone are drawn
+            return None
+
+    return opened
+
+
+def _leakage(work: Work) -> Any:
+    artifact = work.inputs["annotations"]
+    found = artifact.json("leakage.json") if artifact.names("leakage.json") else {}
+    return found.get(work.config.setting)
+
+
+def _test_pairs(work: Work) -> pd.DataFrame:
+    pairs = work.inputs["annotations"].table("pairs.parquet")
+    return pairs[pairs["split"] == "test"].reset_index(drop=True)

@@ -9,6 +9,7 @@ hoi_id           int, 0 .. 599           class, official order, counted from 0
 score            float                   higher is better
 hx1 hy1 hx2 hy2  float, pixels           the person's box, continuous coordinates
 ox1 oy1 ox2 oy2  float, pixels           the object's box
+prior            float, optional         what the detector alone gives the pair: the report's floor is made of it
 ================ ======================= ==============================================================
 
 Other columns are ignored; rows may come in any order.
@@ -42,13 +43,14 @@ def read(path: Path) -> pd.DataFrame:
         missing = ([] if key else ["file_name (or image, image_id)"]) + [c for c in COLUMNS if c not in names]
         if missing:
             raise DataError(f"{path}: no column {', '.join(missing)}; columns are {', '.join(names) or 'none'}")
-        table = pq.read_table(path, columns=[key, *COLUMNS])
+        columns = [key, *COLUMNS, *(["prior"] if "prior" in names else [])]
+        table = pq.read_table(path, columns=columns)
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as Parquet ({error})") from error
     if key == "image":
         named = pa.types.is_integer(table.schema.field("image").type)
         key = "image_id" if named else "file_name"
-        table = table.rename_columns([key, *COLUMNS])
+        table = table.rename_columns([key, *columns[1:]])
     if key == "file_name":
         table = table.set_column(0, "file_name", table.column(0).cast(pa.string()).dictionary_encode())
     return table.to_pandas()

@@ -18,9 +18,19 @@ import pytest
 
 from pipeline.hico.splits import rare
 from pipeline.hico.vocabulary import hoi_classes
-from pipeline.metrics import CONSNET, EXACT, OFFICIAL, PROTOCOLS, QPIC, UPT, Protocol, evaluate, known_object_images
+from pipeline.metrics import (
+    CONSNET,
+    EXACT,
+    OFFICIAL,
+    PROTOCOLS,
+    QPIC,
+    UPT,
+    Protocol,
+    annotations,
+    evaluate,
+    known_object_images,
+)
 from pipeline.metrics.evaluation import judge, per_class
-from pipeline.metrics.known_objects import read_image_labels
 from pipeline.metrics.summary import summarise
 from pipeline.metrics.tables import read_pairs, read_scores
 
@@ -88,13 +98,14 @@ def image_number():
     return dict(zip(names, range(len(names)), strict=True))
 
 
+@functools.cache
 def known_images(rule):
     """The official rule goes by the labels of anno.mat, ConsNet's by the annotated pairs."""
     if rule == "instances":
         return known_object_images(presence=inclusive_pairs(), object_of=OBJECT_OF)
-    labels = read_image_labels(HICO / "anno.mat", object_of=OBJECT_OF)
-    presence = labels.assign(image_id=labels["file_name"].map(image_number()))
-    return known_object_images(presence=presence, object_of=OBJECT_OF)
+    read = annotations.read(HICO / "instances_test2015.json.gz", image_labels=HICO / "anno.mat")
+    assert list(read.images["file_name"]) == list(image_number())
+    return known_object_images(presence=read.presence, object_of=OBJECT_OF)
 
 
 @functools.cache

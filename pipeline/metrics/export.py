@@ -1,0 +1,42 @@
+"""Checked detections, written in any of the formats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from pipeline.errors import DataError
+from pipeline.metrics.annotations import Annotations
+from pipeline.metrics.detections import Detections
+from pipeline.metrics.formats import coco, matlab, qpic, table
+from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
+
+Format = Literal["parquet", "mat", "qpic", "coco"]
+
+
+def write(path: Path, detections: Detections, annotations: Annotations, *, to: Format) -> None:
+    """Write checked detections in a format; the annotations tell how images are called.
+
+    Raises:
+        DataError: ``mat`` without the complete list of images, or ``qpic`` without their file names.
+    """
+    pairs, images = detections.pairs, annotations.images
+    if len(pairs) and pairs.image.max() >= len(images):
+        raise DataError("some detections lie in images that the annotations do not list: give the list of all images")
+    frame = pd.DataFrame({"hoi_id": pairs.hoi, "score": detections.scores})
+    frame[list(HUMAN_BOX)], frame[list(OBJECT_BOX)] = pairs.human, pairs.object
+    names = {key: images[key].to_numpy()[pairs.image] for key in ("file_name", "image_id") if key in images}
+    if to == "mat":
+        if not annotations.complete:
+            raise DataError("the official layout has a column for every image: give the list of all images")
+        matlab.write(path, frame.assign(image_index=pairs.image), images=len(images))
+    elif to == "coco":
+        coco.write(path, frame.assign(**{"image_id": pairs.image + 1} | names))
+    elif to == "qpic":
+        if "file_name" not in names:
+            raise DataError("QPIC's layout names image files: annotations with file_name are needed")
+        qpic.write(path, frame.assign(file_name=names["file_name"]))
+    else:
+        table.write(path, frame.assign(**dict([next(iter(names.items()))])))

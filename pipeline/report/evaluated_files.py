@@ -1,0 +1,90 @@
+"""The report of detections that came as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from pipeline.errors import ConfigError
+from pipeline.hico.vocabulary import find
+from pipeline.metrics import PROTOCOLS
+from pipeline.metrics.annotations import Annotations
+from pipeline.metrics.detections import Detections
+from pipeline.metrics.floor import detector_only
+from pipeline.metrics.results import Result, class_table, results
+from pipeline.report.content import SIDE_BY_SIDE, Content, Row, Source, published_rows
+
+
+def content(
+    evaluated: Sequence[Result],
+    *,
+    report: Mapping[str, Any],
+    detections: Detections,
+    annotations: Annotations,
+    curves: Sequence[str] = (),
+    pictures: Path | None = None,
+) -> Content:
+    """The report; the protocols that stand side by side are evaluated if they were not.
+
+    Arguments:
+        curves: names of the classes whose curves are drawn, such as ``ride horse``.
+        pictures: folder with the image files; any that is not there is drawn as boxes alone.
+
+    Raises:
+        ConfigError: a name of ``curves`` is no class.
+    """
+    setting = report["setting"]
+    means = {r.protocol.name: r.summary for r in evaluated if r.mode == "default"}
+    means |= _means(detections, annotations, setting, [name for name in SIDE_BY_SIDE if name not in means])
+    rows = [Row(label="these detections", means=means)]
+    if detections.prior is not None:
+        floor = detector_only(detections, detections.prior, annotations)
+        floor_means = _means(floor, annotations, setting, SIDE_BY_SIDE)
+        rows.append(Row(label="boxes alone, all verbs alike", means=floor_means, reference=True))
+    return Content(
+        title="HOI detections, evaluated",
+        report=report,
+        classes=class_table(evaluated, annotations, setting),
+        first=evaluated[0],
+        rows=[*rows, *(published_rows(setting) if annotations.groups.hico else [])],
+        annotations=annotations,
+        detections=detections,
+        sources=[Source(name=name, digest=digest) for name, digest in report["digests"].items()],
+        open_image=None if pictures is None else _opener(pictures, annotations),
+        curves=[_class_named(name) for name in curves],
+    )
+
+
+def _means(
+    detections: Detections, annotations: Annotations, setting: str, names: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    protocols = [PROTOCOLS[name] for name in names]
+    found = results(detections, annotations, protocols=protocols, modes=("default",), setting=setting)
+    return {r.protocol.name: r.summary for r in found}
+
+
+def _class_named(name: str) -> int:
+    try:
+        return find(name).hoi_id
+    except (KeyError, ValueError) as error:
+        raise ConfigError(f"--curve {name}: {error.args[0]}") from None
+
+
+def _opener(folder: Path, annotations: Annotations) -> Callable[[int], Image.Image | None]:
+    names = annotations.images.get("file_name")
+
+    def opened(place: int) -> Image.Image | None:
+        if names is None:
+            return None
+        file = next(
+            (f for f in (folder / names.iloc[place], folder / Path(names.iloc[place]).name) if f.exists()), None
+        )
+        try:
+            return Image.open(file).convert("RGB") if file else None
+        except OSError:
+            return None
+
+    return opened
