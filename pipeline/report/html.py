@@ -49,7 +49,7 @@ def render(content: Content, drawn: Mapping[str, str]) -> str:
     scores = diagnosis.image_scores(content.first.judged)
     best, worst = scores[:PICTURES], scores[len(scores) - PICTURES :][::-1] if len(scores) > PICTURES else []
     annotated = content.classes[content.classes["test_pairs"] > 0]
-    return environment.get_template("page.html.j2").render(
+    return environment.get_template("page.html.jinja").render(
         c=content,
         report=content.report,
         groups=shown_groups(content),
