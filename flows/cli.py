@@ -81,6 +81,7 @@ def run(
 
 
 def _run(request: parameters.Request) -> None:
+    from flows import html
     from pipeline import runner
 
     started = last = time.perf_counter()
@@ -94,6 +95,10 @@ def _run(request: parameters.Request) -> None:
         outcomes.append(outcome)
         last = now
 
+    def write_pages(steps: runner.Run) -> None:
+        if (page := html.write(steps, outcomes)) is not None:
+            typer.echo(f"lineage: {page}")
+
     with display.watching() as progress:
         runner.run(
             request.config,
@@ -103,6 +108,7 @@ def _run(request: parameters.Request) -> None:
             deployment="ezhoi run",
             progress=progress,
             on_outcome=show,
+            on_end=write_pages,
         )
     hits = sum(o.hit for o in outcomes)
     root = request.config.store.root

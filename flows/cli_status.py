@@ -6,7 +6,7 @@ import json
 
 import typer
 
-from flows import options, pages, parameters
+from flows import options, pages, parameters, plans
 from pipeline.graph import NAMES
 from pipeline.plan import StageStatus
 
@@ -61,7 +61,7 @@ def show(found: list[StageStatus], request: parameters.Request) -> None:
             typer.echo(f"{'':<18}{reason}")
         if entry.code_changed:
             typer.echo(f"{'':<18}{_code_note(entry)}")
-    typer.echo(pages.plan_summary(found))
+    typer.echo(plans.summary(found))
 
 
 def as_dict(entry: StageStatus) -> dict[str, object]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -25,7 +24,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed
 from pydantic import BaseModel, ConfigDict
 
-from flows import lineage, local, pages, reaper
+from flows import html, lineage, local, pages, plans, reaper
 from flows.api import Api
 from flows.parameters import Fingerprint, Override, Profile, Request, Seed, SettingName, resolve
 from flows.stage_name import StageName
@@ -76,11 +75,7 @@ def ezhoi(
         dry_run: Only show the plan: which stages would run, why, and how long they took last time.
     """
     # One client for all pages: each new one would ask the server for its version first.
-    with (
-        _registered(),
-        get_client(sync_client=True) as client,
-        ThreadPoolExecutor(max_workers=2, thread_name_prefix="pages") as publisher,
-    ):
+    with _registered(), get_client(sync_client=True) as client:
         try:
             request = resolve(
                 profile=profile,
@@ -96,19 +91,19 @@ def ezhoi(
                 return _planned(request, client)
         except EzhoiError as error:
             return Failed(message=str(error))
-        return _run(request, client, publisher)
+        return _run(request, client)
 
 
 def _planned(request: Request, client: SyncPrefectClient) -> State:
     """Show what a run would do."""
     statuses = request.plan()
-    for line in pages.plan_lines(statuses):
+    for line in plans.lines(statuses):
         get_run_logger().info("%s", line)
     lineage.publish_plan(client, statuses, title=request.title, flow_run=_uuid(this_flow.get_id()))
-    return Completed(name="Planned", message=pages.plan_summary(statuses))
+    return Completed(name="Planned", message=plans.summary(statuses))
 
 
-def _run(request: Request, client: SyncPrefectClient, publisher: Executor) -> State:
+def _run(request: Request, client: SyncPrefectClient) -> State:
     progress = lineage.ProgressPages(client, logger=get_run_logger(), flow_run=_uuid(this_flow.get_id()))
     steps = Run(
         request.config,
@@ -119,18 +114,16 @@ def _run(request: Request, client: SyncPrefectClient, publisher: Executor) -> St
         deployment=this_deployment.get_name() or "",
         flow_run=this_flow.get_id() or "",
     )
-    recorded = _Recorded(client=client, pages=publisher, steps=steps, progress=progress)
-    return recorded.run(request.stages)
+    published = lineage.RunPages(client, steps, flow_run=_uuid(this_flow.get_id()))
+    return _Recorded(steps=steps, pages=published, progress=progress).run(request.stages)
 
 
 @dataclass
 class _Recorded:
     """A run whose stages are tasks."""
 
-    client: SyncPrefectClient
-    pages: Executor
-    """Publishes the stages' pages while the next stages run."""
     steps: Run
+    pages: lineage.RunPages
     progress: lineage.ProgressPages
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     states: dict[str, State] = field(default_factory=dict)
@@ -145,7 +138,9 @@ class _Recorded:
             end = "completed"
         finally:
             self.steps.finish(end)
-            self._publish_run(end)
+            outcomes = list(self.outcomes.values())
+            self.pages.close(outcomes, state=end)
+            html.write(self.steps, outcomes)
         hits = sum(o.hit for o in self.outcomes.values())
         return Completed(message=f"{hits} of {len(stages)} stages from the store, {len(stages) - hits} computed")
 
@@ -158,14 +153,7 @@ class _Recorded:
         state: State = self._task(stage)(wait_for=upstream, return_state=True)
         self.states[stage.name] = state
         if state.is_completed():
-            self.pages.submit(
-                lineage.publish_stage,
-                self.client,
-                self.outcomes[stage.name],
-                inputs=dict(self.steps.artifacts),
-                flow_run=_uuid(this_flow.get_id()),
-                task_run=state.state_details.task_run_id,
-            )
+            self.pages.stage(self.outcomes[stage.name], task_run=state.state_details.task_run_id)
         return state
 
     def _task(self, stage: Stage) -> Task[[], State]:
@@ -186,14 +174,6 @@ class _Recorded:
             )
 
         return step
-
-    def _publish_run(self, end: str) -> None:
-        outcomes = list(self.outcomes.values())
-        if not outcomes:
-            return
-        title = f"Run {self.steps.record.id} of profile {self.steps.config.profile}"
-        lineage.publish_run(self.client, outcomes, title=title, state=end, flow_run=_uuid(this_flow.get_id()))
-        pages.write_run_page(self.steps, outcomes)
 
 
 def _named(stage: Stage, error: EzhoiError) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import httpx
@@ -13,53 +14,84 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.exceptions import PrefectException
 
-from flows import pages
+from flows import pages, plans
+from pipeline import changes
 from pipeline.plan import StageStatus
-from pipeline.runner import Outcome
+from pipeline.report.sample import sample
+from pipeline.runner import Outcome, Run
+from pipeline.store import runs
 from pipeline.store.artifact import Artifact
 
 log = logging.getLogger("ezhoi.lineage")
 Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
-def publish_stage(
-    client: SyncPrefectClient,
-    outcome: Outcome,
-    *,
-    inputs: Mapping[str, Artifact],
-    flow_run: UUID | None,
-    task_run: UUID | None,
-) -> None:
-    """A new version of the stage's page, attached to the task run."""
-    digest = outcome.artifact.digest[:12]
-    _create(
-        client,
-        ArtifactCreate(
-            key=pages.key(outcome.stage),
-            type="markdown",
-            description=f"{outcome.stage} {digest} ({pages.state_name(outcome)})",
-            data=pages.stage_page(outcome, inputs=inputs),
-            flow_run_id=flow_run,
-            task_run_id=task_run,
-        ),
-    )
+class RunPages:
+    """The pages of one run. Each links to the very version of its inputs' pages that this run published.
 
+    Pages are made in a thread of their own while the next stages run; `close` waits for the last one.
+    """
 
-def publish_run(
-    client: SyncPrefectClient, outcomes: Sequence[Outcome], *, title: str, state: str, flow_run: UUID | None
-) -> None:
-    """A new version of the lineage page."""
-    hits = sum(o.hit for o in outcomes)
-    _create(
-        client,
-        ArtifactCreate(
-            key=pages.LINEAGE_KEY,
-            type="markdown",
-            description=f"{title}: {state}, {hits} of {len(outcomes)} stages from the store",
-            data=pages.run_page(outcomes, title=title, state=state),
-            flow_run_id=flow_run,
-        ),
-    )
+    def __init__(self, client: SyncPrefectClient, steps: Run, *, flow_run: UUID | None) -> None:
+        self._client, self._steps, self._flow_run = client, steps, flow_run
+        self._published: dict[str, UUID] = {}
+        self._previous = runs.previous(steps.store, steps.record)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pages")
+
+    def stage(self, outcome: Outcome, *, task_run: UUID | None) -> None:
+        """A new version of the stage's page, attached to the task run; returns at once."""
+        self._thread.submit(self._stage, outcome, dict(self._steps.artifacts), task_run)
+
+    def close(self, outcomes: Sequence[Outcome], *, state: str) -> None:
+        """Publish the run's lineage page, and wait until all pages are there."""
+        if outcomes:
+            self._thread.submit(self._run, outcomes, state)
+        self._thread.shutdown(wait=True)
+
+    def _stage(self, outcome: Outcome, artifacts: dict[str, Artifact], task_run: UUID | None) -> None:
+        config, store = self._steps.config, self._steps.store
+        text = pages.stage_page(
+            outcome,
+            inputs=artifacts,
+            link=self._link,
+            changes=changes.since(self._previous, {outcome.stage: outcome.artifact}, store),
+            sample=sample(outcome.artifact, artifacts, root=store.root, images=config.data.root),
+        )
+        digest = outcome.artifact.digest[:12]
+        identity = _create(
+            self._client,
+            ArtifactCreate(
+                key=pages.key(outcome.stage),
+                type="markdown",
+                description=f"{outcome.stage} {digest} ({pages.state_name(outcome)})",
+                data=text,
+                flow_run_id=self._flow_run,
+                task_run_id=task_run,
+            ),
+        )
+        if identity is not None:
+            self._published[outcome.stage] = identity
+
+    def _run(self, outcomes: Sequence[Outcome], state: str) -> None:
+        title = pages.run_title(self._steps.record)
+        artifacts = {o.stage: o.artifact for o in outcomes}
+        changed = changes.since(self._previous, artifacts, self._steps.store)
+        hits = sum(o.hit for o in outcomes)
+        _create(
+            self._client,
+            ArtifactCreate(
+                key=pages.LINEAGE_KEY,
+                type="markdown",
+                description=f"{title}: {state}, {hits} of {len(outcomes)} stages from the store",
+                data=pages.run_page(outcomes, title=title, state=state, link=self._link, changes=changed),
+                flow_run_id=self._flow_run,
+            ),
+        )
+
+    def _link(self, artifact: Artifact) -> str:
+        """The version that this run published; the key's history if it could not be."""
+        identity = self._published.get(artifact.stage)
+        return pages.in_prefect(artifact) if identity is None else f"../artifact/{identity}"
 
 
 def publish_plan(
@@ -69,10 +101,10 @@ def publish_plan(
     _create(
         client,
         ArtifactCreate(
-            key=pages.PLAN_KEY,
+            key=plans.KEY,
             type="markdown",
-            description=f"{title}: {pages.plan_summary(statuses)}",
-            data=pages.plan_page(statuses, title=title),
+            description=f"{title}: {plans.summary(statuses)}",
+            data=plans.page(statuses, title=title),
             flow_run_id=flow_run,
         ),
     )

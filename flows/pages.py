@@ -5,20 +5,20 @@ Links are made by the caller: Prefect's pages refer to each other by artifact ke
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from pipeline.plan import StageStatus, remaining
-from pipeline.runner import Outcome, Run
+from pipeline import compare, graph
+from pipeline.changes import Changes
+from pipeline.runner import Outcome
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import FileRecord, Manifest
 from pipeline.store.preview import short
+from pipeline.store.runs import RunRecord
 
 Link = Callable[[Artifact], str]
+RunLink = Callable[[str], str | None]
 LINEAGE_KEY = "ezhoi-lineage"
-PLAN_KEY = "ezhoi-plan"
 HIT, MISS = "#cfe8d5", "#ffd9a8"
 RESULTS = ("full", "seen", "unseen")
 
@@ -33,9 +33,9 @@ def in_prefect(artifact: Artifact) -> str:
     return f"../key/{key(artifact.stage)}"
 
 
-def in_store(artifact: Artifact) -> str:
-    """Link from a file in `<store>/.runs` to an artifact's manifest."""
-    return f"../{artifact.stage}/{artifact.fingerprint}/manifest.json"
+def run_in_prefect(flow_run: str) -> str | None:
+    """Link from an artifact's page to a flow run's."""
+    return f"../../runs/flow-run/{flow_run}"
 
 
 def state_name(outcome: Outcome) -> str:
@@ -45,42 +45,9 @@ def state_name(outcome: Outcome) -> str:
     return "Cached" if outcome.hit else "Completed"
 
 
-def plan_lines(statuses: Sequence[StageStatus]) -> list[str]:
-    """A plan as text: one line a stage, one more for each reason."""
-    lines = []
-    for s in statuses:
-        took = f"  about {duration(s.seconds)}" if s.runs and s.seconds is not None else ""
-        lines.append(f"{s.stage:<17} {s.state:<8} {(s.fingerprint or '')[:12]:<12}{took}".rstrip())
-        lines += [f"{'':<18}{reason}" for reason in s.why]
-    return [*lines, plan_summary(statuses)]
-
-
-def plan_summary(statuses: Sequence[StageStatus]) -> str:
-    """`7 of 10 stages fresh; 3 would run, about 2 min (as they took last time)`"""
-    waiting = [s for s in statuses if s.runs]
-    text = f"{len(statuses) - len(waiting)} of {len(statuses)} stages fresh"
-    if not waiting:
-        return text
-    seconds, unknown = remaining(statuses)
-    parts = [f"about {duration(seconds)} as last time"] if len(unknown) < len(waiting) else []
-    parts += [f"not known for {', '.join(unknown)}"] if unknown else []
-    return f"{text}; {len(waiting)} would run: {'; '.join(parts)}"
-
-
-def plan_page(statuses: Sequence[StageStatus], *, title: str) -> str:
-    """A dry run's page."""
-    rows = [
-        [
-            s.stage,
-            s.state if s.runs else "fresh",
-            f"`{(s.fingerprint or '')[:12]}`" if s.fingerprint else "not known yet",
-            "; ".join(s.why) or "–",
-            duration(s.seconds) if s.runs and s.seconds is not None else "–",
-        ]
-        for s in statuses
-    ]
-    head = ["stage", "state", "artifact", "why", "took last time"]
-    return f"# Plan\n\n{title}. Nothing was run.\n\n**{plan_summary(statuses)}**\n\n{table(head, rows)}\n"
+def run_title(record: RunRecord) -> str:
+    """A run's name on its pages."""
+    return f"Run {record.id} of profile {record.profile}"
 
 
 def duration(seconds: float) -> str:
@@ -92,61 +59,119 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def stage_page(outcome: Outcome, *, inputs: Mapping[str, Artifact], link: Link = in_prefect) -> str:
+def stage_page(
+    outcome: Outcome,
+    *,
+    inputs: Mapping[str, Artifact],
+    link: Link = in_prefect,
+    changes: Changes | None = None,
+    sample: str = "",
+    run_link: RunLink = run_in_prefect,
+) -> str:
     """Everything about a stage's artifact, for a reader who arrives from the run's graph."""
     artifact, manifest = outcome.artifact, outcome.artifact.manifest
+    says = graph.stage(outcome.stage).says
     parts = [
         f"# {outcome.stage} · `{manifest.digest[:12]}`",
-        f"**In this run:** {state_name(outcome)} · **Fingerprint:** `{manifest.fingerprint}` · "
-        f"**Digest:** `{manifest.digest}`  \n**Folder:** `{artifact.folder}`",
+        f"{says[:1].upper()}{says[1:]}.",
+        f"**In this run:** {_how(outcome, run_link)}  \n**Fingerprint:** `{manifest.fingerprint}` · "
+        f"**Digest:** `{manifest.digest}`",
     ]
     parts += [f"> {fault}; the stage ran again." for fault in outcome.faults]
     if rows := result_rows(manifest.metrics):
         parts += ["## Result: mAP, %", table(["model", *RESULTS], rows)]
+    if changes is not None:
+        lines = changes.stages.get(outcome.stage) or ("nothing: the same artifact",)
+        parts += [f"## Since {_named(changes.previous, run_link)}", "\n".join(f"- {line}" for line in lines)]
     source = [
         [f"[{r.stage}]({link(inputs[r.stage])})", ", ".join(r.part), f"`{r.digest[:12]}`", f"`{r.fingerprint[:12]}`"]
+        if r.stage in inputs
+        else [r.stage, ", ".join(r.part), f"`{r.digest[:12]}`", f"`{r.fingerprint[:12]}`, not part of this run"]
         for r in manifest.inputs
     ]
     parts += ["## Inputs", table(["input", "part", "digest", "artifact"], source) if source else "None."]
     if manifest.sources:
         outside = [[name, f"`{digest[:12]}`"] for name, digest in manifest.sources.items()]
         parts.append(table(["file outside of the store", "digest"], outside))
-    parts += ["## Configuration", f"```json\n{json.dumps(manifest.config, indent=1)}\n```"]
-    if metrics := _flat(manifest.metrics):
+    if sample:
+        parts += ["## Sample", sample]
+    if metrics := compare.flatten(manifest.metrics):
         parts += ["## Metrics", table(["metric", "value"], [[k, short(v)] for k, v in metrics.items()])]
-    parts += ["## Files", _files(manifest.files)]
-    if sample := _sample(artifact):
-        parts += [f"## First rows of {sample[0]}", sample[1]]
+    if mattered := compare.flatten(manifest.config):
+        rows = [[f"`{key}`", short(value)] for key, value in mattered.items()]
+        parts += ["## Configuration that mattered", table(["key", "value"], rows)]
+    parts += ["## Files", f"In `{artifact.folder}`", _files(manifest.files)]
+    if rows_shown := _first_rows(artifact):
+        parts += [f"## First rows of {rows_shown[0]}", rows_shown[1]]
     seconds = [[kind, f"{value:.2f}"] for kind, value in manifest.seconds.items()]
+    seconds += [["in all", f"{manifest.duration:.2f}"]]
     parts += ["## Seconds, when it was made", table(["kind", "s"], seconds), "## Provenance", _provenance(manifest)]
     return "\n\n".join(parts) + "\n"
 
 
-def run_page(outcomes: Sequence[Outcome], *, title: str, state: str, link: Link = in_prefect) -> str:
-    """The whole run: the graph with hits and misses, and a table of all artifacts."""
+def run_page(
+    outcomes: Sequence[Outcome],
+    *,
+    title: str,
+    state: str,
+    link: Link = in_prefect,
+    changes: Changes | None = None,
+    run_link: RunLink = run_in_prefect,
+    drawing: str | None = None,
+) -> str:
+    """The whole run: the graph with hits and misses, what changed, and a table of all artifacts.
+
+    `drawing` takes the place of the mermaid graph where mermaid cannot be drawn.
+    """
     artifacts = {o.stage: o.artifact for o in outcomes}
-    rows = [
-        [
-            f"[{o.stage}]({link(o.artifact)})",
-            state_name(o),
-            f"`{o.artifact.digest[:12]}`",
-            f"`{o.artifact.fingerprint[:12]}`",
-            size(o.artifact.manifest.bytes),
-            f"{o.artifact.manifest.duration:.1f}",
-            o.artifact.manifest.made_at[:19].replace("T", " "),
-        ]
-        for o in outcomes
-    ]
     hits = {o.stage for o in outcomes if o.hit}
     parts = [f"# {title}", f"**State:** {state} · {len(hits)} of {len(outcomes)} stages from the store"]
     evaluated = artifacts.get("evaluation")
     if evaluated is not None and (results := result_rows(evaluated.manifest.metrics)):
         parts.append(table(["mAP, %", *RESULTS], results))
-    parts += [
-        f"```mermaid\n{mermaid(list(artifacts.values()), hits=hits, link=link)}\n```",
-        table(["stage", "state", "digest", "fingerprint", "size", "seconds", "made (UTC)"], rows),
+    parts.append(drawing or f"```mermaid\n{mermaid(list(artifacts.values()), hits=hits, link=link)}\n```")
+    if changes is not None:
+        rows = [[f"[{name}]({link(artifacts[name])})", "; ".join(lines)] for name, lines in changes.stages.items()]
+        parts += [
+            f"## Since {_named(changes.previous, run_link)}",
+            table(["stage", "what changed"], rows) if rows else "Nothing: the same artifacts.",
+        ]
+    rows = [
+        [
+            f"[{o.stage}]({link(o.artifact)})",
+            _how(o, run_link),
+            f"`{o.artifact.digest[:12]}`",
+            f"`{o.artifact.fingerprint[:12]}`",
+            size(o.artifact.manifest.bytes),
+            f"{o.artifact.manifest.duration:.1f}",
+        ]
+        for o in outcomes
     ]
+    parts += ["## Artifacts", table(["stage", "in this run", "digest", "fingerprint", "size", "seconds"], rows)]
     return "\n\n".join(parts) + "\n"
+
+
+def _how(outcome: Outcome, run_link: RunLink) -> str:
+    """Cached, reused or computed; and by which earlier run."""
+    manifest = outcome.artifact.manifest
+    where = f"{manifest.host}, {manifest.device}"
+    if not outcome.hit:
+        return f"{state_name(outcome)}, computed in {duration(manifest.duration)} on {where}"
+    made = f"made {manifest.made_at[:19].replace('T', ' ')} UTC in {duration(manifest.duration)} on {where}"
+    by = manifest.made_by
+    if by.get("flow_run"):
+        name = f"a run of {by.get('deployment') or 'ezhoi'}"
+        made += f" by {f'[{name}]({target})' if (target := run_link(by['flow_run'])) else name}"
+    elif by.get("run"):
+        made += f" by run {by['run']}"
+    chosen = f" ({outcome.choice})" if outcome.choice else ""
+    return f"{state_name(outcome)}{chosen}, {made}"
+
+
+def _named(previous: RunRecord, run_link: RunLink) -> str:
+    name = f"the previous run{f' of {previous.deployment}' if previous.deployment else ''}"
+    target = run_link(previous.flow_run) if previous.flow_run else None
+    return f"{f'[{name}]({target})' if target else name} ({previous.started_at[:16].replace('T', ' ')} UTC)"
 
 
 def mermaid(artifacts: Sequence[Artifact], *, hits: Collection[str] | None = None, link: Link | None = None) -> str:
@@ -209,20 +234,13 @@ def _files(files: Sequence[FileRecord]) -> str:
     return table(["file", "rows", "size", "digest"], rows)
 
 
-def _sample(artifact: Artifact) -> tuple[str, str] | None:
+def _first_rows(artifact: Artifact) -> tuple[str, str] | None:
     """First rows of the first table that has a preview."""
     for file in artifact.manifest.files:
         if file.head:
             columns = list(file.head[0])
             return file.name, table(columns, [[row[c] for c in columns] for row in file.head])
     return None
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in tree.items():
-        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
-    return found
 
 
 def _provenance(manifest: Manifest) -> str:
@@ -236,14 +254,3 @@ def _provenance(manifest: Manifest) -> str:
         ["packages", ", ".join(f"{name} {version}" for name, version in manifest.packages.items())],
     ]
     return table(["", ""], rows)
-
-
-def write_run_page(steps: Run, outcomes: Sequence[Outcome]) -> Path | None:
-    """The run's lineage as a file beside its record, `<store>/.runs/<run>.md`; None if the store is read-only."""
-    path = steps.store.root / ".runs" / f"{steps.record.id}.md"
-    title = f"Run {steps.record.id} of profile {steps.record.profile}"
-    try:
-        path.write_text(run_page(outcomes, title=title, state=steps.record.state, link=in_store))
-    except OSError:
-        return None
-    return path

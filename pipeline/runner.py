@@ -201,8 +201,9 @@ def run(
     deployment: str = "",
     progress: Progress = silent,
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
+    on_end: Callable[[Run], None] = lambda steps: None,
 ) -> dict[str, Outcome]:
-    """Execute the targets and everything they need in this process, in order."""
+    """Execute the targets and everything they need in this process, in order; `on_end` is called however it ends."""
     chosen = given or {}
     steps = Run(config, Store(config.store.root), force, progress, chosen, deployment)
     outcomes: dict[str, Outcome] = {}
@@ -214,4 +215,5 @@ def run(
         state = "completed"
     finally:
         steps.finish(state)
+        on_end(steps)
     return outcomes

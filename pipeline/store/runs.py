@@ -126,8 +126,8 @@ def collect(store: Store, found: Garbage) -> None:
                 continue
             shutil.rmtree(folder)
     for run in found.runs:
-        for suffix in (".json", ".md"):
-            (store.root / ".runs" / f"{run}{suffix}").unlink(missing_ok=True)
+        (store.root / ".runs" / f"{run}.json").unlink(missing_ok=True)
+        shutil.rmtree(store.root / ".runs" / run, ignore_errors=True)  # its pages
 
 
 def _busy(folder: Path) -> bool:

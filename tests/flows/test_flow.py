@@ -80,7 +80,7 @@ def test_every_stage_has_its_page_also_when_cached(recorded: Any) -> None:
     text = evaluation["data"]
     assert text.index("Result: mAP") < text.index("## Inputs")
     assert "| trained | 20.00 | 21.50 | 14.25 |" in text and "| untrained | 5.00 |" in text
-    assert "[pair_features](../key/ezhoi-pair-features)" in text
+    assert f"[pair_features](../artifact/{pages[key('pair_features')]['id']})" in text
     assert "[0.5, 0.5, 0.5, … 8 in all]" in pages["ezhoi-seen"]["data"]
 
 
@@ -89,12 +89,19 @@ def test_the_lineage_page_colours_hits_and_misses(recorded: Any) -> None:
     recorded.run("utpl.steps=7")
     page = next(a for a in recorded.artifacts() if a["key"] == "ezhoi-lineage")["data"]
     assert "8 of 10 stages from the store" in page
-    assert 'click utpl "../key/ezhoi-utpl"' in page and "class evaluation,utpl,miss computed" in page
-    store = Store(recorded.fake.root)
-    last = runs.records(store)[-1]
-    written = (store.root / ".runs" / f"{last.id}.md").read_text()
-    assert f"../utpl/{last.stages['utpl']}/manifest.json" in written
-    assert (store.root / ".runs" / f"../utpl/{last.stages['utpl']}/manifest.json").is_file()
+    utpl = next(a for a in recorded.artifacts() if a["key"] == "ezhoi-utpl")
+    assert f'click utpl "../artifact/{utpl["id"]}"' in page and "class evaluation,utpl,miss computed" in page
+    assert "utpl.steps: 400 -> 7" in page and "the previous run" in page and "/runs/flow-run/" in page
+    assert "- utpl.steps: 400 -> 7" in utpl["data"] and "Completed, computed in" in utpl["data"]
+
+
+def test_a_cached_page_links_the_run_that_computed_it(recorded: Any) -> None:
+    recorded.run()
+    first = recorded.id
+    recorded.run()
+    page = next(a for a in recorded.artifacts() if a["key"] == "ezhoi-seen")["data"]
+    assert f"by [a run of ezhoi](../../runs/flow-run/{first})" in page and "Cached, made " in page
+    assert "nothing: the same artifact" in page
 
 
 def test_a_failing_stage_fails_with_its_message(recorded: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ def test_a_stage_page_says_everything(fake: Any) -> None:
     manifest = outcome.artifact.manifest
     for part in (manifest.digest, manifest.fingerprint, "clip.architecture", "| clip.weights |", "objects.parquet"):
         assert part in text
-    assert "**In this run:** Completed" in text and "[descriptions](../key/ezhoi-descriptions)" in text
+    assert "**In this run:** Completed, computed in" in text and "[descriptions](../key/ezhoi-descriptions)" in text
     assert "numpy " in text and "Traceback" not in text
 
 

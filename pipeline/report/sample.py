@@ -1,0 +1,209 @@
+"""What an artifact looks like: a few texts, pictures with their boxes, or a curve, as Markdown for its lineage page.
+
+Drawn once from the artifact's own files, and kept in `<store>/.samples/<fingerprint>.md`: a page of a cached stage costs no
+drawing. Small on purpose, since Prefect keeps every version of a page: pictures are JPEG, at most some tens of kB.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import EzhoiError
+from pipeline.store.artifact import Artifact
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from PIL import Image
+
+log = logging.getLogger("ezhoi.sample")
+PICTURES = 4
+TEXTS = 6
+HUMAN, THING = "#2563eb", "#dc2626"
+WIDTH, HEIGHT = 640, 220
+COLOURS = ("#1f5f8b", "#c2410c", "#4b7f5a", "#7c3aed")
+POINTS = 300
+"""Points a curve is thinned to."""
+
+
+def sample(artifact: Artifact, inputs: Mapping[str, Artifact], *, root: Path, images: Path | None = None) -> str:
+    """The artifact's sample as Markdown, '' if its stage has none; `root` is the store's folder, `images` the dataset's.
+
+    A sample that cannot be drawn is left out with a warning: it decorates a page and must not end a run.
+    """
+    kept = root / ".samples" / f"{artifact.fingerprint}-{artifact.digest[:8]}.md"
+    with contextlib.suppress(OSError):
+        return kept.read_text()
+    try:
+        text = _draw(artifact, inputs, images)
+    except (EzhoiError, OSError, KeyError, ValueError) as error:
+        log.warning("%s: its page has no sample: %s", artifact.stage, error)
+        return ""
+    with contextlib.suppress(OSError):  # a store that cannot be written
+        kept.parent.mkdir(exist_ok=True)
+        temporary = kept.with_suffix(f".{os.getpid()}")
+        temporary.write_text(text)
+        temporary.replace(kept)
+    return text
+
+
+def _draw(artifact: Artifact, inputs: Mapping[str, Artifact], images: Path | None) -> str:
+    if artifact.stage == "annotations":
+        return _annotated(artifact, images)
+    if artifact.stage == "detections":
+        return _detected(artifact, inputs["annotations"], images)
+    if artifact.stage in ("descriptions", "disparities"):
+        return _texts(artifact)
+    if artifact.stage in ("seen", "utpl"):
+        return _curves(artifact)
+    if artifact.stage == "evaluation":
+        return _report(artifact)
+    return ""
+
+
+def curve(columns: Mapping[str, Sequence[float]], *, title: str) -> str:
+    """An SVG picture of values by step, one line a column, as Markdown."""
+    from html import escape
+
+    left, top = 52, 24
+    lines = []
+    values = [v for column in columns.values() for v in column]
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    span, longest = (high - low) or 1.0, max((len(c) for c in columns.values()), default=1)
+    for number, (name, column) in enumerate(columns.items()):
+        step = max(1, len(column) // POINTS)
+        corners = [
+            f"{left + (WIDTH - left - 10) * i / max(longest - 1, 1):.1f},"
+            f"{top + (HEIGHT - top - 22) * (high - v) / span:.1f}"
+            for i, v in list(enumerate(column))[::step]
+        ]
+        colour = COLOURS[number % len(COLOURS)]
+        lines.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{" ".join(corners)}"/>')
+        lines.append(f'<text x="{left + 8 + 120 * number}" y="{top - 8}" fill="{colour}">{escape(name)}</text>')
+    axes = (
+        f'<path d="M{left} {top} V{HEIGHT - 22} H{WIDTH - 10}" fill="none" stroke="#999"/>'
+        f'<text x="4" y="{top + 8}">{high:.3g}</text><text x="4" y="{HEIGHT - 24}">{low:.3g}</text>'
+        f'<text x="{WIDTH - 60}" y="{HEIGHT - 6}">step {longest}</text>'
+    )
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" '
+        f'font-size="12" fill="#333"><rect width="100%" height="100%" fill="#fff"/>{axes}{"".join(lines)}</svg>'
+    )
+    return _embedded(svg.encode(), "image/svg+xml", title)
+
+
+def _curves(artifact: Artifact) -> str:
+    history = artifact.table("history.parquet")
+    losses = [n for n in history.columns if n not in ("step", "gradient_norm") and history[n].dtype.kind == "f"]
+    shown = ["loss", *(n for n in losses if n != "loss")][: len(COLOURS)]
+    return curve({n: history[n].tolist() for n in shown if n in history}, title="losses of every step")
+
+
+def _texts(artifact: Artifact) -> str:
+    from pipeline.hico.vocabulary import hoi_classes
+
+    table = artifact.table(f"{artifact.stage}.parquet", ["hoi_id", "text"])
+    chosen = table.iloc[:: max(1, len(table) // TEXTS)].head(TEXTS)
+    rows = [f"- **{hoi_classes()[int(r.hoi_id)].name}**: {r.text}" for r in chosen.itertuples()]  # type: ignore[arg-type]
+    return "\n".join(rows)
+
+
+def _annotated(artifact: Artifact, images: Path | None) -> str:
+    from pipeline.hico.vocabulary import hoi_classes
+
+    pairs = artifact.table("pairs.parquet")
+    pairs = pairs[pairs["split"] == "train"]
+    tiles = []
+    for image_id, picture in _pictures(artifact, pairs["image_id"].drop_duplicates().head(PICTURES).tolist(), images):
+        mine = pairs[pairs["image_id"] == image_id]
+        boxes = [(HUMAN, [r[f"h{c}"] for c in ("x1", "y1", "x2", "y2")]) for _, r in mine.iterrows()]
+        boxes += [(THING, [r[f"o{c}"] for c in ("x1", "y1", "x2", "y2")]) for _, r in mine.iterrows()]
+        names = ", ".join(sorted({hoi_classes()[int(h)].name for h in mine["hoi_id"]})[:2])
+        tiles.append(_boxed(picture, boxes, names))
+    return _sheet(tiles, "annotated pairs: person blue, object red")
+
+
+def _detected(artifact: Artifact, annotations: Artifact, images: Path | None) -> str:
+    found = artifact.table("train.parquet")
+    tiles = []
+    ids = found["image_id"].drop_duplicates().head(PICTURES).tolist()
+    for image_id, picture in _pictures(annotations, ids, images):
+        mine = found[(found["image_id"] == image_id) & (found["score"] >= 0.2)]
+        boxes = [
+            (HUMAN if r["object_id"] == 0 else THING, [r[c] for c in ("x1", "y1", "x2", "y2")])
+            for _, r in mine.iterrows()
+        ]
+        tiles.append(_boxed(picture, boxes, f"{len(mine)} boxes"))
+    return _sheet(tiles, "detected boxes (score at least 0.2): person blue, object red")
+
+
+def _report(artifact: Artifact) -> str:
+    from PIL import Image
+
+    parts = []
+    for name, says in (("report.png", "AP by class"), ("scenes.png", "predictions on test images")):
+        if name in artifact.names():
+            with Image.open(artifact.path(name)) as picture:
+                parts.append(_embedded(_jpeg(picture.convert("RGB"), 900), "image/jpeg", says))
+    return "\n\n".join(parts)
+
+
+def _pictures(annotations: Artifact, ids: list[int], images: Path | None) -> list[tuple[int, Image.Image]]:
+    """Some images of the training split, from the artifact where they were rendered, from disk otherwise."""
+    import pyarrow.parquet as pq
+    from PIL import Image
+
+    found: dict[int, bytes] = {}
+    for name in annotations.names("pixels-train-*"):
+        shard = pq.read_table(annotations.path(name), filters=[("image_id", "in", ids)])
+        found |= dict(zip(shard["image_id"].to_pylist(), shard["png"].to_pylist(), strict=True))
+        if len(found) == len(ids):
+            break
+    if found:
+        return [(i, Image.open(io.BytesIO(found[i])).convert("RGB")) for i in ids if i in found]
+    table: pd.DataFrame = annotations.table("images.parquet", ["image_id", "file_name"])
+    names = dict(zip(table["image_id"], table["file_name"], strict=True))
+    return [(i, Image.open((images or Path()) / names[i]).convert("RGB")) for i in ids]
+
+
+def _boxed(picture: Image.Image, boxes: list[tuple[str, list[Any]]], label: str) -> Image.Image:
+    from PIL import ImageDraw
+
+    scale = 240 / max(picture.size)
+    canvas = picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))))
+    pen = ImageDraw.Draw(canvas)
+    for colour, box in boxes:
+        pen.rectangle([scale * float(v) for v in box], outline=colour, width=2)
+    pen.rectangle(pen.textbbox((3, 3), label), fill="white")
+    pen.text((3, 3), label, fill="#111111")
+    return canvas
+
+
+def _sheet(tiles: list[Image.Image], says: str) -> str:
+    from PIL import Image
+
+    if not tiles:
+        return ""
+    sheet = Image.new("RGB", (sum(t.width + 4 for t in tiles), max(t.height for t in tiles)), "white")
+    left = 0
+    for tile in tiles:
+        sheet.paste(tile, (left, 0))
+        left += tile.width + 4
+    return _embedded(_jpeg(sheet, 980), "image/jpeg", says)
+
+
+def _jpeg(picture: Image.Image, width: int) -> bytes:
+    picture.thumbnail((width, width))
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=78)
+    return out.getvalue()
+
+
+def _embedded(content: bytes, kind: str, says: str) -> str:
+    return f"![{says}](data:{kind};base64,{base64.b64encode(content).decode()})\n\n*{says}*"
