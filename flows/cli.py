@@ -18,6 +18,7 @@ import typer
 from flows import (
     cli_artifacts,
     cli_config,
+    cli_doctor,
     cli_evaluate,
     cli_server,
     cli_status,
@@ -40,6 +41,7 @@ app = typer.Typer(
 app.add_typer(cli_artifacts.app, name="artifacts")
 app.add_typer(cli_config.app, name="config")
 app.add_typer(cli_world.app, name="world")
+cli_doctor.register(app)
 cli_evaluate.register(app)
 cli_server.register(app)
 cli_status.register(app)

@@ -24,7 +24,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed
 from pydantic import BaseModel, ConfigDict
 
-from flows import html, lineage, local, pages, plans, reaper
+from flows import html, lineage, local, pages, plans, progress, reaper
 from flows.api import Api
 from flows.parameters import Fingerprint, Override, Profile, Request, Seed, SettingName, resolve
 from flows.stage_name import StageName
@@ -104,18 +104,18 @@ def _planned(request: Request, client: SyncPrefectClient) -> State:
 
 
 def _run(request: Request, client: SyncPrefectClient) -> State:
-    progress = lineage.ProgressPages(client, logger=get_run_logger(), flow_run=_uuid(this_flow.get_id()))
+    shown = progress.ProgressPages(client, logger=get_run_logger(), flow_run=_uuid(this_flow.get_id()))
     steps = Run(
         request.config,
         request.store,
         force=request.force,
-        progress=progress,
+        progress=shown,
         given=request.given,
         deployment=this_deployment.get_name() or "",
         flow_run=this_flow.get_id() or "",
     )
     published = lineage.RunPages(client, steps, flow_run=_uuid(this_flow.get_id()))
-    return _Recorded(steps=steps, pages=published, progress=progress).run(request.stages)
+    return _Recorded(steps=steps, pages=published, progress=shown).run(request.stages)
 
 
 @dataclass
@@ -124,7 +124,7 @@ class _Recorded:
 
     steps: Run
     pages: lineage.RunPages
-    progress: lineage.ProgressPages
+    progress: progress.ProgressPages
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     states: dict[str, State] = field(default_factory=dict)
 
@@ -139,6 +139,7 @@ class _Recorded:
         finally:
             self.steps.finish(end)
             outcomes = list(self.outcomes.values())
+            self.progress.close()
             self.pages.close(outcomes, state=end)
             html.write(self.steps, outcomes)
         hits = sum(o.hit for o in self.outcomes.values())

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
+from prefect.client.schemas.actions import ArtifactCreate
 from prefect.exceptions import PrefectException
 
 from flows import pages, plans
@@ -23,7 +22,6 @@ from pipeline.store import runs
 from pipeline.store.artifact import Artifact
 
 log = logging.getLogger("ezhoi.lineage")
-Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
 class RunPages:
@@ -58,7 +56,7 @@ class RunPages:
             sample=sample(outcome.artifact, artifacts, root=store.root, images=config.data.root),
         )
         digest = outcome.artifact.digest[:12]
-        identity = _create(
+        identity = create(
             self._client,
             ArtifactCreate(
                 key=pages.key(outcome.stage),
@@ -77,7 +75,7 @@ class RunPages:
         artifacts = {o.stage: o.artifact for o in outcomes}
         changed = changes.since(self._previous, artifacts, self._steps.store)
         hits = sum(o.hit for o in outcomes)
-        _create(
+        create(
             self._client,
             ArtifactCreate(
                 key=pages.LINEAGE_KEY,
@@ -98,7 +96,7 @@ def publish_plan(
     client: SyncPrefectClient, statuses: Sequence[StageStatus], *, title: str, flow_run: UUID | None
 ) -> None:
     """A new version of the page of dry runs."""
-    _create(
+    create(
         client,
         ArtifactCreate(
             key=plans.KEY,
@@ -110,59 +108,15 @@ def publish_plan(
     )
 
 
-class ProgressPages:
-    """Progress of long stages: a Prefect progress artifact at most once a second, a log line at most every ten."""
-
-    def __init__(self, client: SyncPrefectClient, *, logger: Logger, flow_run: UUID | None) -> None:
-        self._client = client
-        self._logger = logger
-        self._flow_run = flow_run
-        self._task_run: UUID | None = None
-        self._artifact: UUID | None = None
-        self._shown = self._logged = 0.0
-
-    def begin(self, task_run: UUID | None) -> None:
-        """A stage's task starts; what comes next is its progress."""
-        self._task_run, self._artifact = task_run, None
-        self._shown = self._logged = time.monotonic()
-
-    def __call__(self, stage: str, done: int, total: int, note: str) -> None:
-        """See `pipeline.work.Progress`."""
-        now, percent = time.monotonic(), 100.0 * done / max(total, 1)
-        if now - self._shown >= 1.0 or (done >= total and self._artifact is not None):
-            self._shown = now
-            self._show(stage, percent, note)
-        if now - self._logged >= 10.0:
-            self._logged = now
-            self._logger.info("%s: %d of %d%s", stage, done, total, f", {note}" if note else "")
-
-    def _show(self, stage: str, percent: float, note: str) -> None:
-        description = f"{stage}{f': {note}' if note else ''}"
-        if self._artifact is not None:
-            with _forgiving():
-                self._client.update_artifact(self._artifact, ArtifactUpdate(data=percent, description=description))
-            return
-        self._artifact = _create(
-            self._client,
-            ArtifactCreate(
-                key=f"{pages.key(stage)}-progress",
-                type="progress",
-                description=description,
-                data=percent,
-                flow_run_id=self._flow_run,
-                task_run_id=self._task_run,
-            ),
-        )
-
-
-def _create(client: SyncPrefectClient, artifact: ArtifactCreate) -> UUID | None:
-    with _forgiving():
+def create(client: SyncPrefectClient, artifact: ArtifactCreate) -> UUID | None:
+    """Publish an artifact; its id, or None with a warning if that was not possible."""
+    with forgiving():
         return client.create_artifact(artifact).id
     return None
 
 
 @contextlib.contextmanager
-def _forgiving() -> Iterator[None]:
+def forgiving() -> Iterator[None]:
     """A page that cannot be published is a warning: it must not end a training that runs well."""
     try:
         yield

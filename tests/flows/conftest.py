@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from flows import following, local
 from flows.api import Api
 
 
@@ -26,7 +28,6 @@ def _environment(home: Path) -> dict[str, str]:
         "PREFECT_HOME": str(home),
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_UI_ENABLED": "false",
     }
 
 
@@ -49,28 +50,116 @@ def _database(home: Path, environment: dict[str, str]) -> None:
     shutil.copy(template, home / "prefect.db")
 
 
+class Served:
+    """A Prefect server on a free port of this machine, with a database of its own; can be killed and started again."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.environment = _environment(home)
+        _database(home, self.environment)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.api = Api(f"http://127.0.0.1:{self.port}/api")
+        self.environment["PREFECT_SERVER_UI_API_URL"] = self.api.url
+        self.start()
+
+    def start(self) -> None:
+        words = ["server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
+        command = [sys.executable, "-m", "prefect", *words]
+        self.process = subprocess.Popen(
+            command, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 180
+        while not self.api.healthy():
+            assert self.process.poll() is None and time.monotonic() < deadline, "the test server did not start"
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(30)
+
+
 @pytest.fixture(scope="session")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """A server of its own; flows of this process are recorded there."""
-    home = tmp_path_factory.mktemp("prefect")
-    environment = _environment(home)
-    _database(home, environment)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    found = Api(f"http://127.0.0.1:{port}/api")
-    deadline = time.monotonic() + 180
-    while not found.healthy():
-        assert server.poll() is None and time.monotonic() < deadline, "the test server did not start"
-        time.sleep(0.1)
+    served = Served(tmp_path_factory.mktemp("prefect"))
     from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, PREFECT_HOME, temporary_settings
 
-    with temporary_settings({PREFECT_API_URL: found.url, PREFECT_HOME: home, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        yield found
-    server.terminate()
-    server.wait(30)
+    with temporary_settings(
+        {PREFECT_API_URL: served.api.url, PREFECT_HOME: served.home, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+    ):
+        yield served.api
+    served.stop()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """A server that the test may kill."""
+    server = Served(tmp_path / "served")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def deployed(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Api:
+    """`prefect deploy --all --no-prompt` on a fresh server, once its pools are there."""
+    for pool in local.POOLS:
+        api.post("/work_pools/", {"name": pool, "type": "process"})
+    environment = local.environment(tmp_path_factory.mktemp("deploy"), 0) | {"PREFECT_API_URL": api.url}
+    command = [sys.executable, "-m", "prefect", "deploy", "--all", "--no-prompt"]
+    done = subprocess.run(command, cwd=local.ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return api
+
+
+class Shell:
+    """`prefect ...` and workers against the test's server, with stand-in stages."""
+
+    def __init__(self, api: Api, fake: Any, folder: Path) -> None:
+        self.api, self.fake = api, fake
+        self.home = folder / "home"
+        base = local.environment(self.home, 0, fake.environment())
+        self.environment = base | {"PREFECT_API_URL": api.url}
+
+    def prefect(self, *words: str, code: int = 0) -> str:
+        """Run a command to its end."""
+        command = [sys.executable, "-m", "prefect", *words]
+        done = subprocess.run(
+            command, env=self.environment, cwd=local.ROOT, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def work(self, pool: str) -> None:
+        """A worker that executes what is scheduled and ends."""
+        self.prefect("worker", "start", "--pool", pool, "--type", "process", "--run-once")
+
+    def worker(self, pool: str, **more: str) -> subprocess.Popen[bytes]:
+        """A worker that goes on."""
+        words = ["worker", "start", "--pool", pool, "--type", "process", "--name", f"{pool}-{time.monotonic_ns()}"]
+        command = [sys.executable, "-m", "prefect", *words]
+        return subprocess.Popen(
+            command,
+            env=self.environment | more,
+            cwd=local.ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def overrides(self, *more: str) -> str:
+        """The value of the parameter `overrides`, with the stand-ins' store."""
+        return json.dumps([*self.fake.settings, *more])
+
+    def newest(self) -> following.RunState:
+        """The run that was asked for last."""
+        return following.look(self.api, following.newest_run(self.api))
+
+
+@pytest.fixture
+def shell(deployed: Api, fake: Any, tmp_path: Path) -> Shell:
+    return Shell(deployed, fake, tmp_path)
 
 
 class Recorded:
@@ -119,8 +208,7 @@ def recorded(api: Api, fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     return Recorded(api, fake)
 
 
-@pytest.fixture
-def recorder(api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Makes a recorder of the real stages under some settings."""
-    monkeypatch.setenv("EZHOI_HOME", str(tmp_path / "home"))
+@pytest.fixture(scope="session")
+def make_recorder(api: Api) -> Any:
+    """Makes a recorder of the real stages under some settings; EZHOI_HOME is the caller's business."""
     return lambda settings: Recorded(api, SimpleNamespace(settings=settings))

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flows import following, local
+from flows import following
 from flows.api import Api
 from pipeline.errors import ServiceError
 from pipeline.runner import run
@@ -18,51 +14,6 @@ from pipeline.store import runs
 from pipeline.store.store import Store
 
 pytestmark = pytest.mark.slow
-
-
-class Shell:
-    """`prefect ...` and a worker, against the test's server, with stand-in stages."""
-
-    def __init__(self, api: Api, fake: Any, folder: Path) -> None:
-        self.api, self.fake = api, fake
-        self.home = folder / "home"
-        base = local.environment(self.home, 0, fake.environment())
-        self.environment = base | {"PREFECT_API_URL": api.url}
-
-    def prefect(self, *words: str, code: int = 0) -> str:
-        command = [sys.executable, "-m", "prefect", *words]
-        done = subprocess.run(
-            command, env=self.environment, cwd=local.ROOT, capture_output=True, text=True, timeout=300
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    def work(self, pool: str) -> None:
-        """A worker that executes what is scheduled and ends."""
-        self.prefect("worker", "start", "--pool", pool, "--type", "process", "--run-once")
-
-    def overrides(self, *more: str) -> str:
-        return json.dumps([*self.fake.settings, *more])
-
-    def newest(self) -> following.RunState:
-        return following.look(self.api, following.newest_run(self.api))
-
-
-@pytest.fixture(scope="module")
-def deployed(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Api:
-    """`prefect deploy --all --no-prompt` on a fresh server, once its pools are there."""
-    for pool in local.POOLS:
-        api.post("/work_pools/", {"name": pool, "type": "process"})
-    environment = local.environment(tmp_path_factory.mktemp("deploy"), 0) | {"PREFECT_API_URL": api.url}
-    command = [sys.executable, "-m", "prefect", "deploy", "--all", "--no-prompt"]
-    done = subprocess.run(command, cwd=local.ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return api
-
-
-@pytest.fixture
-def shell(deployed: Api, fake: Any, tmp_path: Path) -> Shell:
-    return Shell(deployed, fake, tmp_path)
 
 
 def test_the_form_has_types_descriptions_and_choices(deployed: Api) -> None:
@@ -95,11 +46,11 @@ def test_a_wrong_parameter_is_refused_when_submitted(deployed: Api, parameters: 
         following.trigger(deployed, deployment="full", parameters=parameters)
 
 
-def test_an_unknown_parameter_is_named(shell: Shell) -> None:
+def test_an_unknown_parameter_is_named(shell: Any) -> None:
     assert "sede" in shell.prefect("deployment", "run", "ezhoi/full", "-p", "sede=3", code=1)
 
 
-def test_run_full_from_the_shell(shell: Shell) -> None:
+def test_run_full_from_the_shell(shell: Any) -> None:
     given = ["-p", "profile=demo", "-p", "setting=uv", "-p", f"overrides={shell.overrides()}"]
     shell.prefect("deployment", "run", "ezhoi/full", *given)
     shell.work("ezhoi-gpu")
@@ -112,7 +63,7 @@ def test_run_full_from_the_shell(shell: Shell) -> None:
     assert seen.manifest.made_by == {"run": record.id, "deployment": "full", "flow_run": last.id}
 
 
-def test_utpl_alone_says_which_checkpoint_it_uses_or_why_none_fits(shell: Shell) -> None:
+def test_utpl_alone_says_which_checkpoint_it_uses_or_why_none_fits(shell: Any) -> None:
     ask = ["deployment", "run", "ezhoi/utpl", "-p"]
     shell.prefect(*ask, f"overrides={shell.overrides()}")
     shell.work("ezhoi-gpu")
@@ -133,7 +84,7 @@ def test_utpl_alone_says_which_checkpoint_it_uses_or_why_none_fits(shell: Shell)
     assert {t.stage: t.state for t in found.tasks}["seen"] == "Reused"
 
 
-def test_a_dry_run_of_a_deployment_shows_the_plan(shell: Shell) -> None:
+def test_a_dry_run_of_a_deployment_shows_the_plan(shell: Any) -> None:
     run(shell.fake.config())
     shell.fake.executed()
     shell.prefect(
