@@ -46,7 +46,7 @@ def list_artifacts(
         size, count = pages.size(a.manifest.bytes), uses[a.stage, a.fingerprint]
         typer.echo(f"{a.stage:<17} {a.fingerprint[:12]}  {made}  {size:>9}  {count} run{'s' * (count != 1)}")
     total = pages.size(sum(a.manifest.bytes for a in found))
-    typer.echo(f"{len(found)} artifacts, {total} in {store.root}")
+    typer.echo(f"{len(found)} artifacts, {total} in {store.place}")
 
 
 @app.command()

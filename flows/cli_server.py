@@ -14,7 +14,7 @@ from flows.pages import LINEAGE_KEY
 from pipeline.config import Config
 from pipeline.errors import EzhoiError, ServiceError
 from pipeline.plan import plan
-from pipeline.store.store import Store
+from pipeline.store.opening import store_of
 
 Deployment = Annotated[
     str,
@@ -119,7 +119,7 @@ def show_links(state: Local, run: str) -> None:
 
 def show_result(config: Config) -> None:
     """The result table of the evaluation that a configuration has in the store."""
-    evaluation = next(s for s in plan(config, Store(config.store.root)) if s.stage == "evaluation")
+    evaluation = next(s for s in plan(config, store_of(config)) if s.stage == "evaluation")
     if evaluation.state == "fresh" and evaluation.artifact is not None:
         typer.echo("\n" + "\n".join(display.result_lines(evaluation.artifact)))
 

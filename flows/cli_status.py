@@ -51,7 +51,7 @@ def status(
 def show(found: list[StageStatus], request: parameters.Request) -> None:
     """A plan as text."""
     config = request.config
-    typer.echo(f"profile {config.profile}, setting {config.setting}, store {request.store.root}")
+    typer.echo(f"profile {config.profile}, setting {config.setting}, store {request.store.place}")
     for entry in found:
         name = (entry.fingerprint or "")[:12]
         took = f"  took {pages.duration(entry.seconds)}" if entry.runs and entry.seconds is not None else ""

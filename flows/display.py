@@ -34,7 +34,7 @@ def result_lines(evaluation: Artifact) -> list[str]:
         lines.append(f"{'mAP, %':<12}" + "".join(f"{name:>9}" for name in RESULTS))
         lines += [f"{label:<12}" + "".join(f"{value:>9}" for value in values) for label, *values in rows]
     if "report.md" in evaluation.names():
-        lines.append(f"report: {evaluation.folder / 'report.md'}")
+        lines.append(f"report: {evaluation.path('report.md')}")
     else:
         lines.append(f"artifact: {evaluation.folder}")
     return lines

@@ -23,7 +23,7 @@ from pipeline import devices
 from pipeline.config import Config
 from pipeline.errors import EzhoiError, ServiceError
 from pipeline.store import runs
-from pipeline.store.store import Store
+from pipeline.store.opening import store_of
 
 Level = Literal["ok", "note", "bad"]
 LEAST_SPACE = 5 << 30
@@ -151,7 +151,7 @@ def _age(run: dict[str, Any], now: dt.datetime | None) -> dt.timedelta:
 
 def store(config: Config) -> Iterator[Finding]:
     """The artifact store: can it be written, is what it has intact, is there space."""
-    place = Store(config.store.root)
+    place = store_of(config)
     try:
         found = place.artifacts()
         faults = [fault for artifact in found for fault in place.faults(artifact)]
@@ -159,7 +159,7 @@ def store(config: Config) -> Iterator[Finding]:
         yield Finding("store", "bad", str(error))
         return
     total = size(sum(a.manifest.bytes for a in found))
-    yield Finding("store", "ok", f"{place.root}: {len(found)} artifacts, {total}")
+    yield Finding("store", "ok", f"{place.place}: {len(found)} artifacts, {total}")
     for fault in faults:
         yield Finding("store", "note", fault, "nothing: its stage runs again by itself when it is needed")
     garbage = runs.garbage(place, keep_runs=1 << 30, work=True)

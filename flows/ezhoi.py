@@ -9,14 +9,13 @@ work after `ezhoi up` and `ezhoi deploy`, with PREFECT_API_URL as `ezhoi up` say
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from prefect import Task, flow, get_run_logger, task
+from prefect import Flow, Task, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.runtime import deployment as this_deployment
 from prefect.runtime import flow_run as this_flow
 from prefect.runtime import task_run as this_task
@@ -43,10 +42,18 @@ class Ref(BaseModel):
     digest: str
 
 
+def _released(flow: Flow[..., State], flow_run: FlowRun, state: State) -> None:
+    """The server knows how the run ended, so its note can go; not before, or a run whose server died would stay Running."""
+    with contextlib.suppress(OSError):
+        reaper.release(local.home(), str(flow_run.id))
+
+
 @flow(
     name="ezhoi",
     description="Zero-shot human-object interaction detection, from images and class names to the evaluated detector.",
     persist_result=False,
+    on_completion=[_released],
+    on_failure=[_released],
 )
 def ezhoi(
     profile: Profile = "demo",
@@ -74,8 +81,9 @@ def ezhoi(
         pins: Artifacts to use for stages, {"stage": "fingerprint"}, instead of what the configuration asks for.
         dry_run: Only show the plan: which stages would run, why, and how long they took last time.
     """
+    _register()
     # One client for all pages: each new one would ask the server for its version first.
-    with _registered(), get_client(sync_client=True) as client:
+    with get_client(sync_client=True) as client:
         try:
             request = resolve(
                 profile=profile,
@@ -186,23 +194,16 @@ def _ref(outcome: Outcome) -> Ref:
     return Ref(stage=outcome.stage, fingerprint=outcome.artifact.fingerprint, digest=outcome.artifact.digest)
 
 
-@contextlib.contextmanager
-def _registered() -> Iterator[None]:
-    """Leave a note of this process while the flow runs, and look after runs whose process is gone."""
+def _register() -> None:
+    """Leave a note of this process, and look after runs whose process is gone."""
     url, run, home = PREFECT_API_URL.value(), this_flow.get_id(), local.home()
     if url is None or run is None:  # Prefect's own temporary server: nobody will ask it afterwards
-        yield
         return
     try:
         reaper.register(home, run, api=url)
     except OSError as error:
         get_run_logger().warning("%s cannot be written (%s): if killed, this run stays Running", home, error)
     reaper.reap_quietly(home, Api(url))
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            reaper.release(home, run)
 
 
 def _uuid(text: str | None) -> UUID | None:

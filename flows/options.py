@@ -9,6 +9,7 @@ import typer
 from flows.stage_name import StageName
 from pipeline.config import Config, load
 from pipeline.errors import ConfigError
+from pipeline.store.opening import store_of
 from pipeline.store.store import Store
 
 Profile = Annotated[
@@ -67,4 +68,4 @@ def configuration(profile: str, settings: list[str] | None) -> Config:
 
 def store(profile: str, settings: list[str] | None) -> Store:
     """The store of a configuration."""
-    return Store(configuration(profile, settings).store.root)
+    return store_of(configuration(profile, settings))

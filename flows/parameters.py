@@ -17,6 +17,7 @@ from pipeline.config import ENVIRONMENT_PREFIX, Config, Setting, keys, load, pro
 from pipeline.graph import Stage, needed_for
 from pipeline.plan import StageStatus
 from pipeline.selection import Choice
+from pipeline.store.opening import store_of
 from pipeline.store.store import Store
 
 # The server checks these schemas when a run is submitted and repeats the violated rule: so they are enumerations and
@@ -44,7 +45,7 @@ class Request:
     @property
     def store(self) -> Store:
         """The store that the configuration names."""
-        return Store(self.config.store.root)
+        return store_of(self.config)
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -80,7 +81,7 @@ def resolve(
     wanted = tuple(map(str, targets)) or ("evaluation",)
     chosen = plan.chosen(
         config,
-        Store(config.store.root),
+        store_of(config),
         targets=wanted,
         reuse=frozenset(map(str, reuse)),
         pins={str(stage): reference for stage, reference in (pins or {}).items()},

@@ -1,6 +1,6 @@
 """Runs whose process is gone must not say Running for ever: each leaves a note of its process, the reaper reads it.
 
-A note is `<home>/runs/<flow run id>.json`. It goes when the run ends, however it ends, unless its process is killed.
+A note is `<home>/runs/<flow run id>.json`. It goes when the server knows that the run has ended.
 """
 
 from __future__ import annotations
@@ -54,6 +54,9 @@ def reap(home: Path, api: Api) -> list[str]:
         if run is None:
             if note.get("api") == api.url:  # deleted from the server
                 path.unlink(missing_ok=True)
+            continue
+        if run["state_type"] == "COMPLETED":
+            path.unlink(missing_ok=True)
             continue
         message = f"Process {process.pid} on {note['host']} is gone."
         for task in api.post("/task_runs/filter", {"flow_runs": {"id": {"any_": [path.stem]}}}) or []:

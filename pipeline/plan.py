@@ -1,6 +1,6 @@
 """What a run would do and why, found without doing it: no torch, no stage module is imported.
 
-    for status in plan(config, Store(config.store.root)):
+    for status in plan(config, store_of(config)):
         print(status.stage, status.state, *status.why)
 
 is what `ezhoi status` shows.

@@ -17,6 +17,7 @@ from pipeline.selection import Choice
 from pipeline.store import digest, runs
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import InputRecord, Manifest, fingerprint
+from pipeline.store.opening import store_of
 from pipeline.store.store import Store, describe_files
 from pipeline.work import Progress, Work, silent
 
@@ -205,7 +206,7 @@ def run(
 ) -> dict[str, Outcome]:
     """Execute the targets and everything they need in this process, in order; `on_end` is called however it ends."""
     chosen = given or {}
-    steps = Run(config, Store(config.store.root), force, progress, chosen, deployment)
+    steps = Run(config, store_of(config), force, progress, chosen, deployment)
     outcomes: dict[str, Outcome] = {}
     state = "failed"
     try:

@@ -130,7 +130,7 @@ def _recorded(stage: Stage, fingerprint: str, maker: Artifact, *, config: Config
     if artifact is None:
         raise StoreError(
             f"{maker.stage}/{maker.fingerprint[:12]} was made from {stage.name}/{fingerprint[:12]}, which is no longer "
-            f"in {store.root}. Choose another {maker.stage}, or leave {stage.name} to be computed."
+            f"in {store.place}. Choose another {maker.stage}, or leave {stage.name} to be computed."
         )
     return Choice(_intact(artifact, store), "recorded", _differs(stage, artifact, config))
 
@@ -148,7 +148,7 @@ def _newest(stage: Stage, *, config: Config, store: Store, data: str | None) -> 
         refused.append(f"{artifact.fingerprint[:12]}: {'; '.join(problems)}")
     reasons = "".join(f"\n  {line}" for line in refused[:5]) or " The store has none of this stage."
     raise EzhoiError(
-        f"no {stage.name} artifact in {store.root} fits, and this run does not compute one.{reasons}\n"
+        f"no {stage.name} artifact in {store.place} fits, and this run does not compute one.{reasons}\n"
         f"Make one (`ezhoi run --target {stage.name}`, or a deployment that does), or pin one."
     )
 

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import BeforeValidator, Field, PositiveInt
 
 from pipeline.sections.section import Section
 
 
+def _place(value: object) -> object:
+    """An address stays text, anything else is a folder."""
+    return value if "://" in str(value) else Path(str(value))
+
+
 class Store(Section):
-    root: Path = Field(Path("artifacts"), description="folder of the artifact store")
+    root: Annotated[Path | str, BeforeValidator(_place)] = Field(
+        Path("artifacts"), description="the artifact store: a folder, or an address such as s3://bucket/prefix"
+    )
+    cache: Path = Field(
+        Path("~/.cache/ezhoi"), description="local copies of what was read from an object store; may be deleted"
+    )
 
 
 class World(Section):

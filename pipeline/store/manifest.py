@@ -62,6 +62,8 @@ class Manifest(_Record):
     """Digest of the source files that the stage's module imports, directly and indirectly."""
     wall_seconds: float | None = None
     """How long the execution that finished it took; work that an interrupted one left is not in it."""
+    data: str = ""
+    """Object stores only: the folder beside the manifest that holds the files."""
     made_by: dict[str, str] = {}
     """The run that computed it: `run` (its record in the store), and `deployment` and `flow_run` if Prefect ran it."""
 

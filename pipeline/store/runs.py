@@ -11,6 +11,7 @@ import uuid
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from pipeline.errors import StoreError
 from pipeline.store.artifact import Artifact
 from pipeline.store.store import Store
 
@@ -40,13 +41,9 @@ class RunRecord:
 
     def save(self, store: Store) -> None:
         """Write it; in a store that cannot be written a run of hits still works, and leaves no record."""
-        path = store.root / ".runs" / f"{self.id}.json"
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(".part")
-            temporary.write_text(json.dumps(asdict(self), indent=1))
-            temporary.replace(path)
-        except OSError as error:
+            store.write_record(f"{self.id}.json", json.dumps(asdict(self), indent=1))
+        except (OSError, StoreError) as error:
             log.warning("run %s leaves no record: %s", self.id, error)
 
 
@@ -77,10 +74,10 @@ def previous(store: Store, record: RunRecord) -> RunRecord | None:
 def records(store: Store) -> list[RunRecord]:
     """All run records, oldest first; unreadable ones are left out."""
     found = []
-    for path in (store.root / ".runs").glob("*.json"):
+    for text in store.read_records():
         try:
-            found.append(RunRecord(**json.loads(path.read_text())))
-        except (ValueError, TypeError, OSError):
+            found.append(RunRecord(**json.loads(text)))
+        except (ValueError, TypeError):
             continue
     return sorted(found, key=lambda record: record.started_at)
 
@@ -126,7 +123,7 @@ def collect(store: Store, found: Garbage) -> None:
                 continue
             shutil.rmtree(folder)
     for run in found.runs:
-        (store.root / ".runs" / f"{run}.json").unlink(missing_ok=True)
+        store.remove_record(f"{run}.json")
         shutil.rmtree(store.root / ".runs" / run, ignore_errors=True)  # its pages
 
 

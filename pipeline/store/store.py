@@ -46,6 +46,11 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = Path(root).absolute()
 
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return str(self.root)
+
     # --- reading -----------------------------------------------------------------------------------------------
 
     def get(self, stage: str, fingerprint: str) -> Artifact | None:
@@ -104,7 +109,7 @@ class Store:
             return newest[-1]
         if len(matches) != 1:
             problem = "no artifact" if not matches else f"{len(matches)} artifacts"
-            raise StoreError(f"{problem} under {self.root} with fingerprint {prefix!r}. See `ezhoi artifacts list`.")
+            raise StoreError(f"{problem} under {self.place} with fingerprint {prefix!r}. See `ezhoi artifacts list`.")
         return matches[0]
 
     # --- writing -----------------------------------------------------------------------------------------------
@@ -161,6 +166,28 @@ class Store:
         if folder.exists():
             (folder / NAME).unlink(missing_ok=True)
             shutil.rmtree(folder)
+
+    # --- records of runs (pipeline/store/runs.py) ---------------------------------------------------------------
+
+    def write_record(self, name: str, text: str) -> None:
+        """Keep the record of a run; OSError if the store cannot be written."""
+        path = self.root / ".runs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".part")
+        temporary.write_text(text)
+        temporary.replace(path)
+
+    def read_records(self) -> list[str]:
+        """The records of all runs; unreadable ones are left out."""
+        found = []
+        for path in (self.root / ".runs").glob("*.json"):
+            with contextlib.suppress(OSError):
+                found.append(path.read_text())
+        return found
+
+    def remove_record(self, name: str) -> None:
+        """Forget the record of a run."""
+        (self.root / ".runs" / name).unlink(missing_ok=True)
 
     # --- seals: stats of files whose digests held ---------------------------------------------------------------
 

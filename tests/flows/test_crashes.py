@@ -114,11 +114,11 @@ def test_a_killed_server_costs_at_most_the_run(fake: Any, served: Any, tmp_path:
     made = fake.executed()
     assert subprocess.run(command, env=environment, timeout=240).returncode == 0
     again = fake.executed()
-    assert set(made).isdisjoint(again) and set(made) | set(again) == set(following_stages())
+    assert set(made).isdisjoint(again) and set(made) | set(again) == set(all_stages())
     assert following.look(Api(served.api.url), run).final and not list((home / "runs").glob("*.json"))
 
 
-def following_stages() -> tuple[str, ...]:
+def all_stages() -> tuple[str, ...]:
     from pipeline.graph import NAMES
 
     return NAMES

@@ -1,0 +1,17 @@
+"""Which store a configuration means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.config import Config
+from pipeline.store.store import Store
+
+
+def store_of(config: Config) -> Store:
+    """A local folder's store, or an object store's if `store.root` is an address."""
+    if isinstance(config.store.root, Path):
+        return Store(config.store.root)
+    from pipeline.store.remote import RemoteStore  # fsspec takes a moment to import
+
+    return RemoteStore(config.store.root, cache=config.store.cache)

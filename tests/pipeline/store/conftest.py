@@ -1,0 +1,91 @@
+"""An S3-compatible server on this machine, behind a gate that can turn requests away."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+
+class Gate(ThreadingHTTPServer):
+    """Hands requests on to the S3 server, or answers 503 while `closed`; counts what it saw."""
+
+    daemon_threads = True
+    closed = False
+    backend = ("127.0.0.1", 0)
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Pass)
+        self.seen: list[str] = []
+        self.refused = 0
+
+
+class _Pass(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Gate
+
+    def _pass(self) -> None:
+        body = self._body()
+        self.server.seen.append(f"{self.command} {self.path}")
+        if self.server.closed:
+            self.server.refused += 1
+            status, headers, content = 503, [], b"<Error><Code>SlowDown</Code><Message>later</Message></Error>"
+        else:
+            connection = http.client.HTTPConnection(*self.server.backend, timeout=30)
+            kept = {k: v for k, v in self.headers.items() if k.lower() not in ("transfer-encoding", "expect")}
+            kept["Content-Length"] = str(len(body))
+            connection.request(self.command, self.path, body, kept)
+            answer = connection.getresponse()
+            status, headers, content = answer.status, answer.getheaders(), answer.read()
+        self.send_response(status)
+        hidden = ("transfer-encoding", "connection", "content-length", "server", "date")
+        for name, value in headers:
+            if name.lower() not in hidden:
+                self.send_header(name, value)
+        length = dict(headers).get("Content-Length", "0") if self.command == "HEAD" else str(len(content))
+        self.send_header("Content-Length", length)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _pass
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        parts = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
+
+    def log_message(self, *arguments: object) -> None:
+        """Silence."""
+
+
+@pytest.fixture(scope="session")
+def gate() -> Iterator[Gate]:
+    """The gate before an S3 server with the bucket `bucket`; this process's environment points there."""
+    pytest.importorskip("s3fs", reason="needs the extra s3")
+    server_of = pytest.importorskip("moto.server", reason="needs moto, an S3 server for tests")
+    server = server_of.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    gate = Gate()
+    gate.backend = server.get_host_and_port()
+    threading.Thread(target=gate.serve_forever, daemon=True).start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{gate.server_port}")
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        import boto3
+
+        boto3.client("s3").create_bucket(Bucket="bucket")
+        yield gate
+    gate.shutdown()
+    server.stop()
