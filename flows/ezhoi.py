@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict
 
 from flows import html, lineage, local, pages, plans, progress, reaper
 from flows.api import Api
-from flows.parameters import Fingerprint, Override, Profile, Request, Seed, SettingName, resolve
+from flows.parameters import AS_IN_PROFILE, Fingerprint, Override, Profile, Request, Seed, SettingName, resolve
 from flows.stage_name import StageName
 from pipeline.errors import EzhoiError
 from pipeline.graph import Stage
@@ -57,7 +57,7 @@ def _released(flow: Flow[..., State], flow_run: FlowRun, state: State) -> None:
 )
 def ezhoi(
     profile: Profile = "demo",
-    setting: SettingName = None,
+    setting: SettingName = AS_IN_PROFILE,
     seed: Seed = None,
     overrides: list[Override] = [],  # noqa: B006 -- the run form shows the defaults; nothing changes them
     targets: list[StageName] = [StageName.evaluation],  # noqa: B006
@@ -71,7 +71,7 @@ def ezhoi(
 
     Args:
         profile: demo (the rendered world), hico-vitb, hico-vitl, or the path of a YAML file.
-        setting: Zero-shot setting: which classes are unseen. The profile's if left out.
+        setting: Zero-shot setting: which classes are unseen; profile leaves it to the profile.
         seed: Seed of initial weights, batches and detection noise. The profile's if left out.
         overrides: Changes to the profile, one key=value each, such as seen.epochs=3. `ezhoi config keys` lists the keys.
         targets: The stages to make. Everything they need is made too.

@@ -23,9 +23,9 @@ from pipeline.store.store import Store
 # The server checks these schemas when a run is submitted and repeats the violated rule: so they are enumerations and
 # patterns, which read well, and not unions, whose messages say only that nothing matched.
 Profile = Annotated[str, Field(pattern=rf"^({'|'.join(profiles())}|.+\.ya?ml)$")]
-SettingName = Annotated[
-    Setting | None, WithJsonSchema({"enum": [*get_args(Setting), None], "title": "setting", "default": None})
-]
+AS_IN_PROFILE = "profile"
+# A choice of its own and not null: the form sends what it shows, and a choice beside null it shows as text.
+SettingName = Annotated[str, WithJsonSchema({"type": "string", "enum": [AS_IN_PROFILE, *get_args(Setting)]})]
 Seed = Annotated[int | None, WithJsonSchema({"type": ["integer", "null"], "minimum": 0, "title": "seed"})]
 Override = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*=")]
 Fingerprint = Annotated[
@@ -64,7 +64,7 @@ class Request:
 def resolve(
     *,
     profile: str = "demo",
-    setting: str | None = None,
+    setting: str = AS_IN_PROFILE,
     seed: int | None = None,
     overrides: Sequence[str] = (),
     targets: Collection[str] = (),
@@ -76,7 +76,8 @@ def resolve(
 
     EzhoiError says which key is wrong, or why no artifact fits.
     """
-    given = [f"{key}={value}" for key, value in (("setting", setting), ("seed", seed)) if value is not None]
+    given = [] if setting == AS_IN_PROFILE else [f"setting={setting}"]
+    given += [] if seed is None else [f"seed={seed}"]
     config = load(profile=profile, overrides=[*overrides, *given])
     wanted = tuple(map(str, targets)) or ("evaluation",)
     chosen = plan.chosen(

@@ -21,6 +21,9 @@ import pytest
 from flows import following, local
 from flows.api import Api
 
+# What Prefect has left to send when the tests' server is gone must not start a server of its own at exit.
+os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"
+
 
 def _environment(home: Path) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}

@@ -22,7 +22,7 @@ def test_the_form_has_types_descriptions_and_choices(deployed: Api) -> None:
     form = found["full"]["parameter_openapi_schema"]["properties"]
     asked = {"profile", "setting", "seed", "overrides", "targets", "force", "reuse", "seen", "pins", "dry_run"}
     assert set(form) == asked and all(field["description"] for field in form.values())
-    assert form["setting"]["enum"] == ["rf_uc", "nf_uc", "uo", "uv", "default", None]
+    assert form["setting"]["enum"] == ["profile", "rf_uc", "nf_uc", "uo", "uv", "default"]
     assert form["dry_run"]["type"] == "boolean" and form["force"]["type"] == "array"
     assert found["utpl"]["parameters"] == {"targets": ["utpl"], "reuse": ["seen"]}
     assert "ezhoi" in found["utpl"]["tags"] and "never trains" in found["utpl"]["description"]
