@@ -20,8 +20,10 @@ from flows import (
     cli_config,
     cli_doctor,
     cli_evaluate,
+    cli_model,
     cli_server,
     cli_status,
+    cli_weights,
     cli_world,
     display,
     local,
@@ -40,6 +42,8 @@ app = typer.Typer(
 )
 app.add_typer(cli_artifacts.app, name="artifacts")
 app.add_typer(cli_config.app, name="config")
+app.add_typer(cli_model.app, name="model")
+app.add_typer(cli_weights.app, name="weights")
 app.add_typer(cli_world.app, name="world")
 cli_doctor.register(app)
 cli_evaluate.register(app)

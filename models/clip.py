@@ -172,6 +172,23 @@ def _load_own(path: Path, image_size: int) -> Clip:
     return Clip(net, Vocabulary(kept))
 
 
+def skeleton(*, architecture: str, weights: str | Path, image_size: int) -> Clip:
+    """The same CLIP without numbers, on the device `meta`: its widths and layers, for counting; nothing is downloaded.
+
+    Raises FileNotFoundError for a missing checkpoint of the project's own and ValueError for an unknown architecture.
+    """
+    if str(weights).endswith(".safetensors"):
+        with safe_open(weights, framework="pt") as file:
+            config = json.loads(file.metadata()["architecture"])
+    else:
+        found = open_clip.get_model_config(architecture)
+        if found is None:
+            raise ValueError(f"clip.architecture = {architecture}: open_clip has none of that name")
+        config = found | {"vision_cfg": found["vision_cfg"] | {"image_size": image_size}}
+    with torch.device("meta"):
+        return Clip(build(config), Vocabulary())
+
+
 def build(config: dict[str, object]) -> open_clip.CLIP:
     """An open_clip model from its architecture's configuration."""
     return open_clip.CLIP(**config)

@@ -1,4 +1,4 @@
-"""EZ-HOI put together: from an image and its detections to pair features, from class phrases to their text features.
+"""EZ-HOI put together, preset `paper`: from an image and its detections to pair features, from phrases to text features.
 
 The two sides meet in `phrase_logits`. The frozen CLIP is not a part of the module: its `state_dict` is what was learned.
 """
@@ -12,7 +12,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from models.clip import Clip
+from models.clip import Clip, normalise
 from models.fusion import InterFusion, IntraFusion, box_features, union_features
 from models.guidance import TextGuidance, VisualGuidance, VisualPrompts
 from models.instances import InstanceAdapter, InstancePrior, Instances
@@ -103,6 +103,11 @@ class EzHoi(nn.Module):
     def clip(self) -> Clip:
         """The frozen CLIP."""
         return self._clip[0]
+
+    @staticmethod
+    def normalise(pixels: Tensor) -> Tensor:
+        """uint8 pixels (..., 3, S, S) as the visual tower wants them."""
+        return normalise(pixels)
 
     def class_prompts(self, phrases: Phrases, own: Tensor | None = None) -> Tensor:
         """Guided prompts (C, N, p, d_t) of the classes (Eq. 2), from the shared prompts or from each class's own ones."""

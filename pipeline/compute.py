@@ -8,6 +8,7 @@ import torch
 
 from models import clip as clips
 from models.hoi import EzHoi, Parts, Sizes
+from models.released.hoi import ReleasedHoi
 from pipeline.config import Config
 from pipeline.errors import ConfigError, DataError
 from pipeline.graph import PACKAGED
@@ -53,8 +54,17 @@ def sizes(config: Config) -> Sizes:
     )
 
 
-def model(config: Config, clip: clips.Clip) -> EzHoi:
+HoiModel = EzHoi | ReleasedHoi
+"""Either preset: the stages use what both have."""
+
+
+def model(config: Config, clip: clips.Clip) -> HoiModel:
     """The configured model with fresh weights, on CLIP's device; ConfigError if it does not fit CLIP."""
+    return released_model(config, clip) if config.model.preset == "released" else paper_model(config, clip)
+
+
+def paper_model(config: Config, clip: clips.Clip) -> EzHoi:
+    """The model of preset `paper`; ConfigError if it does not fit CLIP."""
     try:
         return EzHoi(clip=clip, sizes=sizes(config)).to(clip.device)
     except ValueError as error:
@@ -64,6 +74,22 @@ def model(config: Config, clip: clips.Clip) -> EzHoi:
 def seed_of(*names: object) -> int:
     """A seed that depends on the names alone, the same in every process: (seed, "seen", "epoch", 3)."""
     return int.from_bytes(hashlib.blake2b(repr(names).encode(), digest_size=8).digest(), "big") >> 1
+
+
+def released_model(config: Config, clip: clips.Clip) -> ReleasedHoi:
+    """The model of preset `released`; ConfigError if it does not fit CLIP."""
+    m = config.model
+    try:
+        return ReleasedHoi(
+            clip=clip,
+            prompts=m.prompts,
+            layers=m.layers,
+            bottleneck=m.bottleneck,
+            heads=m.heads,
+            roi_size=m.roi_size,
+        ).to(clip.device)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def generator(*names: object) -> torch.Generator:

@@ -157,7 +157,7 @@ STAGES: tuple[Stage, ...] = (
         name="seen",
         version=3,
         reads=(*CLIP, "pairing", "model", "seen", "setting", "seed"),
-        files=("clip.weights",),
+        files=("clip.weights", "seen.weights"),
         inputs=(
             Input("annotations", ("images.parquet", "pairs.parquet", "classes.parquet", "pixels-train-*")),
             Input("detections", ("train.parquet",)),
@@ -198,7 +198,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="evaluation",
         version=2,
-        reads=("evaluation", "setting", "data.source"),
+        reads=("evaluation", "setting", "data.source", "model.preset"),
         inputs=(
             Input("utpl", ("text.parquet", "scale.json")),
             Input("pair_features", ("test-*",)),

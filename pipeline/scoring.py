@@ -15,15 +15,18 @@ def unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
-def verb_probabilities(features: np.ndarray, text: np.ndarray, phrase_verbs: np.ndarray, scale: float) -> np.ndarray:
-    """(P, 117): sigmoid of each verb's mean phrase logit (scaled cosines); 0 for a verb without phrase.
+def verb_probabilities(
+    features: np.ndarray, text: np.ndarray, phrase_verbs: np.ndarray, scale: float, *, cosine: bool = True
+) -> np.ndarray:
+    """(P, 117): sigmoid of each verb's mean phrase logit; 0 for a verb without phrase.
 
     Args:
-        features: (P, d_a); text: (C, d_a), unit length; phrase_verbs: (C,) verb ids.
+        features: (P, d_a); text: (C, d_a), unit length where logits are cosines; phrase_verbs: (C,) verb ids.
+        cosine: logits are scaled cosines (preset `paper`), or scaled dot products (`released`).
     """
     member = np.eye(len(verbs()), dtype=np.float32)[phrase_verbs]
-    logits = scale * unit(features) @ text.T @ (member / np.maximum(member.sum(axis=0), 1))
-    return np.where(member.any(axis=0), 1 / (1 + np.exp(-logits)), 0.0)
+    logits = scale * (unit(features) if cosine else features) @ text.T @ (member / np.maximum(member.sum(axis=0), 1))
+    return np.where(member.any(axis=0), np.exp(-np.logaddexp(0, -logits)), 0.0)
 
 
 def class_probabilities(

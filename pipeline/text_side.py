@@ -11,8 +11,8 @@ from torch import Tensor
 
 from models.clip import Clip
 from models.hoi import Phrases
-from pipeline import arrays
-from pipeline.hico.vocabulary import hoi_classes
+from pipeline import arrays, released_text
+from pipeline.hico.vocabulary import HoiClass, hoi_classes
 from pipeline.store.artifact import Artifact
 
 
@@ -36,8 +36,12 @@ class Classes:
         )
 
 
-def read(embeddings: Artifact, group: str, *, clip: Clip, guidance: str) -> Classes:
-    """The classes of `group` ("seen" or "unseen"); `guidance` says which embedding of a description guides (Eq. 2)."""
+def read(embeddings: Artifact, group: str, *, clip: Clip, guidance: str, preset: str = "paper") -> Classes:
+    """The classes of `group` ("seen" or "unseen"), worded as the preset words them.
+
+    Args:
+        guidance: which embedding of a description guides (Eq. 2): "pooled", "sentence" or "token".
+    """
     data = arrays.read(embeddings.path(f"{group}-descriptions.parquet"))
     hois = [int(h) for h in data["hoi_id"]]
     pooled = torch.from_numpy(data["pooled"].astype(np.float32)).reshape(len(hois), clip.joint_width)
@@ -46,12 +50,17 @@ def read(embeddings: Artifact, group: str, *, clip: Clip, guidance: str) -> Clas
         rows = [torch.from_numpy(r.astype(np.float32)) for r in data[f"{guidance}s"]]
     memory, absent = pad(rows, clip.joint_width)
     if hois:
-        tokens, end = clip.vocabulary.encode([hoi_classes()[h].phrase for h in hois])
+        tokens, end = clip.vocabulary.encode([sentence(hoi_classes()[h], preset) for h in hois])
     else:
         tokens, end = torch.zeros(0, 2, dtype=torch.long), torch.zeros(0, dtype=torch.long)
     device = clip.device
     phrases = Phrases(tokens.to(device), end.to(device), memory.to(device), absent.to(device))
     return Classes(hois, phrases, pooled.to(device))
+
+
+def sentence(hoi: HoiClass, preset: str) -> str:
+    """What stands for a class: its phrase, or the released code's sentence."""
+    return released_text.class_sentence(hoi) if preset == "released" else hoi.phrase
 
 
 def pad(rows: Sequence[Tensor], width: int) -> tuple[Tensor, Tensor]:
@@ -65,7 +74,9 @@ def pad(rows: Sequence[Tensor], width: int) -> tuple[Tensor, Tensor]:
     return out, absent
 
 
-def objects(embeddings: Artifact) -> Tensor:
-    """CLIP embeddings (80, d_a) of the object names, by object id."""
+def objects(embeddings: Artifact, *, clip: Clip, preset: str = "paper") -> Tensor:
+    """CLIP embeddings (80, d_a) of the object names, by object id, on CLIP's device."""
+    if preset == "released":
+        return released_text.object_features(clip)
     data = arrays.read(embeddings.path("objects.parquet"))
-    return torch.from_numpy(data["pooled"].astype(np.float32))
+    return torch.from_numpy(data["pooled"].astype(np.float32)).to(clip.device)

@@ -56,7 +56,7 @@ class ReleasedHoi(nn.Module):
         adapter = partial(Adapter, bottleneck=bottleneck, heads=heads, dropout=dropout)
         # Constants there; registered here, so that a checkpoint holds them.
         self.prompts: Tensor
-        self.register_buffer("prompts", torch.randn(layers, prompts, text))
+        self.register_buffer("prompts", quirks.redrawn_prompts(layers=layers, prompts=prompts, width=text))
         self.visual_prompts = VisualPrompts(layers=layers, text_width=text, visual_width=visual)
         for project in self.visual_prompts.project[2:]:  # deep copies of one layer there
             project.load_state_dict(self.visual_prompts.project[1].state_dict())
@@ -75,6 +75,11 @@ class ReleasedHoi(nn.Module):
     def clip(self) -> Clip:
         """The frozen CLIP."""
         return self._clip[0]
+
+    @staticmethod
+    def normalise(pixels: Tensor) -> Tensor:
+        """uint8 pixels (..., 3, S, S) as the visual tower was trained to want them."""
+        return quirks.imagenet_normalised(pixels)
 
     @torch.no_grad()
     def text(self, phrases: Phrases) -> Tensor:

@@ -25,7 +25,22 @@ SEED = 66
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-"""CLIP's input is normalised with ImageNet's statistics, not with CLIP's."""
+
+
+def imagenet_normalised(pixels: Tensor) -> Tensor:
+    """CLIP's input (..., 3, S, S) of uint8 pixels is normalised with ImageNet's statistics, not with CLIP's."""
+    mean, std = (torch.tensor(v, device=pixels.device).view(3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
+    return (pixels.float() / 255 - mean) / std
+
+
+def redrawn_prompts(*, layers: int, prompts: int, width: int, seed: int = SEED) -> Tensor:
+    """Standard normal prompts (N, p, d_t), layer by layer, from a fresh stream of the released seed.
+
+    The released code draws them from the global stream after its data set, detector and CLIP were built, so what it
+    really drew depends on all of these and on the version of torch: another value of the same distribution.
+    """
+    stream = torch.Generator().manual_seed(seed)
+    return torch.stack([torch.randn(prompts, width, generator=stream) for _ in range(layers)])
 
 
 def half_rounded(prompts: Tensor) -> Tensor:

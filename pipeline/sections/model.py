@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from pipeline.sections.section import Section
 
@@ -31,6 +31,9 @@ class Parts(Section):
 class Model(Section):
     """EZ-HOI's learned parts; names as in the paper."""
 
+    preset: Literal["paper", "released"] = Field(
+        "paper", description="the method as the paper describes it, or numerically the released code"
+    )
     prompts: PositiveInt = Field(2, description="p, prompt tokens a layer")
     layers: PositiveInt = Field(9, description="N, prompted layers of each tower")
     bottleneck: PositiveInt = Field(64, description="width of every adapter's bottleneck")
@@ -40,3 +43,9 @@ class Model(Section):
     logit_scale: PositiveFloat = Field(20.0, description="start of the learned scale of the cosine logits")
     phrases_per_verb: PositiveInt = Field(2, description="least similar phrases kept a verb (Eq. 12)")
     parts: Parts = Parts()
+
+    @model_validator(mode="after")
+    def _released_is_whole(self) -> Self:
+        if self.preset == "released" and self.parts != Parts():
+            raise ValueError("model.parts can be turned off in preset 'paper' only")
+        return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
@@ -43,6 +44,7 @@ class SeenRuntime(TrainRuntime):
 class Seen(Section):
     """Training on the seen classes."""
 
+    weights: Path | None = Field(None, description="imported weights (ezhoi weights import), instead of training")
     epochs: PositiveInt = 12
     drop_after: PositiveInt = Field(10, description="epoch after which the learning rate is a tenth")
     batch_size: PositiveInt = Field(16, description="images a step, of all processes together")

@@ -125,7 +125,8 @@ class Scorer:
             hoi_of = np.where(objects[:, None] == self.object_of[None], self.hois[None], -1)
             return predictions(pairs, chance, hoi_of, tau=tau)
         text = self.text["before" if variant == "before_utpl" else "after"]
-        chance = verb_probabilities(pairs["feature"], text, self.text["verb_id"], self.scale)
+        cosine = self.work.config.model.preset == "paper"
+        chance = verb_probabilities(pairs["feature"], text, self.text["verb_id"], self.scale, cosine=cosine)
         return predictions(pairs, chance, self.lookup[objects], tau=tau)
 
 

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from models.clip import Clip, normalise
-from models.hoi import EzHoi, pair_prior
+from models.hoi import pair_prior
 from models.instances import Instances
 from pipeline import arrays, shards, text_side
-from pipeline.compute import frozen_clip
+from pipeline.compute import HoiModel, frozen_clip
 from pipeline.compute import model as built
 from pipeline.frozen_tokens import FrozenTokens
 from pipeline.images import Images, square
@@ -78,7 +78,8 @@ class Split:
         annotations = work.inputs["annotations"]
         self.name, self.clip = name, clip
         self.images = Images(annotations, split=name, root=work.config.data.root)
-        self.objects = text_side.objects(work.inputs["text_embeddings"]).to(clip.device)
+        embeddings = work.inputs["text_embeddings"]
+        self.objects = text_side.objects(embeddings, clip=clip, preset=work.config.model.preset)
         self.frozen = FrozenTokens(work.inputs["image_embeddings"], name)
         self.detected = Detected(
             work.inputs["detections"].table(f"{name}.parquet"), sizes=self.images.sizes, pairing=work.config.pairing
@@ -99,12 +100,12 @@ class Split:
         return square(image, size), crops
 
     @torch.no_grad()
-    def columns(self, model: EzHoi, ids: list[int], views: list[View]) -> dict[str, Any]:
+    def columns(self, model: HoiModel, ids: list[int], views: list[View]) -> dict[str, Any]:
         """The table of some images."""
         found = self.detected.batch(ids)
         image, _, thing = found.pairs.unbind(dim=1)
         device = self.clip.device
-        pixels = normalise(torch.stack([whole for whole, _ in views]).to(device))
+        pixels = model.normalise(torch.stack([whole for whole, _ in views]).to(device))
         features = model.pairs(pixels, self.frozen.of(ids).to(device), found.to(device), self.objects)
         scale = torch.tensor([self.images.sizes[i] for i in ids], dtype=torch.float32)
         human_boxes, object_boxes, _ = _pair_boxes(found, scale)

@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 
 from models import phrases as phrase
-from models.clip import Clip, normalise
-from models.hoi import EzHoi, pair_prior
+from models.clip import Clip
+from models.hoi import pair_prior
 from models.losses import class_relation, focal, with_prior
-from pipeline import arrays, classes, compute, text_side
-from pipeline.compute import frozen_clip
+from pipeline import arrays, classes, compute, importing, text_side
+from pipeline.compute import HoiModel, frozen_clip
 from pipeline.hico.vocabulary import verbs
 from pipeline.training import checkpoint, launch
 from pipeline.training.batches import Batch, TrainingImages
@@ -34,6 +34,8 @@ from pipeline.work import Work
 def run(work: Work) -> dict[str, Any]:
     """Train, here or in processes of their own; metrics are first and last losses, trained parameters and speed."""
     config = work.config.seen
+    if config.weights is not None:
+        return importing.publish(work, config.weights)
     if launch.wanted(config.runtime):
         return launch.train_apart(work, processes=config.runtime.processes)
     clip = frozen_clip(work.config)
@@ -70,18 +72,21 @@ def run(work: Work) -> dict[str, Any]:
 class SeenTask:
     """The training images, the seen classes' phrases, and the losses (see `pipeline.training.task.Task`)."""
 
-    def __init__(self, work: Work, clip: Clip, model: EzHoi) -> None:
+    def __init__(self, work: Work, clip: Clip, model: HoiModel) -> None:
         embeddings = work.inputs["text_embeddings"]
         self.config, self.model, self.device = work.config, model, clip.device
         table = classes.read(work.inputs["annotations"], work.config.setting)
-        everything = text_side.read(embeddings, "seen", clip=clip, guidance=work.config.model.guidance)
+        self.preset, guidance = work.config.model.preset, work.config.model.guidance
+        everything = text_side.read(embeddings, "seen", clip=clip, guidance=guidance, preset=self.preset)
         chosen = phrase.select(
             everything.descriptions.cpu(), everything.verbs, per_verb=work.config.model.phrases_per_verb
         )
         self.phrases = everything.take(chosen)
         self.phrase_verbs = torch.tensor(self.phrases.verbs, device=clip.device)
-        self.objects = text_side.objects(embeddings).to(clip.device)
+        self.objects = text_side.objects(embeddings, clip=clip, preset=self.preset)
         self.images = TrainingImages(work, clip, table)
+        # The released text features are constants, and so is every relation among them.
+        self.terms = ("focal",) if self.preset == "released" else ("focal", "relation")
 
     def load(self, step: int, part: Part) -> Batch | None:
         """The part's images."""
@@ -98,21 +103,23 @@ class SeenTask:
     def losses(self, batch: Batch | None, positives: float) -> Losses:
         """Focal loss of the part's pairs, and the part's share of the class relation."""
         if batch is None:
-            return {"focal": self.model.logit_scale * 0.0, "relation": self.model.logit_scale * 0.0}
+            return dict.fromkeys(self.terms, self.model.logit_scale * 0.0)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.seen.precision == "bf16"):
             text = self.model.text(self.phrases.phrases)
             pairs = self._pairs(batch)
-        relation = class_relation(text, self.phrases.descriptions, temperature=self.config.seen.relation_temperature)
         logits = phrase.verb_logits(
             self.model.phrase_logits(pairs.float(), text.float()), self.phrase_verbs, len(verbs())
         )
-        return {
-            "focal": self._focal(batch, logits) / max(positives, 1.0),
-            "relation": self.config.seen.relation_weight * relation * batch.share,
-        }
+        losses = {"focal": self._focal(batch, logits) / max(positives, 1.0)}
+        if "relation" in self.terms:
+            relation = class_relation(
+                text, self.phrases.descriptions, temperature=self.config.seen.relation_temperature
+            )
+            losses["relation"] = self.config.seen.relation_weight * relation * batch.share
+        return losses
 
     def _pairs(self, batch: Batch) -> Tensor:
-        pixels = normalise(batch.view.pixels.to(self.device))
+        pixels = self.model.normalise(batch.view.pixels.to(self.device))
         found, tokens = batch.view.found.to(self.device), batch.tokens.to(self.device)
         return self.model.pairs(pixels, tokens, found, self.objects)
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from models.losses import class_relation, focal, with_prior
 from models.unseen import UnseenPrompts, alignment
-from pipeline import arrays, compute, text_side
+from pipeline import arrays, compute, released_text, text_side
 from pipeline.compute import frozen_clip, generator
 from pipeline.hico.vocabulary import hoi_classes
 from pipeline.text_side import Classes
@@ -35,6 +35,8 @@ from pipeline.work import Work
 
 def run(work: Work) -> dict[str, Any]:
     """Adapt; metrics are the losses' first and last values."""
+    if work.config.model.preset == "released":
+        return released_text.publish(work)
     config = work.config.utpl
     torch.manual_seed(work.config.seed)
     with work.clock("read"):
@@ -66,7 +68,7 @@ class UtplTask:
     def __init__(self, work: Work) -> None:
         self.config = work.config
         clip = frozen_clip(work.config)
-        self.model = compute.model(work.config, clip)
+        self.model = compute.paper_model(work.config, clip)
         self.model.load_state_dict(checkpoint.load_weights(work.inputs["seen"].path("model.safetensors"))[0])
         self.model.eval().requires_grad_(False)
         embeddings, guidance = work.inputs["text_embeddings"], work.config.model.guidance

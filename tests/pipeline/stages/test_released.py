@@ -1,0 +1,43 @@
+"""The preset `released` through the whole pipeline, trained and with imported weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from small_demo import small
+
+from models.released import quirks
+from pipeline import arrays, importing, runner
+from pipeline.errors import ConfigError
+from pipeline.hico.vocabulary import hoi_classes
+from pipeline.training import checkpoint
+
+RELEASED = "model.preset=released"
+
+
+@pytest.mark.slow
+def test_trained_then_imported_weights_give_the_same_predictions(tmp_path: Path) -> None:
+    trained = runner.run(small(tmp_path, RELEASED))
+    seen = trained["seen"].artifact
+    with safe_open(seen.path("model.safetensors"), framework="pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    assert abs(float(tensors["logit_scale"]) - quirks.LOGIT_SCALE) > 1e-3
+    assert tensors["adapters.0.scale"].abs().max() > 2 * quirks.BLOCK_SCALE
+    assert tensors["visual_guidance.up.weight"].any() and tensors["inter.up.weight"].any()
+    text = arrays.read(trained["utpl"].artifact.path("text.parquet"))
+    assert (text["before"] == text["after"]).all()
+    assert set(text["verb_id"].tolist()) >= {hoi_classes()[h].verb_id for h in text["hoi_id"][text["unseen"]]}
+    assert 0 < trained["evaluation"].artifact.manifest.metrics["full"] < 100
+
+    path = tmp_path / "imported.safetensors"
+    rows = arrays.read(seen.path("phrases.parquet"))["hoi_id"].tolist()
+    checkpoint.save_weights(path, tensors | {importing.ROWS: torch.tensor(rows)}, {"preset": "released"})
+    imported = runner.run(small(tmp_path, RELEASED, f"seen.weights={path}"))
+    assert not imported["seen"].hit
+    assert imported["pair_features"].hit and imported["evaluation"].hit
+
+    with pytest.raises(ConfigError, match=r"made for preset 'released', but model\.preset is 'paper'"):
+        runner.run(small(tmp_path, f"seen.weights={path}"), targets=("seen",))
