@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from flows import (
+    cli_ablate,
     cli_artifacts,
     cli_config,
     cli_doctor,
@@ -45,6 +46,7 @@ app.add_typer(cli_config.app, name="config")
 app.add_typer(cli_model.app, name="model")
 app.add_typer(cli_weights.app, name="weights")
 app.add_typer(cli_world.app, name="world")
+cli_ablate.register(app)
 cli_doctor.register(app)
 cli_evaluate.register(app)
 cli_server.register(app)

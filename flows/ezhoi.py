@@ -81,7 +81,7 @@ def ezhoi(
         pins: Artifacts to use for stages, {"stage": "fingerprint"}, instead of what the configuration asks for.
         dry_run: Only show the plan: which stages would run, why, and how long they took last time.
     """
-    _register()
+    register()
     # One client for all pages: each new one would ask the server for its version first.
     with get_client(sync_client=True) as client:
         try:
@@ -107,12 +107,12 @@ def _planned(request: Request, client: SyncPrefectClient) -> State:
     statuses = request.plan()
     for line in plans.lines(statuses):
         get_run_logger().info("%s", line)
-    lineage.publish_plan(client, statuses, title=request.title, flow_run=_uuid(this_flow.get_id()))
+    lineage.publish_plan(client, statuses, title=request.title, flow_run=uuid_of(this_flow.get_id()))
     return Completed(name="Planned", message=plans.summary(statuses))
 
 
 def _run(request: Request, client: SyncPrefectClient) -> State:
-    shown = progress.ProgressPages(client, logger=get_run_logger(), flow_run=_uuid(this_flow.get_id()))
+    shown = progress.ProgressPages(client, logger=get_run_logger(), flow_run=uuid_of(this_flow.get_id()))
     steps = Run(
         request.config,
         request.store,
@@ -122,7 +122,7 @@ def _run(request: Request, client: SyncPrefectClient) -> State:
         deployment=this_deployment.get_name() or "",
         flow_run=this_flow.get_id() or "",
     )
-    published = lineage.RunPages(client, steps, flow_run=_uuid(this_flow.get_id()))
+    published = lineage.RunPages(client, steps, flow_run=uuid_of(this_flow.get_id()))
     return _Recorded(steps=steps, pages=published, progress=shown).run(request.stages)
 
 
@@ -168,7 +168,7 @@ class _Recorded:
     def _task(self, stage: Stage) -> Task[[], State]:
         @task(name=stage.name, task_run_name=stage.name, cache_policy=NO_CACHE, persist_result=False)
         def step() -> State:
-            self.progress.begin(_uuid(this_task.get_id()))
+            self.progress.begin(uuid_of(this_task.get_id()))
             try:
                 outcome = self.steps.step(stage)
             except EzhoiError as error:  # its message says all; a traceback would bury it
@@ -194,7 +194,7 @@ def _ref(outcome: Outcome) -> Ref:
     return Ref(stage=outcome.stage, fingerprint=outcome.artifact.fingerprint, digest=outcome.artifact.digest)
 
 
-def _register() -> None:
+def register() -> None:
     """Leave a note of this process, and look after runs whose process is gone."""
     url, run, home = PREFECT_API_URL.value(), this_flow.get_id(), local.home()
     if url is None or run is None:  # Prefect's own temporary server: nobody will ask it afterwards
@@ -206,5 +206,6 @@ def _register() -> None:
     reaper.reap_quietly(home, Api(url))
 
 
-def _uuid(text: str | None) -> UUID | None:
+def uuid_of(text: str | None) -> UUID | None:
+    """An id as Prefect's runtime gives it, which is text or nothing."""
     return UUID(text) if text else None

@@ -36,8 +36,7 @@ from pipeline import devices
 from pipeline.config import Config
 from pipeline.errors import EzhoiError
 from pipeline.sections.training import SeenRuntime
-from pipeline.store.artifact import Artifact
-from pipeline.store.manifest import NAME, Manifest
+from pipeline.store.opening import store_of
 from pipeline.work import Work, atomic
 
 log = logging.getLogger("ezhoi.training")
@@ -137,7 +136,7 @@ def _write(spec: Path, work: Work) -> None:
     tree = {
         "stage": work.stage,
         "config": work.config.model_dump(mode="json"),
-        "inputs": {name: str(artifact.folder) for name, artifact in work.inputs.items()},
+        "inputs": {name: artifact.fingerprint for name, artifact in work.inputs.items()},
         "out": str(work.out),
         "scratch": str(work.scratch),
     }
@@ -148,11 +147,9 @@ def _write(spec: Path, work: Work) -> None:
 def _read(spec: Path) -> Work:
     """The work as each of the processes sees it: it is launched already, and which GPU it has is accelerate's business."""
     tree = json.loads(spec.read_text())
-    inputs = {
-        name: Artifact(Path(folder), Manifest.model_validate_json((Path(folder) / NAME).read_bytes()))
-        for name, folder in tree["inputs"].items()
-    }
     config = Config.model_validate(tree["config"])
+    store = store_of(config)
+    inputs = {name: found for name, key in tree["inputs"].items() if (found := store.get(name, key)) is not None}
     runtime = config.seen.runtime.model_copy(update={"processes": 1, "apart": False})
     config = config.model_copy(
         update={
