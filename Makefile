@@ -1,11 +1,12 @@
 # make run     the whole pipeline on the rendered world, shown in a local Prefect server
 # make test    lint, types, tests
+# make test-vllm  the tests that need a real vLLM, for CPUs, in an environment of its own (2.5 GB)
 # make stop    stop the local Prefect server and its worker
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test stop
+.PHONY: run test test-vllm stop
 
 run: $(INSTALLED)
 	$(BIN)/ezhoi launch
@@ -15,6 +16,15 @@ test: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+test-vllm: $(INSTALLED) .venv-vllm
+	$(BIN)/python -m pytest --numprocesses=0 tests/vllm
+
+.venv-vllm: tests/vllm/requirements.txt tests/vllm/repair.py
+	$(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	$@/bin/python tests/vllm/repair.py
+	touch $@
 
 stop: $(INSTALLED)
 	$(BIN)/ezhoi down

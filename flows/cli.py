@@ -19,8 +19,10 @@ from flows import (
     cli_ablate,
     cli_artifacts,
     cli_config,
+    cli_describe,
     cli_doctor,
     cli_evaluate,
+    cli_llm,
     cli_model,
     cli_server,
     cli_status,
@@ -45,6 +47,8 @@ app.add_typer(cli_artifacts.app, name="artifacts")
 app.add_typer(cli_config.app, name="config")
 app.add_typer(cli_model.app, name="model")
 app.add_typer(cli_weights.app, name="weights")
+app.add_typer(cli_describe.app, name="describe")
+app.add_typer(cli_llm.app, name="llm")
 app.add_typer(cli_world.app, name="world")
 cli_ablate.register(app)
 cli_doctor.register(app)

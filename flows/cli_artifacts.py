@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows import options, pages
+from flows import options, pages, texts_shown
 from pipeline import compare
 from pipeline.errors import StoreError
 from pipeline.store import runs
@@ -175,6 +175,9 @@ def diff(
 ) -> None:
     """Say why two artifacts of one stage differ: configuration, inputs, files read, code, packages.
 
+    Of descriptions it also shows the texts that changed, how similar they stayed, and which unseen classes got another
+    nearest seen class.
+
     Example: ezhoi artifacts diff evaluation/3f2a evaluation/91c0
     """
     store = options.store(profile, settings)
@@ -184,7 +187,8 @@ def diff(
     found = compare.manifests(a.manifest, b.manifest, store)
     files = compare.files(a.manifest, b.manifest)
     if as_json:
-        typer.echo(json.dumps({"differences": [asdict(d) for d in found], "files": files}, indent=1))
+        texts = texts_shown.difference(a, b, store) if a.stage == "descriptions" else {}
+        typer.echo(json.dumps({"differences": [asdict(d) for d in found], "files": files} | texts, indent=1))
         return
     typer.echo(f"{a.stage}: {a.fingerprint[:12]} -> {b.fingerprint[:12]}")
     for difference in found:
@@ -192,6 +196,8 @@ def diff(
     if not found:
         typer.echo("  made from the same things")
     typer.echo(f"  files that differ: {', '.join(files)}" if files else "  all files are identical")
+    if a.stage == "descriptions" and files:
+        texts_shown.show_difference(a, b, store)
 
 
 def _summary(artifact: Artifact) -> dict[str, Any]:

@@ -8,7 +8,9 @@ import typer
 
 from flows.stage_name import StageName
 from pipeline.config import Config, load
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, DataError
+from pipeline.hico import vocabulary
+from pipeline.hico.vocabulary import HoiClass
 from pipeline.store.opening import store_of
 from pipeline.store.store import Store
 
@@ -69,3 +71,11 @@ def configuration(profile: str, settings: list[str] | None) -> Config:
 def store(profile: str, settings: list[str] | None) -> Store:
     """The store of a configuration."""
     return store_of(configuration(profile, settings))
+
+
+def hoi_class(name: str) -> HoiClass:
+    """The class of a name such as 'ride horse'; DataError with the nearest names otherwise."""
+    try:
+        return vocabulary.find(name)
+    except ValueError as error:
+        raise DataError(str(error)) from None

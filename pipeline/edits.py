@@ -14,6 +14,42 @@ from pipeline.errors import DataError
 from pipeline.hico import vocabulary
 
 
+def put(path: Path, name: str, text: str) -> None:
+    """Set the text of a class in an edits file, made if it is not there; all other lines stay as they are.
+
+    Raises DataError if the file, as it would become, cannot be read; it is left alone then.
+    """
+    before = read(path) if path.exists() else {}
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += "\n"
+    entry = yaml.safe_dump({name: text}, allow_unicode=True, width=100)
+    start, end = _span(path, name) if path.exists() else (len(lines), len(lines))
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text("".join([*lines[:start], entry, *lines[end:]]), encoding="utf-8")
+    try:
+        after = read(temporary)
+        if after != before | {vocabulary.find(name).hoi_id: " ".join(text.split())}:
+            raise DataError(
+                f"descriptions.edits = {path}: cannot be edited line by line; write it with one entry a line"
+            )
+    except DataError as error:
+        temporary.unlink()
+        raise DataError(str(error).replace(str(temporary), str(path))) from None
+    temporary.replace(path)
+
+
+def _span(path: Path, name: str) -> tuple[int, int]:
+    """The lines of a class's entry, from the first up to the one after the last; those behind the end if it has none."""
+    root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    for key, value in root.value if root is not None else ():
+        if vocabulary.find(str(key.value)).name == name:
+            last = value.end_mark
+            return key.start_mark.line, last.line + (last.column > 0)
+    count = len(path.read_text(encoding="utf-8").splitlines())
+    return count, count
+
+
 def read(path: Path) -> dict[int, str]:
     """{hoi_id: text} of an edits file, whitespace collapsed.
 

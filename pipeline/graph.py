@@ -124,10 +124,13 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="text_embeddings",
-        version=1,
+        version=2,
         reads=("clip.architecture", "clip.weights", "setting"),
         files=("clip.weights",),
-        inputs=(Input("descriptions", ("descriptions.parquet",)), Input("annotations", ("classes.parquet",))),
+        inputs=(
+            Input("descriptions", ("descriptions.parquet", "actions.parquet")),
+            Input("annotations", ("classes.parquet",)),
+        ),
         says="CLIP embeddings of phrases, descriptions and object names",
     ),
     Stage(

@@ -48,6 +48,8 @@ def read(embeddings: Artifact, group: str, *, clip: Clip, guidance: str, preset:
     rows = [pooled[i : i + 1] for i in range(len(hois))]
     if guidance != "pooled":
         rows = [torch.from_numpy(r.astype(np.float32)) for r in data[f"{guidance}s"]]
+    if "actions" in data:  # descriptions.actions: what is said about the verb alone guides as well
+        rows = [torch.cat([row, torch.from_numpy(verb)]) for row, verb in zip(rows, data["actions"], strict=True)]
     memory, absent = pad(rows, clip.joint_width)
     if hois:
         tokens, end = clip.vocabulary.encode([sentence(hoi_classes()[h], preset) for h in hois])

@@ -15,6 +15,7 @@ import datetime as dt
 import logging
 import math
 import os
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ WAIT_FIRST, WAIT_MOST, JITTER = 0.5, 30.0, 0.5
 """Seconds between tries: doubled from the first to the most, plus up to the jitter."""
 LOOK_AGAIN = 1.0
 """Seconds between two looks for a server that went away, and of a pause after a 429 that names none."""
+TRIES_AT_FIRST = 3
+"""Tries to find the server before anything is asked: one that is not there is an error at once."""
 PICTURE_TOKENS = 576
 """What a picture takes of LLaVA-1.5's context."""
 
@@ -95,7 +98,7 @@ class Client:
         Raises ServiceError if the server cannot be reached, or does not serve it; the message lists what it serves.
         """
         try:
-            async for attempt in self._tries():
+            async for attempt in self._tries(most=TRIES_AT_FIRST):
                 with attempt:
                     page = await self._openai.models.list()
         except (openai.OpenAIError, ValueError) as error:
@@ -240,10 +243,10 @@ class Client:
     def _root(self) -> str:
         return self._url.removesuffix("/v1")
 
-    def _tries(self) -> Any:
+    def _tries(self, most: int = sys.maxsize) -> Any:
         return stamina.retry_context(
             on=troubles.may_pass,
-            attempts=self._llm.runtime.retries,
+            attempts=min(self._llm.runtime.retries, most),
             timeout=None,
             wait_initial=WAIT_FIRST,
             wait_max=WAIT_MOST,

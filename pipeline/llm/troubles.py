@@ -60,7 +60,7 @@ def explain(error: Exception, *, llm: Llm, key: str) -> ServiceError:
         slow = isinstance(error, openai.APITimeoutError | TimeoutError)
         kind = "does not answer in time" if slow else "cannot be reached"
         return ServiceError(
-            f"the language model's server {url} {kind} ({llm.runtime.retries} tries; {_cause(error)}). "
+            f"the language model's server {url} {kind} ({_cause(error)}). "
             f"Start one with `ezhoi llm serve {llm.model}`, or name another with "
             "--set llm.runtime.base_url=URL; answers that came in are kept, so run again."
         )

@@ -3,7 +3,10 @@
     seen-phrases.parquet, unseen-phrases.parquet              hoi_id, pooled
     seen-descriptions.parquet, unseen-descriptions.parquet    hoi_id, pooled, sentences (m, d_a), tokens (m, d_a)
     objects.parquet                                           object_id, pooled
+    nearest.parquet          each class's most similar other class, by descriptions and by plain phrases
+    separability.parquet     the same summed up by verb and by object: did the descriptions tell classes apart?
 
+With descriptions.actions, the descriptions files also have a column actions (m, d_a): the sentences about the verb alone.
 Seen and unseen classes are apart, so that what is trained on the seen ones stays fresh when an unseen one changes.
 All are in CLIP's joint width; pooled ones and sentences have unit length.
 """
@@ -16,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from models.clip import Clip
-from pipeline import arrays, classes
+from pipeline import arrays, classes, separability
 from pipeline.compute import frozen_clip
-from pipeline.hico.vocabulary import hoi_classes, objects
+from pipeline.hico.vocabulary import NO_INTERACTION, hoi_classes, objects
 from pipeline.work import Work
 
 log = logging.getLogger("ezhoi.text_embeddings")
@@ -32,6 +35,8 @@ def run(work: Work) -> dict[str, Any]:
         described = work.inputs["descriptions"].table("descriptions.parquet")
         text_of = dict(zip(described["hoi_id"], described["text"], strict=True))
         sentences_of = dict(zip(described["hoi_id"], described["sentences"], strict=True))
+    actions = _actions(work, clip)
+    pooled_all: dict[str, list[np.ndarray]] = {"descriptions": [], "phrases": []}
     unknown: set[str] = set()
     for group, hois in (("seen", list(table.seen)), ("unseen", sorted(table.unseen))):
         texts = [text_of[h] for h in hois]
@@ -43,16 +48,40 @@ def run(work: Work) -> dict[str, Any]:
             rows = _grouped(clip, sentences)
         with work.clock("write"):
             arrays.write(work.out / f"{group}-phrases.parquet", {"hoi_id": hois, "pooled": phrases})
-            arrays.write(
-                work.out / f"{group}-descriptions.parquet",
-                {"hoi_id": hois, "pooled": pooled, "sentences": rows, "tokens": tokens},
-            )
+            columns = {"hoi_id": hois, "pooled": pooled, "sentences": rows, "tokens": tokens}
+            if actions is not None:
+                columns["actions"] = [actions[hoi_classes()[h].verb] for h in hois]
+            arrays.write(work.out / f"{group}-descriptions.parquet", columns)
+        pooled_all["phrases"].append(phrases)
+        pooled_all["descriptions"].append(pooled)
         work.progress(1 + (group == "unseen"), 2, f"{group} classes")
     names = [f"a {name.replace('_', ' ')}" for name in objects()]
     arrays.write(work.out / "objects.parquet", {"object_id": list(range(len(names))), "pooled": _pooled(clip, names)})
     if unknown:
         log.warning("words that this CLIP's vocabulary lacks and reads as 'unknown': %s", ", ".join(sorted(unknown)))
-    return {"seen": len(table.seen), "unseen": len(table.unseen), "unknown_words": sorted(unknown)}
+    metrics: dict[str, Any] = {"seen": len(table.seen), "unseen": len(table.unseen), "unknown_words": sorted(unknown)}
+    return metrics | _separability(work, [*table.seen, *sorted(table.unseen)], pooled_all)
+
+
+def _separability(work: Work, hois: list[int], pooled: dict[str, list[np.ndarray]]) -> dict[str, Any]:
+    """Write both tables; the row for all classes is the metric."""
+    if len(hois) < 2:
+        return {}
+    found = separability.classes(hois, **{kind: np.concatenate(parts) for kind, parts in pooled.items()})
+    found.sort_values("hoi_id").to_parquet(work.out / "nearest.parquet", index=False)
+    groups = separability.groups(found)
+    groups.to_parquet(work.out / "separability.parquet", index=False)
+    return {"separability": separability.summary(groups)}
+
+
+def _actions(work: Work, clip: Clip) -> dict[str, np.ndarray] | None:
+    """Sentence embeddings (m, d_a) of each verb's description, by verb; none of no_interaction; None without them."""
+    if "actions.parquet" not in work.inputs["descriptions"].names():
+        return None
+    table = work.inputs["descriptions"].table("actions.parquet", ["name", "sentences"])
+    rows = _grouped(clip, [list(parts) for parts in table["sentences"]])
+    none = np.zeros((0, clip.joint_width), np.float32)
+    return {NO_INTERACTION: none} | dict(zip(table["name"], rows, strict=True))
 
 
 def _pooled(clip: Clip, texts: list[str]) -> np.ndarray:
