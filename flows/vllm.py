@@ -109,6 +109,8 @@ def command(vllm: Installed, serving: Serving) -> list[str]:
     line += ["--revision", serving.revision] if serving.revision and not Path(serving.model).is_dir() else []
     if vllm.on_cpu:
         line += ["--dtype", "float32", "--enforce-eager"]
+        # A seeded request whose prompt is computed in parts kills the engine there ("CPU Generator does not use offset").
+        line += ["--no-enable-chunked-prefill", "--max-num-batched-tokens", str(max(context or 0, 8192))]
     else:
         line += ["--dtype", "bfloat16", "--gpu-memory-utilization", str(serving.memory)]
     if serving.is_llava:
