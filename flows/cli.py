@@ -19,6 +19,7 @@ from flows import (
     cli_ablate,
     cli_artifacts,
     cli_config,
+    cli_data,
     cli_describe,
     cli_doctor,
     cli_evaluate,
@@ -45,6 +46,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_artifacts.app, name="artifacts")
 app.add_typer(cli_config.app, name="config")
+app.add_typer(cli_data.app, name="data")
 app.add_typer(cli_model.app, name="model")
 app.add_typer(cli_weights.app, name="weights")
 app.add_typer(cli_describe.app, name="describe")

@@ -85,7 +85,7 @@ class Stage:
 STAGES: tuple[Stage, ...] = (
     Stage(
         name="annotations",
-        version=2,
+        version=3,
         reads=("data.source", "data.world", "data.faults"),
         files=("data.root", "data.annotations"),
         says="images, pairs and classes as Parquet",

@@ -141,14 +141,16 @@ def _with_sizes(table: pd.DataFrame, images: Folder) -> pd.DataFrame:
     return table
 
 
-def image_size(path: Path) -> tuple[int, int]:
-    """Width and height by the file's header; DataError naming the file if it has none."""
+def image_size(path: Path, *, decode: bool = False) -> tuple[int, int]:
+    """Width and height by the file's header; DataError naming the file if it has none, or if it does not decode."""
     from PIL import Image
 
     try:
         with Image.open(path) as image:
+            if decode:
+                image.load()
             return image.size
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: not a readable image ({error})") from error
 
 

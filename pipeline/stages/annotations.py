@@ -4,7 +4,7 @@
     pairs.parquet      pair_id, image_id, split, hoi_id, verb_id, object_id, hx1 .. hy2, ox1 .. oy2 (continuous pixels)
     objects.parquet    image_id, split, object_id, x1 .. y2: every distinct annotated box, people (object 0) included
     classes.parquet    the classes, their counts, whether rare, and in which settings they are unseen
-    presence.parquet   image_id, split, hoi_id: which classes an image shows, with or without boxes
+    presence.parquet   image_id, split, hoi_id, object_id: which classes an image shows, with or without boxes
     leakage.json       what touches unseen classes, by setting (`pipeline/leakage.py`)
     faults.parquet     file, row, what: what was left out (HICO-DET with data.faults = skip)
     pixels-<split>-*   image_id, png: rendered images only
@@ -88,7 +88,7 @@ def _distinct_boxes(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _presence(pairs: pd.DataFrame) -> pd.DataFrame:
-    return pairs[["image_id", "split", "hoi_id"]].drop_duplicates(ignore_index=True)
+    return pairs[["image_id", "split", "hoi_id", "object_id"]].drop_duplicates(ignore_index=True)
 
 
 def _world(work: Work) -> dict[str, Any]:

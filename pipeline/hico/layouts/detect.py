@@ -27,7 +27,7 @@ _JSON = (upt, ppdm, hake)
 
 @dataclass(frozen=True)
 class Labels:
-    """`anno.mat`: positive labels of whole images (image_id, split, hoi_id), and the official file lists by split."""
+    """`anno.mat`: positive labels of images (image_id, split, hoi_id, object_id), and the official file lists by split."""
 
     file: Path
     presence: pd.DataFrame

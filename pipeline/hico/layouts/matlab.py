@@ -29,7 +29,7 @@ def load(path: Path) -> dict[str, Any]:
 
     try:
         return scipy.io.loadmat(path)
-    except (OSError, ValueError, TypeError, NotImplementedError, EOFError) as error:
+    except Exception as error:  # a damaged file makes scipy raise nearly anything
         raise DataError(f"{path}: cannot be read as a MATLAB 5 file ({error})") from error
 
 
@@ -80,8 +80,9 @@ def _interactions(rows: Rows, name: str, found: Any) -> int:
 
 
 def labels(value: dict[str, Any], path: Path) -> tuple[pd.DataFrame, dict[str, list[str]]]:
-    """The positive labels of `anno.mat` as (image_id, split, hoi_id), and the official list of files by split."""
+    """The positive labels of `anno.mat` as (image_id, split, hoi_id, object_id), and the official list of files by split."""
     tables, lists = [], {}
+    object_of = np.array([c.object_id for c in hoi_classes()])
     for split in ("train", "test"):
         judged, names = value.get(f"anno_{split}"), value.get(f"list_{split}")
         if judged is None or names is None:
@@ -91,7 +92,9 @@ def labels(value: dict[str, Any], path: Path) -> tuple[pd.DataFrame, dict[str, l
             raise DataError(f"{path}: anno_{split} has shape {judged.shape}, not (600, {len(lists[split])})")
         ids = np.array([image_id(name) for name in lists[split]])
         image, hoi = np.nonzero(judged.T == 1)
-        tables.append(pd.DataFrame({"image_id": ids[image], "split": split, "hoi_id": hoi}))
+        tables.append(
+            pd.DataFrame({"image_id": ids[image], "split": split, "hoi_id": hoi, "object_id": object_of[hoi]})
+        )
     return pd.concat(tables, ignore_index=True), lists
 
 
