@@ -21,6 +21,7 @@ from flows import (
     cli_config,
     cli_data,
     cli_describe,
+    cli_detector,
     cli_doctor,
     cli_evaluate,
     cli_llm,
@@ -51,6 +52,7 @@ app.add_typer(cli_model.app, name="model")
 app.add_typer(cli_weights.app, name="weights")
 app.add_typer(cli_describe.app, name="describe")
 app.add_typer(cli_llm.app, name="llm")
+app.add_typer(cli_detector.app, name="detector")
 app.add_typer(cli_world.app, name="world")
 cli_ablate.register(app)
 cli_doctor.register(app)

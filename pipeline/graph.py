@@ -76,7 +76,7 @@ class Stage:
                 path = templates.path_of(str(value))
                 found |= {key: path} if path.is_file() else {}
             elif isinstance(value, Path) or (
-                isinstance(value, str) and value.endswith((".safetensors", ".pt", ".bin"))
+                isinstance(value, str) and (value.endswith((".safetensors", ".pt", ".bin")) or Path(value).is_dir())
             ):
                 found[key] = Path(value)
         return found
@@ -92,9 +92,17 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="detections",
-        version=1,
-        reads=("detections.source", "detections.jitter", "detections.miss", "detections.false_boxes", "seed"),
-        files=("detections.path",),
+        version=2,
+        reads=(
+            "detections.source",
+            "detections.weights",
+            "detections.revision",
+            "detections.jitter",
+            "detections.miss",
+            "detections.false_boxes",
+            "seed",
+        ),
+        files=("detections.path", "detections.weights"),
         inputs=(Input("annotations", ("images.parquet", "pairs.parquet", "objects.parquet")),),
         says="boxes, labels and scores of every image",
     ),

@@ -14,38 +14,66 @@ from models.instances import Instances
 from pipeline.sections.model import Pairing
 
 BOX = ["x1", "y1", "x2", "y2"]
+Found = tuple[Tensor, Tensor, Tensor]
+"""Of one image: boxes (n, 4) in fractions of it, scores (n,), object ids (n,)."""
 
 
 class Detected:
-    """The kept detections of every image of a split; boxes in fractions of the image."""
+    """The detections of every image of a split that count; boxes in fractions of the image.
+
+    The table holds every raw box; an image's are sifted (threshold, non-maximum suppression, least and most) when first
+    asked for.
+    """
 
     def __init__(self, table: pd.DataFrame, *, sizes: dict[int, tuple[int, int]], pairing: Pairing) -> None:
         self.sizes = sizes
-        empty = (torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.long))
-        self._kept: dict[int, tuple[Tensor, Tensor, Tensor]] = dict.fromkeys(sizes, empty)
-        for image_id, group in _by_image(table):
-            boxes = torch.tensor(group[BOX].to_numpy(np.float32))
-            scores = torch.tensor(group["score"].to_numpy(np.float32))
-            labels = torch.tensor(group["object_id"].to_numpy(np.int64))
-            kept = model.select(
-                boxes,
-                scores,
-                labels,
-                score_threshold=pairing.score_threshold,
-                nms=pairing.nms,
-                least=pairing.min_instances,
-                most=pairing.max_instances,
-            )
-            width, height = sizes[image_id]
-            scale = torch.tensor([width, height, width, height], dtype=torch.float32)
-            self._kept[image_id] = (boxes[kept] / scale, scores[kept], labels[kept])
+        self._pairing = pairing
+        self._rows = {int(str(image_id)): rows for image_id, rows in table.groupby("image_id").indices.items()}
+        self._boxes = table[BOX].to_numpy(np.float32)
+        self._scores = table["score"].to_numpy(np.float32)
+        self._labels = table["object_id"].to_numpy(np.int64)
+        self._kept: dict[int, Found] = {}
 
     def batch(self, image_ids: Sequence[int], mirrored: Sequence[bool] | None = None) -> Instances:
         """Instances of some images, boxes mirrored where asked."""
-        images = [self._kept[i] for i in image_ids]
+        images = [self.kept(i) for i in image_ids]
         if mirrored is not None:
             images = [(_mirror(b), s, c) if m else (b, s, c) for (b, s, c), m in zip(images, mirrored, strict=True)]
         return model.collate(images)
+
+    def kept(self, image_id: int) -> Found:
+        """What counts of an image, humans first."""
+        if image_id not in self._kept:
+            self._kept[image_id] = sift(self.raw(image_id), self._pairing)
+        return self._kept[image_id]
+
+    def raw(self, image_id: int) -> Found:
+        """All boxes of an image."""
+        rows = self._rows.get(image_id, np.zeros(0, np.int64))
+        width, height = self.sizes[image_id]
+        scale = torch.tensor([width, height, width, height], dtype=torch.float32)
+        boxes = torch.from_numpy(self._boxes[rows]) / scale
+        return boxes, torch.from_numpy(self._scores[rows]), torch.from_numpy(self._labels[rows])
+
+
+def kept(boxes: Tensor, scores: Tensor, labels: Tensor, pairing: Pairing) -> Tensor:
+    """Indices of the detections of an image that the thresholds leave, humans first."""
+    return model.select(
+        boxes,
+        scores,
+        labels,
+        score_threshold=pairing.score_threshold,
+        nms=pairing.nms,
+        least=pairing.min_instances,
+        most=pairing.max_instances,
+    )
+
+
+def sift(found: Found, pairing: Pairing) -> Found:
+    """The detections of an image that the thresholds leave, humans first."""
+    rows = kept(*found, pairing)
+    boxes, scores, labels = found
+    return boxes[rows], scores[rows], labels[rows]
 
 
 def _by_image(table: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:

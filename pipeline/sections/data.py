@@ -65,10 +65,17 @@ class Images(Section):
 class Detections(Section):
     """Boxes, labels and scores of every image."""
 
-    source: Literal["noisy_truth", "ground_truth", "parquet"] = Field(
-        "noisy_truth", description="annotated boxes with a detector's errors, annotated boxes, or an imported table"
+    source: Literal["noisy_truth", "ground_truth", "detr", "parquet", "coco"] = Field(
+        "noisy_truth",
+        description="annotated boxes with a detector's errors, annotated boxes, DETR, or another detector's boxes from a "
+        "Parquet table or COCO results",
     )
-    path: Path | None = Field(None, description="the table to import (source: parquet)")
+    weights: str = Field(
+        "facebook/detr-resnet-50",
+        description="detr: a model's name on the hub, or a folder that `ezhoi detector convert` made",
+    )
+    revision: str | None = Field(None, description="detr: commit, tag or branch of a model on the hub")
+    path: Path | None = Field(None, description="the file to import (sources parquet and coco)")
     jitter: float = Field(0.06, ge=0, le=0.5, description="noisy_truth: std of an edge's shift, in box sizes")
     miss: float = Field(0.05, ge=0, lt=1, description="noisy_truth: probability that a box is missed")
     false_boxes: float = Field(0.6, ge=0, description="noisy_truth: mean number of false boxes an image")

@@ -1,49 +1,126 @@
-"""Stage `detections`: boxes, labels and scores of every image, one table a split.
+"""Stage `detections`: every detector's raw boxes, labels and scores, one table a split.
 
     <split>.parquet    image_id, object_id, score, x1 .. y2 (pixels); people have object 0
+    detector.json      whose boxes they are (`pipeline/detector.py`)
+    report.json        how good they are against the annotated boxes of the test split, and the ceiling of HOI recall
 
+Nothing is filtered: thresholds and non-maximum suppression (`pairing`) are applied where the boxes are used, so that they
+can change without detecting anew. `detr` resumes at the shard, and several processes may share them.
 `noisy_truth` is the annotated boxes with a detector's errors: shifted edges, missed boxes, false boxes, and scores that
 tell true from false as imperfectly as a detector's. It is no detector, and the metrics say so.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from pipeline.errors import ConfigError, DataError
+from pipeline import arrays, boxes_import, detector, detector_report, shards
+from pipeline.boxes_import import COLUMNS, CORNERS
+from pipeline.images import Images
 from pipeline.sections.data import Detections
+from pipeline.shards import Shard
+from pipeline.stream import stream
 from pipeline.work import Work
 
-CORNERS = ["x1", "y1", "x2", "y2"]
-COLUMNS = ["image_id", "object_id", "score", *CORNERS]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Prepared = tuple[Tensor, tuple[int, int]]
+
+SHARD = 200
+"""Images a shard."""
+BATCH = 8
+"""Images a forward pass."""
+SPLITS = ("train", "test")
 
 
 def run(work: Work) -> dict[str, Any]:
-    """Write the tables; metrics are counts and the source."""
+    """Write the tables; metrics are counts, the detector and its report's main figures."""
+    annotations, settings = work.inputs["annotations"], work.config.detections
     with work.clock("read"):
-        images = work.inputs["annotations"].table("images.parquet")
-        boxes = work.inputs["annotations"].table("objects.parquet")
-    settings = work.config.detections
-    metrics: dict[str, Any] = {"source": settings.source}
-    with work.clock("compute"):
-        if settings.source == "parquet":
-            found = _imported(settings, images)
-        elif settings.source == "ground_truth":
-            found = boxes.assign(score=1.0)
-        else:
-            found = _noisy(boxes, images, settings, work.config.seed)
-            metrics["note"] = "annotated boxes with simulated errors; no detector was run"
-    for split in ("train", "test"):
-        ids = images.loc[images["split"] == split, "image_id"]
-        table = found[found["image_id"].isin(ids)][COLUMNS].sort_values(["image_id", "score"], ascending=[True, False])
-        table = table.astype({"score": "float32"} | dict.fromkeys(CORNERS, "float32"))
+        images = annotations.table("images.parquet")
+        boxes = annotations.table("objects.parquet")
+    left_out: list[str] = []
+    if settings.source == "detr":
+        found, left_out = _detected(work)
+        whose = json.loads((work.scratch / detector.FILE).read_text())
+    else:
+        whose = detector.identity(work.config)
+        with work.clock("compute"):
+            if settings.source in ("parquet", "coco"):
+                found = boxes_import.read(settings, images)
+            elif settings.source == "ground_truth":
+                found = boxes.assign(score=1.0)
+            else:
+                found = _noisy(boxes, images, settings, work.config.seed)
+    metrics: dict[str, Any] = {"source": settings.source, "detector": detector.line(whose)}
+    for split in SPLITS:
+        table = _of_split(found, images, split)
         with work.clock("write"):
             table.to_parquet(work.out / f"{split}.parquet", index=False)
         metrics[f"{split}_boxes"] = len(table)
-    return metrics
+    with work.clock("compute"):
+        report = detector_report.report(
+            found=found, images=images, boxes=boxes, pairs=annotations.table("pairs.parquet"), split="test"
+        )
+    for name, value in ((detector.FILE, whose), ("report.json", report)):
+        (work.out / name).write_text(json.dumps(value, indent=1) + "\n")
+    return metrics | {"left_out": left_out} | detector_report.summary(report)
+
+
+def _of_split(found: pd.DataFrame, images: pd.DataFrame, split: str) -> pd.DataFrame:
+    ids = images.loc[images["split"] == split, "image_id"]
+    table = found[found["image_id"].isin(ids)][COLUMNS].sort_values(["image_id", "score"], ascending=[True, False])
+    return table.astype({"score": "float32"} | dict.fromkeys(CORNERS, "float32"))
+
+
+# --- DETR ----------------------------------------------------------------------------------------------------------
+
+
+def compute(work: Work) -> None:
+    """One process's share of the shards: every query of DETR on every image."""
+    net = detector.load(work.config)
+    identity = work.scratch / detector.FILE
+    if not identity.exists():
+        identity.write_text(json.dumps(detector.identity(work.config, net)))
+    images = _images(work)
+
+    def read(shard: Shard, image_id: int) -> Prepared:
+        return net.prepare(images[shard.split].open(image_id))
+
+    def detect(shard: Shard, ids: list[int], prepared: list[Prepared]) -> dict[str, np.ndarray]:
+        found = net.detect(prepared)
+        columns = {"image_id": np.repeat(np.array(ids), [len(scores) for _, scores, _ in found])}
+        boxes, scores, labels = (np.concatenate([part.numpy() for part in parts]) for parts in zip(*found, strict=True))
+        return columns | {"object_id": labels, "score": scores} | {c: boxes[:, i] for i, c in enumerate(CORNERS)}
+
+    stream(work, _plan(images), read=read, compute=detect, batch=BATCH)
+
+
+def _detected(work: Work) -> tuple[pd.DataFrame, list[str]]:
+    shards.share(work, compute)
+    plan = _plan(_images(work))
+    left_out = shards.gather(work, plan)
+    tables = []
+    for shard in plan:
+        tables.append(pd.DataFrame(arrays.read(work.out / shard.name)))
+        (work.out / shard.name).unlink()
+    return pd.concat(tables, ignore_index=True), list(left_out.values())
+
+
+def _images(work: Work) -> dict[str, Images]:
+    return {s: Images(work.inputs["annotations"], split=s, root=work.config.data.root) for s in SPLITS}
+
+
+def _plan(images: dict[str, Images]) -> list[Shard]:
+    return shards.plan({split: found.ids for split, found in images.items()}, size=SHARD)
+
+
+# --- simulated -----------------------------------------------------------------------------------------------------
 
 
 def _noisy(boxes: pd.DataFrame, images: pd.DataFrame, settings: Detections, seed: int) -> pd.DataFrame:
@@ -74,23 +151,3 @@ def _jitter(box: np.ndarray, rng: np.random.Generator, std: float, width: float,
     moved = np.clip(moved, 0, [width, height, width, height])
     whole = moved[2] - moved[0] > 2 and moved[3] - moved[1] > 2
     return moved if whole else box
-
-
-def _imported(settings: Detections, images: pd.DataFrame) -> pd.DataFrame:
-    if settings.path is None:
-        raise ConfigError("detections.source = parquet needs detections.path, a table of " + ", ".join(COLUMNS))
-    try:
-        table = pd.read_parquet(settings.path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"detections.path = {settings.path}: cannot be read as Parquet ({error})") from error
-    if missing := [c for c in COLUMNS if c not in table.columns]:
-        raise DataError(f"{settings.path}: columns {missing} are missing; expected {COLUMNS}")
-    wrong = ~((table["x2"] > table["x1"]) & (table["y2"] > table["y1"]) & table["score"].between(0, 1))
-    wrong |= ~table["object_id"].between(0, 79) | ~table["image_id"].isin(images["image_id"])
-    if wrong.any():
-        row = table.index[wrong][0]
-        raise DataError(
-            f"{settings.path}, row {row}: {table.loc[row, COLUMNS].to_dict()}: needs x2 > x1, y2 > y1, a score in 0..1, "
-            "object_id in 0..79 and a known image_id"
-        )
-    return table

@@ -27,17 +27,21 @@ def of_file(path: Path) -> str:
 
 
 def of_path(path: Path) -> str:
-    """Digest of a file's bytes, or of a folder: names and sizes of all its files and the bytes of those up to 64 MB."""
+    """Digest of a file's bytes, or of a folder: names and sizes of all its files, the bytes of weights and of small ones."""
     if path.is_file():
         return of_file(path)
     found = sorted(p for p in path.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
     return of_value(
         [
-            [str(p.relative_to(path)), size, of_file(p) if size < 64 << 20 and p.suffix != ".jpg" else ""]
+            [str(p.relative_to(path)), size, of_file(p) if _counts(p, size) else ""]
             for p in found
             for size in [p.stat().st_size]
         ]
     )
+
+
+def _counts(path: Path, size: int) -> bool:
+    return path.suffix == ".safetensors" or (size < 64 << 20 and path.suffix != ".jpg")
 
 
 def of_files(entries: Iterable[tuple[str, str]]) -> str:
