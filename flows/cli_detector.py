@@ -45,7 +45,7 @@ def convert(
     sizes = converted.sizes
     typer.echo(
         f"{checkpoint}: DETR, {sizes['encoder_layers']} + {sizes['decoder_layers']} layers of width {sizes['d_model']}, "
-        f"{sizes['num_queries']} queries, {converted.outputs} class outputs; trained on {notes['trained_on']}"
+        f"{sizes['num_queries']} queries, {converted.outputs} class outputs; trained on {detector.TRAINED_ON[notes['kind']]}"
     )
     typer.echo(f"{len(converted.keys)} keys renamed, {len(converted.left)} left out")
     for old, new, shape in converted.keys if every else ():

@@ -5,7 +5,8 @@
     source       detr, parquet, coco, ground_truth or noisy_truth
     name         of the model or the file
     digest       of its weights, or of the imported file
-    trained_on   what is known of it: a detector that has seen the unseen objects makes another experiment
+    kind         coco, hico or annotation, as `leakage.json` tells them apart; null if not known
+    trained_on   the same in words: a detector that has seen the unseen objects makes another experiment
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 ObjectOrder = Literal["coco80", "alphabetical"]
 COCO_OUTPUTS, HICO_OUTPUTS = 92, 81
 FILE = "detector.json"
+TRAINED_ON = {"coco": "COCO", "hico": "COCO, then HICO-DET with all 80 objects", None: "data not known"}
 
 
 def load(config: Config) -> Detector:
@@ -55,19 +57,25 @@ def identity(config: Config, loaded: Detector | None = None) -> dict[str, Any]:
     if loaded is not None:
         kept = loaded.net.config
         notes = getattr(kept, "ezhoi", None) or {}
-        trained_on = notes.get("trained_on") or ("COCO" if loaded.outputs == COCO_OUTPUTS else "unknown")
+        kind = notes.get("kind") or ("coco" if loaded.outputs == COCO_OUTPUTS else None)
         found |= {
             "name": Path(settings.weights).name if Path(settings.weights).is_dir() else settings.weights,
             "revision": settings.revision or getattr(kept, "_commit_hash", None),
             "digest": loaded.digest(),
             "outputs": loaded.outputs,
-            "trained_on": trained_on,
+            "kind": kind,
+            "trained_on": TRAINED_ON[kind],
         }
     elif settings.path is not None and settings.source in ("parquet", "coco"):
-        found |= {"name": settings.path.name, "digest": digest.of_file(settings.path), "trained_on": "unknown"}
+        found |= {"name": settings.path.name, "digest": digest.of_file(settings.path)}
+        found |= {"kind": None, "trained_on": TRAINED_ON[None]}
     else:
         errors = " with simulated errors" if settings.source == "noisy_truth" else ""
-        found |= {"name": settings.source, "note": f"annotated boxes{errors}; no detector was run"}
+        found |= {
+            "name": settings.source,
+            "kind": "annotation",
+            "note": f"annotated boxes{errors}; no detector was run",
+        }
     return found
 
 
@@ -103,14 +111,14 @@ def convert(path: Path, *, order: ObjectOrder) -> tuple[Converted, list[str], di
     notes: dict[str, Any] = {"converted_from": digest.of_file(path)}
     if converted.outputs == COCO_OUTPUTS:
         by_id = {coco_id: name for name, coco_id in zip(objects(), coco_ids(), strict=True)}
-        return converted, [by_id.get(i, f"N/A {i}") for i in range(COCO_OUTPUTS - 1)], notes | {"trained_on": "COCO"}
+        return converted, [by_id.get(i, f"N/A {i}") for i in range(COCO_OUTPUTS - 1)], notes | {"kind": "coco"}
     if converted.outputs != HICO_OUTPUTS:
         raise DataError(
             f"{path}: its class head has {converted.outputs} outputs; known are {HICO_OUTPUTS} (fine-tuned on HICO-DET) and"
             f" {COCO_OUTPUTS} (COCO)"
         )
     labels = list(objects()) if order == "coco80" else sorted(objects())
-    notes |= {"trained_on": "COCO, then HICO-DET with all 80 objects", "object_order": order}
+    notes |= {"kind": "hico", "object_order": order}
     return converted, labels, notes
 
 

@@ -75,11 +75,14 @@ class Stage:
             elif key.endswith("template"):
                 path = templates.path_of(str(value))
                 found |= {key: path} if path.is_file() else {}
-            elif isinstance(value, Path) or (
-                isinstance(value, str) and (value.endswith((".safetensors", ".pt", ".bin")) or Path(value).is_dir())
-            ):
+            elif isinstance(value, Path) or (isinstance(value, str) and _is_file(key, value)):
                 found[key] = Path(value)
         return found
+
+
+def _is_file(key: str, value: str) -> bool:
+    """Whether a word of the configuration means a file; a detector's weights may be a folder, or else a hub's name."""
+    return value.endswith((".safetensors", ".pt", ".bin")) or (key == "detections.weights" and Path(value).is_dir())
 
 
 STAGES: tuple[Stage, ...] = (
@@ -167,8 +170,8 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="seen",
         version=3,
-        reads=(*CLIP, "pairing", "model", "seen", "setting", "seed"),
-        files=("clip.weights", "seen.weights"),
+        reads=(*CLIP, "pairing", "model", "seen", "detections.weights", "detections.revision", "setting", "seed"),
+        files=("clip.weights", "seen.weights", "detections.weights"),
         inputs=(
             Input("annotations", ("images.parquet", "pairs.parquet", "classes.parquet", "pixels-train-*")),
             Input("detections", ("train.parquet",)),
@@ -180,13 +183,13 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="pair_features",
-        version=1,
+        version=2,
         reads=(*CLIP, "pairing", "model"),
         files=("clip.weights",),
         inputs=(
             Input("seen", ("model.safetensors",)),
             Input("annotations", ("images.parquet", "pairs.parquet", "pixels-*")),
-            Input("detections"),
+            Input("detections", ("train.parquet", "test.parquet", "detector.json")),
             Input("image_embeddings"),
             Input("text_embeddings", ("objects.parquet",)),
         ),

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from models import instances as model
 from models.instances import Instances
+from pipeline.augmentation import AS_IT_IS, Transform
 from pipeline.sections.model import Pairing
 
 BOX = ["x1", "y1", "x2", "y2"]
@@ -34,18 +35,18 @@ class Detected:
         self._labels = table["object_id"].to_numpy(np.int64)
         self._kept: dict[int, Found] = {}
 
-    def batch(self, image_ids: Sequence[int], mirrored: Sequence[bool] | None = None) -> Instances:
-        """Instances of some images, boxes mirrored where asked."""
-        images = [self.kept(i) for i in image_ids]
-        if mirrored is not None:
-            images = [(_mirror(b), s, c) if m else (b, s, c) for (b, s, c), m in zip(images, mirrored, strict=True)]
-        return model.collate(images)
+    def batch(self, image_ids: Sequence[int], transforms: Sequence[Transform] | None = None) -> Instances:
+        """Instances of some images, as they are or as the transforms show them."""
+        transforms = transforms or [AS_IT_IS] * len(image_ids)
+        return model.collate([self.kept(i, t) for i, t in zip(image_ids, transforms, strict=True)])
 
-    def kept(self, image_id: int) -> Found:
-        """What counts of an image, humans first."""
+    def kept(self, image_id: int, transform: Transform = AS_IT_IS) -> Found:
+        """What counts of what is seen of an image, humans first."""
+        if transform.window is not None:  # other boxes are seen, so others may count
+            return sift(_seen(self.raw(image_id), transform, self.sizes[image_id]), self._pairing)
         if image_id not in self._kept:
             self._kept[image_id] = sift(self.raw(image_id), self._pairing)
-        return self._kept[image_id]
+        return _seen(self._kept[image_id], transform, self.sizes[image_id])
 
     def raw(self, image_id: int) -> Found:
         """All boxes of an image."""
@@ -81,14 +82,16 @@ def _by_image(table: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
         yield int(str(image_id)), table.iloc[rows]
 
 
-def _mirror(boxes: Tensor) -> Tensor:
-    return torch.stack([1 - boxes[:, 2], boxes[:, 1], 1 - boxes[:, 0], boxes[:, 3]], dim=1)
+def _seen(found: Found, transform: Transform, size: tuple[int, int]) -> Found:
+    boxes, seen = transform.boxes(found[0], size)
+    return boxes[seen], found[1][seen], found[2][seen]
 
 
 class Annotated:
     """The annotated pairs of a split, boxes in fractions of the image, restricted to some classes."""
 
     def __init__(self, pairs: pd.DataFrame, *, sizes: dict[int, tuple[int, int]], hois: Sequence[int]) -> None:
+        self._sizes = sizes
         self._by_image: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
         wanted = pairs[pairs["hoi_id"].isin(list(hois))]
         for image_id, group in _by_image(wanted):
@@ -99,17 +102,26 @@ class Annotated:
             self._by_image[image_id] = human, thing, torch.tensor(group["hoi_id"].to_numpy(np.int64))
 
     def matches(
-        self, image_ids: Sequence[int], found: Instances, mirrored: Sequence[bool] | None = None, threshold: float = 0.5
+        self,
+        image_ids: Sequence[int],
+        found: Instances,
+        transforms: Sequence[Transform] | None = None,
+        threshold: float = 0.5,
     ) -> tuple[Tensor, Tensor]:
-        """(pair index, hoi_id) of every detected pair that overlaps an annotated one: min(IoU_h, IoU_o) >= threshold."""
+        """(pair index, hoi_id) of every detected pair that overlaps an annotated one: min(IoU_h, IoU_o) >= threshold.
+
+        An annotated pair of which a transform hides a side is none.
+        """
         pair_index, hoi = [], []
         image, human, thing = found.pairs.unbind(dim=1)
         for i, image_id in enumerate(image_ids):
             if image_id not in self._by_image:
                 continue
             h, o, c = self._by_image[image_id]
-            if mirrored is not None and mirrored[i]:
-                h, o = _mirror(h), _mirror(o)
+            if transforms is not None:
+                h, h_seen = transforms[i].boxes(h, self._sizes[image_id])
+                o, o_seen = transforms[i].boxes(o, self._sizes[image_id])
+                h, o, c = (values[h_seen & o_seen] for values in (h, o, c))
             mine = torch.nonzero(image == i).flatten()
             overlap = torch.minimum(_iou(found.boxes[i, human[mine]], h), _iou(found.boxes[i, thing[mine]], o))
             p, g = torch.nonzero(overlap >= threshold, as_tuple=True)

@@ -23,6 +23,21 @@ class Focal(Section):
     gamma: float = Field(0.2, ge=0)
 
 
+class Augment(Section):
+    """How a step changes its images, boxes and all (`pipeline/augmentation.py`)."""
+
+    flip: bool = Field(True, description="mirror half of the images")
+    colour: float = Field(
+        0.0, ge=0, lt=1, description="brightness, contrast and saturation change by up to this; paper: 0.4"
+    )
+    scale: bool = Field(False, description="bring the shorter side to 480 .. 800 pixels; paper: true")
+    crop: float = Field(0.0, ge=0, le=1, description="probability of seeing a window of the image; paper: 0.5")
+    detector: Literal["cached", "online"] = Field(
+        "cached",
+        description="boxes from the cache, moved along; or DETR anew on what is seen, its dropout on, as the paper's code",
+    )
+
+
 class TrainRuntime(Section):
     """How a training is computed, which changes nothing of what it makes but the last bits."""
 
@@ -53,7 +68,7 @@ class Seen(Section):
     relation_weight: float = Field(150.0, ge=0, description="alpha of the class-relation loss (Eq. 16)")
     relation_temperature: PositiveFloat = 0.1
     tau: PositiveFloat = Field(1.0, description="power of the detection prior in training")
-    flip: bool = Field(True, description="mirror half of the images")
+    augment: Augment = Augment()
     precision: Literal["fp32", "bf16"] = Field(
         "fp32", description="of the towers and adapters; weights, logits and losses are fp32 in any case"
     )

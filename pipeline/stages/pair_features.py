@@ -2,6 +2,7 @@
 
     <split>-NNN.parquet    image_id, object_id, prior (s_human * s_object), hx1 .. oy2 (pixels), feature (d_a),
                            train: hois (annotated classes that the pair matches);  test: zero_shot (d_a)
+    detector.json          whose boxes they are, passed on from `detections`
 
 `zero_shot` is what the frozen CLIP alone makes of the pair's union box: the evaluation's untrained baseline.
 Resumes at the shard of images; several processes may share them (`images.runtime.workers`).
@@ -9,6 +10,7 @@ Resumes at the shard of images; several processes may share them (`images.runtim
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from torch import Tensor
 from models.clip import Clip, normalise
 from models.hoi import pair_prior
 from models.instances import Instances
-from pipeline import arrays, shards, text_side
+from pipeline import arrays, detector, detector_report, shards, text_side
 from pipeline.compute import HoiModel, frozen_clip
 from pipeline.compute import model as built
 from pipeline.frozen_tokens import FrozenTokens
@@ -36,14 +38,24 @@ BATCH = 20
 
 
 def run(work: Work) -> dict[str, Any]:
-    """Write the shards; metrics are counts."""
+    """Write the shards; metrics are counts, and the percent of annotated test pairs that the detected ones can match."""
     shards.share(work, compute)
     plan = _plan({name: FrozenTokens(work.inputs["image_embeddings"], name) for name in ("train", "test")})
     left_out = shards.gather(work, plan)
     pairs = {"train": 0, "test": 0}
     for shard in plan:
         pairs[shard.split] += len(arrays.read(work.out / shard.name, ["image_id"])["image_id"])
-    return {f"{name}_pairs": count for name, count in pairs.items()} | {"left_out": list(left_out.values())}
+    whose = work.inputs["detections"].json(detector.FILE)
+    (work.out / detector.FILE).write_text(json.dumps(whose, indent=1) + "\n")
+    annotated = work.inputs["annotations"].table("pairs.parquet")
+    recall = detector_report.pair_recall(
+        work.inputs["detections"].table("test.parquet"), annotated[annotated["split"] == "test"], work.config.pairing
+    )
+    return {f"{name}_pairs": count for name, count in pairs.items()} | {
+        "test_pair_recall": recall,
+        "detector": detector.line(whose),
+        "left_out": list(left_out.values()),
+    }
 
 
 def compute(work: Work) -> None:

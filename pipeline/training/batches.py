@@ -9,14 +9,15 @@ import torch
 from torch import Tensor
 
 from models.clip import Clip
-from models.instances import Instances
-from pipeline import classes
+from models.instances import Instances, collate
+from pipeline import classes, detector
+from pipeline.augmentation import Transform, draw
 from pipeline.classes import ClassTable
 from pipeline.compute import generator
 from pipeline.frozen_tokens import FrozenTokens
 from pipeline.hico.vocabulary import hoi_classes, verbs
 from pipeline.images import Images
-from pipeline.instances import Annotated, Detected
+from pipeline.instances import Annotated, Detected, sift
 from pipeline.training.task import Part
 from pipeline.work import Work
 
@@ -67,7 +68,7 @@ class TrainingImages:
         self.ids = sorted(self._frozen.ids)  # an unreadable image may have been skipped there
         self._valid = torch.from_numpy(classes.valid_verbs(table.seen))
         self._verb_of = torch.tensor([h.verb_id for h in hoi_classes()])
-        self._width = clip.joint_width
+        self._detector = detector.load(work.config) if work.config.seen.augment.detector == "online" else None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -86,14 +87,34 @@ class TrainingImages:
         What is drawn for an image depends on the seed, the step and the image alone, so it does not matter which process
         makes it, nor when.
         """
-        mirrored = [self._draw(step, i) < 0.5 for i in ids] if self.config.seen.flip else [False] * len(ids)
-        found = self._detected.batch(ids, mirrored)
-        pixels = self._images.squares(ids, self.size)
-        pixels = torch.stack([p.flip(-1) if m else p for p, m in zip(pixels, mirrored, strict=True)])
-        return View(pixels, found, self._annotated.matches(ids, found, mirrored))
+        transforms = [self._transform(step, i) for i in ids]
+        pixels = torch.stack([self._pixels(i, t) for i, t in zip(ids, transforms, strict=True)])
+        found = self._online(ids, transforms) if self._detector else self._detected.batch(ids, transforms)
+        return View(pixels, found, self._annotated.matches(ids, found, transforms))
 
-    def _draw(self, step: int, image_id: int) -> float:
-        return float(torch.rand((), generator=generator(self.config.seed, "seen", "view", step, image_id)))
+    def _transform(self, step: int, image_id: int) -> Transform:
+        source = generator(self.config.seed, "seen", "view", step, image_id)
+        return draw(
+            self.config.seen.augment, self._images.sizes[image_id], lambda: float(torch.rand((), generator=source))
+        )
+
+    def _pixels(self, image_id: int, transform: Transform) -> Tensor:
+        if not transform.only_mirrors:
+            return transform.pixels(self._images.open(image_id), self.size)
+        pixels = self._images.squares([image_id], self.size)[0]  # rendered ones are in memory already
+        return pixels.flip(-1) if transform.mirrored else pixels
+
+    def _online(self, ids: list[int], transforms: list[Transform]) -> Instances:
+        """What the detector finds now in what is seen, with its dropout on."""
+        assert self._detector is not None
+        pictures = [t.picture(self._images.open(i)) for i, t in zip(ids, transforms, strict=True)]
+        found = self._detector.detect([self._detector.prepare(picture) for picture in pictures], noisy=True)
+        return collate(
+            [
+                sift((boxes / torch.tensor(picture.size * 2), scores, labels), self.config.pairing)
+                for picture, (boxes, scores, labels) in zip(pictures, found, strict=True)
+            ]
+        )
 
     def load(self, step: int, part: Part) -> Batch | None:
         """A part of a step's batch; None if the batch is too small to give it an image."""
@@ -108,7 +129,7 @@ class TrainingImages:
         pair, hoi = view.matches
         labels[pair, self._verb_of[hoi]] = 1
         share = 1 / min(part.count, len(everything))
-        # The frozen tokens of a mirrored image are those of the image: guidance attends to what is there, not to where.
+        # The frozen tokens are those of the whole image as it is: guidance attends to what is there, not to where.
         return Batch(share, view, self._frozen.of(ids), entries, labels[entries])
 
     def files(self, step: int) -> list[str]:

@@ -43,7 +43,7 @@ def test_a_coco_head_has_cocos_numbers(tmp_path: Path) -> None:
     torch.save({"model": build(outputs=92).state_dict()}, tmp_path / "detr-r50-e632da11.pth")
     found = json.loads(ezhoi("detector", "convert", str(tmp_path / "detr-r50-e632da11.pth"), "--json"))
     assert (found["labels"][1], found["labels"][90], found["labels"][12]) == ("person", "toothbrush", "N/A 12")
-    assert found["trained_on"] == "COCO"
+    assert found["kind"] == "coco"
 
 
 def test_what_cannot_be_converted_is_named(tmp_path: Path, checkpoint: Path) -> None:

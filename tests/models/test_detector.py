@@ -24,7 +24,7 @@ def original() -> OriginalDetr:
 def converted(original: OriginalDetr, tmp_path_factory: pytest.TempPathFactory) -> Detector:
     folder = tmp_path_factory.mktemp("detr")
     found = detr_checkpoint.convert(original.state_dict())
-    detector.save(found, folder, labels=LABELS, notes={"trained_on": "HICO-DET"})
+    detector.save(found, folder, labels=LABELS, notes={"kind": "hico"})
     return detector.load(str(folder), objects=LABELS)
 
 

@@ -20,8 +20,8 @@ def test_override_beats_environment_beats_profile() -> None:
 
 
 def test_values_are_yaml() -> None:
-    config = load(overrides=["seen.flip=false", "data.root=null", "seen.optimiser.lr=3e-4"], environment={})
-    assert config.seen.flip is False and config.data.root is None and config.seen.optimiser.lr == 3e-4
+    config = load(overrides=["seen.augment.flip=false", "data.root=null", "seen.optimiser.lr=3e-4"], environment={})
+    assert config.seen.augment.flip is False and config.data.root is None and config.seen.optimiser.lr == 3e-4
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,100 @@
+"""A step's images as they are augmented: boxes from the cache moved along, or found anew by an online detector."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from transformers import DetrImageProcessor
+
+from models import detector, detr_checkpoint
+from pipeline import arrays
+from pipeline.config import load
+from pipeline.hico.vocabulary import objects
+from pipeline.training.batches import TrainingImages
+from pipeline.training.task import Part
+from pipeline.work import Work
+from tests.models.original_detr import build
+
+PHOTOGRAPH = Path(__file__).parents[4] / "shared" / "data" / "images" / "hico"
+PAPER = ("seen.augment.colour=0.4", "seen.augment.scale=true", "seen.augment.crop=0.5", "seen.batch_size=1")
+
+
+@pytest.fixture
+def images(tmp_path: Path, artifact: Callable) -> Callable[..., TrainingImages]:
+    """The HICO-DET photograph as a training split of its own, with its annotated boxes as detections."""
+    if not PHOTOGRAPH.is_dir():
+        pytest.skip(f"{PHOTOGRAPH} is not there: no photograph to train on")
+    (known,) = json.loads((PHOTOGRAPH / "annotations.json").read_text()).values()
+    human, thing = known["annotation"]["boxes_h"][0], known["annotation"]["boxes_o"][0]
+    (path,) = PHOTOGRAPH.glob("*.jpg")
+    corners = ["x1", "y1", "x2", "y2"]
+    table = pd.DataFrame({"image_id": [7], "split": "train", "file_name": path.name, "width": 640, "height": 424})
+    pair = [f"{s}{c}" for s in "ho" for c in corners]
+    pairs = pd.DataFrame([(7, "train", 89, *human, *thing)], columns=["image_id", "split", "hoi_id", *pair])
+    boxes = pd.DataFrame(
+        [(7, 0, 0.9, *human), (7, 56, 0.8, *thing)], columns=["image_id", "object_id", "score", *corners]
+    )
+    (tmp_path / "embeddings").mkdir()
+    tokens = np.zeros((1, 5, 8), np.float16)
+    arrays.write(tmp_path / "embeddings" / "train-000.parquet", {"image_id": [7], "tokens": tokens}, rows_a_group=1)
+    inputs = {
+        "annotations": artifact(tmp_path / "annotations", images=table, pairs=pairs),
+        "detections": artifact(tmp_path / "detections", "detections", train=boxes),
+        "image_embeddings": artifact(tmp_path / "embeddings", "image_embeddings"),
+    }
+
+    def make(*settings: str) -> TrainingImages:
+        config = load(overrides=["device=cpu", f"data.root={PHOTOGRAPH}", *settings], environment={})
+        work = Work(stage="seen", config=config, inputs=inputs, out=tmp_path, scratch=tmp_path)
+        return TrainingImages(work, SimpleNamespace(image_size=64), SimpleNamespace(seen=(89,)))
+
+    return make
+
+
+def test_augmented_steps_keep_their_labels(images: Callable[..., TrainingImages]) -> None:
+    found = images(*PAPER)
+    views = [found.view([7], step) for step in range(30)]
+    assert len({tuple(v.found.boxes[0, 0].tolist()) for v in views}) > 8
+    assert len({v.pixels.float().mean().item() for v in views}) > 20
+    matched = [v.matches[1].tolist() for v in views]
+    assert all(m in ([89], []) for m in matched) and matched.count([89]) > 25
+    for v in views:
+        people = v.found.labels[0][v.found.present[0]] == 0
+        assert len(v.found.pairs) == int(people.sum()) * (int(v.found.present.sum()) - 1)
+
+
+def test_a_step_is_the_same_whenever_it_is_made(images: Callable[..., TrainingImages]) -> None:
+    first, second = images(*PAPER), images(*PAPER)
+    for step in (3, 1, 2):
+        second.view([7], step)
+    a, b = first.load(2, Part(0, 1)), second.load(2, Part(0, 1))
+    assert a is not None and b is not None
+    assert torch.equal(a.view.pixels, b.view.pixels) and torch.equal(a.view.found.boxes, b.view.found.boxes)
+    assert torch.equal(a.truth, b.truth)
+
+
+def test_without_augmentation_the_image_is_only_squashed(images: Callable[..., TrainingImages]) -> None:
+    view = images("seen.augment.flip=false").view([7], 0)
+    (path,) = PHOTOGRAPH.glob("*.jpg")
+    whole = np.asarray(Image.open(path).resize((64, 64), Image.Resampling.BICUBIC))
+    assert torch.equal(view.pixels[0], torch.tensor(whole).permute(2, 0, 1))
+
+
+def test_an_online_detector_looks_at_what_is_seen(images: Callable[..., TrainingImages], tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    detector.save(detr_checkpoint.convert(build().state_dict()), folder, labels=list(objects()), notes={})
+    DetrImageProcessor(size={"shortest_edge": 96, "longest_edge": 160}).save_pretrained(folder)
+    online = images(*PAPER, "seen.augment.detector=online", f"detections.weights={folder}")
+    views = [online.view([7], 0) for _ in range(2)]
+    present = views[0].found.present[0]
+    assert 1 <= int(present.sum()) <= 10  # of ten queries, not of the two cached boxes
+    assert torch.equal(views[0].pixels, views[1].pixels)
+    scores = [v.found.scores.max() for v in views]
+    assert scores[0] != scores[1]  # its dropout is on
+    assert float(views[0].found.boxes.min()) > -0.5 and float(views[0].found.boxes.max()) < 1.5
