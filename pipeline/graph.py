@@ -211,11 +211,11 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="evaluation",
-        version=2,
+        version=3,
         reads=("evaluation", "setting", "data.source", "model.preset"),
         inputs=(
             Input("utpl", ("text.parquet", "scale.json")),
-            Input("pair_features", ("test-*",)),
+            Input("pair_features", ("test-*", "detector.json")),
             Input(
                 "annotations",
                 (

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from PIL.Image import Image
 
-from pipeline import arrays, classes
+from pipeline import arrays, classes, detector
 from pipeline.classes import ClassTable
 from pipeline.errors import DataError
 from pipeline.hico.vocabulary import hoi_classes
@@ -146,7 +146,16 @@ def _write(
     plots.write(work.out / "report.png", per_class=per_class, summaries=summaries)
     inputs = {name: artifact.digest for name, artifact in work.inputs.items()}
     report = results.report(own, annotations=truth, detections=checked, setting=setting, digests=inputs)
-    source = {"source": work.config.data.source, "map": summaries}
+    whose = work.inputs["pair_features"].json(detector.FILE)
+    source = {
+        "source": work.config.data.source,
+        "map": summaries,
+        "detector": whose,
+        "notes": [
+            *report["notes"],
+            f"Boxes: {detector.line(whose)}; they make {whose['pair_recall']} % of the annotated pairs",
+        ],
+    }
     rows = [
         Row(
             label=NAMES[v], means={r.protocol.name: r.summary for r in found[v] if r.mode == "default"}, reference=not i

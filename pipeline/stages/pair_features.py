@@ -2,7 +2,8 @@
 
     <split>-NNN.parquet    image_id, object_id, prior (s_human * s_object), hx1 .. oy2 (pixels), feature (d_a),
                            train: hois (annotated classes that the pair matches);  test: zero_shot (d_a)
-    detector.json          whose boxes they are, passed on from `detections`
+    detector.json          whose boxes they are, passed on from `detections`, and the percent of annotated
+                           test pairs that they make
 
 `zero_shot` is what the frozen CLIP alone makes of the pair's union box: the evaluation's untrained baseline.
 Resumes at the shard of images; several processes may share them (`images.runtime.workers`).
@@ -45,12 +46,12 @@ def run(work: Work) -> dict[str, Any]:
     pairs = {"train": 0, "test": 0}
     for shard in plan:
         pairs[shard.split] += len(arrays.read(work.out / shard.name, ["image_id"])["image_id"])
-    whose = work.inputs["detections"].json(detector.FILE)
-    (work.out / detector.FILE).write_text(json.dumps(whose, indent=1) + "\n")
     annotated = work.inputs["annotations"].table("pairs.parquet")
     recall = detector_report.pair_recall(
         work.inputs["detections"].table("test.parquet"), annotated[annotated["split"] == "test"], work.config.pairing
     )
+    whose = work.inputs["detections"].json(detector.FILE) | {"pair_recall": recall}
+    (work.out / detector.FILE).write_text(json.dumps(whose, indent=1) + "\n")
     return {f"{name}_pairs": count for name, count in pairs.items()} | {
         "test_pair_recall": recall,
         "detector": detector.line(whose),
