@@ -7,7 +7,6 @@ the content of the annotation files, and of the images only name and size: no im
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -46,7 +45,7 @@ class Folder:
         if split not in self.images:
             return {}
         with os.scandir(self.root / self.images[split]) as entries:
-            return {e.name: e.stat().st_size for e in entries if e.name.endswith(".jpg")}
+            return {entry.name: entry.stat().st_size for entry in entries if entry.name.endswith(".jpg")}
 
 
 def look(root: Path) -> Folder:
@@ -55,25 +54,21 @@ def look(root: Path) -> Folder:
         return Folder(root.parent, (root,), None, {})
     files: list[tuple[int, Path]] = []
     images: dict[str, str] = {}
-    for folder, names, depth in _walk(root):
-        files += [(depth, folder / name) for name in names]
-        if folder.name in IMAGES and any(name.endswith(".jpg") for name in names):
-            images.setdefault(folder.name.removesuffix("2015"), folder.relative_to(root).as_posix())
+    for here, folders, names in os.walk(root, followlinks=True):
+        folder = Path(here)
+        depth = len(folder.relative_to(root).parts)
+        files += [(depth, folder / name) for name in names if not name.endswith((".jpg", ".png"))]
+        for name in set(folders) & set(IMAGES):
+            with os.scandir(folder / name) as entries:
+                if any(entry.name.endswith(".jpg") for entry in entries):
+                    images.setdefault(name.removesuffix("2015"), (folder / name).relative_to(root).as_posix())
+        within = depth < DEEPEST
+        folders[:] = sorted(n for n in folders if within and n not in IMAGES and not n.startswith("."))
     files.sort()
     found = [path for pattern in USUAL for _, path in files if fnmatch(path.name, pattern)]
     labels = next((path for _, path in files if path.name == LABELS), None)
     beside = tuple(path for _, path in files if fnmatch(path.name, BESIDE))
     return Folder(root, tuple(dict.fromkeys(found)), labels, images, beside)
-
-
-def _walk(root: Path) -> Iterator[tuple[Path, list[str], int]]:
-    for folder, folders, names in os.walk(root, followlinks=True):
-        here = Path(folder)
-        depth = len(here.relative_to(root).parts)
-        if depth >= DEEPEST or here.name in IMAGES:
-            folders.clear()
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield here, names, depth
 
 
 def fingerprint(root: Path) -> str:
