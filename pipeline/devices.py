@@ -1,7 +1,7 @@
-"""The GPUs of this machine, one training at a time on each: a lock that dies with its holder, so no slot stays taken.
+"""The GPUs of this machine and the servers it asks, one stage at a time on each.
 
-A server-side limit counts slots and leaks them when a machine goes down; a lock on a file of the machine does not, and
-it says *which* GPU is free.
+Each is a lock that dies with its holder, so no slot stays taken. A server-side limit counts slots and leaks them when a
+machine goes down; a lock on a file of the machine does not, and it says *which* GPU is free.
 """
 
 from __future__ import annotations
@@ -62,6 +62,22 @@ def hold(
         _release(held)
 
 
+@contextmanager
+def alone(server: str | None, *, folder: Path | None = None) -> Iterator[None]:
+    """Hold a language model's server for one stage of this machine: `llm.runtime.concurrency` limits what it is asked at once.
+
+    Without one (None) nothing is held.
+    """
+    if server is None:
+        yield
+        return
+    held = _first_free({server: server}, folder or Path(tempfile.gettempdir()) / f"ezhoi-servers-{os.getuid()}", 1)
+    try:
+        yield
+    finally:
+        _release(held)
+
+
 def taken(*, found: Sequence[str] | None = None, folder: Path | None = None) -> dict[str, bool]:
     """{torch device: whether a training holds it now}"""
     place = folder or Path(tempfile.gettempdir()) / f"ezhoi-gpus-{os.getuid()}"
@@ -87,7 +103,7 @@ def _first_free(wanted: dict[str, str], folder: Path, count: int) -> dict[str, i
                 return held
         _release(held)
         if not said:
-            log.info("too few GPUs (%s) are free of another training; waiting for %d", ", ".join(wanted), count)
+            log.info("%s: at work for another stage; waiting for %d", ", ".join(wanted), count)
             said = True
         time.sleep(POLL_SECONDS)
 

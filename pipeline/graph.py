@@ -53,6 +53,14 @@ class Stage:
     says: str = ""
     trains: bool = False
     """A training: holds a GPU alone where there is one."""
+    source: str = ""
+    """Config key that says where its texts come from; with "llm" there it holds the language model's server alone."""
+
+    def server(self, config: Config) -> str | None:
+        """Address of the language model that the stage asks, if it asks one."""
+        if not self.source or config.subset([self.source])[self.source] != "llm":
+            return None
+        return config.llm.runtime.base_url
 
     def processes(self, config: Config) -> int:
         """How many processes compute the stage together, one a GPU."""
@@ -112,6 +120,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="descriptions",
         version=2,
+        source="descriptions.source",
         reads=(
             "descriptions.source",
             "descriptions.template",
@@ -155,6 +164,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="disparities",
         version=2,
+        source="disparities.source",
         reads=(
             "disparities.source",
             "disparities.template",

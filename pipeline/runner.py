@@ -103,7 +103,7 @@ def execute(
         if artifact is not None and not force:  # another process made it while we waited for the lock
             return Outcome(stage.name, artifact, hit=True)
         held = config.device if stage.trains else "cpu"
-        with devices.hold(held, count=stage.processes(config)) as device:
+        with devices.hold(held, count=stage.processes(config)) as device, devices.alone(stage.server(config)):
             started = time.perf_counter()
             work = Work(
                 stage=stage.name,

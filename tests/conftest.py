@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -86,3 +88,29 @@ def artifact() -> Callable[..., Artifact]:
         return Artifact(folder, Manifest(stage=stage, fingerprint=stage, files=files, **empty, **text, **unknown))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def gate() -> Iterator[Any]:
+    """The gate before an S3 server with the bucket `bucket`; this process's environment points there."""
+    pytest.importorskip("s3fs", reason="needs the extra s3")
+    server_of = pytest.importorskip("moto.server", reason="needs moto, an S3 server for tests")
+    server = server_of.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    from s3_gate import Gate
+
+    gate = Gate()
+    gate.backend = server.get_host_and_port()
+    threading.Thread(target=gate.serve_forever, daemon=True).start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{gate.server_port}")
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        import boto3
+
+        boto3.client("s3").create_bucket(Bucket="bucket")
+        yield gate
+    gate.shutdown()
+    server.stop()

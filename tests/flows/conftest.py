@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -71,12 +72,21 @@ class Served:
         words = ["server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
         command = [sys.executable, "-m", "prefect", *words]
         self.process = subprocess.Popen(
-            command, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         deadline = time.monotonic() + 180
         while not self.api.healthy():
             assert self.process.poll() is None and time.monotonic() < deadline, "the test server did not start"
             time.sleep(0.1)
+
+    def kill(self) -> None:
+        """SIGKILL: the process that was started, and the one that it serves with."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
     def stop(self) -> None:
         self.process.terminate()

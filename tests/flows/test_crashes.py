@@ -107,8 +107,7 @@ def test_a_killed_server_costs_at_most_the_run(fake: Any, served: Any, tmp_path:
     child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     until(lambda: executes(fake, "descriptions"))
     run, _ = note(home)
-    served.process.kill()
-    served.process.wait()
+    served.kill()
     assert child.wait(240) != 0
     served.start()
     made = fake.executed()

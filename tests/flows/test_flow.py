@@ -36,6 +36,16 @@ def test_it_shares_the_store_with_plain_runs(recorded: Any) -> None:
     assert set(recorded.run().values()) == {"Cached"}
 
 
+def test_with_and_without_a_server_the_artifacts_are_equal(recorded: Any, tmp_path: Path) -> None:
+    recorded.run()
+    there = {a.stage: a for a in Store(recorded.fake.root).artifacts()}
+    here = run(recorded.fake.config(f"store.root={tmp_path / 'other'}"))
+    assert {n: o.artifact.fingerprint for n, o in here.items()} == {n: a.fingerprint for n, a in there.items()}
+    assert {n: o.artifact.digest for n, o in here.items()} == {n: a.digest for n, a in there.items()}
+    pages = {page.name for page in (recorded.fake.root / ".runs").glob("*/*.html")}
+    assert pages == {f"{name}.html" for name in (*NAMES, "index")}, "a recorded run has its pages on disk too"
+
+
 def test_a_change_shows_in_the_states(recorded: Any) -> None:
     recorded.run()
     states = recorded.run("utpl.steps=7")

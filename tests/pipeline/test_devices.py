@@ -97,3 +97,30 @@ def test_visible_devices_count_in_their_order(monkeypatch: pytest.MonkeyPatch) -
     devices.gpus.cache_clear()
     assert devices.gpus() == ("GPU-a", "GPU-b", "GPU-c")
     devices.gpus.cache_clear()
+
+
+def test_a_language_models_server_is_asked_by_one_stage_at_a_time(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with devices.alone("http://127.0.0.1:8000/v1", folder=tmp_path):
+            order.append("second")
+
+    with devices.alone("http://127.0.0.1:8000/v1", folder=tmp_path), devices.alone("http://other", folder=tmp_path):
+        thread = threading.Thread(target=second)
+        thread.start()
+        time.sleep(0.3)
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "second"]
+    with devices.alone(None, folder=tmp_path):
+        assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_which_stages_ask_a_server() -> None:
+    from pipeline import graph
+    from pipeline.config import load
+
+    asked = load(overrides=["descriptions.source=llm", "llm.runtime.base_url=http://x/v1"], environment={})
+    assert graph.stage("descriptions").server(asked) == "http://x/v1"
+    assert graph.stage("disparities").server(asked) is None and graph.stage("seen").server(asked) is None

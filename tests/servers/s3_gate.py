@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import http.client
-import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-import pytest
 
 
 class Gate(ThreadingHTTPServer):
@@ -65,27 +61,3 @@ class _Pass(BaseHTTPRequestHandler):
 
     def log_message(self, *arguments: object) -> None:
         """Silence."""
-
-
-@pytest.fixture(scope="session")
-def gate() -> Iterator[Gate]:
-    """The gate before an S3 server with the bucket `bucket`; this process's environment points there."""
-    pytest.importorskip("s3fs", reason="needs the extra s3")
-    server_of = pytest.importorskip("moto.server", reason="needs moto, an S3 server for tests")
-    server = server_of.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    gate = Gate()
-    gate.backend = server.get_host_and_port()
-    threading.Thread(target=gate.serve_forever, daemon=True).start()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{gate.server_port}")
-        patch.setenv("AWS_ACCESS_KEY_ID", "test")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        patch.setenv("NO_PROXY", "127.0.0.1")
-        import boto3
-
-        boto3.client("s3").create_bucket(Bucket="bucket")
-        yield gate
-    gate.shutdown()
-    server.stop()
