@@ -1,7 +1,8 @@
 """Tiny stand-ins for all stages, with the real graph: put this folder on PYTHONPATH, or call `install()`.
 
 Each writes one-row tables under the names that downstream stages read. Every execution is a line in `<store>/.ran`.
-EZHOI_FAKE_FAIL=stage makes a stage fail, EZHOI_FAKE_SLEEP=stage:seconds makes it slow.
+EZHOI_FAKE_FAIL=stage makes a stage fail, EZHOI_FAKE_SLEEP=stage:seconds makes it slow, EZHOI_FAKE_GATE=stage:path has it
+wait until there is such a file.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import sys
 import time
 import types
+from pathlib import Path
 
 STAGES = (
     "annotations",
@@ -51,6 +53,9 @@ def run(work) -> dict[str, object]:
     for done in range(steps):
         time.sleep(0.1)
         work.progress(done + 1, steps, "sleeping")
+    name, _, gate = os.environ.get("EZHOI_FAKE_GATE", "").partition(":")
+    while name == work.stage and not Path(gate).exists():
+        time.sleep(0.1)
     if os.environ.get("EZHOI_FAKE_FAIL") == work.stage:
         raise DataError(f"{work.stage}.csv row 7: no such class 'fly pig'; remove the row")
     config = stage.config_subset(work.config)
