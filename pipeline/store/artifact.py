@@ -41,10 +41,6 @@ class Artifact:
             raise DataError(f"artifact {self.stage}/{self.fingerprint}: has no file {name!r}")
         return self.folder / name
 
-    def here(self) -> Path:
-        """The folder with all files and the manifest in it, for another process that opens it by its path."""
-        return self.folder
-
     def names(self, pattern: str = "*") -> list[str]:
         """Names of its files that match, sorted."""
         return sorted(f.name for f in self.manifest.files if fnmatch(f.name, pattern))

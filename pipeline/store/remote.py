@@ -30,7 +30,6 @@ from pipeline.store.lease import Lease
 from pipeline.store.manifest import NAME, Manifest
 from pipeline.store.objects import ObjectFolder
 from pipeline.store.store import Store, Workspace
-from pipeline.work import atomic
 
 log = logging.getLogger("ezhoi.store")
 
@@ -47,15 +46,6 @@ class RemoteArtifact(Artifact):
         if self.store is not None:
             self.store.fetch(self, name)
         return path
-
-    def here(self) -> Path:
-        """The folder in the cache, once every file has been fetched."""
-        for record in self.manifest.files:
-            self.path(record.name)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with atomic(self.folder / NAME) as temporary:
-            temporary.write_text(self.manifest.model_dump_json(indent=1))
-        return self.folder
 
 
 class RemoteStore(Store):
