@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import DataError
+from pipeline.hico.layouts.matlab import load
 from pipeline.hico.vocabulary import hoi_classes, objects
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
 
@@ -43,12 +44,7 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def _read_object(file: Path, object_id: int) -> pd.DataFrame:
-    from scipy.io import loadmat
-
-    try:
-        cells = loadmat(file, variable_names=["all_boxes"]).get("all_boxes")
-    except (OSError, ValueError, NotImplementedError) as error:
-        raise DataError(f"{file}: cannot be read as a MATLAB 5 file ({error})") from error
+    cells = load(file).get("all_boxes")
     hois = classes_of(object_id)
     if cells is None or cells.dtype != object or cells.ndim != 2 or len(cells) != len(hois):
         shape = "no cell array all_boxes" if cells is None else f"all_boxes is {cells.shape}"

@@ -1,0 +1,126 @@
+"""Annotations: every layout gives the same pairs, splits and lists of images are told apart, faults are named."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.errors import DataError
+from pipeline.metrics import annotations
+
+BOXES = ["hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"]
+HICO = Path(__file__).parents[4] / "shared" / "data" / "hico"
+NAMES = [f"HICO_test2015_{n:08d}.jpg" for n in (1, 2, 3)]
+
+
+def table(**more):
+    """Three pairs in two images; boxes continuous floats."""
+    rows = pd.DataFrame([[0.0, 0, 9, 9, 4, 4, 8, 8]] * 3, columns=BOXES)
+    return rows.assign(file_name=[NAMES[1], NAMES[0], NAMES[1]], hoi_id=[0, 1, 599], **more)
+
+
+def save(path: Path, frame: pd.DataFrame, **metadata: str) -> Path:
+    pq.write_table(pa.Table.from_pandas(frame).replace_schema_metadata(metadata), path)
+    return path
+
+
+def test_a_table_alone(tmp_path):
+    found = annotations.read(save(tmp_path / "a.parquet", table()))
+    assert found.images["file_name"].tolist() == [NAMES[1], NAMES[0]] and not found.complete
+    assert found.pairs.image.tolist() == [0, 1, 0] and found.pairs.hoi.tolist() == [0, 1, 599]
+    assert found.pairs.human[0].tolist() == [0, 0, 9, 9]
+    assert found.groups.hico and len(found.groups.classes) == 600 and found.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("metadata", "dtype", "given", "corner", "noted"),
+    [
+        ({}, "float64", None, 0, False),
+        ({}, "int16", None, -1, True),
+        ({}, "int16", "continuous", 0, False),
+        ({"box_convention": "pixel1_inclusive"}, "float64", None, -1, False),
+        ({"box_convention": "continuous"}, "int16", None, 0, False),
+        ({"box_convention": "continuous"}, "int16", "pixel1_inclusive", -1, False),
+    ],
+)
+def test_conventions_of_boxes(tmp_path, metadata, dtype, given, corner, noted):
+    path = save(tmp_path / "a.parquet", table().astype(dict.fromkeys(BOXES, dtype)), **metadata)
+    found = annotations.read(path, convention=given)
+    assert found.pairs.human[0].tolist() == [corner, corner, 9, 9]
+    assert found.pairs.object[0].tolist() == [4 + corner, 4 + corner, 8, 8]
+    assert bool(found.notes) is noted
+
+
+def test_splits_and_the_list_of_images(tmp_path):
+    pairs = save(tmp_path / "pairs.parquet", table(split=["test2015", "test2015", "train2015"]))
+    images = pd.DataFrame({"file_name": [*NAMES, "HICO_train2015_00000001.jpg"], "split": ["test"] * 3 + ["train"]})
+    images.to_parquet(tmp_path / "all.parquet")
+    found = annotations.read(pairs, images=tmp_path / "all.parquet")
+    assert found.complete and found.images["file_name"].tolist() == NAMES and len(found.pairs) == 2
+    assert found.elsewhere == {"HICO_train2015_00000001.jpg"}
+    with pytest.raises(DataError, match="no row of split 'val'; splits are test2015, train2015"):
+        annotations.read(pairs, split="val")
+
+
+def test_a_folder_tells_its_classes_and_who_is_unseen(tmp_path):
+    frame = table().drop(columns="file_name").assign(image_id=[7, 5, 7], hoi_id=[3, 4, 3])
+    frame.to_parquet(tmp_path / "pairs.parquet")
+    pd.DataFrame({"image_id": [5, 6, 7], "file_name": list("abc")}).to_parquet(tmp_path / "images.parquet")
+    classes = pd.DataFrame({"hoi_id": [3, 4], "train_count": [9, 10], "uo": [True, False]})
+    classes.to_parquet(tmp_path / "classes.parquet")
+    pd.DataFrame({"image_id": [5, 6], "split": "test", "hoi_id": [4, 3]}).to_parquet(tmp_path / "presence.parquet")
+    found = annotations.read(tmp_path)
+    assert found.pairs.image.tolist() == [2, 0, 2]
+    assert found.groups.classes == (3, 4) and not found.groups.hico
+    assert found.groups.unseen == {"default": frozenset(), "uo": {3}} and found.groups.rare == {3}
+    assert found.presence["image_id"].tolist() == [0, 1] and found.presence_says == "labels of whole images"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hoi_id": [0, 600, 1]}, "a.parquet row 1, hoi_id 600: unknown class"),
+        ({"hx2": [9.0, 9, -1]}, r"a.parquet row 2, hoi_id 599: human box \[0.0, 0.0, -1.0, 9.0\]"),
+        ({"oy2": [9.0, np.nan, 9]}, "row 1, hoi_id 1: object box"),
+    ],
+)
+def test_faulty_rows_are_named(tmp_path, change, message):
+    with pytest.raises(DataError, match=message):
+        annotations.read(save(tmp_path / "a.parquet", table().assign(**change)))
+
+
+def test_other_faults(tmp_path):
+    with pytest.raises(DataError, match="no such file or folder"):
+        annotations.read(tmp_path / "none.parquet")
+    with pytest.raises(DataError, match="no column file_name or image_id"):
+        annotations.read(save(tmp_path / "a.parquet", table().drop(columns="file_name")))
+    with pytest.raises(DataError, match="no column hx1"):
+        annotations.read(save(tmp_path / "a.parquet", table().drop(columns="hx1")))
+    with pytest.raises(DataError, match="box_convention 'yards' is not known"):
+        annotations.read(save(tmp_path / "a.parquet", table(), box_convention="yards"))
+    (tmp_path / "b.parquet").write_bytes(b"PAR1 no")
+    with pytest.raises(DataError, match=r"b.parquet: cannot be read as Parquet"):
+        annotations.read(tmp_path / "b.parquet")
+    images = save(tmp_path / "i.parquet", pd.DataFrame({"file_name": NAMES[:1]}))
+    with pytest.raises(DataError, match=r"row 0: image 'HICO_test2015_00000002.jpg' is not in the list"):
+        annotations.read(save(tmp_path / "a.parquet", table()), images=images)
+    (tmp_path / "c.json").write_text(json.dumps({"annotation": [], "filenames": ["x"]}))
+    with pytest.raises(DataError, match=r"c.json"):
+        annotations.read(tmp_path / "c.json")
+
+
+@pytest.mark.skipif(not HICO.is_dir(), reason=f"no reference annotations under {HICO}")
+def test_layouts_of_the_real_annotation_agree():
+    table = annotations.read(HICO / "hico_det_test2015_pairs.parquet", images=HICO / "hico_det_images.parquet")
+    upt = annotations.read(HICO / "instances_test2015.json.gz")
+    assert table.complete and upt.complete
+    assert table.images["file_name"].tolist() == upt.images["file_name"].tolist()
+    key = [
+        np.sort(np.column_stack([p.image, p.hoi, p.human, p.object]).view("f8,f8" + ",f8" * 8), axis=0)
+        for p in (table.pairs, upt.pairs)
+    ]
+    np.testing.assert_array_equal(*key)

@@ -1,0 +1,92 @@
+"""Comparison of two evaluations: what it finds, and that it knows noise from gain."""
+
+import json
+
+import numpy as np
+import pytest
+
+from pipeline.errors import DataError
+from pipeline.metrics import comparison
+from pipeline.metrics.evaluation import Judged, per_class
+
+IMAGES, CLASSES = 200, np.arange(5)
+
+
+def judged(seed, skill):
+    """An annotated pair of each class in every image; it is found with probability `skill`, beside as many errors."""
+    generator = np.random.default_rng(seed)
+    image, hoi = np.repeat(np.arange(IMAGES), 5), np.tile(CLASSES, IMAGES)
+    hit = generator.random(len(hoi)) < skill
+    score = generator.random(len(hoi))
+    order = np.lexsort((-score, hoi))
+    return Judged(
+        row=order,
+        image=image[order],
+        hoi=hoi[order],
+        score=score[order],
+        hit=hit[order],
+        truth_image=image,
+        truth_hoi=hoi,
+    )
+
+
+def saved(folder, found, **changes):
+    folder.mkdir()
+    ap = per_class(found, classes=CLASSES, rule="exact")["ap"]
+    rows = [
+        {"hoi_id": c, "name": f"class {c}", "unseen": c == 0, "rare": c == 1, "test_pairs": IMAGES, "ap": 100 * ap[c]}
+        for c in CLASSES.tolist()
+    ]
+    results = [{"switches": {"rule": "exact"}}]
+    report = {"protocol": "exact", "mode": "default", "setting": "uo", "per_class": rows, "results": results}
+    report |= {"counts": {"images": IMAGES}} | changes
+    (folder / "report.json").write_text(json.dumps(report))
+    comparison.save(folder, found)
+    return comparison.load(folder)
+
+
+def test_a_real_gain_is_told_from_noise(tmp_path):
+    a, same, better = (
+        saved(tmp_path / name, judged(seed, skill))
+        for name, seed, skill in (("a", 1, 0.5), ("s", 2, 0.5), ("b", 3, 0.7))
+    )
+    noise = comparison.compare(a, same, resamples=200)["groups"]["full"]
+    gain = comparison.compare(a, better, resamples=200)["groups"]["full"]
+    assert noise["low"] < 0 < noise["high"]
+    assert 0 < gain["low"] < gain["difference"] < gain["high"] and gain["share_better"] == 1
+    assert gain["a"] == pytest.approx(np.mean([row["ap"] for row in a.report["per_class"]]))
+
+
+def test_an_evaluation_against_itself_differs_nowhere(tmp_path):
+    a = saved(tmp_path / "a", judged(1, 0.5))
+    found = comparison.compare(a, a, resamples=20)
+    for row in [*found["groups"].values(), *found["per_class"]]:
+        assert (row["difference"], row["low"], row["high"], row["share_better"]) == (0, 0, 0, 0.5)
+    assert set(found["groups"]) == {"full", "seen", "unseen", "rare", "non_rare"}
+
+
+def test_groups_and_order_of_classes(tmp_path):
+    a, b = saved(tmp_path / "a", judged(1, 0.5)), saved(tmp_path / "b", judged(5, 0.6))
+    found = comparison.compare(a, b, resamples=20)
+    by_class = {row["hoi_id"]: row for row in found["per_class"]}
+    assert found["groups"]["unseen"]["difference"] == pytest.approx(by_class[0]["difference"])
+    assert found["groups"]["seen"]["difference"] == pytest.approx(
+        np.mean([by_class[c]["difference"] for c in (1, 2, 3, 4)])
+    )
+    differences = [row["difference"] for row in found["per_class"]]
+    assert differences == sorted(differences, reverse=True)
+    assert found == comparison.compare(a, b, resamples=20)
+    json.dumps(found, allow_nan=False)
+
+
+def test_unlike_evaluations_are_refused(tmp_path):
+    a = saved(tmp_path / "a", judged(1, 0.5))
+    b = saved(tmp_path / "b", judged(1, 0.5), protocol="upt")
+    with pytest.raises(DataError, match="has protocol exact"):
+        comparison.compare(a, b)
+    other = judged(1, 0.5)
+    other.truth_hoi[0] = 4
+    with pytest.raises(DataError, match="evaluated on different annotations"):
+        comparison.compare(a, saved(tmp_path / "c", other))
+    with pytest.raises(DataError, match="not the folder of an evaluation"):
+        comparison.load(tmp_path)

@@ -1,0 +1,171 @@
+"""V-COCO's role AP: the official rules one by one, and against a sequential restatement of them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.errors import DataError
+from pipeline.metrics import vcoco
+
+VCOCO = Path(__file__).parents[4] / "shared" / "data" / "vcoco"
+PERSON, OTHER, CUP = [0.0, 0, 99, 99], [200.0, 0, 299, 99], [50.0, 50, 80, 80]
+NOWHERE = [np.nan] * 4
+BOXES = ["hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"]
+
+
+@pytest.fixture
+def people(tmp_path):
+    """a: a person holds a cup, another looks at something out of sight. b: nobody. c: a person to be ignored."""
+    entries = [
+        {"file_name": "a", "boxes_h": [PERSON, OTHER], "boxes_o": [CUP, None], "actions": [0, 1]},
+        {"file_name": "b", "boxes_h": [], "boxes_o": [], "actions": []},
+        {"file_name": "c", "boxes_h": [PERSON], "boxes_o": [CUP], "actions": [0]},
+    ]
+    path = tmp_path / "v.json"
+    path.write_text(json.dumps({"annotations": entries, "classes": ["hold obj", "look obj"]}))
+    found = vcoco.read(path)
+    found.ignored[2] = True
+    found.does[2] = False
+    return found
+
+
+def ap(people, *rows, scenario=1, role=0):
+    """AP of a role; rows are (image, role, person box, role box), best first."""
+    frame = pd.DataFrame([[*human, *thing] for _, _, human, thing in rows], columns=BOXES, dtype=float)
+    frame = frame.assign(file_name=[r[0] for r in rows], role=[r[1] for r in rows], score=-np.arange(len(rows)))
+    return vcoco.role_ap(vcoco.place(frame, people), people, scenario=scenario)["ap"][role]
+
+
+def test_right_wrong_and_twice(people):
+    right = ("a", 0, PERSON, CUP)
+    assert ap(people, right) == 1
+    assert ap(people, right, right, right) == 1
+    assert ap(people, ("a", 0, PERSON, OTHER), right) == 0.5
+    assert ap(people, ("b", 0, PERSON, CUP), right) == 0.5
+    assert ap(people, ("a", 0, OTHER, CUP), right) == 0.5  # the best person does not hold
+    assert ap(people, ("a", 0, PERSON, NOWHERE), right) == 0.5
+
+
+def test_detections_on_ignored_people_do_not_count(people):
+    assert ap(people, ("c", 0, PERSON, CUP), ("a", 0, PERSON, CUP)) == 1
+
+
+@pytest.mark.parametrize(("thing", "one", "two"), [(NOWHERE, 1, 1), ([0.0] * 4, 1, 1), (CUP, 0, 1)])
+def test_the_scenarios_differ_where_the_object_is_out_of_sight(people, thing, one, two):
+    row = ("a", 1, OTHER, thing)
+    assert [ap(people, row, scenario=n, role=1) for n in (1, 2)] == [one, two]
+
+
+def test_overlaps_count_inclusive_pixels(people):
+    """A pixel row of two: IoU 50 / 100 with the added pixel, less without."""
+    half = [0.0, 0, 99, 49]
+    assert ap(people, ("a", 0, half, CUP)) == 1
+    assert ap(people, ("a", 0, [0.0, 0, 99, 48.9], CUP)) == 0
+
+
+def sequential(frame, people, scenario, role):
+    """Person by person, detection by detection, as the official program goes."""
+
+    def overlap(a, b):
+        w = min(a[2], b[2]) - max(a[0], b[0]) + 1
+        h = min(a[3], b[3]) - max(a[1], b[1]) + 1
+        area = [(c[2] - c[0] + 1) * (c[3] - c[1] + 1) for c in (a, b)]
+        inside = max(w, 0) * max(h, 0)
+        return inside / (sum(area) - inside)
+
+    taken, hits = set(), []
+    rows = frame[frame["role"] == role].sort_values(["score", "image"], ascending=[False, True], kind="stable")
+    for row in rows.to_dict("records"):
+        here = np.flatnonzero(people.image == row["image"])
+        human, thing = [row[c] for c in BOXES[:4]], [row[c] for c in BOXES[4:]]
+        overlaps = [overlap(people.box[p], human) for p in here]
+        if not len(here):
+            hits.append(False)
+            continue
+        best = here[int(np.argmax(overlaps))]
+        if people.ignored[best]:
+            continue
+        target = people.role_box[best, role]
+        if np.isnan(target).all():
+            fits = scenario == 2 or all(np.isnan(thing)) or not any(thing)
+        else:
+            fits = not any(np.isnan(thing)) and overlap(target, thing) >= 0.5
+        good = people.does[best, role] and max(overlaps) >= 0.5 and fits
+        hits.append(bool(good and best not in taken))
+        if good:
+            taken.add(best)
+    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+    n = people.does[:, role].sum()
+    if n == 0:
+        return np.nan
+    return sum(precision[i:].max() for i in np.flatnonzero(hits)) / n
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_equals_the_sequential_program(seed, tmp_path):
+    generator = np.random.default_rng(seed)
+
+    def box():
+        corner = generator.integers(0, 30, 2)
+        return [*corner.tolist(), *(corner + generator.integers(10, 40, 2)).tolist()]
+
+    entries = []
+    for name in "abcdef":
+        humans = [box() for _ in range(int(generator.integers(0, 4)))]
+        chosen = [(h, int(r)) for h in humans for r in range(3) if generator.random() < 0.6]
+        things = [box() if generator.random() < 0.7 else None for _ in chosen]
+        entries.append(
+            {"file_name": name, "boxes_h": [h for h, _ in chosen], "boxes_o": things, "actions": [r for _, r in chosen]}
+        )
+    (tmp_path / "v.json").write_text(json.dumps({"annotations": entries, "classes": ["x", "y", "z"]}))
+    people = vcoco.read(tmp_path / "v.json")
+    people.ignored[generator.random(len(people.ignored)) < 0.2] = True
+    people.does[people.ignored] = False
+    rows = []
+    for _ in range(150):
+        p = int(generator.integers(0, len(people.box)))
+        r = int(generator.integers(0, 3))
+        human = (people.box[p] + generator.integers(-3, 4, 4)).tolist()
+        thing = (people.role_box[p, r] + generator.integers(-3, 4, 4)).tolist() if generator.random() < 0.8 else box()
+        rows.append([people.images[people.image[p]], r, *human, *thing])
+    frame = pd.DataFrame(rows, columns=["file_name", "role", *BOXES]).assign(score=generator.permutation(150))
+    placed = vcoco.place(frame, people)
+    for scenario in vcoco.SCENARIOS:
+        found = vcoco.role_ap(placed, people, scenario=scenario)["ap"]
+        wanted = [sequential(placed, people, scenario, role) for role in range(3)]
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)
+
+
+def test_faults_are_named(people, tmp_path):
+    frame = pd.DataFrame([[*PERSON, *CUP]], columns=BOXES).assign(file_name="a", role="hold obj", score=0.5)
+    assert vcoco.place(frame, people)["role"].tolist() == [0]
+    for change, message in (
+        ({"file_name": "z"}, "row 0: the image is not in the annotations"),
+        ({"role": "juggle obj"}, "row 0: the role is none of 2"),
+        ({"score": np.nan}, "row 0: the score is not finite"),
+        ({"hx2": -5.0}, "row 0: the person's box needs"),
+    ):
+        with pytest.raises(DataError, match=message):
+            vcoco.place(frame.assign(**change), people)
+    with pytest.raises(DataError, match="no column role"):
+        vcoco.place(frame.drop(columns="role"), people)
+    (tmp_path / "no.json").write_text("[]")
+    with pytest.raises(DataError, match="not the layout of instances_vcoco_test"):
+        vcoco.read(tmp_path / "no.json")
+
+
+@pytest.mark.skipif(not VCOCO.is_dir(), reason=f"no V-COCO annotations under {VCOCO}")
+def test_predicting_the_real_annotation_is_perfect():
+    people = vcoco.read(VCOCO / "instances_vcoco_test.json.gz")
+    assert len(people.images) == 4946 and len(people.roles) == 24 and people.does.sum() == 12402
+    person, role = np.nonzero(people.does)
+    boxes = np.concatenate([people.box[person], people.role_box[person, role]], axis=1)
+    frame = pd.DataFrame(boxes, columns=BOXES).assign(
+        file_name=np.array(people.images)[people.image[person]], role=role, score=np.linspace(1, 0, len(role))
+    )
+    placed = vcoco.place(frame, people)
+    for scenario in vcoco.SCENARIOS:
+        assert vcoco.mean_role_ap(vcoco.role_ap(placed, people, scenario=scenario)) == pytest.approx(100)

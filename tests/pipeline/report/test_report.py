@@ -1,0 +1,149 @@
+"""The report's folder: self-contained, complete, honest about what is missing."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from pipeline.errors import ConfigError
+from pipeline.hico.vocabulary import find
+from pipeline.metrics import PROTOCOLS, annotations, detections, results
+from pipeline.report import evaluated_files, folder, svg
+from pipeline.report.html import flat
+
+BOXES = ["hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"]
+RIDE, HOLD, CAT = (find(name).hoi_id for name in ("ride horse", "hold horse", "pet cat"))
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Three annotated images; one is found, one confused, one missed."""
+    box = [0.0, 0, 40, 60, 20, 20, 80, 60]
+    pairs = pd.DataFrame([box] * 3, columns=BOXES).assign(file_name=["a.png", "b.png", "<i>.png"], hoi_id=[RIDE, HOLD, CAT])
+    pairs.to_parquet(tmp_path / "a.parquet")
+    found = pairs.iloc[:2].assign(hoi_id=[RIDE, RIDE], score=[0.9, 0.4], prior=[0.5, 0.5])
+    Image.new("RGB", (90, 70), "green").save(tmp_path / "a.png")
+    truth = annotations.read(tmp_path / "a.parquet")
+    return truth, detections.check(found, truth), tmp_path
+
+
+def content(data, **options):
+    truth, found, root = data
+    evaluated = list(
+        results.results(found, truth, protocols=[PROTOCOLS["exact"]], modes=results.MODES, setting="rf_uc")
+    )
+    digests = {"detections": "d1", "annotations": "a1"}
+    report = results.report(evaluated, annotations=truth, detections=found, setting="rf_uc", digests=digests)
+    given = {"pictures": root} | options
+    return evaluated_files.content(evaluated, report=report, detections=found, annotations=truth, **given)
+
+
+class Tags(HTMLParser):
+    """Every start tag with its attributes, and whether tags are closed in order."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.open = [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in ("meta", "link", "img", "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_folder(data, tmp_path):
+    out = tmp_path / "out"
+    folder.write(out, content(data))
+    files = {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()}
+    charts = {f"plots/{name}.svg" for name in ("ap_by_class", "precision_recall", "training_count", "calibration")}
+    tables = {"judged.parquet", "annotated.parquet", "per_class.csv"}
+    assert files == charts | tables | {"report.html", "report.md", "report.json"}
+    report = json.loads((out / "report.json").read_text())
+    # Three annotated classes: one perfect, two with nothing.
+    assert report["full"] == pytest.approx(100 / 3) and report["unseen"] is None and report["protocol"] == "exact"
+    assert report["seen"] == report["full"] and report["digests"] == {"detections": "d1", "annotations": "a1"}
+    assert [(r["protocol"], r["mode"]) for r in report["results"]] == [("exact", "default"), ("exact", "known-object")]
+    assert len(report["per_class"]) == 600 and report["per_class"][RIDE]["ap"] == 100
+    assert report["per_class"][0]["ap"] is None
+    table = pd.read_csv(out / "per_class.csv")
+    assert table["ap"].notna().sum() == 3 and "ap exact known-object" in table
+
+
+def test_the_page_needs_nothing_but_itself(data, tmp_path):
+    folder.write(tmp_path / "out", content(data))
+    text = (tmp_path / "out" / "report.html").read_text()
+    page = Tags()
+    page.feed(text)
+    assert page.open == []
+    names = {tag for tag, _ in page.tags}
+    assert not names & {"script", "link", "iframe", "img", "object"}
+    for tag, attributes in page.tags:
+        for key in ("src", "href", "xlink:href"):
+            if tag != "a" and key in attributes:
+                assert attributes[key].startswith("data:image/jpeg;base64,")
+    assert "@import" not in text and "url(" not in text
+    assert text.count("data:image/jpeg") == 1, "only a.png is there; the others are boxes alone"
+    assert "&lt;i&gt;.png" in text and "<i>.png" not in text
+
+
+def test_the_page_says_all_of_it(data, tmp_path):
+    folder.write(tmp_path / "out", content(data, curves=["pet cat"]))
+    text = (tmp_path / "out" / "report.html").read_text()
+    for said in (
+        "these detections",
+        "boxes alone, all verbs alike",
+        "EZ-HOI, ViT-B/16 (paper)",
+        "29.02",
+        "No leakage report came with these annotations",
+        "Went best",
+        "1 of 1 right",
+        "expected calibration error",
+        "pet cat (seen)",
+        "prefers-color-scheme: dark",
+    ):
+        assert said in text, said
+    # The horse that is held was taken for one that is ridden.
+    assert re.search(r"<td>horse</td><td class=\"left\">hold</td><td class=\"left\">ride</td><td>1 of 1</td>", text)
+    assert "| horse | hold | ride | 1 of 1 |" in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_rows_stand_side_by_side(data):
+    rows = {row.label: row for row in content(data).rows}
+    own, floor = rows["these detections"].means, rows["boxes alone, all verbs alike"].means
+    assert set(own) == {"exact", "official", "upt"} and set(floor) == {"official", "upt"}
+    # The floor names every verb of both horses, so the held one is found too, at the price of false ones.
+    assert floor["upt"]["full"] > own["upt"]["full"]
+    assert set(rows["EZ-HOI, ViT-B/16 (paper)"].means) == {"upt"}
+
+
+def test_an_unknown_class_for_a_curve(data):
+    with pytest.raises(ConfigError, match="--curve ride hrse"):
+        content(data, curves=["ride hrse"])
+
+
+def test_charts_of_nothing_and_of_everything():
+    empty = pd.DataFrame({"name": [], "ap": [], "unseen": [], "train_pairs": []})
+    for text in (svg.ap_by_class(empty), svg.training_count(empty), svg.precision_recall([])):
+        assert text.startswith("<svg") and "nan" not in text
+    rows = pd.DataFrame({"name": ["a & <b>"], "ap": [50.0], "unseen": [True], "train_pairs": [3]})
+    text = svg.ap_by_class(rows)
+    assert "a &amp; &lt;b&gt;" in text and text.count('class="bar unseen"') == 2
+    curve = ("x", False, np.linspace(0, 1, 5000), np.linspace(1, 0, 5000))
+    assert svg.precision_recall([curve]).count(",") < 250
+
+
+def test_leakage_as_rows():
+    value = {"labels": {"pairs": 3, "kept": [1, "two"]}, "touches": [{"what": "names"}] * 31, "says": "x"}
+    rows = dict(flat(value))
+    assert rows["labels.pairs"] == "3" and rows["labels.kept"] == "1, two" and rows["says"] == "x"
+    assert rows["touches"].endswith("and 1 more")
