@@ -48,6 +48,8 @@ def render(content: Content, drawn: Mapping[str, str]) -> str:
     environment.filters |= {"number": number, "name": lambda text: str(text).replace("_", " ")}
     scores = diagnosis.image_scores(content.first.judged)
     best, worst = scores[:PICTURES], scores[len(scores) - PICTURES :][::-1] if len(scores) > PICTURES else []
+    leakage = content.leakage or {}
+    touches = leakage.get("touches", [])
     annotated = content.classes[content.classes["test_pairs"] > 0]
     return environment.get_template("page.html.jinja").render(
         c=content,
@@ -65,7 +67,8 @@ def render(content: Content, drawn: Mapping[str, str]) -> str:
         ],
         Markup=Markup,
         class_rows=annotated.sort_values(["unseen", "ap"], ascending=[False, False]).to_dict("records"),
-        leakage=flat(content.leakage) if content.leakage else [],
+        touches=touches,
+        leakage=flat({k: v for k, v in leakage.items() if k != "touches"}),
     )
 
 

@@ -1,22 +1,33 @@
-"""How long the evaluator takes on a million predicted pairs. Run from the repository root:
+"""How long the evaluator takes, and how much memory. Run from the repository root:
 
-    OMP_NUM_THREADS=1 python -m tests.benchmarks.evaluator
-    OMP_NUM_THREADS=1 python -m tests.benchmarks.evaluator --predictions 200000 --images 2000
+    OMP_NUM_THREADS=1 python -m tests.benchmarks.evaluator                        one million, every protocol and mode
+    OMP_NUM_THREADS=1 python -m tests.benchmarks.evaluator --scaling              0.1, 1 and 10 million, protocol official
+    OMP_NUM_THREADS=1 python -m tests.benchmarks.evaluator --compare              a paired bootstrap of two evaluations
 
-Sizes default to HICO-DET's test set: 9,658 images, about 33,000 annotated pairs, 600 classes. A tenth of the
-predictions are annotated pairs with moved boxes, the rest have random boxes of a class that the image shows, so that
-nearly all of them have annotations to be compared with.
+Annotations are HICO-DET's real test set where `../shared` has it, else random pairs of the same number. A tenth of the
+detections are annotated pairs with moved boxes; the rest have random boxes of a class that the image shows, so that
+nearly all of them have annotations to be compared with, which is the slow case. Times are CPU seconds after loading.
 """
 
+from __future__ import annotations
+
 import argparse
+import resource
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from pipeline.metrics import PROTOCOLS, evaluate
+from pipeline.metrics import PROTOCOLS, annotations, detections
+from pipeline.metrics.annotations import Annotations
+from pipeline.metrics.detections import Detections
+from pipeline.metrics.matching import Pairs
+from pipeline.metrics.resampling import Resampled
+from pipeline.metrics.results import MODES, results
 
-BOX_COLUMNS = ["hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"]
+HICO = Path(__file__).parents[3] / "shared" / "data" / "hico"
+SCALES = (100_000, 1_000_000, 10_000_000)
 
 
 def random_boxes(generator: np.random.Generator, count: int) -> np.ndarray:
@@ -26,47 +37,108 @@ def random_boxes(generator: np.random.Generator, count: int) -> np.ndarray:
     return np.concatenate([corners, corners + sizes], axis=2).reshape(count, 8)
 
 
-def table(image: np.ndarray, hoi: np.ndarray, boxes: np.ndarray) -> pd.DataFrame:
-    """A frame in the artifacts' layout, boxes as float32."""
-    frame = pd.DataFrame(boxes.astype(np.float32), columns=BOX_COLUMNS)
-    frame.insert(0, "image_id", image)
-    frame.insert(1, "hoi_id", hoi)
-    return frame
-
-
-def synthetic(predictions: int, images: int, classes: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Predictions and annotations of the given sizes."""
+def truth(seed: int = 0) -> Annotations:
+    """The real test set, or one of the same size."""
+    if HICO.is_dir():
+        return annotations.read(HICO / "instances_test2015.json.gz", image_labels=HICO / "anno.mat")
     generator = np.random.default_rng(seed)
-    annotated = int(images * 3.46)
-    truth = table(
-        np.sort(generator.integers(0, images, annotated)),
-        generator.integers(0, classes, annotated),
-        random_boxes(generator, annotated),
+    boxes = random_boxes(generator, 33_405)
+    pairs = Pairs(
+        image=np.sort(generator.integers(0, 9_658, len(boxes))),
+        hoi=generator.integers(0, 600, len(boxes)),
+        human=boxes[:, :4],
+        object=boxes[:, 4:],
     )
-    source = generator.integers(0, annotated, predictions)
-    near = generator.random(predictions) < 0.1
-    boxes = random_boxes(generator, predictions)
-    boxes[near] = truth[BOX_COLUMNS].to_numpy()[source[near]] + generator.normal(0, 4, (int(near.sum()), 8))
-    predicted = table(truth["image_id"].to_numpy()[source], truth["hoi_id"].to_numpy()[source], boxes)
-    predicted["score"] = generator.random(predictions).astype(np.float32)
-    return predicted, truth
+    names = [f"HICO_test2015_{n:08d}.jpg" for n in range(9_658)]
+    return Annotations(pairs=pairs, images=pd.DataFrame({"file_name": names}), complete=True)
+
+
+def synthetic(count: int, annotated: Annotations, seed: int = 1) -> Detections:
+    """Detections as the module's text says."""
+    generator = np.random.default_rng(seed)
+    source = generator.integers(0, len(annotated.pairs), count)
+    near = generator.random(count) < 0.1
+    boxes = random_boxes(generator, count)
+    true = np.concatenate([annotated.pairs.human, annotated.pairs.object], axis=1)
+    boxes[near] = true[source[near]] + generator.normal(0, 4, (int(near.sum()), 8))
+    boxes = boxes.reshape(count, 2, 4)
+    boxes[..., 2:] = np.maximum(boxes[..., 2:], boxes[..., :2] + 1)
+    pairs = Pairs(
+        image=annotated.pairs.image[source],
+        hoi=annotated.pairs.hoi[source],
+        human=boxes[:, 0].astype(np.float32).astype(np.float64),
+        object=boxes[:, 1].astype(np.float32).astype(np.float64),
+    )
+    return Detections(pairs=pairs, scores=generator.random(count), notes=())
+
+
+def timed(found: Detections, annotated: Annotations, protocol: str, mode: str) -> str:
+    cpu, wall = time.process_time(), time.perf_counter()
+    (result,) = results(found, annotated, protocols=[PROTOCOLS[protocol]], modes=[mode], setting="default")
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    return (
+        f"{len(found.pairs):>11,} {protocol:9} {mode:13} {cpu:6.2f} CPU s  {wall:6.2f} s  "
+        f"{1e6 * cpu / len(found.pairs):5.2f} us a detection  peak {peak:5.2f} GB  mAP {result.summary['full']:.2f}"
+    )
+
+
+def compared(annotated: Annotations, count: int, resamples: int = 100) -> None:
+    """One bootstrap draw of two evaluations."""
+    pair = []
+    for seed in (1, 2):
+        found = synthetic(count, annotated, seed)
+        (result,) = results(found, annotated, protocols=[PROTOCOLS["official"]], modes=["default"], setting="default")
+        pair.append(Resampled(result.judged, classes=np.arange(600), rule="tenths"))
+    generator, images = np.random.default_rng(0), len(annotated.images)
+    cpu = time.process_time()
+    for _ in range(resamples):
+        weights = generator.multinomial(images, np.full(images, 1 / images))
+        for one in pair:
+            one.average_precision(weights)
+    cpu = time.process_time() - cpu
+    print(f"{count:>11,} detections, both evaluations: {1000 * cpu / resamples:.1f} CPU ms a draw")
+
+
+def checked(annotated: Annotations, count: int) -> None:
+    """Reading and checking a Parquet file, which comes before the times above."""
+    import tempfile
+
+    from pipeline.metrics.export import write
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "d.parquet"
+        write(path, synthetic(count, annotated), annotated, to="parquet")
+        cpu = time.process_time()
+        frame, _ = detections.read(path)
+        detections.check(frame, annotated)
+        print(
+            f"{count:>11,} read and checked: {time.process_time() - cpu:.2f} CPU s, {path.stat().st_size / 1e6:.0f} MB"
+        )
 
 
 def main() -> None:
-    """Times every protocol once, in CPU and wall seconds."""
-    parser = argparse.ArgumentParser(description="Times the HOI evaluator on synthetic pairs.")
-    parser.add_argument("--predictions", type=int, default=1_000_000)
-    parser.add_argument("--images", type=int, default=9_658)
-    parser.add_argument("--classes", type=int, default=600)
-    parser.add_argument("--seed", type=int, default=0)
+    """Prints the times."""
+    parser = argparse.ArgumentParser(description="Times the HOI evaluator.")
+    parser.add_argument("--detections", type=int, default=1_000_000)
+    parser.add_argument("--scaling", action="store_true")
+    parser.add_argument("--compare", action="store_true")
     options = parser.parse_args()
-    predicted, truth = synthetic(options.predictions, options.images, options.classes, options.seed)
-    print(f"{len(predicted):,} predictions, {len(truth):,} annotations, {options.classes} classes")
-    for name in PROTOCOLS:
-        cpu, wall = time.process_time(), time.perf_counter()
-        result = evaluate(predictions=predicted, pairs=truth, protocol=name, classes=range(options.classes))
-        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-        print(f"{name:9} {cpu:6.2f} CPU s {wall:6.2f} s   mAP {100 * result['ap'].mean():.2f}")
+    annotated = truth()
+    source = "HICO-DET's test set" if HICO.is_dir() else "random annotations"
+    print(f"{source}: {len(annotated.pairs):,} pairs, {len(annotated.images):,} images, 600 classes")
+    if options.scaling:
+        for count in SCALES:
+            print(timed(synthetic(count, annotated), annotated, "official", "default"))
+        return
+    if options.compare:
+        compared(annotated, options.detections)
+        return
+    found = synthetic(options.detections, annotated)
+    for protocol in PROTOCOLS:
+        for mode in MODES:
+            print(timed(found, annotated, protocol, mode))
+    checked(annotated, options.detections)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,9 @@ RIDE, HOLD, CAT = (find(name).hoi_id for name in ("ride horse", "hold horse", "p
 def data(tmp_path):
     """Three annotated images; one is found, one confused, one missed."""
     box = [0.0, 0, 40, 60, 20, 20, 80, 60]
-    pairs = pd.DataFrame([box] * 3, columns=BOXES).assign(file_name=["a.png", "b.png", "<i>.png"], hoi_id=[RIDE, HOLD, CAT])
+    pairs = pd.DataFrame([box] * 3, columns=BOXES).assign(
+        file_name=["a.png", "b.png", "<i>.png"], hoi_id=[RIDE, HOLD, CAT]
+    )
     pairs.to_parquet(tmp_path / "a.parquet")
     found = pairs.iloc[:2].assign(hoi_id=[RIDE, RIDE], score=[0.9, 0.4], prior=[0.5, 0.5])
     Image.new("RGB", (90, 70), "green").save(tmp_path / "a.png")
