@@ -256,7 +256,7 @@ def vcoco(
     """
     import pandas as pd
 
-    from pipeline.metrics import vcoco as rules
+    from pipeline.metrics import role_ap as rules
 
     people = rules.read(annotations)
     try:

@@ -19,14 +19,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline import vcoco
 from pipeline.errors import DataError
-from pipeline.hico.layouts.detect import json_value
 from pipeline.metrics.average_precision import average_precision
 from pipeline.metrics.boxes import Floats, iou
 from pipeline.metrics.matching import Pairs, best_truth
@@ -59,33 +59,23 @@ class People:
 
 
 def read(path: Path) -> People:
-    """People of a pair file; an entry of ``boxes_o`` may be null or empty for a role out of sight.
-
-    Raises:
-        DataError: the file is not in the layout of ``instances_vcoco_test.json``.
-    """
-    content = json_value(path)
-    try:
-        names = tuple(entry["file_name"] for entry in content["annotations"])
-        people: dict[tuple[Any, ...], int] = {}
-        rows = []
-        for place, entry in enumerate(content["annotations"]):
-            for human, thing, role in zip(entry["boxes_h"], entry["boxes_o"], entry["actions"], strict=True):
-                person = people.setdefault((place, *human), len(people))
-                rows.append((person, role, *(thing or [np.nan] * 4)))
-        does = np.zeros((len(people), len(content["classes"])), dtype=np.bool_)
-        boxes = np.full((*does.shape, 4), np.nan)
-        for person, role, *box in rows:
-            does[person, role], boxes[person, role] = True, box
-        keys = np.array(list(people), dtype=np.float64).reshape(-1, 5)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise DataError(f"{path}: not the layout of instances_vcoco_test.json ({error!r})") from error
+    """People of a pair file, see :mod:`pipeline.vcoco`, which names its faults."""
+    found = vcoco.read(path)
+    places = pd.Index(found.images["image_id"]).get_indexer(pd.Index(found.pairs["image_id"]))
+    human = found.pairs[list(HUMAN_BOX)].to_numpy(dtype=np.float64)
+    # Pairs of one person repeat the person's box.
+    persons, person = np.unique(np.column_stack([places, human]), axis=0, return_inverse=True)
+    role = found.pairs["action_id"].to_numpy(dtype=np.int64)
+    does = np.zeros((len(persons), len(found.actions)), dtype=np.bool_)
+    boxes = np.full((*does.shape, 4), np.nan)
+    does[person, role] = True
+    boxes[person, role] = found.pairs[list(OBJECT_BOX)].to_numpy(dtype=np.float64)
     return People(
-        images=names,
-        roles=tuple(content["classes"]),
-        image=keys[:, 0].astype(np.int64),
-        box=keys[:, 1:],
-        ignored=np.zeros(len(people), dtype=np.bool_),
+        images=tuple(found.images["file_name"]),
+        roles=found.actions,
+        image=persons[:, 0].astype(np.int64),
+        box=persons[:, 1:],
+        ignored=np.zeros(len(persons), dtype=np.bool_),
         does=does,
         role_box=boxes,
     )

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.metrics import vcoco
+from pipeline.metrics import role_ap
 
 VCOCO = Path(__file__).parents[4] / "shared" / "data" / "vcoco"
 PERSON, OTHER, CUP = [0.0, 0, 99, 99], [200.0, 0, 299, 99], [50.0, 50, 80, 80]
@@ -16,17 +16,31 @@ NOWHERE = [np.nan] * 4
 BOXES = ["hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"]
 
 
+def file_name(letter):
+    return f"COCO_val2014_{ord(letter):012d}.jpg"
+
+
+def entry(letter, humans, things, roles):
+    """An image of the pair file; None is an object out of sight."""
+    objects = [0 if thing is None else 42 for thing in things]
+    boxes = [thing or [] for thing in things]
+    return {"file_name": file_name(letter), "boxes_h": humans, "boxes_o": boxes, "actions": roles, "objects": objects}
+
+
+def saved(path, entries, classes):
+    path.write_text(json.dumps({"annotations": entries, "classes": classes, "action_to_object": []}))
+    return path
+
+
 @pytest.fixture
 def people(tmp_path):
     """a: a person holds a cup, another looks at something out of sight. b: nobody. c: a person to be ignored."""
     entries = [
-        {"file_name": "a", "boxes_h": [PERSON, OTHER], "boxes_o": [CUP, None], "actions": [0, 1]},
-        {"file_name": "b", "boxes_h": [], "boxes_o": [], "actions": []},
-        {"file_name": "c", "boxes_h": [PERSON], "boxes_o": [CUP], "actions": [0]},
+        entry("a", [PERSON, OTHER], [CUP, None], [0, 1]),
+        entry("b", [], [], []),
+        entry("c", [PERSON], [CUP], [0]),
     ]
-    path = tmp_path / "v.json"
-    path.write_text(json.dumps({"annotations": entries, "classes": ["hold obj", "look obj"]}))
-    found = vcoco.read(path)
+    found = role_ap.read(saved(tmp_path / "v.json", entries, ["hold obj", "look obj"]))
     found.ignored[2] = True
     found.does[2] = False
     return found
@@ -35,8 +49,10 @@ def people(tmp_path):
 def ap(people, *rows, scenario=1, role=0):
     """AP of a role; rows are (image, role, person box, role box), best first."""
     frame = pd.DataFrame([[*human, *thing] for _, _, human, thing in rows], columns=BOXES, dtype=float)
-    frame = frame.assign(file_name=[r[0] for r in rows], role=[r[1] for r in rows], score=-np.arange(len(rows)))
-    return vcoco.role_ap(vcoco.place(frame, people), people, scenario=scenario)["ap"][role]
+    frame = frame.assign(
+        file_name=[file_name(r[0]) for r in rows], role=[r[1] for r in rows], score=-np.arange(len(rows))
+    )
+    return role_ap.role_ap(role_ap.place(frame, people), people, scenario=scenario)["ap"][role]
 
 
 def test_right_wrong_and_twice(people):
@@ -117,11 +133,8 @@ def test_equals_the_sequential_program(seed, tmp_path):
         humans = [box() for _ in range(int(generator.integers(0, 4)))]
         chosen = [(h, int(r)) for h in humans for r in range(3) if generator.random() < 0.6]
         things = [box() if generator.random() < 0.7 else None for _ in chosen]
-        entries.append(
-            {"file_name": name, "boxes_h": [h for h, _ in chosen], "boxes_o": things, "actions": [r for _, r in chosen]}
-        )
-    (tmp_path / "v.json").write_text(json.dumps({"annotations": entries, "classes": ["x", "y", "z"]}))
-    people = vcoco.read(tmp_path / "v.json")
+        entries.append(entry(name, [h for h, _ in chosen], things, [r for _, r in chosen]))
+    people = role_ap.read(saved(tmp_path / "v.json", entries, ["x", "y", "z"]))
     people.ignored[generator.random(len(people.ignored)) < 0.2] = True
     people.does[people.ignored] = False
     rows = []
@@ -132,16 +145,16 @@ def test_equals_the_sequential_program(seed, tmp_path):
         thing = (people.role_box[p, r] + generator.integers(-3, 4, 4)).tolist() if generator.random() < 0.8 else box()
         rows.append([people.images[people.image[p]], r, *human, *thing])
     frame = pd.DataFrame(rows, columns=["file_name", "role", *BOXES]).assign(score=generator.permutation(150))
-    placed = vcoco.place(frame, people)
-    for scenario in vcoco.SCENARIOS:
-        found = vcoco.role_ap(placed, people, scenario=scenario)["ap"]
+    placed = role_ap.place(frame, people)
+    for scenario in role_ap.SCENARIOS:
+        found = role_ap.role_ap(placed, people, scenario=scenario)["ap"]
         wanted = [sequential(placed, people, scenario, role) for role in range(3)]
         np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)
 
 
 def test_faults_are_named(people, tmp_path):
-    frame = pd.DataFrame([[*PERSON, *CUP]], columns=BOXES).assign(file_name="a", role="hold obj", score=0.5)
-    assert vcoco.place(frame, people)["role"].tolist() == [0]
+    frame = pd.DataFrame([[*PERSON, *CUP]], columns=BOXES).assign(file_name=file_name("a"), role="hold obj", score=0.5)
+    assert role_ap.place(frame, people)["role"].tolist() == [0]
     for change, message in (
         ({"file_name": "z"}, "row 0: the image is not in the annotations"),
         ({"role": "juggle obj"}, "row 0: the role is none of 2"),
@@ -149,23 +162,23 @@ def test_faults_are_named(people, tmp_path):
         ({"hx2": -5.0}, "row 0: the person's box needs"),
     ):
         with pytest.raises(DataError, match=message):
-            vcoco.place(frame.assign(**change), people)
+            role_ap.place(frame.assign(**change), people)
     with pytest.raises(DataError, match="no column role"):
-        vcoco.place(frame.drop(columns="role"), people)
+        role_ap.place(frame.drop(columns="role"), people)
     (tmp_path / "no.json").write_text("[]")
-    with pytest.raises(DataError, match="not the layout of instances_vcoco_test"):
-        vcoco.read(tmp_path / "no.json")
+    with pytest.raises(DataError, match="not V-COCO's pair annotation"):
+        role_ap.read(tmp_path / "no.json")
 
 
 @pytest.mark.skipif(not VCOCO.is_dir(), reason=f"no V-COCO annotations under {VCOCO}")
 def test_predicting_the_real_annotation_is_perfect():
-    people = vcoco.read(VCOCO / "instances_vcoco_test.json.gz")
+    people = role_ap.read(VCOCO / "instances_vcoco_test.json.gz")
     assert len(people.images) == 4946 and len(people.roles) == 24 and people.does.sum() == 12402
     person, role = np.nonzero(people.does)
     boxes = np.concatenate([people.box[person], people.role_box[person, role]], axis=1)
     frame = pd.DataFrame(boxes, columns=BOXES).assign(
         file_name=np.array(people.images)[people.image[person]], role=role, score=np.linspace(1, 0, len(role))
     )
-    placed = vcoco.place(frame, people)
-    for scenario in vcoco.SCENARIOS:
-        assert vcoco.mean_role_ap(vcoco.role_ap(placed, people, scenario=scenario)) == pytest.approx(100)
+    placed = role_ap.place(frame, people)
+    for scenario in role_ap.SCENARIOS:
+        assert role_ap.mean_role_ap(role_ap.role_ap(placed, people, scenario=scenario)) == pytest.approx(100)
