@@ -187,7 +187,7 @@ async def _answer(asking: _Asking, client: Client, request: Request, pictures: S
         return known
     asking.tally.requests += 1
     answer = await client.answer(request, pictures)
-    asking.journal.add(request, answer)
+    await asking.journal.add(request, answer)
     return answer
 
 

@@ -1,12 +1,14 @@
 """The journal: every answer of a language model, on disk the moment it came in.
 
-One JSON object a line, appended, flushed and synced, so that a kill loses at most the requests in flight. A line is
+One JSON object a line, appended and synced before anybody gets the answer, so that a kill loses at most the requests in
+flight. Answers that come in while the disk is busy share the next sync, and nobody else waits for it. A line is
 found again by the digest of its full request: changing the prompt, the model or the sampling asks anew, nothing else.
 It holds no API key and no header.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -41,6 +43,8 @@ class Journal:
         _drop_torn_end(path)
         self._answers.update(_read(path))
         self._file = path.open("a", encoding="utf-8")
+        self._written = self._synced = 0
+        self._syncing: asyncio.Task[None] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -58,14 +62,28 @@ class Journal:
             self._used[request.key] = _line(request, answer)
         return answer
 
-    def add(self, request: Request, answer: Answer) -> None:
+    async def add(self, request: Request, answer: Answer) -> None:
         """Keep an answer; it is on disk when this returns."""
         line = _line(request, answer)
         self._file.write(line)
         self._file.flush()
-        os.fsync(self._file.fileno())
+        self._written += 1
+        mine = self._written
+        while self._synced < mine:
+            if self._syncing is None:
+                self._syncing = asyncio.create_task(self._sync())
+            await asyncio.shield(self._syncing)
         self._answers[request.key] = answer
         self._used[request.key] = line
+
+    async def _sync(self) -> None:
+        """Sync what is written by now, beside the event loop: a disk takes milliseconds, in which answers come in."""
+        written = self._written
+        try:
+            await asyncio.to_thread(os.fsync, self._file.fileno())
+        finally:
+            self._syncing = None
+        self._synced = written
 
     def publish(self, path: Path) -> None:
         """Write the answers that this run used, accepted or not, in order of their keys."""

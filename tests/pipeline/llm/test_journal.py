@@ -1,7 +1,9 @@
 """The journal: what was answered survives, what was torn is asked again."""
 
+import asyncio
 import json
 import logging
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,13 +43,13 @@ ANSWER = Answer(
 def filled(path: Path, seeds: range) -> Path:
     with Journal(path) as journal:
         for seed in seeds:
-            journal.add(replace(REQUEST, seed=seed), replace(ANSWER, latency_s=float(seed)))
+            asyncio.run(journal.add(replace(REQUEST, seed=seed), replace(ANSWER, latency_s=float(seed))))
     return path
 
 
 def test_an_answer_is_on_disk_when_add_returns(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j")
-    journal.add(REQUEST, ANSWER)
+    asyncio.run(journal.add(REQUEST, ANSWER))
     record = json.loads((tmp_path / "j").read_text())  # the journal is still open
     assert record["answer"]["text"] == ANSWER.text and record["request"]["prompt"] == REQUEST.prompt
     with Journal(tmp_path / "j") as again:
@@ -85,7 +87,7 @@ def test_a_kill_at_any_byte_loses_the_last_line_at_most(cut: int, tmp_path_facto
     finished = path.read_bytes().count(b"\n")
     with Journal(path) as journal:
         assert len(journal) == finished
-        journal.add(replace(REQUEST, seed=9), ANSWER)
+        asyncio.run(journal.add(replace(REQUEST, seed=9), ANSWER))
     with Journal(path) as journal:
         assert len(journal) == finished + 1
 
@@ -117,3 +119,37 @@ def test_published_answers_are_those_used_and_serve_other_runs(tmp_path: Path) -
         assert [journal.get(replace(REQUEST, seed=s)) is not None for s in range(5)] == [True, True, False, True, False]
     assert (scratch / "journal.jsonl").read_bytes() == b""
     assert earlier_journals(tmp_path) == []
+
+
+def test_answers_that_come_in_together_share_syncs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And each is on disk when its own `add` returns."""
+    syncs = []
+
+    def slow(number: int) -> None:
+        syncs.append((tmp_path / "j").read_bytes().count(b"\n"))
+        time.sleep(0.05)
+
+    monkeypatch.setattr("pipeline.llm.journal.os.fsync", slow)
+
+    async def one(journal: Journal, seed: int) -> None:
+        await asyncio.sleep(0.002 * seed)
+        await journal.add(replace(REQUEST, seed=seed), ANSWER)
+        assert syncs[-1] >= 1 and journal.get(replace(REQUEST, seed=seed)) == ANSWER
+        assert any(count > seed for count in syncs), "a sync began after it was written"
+
+    async def work() -> None:
+        with Journal(tmp_path / "j") as journal:
+            await asyncio.gather(*(one(journal, seed) for seed in range(40)))
+
+    asyncio.run(work())
+    assert len(syncs) < 10 and syncs[-1] == 40 and syncs == sorted(syncs)
+
+
+def test_a_disk_that_fails_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(number: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pipeline.llm.journal.os.fsync", full)
+    with Journal(tmp_path / "j") as journal, pytest.raises(OSError, match="No space"):
+        asyncio.run(journal.add(REQUEST, ANSWER))
+    assert journal.get(REQUEST) is None
