@@ -95,11 +95,9 @@ def ezhoi(
                 reuse=reuse,
                 pins=dict(pins) | ({"seen": seen} if seen else {}),
             )
-            if dry_run:
-                return _planned(request, client)
+            return _planned(request, client) if dry_run else _run(request, client)
         except EzhoiError as error:
             return Failed(message=str(error))
-        return _run(request, client)
 
 
 def _planned(request: Request, client: SyncPrefectClient) -> State:

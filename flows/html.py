@@ -13,6 +13,7 @@ from pathlib import Path
 
 from flows import pages
 from pipeline import changes
+from pipeline.errors import EzhoiError
 from pipeline.report.sample import sample
 from pipeline.runner import Outcome, Run
 from pipeline.store import runs
@@ -34,9 +35,9 @@ def write(steps: Run, outcomes: Sequence[Outcome]) -> Path | None:
         return None
     folder = steps.store.root / ".runs" / steps.record.id
     artifacts = {o.stage: o.artifact for o in outcomes}
-    changed = changes.since(runs.previous(steps.store, steps.record), artifacts, steps.store)
     title = pages.run_title(steps.record)
     try:
+        changed = changes.since(runs.previous(steps.store, steps.record), artifacts, steps.store)
         folder.mkdir(parents=True, exist_ok=True)
         for outcome in outcomes:
             text = pages.stage_page(
@@ -59,7 +60,7 @@ def write(steps: Run, outcomes: Sequence[Outcome]) -> Path | None:
         )
         hits = {o.stage for o in outcomes if o.hit}
         return _save(folder / "index.html", page, title, drawing=graph(artifacts, hits=hits))
-    except OSError as error:
+    except (OSError, EzhoiError) as error:
         log.warning("the run's pages cannot be written: %s", error)
         return None
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from uuid import UUID
 
 import httpx
@@ -38,13 +38,16 @@ class RunPages:
 
     def stage(self, outcome: Outcome, *, task_run: UUID | None) -> None:
         """A new version of the stage's page, attached to the task run; returns at once."""
-        self._thread.submit(self._stage, outcome, dict(self._steps.artifacts), task_run)
+        self._submit(self._stage, outcome, dict(self._steps.artifacts), task_run)
 
     def close(self, outcomes: Sequence[Outcome], *, state: str) -> None:
         """Publish the run's lineage page, and wait until all pages are there."""
         if outcomes:
-            self._thread.submit(self._run, outcomes, state)
+            self._submit(self._run, outcomes, state)
         self._thread.shutdown(wait=True)
+
+    def _submit(self, work: Callable[..., None], *arguments: object) -> None:
+        self._thread.submit(work, *arguments).add_done_callback(_complain)
 
     def _stage(self, outcome: Outcome, artifacts: dict[str, Artifact], task_run: UUID | None) -> None:
         config, store = self._steps.config, self._steps.store
@@ -90,6 +93,12 @@ class RunPages:
         """The version that this run published; the key's history if it could not be."""
         identity = self._published.get(artifact.stage)
         return pages.in_prefect(artifact) if identity is None else f"../artifact/{identity}"
+
+
+def _complain(page: Future[None]) -> None:
+    """What goes wrong with a page is told, and ends no run."""
+    if (error := page.exception()) is not None:
+        log.warning("a page could not be made: %s", error, exc_info=error)
 
 
 def publish_plan(
