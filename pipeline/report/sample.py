@@ -42,9 +42,12 @@ def sample(artifact: Artifact, inputs: Mapping[str, Artifact], *, root: Path, im
         return kept.read_text()
     try:
         text = _draw(artifact, inputs, images)
-    except (EzhoiError, OSError, KeyError, ValueError) as error:
+    except OSError as error:  # pictures on a disk that may be back next time
         log.warning("%s: its page has no sample: %s", artifact.stage, error)
         return ""
+    except (EzhoiError, KeyError, ValueError) as error:
+        log.warning("%s: its page has no sample: %s", artifact.stage, error)
+        text = ""
     with contextlib.suppress(OSError):  # a store that cannot be written
         kept.parent.mkdir(exist_ok=True)
         temporary = kept.with_suffix(f".{os.getpid()}")
