@@ -1,25 +1,54 @@
-"""The losses, in fp32: focal loss under the detection prior (Eq. 13) and class relation (Eq. 16)."""
+"""The losses: focal loss under the detection prior (Eq. 13), class relation (Eq. 16), negative learning (section 3.2).
+
+Pure functions, in fp32 whatever they are given and whatever autocast says, and finite with finite gradients for every finite
+input: scores of exactly 0 and 1, images without a pair, a single pair, a batch without a positive.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+EPSILON = 1e-8
+LARGEST_LOGIT = 50.0
+
 
 def with_prior(logits: Tensor, prior: Tensor) -> Tensor:
     """The logit x with sigmoid(x) = prior * sigmoid(logits): log(prior / (1 + exp(-logits) - prior) + 1e-8).
 
-    Finite for any prior in [0, 1]: 1 - prior is taken first, so that nothing cancels, and the logits are kept in +-50.
+    Taken apart into log(prior + 1e-8 b) - log(b), b = (1 - prior) + exp(-logits): nothing cancels, and no quotient's
+    gradient overflows. Logits are kept in +-50.
+
+    Args:
+        logits, prior: of one shape; prior in [0, 1].
     """
-    z = logits.float().clamp(-50, 50)
-    return torch.log(prior / ((1 - prior) + torch.exp(-z)) + 1e-8)
+    p = prior.float()
+    b = (1 - p) + torch.exp(-logits.float().clamp(-LARGEST_LOGIT, LARGEST_LOGIT))
+    return torch.log(p + EPSILON * b) - torch.log(b)
 
 
 def focal(logits: Tensor, labels: Tensor, *, alpha: float, gamma: float) -> Tensor:
-    """Element-wise focal loss (Eq. 13): |1 - y - alpha| (|y - sigmoid(x)| + 1e-6)^gamma BCE(x, y)."""
-    weight = (1 - labels - alpha).abs()
-    distance = ((labels - torch.sigmoid(logits)).abs() + 1e-6) ** gamma
-    return weight * distance * nn.functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
+    """Element-wise focal loss (Eq. 13): |1 - y - alpha| (|y - sigmoid(x)| + 1e-6)^gamma BCE(x, y).
+
+    Args:
+        logits, labels: of one shape; labels 0 or 1.
+    """
+    x, y = logits.float(), labels.float()
+    weight = (1 - y - alpha).abs()
+    distance = ((y - torch.sigmoid(x)).abs() + 1e-6) ** gamma
+    return weight * distance * nn.functional.binary_cross_entropy_with_logits(x, y, reduction="none")
+
+
+def negative_learning(logits: Tensor, prior: Tensor, negative: Tensor, *, alpha: float, gamma: float) -> Tensor:
+    """Section 3.2: pairs of seen classes are no examples of an unseen one. Mean focal loss with label 0 of those entries.
+
+    Args:
+        logits: (P, U), of P pairs and the phrases of U unseen classes; prior: (P,).
+        negative: (P, U), True where the pair is known not to show the class. 0 if none is.
+    """
+    x = with_prior(logits, prior[:, None].expand_as(logits))
+    loss = focal(x, torch.zeros_like(x), alpha=alpha, gamma=gamma)
+    return (loss * negative).sum() / negative.sum().clamp(min=1)
 
 
 def class_relation(features: Tensor, descriptions: Tensor, *, temperature: float) -> Tensor:
@@ -30,11 +59,15 @@ def class_relation(features: Tensor, descriptions: Tensor, *, temperature: float
     Args:
         features: (n, d_a) learned; descriptions: (n, d_a) fixed. Neither need have unit length.
     """
-    target = (_cosines(descriptions) / temperature).softmax(dim=1)
-    learned = (_cosines(features) / temperature).log_softmax(dim=1)
-    return (target * (target.clamp(min=1e-12).log() - learned)).mean()
+    with torch.autocast(features.device.type, enabled=False):
+        target = (_cosines(descriptions) / temperature).softmax(dim=1)
+        learned = (_cosines(features) / temperature).log_softmax(dim=1)
+        return (target * (target.clamp(min=1e-12).log() - learned)).sum() / max(target.numel(), 1)
 
 
 def _cosines(rows: Tensor) -> Tensor:
-    unit = nn.functional.normalize(rows.float(), dim=-1)
+    """(n, n). Lengths do not matter, so long rows are scaled first: the squares of any finite row stay in range."""
+    x = rows.float()
+    largest = x.detach().abs().amax(dim=-1, keepdim=True) if x.numel() else x[:, :1]
+    unit = nn.functional.normalize(x / largest.clamp(min=1), dim=-1)
     return unit @ unit.T
