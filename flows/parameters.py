@@ -50,7 +50,7 @@ class Request:
     @property
     def stages(self) -> tuple[Stage, ...]:
         """The stages of the run, in order."""
-        return needed_for(self.targets, given=self.given)
+        return needed_for(self.targets, given=self.given, config=self.config)
 
     @property
     def title(self) -> str:

@@ -33,22 +33,21 @@ def focal(logits: Tensor, labels: Tensor, *, alpha: float, gamma: float) -> Tens
     Args:
         logits, labels: of one shape; labels 0 or 1.
     """
-    x, y = logits.float(), labels.float()
+    x, y = logits.float().clamp(-1e30, 1e30), labels.float()  # beyond, the gradient would be inf times 0
     weight = (1 - y - alpha).abs()
     distance = ((y - torch.sigmoid(x)).abs() + 1e-6) ** gamma
     return weight * distance * nn.functional.binary_cross_entropy_with_logits(x, y, reduction="none")
 
 
 def negative_learning(logits: Tensor, prior: Tensor, negative: Tensor, *, alpha: float, gamma: float) -> Tensor:
-    """Section 3.2: pairs of seen classes are no examples of an unseen one. Mean focal loss with label 0 of those entries.
+    """Section 3.2: pairs of seen classes are no examples of an unseen one. Focal loss with label 0, summed over those entries.
 
     Args:
         logits: (P, U), of P pairs and the phrases of U unseen classes; prior: (P,).
-        negative: (P, U), True where the pair is known not to show the class. 0 if none is.
+        negative: (P, U), True where the pair is known not to show the class.
     """
     x = with_prior(logits, prior[:, None].expand_as(logits))
-    loss = focal(x, torch.zeros_like(x), alpha=alpha, gamma=gamma)
-    return (loss * negative).sum() / negative.sum().clamp(min=1)
+    return (focal(x, torch.zeros_like(x), alpha=alpha, gamma=gamma) * negative).sum()
 
 
 def class_relation(features: Tensor, descriptions: Tensor, *, temperature: float) -> Tensor:

@@ -7,7 +7,7 @@ stage's `run(work) -> metrics`. Raise a stage's version when its code changes wh
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,8 @@ class Stage:
     version: int
     reads: tuple[str, ...]
     inputs: tuple[Input, ...] = ()
+    joint: tuple[Input, ...] = ()
+    """What it reads in joint training (`seen.joint`), instead of or beside its inputs of the same stages."""
     files: tuple[str, ...] = ()
     """Config keys that hold the path of a file whose content enters the fingerprint (and whose path does not)."""
     says: str = ""
@@ -61,6 +63,13 @@ class Stage:
         if not self.source or config.subset([self.source])[self.source] != "llm":
             return None
         return config.llm.runtime.base_url
+
+    def resolved(self, config: Config) -> Stage:
+        """The stage with the inputs that it has under a configuration."""
+        if not (self.joint and config.seen.joint):
+            return self
+        own = {edge.stage: edge for edge in (*self.inputs, *self.joint)}
+        return replace(self, inputs=tuple(own.values()), joint=())
 
     def processes(self, config: Config) -> int:
         """How many processes compute the stage together, one a GPU."""
@@ -179,7 +188,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="seen",
-        version=3,
+        version=4,
         reads=(*CLIP, "pairing", "model", "seen", "detections.weights", "detections.revision", "setting", "seed"),
         files=("clip.weights", "seen.weights", "detections.weights"),
         inputs=(
@@ -188,6 +197,7 @@ STAGES: tuple[Stage, ...] = (
             Input("image_embeddings", ("train-*",)),
             Input("text_embeddings", ("seen-*", "objects.parquet")),
         ),
+        joint=(Input("text_embeddings"), Input("disparities", ("embeddings.parquet",))),
         says="prompts, guidance, adapters and fusion trained on the seen classes",
         trains=True,
     ),
@@ -207,11 +217,14 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="utpl",
-        version=3,
-        reads=("clip.architecture", "clip.weights", "model", "utpl", "seen.tau", "seen.focal", "setting", "seed"),
+        version=4,
+        reads=(
+            *("clip.architecture", "clip.weights", "model", "utpl"),
+            *("seen.tau", "seen.focal", "seen.joint", "setting", "seed"),
+        ),
         files=("clip.weights",),
         inputs=(
-            Input("seen", ("model.safetensors", "phrases.parquet")),
+            Input("seen", ("model.safetensors", "phrases.parquet", "unseen.safetensors")),
             Input("pair_features", ("train-*",)),
             Input("text_embeddings"),
             Input("disparities", ("embeddings.parquet",)),
@@ -253,13 +266,19 @@ def stage(name: str) -> Stage:
     raise EzhoiError(f"no stage {name!r}; stages: {', '.join(NAMES)}")
 
 
-def needed_for(targets: tuple[str, ...], *, given: Collection[str] = ()) -> tuple[Stage, ...]:
-    """`targets` and everything upstream of them, in running order; what only `given` stages need is left out."""
+def needed_for(
+    targets: tuple[str, ...], *, given: Collection[str] = (), config: Config | None = None
+) -> tuple[Stage, ...]:
+    """`targets` and everything upstream of them, in running order; what only `given` stages need is left out.
+
+    With a configuration, the stages have the inputs that it gives them.
+    """
+    every = {s.name: s if config is None else s.resolved(config) for s in STAGES}
     wanted = set()
-    pending = [stage(name) for name in targets]
+    pending = [stage(name).name for name in targets]
     while pending:
         current = pending.pop()
-        if current.name not in wanted:
-            wanted.add(current.name)
-            pending += [stage(edge.stage) for edge in current.inputs if current.name not in given]
-    return tuple(s for s in STAGES if s.name in wanted)
+        if current not in wanted:
+            wanted.add(current)
+            pending += [edge.stage for edge in every[current].inputs if current not in given]
+    return tuple(s for s in every.values() if s.name in wanted)

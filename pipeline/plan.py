@@ -66,7 +66,7 @@ def plan(
     chosen = given or {}
     fresh: dict[str, Artifact] = {}
     found = []
-    for stage in graph.needed_for(targets, given=chosen):
+    for stage in graph.needed_for(targets, given=chosen, config=config):
         if (choice := chosen.get(stage.name)) is not None:
             made = choice.artifact
             status = StageStatus(stage.name, "fresh", made.fingerprint, made, (str(choice),), False)

@@ -210,7 +210,7 @@ def run(
     outcomes: dict[str, Outcome] = {}
     state = "failed"
     try:
-        for stage in needed_for(targets, given=chosen):
+        for stage in needed_for(targets, given=chosen, config=config):
             outcomes[stage.name] = steps.step(stage)
             on_outcome(outcomes[stage.name])
         state = "completed"

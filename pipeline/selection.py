@@ -68,7 +68,7 @@ def choose(
         graph.stage(name)
     chosen: dict[str, Choice] = {}
     recorded: dict[str, tuple[str, Artifact]] = {}
-    for stage in reversed(graph.needed_for(targets)):
+    for stage in reversed(graph.needed_for(targets, config=config)):
         if stage.name not in wanted and stage.name not in reuse:
             continue
         if stage.name in wanted:

@@ -72,6 +72,11 @@ class Seen(Section):
     precision: Literal["fp32", "bf16"] = Field(
         "fp32", description="of the towers and adapters; weights, logits and losses are fp32 in any case"
     )
+    joint: bool = Field(
+        False,
+        description="train the unseen classes here too, in one loss, as the paper does; `utpl` only reads them then",
+    )
+    negative_weight: float = Field(0.1, ge=0, description="weight of negative learning (joint)")
     runtime: SeenRuntime = SeenRuntime()
 
 

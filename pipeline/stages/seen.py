@@ -3,9 +3,11 @@
     model.safetensors    what was learned
     phrases.parquet      hoi_id of the class phrases that stand for the verbs (Eq. 12), in order
     history.parquet      losses of every step
+    unseen.safetensors   joint: the unseen module
 
 Labels of unseen classes are removed, their images stay. Loss: focal (Eq. 13) over the valid seen (object, verb) entries,
-divided by the number of positives, plus the class-relation KL (Eq. 16) over the seen phrases. Resumes at the step.
+divided by the number of positives, plus the class-relation KL (Eq. 16) over the seen phrases. With `seen.joint` the unseen
+classes' phrases take part in both, and negative learning is a third term. Resumes at the step.
 """
 
 from __future__ import annotations
@@ -15,19 +17,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models import phrases as phrase
 from models.clip import Clip
-from models.hoi import pair_prior
+from models.hoi import EzHoi, pair_prior
 from models.losses import class_relation, focal, with_prior
 from pipeline import arrays, classes, compute, importing, text_side
 from pipeline.compute import HoiModel, frozen_clip
+from pipeline.errors import ConfigError
 from pipeline.hico.vocabulary import verbs
 from pipeline.training import checkpoint, launch
 from pipeline.training.batches import Batch, TrainingImages
 from pipeline.training.loop import train
 from pipeline.training.task import Losses, Part
+from pipeline.training.unseen import UnseenClasses
 from pipeline.work import Work
 
 
@@ -46,7 +50,7 @@ def run(work: Work) -> dict[str, Any]:
     per_epoch = task.images.steps_per_epoch
     history = train(
         work=work,
-        modules=model,
+        modules=task.modules,
         task=task,
         steps=config.epochs * per_epoch,
         settings=config.optimiser,
@@ -55,13 +59,15 @@ def run(work: Work) -> dict[str, Any]:
         accumulate=config.runtime.accumulate,
     )
     checkpoint.save_weights(work.out / "model.safetensors", model.state_dict())
+    if task.unseen is not None:
+        checkpoint.save_weights(work.out / "unseen.safetensors", task.unseen.module.state_dict())
     arrays.write(work.out / "phrases.parquet", {"hoi_id": task.phrases.hois})
     pd.DataFrame(history.rows).to_parquet(work.out / "history.parquet", index=False)
     losses = [row["loss"] for row in history.rows]
     tenth = max(1, len(losses) // 10)
     return {
         "steps": len(losses),
-        "trained_parameters": sum(p.numel() for p in model.parameters()),
+        "trained_parameters": sum(p.numel() for p in task.modules.parameters()),
         "phrases": len(task.phrases.hois),
         "loss_first_tenth": float(np.mean(losses[:tenth])),
         "loss_last_tenth": float(np.mean(losses[-tenth:])),
@@ -82,11 +88,19 @@ class SeenTask:
             everything.descriptions.cpu(), everything.verbs, per_verb=work.config.model.phrases_per_verb
         )
         self.phrases = everything.take(chosen)
-        self.phrase_verbs = torch.tensor(self.phrases.verbs, device=clip.device)
+        self.unseen: UnseenClasses | None = None
+        self.modules = nn.ModuleDict({"model": model})
+        if work.config.seen.joint:
+            self.unseen = UnseenClasses(work, clip, _described(model), everything)
+            self.modules["unseen"] = self.unseen.module
+        unseen = [] if self.unseen is None else [self.unseen.classes]
+        self.descriptions = torch.cat([c.descriptions for c in (self.phrases, *unseen)])
+        self.phrase_verbs = torch.tensor([v for c in (self.phrases, *unseen) for v in c.verbs], device=clip.device)
         self.objects = text_side.objects(embeddings, clip=clip, preset=self.preset)
         self.images = TrainingImages(work, clip, table)
         # The released text features are constants, and so is every relation among them.
-        self.terms = ("focal",) if self.preset == "released" else ("focal", "relation")
+        self.terms = ["focal"] if self.preset == "released" else ["focal", "relation"]
+        self.terms += ["negative"] if self.unseen is not None else []
 
     def load(self, step: int, part: Part) -> Batch | None:
         """The part's images."""
@@ -106,16 +120,19 @@ class SeenTask:
             return dict.fromkeys(self.terms, self.model.logit_scale * 0.0)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.seen.precision == "bf16"):
             text = self.model.text(self.phrases.phrases)
+            if self.unseen is not None:
+                text = torch.cat([text, self.unseen.text()])
             pairs = self._pairs(batch)
-        logits = phrase.verb_logits(
-            self.model.phrase_logits(pairs.float(), text.float()), self.phrase_verbs, len(verbs())
-        )
-        losses = {"focal": self._focal(batch, logits) / max(positives, 1.0)}
+        text, config = text.float(), self.config.seen
+        logits = self.model.phrase_logits(pairs.float(), text)
+        prior = pair_prior(batch.view.found, config.tau).to(self.device)
+        losses = {"focal": self._focal(batch, logits, prior) / max(positives, 1.0)}
         if "relation" in self.terms:
-            relation = class_relation(
-                text, self.phrases.descriptions, temperature=self.config.seen.relation_temperature
-            )
-            losses["relation"] = self.config.seen.relation_weight * relation * batch.share
+            relation = class_relation(text, self.descriptions, temperature=config.relation_temperature)
+            losses["relation"] = config.relation_weight * relation * batch.share
+        if self.unseen is not None:
+            of_unseen = logits[:, len(self.phrases.hois) :]
+            losses["negative"] = config.negative_weight * self.unseen.negatives(batch, of_unseen, prior, positives)
         return losses
 
     def _pairs(self, batch: Batch) -> Tensor:
@@ -123,8 +140,14 @@ class SeenTask:
         found, tokens = batch.view.found.to(self.device), batch.tokens.to(self.device)
         return self.model.pairs(pixels, tokens, found, self.objects)
 
-    def _focal(self, batch: Batch, logits: Tensor) -> Tensor:
-        entries = batch.entries.to(self.device)
-        prior = pair_prior(batch.view.found, self.config.seen.tau).to(self.device)[:, None].expand_as(logits)
-        x, settings = with_prior(logits[entries], prior[entries]), self.config.seen.focal
+    def _focal(self, batch: Batch, logits: Tensor, prior: Tensor) -> Tensor:
+        entries, settings = batch.entries.to(self.device), self.config.seen.focal
+        verb_logits = phrase.verb_logits(logits, self.phrase_verbs, len(verbs()))
+        x = with_prior(verb_logits[entries], prior[:, None].expand_as(verb_logits)[entries])
         return focal(x, batch.truth.to(self.device), alpha=settings.alpha, gamma=settings.gamma).sum()
+
+
+def _described(model: HoiModel) -> EzHoi:
+    if not isinstance(model, EzHoi):
+        raise ConfigError("seen.joint trains unseen prompts, which the preset 'released' does not have")
+    return model

@@ -7,7 +7,8 @@
 
 Everything of the seen stage is frozen. Three losses: alignment with the nearest seen class, class relation over seen and
 unseen together (Eq. 16), and negative learning: the cached features of training pairs that match an annotated seen class
-are no examples of an unseen class with another verb. Resumes at the step.
+are no examples of an unseen class with another verb. Resumes at the step. After joint training (`seen.joint`) there is
+nothing left to train: the unseen module comes with the seen artifact.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from models.losses import class_relation, focal, with_prior
+from models.losses import class_relation, negative_learning
 from models.unseen import UnseenPrompts, alignment
 from pipeline import arrays, compute, released_text, text_side
 from pipeline.compute import frozen_clip, generator
@@ -43,7 +44,9 @@ def run(work: Work) -> dict[str, Any]:
         task = UtplTask(work)
     metrics: dict[str, Any] = {"unseen": len(task.unseen.hois)}
     history: list[Row] = []
-    if task.unseen.hois:
+    if work.config.seen.joint:
+        task.module.load_state_dict(checkpoint.load_weights(work.inputs["seen"].path("unseen.safetensors"))[0])
+    elif task.unseen.hois:
         history = train(
             work=work,
             modules=task.module,
@@ -147,11 +150,10 @@ class UtplTask:
             return text.sum() * 0
         some = generator(self.config.seed, "utpl", "negatives", step)
         drawn = torch.randint(len(self.features), (self.config.utpl.batch_size,), generator=some).to(text.device)
-        logits = with_prior(self.model.phrase_logits(self.features[drawn], text), self.priors[drawn][:, None])
-        settings = self.config.seen.focal
-        loss = focal(logits, torch.zeros_like(logits), alpha=settings.alpha, gamma=settings.gamma)
-        wanted = self.is_negative[drawn]
-        return (loss * wanted).sum() / wanted.sum().clamp(min=1)
+        logits = self.model.phrase_logits(self.features[drawn], text)
+        wanted, settings = self.is_negative[drawn], self.config.seen.focal
+        total = negative_learning(logits, self.priors[drawn], wanted, alpha=settings.alpha, gamma=settings.gamma)
+        return total / wanted.sum().clamp(min=1)
 
     @torch.no_grad()
     def text_columns(self) -> dict[str, Any]:

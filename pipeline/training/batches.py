@@ -41,15 +41,20 @@ class Batch:
     Args:
         share: one over the number of parts that have images.
         tokens: (B, 1 + D, d_a), what the frozen CLIP makes of the images (Eq. 3).
+        verbs: (P, V), True for the verbs of the annotated pairs that a pair matches.
         entries: (P, V), which verbs of a pair can be told: those that a seen class has with the pair's object.
-        truth: (E,), labels of the E entries that are True, in order.
     """
 
     share: float
     view: View
     tokens: Tensor
+    verbs: Tensor
     entries: Tensor
-    truth: Tensor
+
+    @property
+    def truth(self) -> Tensor:
+        """(E,), labels 0 or 1 of the E entries, in order."""
+        return self.verbs[self.entries].float()
 
 
 class TrainingImages:
@@ -125,12 +130,12 @@ class TrainingImages:
         view = self.view(ids, step)
         image, _, thing = view.found.pairs.unbind(dim=1)
         entries = self._valid[view.found.labels[image, thing]]
-        labels = torch.zeros(len(view.found.pairs), len(verbs()))
+        matched = torch.zeros(len(view.found.pairs), len(verbs()), dtype=torch.bool)
         pair, hoi = view.matches
-        labels[pair, self._verb_of[hoi]] = 1
+        matched[pair, self._verb_of[hoi]] = True
         share = 1 / min(part.count, len(everything))
         # The frozen tokens are those of the whole image as it is: guidance attends to what is there, not to where.
-        return Batch(share, view, self._frozen.of(ids), entries, labels[entries])
+        return Batch(share, view, self._frozen.of(ids), matched, entries)
 
     def files(self, step: int) -> list[str]:
         """File names of a step's images."""

@@ -97,7 +97,7 @@ def test_negative_learning_by_hand() -> None:
     # Prior 1 leaves the logits: x = ln 3 and 0, label 0, alpha .5, gamma 2: .5 * .75^2 * ln 4 and .5 * .5^2 * ln 2.
     logits, prior = torch.tensor([[math.log(3), 9.0], [9.0, 0.0]]), torch.ones(2)
     negative = torch.tensor([[True, False], [False, True]])
-    expected = (0.5 * 0.75**2 * math.log(4) + 0.5 * 0.5**2 * math.log(2)) / 2
+    expected = 0.5 * 0.75**2 * math.log(4) + 0.5 * 0.5**2 * math.log(2)
     found = negative_learning(logits, prior, negative, alpha=0.5, gamma=2.0)
     assert found.item() == pytest.approx(expected, rel=1e-5)
 

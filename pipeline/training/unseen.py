@@ -1,0 +1,67 @@
+"""The unseen classes in joint training (`seen.joint`): one loss for everything, as the paper trains.
+
+Their phrases count in the verbs' scores and in the class relation; for labels they have only what they are not: a pair that
+is annotated with seen classes of other verbs is no example of them (section 3.2).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.clip import Clip
+from models.hoi import EzHoi
+from models.losses import negative_learning
+from models.unseen import UnseenPrompts
+from pipeline import arrays, text_side
+from pipeline.text_side import Classes
+from pipeline.training.batches import Batch
+from pipeline.work import Work
+
+
+class UnseenClasses:
+    """The unseen classes' prompts (Eq. 4, 5), which learn together with everything else, and their negatives.
+
+    Args:
+        seen: all seen classes, among which each unseen one has its partner.
+    """
+
+    def __init__(self, work: Work, clip: Clip, model: EzHoi, seen: Classes) -> None:
+        self._model, self._settings = model, work.config.seen
+        self.classes = text_side.read(
+            work.inputs["text_embeddings"], "unseen", clip=clip, guidance=work.config.model.guidance
+        )
+        data = arrays.read(work.inputs["disparities"].path("embeddings.parquet"))
+        row = {int(h): i for i, h in enumerate(data["hoi_id"])}
+        order = [row[h] for h in self.classes.hois]
+        self._partners = seen.take([seen.hois.index(int(data["seen_hoi_id"][i])) for i in order])
+        sentences = [torch.from_numpy(data["sentences"][i].astype(np.float32)) for i in order]
+        self._disparities, self._absent = (t.to(clip.device) for t in text_side.pad(sentences, clip.joint_width))
+        self.module = UnseenPrompts(
+            shared=model.prompts,
+            count=len(order),
+            joint_width=clip.joint_width,
+            bottleneck=work.config.model.bottleneck,
+            heads=work.config.model.heads,
+        ).to(clip.device)
+
+    def text(self) -> Tensor:
+        """Text features (U, d_a); no gradient reaches a partner's prompts."""
+        guided = self._model.class_prompts(self.classes.phrases, self.module.own)
+        partners = self._model.class_prompts(self._partners.phrases)
+        prompts = self.module(guided, partners, self._disparities, self._absent)
+        return self._model.text(self.classes.phrases, prompts)
+
+    def negatives(self, batch: Batch, logits: Tensor, prior: Tensor, positives: float) -> Tensor:
+        """The part's share of the negative learning: a mean over the step's positives and the unseen classes.
+
+        Args:
+            logits: (P, U) of the unseen phrases; prior: (P,).
+        """
+        known = batch.verbs.to(logits.device)
+        verbs = torch.tensor(self.classes.verbs, dtype=torch.long, device=logits.device)
+        negative = known.any(dim=1, keepdim=True) & ~known[:, verbs]
+        focal = self._settings.focal
+        total = negative_learning(logits, prior, negative, alpha=focal.alpha, gamma=focal.gamma)
+        return total / (max(positives, 1.0) * max(len(verbs), 1))
