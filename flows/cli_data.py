@@ -76,7 +76,7 @@ def _show(report: Report) -> None:
     for file in report.files:
         counts = ", ".join(f"{s}: {file.images[s]:,} images, {file.pairs[s]:,} pairs" for s in file.images)
         use = f"used for {' and '.join(file.used_for)}" if file.used_for else "not used"
-        typer.echo(f"  {file.file} ({file.layout}; {counts}; {use})")
+        typer.echo(f"  {file.file} ({'; '.join([file.layout, *file.notes, counts, use])})")
     typer.echo(f"checked in {report.seconds:.1f} s; nothing was changed")
 
 

@@ -34,6 +34,10 @@ NO_LABELS = (
     "and little"
 )
 
+MERGED = (
+    "comparison with methods that train on the official boxes (UPT, EZ-HOI): some training boxes differ by a few pixels"
+)
+
 
 @dataclass(frozen=True)
 class FileSummary:
@@ -106,10 +110,21 @@ def _hico(where: Folder, report: Report, images: Images, *, whole: bool) -> None
     if images != "none" and parts and where.images:
         report.images, findings = look_over(where, parts, decode=images == "decode")
         report.findings += findings
-    layouts = {f.layout: [detect.TITLES[f.layout], *f.notes] for f in report.files if f.used_for}
-    report.says = "; ".join(["HICO-DET", *(", ".join(words) for words in layouts.values())])
-    if not layouts:
+    if any(f.layout == "ppdm" and "train" in f.used_for for f in report.files):
+        report.findings.append(Finding("note", "PPDM's training file merges boxes that nearly coincide", MERGED))
+    report.says = "; ".join(["HICO-DET", *_layouts(report.files)])
+    if not any(f.used_for for f in report.files):
         report.says = "labels of whole images (anno.mat), without boxes" if labels else "no annotation that can be read"
+
+
+def _layouts(files: list[FileSummary]) -> list[str]:
+    """The layouts in use, each with what all its files have in common."""
+    used: dict[str, list[FileSummary]] = {}
+    for file in files:
+        if file.used_for:
+            used.setdefault(file.layout, []).append(file)
+    shared = {layout: [n for n in same[0].notes if all(n in f.notes for f in same)] for layout, same in used.items()}
+    return [", ".join([detect.TITLES[layout], *notes]) for layout, notes in shared.items()]
 
 
 def _read_all(where: Folder, report: Report) -> tuple[dict[str, Tables], Labels | None]:

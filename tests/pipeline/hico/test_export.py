@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import layout_writers as written
-import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -81,8 +81,8 @@ def test_parquet_is_the_source_again(made: dict[str, Artifact], tmp_path: Path) 
     written.same(rows.tables(), DATA)
 
 
-def test_parquet_is_for_hico_alone(tmp_path: Path) -> None:
-    settings = [f"store.root={tmp_path}", "data.world.train_images=1", "data.world.test_images=1"]
+def test_parquet_is_for_hico_alone(made: dict[str, Artifact], tmp_path: Path) -> None:
+    settings = [f"store.root={tmp_path / 'world'}", "data.world.train_images=1", "data.world.test_images=1"]
     configuration = config.load(overrides=settings, environment={})
     artifact = runner.run(configuration, targets=("annotations",))["annotations"].artifact
     with pytest.raises(DataError, match="Use --format coco"):
@@ -94,4 +94,7 @@ def test_parquet_is_for_hico_alone(tmp_path: Path) -> None:
     assert artifact.json("leakage.json")["uo"]["labels"]["pairs"] == int(
         (artifact.table("pairs.parquet")["split"] == "train").sum()
     )
-    assert pd.api.types.is_bool_dtype(artifact.table("classes.parquet")["rare"])
+    for name in ("images", "pairs", "objects", "classes", "presence"):
+        schemas = [pq.read_schema(a.path(f"{name}.parquet")) for a in (artifact, made["annotations"])]
+        assert schemas[0].equals(schemas[1]), f"{name}.parquet is not alike for both worlds"
+        assert schemas[0].metadata[b"box_convention"] == b"continuous"
