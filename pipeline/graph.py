@@ -105,7 +105,7 @@ def _is_file(key: str, value: str) -> bool:
 STAGES: tuple[Stage, ...] = (
     Stage(
         name="annotations",
-        version=3,
+        version=4,
         reads=("data.source", "data.world", "data.faults"),
         files=("data.root", "data.annotations"),
         says="images, pairs and classes as Parquet",

@@ -13,7 +13,8 @@
                 it cannot be known
 
 The rules it counts are those of the stages: the labels of unseen classes are removed, their images stay; the loss looks
-at valid seen (object, verb) entries alone; names of unseen classes are used, which is the zero-shot setting's premise.
+at valid seen (object, verb) entries alone, to which joint training (`seen.joint`) adds unseen ones as negatives; names of
+unseen classes are used, which is the zero-shot setting's premise.
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ def _touches(found: Mapping[str, Any]) -> list[dict[str, Any]]:
         ("negatives", True, boxes["couples_without_a_label_left"],
          "couples of boxes have no label left; where they are detected, they count as negatives of the seen classes"),
         ("training mask", False, found["masks"]["valid_in_training"],
-         "(object, verb) entries enter the loss, those of seen classes; no unseen entry is among them"),
+         "(object, verb) entries enter the loss, those of seen classes; unseen ones only as negatives, in joint training"),
         ("test mask", True, found["masks"]["unseen_at_test"],
          "of {valid_at_test} (object, verb) entries scored at test are unseen classes: that they exist is known"),
         ("names", True, unseen["classes"],
