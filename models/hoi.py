@@ -160,6 +160,6 @@ class EzHoi(nn.Module):
 
 
 def pair_prior(instances: Instances, tau: float) -> Tensor:
-    """(s_human s_object)^tau of every pair, (P,)."""
+    """(s_human s_object)^tau of every pair, (P,): the factor of Eq. 18 in front of the verb's probability."""
     image, human, thing = instances.pairs.unbind(dim=1)
     return (instances.scores[image, human] * instances.scores[image, thing]) ** tau

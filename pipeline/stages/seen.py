@@ -6,8 +6,9 @@
     unseen.safetensors   joint: the unseen module
 
 Labels of unseen classes are removed, their images stay. Loss: focal (Eq. 13) over the valid seen (object, verb) entries,
-divided by the number of positives, plus the class-relation KL (Eq. 16) over the seen phrases. With `seen.joint` the unseen
-classes' phrases take part in both, and negative learning is a third term. Resumes at the step.
+divided by the number of positives, plus the class-relation KL (Eq. 16) over the seen phrases; Eq. 17 is their sum. With
+`seen.joint` the unseen classes' phrases take part in both, and negative learning is a third term. Resumes at the step.
+In preset `released` the class relation is a constant and left out; `seen.weights` takes the place of training.
 """
 
 from __future__ import annotations
