@@ -85,6 +85,17 @@ def show(name: Name, profile: options.Profile = "demo", settings: options.Settin
 
 
 @app.command()
+def pairs(profile: options.Profile = "demo", settings: options.Settings = None) -> None:
+    """Show the unseen classes of the newest disparities with the seen classes they are compared with, nearest first.
+
+    Example: ezhoi describe pairs
+    """
+    from flows import texts_shown
+
+    texts_shown.show_pairs(options.store(profile, settings).find("disparities"))
+
+
+@app.command()
 def edit(
     name: Name,
     text: Annotated[str | None, typer.Option("--text", help="The new text; without it, an editor opens.")] = None,

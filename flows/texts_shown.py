@@ -30,17 +30,20 @@ def show_difference(old: Artifact, new: Artifact, store: Store, *, most: int = 4
     """The same for people: texts side by side, then the unseen classes whose nearest seen class changed."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     embedded = compare_texts.embeddings(old, new, store)
     found = compare_texts.changed(old, new, embedded)
     table = Table(title=f"{len(found)} changed texts", title_justify="left", show_lines=True)
-    for head in ("class", f"{old.fingerprint[:12]}", f"{new.fingerprint[:12]}", "similarity"):
-        table.add_column(head, ratio=5 if head[0].isdigit() or len(head) == 12 else None)
+    table.add_column("class")
+    table.add_column(old.fingerprint[:12], ratio=1)
+    table.add_column(new.fingerprint[:12], ratio=1)
+    table.add_column("similarity")
     for c in found[:most]:
         similarity = "" if c.similarity is None else f"{c.similarity:.3f}"
-        table.add_row(c.name, f"[{c.old_source}] {c.old}", f"[{c.new_source}] {c.new}", similarity, style=None)
+        table.add_row(c.name, Text(f"[{c.old_source}] {c.old}"), Text(f"[{c.new_source}] {c.new}"), similarity)
     if found:
-        Console().print(table, markup=False)
+        Console().print(table)
     if len(found) > most:
         typer.echo(f"and {len(found) - most} more (--json has all)")
     if embedded is None:
@@ -70,6 +73,14 @@ def show_report(descriptions: Artifact) -> None:
     typer.echo(f"{len(failing)} texts fail the quality gate" + (":" if failing else ""))
     for name, verdict in failing.items():
         typer.echo(f"  {name}: {verdict}")
+
+
+def show_pairs(disparities: Artifact) -> None:
+    """Each unseen class with its nearest seen class, how similar their descriptions are, and how the class differs."""
+    table: pd.DataFrame = disparities.table("disparities.parquet", ["hoi_id", "seen_hoi_id", "similarity", "text"])
+    for row in table.sort_values("similarity", ascending=False).to_dict("records"):
+        one, other = (hoi_classes()[int(row[key])].name for key in ("hoi_id", "seen_hoi_id"))
+        typer.echo(f"{row['similarity']:.3f}  {one} ~ {other}: {row['text']}")
 
 
 def show_separability(embeddings: Artifact, *, most: int = 8) -> None:

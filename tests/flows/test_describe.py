@@ -16,6 +16,9 @@ from pipeline.store.store import Store
 WORLD = ("data.world.train_images=24", "data.world.test_images=12", "device=cpu")
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("describe")
@@ -116,6 +119,8 @@ def test_a_file_of_disparities_chooses_the_pairs(ezhoi: Any, root: Path) -> None
     ezhoi("run", "--only", "disparities")
     ezhoi("describe", "export", "pairs.csv", "--disparities")
     table = pd.read_csv(root / "pairs.csv")
+    said = ezhoi("describe", "pairs")
+    assert all(f"  {row['class']} ~ {row['other']}: {row['text']}" in said for row in table.to_dict("records"))
     seen = next(name for name in table["other"] if name != table["other"][0])
     table.loc[0, ["other", "text"]] = [seen, f"This is {table['class'][0]} in words of my own, nothing else."]
     table.to_csv(root / "mine.csv", index=False)

@@ -17,7 +17,7 @@ from pipeline.llm.templates import template
 TEMPLATE = template("describe-v2", "describe", key="descriptions.template")
 QUESTIONS = [Question(name=hoi.name, rendered=TEMPLATE.render(hoi), about=hoi) for hoi in hoi_classes()]
 
-pytestmark = pytest.mark.usefixtures("quick_retries")
+pytestmark = [pytest.mark.usefixtures("quick_retries"), pytest.mark.slow]
 
 
 def ask(server, path: Path, *overrides: str) -> tuple[list[Asked], Tally]:
