@@ -1,6 +1,6 @@
 """Does the client keep the server busy? Answers a second of `ask_all` against a bare async loop and one at a time.
 
-    python tests/benchmarks/descriptions_client.py                                        a stand-in server of 0.3 s an answer
+    python tests/benchmarks/descriptions_client.py                                        a stand-in server of 1 s an answer
     python tests/benchmarks/descriptions_client.py --url http://127.0.0.1:8000/v1 --model NAME     a real one
 
 The bare loop sends the same requests with the same package and concurrency and keeps nothing: no journal, no gate, no
@@ -31,11 +31,10 @@ from pipeline.llm.templates import template
 from pipeline.sections.language import Llm
 
 WORDING = template("describe-v2", "describe", key="descriptions.template")
-SECONDS = 0.3
 
 
-def stand_in(pipe: multiprocessing.connection.Connection) -> None:
-    """A server that answers every question after SECONDS, however many there are."""
+def stand_in(pipe: multiprocessing.connection.Connection, seconds: float) -> None:
+    """A server that answers every question after so many seconds, however many there are."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
@@ -46,7 +45,7 @@ def stand_in(pipe: multiprocessing.connection.Connection) -> None:
                 if "messages" not in body or "/tokenize" in head:
                     reply = {"object": "list", "data": [{"id": "m", "object": "model", "created": 1, "owned_by": "x"}]}
                 else:
-                    await asyncio.sleep(SECONDS)
+                    await asyncio.sleep(seconds)
                     words = body["messages"][-1]["content"].removeprefix("What does a photograph of ")
                     text = f"Here {words.partition(' look like')[0]} is seen, and number {body['seed']} is in the back."
                     message = {"role": "assistant", "content": text}
@@ -103,6 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url")
     parser.add_argument("--model", default="m")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of an answer of the stand-in server")
     parser.add_argument("--concurrency", type=int, default=32)
     parser.add_argument("--count", type=int, default=600)
     parser.add_argument("--turns", type=int, default=3)
@@ -111,7 +111,7 @@ def main() -> None:
     url = given.url
     if url is None:
         here, there = multiprocessing.Pipe()
-        multiprocessing.Process(target=stand_in, args=(there,), daemon=True).start()
+        multiprocessing.Process(target=stand_in, args=(there, given.seconds), daemon=True).start()
         url = f"http://127.0.0.1:{here.recv()}/v1"
 
     def llm(seed: int) -> Llm:
@@ -125,7 +125,12 @@ def main() -> None:
         pairs = []
         for turn in range(given.turns):
             mine, plain = 100 + 2 * turn, 101 + 2 * turn
-            pairs.append((ours(llm(mine), given.count, folder), bare(llm(plain), given.count, given.concurrency)))
+            if turn % 2:  # who comes second finds the server warmer
+                other = bare(llm(plain), given.count, given.concurrency)
+                pairs.append((ours(llm(mine), given.count, folder), other))
+            else:
+                own = ours(llm(mine), given.count, folder)
+                pairs.append((own, bare(llm(plain), given.count, given.concurrency)))
             print(f"turn {turn + 1}: ours {pairs[-1][0]:.1f}/s, bare loop {pairs[-1][1]:.1f}/s")
         single = bare(llm(999), max(8, given.count // 20), 1)
         start = time.perf_counter()
