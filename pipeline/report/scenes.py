@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
+from pipeline.errors import DataError
 from pipeline.hico.vocabulary import hoi_classes
 from pipeline.images import Images
 from pipeline.metrics.boxes import iou
@@ -26,11 +27,16 @@ COLUMNS, ROWS, SCALE = 4, 2, 1.5
 def write(path: Path, *, annotations: Artifact, found: pd.DataFrame, truth: pd.DataFrame, root: Path | None) -> None:
     """A sheet of the first test images that have annotated pairs, each with as many top predictions as it has pairs."""
     images = Images(annotations, split="test", root=root)
-    chosen = truth["image_id"].drop_duplicates().head(COLUMNS * ROWS).tolist()
-    tiles = []
-    for image_id in chosen:
+    tiles: list[Image.Image] = []
+    for image_id in truth["image_id"].drop_duplicates().tolist():
+        try:
+            image = images.open(image_id)
+        except DataError:  # it was left out of the run
+            continue
         mine = found[found["image_id"] == image_id].nlargest((truth["image_id"] == image_id).sum(), "score")
-        tiles.append(draw(images.open(image_id), mine, truth[truth["image_id"] == image_id]))
+        tiles.append(draw(image, mine, truth[truth["image_id"] == image_id]))
+        if len(tiles) == COLUMNS * ROWS:
+            break
     width, height = max(t.width for t in tiles), max(t.height for t in tiles)
     sheet = Image.new("RGB", (COLUMNS * width, ROWS * height), "white")
     for i, tile in enumerate(tiles):
