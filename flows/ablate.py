@@ -17,7 +17,7 @@ from prefect.runtime import task_run as this_task
 from prefect.states import Completed, Failed
 
 from flows import lineage
-from flows.ezhoi import register, uuid_of
+from flows.ezhoi import register, released, uuid_of
 from flows.parameters import Override, Profile
 from flows.progress import ProgressPages
 from pipeline import ablation, runner
@@ -34,6 +34,8 @@ KEY = "ezhoi-ablation"
     name="ezhoi-ablation",
     description="What each part of the model is worth: cumulative rows, over seeds and zero-shot settings.",
     persist_result=False,
+    on_completion=[released],
+    on_failure=[released],
 )
 def ablate(
     profile: Profile = "demo",

@@ -42,7 +42,7 @@ class Ref(BaseModel):
     digest: str
 
 
-def _released(flow: Flow[..., State], flow_run: FlowRun, state: State) -> None:
+def released(flow: Flow[..., State], flow_run: FlowRun, state: State) -> None:
     """The server knows how the run ended, so its note can go; not before, or a run whose server died would stay Running."""
     with contextlib.suppress(OSError):
         reaper.release(local.home(), str(flow_run.id))
@@ -52,8 +52,8 @@ def _released(flow: Flow[..., State], flow_run: FlowRun, state: State) -> None:
     name="ezhoi",
     description="Zero-shot human-object interaction detection, from images and class names to the evaluated detector.",
     persist_result=False,
-    on_completion=[_released],
-    on_failure=[_released],
+    on_completion=[released],
+    on_failure=[released],
 )
 def ezhoi(
     profile: Profile = "demo",

@@ -31,7 +31,7 @@ def test_every_deployment_is_in_the_table() -> None:
     import yaml
 
     declared = {d["name"] for d in yaml.safe_load((local.ROOT / "prefect.yaml").read_text())["deployments"]}
-    assert {name for name in declared if f"| `{name}` |" not in PAGE} == set()
+    assert {name for name in declared if f"| `{name}` " not in PAGE} == set()
 
 
 def test_the_commands_without_a_server(fake: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
