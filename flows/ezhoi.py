@@ -23,7 +23,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed
 from pydantic import BaseModel, ConfigDict
 
-from flows import html, lineage, local, pages, plans, progress, reaper
+from flows import html, lineage, local, output, pages, plans, progress, reaper
 from flows.api import Api
 from flows.parameters import AS_IN_PROFILE, Fingerprint, Override, Profile, Request, Seed, SettingName, resolve
 from flows.stage_name import StageName
@@ -193,7 +193,8 @@ def _ref(outcome: Outcome) -> Ref:
 
 
 def register() -> None:
-    """Leave a note of this process, and look after runs whose process is gone."""
+    """Leave a note of this process, outlive the worker that reads it, and look after runs whose process is gone."""
+    output.outlive_reader()
     url, run, home = PREFECT_API_URL.value(), this_flow.get_id(), local.home()
     if url is None or run is None:  # Prefect's own temporary server: nobody will ask it afterwards
         return

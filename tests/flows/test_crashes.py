@@ -27,7 +27,7 @@ raise SystemExit(not end.completed)
 """
 
 
-def until(condition: Callable[[], Any], seconds: float = 90) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 180) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, "it did not happen"
@@ -82,22 +82,26 @@ def test_worker_and_run_killed_at_once(shell: Any, killed: Any, recorded: Any, m
     assert dead.state == "Crashed" and {t.stage: t.state for t in dead.tasks}["descriptions"] == "Crashed"
 
 
-def test_a_killed_worker_leaves_its_run_alive_and_nobody_marks_it(shell: Any, killed: Any) -> None:
-    worker = killed(EZHOI_FAKE_SLEEP="descriptions:6")
+def test_a_killed_worker_leaves_its_run_alive_and_nobody_marks_it(shell: Any, killed: Any, tmp_path: Path) -> None:
+    gate = tmp_path / "open"
+    worker = killed(EZHOI_FAKE_GATE=f"descriptions:{gate}")
     shell.prefect("deployment", "run", "ezhoi/full", "-p", f"overrides={shell.overrides()}")
     until(lambda: executes(shell.fake, "descriptions"))
     run, process = note(shell.home)
     os.kill(worker.pid, signal.SIGKILL)
     worker.wait()
     assert process.alive() and reaper.reap(shell.home, shell.api) == []
-    assert until(lambda: following.look(shell.api, run).final) and following.look(shell.api, run).state == "Completed"
+    gate.write_text("")
+    until(lambda: following.look(shell.api, run).final)
+    ended = following.look(shell.api, run)
+    assert ended.state == "Completed", (ended.message, following.errors(shell.api, run))
 
 
 def test_a_killed_server_costs_at_most_the_run(fake: Any, served: Any, tmp_path: Path) -> None:
     """The run ends by itself, what it made stays, and with the server back the next run picks it up."""
-    home = tmp_path / "home"
+    home, gate = tmp_path / "home", tmp_path / "open"
     environment = fake.environment(
-        EZHOI_FAKE_SLEEP="descriptions:4",
+        EZHOI_FAKE_GATE=f"descriptions:{gate}",
         PREFECT_API_URL=served.api.url,
         EZHOI_HOME=str(home),
         PREFECT_HOME=str(tmp_path / "client"),
@@ -108,6 +112,7 @@ def test_a_killed_server_costs_at_most_the_run(fake: Any, served: Any, tmp_path:
     until(lambda: executes(fake, "descriptions"))
     run, _ = note(home)
     served.kill()
+    gate.write_text("")
     assert child.wait(240) != 0
     served.start()
     made = fake.executed()

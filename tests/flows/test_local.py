@@ -173,7 +173,9 @@ def test_up_launch_down(fake: Any, tmp_path: Path) -> None:
         assert "10 of 10 stages from the store" in ezhoi("follow")
         manifest = json.loads(ezhoi("artifacts", "show", "detections", *settings, "--json"))
         assert manifest["seed"] == 7, "the shell's EZHOI__SEED did not reach the run"
-        assert "no deployment 'nope'; deployments: describe" in ezhoi("launch", "-d", "nope", *settings, fails=True)
+        assert "no deployment 'nope'; deployments: ablate, describe" in ezhoi(
+            "launch", "-d", "nope", *settings, fails=True
+        )
         assert "unknown key" in ezhoi("launch", "--set", "a.b=1", fails=True)
         Path(fake.weights).unlink()
         failed = ezhoi("launch", *settings, fails=True)
