@@ -33,8 +33,9 @@ def result_lines(evaluation: Artifact) -> list[str]:
     if rows := result_rows(evaluation.manifest.metrics):
         lines.append(f"{'mAP, %':<12}" + "".join(f"{name:>9}" for name in RESULTS))
         lines += [f"{label:<12}" + "".join(f"{value:>9}" for value in values) for label, *values in rows]
-    if "report.md" in evaluation.names():
-        lines.append(f"report: {evaluation.path('report.md')}")
+    reports = [name for name in ("report.html", "report.md") if name in evaluation.names()]
+    if reports:
+        lines.append(f"report: {evaluation.path(reports[0])}")
     else:
         lines.append(f"artifact: {evaluation.folder}")
     return lines
