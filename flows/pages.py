@@ -197,10 +197,19 @@ def mermaid(artifacts: Sequence[Artifact], *, hits: Collection[str] | None = Non
     return "\n".join(lines)
 
 
+VARIANTS = (
+    ("trained", ""),
+    ("before UTPL", "before_utpl_"),
+    ("untrained", "untrained_"),
+    ("boxes alone", "detector_only_"),
+)
+"""Rows of the result, and the prefix of their metrics."""
+
+
 def result_rows(metrics: Mapping[str, Any]) -> list[list[str]]:
     """The evaluation's mAP (already in percent): the result, and what came before it as far as it was measured."""
     rows = []
-    for label, prefix in (("trained", ""), ("before UTPL", "before_utpl_"), ("untrained", "untrained_")):
+    for label, prefix in VARIANTS:
         values = [metrics.get(prefix + group) for group in RESULTS]
         if any(isinstance(value, int | float) for value in values):
             rows.append([label, *(f"{v:.2f}" if isinstance(v, int | float) else "–" for v in values)])

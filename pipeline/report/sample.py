@@ -154,7 +154,16 @@ def _report(artifact: Artifact) -> str:
         if name in artifact.names():
             with Image.open(artifact.path(name)) as picture:
                 parts.append(_embedded(_jpeg(picture.convert("RGB"), 900), "image/jpeg", says))
-    return "\n\n".join(parts)
+    if "report.md" in artifact.names():
+        parts.append(within_a_page(artifact.path("report.md").read_text()))
+    return "\n\n".join(part for part in parts if part)
+
+
+def within_a_page(report: str) -> str:
+    """A report's tables for a page of its own title, pictures and inputs; the list of classes stays in the file."""
+    lines = report.split("\n## Classes")[0].splitlines()
+    kept = [line for line in lines if not line.startswith(("# ", "!["))]
+    return "\n".join(f"#{line}" if line.startswith("#") else line for line in kept).strip()
 
 
 def _pictures(annotations: Artifact, ids: list[int], images: Path | None) -> list[tuple[int, Image.Image]]:

@@ -14,6 +14,7 @@ from pipeline.hico.vocabulary import find
 from pipeline.metrics import PROTOCOLS, annotations, detections, results
 from pipeline.report import evaluated_files, folder, svg
 from pipeline.report.html import flat
+from pipeline.report.sample import within_a_page
 
 BOXES = ["hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"]
 RIDE, HOLD, CAT = (find(name).hoi_id for name in ("ride horse", "hold horse", "pet cat"))
@@ -142,6 +143,13 @@ def test_charts_of_nothing_and_of_everything():
     assert "a &amp; &lt;b&gt;" in text and text.count('class="bar unseen"') == 2
     curve = ("x", False, np.linspace(0, 1, 5000), np.linspace(1, 0, 5000))
     assert svg.precision_recall([curve]).count(",") < 250
+
+
+def test_the_markdown_within_another_page(data, tmp_path):
+    folder.write(tmp_path / "out", content(data), pictures=[("x", "x.png")])
+    text = within_a_page((tmp_path / "out" / "report.md").read_text())
+    assert "| these detections |" in text and "### Verbs taken for others" in text
+    assert "![" not in text and "Classes" not in text and "Computed from" not in text and "\n# " not in text
 
 
 def test_leakage_as_rows():
