@@ -93,7 +93,7 @@ def parse(value: dict[str, Any], path: Path) -> VCoco:
         for position, row in enumerate(zip(*lists, strict=True)):
             try:
                 rows.append(_pair(int(found[1]), *row, actions=len(actions)))
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, OverflowError) as error:
                 faults.add(f"{name}, pair {position}", str(error))
         images.append((int(found[1]), name, len(rows)))
         pairs += [(len(pairs) + i, *row) for i, row in enumerate(rows)]

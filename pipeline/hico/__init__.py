@@ -1,1 +1,1 @@
-"""HICO-DET's vocabulary (600 HOI classes, 117 verbs, 80 objects) and its zero-shot splits."""
+"""HICO-DET: vocabulary (600 HOI classes, 117 verbs, 80 objects), zero-shot splits, readers of its layouts, checks, exports."""

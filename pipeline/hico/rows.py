@@ -61,8 +61,8 @@ class Rows:
         """Add a pair of an image that was added; `position` is its place in the file's list for that image."""
         try:
             numbers = [float(x) for x in (*human, *thing)]
-            row = (file_name, position, int(hoi_id), int(verb_id), int(object_id), *numbers)
-        except (TypeError, ValueError):
+            row = (file_name, position, _whole(hoi_id), _whole(verb_id), _whole(object_id), *numbers)
+        except (TypeError, ValueError, OverflowError):
             row = ()
         if len(row) != 5 + len(BOXES):
             self.faults.add(
@@ -94,6 +94,12 @@ class Rows:
         images = images.sort_values("image_id", ignore_index=True)
         images = images.assign(n_pairs=images["image_id"].map(counts).fillna(0).astype("int64"))
         return Tables(images, good[PAIRS.names])
+
+
+def _whole(value: Any) -> int:
+    if int(value) != float(value) or abs(int(value)) > _LARGEST:
+        raise ValueError(f"{value} is no index")
+    return int(value)
 
 
 def _is_size(value: Any) -> bool:

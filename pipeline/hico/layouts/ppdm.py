@@ -38,8 +38,10 @@ def read(value: list[Any], path: Path) -> Rows:
     shift = box_shift(value)
     rows.notes.append(f"boxes {'0-based in the file, 1 added' if shift else '1-based in the file'}")
     for number, entry in enumerate(value):
-        if not matches([entry]):
-            rows.faults.add(f"entry {number}", "needs the keys file_name, annotations and hoi_annotation")
+        if not matches([entry]) or not all(isinstance(entry[k], list) for k in ("annotations", "hoi_annotation")):
+            rows.faults.add(
+                f"entry {number}", "needs the keys file_name, annotations and hoi_annotation, the latter lists"
+            )
         elif rows.image(entry["file_name"]):
             for position, pair in enumerate(entry["hoi_annotation"]):
                 _pair(rows, entry, position, pair, shift)

@@ -31,7 +31,11 @@ def matches(value: Any) -> bool:
 def read(value: dict[str, Any], path: Path) -> Rows:
     """The rows; DataError if the lists do not belong together or the object order contradicts itself."""
     entries, names = value["annotation"], value["filenames"]
-    sizes = value.get("size", [[0, 0]] * len(names))
+    if not isinstance(entries, list) or not isinstance(names, list):
+        raise DataError(f"{path}: filenames and annotation have to be lists")
+    sizes: Any = value.get("size", [[0, 0]] * len(names))
+    if not isinstance(sizes, list):
+        raise DataError(f"{path}: size has to be a list")
     if not len(entries) == len(names) == len(sizes):
         raise DataError(
             f"{path}: {len(names)} filenames, {len(entries)} annotations and {len(sizes)} sizes: one a image is needed"
@@ -54,7 +58,7 @@ def _pairs(rows: Rows, name: str, entry: Any, to_coco: dict[int, int]) -> None:
         rows.faults.add(f"image {name}", f"needs lists of equal length under {', '.join(_LISTS)}")
         return
     for position, (human, thing, hoi, index, verb) in enumerate(zip(*lists, strict=True)):
-        if index in to_coco:
+        if isinstance(index, int) and index in to_coco:
             rows.pair(name, position, hoi, human, thing, verb_id=verb, object_id=to_coco[index])
         else:
             rows.faults.add(f"{name}, pair {position}", f"object index {index!r} is out of range 0..79")

@@ -19,7 +19,7 @@ from pipeline.hico.vocabulary import find
 from pipeline.store.artifact import Artifact
 
 TRAIN, TEST = "HICO_train2015_00000007.jpg", "HICO_test2015_00000009.jpg"
-HUMAN, HORSE = (1, 1, 20, 40), (5, 5, 64, 48)
+HUMAN, HORSE = (1, 2, 20, 40), (5, 7, 64, 48)
 DATA = written.canonical(
     [(TRAIN, 64, 48), (TEST, 64, 48), ("HICO_test2015_00000010.jpg", 30, 30)],
     [(TRAIN, find("ride horse").hoi_id, HUMAN, HORSE)]
@@ -49,8 +49,8 @@ def test_coco_files_are_read_by_pycocotools(made: dict[str, Artifact], tmp_path:
         "height": 48,
     }
     boxes = {a["category_id"]: a for a in coco.loadAnns(coco.getAnnIds(imgIds=[100_009]))}
-    assert boxes[1]["bbox"] == [0, 0, 20, 40] and boxes[19]["bbox"] == [4, 4, 60, 44]  # 1-based inclusive, as widths
-    assert boxes[19]["area"] == 60 * 44
+    assert boxes[1]["bbox"] == [0, 1, 20, 39] and boxes[19]["bbox"] == [4, 6, 60, 42]  # 1-based inclusive, as widths
+    assert boxes[19]["area"] == 60 * 42
     assert [(p["subject_id"], p["object_id"]) for p in coco.dataset["pairs"]] == [(boxes[1]["id"], boxes[19]["id"])] * 2
     assert {coco.dataset["hois"][p["hoi_id"]]["name"] for p in coco.dataset["pairs"]} == {"ride horse", "hold horse"}
     results = coco.loadRes(str(out / "detections_test.json"))

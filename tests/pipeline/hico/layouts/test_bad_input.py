@@ -52,6 +52,11 @@ def set_in(*keys: Any, to: Any) -> Change:
         ("upt", set_in("annotation", 0, "verb", 0, to=3), f"{NAME}, pair 0", "verb index 3 is not that of class 153"),
         ("upt", set_in("annotation", 0, "hoi", 0, to=600), f"{NAME}, pair 0", "hoi_id 600 is out of range 0..599"),
         ("upt", set_in("annotation", 0, "hoi", 0, to=None), f"{NAME}, pair 0", "class None"),
+        ("upt", set_in("annotation", 0, "hoi", 0, to=153.5), f"{NAME}, pair 0", "class 153.5"),
+        ("upt", set_in("annotation", 0, "hoi", 0, to=float("inf")), f"{NAME}, pair 0", "class inf"),
+        ("upt", set_in("annotation", 0, "hoi", 0, to=10**30), f"{NAME}, pair 0", "class 1000"),
+        ("upt", set_in("annotation", 0, "object", 0, to=[3]), f"{NAME}, pair 0", "object index [3] is out of range"),
+        ("ppdm", set_in(1, "hoi_annotation", to=None), "entry 1", "the latter lists"),
         ("upt", set_in("annotation", 0, "boxes_h", 0, 1, to=float("nan")), f"{NAME}, pair 0", "not a finite number"),
         ("upt", set_in("annotation", 0, "boxes_h", 0, 2, to=5), f"{NAME}, pair 0", "a box is empty"),
         ("upt", set_in("annotation", 0, "boxes_o", 1, 2, to=641), f"{NAME}, pair 1", "leaves its image of 640 x 480"),
@@ -109,6 +114,8 @@ def test_lists_that_do_not_belong_together(tmp_path: Path) -> None:
     value["filenames"].pop()
     with pytest.raises(DataError, match="1 filenames, 2 annotations and 2 sizes"):
         rows(tmp_path, value)
+    with pytest.raises(DataError, match="have to be lists"):
+        rows(tmp_path, value | {"filenames": 7})
 
 
 @pytest.mark.parametrize(
