@@ -45,7 +45,7 @@ def test_own_settings_go_before_the_schedule_and_the_trial_before_both() -> None
     design = Design(overrides=("seen.epochs=9", "seed=7", "model.parts.inter_fusion=true"))
     config = design.config(Trial("baseline", "uv", 2))
     assert (config.seen.epochs, config.seed, config.setting) == (9, 2, "uv")
-    assert config.seen.drop_after == 3 and not config.model.parts.inter_fusion
+    assert config.seen.drop_after == 2 and not config.model.parts.inter_fusion
     assert Design(full=True).config(Trial("vlm", "uv", 0)).seen.epochs == 12
 
 
