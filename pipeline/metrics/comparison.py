@@ -132,7 +132,9 @@ def _groups(table: pd.DataFrame, exact: Floats, sampled: Floats, level: float) -
     for name, rows in members(table).items():
         rows = rows & ~np.isnan(exact[0])
         if rows.any():
-            means = np.nanmean(sampled[:, :, rows], axis=2)
+            # A small group may lose every annotation in a draw, which then says nothing of it.
+            drawn = ~np.isnan(sampled[0][:, rows]).all(axis=1)
+            means = np.nanmean(sampled[:, drawn][:, :, rows], axis=2)
             found[name] = _interval(100 * exact[:, rows].mean(axis=1), 100 * (means[1] - means[0]), level)
     return found
 

@@ -79,6 +79,17 @@ def test_groups_and_order_of_classes(tmp_path):
     json.dumps(found, allow_nan=False)
 
 
+def test_a_group_that_many_draws_leave_without_annotations(tmp_path):
+    found = judged(1, 0.5)
+    lonely = (found.truth_hoi != 0) | (found.truth_image == 7)
+    kept = (found.hoi != 0) | (found.image == 7)
+    columns = {name: getattr(found, name)[kept] for name in ("row", "image", "hoi", "score", "hit")}
+    found = Judged(**columns, truth_image=found.truth_image[lonely], truth_hoi=found.truth_hoi[lonely])
+    a, b = saved(tmp_path / "a", found), saved(tmp_path / "b", found)
+    unseen = comparison.compare(a, b, resamples=30)["groups"]["unseen"]
+    assert (unseen["low"], unseen["high"], unseen["share_better"]) == (0, 0, 0.5)
+
+
 def test_unlike_evaluations_are_refused(tmp_path):
     a = saved(tmp_path / "a", judged(1, 0.5))
     b = saved(tmp_path / "b", judged(1, 0.5), protocol="upt")
