@@ -77,7 +77,8 @@ def graph(artifacts: Mapping[str, Artifact], *, hits: set[str]) -> str:
     place: dict[str, tuple[int, int]] = {}
     for name, x in column.items():
         y = sum(other == x for other in [column[done] for done in place])
-        place[name] = (8 + x * (BOX[0] + GAP[0]), 8 + y * (BOX[1] + GAP[1]))
+        lower = x % 2 * (BOX[1] + GAP[1]) // 2  # so that an edge past a column is seen beside its boxes
+        place[name] = (8 + x * (BOX[0] + GAP[0]), 8 + y * (BOX[1] + GAP[1]) + lower)
     edges = [
         _edge(place[r.stage], place[name])
         for name, artifact in artifacts.items()
