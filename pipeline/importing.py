@@ -115,7 +115,7 @@ def _demand_fit(found: dict[str, Tensor], wanted: dict[str, Tensor], origin: dic
         if name in found and found[name].shape != tensor.shape
     ]
     faults += [f"{name}: missing in the file" for name in wanted if name not in found]
-    faults += [f"{origin[name]}: the model has no {name}" for name in found if name not in wanted]
+    faults += [f"{origin.get(name, name)}: the model has no {name}" for name in found if name not in wanted]
     if faults:
         shown = "\n  ".join(faults[:12]) + (f"\n  and {len(faults) - 12} more" if len(faults) > 12 else "")
         raise DataError(f"{source} does not fit clip.architecture and the model's sizes:\n  {shown}")

@@ -101,8 +101,10 @@ def test_what_does_not_fit_is_refused_with_both_shapes(parity: Parity) -> None:
     state = state_dict(parity)
     state["vis_fuse.0.weight"] = torch.zeros(64, 96)
     del state["logit_scale_HO"]
+    state["clip_head.prompt_learner.compound_prompt_proj_vis.8.bias"] = torch.zeros(128)
     with pytest.raises(DataError) as error:
         importing.convert(state, fresh(parity), source="ckpt.pt")
+    assert "compound_prompt_proj_vis.8.bias: the model has no visual_prompts.project.9.bias" in str(error.value)
     assert "vis_fuse.0.weight: (64, 96) in the file, (64, 128) in the model" in str(error.value)
     assert "logit_scale: missing in the file" in str(error.value)
 
