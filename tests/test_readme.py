@@ -14,8 +14,8 @@ from small_demo import SETTINGS
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
-SERVED = ("launch", "up", "down", "deploy", "follow")
-"""Commands that need the local server; the continuous integration runs them (.ci/run)."""
+SERVED = ("launch", "up", "down", "deploy", "follow", "doctor", "llm")
+"""Commands that need the local server (the continuous integration runs them, .ci/run) or a language model's."""
 
 
 def commands() -> list[str]:
