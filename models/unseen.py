@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from models.bottleneck import Bottleneck
+from models.losses import focal
 
 
 class UnseenPrompts(nn.Module):
@@ -57,3 +58,16 @@ def alignment(learned: Tensor, partner: Tensor, similarity: Tensor) -> Tensor:
     """
     cosine = nn.functional.cosine_similarity(learned.flatten(1), partner.flatten(1), dim=1)
     return torch.relu(similarity - cosine).mean()
+
+
+def labelled(logits: Tensor, label: float, counted: Tensor, *, alpha: float, gamma: float) -> Tensor:
+    """Focal loss (Eq. 13) of logits (n, U) that all have one label: mean over a class's counted rows, then over classes.
+
+    A class with many negatives weighs no more than one with few; without any counted entry the loss is 0.
+
+    Args:
+        counted: (n, U) bool, which pair is an example for which class.
+    """
+    loss = focal(logits, torch.full_like(logits, label), alpha=alpha, gamma=gamma) * counted
+    rows = counted.sum(dim=0)
+    return (loss.sum(dim=0) / rows.clamp(min=1)).sum() / (rows > 0).sum().clamp(min=1)

@@ -217,7 +217,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="utpl",
-        version=4,
+        version=5,
         reads=(
             *("clip.architecture", "clip.weights", "model", "utpl"),
             *("seen.tau", "seen.focal", "seen.joint", "setting", "seed"),
@@ -234,8 +234,8 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="evaluation",
-        version=3,
-        reads=("evaluation", "setting", "data.source", "model.preset"),
+        version=4,
+        reads=("evaluation", "utpl.scope", "setting", "data.source", "model.preset"),
         inputs=(
             Input("utpl", ("text.parquet", "scale.json")),
             Input("pair_features", ("test-*", "detector.json")),

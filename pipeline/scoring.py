@@ -15,18 +15,29 @@ def unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
-def verb_probabilities(
-    features: np.ndarray, text: np.ndarray, phrase_verbs: np.ndarray, scale: float, *, cosine: bool = True
-) -> np.ndarray:
+def phrase_logits(features: np.ndarray, text: np.ndarray, scale: float, *, cosine: bool = True) -> np.ndarray:
+    """(P, C): what pair features (P, d_a) and text features (C, d_a) say of each phrase.
+
+    Args:
+        cosine: scaled cosines, `text` being of unit length (preset `paper`), or scaled dot products (`released`).
+    """
+    return scale * (unit(features) if cosine else features) @ text.T
+
+
+def own_object(objects: np.ndarray, phrase_objects: np.ndarray) -> np.ndarray:
+    """(P, C) bool: whether a pair shows the object of the phrase; objects (P,) and (C,)."""
+    return objects[:, None] == phrase_objects[None]
+
+
+def verb_probabilities(logits: np.ndarray, phrase_verbs: np.ndarray) -> np.ndarray:
     """(P, 117): sigmoid of each verb's mean phrase logit; 0 for a verb without phrase.
 
     Args:
-        features: (P, d_a); text: (C, d_a), unit length where logits are cosines; phrase_verbs: (C,) verb ids.
-        cosine: logits are scaled cosines (preset `paper`), or scaled dot products (`released`).
+        logits: (P, C); phrase_verbs: (C,) verb ids.
     """
     member = np.eye(len(verbs()), dtype=np.float32)[phrase_verbs]
-    logits = scale * (unit(features) if cosine else features) @ text.T @ (member / np.maximum(member.sum(axis=0), 1))
-    return np.where(member.any(axis=0), np.exp(-np.logaddexp(0, -logits)), 0.0)
+    mean = logits @ (member / np.maximum(member.sum(axis=0), 1))
+    return np.where(member.any(axis=0), np.exp(-np.logaddexp(0, -mean)), 0.0)
 
 
 def class_probabilities(

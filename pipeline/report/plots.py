@@ -9,10 +9,17 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-COLOURS = {"detector_only": "#dddddd", "untrained": "#b8b8b8", "before_utpl": "#7aa6c2", "adapted": "#1f5f8b"}
+COLOURS = {
+    "detector_only": "#dddddd",
+    "untrained": "#b8b8b8",
+    "plain_phrases": "#b7cfde",
+    "before_utpl": "#7aa6c2",
+    "adapted": "#1f5f8b",
+}
 LABELS = {
     "detector_only": "boxes alone",
     "untrained": "untrained",
+    "plain_phrases": "seen stage, plain unseen",
     "before_utpl": "seen stage",
     "adapted": "after UTPL",
 }

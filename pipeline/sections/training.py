@@ -81,13 +81,21 @@ class Seen(Section):
 
 
 class Utpl(Section):
-    """Unseen-class trainable prompt learning: text only."""
+    """Unseen-class trainable prompt learning: text only. The defaults were chosen on validation scenes, see docs/utpl.md."""
 
-    steps: PositiveInt = 400
-    batch_size: PositiveInt = Field(256, description="cached seen pairs a step")
+    steps: PositiveInt = 60
+    batch_size: PositiveInt = Field(256, description="cached seen pairs a step, negatives and positives each")
     optimiser: Optimiser = Optimiser()
-    align_weight: float = Field(1.0, ge=0)
-    relation_weight: float = Field(50.0, ge=0)
+    scope: Literal["own_object", "verb"] = Field(
+        "own_object",
+        description="pairs that an adapted phrase speaks for and learns from: those with the class's own object "
+        "(elsewhere its guided prompts speak), or all pairs, for its verb",
+    )
+    align_weight: float = Field(0.1, ge=0)
+    relation_weight: float = Field(5.0, ge=0)
     relation_temperature: PositiveFloat = 0.1
-    negative_weight: float = Field(0.1, ge=0, description="weight of negative learning")
+    negative_weight: float = Field(1.0, ge=0, description="weight of negative learning")
+    positive_weight: float = Field(
+        0.3, ge=0, description="of pairs with the class's verb on another object, against the negatives"
+    )
     runtime: TrainRuntime = TrainRuntime()

@@ -5,9 +5,9 @@
     report.html            the page; report.md, report.json, per_class.csv, plots/ beside it (pipeline/report/folder.py)
     report.png, scenes.png
 
-Four variants through the same evaluator: `detector_only` (boxes alone, all verbs alike), `untrained` (frozen CLIP, plain
-phrases, union boxes), `before_utpl` (after the seen stage; unseen phrases only guided) and `adapted` (after UTPL).
-Resumes at the shard of predictions.
+Five variants through the same evaluator: `detector_only` (boxes alone, all verbs alike), `untrained` (frozen CLIP, plain
+phrases, union boxes), after the seen stage `plain_phrases` (unseen phrases without prompts) and `before_utpl` (unseen
+phrases under the shared guided prompts), and `adapted` (after UTPL). Resumes at the shard of predictions.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ from pipeline.metrics.detections import Detections
 from pipeline.metrics.results import Result
 from pipeline.report import folder, plots, scenes
 from pipeline.report.content import SIDE_BY_SIDE, Content, Row, Source, published_rows
-from pipeline.scoring import class_probabilities, predictions, verb_probabilities
+from pipeline.scoring import class_probabilities, own_object, phrase_logits, predictions, verb_probabilities
 from pipeline.work import Work
 
 NAMES = {
     "detector_only": "boxes alone, all verbs alike",
     "untrained": "untrained: frozen CLIP, plain phrases, union boxes",
+    "plain_phrases": "after the seen stage, plain phrases for unseen classes",
     "before_utpl": "after the seen stage",
     "adapted": "after UTPL",
 }
@@ -95,6 +96,11 @@ class Scorer:
         plain = [arrays.read(work.inputs["text_embeddings"].path(f"{g}-phrases.parquet")) for g in ("seen", "unseen")]
         rows = {int(h): row for part in plain for h, row in zip(part["hoi_id"], part["pooled"], strict=True)}
         self.plain = np.stack([rows[h] for h in table.hois])
+        self.plain_unseen = self.text["before"]
+        if work.config.model.preset == "paper":  # the released code's phrases are plain, and not of unit length
+            phrases = np.stack([rows[int(h)] for h in self.text["hoi_id"]])
+            self.plain_unseen = np.where(self.text["unseen"][:, None], phrases, self.text["before"])
+        self.phrase_objects = np.array([hoi_classes()[h].object_id for h in self.text["hoi_id"]])
         self.object_of = np.array([hoi_classes()[h].object_id for h in table.hois])
         self.lookup = classes.hoi_lookup(table.hois)
 
@@ -124,10 +130,23 @@ class Scorer:
             chance = class_probabilities(pairs["zero_shot"], self.plain, objects, self.object_of)
             hoi_of = np.where(objects[:, None] == self.object_of[None], self.hois[None], -1)
             return predictions(pairs, chance, hoi_of, tau=tau)
-        text = self.text["before" if variant == "before_utpl" else "after"]
-        cosine = self.work.config.model.preset == "paper"
-        chance = verb_probabilities(pairs["feature"], text, self.text["verb_id"], self.scale, cosine=cosine)
+        chance = verb_probabilities(self._logits(variant, pairs), self.text["verb_id"])
         return predictions(pairs, chance, self.lookup[objects], tau=tau)
+
+    def _logits(self, variant: str, pairs: dict[str, np.ndarray]) -> np.ndarray:
+        """(P, C): an adapted phrase speaks for pairs with its object, or for all, as `utpl.scope` says."""
+        cosine = self.work.config.model.preset == "paper"
+        plain, before, after = (
+            phrase_logits(pairs["feature"], text, self.scale, cosine=cosine)
+            for text in (self.plain_unseen, self.text["before"], self.text["after"])
+        )
+        if variant == "plain_phrases":
+            return plain
+        if variant == "before_utpl":
+            return before
+        if self.work.config.utpl.scope == "verb":
+            return after
+        return np.where(own_object(pairs["object_id"], self.phrase_objects), after, before)
 
 
 def _write(

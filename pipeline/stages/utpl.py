@@ -5,10 +5,10 @@
     scale.json           the learned scale of their cosines
     history.parquet      losses of every step
 
-Everything of the seen stage is frozen. Three losses: alignment with the nearest seen class, class relation over seen and
-unseen together (Eq. 16), and negative learning: the cached features of training pairs that match an annotated seen class
-are no examples of an unseen class with another verb. Resumes at the step. After joint training (`seen.joint`) there is
-nothing left to train: the unseen module comes with the seen artifact.
+Everything of the seen stage is frozen. Three losses: alignment with the nearest seen class; class relation over seen and
+unseen together (Eq. 16); and negative learning: cached training pairs that match an annotated seen class are no examples
+of an unseen class with another verb, balanced by pairs that show its verb on another object. Resumes at the step. After
+joint training (`seen.joint`) there is nothing left to train: the unseen module comes with the seen artifact.
 """
 
 from __future__ import annotations
@@ -21,13 +21,12 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from models.losses import class_relation, negative_learning
-from models.unseen import UnseenPrompts, alignment
+from models.losses import class_relation, with_prior
+from models.unseen import UnseenPrompts, alignment, labelled
 from pipeline import arrays, compute, released_text, text_side
 from pipeline.compute import frozen_clip, generator
-from pipeline.hico.vocabulary import hoi_classes
 from pipeline.text_side import Classes
-from pipeline.training import checkpoint
+from pipeline.training import checkpoint, seen_pairs
 from pipeline.training.history import Row
 from pipeline.training.loop import train
 from pipeline.training.task import Losses, Whole
@@ -88,6 +87,7 @@ class UtplTask:
             self.seen_text = self.model.text(self.seen.phrases)
             self.before = self.model.text(self.unseen.phrases) if self.unseen.hois else self.seen_text[:0]
         self.closeness = (self.unseen.descriptions * partners.descriptions).sum(dim=1)
+        self.descriptions = torch.cat([self.seen.descriptions, self.unseen.descriptions])
         self.module = UnseenPrompts(
             shared=self.model.prompts,
             count=len(self.unseen.hois),
@@ -95,7 +95,12 @@ class UtplTask:
             bottleneck=work.config.model.bottleneck,
             heads=work.config.model.heads,
         ).to(clip.device)
-        self._read_negatives(work, frozenset(every_seen.hois))
+        self.pairs = seen_pairs.read(
+            work.inputs["pair_features"],
+            unseen=self.unseen.hois,
+            seen=every_seen.hois,
+            own_object=work.config.utpl.scope == "own_object",
+        )
 
     def _partners(self, work: Work, seen: Classes, position: dict[int, int]) -> tuple[Classes, list[Tensor]]:
         data = arrays.read(work.inputs["disparities"].path("embeddings.parquet"))
@@ -104,56 +109,35 @@ class UtplTask:
         partners = seen.take([position[int(data["seen_hoi_id"][i])] for i in order])
         return partners, [torch.from_numpy(data["sentences"][i].astype(np.float32)) for i in order]
 
-    def _read_negatives(self, work: Work, seen: frozenset[int]) -> None:
-        """Cached training pairs that match an annotated seen class, with the verbs they are annotated with."""
-        features, priors, verbs = [], [], []
-        for name in work.inputs["pair_features"].names("train-*"):
-            data = arrays.read(work.inputs["pair_features"].path(name), ["feature", "prior", "hois"])
-            for feature, prior, hois in zip(data["feature"], data["prior"], data["hois"], strict=True):
-                mine = [h for h in hois if h in seen]
-                if mine:
-                    features.append(feature)
-                    priors.append(prior)
-                    verbs.append({hoi_classes()[h].verb_id for h in mine})
-        device = self.model.clip.device
-        self.features = torch.from_numpy(np.array(features, dtype=np.float32)).to(device)
-        self.priors = torch.tensor(np.array(priors, dtype=np.float32), device=device) ** self.config.seen.tau
-        # A pair annotated with the verb of u may look like u: only other verbs make it a negative.
-        self.is_negative = torch.tensor([[v not in own for v in self.unseen.verbs] for own in verbs], device=device)
-
     def losses(self, step: int) -> Losses:
-        """The three losses; negatives are drawn anew at every step."""
+        """The three losses; examples are drawn anew at every step."""
         config = self.config.utpl
-        prompts = self._adapted()
-        text = self.model.text(self.unseen.phrases, prompts)
+        text = self.model.text(self.unseen.phrases, self._adapted())
         relation = class_relation(
-            torch.cat([self.seen_text, text]),
-            torch.cat([self.seen.descriptions, self.unseen.descriptions]),
-            temperature=config.relation_temperature,
+            torch.cat([self.seen_text, text]), self.descriptions, temperature=config.relation_temperature
         )
-        align = alignment(text, self.partner_text, self.closeness) + alignment(
-            prompts, self.partner_prompts, self.closeness
-        )
+        negative = self._examples(text, step, positive=False)
+        balance = self._examples(text, step, positive=True)
         return {
-            "align": config.align_weight * align,
+            "align": config.align_weight * alignment(text, self.partner_text, self.closeness),
             "relation": config.relation_weight * relation,
-            "negative": config.negative_weight * self._negative(text, step),
+            "negative": config.negative_weight * (negative + config.positive_weight * balance),
         }
 
     def _adapted(self) -> Tensor:
         guided = self.model.class_prompts(self.unseen.phrases, self.module.own)
         return self.module(guided, self.partner_prompts, self.disparities, self.absent)
 
-    def _negative(self, text: Tensor, step: int) -> Tensor:
-        """Mean focal loss with label 0 of the unseen phrases on the pairs that are negatives for them."""
-        if not len(self.features):
-            return text.sum() * 0
-        some = generator(self.config.seed, "utpl", "negatives", step)
-        drawn = torch.randint(len(self.features), (self.config.utpl.batch_size,), generator=some).to(text.device)
-        logits = self.model.phrase_logits(self.features[drawn], text)
-        wanted, settings = self.is_negative[drawn], self.config.seen.focal
-        total = negative_learning(logits, self.priors[drawn], wanted, alpha=settings.alpha, gamma=settings.gamma)
-        return total / wanted.sum().clamp(min=1)
+    def _examples(self, text: Tensor, step: int, *, positive: bool) -> Tensor:
+        """Focal loss of the unseen phrases on drawn pairs that are negatives (or positives) for them."""
+        wanted = self.pairs.positive if positive else self.pairs.negative
+        some = generator(self.config.seed, "utpl", "positives" if positive else "negatives", step)
+        drawn = self.pairs.draw(wanted, self.config.utpl.batch_size, some)
+        features, priors, counted = (t[drawn].to(text.device) for t in (self.pairs.features, self.pairs.priors, wanted))
+        logits = self.model.phrase_logits(features, text)
+        logits = with_prior(logits, (priors[:, None] ** self.config.seen.tau).expand_as(logits))
+        settings = self.config.seen.focal
+        return labelled(logits, float(positive), counted, alpha=settings.alpha, gamma=settings.gamma)
 
     @torch.no_grad()
     def text_columns(self) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from models.hoi import EzHoi, Phrases, Sizes
 from models.instances import collate
 from models.phrases import verb_logits
 from models.text_tower import text_features
-from models.unseen import UnseenPrompts, alignment
 
 SIZES = Sizes(prompts=2, layers=2, bottleneck=16, heads=2, roi_size=7, logit_scale=10.0)
 
@@ -116,37 +115,3 @@ def test_no_part_of_clip_is_learned_or_saved(clip: Clip) -> None:
 def test_more_prompted_layers_than_clip_has_is_an_error(clip: Clip) -> None:
     with pytest.raises(ValueError, match=r"model.layers = 9, but CLIP has 3 text and 3 visual"):
         EzHoi(clip=clip, sizes=Sizes(prompts=2, layers=9, bottleneck=16, heads=2, roi_size=7, logit_scale=10.0))
-
-
-def unseen_prompts() -> tuple[UnseenPrompts, Tensor, Tensor]:
-    torch.manual_seed(0)
-    module = UnseenPrompts(shared=torch.randn(2, 2, 48), count=3, joint_width=32, bottleneck=16, heads=2)
-    return module, torch.randn(3, 2, 2, 48, requires_grad=True), torch.randn(3, 4, 32)
-
-
-def test_utpl_starts_at_the_guided_prompts_and_learns_nothing_into_the_partner() -> None:
-    module, partners, disparities = unseen_prompts()
-    absent = torch.zeros(3, 4, dtype=torch.bool)
-    torch.testing.assert_close(module(module.own, partners, disparities, absent), module.own)
-    torch.nn.init.normal_(module.attend.up.weight)
-    module(module.own, partners, disparities, absent).square().sum().backward()
-    assert partners.grad is None
-    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in module.parameters())
-
-
-def test_utpl_hears_its_partner_and_every_disparity_and_no_padding() -> None:
-    module, partners, disparities = unseen_prompts()
-    torch.nn.init.normal_(module.attend.up.weight)
-    absent = torch.tensor([[False, False, True, True]] * 3)
-    still = module(module.own, partners, disparities, absent)
-    assert (module(module.own, partners + torch.randn(2, 48), disparities, absent) - still).abs().max() > 1e-5
-    for sentence, heard in ((0, True), (1, True), (2, False)):
-        moved = disparities.clone()
-        moved[:, sentence] += 3
-        assert ((module(module.own, partners, moved, absent) - still).abs().max() > 1e-5) == heard
-
-
-def test_alignment_is_zero_once_as_similar_as_the_descriptions() -> None:
-    partner = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
-    learned = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    assert alignment(learned, partner, torch.tensor([0.9, 0.6])).item() == pytest.approx(0.3)

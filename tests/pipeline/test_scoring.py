@@ -10,11 +10,18 @@ from pipeline.hico.vocabulary import verbs
 def test_verb_probability_is_the_sigmoid_of_the_mean_phrase_logit() -> None:
     features = np.array([[3.0, 0.0]], dtype=np.float32)
     text = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]], dtype=np.float32)
-    found = scoring.verb_probabilities(features, text, np.array([4, 4, 9]), scale=10.0)
+    logits = scoring.phrase_logits(features, text, scale=10.0)
+    assert logits.tolist() == [[10.0, 0.0, 10.0]]
+    found = scoring.verb_probabilities(logits, np.array([4, 4, 9]))
     assert found.shape == (1, len(verbs()))
     assert found[0, 4] == pytest.approx(1 / (1 + np.exp(-5)), rel=1e-5)
     assert found[0, 9] == pytest.approx(1 / (1 + np.exp(-10)), rel=1e-5)
     assert found[0, 5] == 0  # a verb without phrase
+
+
+def test_a_phrase_has_its_own_object() -> None:
+    found = scoring.own_object(np.array([7, 8]), np.array([8, 7, 7]))
+    assert found.tolist() == [[False, True, True], [True, False, False]]
 
 
 def test_untrained_classes_compete_within_their_object_only() -> None:

@@ -85,7 +85,7 @@ def test_the_report_says_what_the_demo_is(store: Path) -> None:
     text = evaluation.path("report.md").read_text()
     assert text.splitlines()[2].startswith("> **Synthetic scenes")
     report = json.loads(evaluation.path("report.json").read_text())
-    assert set(report["map"]) == {"detector_only", "untrained", "before_utpl", "adapted"}
+    assert set(report["map"]) == {"detector_only", "untrained", "plain_phrases", "before_utpl", "adapted"}
     assert evaluation.manifest.metrics["unseen"] == report["map"]["adapted"]["unseen"]
 
 

@@ -1,0 +1,69 @@
+"""The cached training pairs that match an annotated seen class: what unseen classes learn from without any label of theirs.
+
+A pair without an annotated seen class is left out: it may truly show an unseen one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline import arrays
+from pipeline.hico.vocabulary import hoi_classes
+from pipeline.store.artifact import Artifact
+
+
+@dataclass(frozen=True)
+class SeenPairs:
+    """Features (n, d_a), detection priors (n,), and for which of the U unseen classes a pair is an example (n, U).
+
+    A pair is negative for u = (verb, object) if it is annotated with other verbs only and, where unseen phrases speak
+    for their own object, shows u's object. It is positive for u's verb if it is annotated with it, on another object.
+    """
+
+    features: Tensor
+    priors: Tensor
+    negative: Tensor
+    positive: Tensor
+
+    def draw(self, wanted: Tensor, size: int, generator: torch.Generator) -> Tensor:
+        """`size` positions, with repeats, of pairs that are an example for some class; none if there is no such pair."""
+        usable = wanted.any(dim=1).nonzero().flatten()
+        if not len(usable):
+            return usable
+        return usable[torch.randint(len(usable), (size,), generator=generator).to(usable.device)]
+
+
+def read(pair_features: Artifact, *, unseen: Sequence[int], seen: Sequence[int], own_object: bool) -> SeenPairs:
+    """From the artifact's `train-*` files; `unseen` and `seen` are HOI ids."""
+    features, priors, objects, verbs = [], [], [], []
+    for feature, prior, thing, mine in _matched(pair_features, frozenset(seen)):
+        features.append(feature)
+        priors.append(prior)
+        objects.append(thing)
+        verbs.append({hoi_classes()[h].verb_id for h in mine})
+    classes = [hoi_classes()[h] for h in unseen]
+    shape = (len(features), len(classes))
+    positive = torch.tensor([[c.verb_id in own for c in classes] for own in verbs], dtype=torch.bool).reshape(shape)
+    same = torch.tensor([[c.object_id == o for c in classes] for o in objects], dtype=torch.bool).reshape(shape)
+    return SeenPairs(
+        features=torch.from_numpy(np.array(features, dtype=np.float32)),
+        priors=torch.tensor(np.array(priors, dtype=np.float32)),
+        negative=~positive & same if own_object else ~positive,
+        positive=positive,
+    )
+
+
+def _matched(artifact: Artifact, seen: frozenset[int]) -> Iterator[tuple[np.ndarray, float, int, list[int]]]:
+    """(feature, prior, object, annotated seen classes) of every pair that has one."""
+    for name in artifact.names("train-*"):
+        data = arrays.read(artifact.path(name), ["feature", "prior", "object_id", "hois"])
+        for feature, prior, thing, hois in zip(
+            data["feature"], data["prior"], data["object_id"], data["hois"], strict=True
+        ):
+            if mine := [h for h in hois if h in seen]:
+                yield feature, float(prior), int(thing), mine
