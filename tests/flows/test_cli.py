@@ -95,9 +95,9 @@ def test_status(ezhoi: Any) -> None:
     ezhoi("run")
     assert "10 of 10 stages fresh" in ezhoi("status")
     changed = ezhoi("status", "--set", "utpl.steps=7")
-    assert "utpl.steps: 400 -> 7" in changed and "waits for utpl" in changed and "8 of 10" in changed
+    assert "utpl.steps: 60 -> 7" in changed and "waits for utpl" in changed and "8 of 10" in changed
     found = {s["stage"]: s for s in json.loads(ezhoi("status", "--set", "utpl.steps=7", "--json"))}
-    assert found["utpl"]["state"] == "stale" and found["utpl"]["why"] == ["utpl.steps: 400 -> 7"]
+    assert found["utpl"]["state"] == "stale" and found["utpl"]["why"] == ["utpl.steps: 60 -> 7"]
     assert found["seen"]["state"] == "fresh" and found["seen"]["code_changed"] is False
 
 

@@ -101,8 +101,8 @@ def test_the_lineage_page_colours_hits_and_misses(recorded: Any) -> None:
     assert "8 of 10 stages from the store" in page
     utpl = next(a for a in recorded.artifacts() if a["key"] == "ezhoi-utpl")
     assert f'click utpl "../artifact/{utpl["id"]}"' in page and "class evaluation,utpl,miss computed" in page
-    assert "utpl.steps: 400 -> 7" in page and "the previous run" in page and "/runs/flow-run/" in page
-    assert "- utpl.steps: 400 -> 7" in utpl["data"] and "Completed, computed in" in utpl["data"]
+    assert "utpl.steps: 60 -> 7" in page and "the previous run" in page and "/runs/flow-run/" in page
+    assert "- utpl.steps: 60 -> 7" in utpl["data"] and "Completed, computed in" in utpl["data"]
 
 
 def test_a_cached_page_links_the_run_that_computed_it(recorded: Any) -> None:

@@ -47,7 +47,7 @@ def test_the_graph_has_every_stage_and_edge_and_tells_cached_from_computed(fake:
     from pipeline import graph
 
     assert svg.count("<path") == sum(len(stage.inputs) for stage in graph.STAGES)
-    assert "utpl.steps: 400 -&gt; 7" in text
+    assert "utpl.steps: 60 -&gt; 7" in text
 
 
 def test_texts_are_never_read_as_html(fake: Any, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_a_changed_key_is_named_with_both_values(fake: Any) -> None:
     run(fake.config())
     found = status(fake, "utpl.steps=3", "evaluation.tau=1.5")
     assert found["seen"].state == "fresh"
-    assert found["utpl"].state == "stale" and found["utpl"].why == ("utpl.steps: 400 -> 3",)
+    assert found["utpl"].state == "stale" and found["utpl"].why == ("utpl.steps: 60 -> 3",)
     assert found["evaluation"].why == ("evaluation.tau: 2.8 -> 1.5", "waits for utpl")
 
 
