@@ -79,7 +79,7 @@ def test_utpl_alone_says_which_checkpoint_it_uses_or_why_none_fits(shell: Any) -
     assert "seen" not in shell.fake.executed()
     made = {a.manifest.config["utpl"]["steps"]: a for a in Store(shell.fake.root).artifacts("utpl")}
     used = {steps: a.manifest.inputs[0].fingerprint for steps, a in made.items()}
-    assert used == {400: new.fingerprint, 7: old.fingerprint}
+    assert used == {60: new.fingerprint, 7: old.fingerprint}
     found = following.look(shell.api, following.newest_run(shell.api))
     assert {t.stage: t.state for t in found.tasks}["seen"] == "Reused"
 
