@@ -20,7 +20,7 @@ from pipeline.store.artifact import Artifact
 from pipeline.store.store import Store
 
 GROUPS = ("unseen", "seen", "full")
-SCHEDULE = ("seen.epochs=3", "seen.drop_after=2", "utpl.steps=200")
+SCHEDULE = ("seen.epochs=3", "seen.drop_after=2")
 """The short schedule: every run of the demo in about a minute on two cores, not the profile's full training."""
 
 
