@@ -173,12 +173,16 @@ def evaluate_detections(
         typer.echo(json.dumps(report, indent=1))
         return
     _say([*truth.notes, *found.notes])
+    _table(evaluated)
+    if out is not None:
+        typer.echo(f"report: {out / 'report.html'}")
+
+
+def _table(evaluated: list[Result]) -> None:
     typer.echo(f"{'mAP, %':<24}" + "".join(f"{g.replace('_', ' '):>10}" for g in GROUPS))
     for r in evaluated:
         cells = "".join(f"{r.summary[g]:>10.2f}" if g in r.summary else f"{'–':>10}" for g in GROUPS)
         typer.echo(f"{r.key:<24}{cells}")
-    if out is not None:
-        typer.echo(f"report: {out / 'report.html'}")
 
 
 @app.command()

@@ -64,12 +64,7 @@ def write(
         ConfigError: no such template.
         ServiceError: the language model's server cannot be used.
     """
-    rows = [{str(key): value for key, value in row.items()} for row in descriptions.to_dict("records")]
-    described = {int(row["hoi_id"]): row for row in rows}
-    missing = sorted({hoi_id for pair in pairs for hoi_id in pair} - described.keys())
-    if missing:
-        names = ", ".join(hoi_classes()[hoi_id].name for hoi_id in missing)
-        raise DataError(f"descriptions.parquet: no description of {names}. Run the stage descriptions again.")
+    described = _described(descriptions, pairs)
     by_model = config.disparities.source == columns.ANSWERS_SOURCE
     template = find_template(config.disparities.template, "contrast", key="disparities.template") if by_model else None
     given = from_file(config) if config.disparities.source == "file" else {}
@@ -104,6 +99,17 @@ def write(
             found = _from_lexicon(pair, config.disparities.template)
         rows.append({"hoi_id": pair[0], "seen_hoi_id": pair[1], "verdict": judge(found["text"])} | found)
     return columns.frame(rows, PAIR | columns.PRODUCED)
+
+
+def _described(descriptions: pd.DataFrame, pairs: Sequence[Pair]) -> dict[int, dict[str, Any]]:
+    """Rows of the table by hoi_id; DataError naming the classes in `pairs` that it lacks."""
+    rows = [{str(key): value for key, value in row.items()} for row in descriptions.to_dict("records")]
+    described = {int(row["hoi_id"]): row for row in rows}
+    missing = sorted({hoi_id for pair in pairs for hoi_id in pair} - described.keys())
+    if missing:
+        names = ", ".join(hoi_classes()[hoi_id].name for hoi_id in missing)
+        raise DataError(f"descriptions.parquet: no description of {names}. Run the stage descriptions again.")
+    return described
 
 
 def from_file(config: Config) -> dict[int, tuple[int, Given]]:

@@ -16,16 +16,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from models.losses import class_relation, with_prior
-from models.unseen import UnseenPrompts, alignment, labelled
-from pipeline import arrays, compute, released_text, text_side
+from models.unseen import alignment, labelled
+from pipeline import arrays, compute, partners, released_text, text_side
 from pipeline.compute import frozen_clip, generator
-from pipeline.text_side import Classes
 from pipeline.training import checkpoint, seen_pairs
 from pipeline.training.history import Row
 from pipeline.training.loop import train
@@ -79,35 +77,27 @@ class UtplTask:
         chosen = arrays.read(work.inputs["seen"].path("phrases.parquet"))["hoi_id"].tolist()
         self.seen = every_seen.take([position[h] for h in chosen])
         self.unseen = text_side.read(embeddings, "unseen", clip=clip, guidance=guidance)
-        partners, disparities = self._partners(work, every_seen, position)
-        self.disparities, self.absent = (t.to(clip.device) for t in text_side.pad(disparities, clip.joint_width))
+        width = clip.joint_width
+        self.partners = partners.read(
+            work.inputs["disparities"], unseen=self.unseen.hois, seen=every_seen, joint_width=width
+        )
+        nearest = self.partners.classes
         with torch.no_grad():
-            self.partner_prompts = self.model.class_prompts(partners.phrases)
-            self.partner_text = self.model.text(partners.phrases, self.partner_prompts)
+            self.partner_prompts = self.model.class_prompts(nearest.phrases)
+            self.partner_text = self.model.text(nearest.phrases, self.partner_prompts)
             self.seen_text = self.model.text(self.seen.phrases)
             self.before = self.model.text(self.unseen.phrases) if self.unseen.hois else self.seen_text[:0]
-        self.closeness = (self.unseen.descriptions * partners.descriptions).sum(dim=1)
+        self.closeness = (self.unseen.descriptions * nearest.descriptions).sum(dim=1)
         self.descriptions = torch.cat([self.seen.descriptions, self.unseen.descriptions])
-        self.module = UnseenPrompts(
-            shared=self.model.prompts,
-            count=len(self.unseen.hois),
-            joint_width=clip.joint_width,
-            bottleneck=work.config.model.bottleneck,
-            heads=work.config.model.heads,
-        ).to(clip.device)
+        self.module = partners.unseen_prompts(
+            self.model.prompts, count=len(self.unseen.hois), joint_width=width, config=work.config
+        )
         self.pairs = seen_pairs.read(
             work.inputs["pair_features"],
             unseen=self.unseen.hois,
             seen=every_seen.hois,
             own_object=work.config.utpl.scope == "own_object",
         )
-
-    def _partners(self, work: Work, seen: Classes, position: dict[int, int]) -> tuple[Classes, list[Tensor]]:
-        data = arrays.read(work.inputs["disparities"].path("embeddings.parquet"))
-        row = {int(h): i for i, h in enumerate(data["hoi_id"])}
-        order = [row[h] for h in self.unseen.hois]
-        partners = seen.take([position[int(data["seen_hoi_id"][i])] for i in order])
-        return partners, [torch.from_numpy(data["sentences"][i].astype(np.float32)) for i in order]
 
     def losses(self, step: int) -> Losses:
         """The three losses; examples are drawn anew at every step."""
@@ -126,7 +116,7 @@ class UtplTask:
 
     def _adapted(self) -> Tensor:
         guided = self.model.class_prompts(self.unseen.phrases, self.module.own)
-        return self.module(guided, self.partner_prompts, self.disparities, self.absent)
+        return self.module(guided, self.partner_prompts, self.partners.disparities, self.partners.absent)
 
     def _examples(self, text: Tensor, step: int, *, positive: bool) -> Tensor:
         """Focal loss of the unseen phrases on drawn pairs that are negatives (or positives) for them."""

@@ -6,15 +6,13 @@ is annotated with seen classes of other verbs is no example of them (section 3.2
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from models.clip import Clip
 from models.hoi import EzHoi
 from models.losses import negative_learning
-from models.unseen import UnseenPrompts
-from pipeline import arrays, text_side
+from pipeline import partners, text_side
 from pipeline.text_side import Classes
 from pipeline.training.batches import Batch
 from pipeline.work import Work
@@ -32,25 +30,19 @@ class UnseenClasses:
         self.classes = text_side.read(
             work.inputs["text_embeddings"], "unseen", clip=clip, guidance=work.config.model.guidance
         )
-        data = arrays.read(work.inputs["disparities"].path("embeddings.parquet"))
-        row = {int(h): i for i, h in enumerate(data["hoi_id"])}
-        order = [row[h] for h in self.classes.hois]
-        self._partners = seen.take([seen.hois.index(int(data["seen_hoi_id"][i])) for i in order])
-        sentences = [torch.from_numpy(data["sentences"][i].astype(np.float32)) for i in order]
-        self._disparities, self._absent = (t.to(clip.device) for t in text_side.pad(sentences, clip.joint_width))
-        self.module = UnseenPrompts(
-            shared=model.prompts,
-            count=len(order),
-            joint_width=clip.joint_width,
-            bottleneck=work.config.model.bottleneck,
-            heads=work.config.model.heads,
-        ).to(clip.device)
+        width = clip.joint_width
+        self._partners = partners.read(
+            work.inputs["disparities"], unseen=self.classes.hois, seen=seen, joint_width=width
+        )
+        self.module = partners.unseen_prompts(
+            model.prompts, count=len(self.classes.hois), joint_width=width, config=work.config
+        )
 
     def text(self) -> Tensor:
         """Text features (U, d_a); no gradient reaches a partner's prompts."""
         guided = self._model.class_prompts(self.classes.phrases, self.module.own)
-        partners = self._model.class_prompts(self._partners.phrases)
-        prompts = self.module(guided, partners, self._disparities, self._absent)
+        nearest = self._model.class_prompts(self._partners.classes.phrases)
+        prompts = self.module(guided, nearest, self._partners.disparities, self._partners.absent)
         return self._model.text(self.classes.phrases, prompts)
 
     def negatives(self, batch: Batch, logits: Tensor, prior: Tensor, positives: float) -> Tensor:
