@@ -26,6 +26,8 @@ FINGERPRINTS: dict[str, Callable[[Path], str]] = {
     "data.annotations": folder.fingerprint,
 }
 """Files outside of the store whose fingerprint is not the digest of all their bytes, by config key."""
+TEXTS = ("seen-*", "unseen-*", "objects.parquet")
+"""The text embeddings that are computed with; the artifact's other files say how well classes can be told apart."""
 CLIP = ("clip.architecture", "clip.weights", "clip.image_size")
 
 
@@ -183,7 +185,7 @@ STAGES: tuple[Stage, ...] = (
             "clip.weights",
         ),
         files=("clip.weights", "disparities.source", "disparities.template", "disparities.file"),
-        inputs=(Input("text_embeddings"), Input("descriptions", ("descriptions.parquet",))),
+        inputs=(Input("text_embeddings", TEXTS), Input("descriptions", ("descriptions.parquet",))),
         says="how each unseen class differs from its nearest seen class, embedded",
     ),
     Stage(
@@ -197,7 +199,7 @@ STAGES: tuple[Stage, ...] = (
             Input("image_embeddings", ("train-*",)),
             Input("text_embeddings", ("seen-*", "objects.parquet")),
         ),
-        joint=(Input("text_embeddings"), Input("disparities", ("embeddings.parquet",))),
+        joint=(Input("text_embeddings", TEXTS), Input("disparities", ("embeddings.parquet",))),
         says="prompts, guidance, adapters and fusion trained on the seen classes",
         trains=True,
     ),
@@ -226,7 +228,7 @@ STAGES: tuple[Stage, ...] = (
         inputs=(
             Input("seen", ("model.safetensors", "phrases.parquet", "unseen.safetensors")),
             Input("pair_features", ("train-*",)),
-            Input("text_embeddings"),
+            Input("text_embeddings", TEXTS),
             Input("disparities", ("embeddings.parquet",)),
         ),
         says="unseen classes adapted from seen ones, text only",

@@ -78,7 +78,9 @@ class ObjectFolder:
             found = self._patiently(lambda: self.files.find(self._path(folder), detail=True))
         except FileNotFoundError:
             return {}
-        return {str(path)[len(self._base) + 1 :]: int(about["size"]) for path, about in found.items()}
+        # A folder that gets its first object between the two requests of `find` is reported itself, as a folder.
+        files = {str(path): about for path, about in found.items() if about["type"] == "file"}
+        return {path[len(self._base) + 1 :]: int(about["size"]) for path, about in files.items()}
 
     def delete(self, names: list[str]) -> None:
         """Remove objects; what is not there is no error."""

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -150,9 +149,9 @@ def test_the_command_prints_where_it_serves_and_stops_with_ctrl_c(environment: P
     )  # fmt: skip
     assert process.stdout is not None
     assert process.stdout.readline() == f"ready: http://127.0.0.1:{port}/v1 serves m\n"
+    said = process.stdout.readline()
     child = int((tmp_path / "child").read_text())
-    time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
-    said, complained = process.communicate(timeout=60)
+    _, complained = process.communicate(timeout=60)
     assert process.returncode == 0 and "--set llm.model=m" in said and complained.endswith("stopped\n")
     assert gone(child)

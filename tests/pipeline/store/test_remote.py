@@ -241,3 +241,12 @@ def test_the_pipeline_over_an_object_store_equals_the_local_one(fake: Any, url: 
 def test_an_address_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"store\.root = nonsense://x"):
         RemoteStore("nonsense://x", cache=tmp_path)
+
+
+def test_a_folder_that_appears_while_it_is_listed_is_no_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = ObjectFolder(f"file://{tmp_path}")
+    folder = f"{tmp_path}/.leases/f00"
+    # What s3fs answers if another process creates the first object between its listing and its look at the name itself.
+    found = {folder: {"name": folder, "size": 0, "type": "directory"}}
+    monkeypatch.setattr(type(objects.files), "find", lambda *arguments, **options: found)
+    assert objects.names(".leases/f00") == []
