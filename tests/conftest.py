@@ -14,10 +14,6 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, settings
 
-# No test is timed: how long an example takes says how busy the machine is.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
-
 # Test files run side by side, one a core; torch threads of several processes would only wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -25,6 +21,10 @@ from pipeline.config import Config, load
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import Manifest
 from pipeline.store.store import describe_files
+
+# No test is timed: how long an example takes says how busy the machine is.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 FAKES = Path(__file__).parent / "flows" / "fake_stages"
 
