@@ -18,7 +18,7 @@ from flows import following, processes, reaper
 from flows.api import Api
 from flows.processes import Process
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.crashes]
 RUN = """
 import sys
 from flows.recorded import record
