@@ -1,13 +1,12 @@
 # make run     the whole pipeline on the rendered world, shown in a local Prefect server
 # make test    lint, types, tests
 # make test-vllm  the tests that need a real vLLM, for CPUs, in an environment of its own (2.5 GB)
-# make test-crashes  servers and workers killed; takes minutes of waiting
 # make stop    stop the local Prefect server and its worker
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test test-vllm test-crashes stop
+.PHONY: run test test-vllm stop
 
 run: $(INSTALLED)
 	$(BIN)/ezhoi launch
@@ -17,9 +16,6 @@ test: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
-
-test-crashes: $(INSTALLED)
-	$(BIN)/python -m pytest --numprocesses=0 -m crashes tests/flows/test_crashes.py
 
 test-vllm: $(INSTALLED) .venv-vllm
 	$(BIN)/python -m pytest --numprocesses=0 tests/vllm

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import time
 from typing import Annotated, Any
 
@@ -37,7 +38,7 @@ from flows import (
     parameters,
 )
 from flows.stage_name import StageName
-from pipeline.errors import EzhoiError
+from pipeline.errors import EzhoiError, ServiceError
 from pipeline.runner import Outcome
 
 app = typer.Typer(
@@ -149,7 +150,12 @@ def _recorded(profile: str, settings: list[str], asked: dict[str, Any]) -> None:
     from flows.recorded import record
 
     gc.enable()
-    result = record(profile=given.profile, overrides=given.settings, **asked)
+    try:
+        result = record(profile=given.profile, overrides=given.settings, **asked)
+    except ServiceError as error:
+        _say(error)
+        sys.stdout.flush()
+        os._exit(1)
     if not result.completed:
         raise EzhoiError(result.message)
     typer.echo(result.message)
@@ -163,8 +169,12 @@ def main() -> None:
     try:
         app()
     except EzhoiError as error:
-        typer.secho(f"error: {error}", fg="red", err=True)
+        _say(error)
         raise SystemExit(1) from None
+
+
+def _say(error: EzhoiError) -> None:
+    typer.secho(f"error: {error}", fg="red", err=True)
 
 
 if __name__ == "__main__":

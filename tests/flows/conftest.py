@@ -23,7 +23,7 @@ from flows import following, local
 from flows.api import Api
 
 # What Prefect has left to send when the tests' server is gone must not start a server of its own at exit.
-os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"
+os.environ["PREFECT_SERVER_EPHEMERAL_ENABLED"] = "false"
 
 
 def _environment(home: Path) -> dict[str, str]:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -33,23 +34,15 @@ def fake_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Work:
     return Work(stage="annotations", config=load(environment={}), inputs={}, out=out, scratch=scratch)
 
 
-def children(parent: int) -> dict[int, list[int]]:
-    """{process id: its children} of everything below a process of this machine."""
-    found: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            above = int(stat.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        found.setdefault(above, []).append(int(stat.parent.name))
-    return found
-
-
-def last_descendant(pid: int) -> int | None:
-    tree, here = children(pid), pid
-    while tree.get(here):
-        here = tree[here][0]
-    return None if here == pid else here
+def training(work: Work) -> int | None:
+    """The process that trains: accelerate starts it with the work's file as its last word."""
+    spec = str(work.scratch / "work.json")
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = path.read_text().rstrip("\0").split("\0")
+            if words[-1] == spec and "accelerate.commands.launch" not in words:
+                return int(path.parent.name)
+    return None
 
 
 def test_it_is_asked_for_by_the_configuration() -> None:
@@ -85,8 +78,9 @@ def test_a_death_is_told_with_the_last_lines(tmp_path: Path, monkeypatch: pytest
     killed: list[int] = []
 
     def kill(*report: object) -> None:
-        child = last_descendant(os.getpid())
-        if child is not None and not killed:
+        if not killed:
+            child = training(work)
+            assert child is not None
             killed.append(child)
             os.kill(child, signal.SIGKILL)
 
@@ -110,7 +104,7 @@ def test_it_ends_with_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert parent.stdout is not None and parent.stdout.readline()
-    child = last_descendant(parent.pid)
+    child = training(work)
     assert child is not None
     parent.kill()
     parent.wait()
