@@ -13,7 +13,14 @@ from pipeline.errors import ServiceError
 from pipeline.store import digest
 
 FLOW = "ezhoi"
-SOURCES = ("prefect.yaml", "flows/ezhoi.py", "flows/ablate.py", "flows/parameters.py", "flows/stage_name.py")
+SOURCES = (
+    "prefect.yaml",
+    "flows/ezhoi.py",
+    "flows/ablate.py",
+    "flows/share.py",
+    "flows/parameters.py",
+    "flows/stage_name.py",
+)
 """What a deployment records: the declarations, and the flow's parameters as the run form shows them."""
 
 

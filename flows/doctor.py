@@ -115,13 +115,17 @@ def _workers(state: Local, home: Path) -> Iterator[Finding]:
 def stuck_runs(home: Path, api: Api, *, now: dt.datetime | None = None) -> Iterator[Finding]:
     """Mark runs whose process is gone, and name those that nobody seems to execute."""
     try:
-        crashed = reaper.reap(home, api)
+        crashed, queued = reaper.reap(home, api), reaper.requeue(home, api, now=now)
     except ServiceError as error:
         yield Finding("runs", "bad", str(error))
         return
     for name in crashed:
         yield Finding(
             "runs", "note", f"{name}: its process was gone; marked Crashed", "run again: it picks up where it was"
+        )
+    for name in queued:
+        yield Finding(
+            "runs", "note", f"{name}: its worker never started it; scheduled again", "nothing, if there is a worker"
         )
     active = {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING", "SCHEDULED", "CANCELLING"]}}}}
     found = api.post("/flow_runs/filter", active) or []

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from prefect import Flow, Task, flow, get_run_logger, task
@@ -25,8 +26,10 @@ from pydantic import BaseModel, ConfigDict
 
 from flows import html, lineage, local, output, pages, plans, progress, reaper
 from flows.api import Api
+from flows.company import Company
 from flows.parameters import AS_IN_PROFILE, Fingerprint, Override, Profile, Request, Seed, SettingName, resolve
 from flows.stage_name import StageName
+from pipeline import runner
 from pipeline.errors import EzhoiError
 from pipeline.graph import Stage
 from pipeline.runner import Outcome, Run
@@ -95,7 +98,10 @@ def ezhoi(
                 reuse=reuse,
                 pins=dict(pins) | ({"seen": seen} if seen else {}),
             )
-            return _planned(request, client) if dry_run else _run(request, client)
+            if dry_run:
+                return _planned(request, client)
+            given = {"profile": profile, "setting": setting, "seed": seed, "overrides": overrides}
+            return _run(request, client, given)
         except EzhoiError as error:
             return Failed(message=str(error))
 
@@ -109,7 +115,8 @@ def _planned(request: Request, client: SyncPrefectClient) -> State:
     return Completed(name="Planned", message=plans.summary(statuses))
 
 
-def _run(request: Request, client: SyncPrefectClient) -> State:
+def _run(request: Request, client: SyncPrefectClient, given: dict[str, Any]) -> State:
+    """Run it; `given` are the parameters that the configuration comes from."""
     shown = progress.ProgressPages(client, logger=get_run_logger(), flow_run=uuid_of(this_flow.get_id()))
     steps = Run(
         request.config,
@@ -119,9 +126,15 @@ def _run(request: Request, client: SyncPrefectClient) -> State:
         given=request.given,
         deployment=this_deployment.get_name() or "",
         flow_run=this_flow.get_id() or "",
+        company=_company(given, most=request.config.images.runtime.helpers),
     )
     published = lineage.RunPages(client, steps, flow_run=uuid_of(this_flow.get_id()))
     return _Recorded(steps=steps, pages=published, progress=shown).run(request.stages)
+
+
+def _company(given: dict[str, Any], *, most: int) -> runner.Company:
+    url, run = PREFECT_API_URL.value(), this_flow.get_id()
+    return Company(Api(url), run, given, most) if url and run else runner.alone
 
 
 @dataclass

@@ -57,6 +57,8 @@ class Stage:
     says: str = ""
     trains: bool = False
     """A training: holds a GPU alone where there is one."""
+    shards: bool = False
+    """Goes through all images, in shards."""
     source: str = ""
     """Config key that says where its texts come from; with "llm" there it holds the language model's server alone."""
 
@@ -72,6 +74,10 @@ class Stage:
             return self
         own = {edge.stage: edge for edge in (*self.inputs, *self.joint)}
         return replace(self, inputs=tuple(own.values()), joint=())
+
+    def sharded(self, config: Config) -> bool:
+        """Whether several runs can compute the stage together, shard by shard (`pipeline/shards.py`)."""
+        return self.shards and (self.name != "detections" or config.detections.source == "detr")
 
     def processes(self, config: Config) -> int:
         """How many processes compute the stage together, one a GPU."""
@@ -126,6 +132,7 @@ STAGES: tuple[Stage, ...] = (
         ),
         files=("detections.path", "detections.weights"),
         inputs=(Input("annotations", ("images.parquet", "pairs.parquet", "objects.parquet")),),
+        shards=True,
         says="boxes, labels and scores of every image",
     ),
     Stage(
@@ -170,6 +177,7 @@ STAGES: tuple[Stage, ...] = (
         reads=(*CLIP, "clip.tokens"),
         files=("clip.weights",),
         inputs=(Input("annotations", ("images.parquet", "pixels-*")),),
+        shards=True,
         says="frozen CLIP image tokens",
     ),
     Stage(
@@ -215,6 +223,7 @@ STAGES: tuple[Stage, ...] = (
             Input("image_embeddings"),
             Input("text_embeddings", ("objects.parquet",)),
         ),
+        shards=True,
         says="fused features of all pairs, train and test",
     ),
     Stage(

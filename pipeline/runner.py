@@ -7,9 +7,10 @@ import importlib
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
-from pipeline import devices, provenance
+from pipeline import devices, provenance, shards
 from pipeline.config import Config
 from pipeline.errors import DataError, EzhoiError
 from pipeline.graph import FINGERPRINTS, Stage, needed_for
@@ -74,6 +75,15 @@ def ingredients(stage: Stage, *, config: Config, inputs: Mapping[str, Artifact])
     return Ingredients(subset, sources, records, name)
 
 
+Company = Callable[[Stage, Ingredients], AbstractContextManager[object]]
+"""Entered while a sharded stage is computed: may ask other runs to `assist`."""
+
+
+def alone(stage: Stage, need: Ingredients) -> AbstractContextManager[object]:
+    """Ask nobody."""
+    return nullcontext()
+
+
 def execute(
     stage: Stage,
     *,
@@ -83,11 +93,12 @@ def execute(
     progress: Progress = silent,
     force: bool = False,
     origin: Mapping[str, str] | None = None,
+    company: Company = alone,
 ) -> Outcome:
     """The stage's artifact: from the store if it is there and intact, computed otherwise.
 
-    With `force` it is computed even so. Two processes that want the same artifact compute it once. `origin` says which
-    run this is (`RunRecord.origin`).
+    With `force` it is computed even so. Two processes that want the same artifact compute it once: the second waits for
+    the first, and helps it where a stage has shards. `origin` says which run this is (`RunRecord.origin`).
     """
     need = ingredients(stage, config=config, inputs=inputs)
     if not force:
@@ -98,12 +109,21 @@ def execute(
             log.warning("%s: %s; the stage runs again", stage.name, fault)
     else:
         faults = []
+    if stage.sharded(config):
+        made = assist(stage, config=config, store=store, inputs=inputs, fingerprint=need.fingerprint, progress=progress)
+        if made:
+            log.info("%s: another run is at it; %d shards were made here", stage.name, made)
     with store.workspace(need.fingerprint) as space:
         artifact, _ = store.lookup(stage.name, need.fingerprint)
         if artifact is not None and not force:  # another process made it while we waited for the lock
+            store.forget(need.fingerprint)
             return Outcome(stage.name, artifact, hit=True)
         held = config.device if stage.trains else "cpu"
-        with devices.hold(held, count=stage.processes(config)) as device, devices.alone(stage.server(config)):
+        with (
+            devices.hold(held, count=stage.processes(config)) as device,
+            devices.alone(stage.server(config)),
+            company(stage, need) if stage.sharded(config) else nullcontext(),
+        ):
             started = time.perf_counter()
             work = Work(
                 stage=stage.name,
@@ -111,6 +131,7 @@ def execute(
                 inputs=inputs,
                 out=space.out,
                 scratch=space.scratch,
+                exchange=space.exchange,
                 progress_to=progress,
             )
             module = importlib.import_module(f"pipeline.stages.{stage.name}")
@@ -119,6 +140,31 @@ def execute(
         taken = {"wall_seconds": round(time.perf_counter() - started, 3), "made_by": dict(origin or {})}
         artifact = store.publish(space, manifest.model_copy(update=taken))
     return Outcome(stage.name, artifact, hit=False, faults=tuple(faults))
+
+
+def assist(
+    stage: Stage,
+    *,
+    config: Config,
+    store: Store,
+    inputs: Mapping[str, Artifact],
+    fingerprint: str,
+    progress: Progress = silent,
+) -> int:
+    """Help the run that is at a sharded stage until no shard is left; how many were made here, 0 if no run is at it."""
+    with store.guest(fingerprint) as space:
+        if space is None:
+            return 0
+        work = Work(
+            stage=stage.name,
+            config=config,
+            inputs=inputs,
+            out=space.out,
+            scratch=space.scratch,
+            exchange=space.exchange,
+            progress_to=progress,
+        )
+        return shards.assist(work, importlib.import_module(f"pipeline.stages.{stage.name}").compute)
 
 
 def _manifest(stage: Stage, config: Config, need: Ingredients, work: Work, metrics: dict[str, object]) -> Manifest:
@@ -160,6 +206,7 @@ class Run:
     """Artifacts of stages that are not computed (`pipeline.selection`)."""
     deployment: str = ""
     flow_run: str = ""
+    company: Company = alone
     artifacts: dict[str, Artifact] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -179,6 +226,7 @@ class Run:
                 progress=self.progress,
                 force=stage.name in self.force,
                 origin=self.record.origin(),
+                company=self.company,
             )
         self.artifacts[stage.name] = outcome.artifact
         self.record.stages[stage.name] = outcome.artifact.fingerprint

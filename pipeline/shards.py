@@ -1,11 +1,13 @@
-"""The shards of an image stage, and how processes share them.
+"""The shards of an image stage, and how processes of one machine or of several share them.
 
 A shard is one file in `work.scratch`, whole or absent. Whoever computes it holds a lock on it, which the system lets go
-when its process dies: each shard is computed once, and what a dead worker left undone another one takes up. An image
-that cannot be read never stops the others; the stage reports all of them when the rest is done.
+when its process dies, and among machines that share an object store a lease (`work.exchange`): each shard is computed once,
+and what a dead worker left undone another one takes up. An image that cannot be read never stops the others; the stage
+reports all of them when the rest is done.
 
     plan     cut the splits into shards
     share    run the stage's `compute(work)` here and in `images.runtime.workers` - 1 further processes
+    assist   the same for a stage that another run is at
     claims   what `compute` iterates over (see `pipeline/stream.py`)
     gather   publish the files, or say which images could not be read
 """
@@ -15,16 +17,17 @@ from __future__ import annotations
 import fcntl
 import importlib
 import json
-import os
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.errors import DataError
-from pipeline.work import Work, atomic
+from pipeline.work import Clock, Work, atomic, silent
 
+FAULTS = ".faults.json"
 LISTED = 20
 """Unreadable images that an error names; it counts the rest."""
 
@@ -43,18 +46,20 @@ class Shard:
         return f"{self.split}-{self.number:03d}.parquet"
 
 
+def _faults(shard: Shard) -> str:
+    return shard.name + FAULTS
+
+
 @dataclass
 class Claim:
     """A shard that this process alone may compute until it lets go."""
 
     shard: Shard
-    handle: int
+    rights: ExitStack
 
     def release(self) -> None:
         """Let go; more than once does no harm."""
-        if self.handle >= 0:
-            os.close(self.handle)
-            self.handle = -1
+        self.rights.close()
 
 
 def plan(splits: Mapping[str, Sequence[int]], *, size: int) -> list[Shard]:
@@ -67,88 +72,127 @@ def plan(splits: Mapping[str, Sequence[int]], *, size: int) -> list[Shard]:
 
 
 def claims(work: Work, shards: Sequence[Shard], *, wait: bool = False) -> Iterator[Claim]:
-    """The shards that are neither done nor another's, locked; with `wait`, once the other is done with them or dead.
+    """The shards that are neither done nor another's, claimed; with `wait`, once the other is done with them or dead.
 
-    Ends early in a worker whose parent has died: nobody would publish what it makes.
+    Ends early where nobody would publish what is made: in a worker whose parent has died, and when the work that was
+    assisted is over.
     """
     from multiprocessing import parent_process
 
     parent = parent_process()
     for shard in shards:
-        if settled(work, shard):
+        if settled(work, [shard]):
             continue
         if parent is not None and not parent.is_alive():
             return
-        handle = _lock(work.scratch / ".locks" / shard.name, wait=wait)
-        if handle is None:
-            continue
-        if settled(work, shard):
-            os.close(handle)
-            continue
-        yield Claim(shard, handle)
+        with ExitStack() as rights:
+            for right in (_local_right, _right_among_machines):
+                claimed = right(work, shard, wait)
+                if claimed is None:
+                    break
+                rights.enter_context(claimed)
+            else:
+                if not settled(work, [shard], fresh=True):
+                    if not work.scratch.is_dir() or work.exchange.over():
+                        return
+                    yield Claim(shard, rights.pop_all())
 
 
-def settled(work: Work, shard: Shard) -> bool:
-    """Whether its file is there, or this run knows that it cannot be made."""
-    return (work.scratch / shard.name).exists() or (work.scratch / f"{shard.name}.faults.json").exists()
+def settled(work: Work, shards: Sequence[Shard], *, fresh: bool = False) -> list[Shard]:
+    """Those whose file is here or elsewhere, or of which it is known that it cannot be made; `fresh`: as of now."""
+    elsewhere = work.exchange.names(fresh=fresh)
+    return [
+        shard
+        for shard in shards
+        if any(name in elsewhere or (work.scratch / name).exists() for name in (shard.name, _faults(shard)))
+    ]
 
 
-def _lock(path: Path, *, wait: bool) -> int | None:
-    path.parent.mkdir(exist_ok=True)
-    handle = os.open(path, os.O_CREAT | os.O_RDWR)
+def _local_right(work: Work, shard: Shard, wait: bool) -> AbstractContextManager[object] | None:
+    """A lock on this machine; None if another process has it, or the work is over."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        os.close(handle)
+        (work.scratch / ".locks").mkdir(exist_ok=True)
+        file = (work.scratch / ".locks" / shard.name).open("a")
+    except FileNotFoundError:
         return None
-    return handle
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
 
 
-def share(work: Work, compute: Callable[[Work], None]) -> None:
+def _right_among_machines(work: Work, shard: Shard, wait: bool) -> AbstractContextManager[object] | None:
+    return work.exchange.claim(shard.name, unless=lambda: not wait or bool(settled(work, [shard])))
+
+
+def share(work: Work, compute: Callable[[Work], int]) -> None:
     """Run `compute`, which claims shards until none is left, here and in further processes.
 
     A further process that dies costs time only: this one goes on until every shard is settled.
     """
-    for path in work.scratch.glob("*.faults.json"):  # the images may have been mended since
-        if not path.with_name(path.name.removesuffix(".faults.json")).exists():
-            path.unlink()
+    for name in [*(path.name for path in work.scratch.glob("*" + FAULTS)), *work.exchange.names()]:
+        if name.endswith(FAULTS):  # the images may have been mended since
+            (work.scratch / name).unlink(missing_ok=True)
+            work.exchange.withdraw(name)
     start = time.perf_counter()
-    others = [_start(work, index) for index in range(1, work.config.images.runtime.workers)]
-    compute(work)
-    for process in others:
-        process.join()
-    for path in sorted(work.scratch.glob("*.seconds.json")):
-        for kind, seconds in json.loads(path.read_text()).items():
-            work.clock.add(kind, seconds)
-        path.unlink()
+    _together(work, compute)
     work.clock.add("wall", time.perf_counter() - start)
 
 
-def _start(work: Work, index: int) -> Any:
+def assist(work: Work, compute: Callable[[Work], int]) -> int:
+    """Compute shards of a stage that another run is at, until none is left; how many were made here."""
+    try:
+        return _together(work, compute)
+    except FileNotFoundError:
+        if work.scratch.is_dir():
+            raise
+        return 0  # published meanwhile, and the folder is gone
+
+
+def _together(work: Work, compute: Callable[[Work], int]) -> int:
+    group = uuid.uuid4().hex[:8]
+    others = [_start(work, group, index) for index in range(1, work.config.images.runtime.workers)]
+    made = compute(work)
+    for process in others:
+        process.join()
+    for path in sorted(work.scratch.glob(f"{group}-*.json")):
+        share = json.loads(path.read_text())
+        made += share["shards"]
+        for kind, seconds in share["seconds"].items():
+            work.clock.add(kind, seconds)
+        path.unlink()
+    return made
+
+
+def _start(work: Work, group: str, index: int) -> Any:
     from multiprocessing import get_context
 
-    arguments = (work.stage, work.config, dict(work.inputs), work.out, work.scratch, index)
+    arguments = (replace(work, progress_to=silent, clock=Clock()), group, index)
     process = get_context("spawn").Process(target=_worker, args=arguments, daemon=True)
     process.start()
     return process
 
 
-def _worker(stage: str, config: Any, inputs: Any, out: Path, scratch: Path, index: int) -> None:
+def _worker(work: Work, group: str, index: int) -> None:
     """A further process's share; several GPUs are dealt out in turn."""
     import torch
 
-    if config.device in ("auto", "cuda") and torch.cuda.is_available():
-        config = config.model_copy(update={"device": f"cuda:{index % torch.cuda.device_count()}"})
-    work = Work(stage=stage, config=config, inputs=inputs, out=out, scratch=scratch)
-    importlib.import_module(f"pipeline.stages.{stage}").compute(work)
-    with atomic(scratch / f"{os.getpid()}.seconds.json") as temporary:
-        temporary.write_text(json.dumps(work.clock.seconds))
+    if work.config.device in ("auto", "cuda") and torch.cuda.is_available():
+        device = f"cuda:{index % torch.cuda.device_count()}"
+        work = replace(work, config=work.config.model_copy(update={"device": device}))
+    made = importlib.import_module(f"pipeline.stages.{work.stage}").compute(work)
+    with atomic(work.scratch / f"{group}-{index}.json") as temporary:
+        temporary.write_text(json.dumps({"shards": made, "seconds": work.clock.seconds}))
 
 
 def note_faults(work: Work, shard: Shard, faults: Mapping[int, str]) -> None:
     """Remember which images of a shard could not be read, and why."""
-    with atomic(work.scratch / f"{shard.name}.faults.json") as temporary:
+    path = work.scratch / _faults(shard)
+    with atomic(path) as temporary:
         temporary.write_text(json.dumps(faults))
+    work.exchange.offer(path)
 
 
 def gather(work: Work, shards: Sequence[Shard]) -> dict[int, str]:
@@ -159,8 +203,12 @@ def gather(work: Work, shards: Sequence[Shard]) -> dict[int, str]:
     """
     left_out: dict[int, str] = {}
     undone = []
+    elsewhere = work.exchange.names(fresh=True)
+    for name in [name for shard in shards for name in (shard.name, _faults(shard))]:
+        if name in elsewhere and not (work.scratch / name).exists():
+            work.exchange.fetch(name, work.scratch / name)
     for shard in shards:
-        path = work.scratch / f"{shard.name}.faults.json"
+        path = work.scratch / _faults(shard)
         if path.exists():
             left_out |= {int(i): reason for i, reason in json.loads(path.read_text()).items()}
         if not (work.scratch / shard.name).exists():

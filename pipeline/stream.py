@@ -29,8 +29,10 @@ def stream(
     compute: Callable[[Shard, list[int], list[T]], Columns],
     batch: int,
     rows_a_group: int | None = None,
-) -> None:
+) -> int:
     """Compute every shard of the plan that no other process computes, each into one file of `work.scratch`.
+
+    Returns how many shards were computed here, when all of them are settled or this work is over.
 
     Args:
         read: an image of a shard, by id; called in threads. DataError means that it cannot be read.
@@ -42,6 +44,7 @@ def stream(
     pump.run(shards.claims(work, plan))
     for shard in plan:  # what other processes were at is theirs, unless they died of it
         pump.run(shards.claims(work, [shard], wait=True))
+    return pump.settled
 
 
 @dataclass
@@ -62,6 +65,8 @@ class _Pump:
     rows_a_group: int | None
     parts: list[Columns] = field(default_factory=list)
     faults: dict[int, str] = field(default_factory=dict)
+    settled: int = 0
+    """Shards that were computed here, or found to have unreadable images."""
 
     def run(self, claims: Iterator[Claim]) -> None:
         taken: list[Claim] = []
@@ -121,13 +126,15 @@ class _Pump:
             if parts and (not faults or self.work.config.images.runtime.unreadable == "skip"):
                 path = self.work.scratch / claim.shard.name
                 arrays.write(path, _joined(parts), rows_a_group=self.rows_a_group)
+                self.work.exchange.offer(path)
         claim.release()
+        self.settled += 1
 
     def _settle(self, writing: deque[Future[None]], *, most: int) -> None:
         """Wait until at most `most` shards are being written, and tell how far the stage is."""
         while len(writing) > most or (writing and writing[0].done()):
             writing.popleft().result()
-            done = sum(len(s.ids) for s in self.plan if shards.settled(self.work, s))
+            done = sum(len(s.ids) for s in shards.settled(self.work, self.plan))
             self.work.progress(done, sum(len(s.ids) for s in self.plan), "images")
 
 

@@ -8,6 +8,7 @@ finished shards and checkpoints there (written with `atomic`) and continues from
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from pipeline.config import Config
 from pipeline.store.artifact import Artifact
+from pipeline.store.exchange import Exchange
 
 Progress = Callable[[str, int, int, str], None]
 """(stage, done, total, note)"""
@@ -59,6 +61,8 @@ class Work:
     inputs: Mapping[str, Artifact]
     out: Path
     scratch: Path
+    exchange: Exchange = field(default_factory=Exchange)
+    """How finished files of the scratch folder reach other machines that are at the same work."""
     progress_to: Progress = silent
     clock: Clock = field(default_factory=Clock)
 
@@ -73,6 +77,6 @@ class Work:
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """A temporary path that becomes `path` when the block ends well: the file is whole or absent, never torn."""
-    temporary = path.with_name(f".{path.name}.part")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     yield temporary
     temporary.replace(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PositiveInt
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 
 from pipeline.sections.section import Section
 
@@ -49,6 +49,9 @@ class Data(Section):
 class ImagesRuntime(Section):
     workers: PositiveInt = Field(
         1, description="processes that share an image stage; several GPUs are dealt out in turn"
+    )
+    helpers: NonNegativeInt = Field(
+        16, description="most other workers of its Prefect pool that a run asks to share an image stage"
     )
     readers: PositiveInt = Field(4, description="threads of a process that decode images ahead")
     unreadable: Literal["error", "skip"] = Field(

@@ -24,7 +24,7 @@ from pipeline.images import Images
 from pipeline.sections.data import Detections
 from pipeline.shards import Shard
 from pipeline.stream import stream
-from pipeline.work import Work
+from pipeline.work import Work, atomic
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -81,12 +81,13 @@ def _of_split(found: pd.DataFrame, images: pd.DataFrame, split: str) -> pd.DataF
 # --- DETR ----------------------------------------------------------------------------------------------------------
 
 
-def compute(work: Work) -> None:
-    """One process's share of the shards: every query of DETR on every image."""
+def compute(work: Work) -> int:
+    """One process's share of the shards, every query of DETR on every image; how many they were."""
     net = detector.load(work.config)
     identity = work.scratch / detector.FILE
     if not identity.exists():
-        identity.write_text(json.dumps(detector.identity(work.config, net)))
+        with atomic(identity) as temporary:
+            temporary.write_text(json.dumps(detector.identity(work.config, net)))
     images = _images(work)
 
     def read(shard: Shard, image_id: int) -> Prepared:
@@ -98,7 +99,7 @@ def compute(work: Work) -> None:
         boxes, scores, labels = (np.concatenate([part.numpy() for part in parts]) for parts in zip(*found, strict=True))
         return columns | {"object_id": labels, "score": scores} | {c: boxes[:, i] for i, c in enumerate(CORNERS)}
 
-    stream(work, _plan(images), read=read, compute=detect, batch=BATCH)
+    return stream(work, _plan(images), read=read, compute=detect, batch=BATCH)
 
 
 def _detected(work: Work) -> tuple[pd.DataFrame, list[str]]:

@@ -3,7 +3,7 @@
     <split>-NNN.parquet    image_id, tokens (1 + D, d_a) as float16, each token of unit length; one image a row group
 
 Images are prepared as the model's own preprocessing has it, unaugmented. `clip.tokens = cls` keeps the first token alone.
-Resumes at the shard; several processes may share them (`images.runtime.workers`).
+Resumes at the shard; several processes and machines may share them (`pipeline/shards.py`).
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def run(work: Work) -> dict[str, Any]:
     }
 
 
-def compute(work: Work) -> None:
-    """One process's share of the shards."""
+def compute(work: Work) -> int:
+    """One process's share of the shards; how many they were."""
     clip = frozen_clip(work.config)
     prepare = clip.preprocess()
     images = _images(work)
@@ -56,7 +56,7 @@ def compute(work: Work) -> None:
         tokens = torch.nn.functional.normalize(tokens, dim=-1).half().cpu()
         return {"image_id": np.array(ids), "tokens": tokens.numpy()}
 
-    stream(work, _plan(work, images), read=read, compute=embed, batch=BATCH, rows_a_group=1)
+    return stream(work, _plan(work, images), read=read, compute=embed, batch=BATCH, rows_a_group=1)
 
 
 def _images(work: Work) -> dict[str, Images]:

@@ -6,7 +6,7 @@
                            test pairs that they make
 
 `zero_shot` is what the frozen CLIP alone makes of the pair's union box: the evaluation's untrained baseline.
-Resumes at the shard of images; several processes may share them (`images.runtime.workers`).
+Resumes at the shard of images; several processes and machines may share them (`pipeline/shards.py`).
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ def run(work: Work) -> dict[str, Any]:
     }
 
 
-def compute(work: Work) -> None:
-    """One process's share of the shards."""
+def compute(work: Work) -> int:
+    """One process's share of the shards; how many they were."""
     clip = frozen_clip(work.config)
     model = built(work.config, clip)
     model.load_state_dict(checkpoint.load_weights(work.inputs["seen"].path("model.safetensors"))[0])
     model.eval()
     splits = {name: Split(work, clip, name) for name in ("train", "test")}
-    stream(
+    return stream(
         work,
         _plan({name: split.frozen for name, split in splits.items()}),
         read=lambda shard, image_id: splits[shard.split].read(image_id),

@@ -16,7 +16,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -66,6 +66,12 @@ class Lease:
                 "Run again: what the other one makes is reused."
             )
 
+    def __enter__(self) -> Lease:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.release()
+
     def release(self) -> None:
         """Let the next one in."""
         self._stop.set()
@@ -86,15 +92,20 @@ class Lease:
 @contextmanager
 def held(objects: Objects, folder: str, *, ttl: float = TTL_SECONDS) -> Iterator[Lease]:
     """Wait for the lease, hold it, let it go."""
-    holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-    lease = Lease(objects, folder, _take(objects, folder, holder, ttl), holder, ttl)
-    try:
+    lease = claim(objects, folder, ttl=ttl, unless=lambda: False)
+    assert lease is not None
+    with lease:
         yield lease
-    finally:
-        lease.release()
 
 
-def _take(objects: Objects, folder: str, holder: str, ttl: float) -> int:
+def claim(objects: Objects, folder: str, *, ttl: float = TTL_SECONDS, unless: Callable[[], bool]) -> Lease | None:
+    """Wait for the lease; None as soon as `unless` holds, which is asked while another process has it."""
+    holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    number = _take(objects, folder, holder, ttl, unless)
+    return None if number is None else Lease(objects, folder, number, holder, ttl)
+
+
+def _take(objects: Objects, folder: str, holder: str, ttl: float, unless: Callable[[], bool]) -> int | None:
     """The number under which the lease was created."""
     seen: tuple[str, bytes | None] | None = None
     still_since, said = time.monotonic(), False
@@ -110,6 +121,8 @@ def _take(objects: Objects, folder: str, holder: str, ttl: float) -> int:
             if expired:
                 log.warning("took over the lease %s, which %s no longer renews", folder, _holder(now))
             return number + 1
+        if unless():
+            return None
         if not said and newest is not None:
             log.info("%s is being made by %s; waiting for it", folder, _holder(now))
             said = True

@@ -96,6 +96,10 @@ class ObjectFolder:
         """Copy an object here; FileNotFoundError if there is none."""
         self._patiently(lambda: self.files.get_file(self._path(name), str(path)))
 
+    def copy(self, name: str, target: str) -> None:
+        """Copy an object within the store."""
+        self._patiently(lambda: self.files.cp_file(self._path(name), self._path(target)))
+
     def _path(self, name: str) -> str:
         return f"{self._base}/{name}" if name else self._base
 

@@ -3,10 +3,11 @@
     <root>/<stage>/<fingerprint>/manifest.json           names the folder of its files; written last, in one request
     <root>/<stage>/<fingerprint>/<token>/{data files}    one folder a writer, so that two never mix
     <root>/.leases/<fingerprint>/...                     who is at work on it (pipeline/store/lease.py)
+    <root>/.work/<fingerprint>/...                       finished pieces of that work (pipeline/store/exchange.py)
     <root>/.runs/<run>.json                              records of runs
 
-Files are fetched when they are first read, and checked against their digests before they are used. Interrupted work stays on
-the machine that did it. The cache is a folder a store under `store.cache`; it can be deleted at any time.
+Files are fetched when they are first read, and checked against their digests before they are used. The cache is a folder a
+store under `store.cache`; it can be deleted at any time.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pydantic import ValidationError
 from pipeline.errors import StoreError
 from pipeline.store import digest, lease
 from pipeline.store.artifact import Artifact
+from pipeline.store.exchange import ObjectExchange, lease_of
 from pipeline.store.lease import Lease
 from pipeline.store.manifest import NAME, Manifest
 from pipeline.store.objects import ObjectFolder
@@ -141,20 +143,44 @@ class RemoteStore(Store):
         """Hold the lease on a fingerprint; waits while another process, here or elsewhere, is at it."""
         with (
             super().workspace(fingerprint) as space,
-            lease.held(self.objects, f".leases/{fingerprint}", ttl=self.ttl) as mine,
+            lease.held(self.objects, lease_of(fingerprint), ttl=self.ttl) as mine,
         ):
             self._leases[fingerprint] = mine
             try:
-                yield space
+                yield Workspace(space.out, space.scratch, self.exchange(fingerprint))
             finally:
                 del self._leases[fingerprint]
+
+    @contextmanager
+    def guest(self, fingerprint: str) -> Iterator[Workspace | None]:
+        """Folders of this machine for a work that a process here or elsewhere is at, to help with it; None if nobody is."""
+        exchange = self.exchange(fingerprint)
+        with super().guest(fingerprint) as space:
+            if space is not None:
+                yield Workspace(space.out, space.scratch, exchange)
+                return
+        if exchange.over():
+            yield None
+            return
+        folder = self.root / ".work" / f"{fingerprint}-{uuid.uuid4().hex[:8]}"
+        (folder / "scratch").mkdir(parents=True)
+        try:
+            yield Workspace(folder / "out", folder / "scratch", exchange)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)  # finished pieces wait in the exchange
 
     def publish(self, workspace: Workspace, manifest: Manifest) -> Artifact:
         """Upload the work's files, then the manifest in one request; forget the scratch."""
         stage, name = manifest.stage, manifest.fingerprint
         kept = manifest.model_copy(update={"data": uuid.uuid4().hex[:12]})
+        exchange = self.exchange(name)
+        there = set(self.objects.names(f".work/{name}"))
         for record in kept.files:
-            self.objects.upload(workspace.out / record.name, f"{self._folder(kept)}/{record.name}")
+            target, piece = f"{self._folder(kept)}/{record.name}", exchange.object_of(record.name, record.digest)
+            if piece in there:
+                self.objects.copy(piece, target)
+            else:
+                self.objects.upload(workspace.out / record.name, target)
         if name in self._leases:
             self._leases[name].check()
         self.objects.write(f"{stage}/{name}/{NAME}", kept.model_dump_json(indent=1).encode())
@@ -164,7 +190,8 @@ class RemoteStore(Store):
         artifact.folder.parent.mkdir(parents=True, exist_ok=True)
         workspace.out.rename(artifact.folder)
         self._here |= {(name, record.name) for record in kept.files}
-        shutil.rmtree(workspace.out.parent, ignore_errors=True)
+        exchange.clear()
+        self.forget(name)
         return artifact
 
     def remove(self, artifact: Artifact) -> None:
@@ -188,6 +215,10 @@ class RemoteStore(Store):
     def remove_record(self, name: str) -> None:
         """Forget the record of a run."""
         self.objects.delete([f".runs/{name}"])
+
+    def exchange(self, fingerprint: str) -> ObjectExchange:
+        """How pieces of the work on an artifact reach other machines."""
+        return ObjectExchange(self.url, fingerprint, ttl=self.ttl)
 
     def _artifact(self, content: bytes) -> Artifact | None:
         with contextlib.suppress(ValidationError):

@@ -18,7 +18,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -27,6 +27,7 @@ from pydantic import ValidationError
 from pipeline.errors import StoreError
 from pipeline.store import digest, preview
 from pipeline.store.artifact import Artifact
+from pipeline.store.exchange import Exchange
 from pipeline.store.manifest import NAME, FileRecord, Manifest
 
 log = logging.getLogger("ezhoi.store")
@@ -34,10 +35,11 @@ log = logging.getLogger("ezhoi.store")
 
 @dataclass(frozen=True)
 class Workspace:
-    """The two folders of a stage at work."""
+    """The two folders of a stage at work, and how pieces of its scratch reach other machines."""
 
     out: Path
     scratch: Path
+    exchange: Exchange = field(default_factory=Exchange)
 
 
 class Store:
@@ -134,6 +136,20 @@ class Store:
                     shutil.rmtree(folder)
             lock.close()
 
+    @contextmanager
+    def guest(self, fingerprint: str) -> Iterator[Workspace | None]:
+        """The folders of a work that another process is at, to help with it; None if nobody is.
+
+        They are gone when that process publishes: then files in them cannot be made any more.
+        """
+        folder = self.root / ".work" / fingerprint
+        here = _locked(folder.with_name(f"{fingerprint}.lock")) and (folder / "scratch").is_dir()
+        yield Workspace(folder / "out", folder / "scratch") if here else None
+
+    def exchange(self, fingerprint: str) -> Exchange:
+        """How pieces of the work on an artifact reach other machines: on one disk they need not."""
+        return Exchange()
+
     def publish(self, workspace: Workspace, manifest: Manifest) -> Artifact:
         """Make the work's `out` folder the artifact, atomically, and forget its scratch."""
         target = self.root / manifest.stage / manifest.fingerprint
@@ -152,10 +168,19 @@ class Store:
                 target.rename(workspace.out.parent / "replaced")
             workspace.out.rename(target)
             _sync_folder(target.parent)
-        shutil.rmtree(workspace.out.parent, ignore_errors=True)
+        self.forget(manifest.fingerprint)
         artifact = Artifact(target, manifest)
         self._seal_as_is(artifact)
         return artifact
+
+    def forget(self, fingerprint: str) -> None:
+        """Delete what is left of the work on an artifact that is there; for guests, who may be looking at it, in one step."""
+        folder = self.root / ".work" / fingerprint
+        gone = folder.with_name(f"{fingerprint}.gone")
+        shutil.rmtree(gone, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            folder.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
     def remove(self, artifact: Artifact) -> None:
         """Delete an artifact: its manifest first, so that a kill never leaves half of one."""
@@ -249,6 +274,18 @@ def _wait_for(lock: IO[str], fingerprint: str) -> None:
     except BlockingIOError:
         log.info("artifact %s is being made by another process; waiting for it", fingerprint)
         fcntl.flock(lock, fcntl.LOCK_EX)
+
+
+def _locked(lock: Path) -> bool:
+    """Whether a process holds the lock."""
+    try:
+        with lock.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
 
 
 def _sync_folder(folder: Path) -> None:

@@ -157,7 +157,9 @@ def _read(spec: Path) -> Work:
             "seen": config.seen.model_copy(update={"runtime": runtime}),
         }
     )
-    return Work(stage=tree["stage"], config=config, inputs=inputs, out=Path(tree["out"]), scratch=Path(tree["scratch"]))
+    out, scratch = Path(tree["out"]), Path(tree["scratch"])
+    exchange = store.exchange(scratch.parent.name)
+    return Work(stage=tree["stage"], config=config, inputs=inputs, out=out, scratch=scratch, exchange=exchange)
 
 
 def _say(stage: str, done: int, total: int, note: str) -> None:

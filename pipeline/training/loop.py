@@ -64,11 +64,15 @@ def train(
 
     crew = Accelerator(cpu=device(work.config).type == "cpu", mixed_precision="no")
     trainer = Trainer(work, modules, task, settings, crew, accumulate)
-    path = work.scratch / "training.safetensors"
-    start = checkpoint.restore(path, modules=modules, optimiser=trainer.optimiser)
-    history = History(work.scratch / "history.jsonl" if crew.is_main_process else None, steps=start)
+    path, rows = work.scratch / "training.safetensors", work.scratch / "history.jsonl"
     if crew.is_main_process:
-        log.info("stage %s: history in %s", work.stage, work.scratch / "history.jsonl")
+        for file in (path, rows):  # of another machine that was at it: its history is never behind its checkpoint
+            work.exchange.resume(file)
+    crew.wait_for_everyone()
+    start = checkpoint.restore(path, modules=modules, optimiser=trainer.optimiser)
+    history = History(rows if crew.is_main_process else None, steps=start)
+    if crew.is_main_process:
+        log.info("stage %s: history in %s", work.stage, rows)
     with _deterministic(runtime.deterministic):
         batches = ahead(trainer.load, range(start, steps), threads=runtime.loaders)
         for step in range(start, steps):
@@ -80,6 +84,8 @@ def train(
                 with work.clock("write"):
                     history.sync()
                     checkpoint.save(path, step=step + 1, modules=modules, optimiser=trainer.optimiser)
+                    for file in (rows, path):
+                        work.exchange.keep(file)
             work.progress(step + 1, steps, f"loss {row['loss']:.3f}")
     return history
 

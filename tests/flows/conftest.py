@@ -166,8 +166,15 @@ class Shell:
         return json.dumps([*self.fake.settings, *more])
 
     def newest(self) -> following.RunState:
-        """The run that was asked for last."""
-        return following.look(self.api, following.newest_run(self.api))
+        """The run that was asked for last, once its tasks, which reach the server through events, stand still."""
+        last = following.look(self.api, following.newest_run(self.api))
+        for _ in range(30):
+            time.sleep(1)
+            seen = following.look(self.api, last.id)
+            if seen == last and all(task.final for task in seen.tasks):
+                break
+            last = seen
+        return last
 
 
 @pytest.fixture

@@ -80,8 +80,7 @@ def test_utpl_alone_says_which_checkpoint_it_uses_or_why_none_fits(shell: Any) -
     made = {a.manifest.config["utpl"]["steps"]: a for a in Store(shell.fake.root).artifacts("utpl")}
     used = {steps: a.manifest.inputs[0].fingerprint for steps, a in made.items()}
     assert used == {60: new.fingerprint, 7: old.fingerprint}
-    found = following.look(shell.api, following.newest_run(shell.api))
-    assert {t.stage: t.state for t in found.tasks}["seen"] == "Reused"
+    assert {t.stage: t.state for t in shell.newest().tasks}["seen"] == "Reused"
 
 
 def test_a_dry_run_of_a_deployment_shows_the_plan(shell: Any) -> None:

@@ -59,7 +59,10 @@ class Server:
         return None if self.workers is None else {}
 
     def post(self, path: str, body: Any) -> Any:
-        return self.workers if path.endswith("workers/filter") else self.runs
+        if path.endswith("workers/filter"):
+            return self.workers
+        wanted = body["flow_runs"]["state"]["type"]["any_"]
+        return [run for run in self.runs if run["state_type"] in wanted]
 
 
 def a_run(state: str, minutes: float) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import datetime as dt
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from flows import reaper
+from flows import following, reaper
 from flows.api import Api
 from pipeline.errors import ServiceError
 
@@ -116,3 +118,30 @@ def test_a_killed_run_does_not_say_running_for_ever(api: Api, fake: Any, tmp_pat
     assert api.get(f"/flow_runs/{run}")["state_name"] == "Crashed"
     states = {t["name"]: t["state_name"] for t in api.post("/task_runs/filter", {"flow_runs": {"id": {"any_": [run]}}})}
     assert states == {"annotations": "Completed", "detections": "Completed", "descriptions": "Crashed"}
+
+
+@pytest.mark.slow
+def test_a_run_that_its_worker_never_started_gets_another_worker(shell: Any) -> None:
+    run = following.trigger(shell.api, deployment="describe", parameters={"overrides": shell.fake.settings})
+    shell.api.post(f"/flow_runs/{run}/set_state", {"state": {"type": "PENDING"}, "force": True})  # and there it dies
+    assert reaper.requeue(shell.home, shell.api) == [], "it may just be starting"
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=6)
+    (name,) = reaper.requeue(shell.home, shell.api, now=later)
+    assert name == following.look(shell.api, run).name
+    shell.api.post(f"/flow_runs/{run}/set_state", {"state": {"type": "SCHEDULED"}, "force": True})  # six minutes pass
+    shell.work("ezhoi-cpu")
+    assert following.look(shell.api, run).state == "Completed"
+    assert shell.fake.executed() == ["annotations", "descriptions"]
+
+
+def test_a_run_whose_process_starts_here_stays_pending(tmp_path: Path) -> None:
+    class Queue(Server):
+        def post(self, path: str, body: Any) -> Any:
+            if path == "/flow_runs/filter":
+                long_ago = {"timestamp": "2026-01-01T00:00:00+00:00"}
+                pids = {"alive": f"{socket.gethostname()}:{os.getpid()}", "elsewhere": "another:1", "never": None}
+                return [{"id": i, "name": i, "state": long_ago, "infrastructure_pid": pid} for i, pid in pids.items()]
+            assert body["state"]["type"] == "SCHEDULED"
+            return {}
+
+    assert reaper.requeue(tmp_path, Queue({})) == ["elsewhere", "never"]  # type: ignore[arg-type]

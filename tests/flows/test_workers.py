@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from flows import following, processes
 from pipeline.graph import NAMES
+from pipeline.store.opening import store_of
 
 pytestmark = pytest.mark.slow
 
@@ -57,3 +59,48 @@ def test_two_runs_at_once_compute_each_artifact_once(kind: str, request: Any, fa
 
 def _reached(api: Any, run: str, stage: str) -> bool:
     return any(task.stage == stage and task.final for task in following.look(api, run).tasks)
+
+
+@pytest.mark.parametrize("kind", ["folder", "objects"])
+def test_the_workers_of_a_pool_share_an_image_stage(kind: str, request: Any, fake: Any, tmp_path: Path) -> None:
+    """One run is asked for. It has the other worker help; what both made is published once, whole.
+
+    The server counts workers of earlier tests as there for a while, so more help may be asked for than there is.
+    """
+    if kind == "objects":
+        request.getfixturevalue("gate")
+    shell = request.getfixturevalue("shell")
+    root = f"s3://bucket/{tmp_path.name}" if kind == "objects" else str(fake.root)
+    overrides = [f"clip.weights={fake.weights}", f"store.root={root}", f"store.cache={tmp_path / 'cache'}"]
+    pool = "/work_pools/ezhoi-gpu/workers/filter"
+    before = {w["id"] for w in shell.api.post(pool, {}) or []}
+    workers = [shell.worker("ezhoi-gpu", EZHOI_FAKE_SHARDS="image_embeddings:40") for _ in range(2)]
+    try:
+        deadline = time.monotonic() + 240
+        while len({w["id"] for w in shell.api.post(pool, {})} - before) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        run = following.trigger(shell.api, deployment="embed", parameters={"overrides": overrides})
+        while not following.look(shell.api, run).final:
+            assert time.monotonic() < deadline, following.look(shell.api, run)
+            time.sleep(0.5)
+        ended = following.look(shell.api, run)
+        assert ended.state == "Completed", ended.message
+        helping = {"flows": {"name": {"any_": ["ezhoi-share"]}}, "sort": "EXPECTED_START_TIME_DESC"}
+        asked = [h["id"] for h in shell.api.post("/flow_runs/filter", helping) if f"for-{ended.name}-" in h["name"]]
+        while not all(following.look(shell.api, h).final for h in asked):
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+    finally:
+        for worker in workers:
+            if (leader := processes.identify(worker.pid)) is not None:
+                processes.stop(leader, patience=15)
+            worker.wait()
+    helped = [following.look(shell.api, h) for h in asked]
+    assert {h.state for h in helped} <= {"Completed", "Cancelled"}
+    made = re.findall(r"(\d+) shards of image_embeddings made here", " ".join(h.message for h in helped))
+    assert 0 < sum(map(int, made)) < 40
+    store = store_of(fake.config(*overrides[1:]))
+    (embeddings,) = store.artifacts("image_embeddings")
+    assert len([f for f in embeddings.manifest.files if f.name.startswith("train-0")]) == 40
+    assert store.faults(embeddings, rehash=True) == []

@@ -2,7 +2,7 @@
 
 Each writes one-row tables under the names that downstream stages read. Every execution is a line in `<store>/.ran`.
 EZHOI_FAKE_FAIL=stage makes a stage fail, EZHOI_FAKE_SLEEP=stage:seconds makes it slow, EZHOI_FAKE_GATE=stage:path has it
-wait until there is such a file.
+wait until there is such a file, EZHOI_FAKE_SHARDS=stage:number has it make shards, half a second each.
 """
 
 from __future__ import annotations
@@ -58,6 +58,11 @@ def run(work) -> dict[str, object]:
         time.sleep(0.1)
     if os.environ.get("EZHOI_FAKE_FAIL") == work.stage:
         raise DataError(f"{work.stage}.csv row 7: no such class 'fly pig'; remove the row")
+    if plan := shards_of(work):
+        from pipeline import shards
+
+        shards.share(work, compute)
+        shards.gather(work, plan)
     config = stage.config_subset(work.config)
     if work.stage == "descriptions":  # templates of equal length make equal descriptions
         config = {"length": len(work.config.descriptions.template)}
@@ -77,11 +82,30 @@ def run(work) -> dict[str, object]:
     return {"rows": 1}
 
 
+def compute(work) -> int:
+    """A process's share of the shards."""
+    from pipeline.shards import Shard
+    from pipeline.stream import stream
+
+    def make(shard: Shard, ids: list[int], values: list[int]) -> dict[str, object]:
+        time.sleep(0.5)
+        return {"image_id": values}
+
+    return stream(work, shards_of(work), read=lambda shard, image_id: image_id, compute=make, batch=1)
+
+
+def shards_of(work) -> list:
+    from pipeline import shards
+
+    name, _, number = os.environ.get("EZHOI_FAKE_SHARDS", "").partition(":")
+    return shards.plan({"train": range(int(number))}, size=1) if name == work.stage else []
+
+
 def install() -> None:
     """Take the place of the real stages in this process."""
     for name in STAGES:
         module = types.ModuleType(f"pipeline.stages.{name}")
-        module.run = run  # type: ignore[attr-defined]
+        module.run, module.compute = run, compute  # type: ignore[attr-defined]
         sys.modules[module.__name__] = module
 
 

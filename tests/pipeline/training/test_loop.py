@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,18 +11,20 @@ from torch import Tensor, nn
 from pipeline.config import load
 from pipeline.errors import DataError, EzhoiError
 from pipeline.sections.training import Optimiser, TrainRuntime
+from pipeline.store.exchange import Exchange, ObjectExchange
 from pipeline.training.history import History
 from pipeline.training.loop import train
 from pipeline.training.task import Part, Whole
 from pipeline.work import Work
 
 STEPS = 40
+HERE = Exchange()
 
 
-def work(folder: Path) -> Work:
+def work(folder: Path, exchange: Exchange = HERE) -> Work:
     (folder / "scratch").mkdir(parents=True, exist_ok=True)
     config = load(environment={}, overrides=["device=cpu"])
-    return Work(stage="seen", config=config, inputs={}, out=folder, scratch=folder / "scratch")
+    return Work(stage="seen", config=config, inputs={}, out=folder, scratch=folder / "scratch", exchange=exchange)
 
 
 class Regression(nn.Module):
@@ -48,9 +51,17 @@ class Regression(nn.Module):
         return [f"image-{step}.png"]
 
 
-def fit(folder: Path, task: Regression, *, accumulate: int = 1, steps: int = STEPS, **runtime: int) -> History:
+def fit(
+    folder: Path,
+    task: Regression,
+    *,
+    accumulate: int = 1,
+    steps: int = STEPS,
+    exchange: Exchange = HERE,
+    **runtime: int,
+) -> History:
     return train(
-        work=work(folder),
+        work=work(folder, exchange),
         modules=task,
         task=task,
         steps=steps,
@@ -77,6 +88,18 @@ class Dropping(Regression):
         return super().losses((batch[0], nn.functional.dropout(batch[1], 0.3)), positives)
 
 
+class Counting(Regression):
+    """Knows the steps that it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps: list[int] = []
+
+    def losses(self, batch: tuple[int, Tensor], positives: float) -> dict[str, Tensor]:
+        self.steps.append(batch[0])
+        return super().losses(batch, positives)
+
+
 class KilledDropping(Dropping, Killed):
     pass
 
@@ -98,6 +121,25 @@ def test_interrupted_equals_uninterrupted(
     assert history.rows == continued.rows
     assert [row["step"] for row in continued.rows] == list(range(STEPS))
     assert history.rows[-1]["loss"] < 0.5 * history.rows[0]["loss"]
+
+
+def test_another_machine_goes_on_from_the_last_checkpoint(tmp_path: Path, gate: Any) -> None:
+    """They share an object store. The first one, back again, takes what the other one trained meanwhile."""
+
+    def machine(name: str, task: Regression, steps: int = STEPS) -> History:
+        exchange = ObjectExchange(f"s3://bucket/{tmp_path.name}", "f00", ttl=10)
+        return fit(tmp_path / name, task, steps=steps, exchange=exchange)
+
+    whole = Regression()
+    history = fit(tmp_path / "whole", whole)
+    with pytest.raises(KeyboardInterrupt):
+        machine("one", Killed())  # at step 23, its last checkpoint is at 21
+    machine("other", Regression(), steps=30)
+    last = Counting()
+    continued = machine("one", last)
+    assert last.steps == list(range(30, STEPS))
+    assert all(torch.equal(value, last.state_dict()[name]) for name, value in whole.state_dict().items())
+    assert history.rows == continued.rows
 
 
 @pytest.mark.parametrize("accumulate", [2, 5, 12])

@@ -1,0 +1,64 @@
+"""The flow of a worker that helps another run with an image stage. Runs ask for it by themselves (`flows/company.py`)."""
+
+from __future__ import annotations
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from flows.ezhoi import register, released
+from flows.parameters import AS_IN_PROFILE, Override, Profile, Seed, SettingName, resolve
+from flows.stage_name import StageName
+from pipeline import graph, runner
+from pipeline.errors import EzhoiError, StoreError
+from pipeline.store.artifact import Artifact
+from pipeline.store.store import Store
+
+
+@flow(
+    name="ezhoi-share",
+    description="Helps another run with an image stage: computes shards of it until none is left.",
+    persist_result=False,
+    on_completion=[released],
+    on_failure=[released],
+)
+def share(
+    stage: StageName,
+    inputs: dict[StageName, str],
+    profile: Profile = "demo",
+    setting: SettingName = AS_IN_PROFILE,
+    seed: Seed = None,
+    overrides: list[Override] = [],  # noqa: B006 -- the run form shows the defaults; nothing changes them
+) -> State:
+    """Compute what no other worker is at; the run that asked publishes the stage.
+
+    Args:
+        stage: The stage to help with.
+        inputs: Fingerprints of the artifacts that the run computes it from.
+        profile: As in the run that is helped.
+        setting: As in the run that is helped.
+        seed: As in the run that is helped.
+        overrides: As in the run that is helped.
+    """
+    register()
+    try:
+        request = resolve(profile=profile, setting=setting, seed=seed, overrides=overrides)
+        declared = graph.stage(stage).resolved(request.config)
+        found = {str(name): _input(request.store, name, inputs[name]) for name in inputs}
+        need = runner.ingredients(declared, config=request.config, inputs=found)
+        made = runner.assist(
+            declared, config=request.config, store=request.store, inputs=found, fingerprint=need.fingerprint
+        )
+    except EzhoiError as error:
+        return Failed(message=str(error))
+    return Completed(message=f"{made} shards of {stage} made here" if made else f"{stage}: no shard was left to make")
+
+
+def _input(store: Store, stage: str, fingerprint: str) -> Artifact:
+    artifact = store.get(stage, fingerprint)
+    if artifact is None:
+        raise StoreError(
+            f"{store.place} has no {stage}/{fingerprint}, so this worker does not see the store of the run that asks for "
+            "help. Choose a store.root that all workers of the pool see, or images.runtime.helpers=0"
+        )
+    return artifact

@@ -1,0 +1,141 @@
+"""Unfinished work that several processes share: who makes which piece of it, and where finished pieces lie.
+
+A piece is one file of a stage's scratch folder: a shard, or a checkpoint, of which the last version is kept. On one disk
+whoever sees the folder has them all, so `Exchange` has nothing to hand over, and locks of the folder's files tell who makes
+what. Between machines that share an object store, `ObjectExchange` hands pieces over, for as long as the work is unfinished:
+
+    <root>/.work/<fingerprint>/<piece>~<digest>          a finished piece
+    <root>/.work/<fingerprint>/.leases/<piece>/...       who makes it (pipeline/store/lease.py)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.errors import StoreError
+from pipeline.store import digest, lease
+from pipeline.store.objects import ObjectFolder
+
+FRESH_SECONDS = 1.0
+"""How long a listing of the finished pieces may be used again."""
+
+
+class Exchange:
+    """One disk: nothing has to be handed over."""
+
+    def names(self, *, fresh: bool = False) -> frozenset[str]:
+        """Pieces that lie elsewhere and can be fetched; with `fresh` as of now."""
+        return frozenset()
+
+    def offer(self, path: Path) -> None:
+        """Let others have a finished piece."""
+
+    def keep(self, path: Path) -> None:
+        """Let another machine go on from this file, in place of its last version."""
+
+    def resume(self, path: Path) -> None:
+        """Have the last version that was kept, by whatever machine, if there is one."""
+
+    def withdraw(self, name: str) -> None:
+        """Take a piece back, so that it is made again."""
+
+    def fetch(self, name: str, path: Path) -> None:
+        """Have a piece of `names()` here, whole."""
+        raise KeyError(name)
+
+    def claim(self, name: str, *, unless: Callable[[], bool]) -> contextlib.AbstractContextManager[object] | None:
+        """The sole right among machines to make a piece, to be closed in the end; waits for it.
+
+        None as soon as `unless` holds, which is asked while another machine has the right.
+        """
+        return contextlib.nullcontext()
+
+    def over(self) -> bool:
+        """Whether nobody is at the whole work any more."""
+        return False
+
+
+class ObjectExchange(Exchange):
+    """Pieces of the work on `fingerprint`, through the objects at `url`."""
+
+    def __init__(self, url: str, fingerprint: str, *, ttl: float) -> None:
+        self.objects = ObjectFolder(url)
+        self.fingerprint, self.ttl = fingerprint, ttl
+        self._folder = f".work/{fingerprint}"
+        self._listed: tuple[float, dict[str, str]] = (-FRESH_SECONDS, {})
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Another process makes its own connections."""
+        return _reopen, (self.objects.url, self.fingerprint, self.ttl)
+
+    def names(self, *, fresh: bool = False) -> frozenset[str]:
+        return frozenset(self._pieces(fresh=fresh))
+
+    def offer(self, path: Path) -> None:
+        self.objects.upload(path, self.object_of(path.name, digest.of_file(path)))
+
+    def keep(self, path: Path) -> None:
+        self.offer(path)
+        newest = self.object_of(path.name, digest.of_file(path))
+        versions = self.objects.names(self._folder)
+        old = [n for n in versions if n.startswith(f"{self._folder}/{path.name}~") and n != newest]
+        self.objects.delete(old)
+
+    def resume(self, path: Path) -> None:
+        stored = self._pieces(fresh=True).get(path.name)
+        here = self.object_of(path.name, digest.of_file(path)) if path.exists() else None
+        if stored is not None and stored != here:
+            self.fetch(path.name, path)
+
+    def withdraw(self, name: str) -> None:
+        stored = self._pieces(fresh=True).pop(name, None)
+        if stored is not None:
+            self.objects.delete([stored])
+
+    def fetch(self, name: str, path: Path) -> None:
+        stored = self._pieces()[name]
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:6]}")
+        try:
+            self.objects.download(stored, temporary)
+            if self.object_of(name, digest.of_file(temporary)) != stored:
+                raise StoreError(f"{self.objects.url}/{stored}: damaged, its content does not match its digest")
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def claim(self, name: str, *, unless: Callable[[], bool]) -> contextlib.AbstractContextManager[object] | None:
+        return lease.claim(self.objects, f"{self._folder}/.leases/{name}", ttl=self.ttl, unless=unless)
+
+    def over(self) -> bool:
+        return not self.objects.names(lease_of(self.fingerprint))
+
+    def object_of(self, name: str, content: str) -> str:
+        """Name of the object that holds a piece of this digest."""
+        return f"{self._folder}/{name}~{content[:24]}"
+
+    def clear(self) -> None:
+        """Forget all pieces: the work is done."""
+        self.objects.delete(self.objects.names(self._folder))
+
+    def _pieces(self, *, fresh: bool = False) -> dict[str, str]:
+        """{piece: its object}"""
+        listed, found = self._listed
+        if fresh or time.monotonic() - listed >= FRESH_SECONDS:
+            names = [n.rsplit("/", 1)[1] for n in self.objects.names(self._folder) if "/.leases/" not in n]
+            found = {name.rpartition("~")[0]: f"{self._folder}/{name}" for name in names if "~" in name}
+            self._listed = (time.monotonic(), found)
+        return found
+
+
+def lease_of(fingerprint: str) -> str:
+    """Folder of the lease on a whole work."""
+    return f".leases/{fingerprint}"
+
+
+def _reopen(url: str, fingerprint: str, ttl: float) -> ObjectExchange:
+    return ObjectExchange(url, fingerprint, ttl=ttl)

@@ -1,0 +1,164 @@
+"""Pieces of unfinished work between two machines that share an object store and nothing else."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline import shards
+from pipeline.config import load
+from pipeline.errors import DataError, StoreError
+from pipeline.shards import Shard
+from pipeline.store import lease
+from pipeline.store.exchange import ObjectExchange
+from pipeline.store.lease import Lease
+from pipeline.store.remote import RemoteStore
+from pipeline.store.store import Store, Workspace
+from pipeline.stream import stream
+from pipeline.work import Work
+
+PLAN = shards.plan({"train": range(12)}, size=2)
+TTL = 2.0
+
+
+@pytest.fixture
+def machines(gate: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[RemoteStore, RemoteStore]:
+    """Two stores at one address, each with a cache of its own."""
+    gate.closed = False
+    monkeypatch.setattr(lease, "POLL_SECONDS", 0.1)
+    url = f"s3://bucket/{uuid.uuid4().hex[:8]}"
+    return RemoteStore(url, cache=tmp_path / "one", ttl=TTL), RemoteStore(url, cache=tmp_path / "other", ttl=TTL)
+
+
+def work_in(space: Workspace) -> Work:
+    config = load(environment={})
+    folders = {"out": space.out, "scratch": space.scratch, "exchange": space.exchange}
+    return Work(stage="image_embeddings", config=config, inputs={}, **folders)
+
+
+class Machine:
+    """Computes shards, and counts which."""
+
+    def __init__(self, *, seconds: float = 0.0) -> None:
+        self.made: list[int] = []
+        self.seconds = seconds
+
+    def compute(self, work: Work, *, then: Callable[[], None] = lambda: None) -> int:
+        def make(shard: Shard, ids: list[int], values: list[int]) -> dict[str, object]:
+            time.sleep(self.seconds)
+            self.made.append(shard.number)
+            then()
+            return {"image_id": np.array(ids)}
+
+        return stream(work, PLAN, read=lambda shard, i: i, compute=make, batch=2)
+
+
+def test_a_piece_is_handed_over_whole_or_not_at_all(machines: Any, tmp_path: Path) -> None:
+    here, there = (ObjectExchange(m.url, "f00", ttl=TTL) for m in machines)
+    (tmp_path / "a.parquet").write_bytes(b"four")
+    here.offer(tmp_path / "a.parquet")
+    assert there.names() == {"a.parquet"}
+    there.fetch("a.parquet", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == b"four"
+    (stored,) = [n for n in there.objects.names(".work/f00") if "a.parquet" in n]
+    there.objects.write(stored, b"torn")
+    with pytest.raises(StoreError, match="damaged"):
+        there.fetch("a.parquet", tmp_path / "again")
+    assert not (tmp_path / "again").exists() and not list(tmp_path.glob(".again*"))
+    here.withdraw("a.parquet")
+    assert there.names(fresh=True) == frozenset()
+
+
+def test_a_guest_on_another_machine_makes_what_the_first_does_not(machines: Any) -> None:
+    one, other = machines
+    first, second = Machine(seconds=0.3), Machine(seconds=0.3)
+
+    def help_out() -> None:
+        with other.guest("f00") as space:
+            assert space is not None
+            shards.assist(work_in(space), second.compute)
+
+    with one.workspace("f00") as space:
+        thread = threading.Thread(target=help_out)
+        thread.start()
+        work = work_in(space)
+        shards.share(work, first.compute)
+        shards.gather(work, PLAN)
+        assert sorted(p.name for p in work.out.iterdir()) == [s.name for s in PLAN]
+        thread.join(30)
+    assert Counter(first.made + second.made) == Counter(range(6))
+    assert first.made and second.made
+    assert not list(other.root.glob(".work/*")), "a guest leaves nothing on its machine"
+
+
+def test_nobody_is_at_work(machines: Any, tmp_path: Path) -> None:
+    for store in (machines[0], Store(tmp_path / "local")):
+        with store.guest("f00") as space:
+            assert space is None
+
+
+def test_another_machine_goes_on_from_finished_shards(machines: Any) -> None:
+    one, other = machines
+    first, second = Machine(), Machine()
+
+    def die() -> None:
+        if len(first.made) == 4:
+            raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError), one.workspace("f00") as space:
+        first.compute(work_in(space), then=die)
+    with other.workspace("f00") as space:
+        work = work_in(space)
+        shards.share(work, second.compute)
+        shards.gather(work, PLAN)
+    kept = set(first.made) - set(second.made)
+    assert len(kept) >= 2 and kept | set(second.made) == set(range(6))
+
+
+def test_what_a_dead_guest_held_is_taken_up(machines: Any) -> None:
+    (one, other), first = machines, Machine()
+    with one.workspace("f00") as space:
+        held = ObjectExchange(other.url, "f00", ttl=TTL).claim(PLAN[0].name, unless=lambda: False)
+        assert isinstance(held, Lease)
+        held._stop.set()  # dies: nobody renews its lease
+        work = work_in(space)
+        start = time.monotonic()
+        shards.share(work, first.compute)
+        assert time.monotonic() - start >= TTL, "a living guest's shard is not taken away"
+        shards.gather(work, PLAN)
+    assert sorted(first.made) == list(range(6))
+
+
+def test_unreadable_images_of_a_guest_are_reported(machines: Any) -> None:
+    one, other = machines
+
+    def bad(shard: Shard, i: int) -> int:
+        raise DataError(f"image {i}: {i}.jpg is empty")
+
+    with one.workspace("f00") as space, other.guest("f00") as visited:
+        assert visited is not None
+        stream(work_in(visited), PLAN[:1], read=bad, compute=lambda *a: {}, batch=2)
+        work = work_in(space)
+        Machine().compute(work)
+        with pytest.raises(DataError, match=r"(?s)2 images cannot be used:.*0\.jpg.*1\.jpg.*5 of 6 shards are done"):
+            shards.gather(work, PLAN)
+        shards.share(work, Machine().compute)  # mended: they are tried again
+        assert shards.gather(work, PLAN) == {}
+
+
+def test_a_guest_comes_too_late(tmp_path: Path) -> None:
+    """On one disk: between its look and its claim the work was published."""
+    store, late = Store(tmp_path), Machine()
+    with store.workspace("f00"), store.guest("f00") as space:
+        assert space is not None
+        store.forget("f00")
+        assert shards.assist(work_in(space), late.compute) == 0
+    assert late.made == [] and not list(tmp_path.glob(".work/f00*/scratch"))
