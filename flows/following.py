@@ -57,8 +57,9 @@ def trigger(api: Api, *, deployment: str, parameters: dict[str, Any]) -> str:
 
 
 def newest_run(api: Api) -> str:
-    """Id of the run that started last; EzhoiError if there is none."""
-    found = api.post("/flow_runs/filter", {"sort": "EXPECTED_START_TIME_DESC", "limit": 1}) or []
+    """Id of the run that started last, and does not only help another one; EzhoiError if there is none."""
+    chosen = {"flows": {"name": {"any_": ["ezhoi", "ezhoi-ablation"]}}}
+    found = api.post("/flow_runs/filter", chosen | {"sort": "EXPECTED_START_TIME_DESC", "limit": 1}) or []
     if not found:
         raise EzhoiError("the local server has no run yet; start one with `ezhoi launch`")
     return str(found[0]["id"])
