@@ -28,12 +28,18 @@ from pipeline import arrays, classes, compute, importing, text_side
 from pipeline.compute import HoiModel, frozen_clip
 from pipeline.errors import ConfigError
 from pipeline.hico.vocabulary import verbs
+from pipeline.sections.training import Seen, SeenRuntime
 from pipeline.training import checkpoint, launch
 from pipeline.training.batches import Batch, TrainingImages
 from pipeline.training.loop import train
 from pipeline.training.task import Losses, Part
 from pipeline.training.unseen import UnseenClasses
 from pipeline.work import Work
+
+
+def _runtime(config: Seen) -> SeenRuntime:
+    """An online detector draws its dropout from torch's own generator, so batches are not made in threads beside a step."""
+    return config.runtime.model_copy(update={"loaders": 0}) if config.augment.detector == "online" else config.runtime
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -56,7 +62,7 @@ def run(work: Work) -> dict[str, Any]:
         steps=config.epochs * per_epoch,
         settings=config.optimiser,
         rate_at=lambda step: 1.0 if step < config.drop_after * per_epoch else 0.1,
-        runtime=config.runtime,
+        runtime=_runtime(config),
         accumulate=config.runtime.accumulate,
     )
     checkpoint.save_weights(work.out / "model.safetensors", model.state_dict())

@@ -13,7 +13,7 @@ from models.instances import Instances, collate
 from pipeline import classes, detector
 from pipeline.augmentation import Transform, draw
 from pipeline.classes import ClassTable
-from pipeline.compute import generator
+from pipeline.compute import generator, seed_of
 from pipeline.frozen_tokens import FrozenTokens
 from pipeline.hico.vocabulary import hoi_classes, verbs
 from pipeline.images import Images
@@ -94,7 +94,7 @@ class TrainingImages:
         """
         transforms = [self._transform(step, i) for i in ids]
         pixels = torch.stack([self._pixels(i, t) for i, t in zip(ids, transforms, strict=True)])
-        found = self._online(ids, transforms) if self._detector else self._detected.batch(ids, transforms)
+        found = self._online(ids, transforms, step) if self._detector else self._detected.batch(ids, transforms)
         return View(pixels, found, self._annotated.matches(ids, found, transforms))
 
     def _transform(self, step: int, image_id: int) -> Transform:
@@ -109,17 +109,16 @@ class TrainingImages:
         pixels = self._images.squares([image_id], self.size)[0]  # rendered ones are in memory already
         return pixels.flip(-1) if transform.mirrored else pixels
 
-    def _online(self, ids: list[int], transforms: list[Transform]) -> Instances:
-        """What the detector finds now in what is seen, with its dropout on."""
+    def _online(self, ids: list[int], transforms: list[Transform], step: int) -> Instances:
+        """What the detector finds now in what is seen, with its dropout on, which is drawn as the views are."""
         assert self._detector is not None
-        pictures = [t.picture(self._images.open(i)) for i, t in zip(ids, transforms, strict=True)]
-        found = self._detector.detect([self._detector.prepare(picture) for picture in pictures], noisy=True)
-        return collate(
-            [
-                sift((boxes / torch.tensor(picture.size * 2), scores, labels), self.config.pairing)
-                for picture, (boxes, scores, labels) in zip(pictures, found, strict=True)
-            ]
-        )
+        found = []
+        for image_id, transform in zip(ids, transforms, strict=True):
+            picture = transform.picture(self._images.open(image_id))
+            torch.manual_seed(seed_of(self.config.seed, "seen", "online", step, image_id))
+            ((boxes, scores, labels),) = self._detector.detect([self._detector.prepare(picture)], noisy=True)
+            found.append(sift((boxes / torch.tensor(picture.size * 2), scores, labels), self.config.pairing))
+        return collate(found)
 
     def load(self, step: int, part: Part) -> Batch | None:
         """A part of a step's batch; None if the batch is too small to give it an image."""
