@@ -25,7 +25,7 @@ from flows import (
     cli_describe,
     cli_detector,
     cli_doctor,
-    cli_evaluate,
+    cli_evaluate_files,
     cli_llm,
     cli_model,
     cli_server,
@@ -58,7 +58,7 @@ app.add_typer(cli_detector.app, name="detector")
 app.add_typer(cli_world.app, name="world")
 cli_ablate.register(app)
 cli_doctor.register(app)
-cli_evaluate.register(app)
+cli_evaluate_files.register(app)
 cli_server.register(app)
 cli_status.register(app)
 

@@ -1,0 +1,69 @@
+"""The files that the evaluation commands are given, as options, and read: detections, annotations, protocols."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pipeline.metrics.annotations import Annotations
+    from pipeline.metrics.detections import Detections
+    from pipeline.metrics.protocols import Protocol
+
+DetectionsFile = Annotated[
+    Path,
+    typer.Option("--detections", "-d", help="Parquet, QPIC's JSON, COCO results, or a folder of detections_NN.mat."),
+]
+AnnotationsFile = Annotated[
+    Path,
+    typer.Option("--annotations", "-a", help="Parquet of pairs, a folder with pairs.parquet, or HICO-DET's own file."),
+]
+ImagesFile = Annotated[Path | None, typer.Option("--images", help="Parquet list of all images of the split.")]
+Boxes = Annotated[
+    str | None, typer.Option("--annotation-boxes", help="continuous or pixel1_inclusive, if the file does not say.")
+]
+
+
+def read_annotations(
+    path: Path, images: Path | None, labels: Path | None, boxes: str | None, split: str
+) -> Annotations:
+    """Annotations in any known format; ConfigError for an unknown convention of boxes."""
+    from pipeline.metrics import annotations
+
+    if boxes not in (None, "continuous", "pixel1_inclusive"):
+        raise ConfigError(f"--annotation-boxes {boxes}: use continuous or pixel1_inclusive")
+    return annotations.read(path, images=images, image_labels=labels, split=split, convention=boxes)  # type: ignore[arg-type]
+
+
+def read_detections(path: Path, truth: Annotations) -> Detections:
+    """Detections in any known format, checked against the annotations."""
+    import dataclasses
+
+    from pipeline.metrics import detections
+
+    frame, notes = detections.read(path)
+    found = detections.check(frame, truth, name=str(path))
+    return dataclasses.replace(found, notes=(*notes, *found.notes))
+
+
+def protocols_of(names: list[str], switches: list[str]) -> list[Protocol]:
+    """The named protocols, all of them for "all", each with the switches; ConfigError for an unknown one."""
+    from pipeline.metrics.protocols import PROTOCOLS, protocol_named, with_switches
+
+    wanted = list(PROTOCOLS) if "all" in names else list(dict.fromkeys(names))
+    try:
+        return [with_switches(protocol_named(name), switches) for name in wanted]
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def say(notes: Iterable[str]) -> None:
+    """Notes go to the error stream: the output may be JSON."""
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
