@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.errors import DataError
-from pipeline.work import Clock, Work, atomic, silent
+from pipeline.work import Work, atomic
 
 FAULTS = ".faults.json"
 LISTED = 20
@@ -169,16 +169,19 @@ def _together(work: Work, compute: Callable[[Work], int]) -> int:
 def _start(work: Work, group: str, index: int) -> Any:
     from multiprocessing import get_context
 
-    arguments = (replace(work, progress_to=silent, clock=Clock()), group, index)
+    # All but its clock, which has a lock, and its voice: only this process tells how far the stage is.
+    given = {name: getattr(work, name) for name in ("stage", "config", "inputs", "out", "scratch", "exchange")}
+    arguments = (given | {"inputs": dict(work.inputs)}, group, index)
     process = get_context("spawn").Process(target=_worker, args=arguments, daemon=True)
     process.start()
     return process
 
 
-def _worker(work: Work, group: str, index: int) -> None:
+def _worker(given: dict[str, Any], group: str, index: int) -> None:
     """A further process's share; several GPUs are dealt out in turn."""
     import torch
 
+    work = Work(**given)
     if work.config.device in ("auto", "cuda") and torch.cuda.is_available():
         device = f"cuda:{index % torch.cuda.device_count()}"
         work = replace(work, config=work.config.model_copy(update={"device": device}))
