@@ -127,16 +127,15 @@ def gc(
     garbage = runs.garbage(store, keep_runs=keep, work=work)
     if as_json:
         rows = [_summary(a) for a in garbage.artifacts]
-        folders = [str(p) for p in garbage.folders]
-        typer.echo(json.dumps({"artifacts": rows, "work": folders, "bytes": garbage.bytes}, indent=1))
+        typer.echo(json.dumps({"artifacts": rows, "work": garbage.work, "bytes": garbage.bytes}, indent=1))
     else:
         for a in garbage.artifacts:
             typer.echo(f"{a.stage}/{a.fingerprint}  {pages.size(a.manifest.bytes)}")
-        for folder in garbage.folders:
-            typer.echo(f"interrupted work {folder}")
-        count = len(garbage.artifacts) + len(garbage.folders)
+        for fingerprint in garbage.work:
+            typer.echo(f"interrupted work {store.place}/.work/{fingerprint}")
+        count = len(garbage.artifacts) + len(garbage.work)
         typer.echo(f"{count} to remove, {pages.size(garbage.bytes)}; the last {keep} runs of each profile stay")
-    if dry_run or not (garbage.artifacts or garbage.folders or garbage.runs):
+    if dry_run or not (garbage.artifacts or garbage.work or garbage.runs):
         return
     if not yes and not typer.confirm("Remove?", err=True):
         raise typer.Exit(1)

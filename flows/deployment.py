@@ -13,6 +13,8 @@ from pipeline.errors import ServiceError
 from pipeline.store import digest
 
 FLOW = "ezhoi"
+FLOWS = (FLOW, "ezhoi-ablation")
+"""Flows that people ask for; `ezhoi-share` helps them."""
 SOURCES = (
     "prefect.yaml",
     "flows/ezhoi.py",

@@ -22,7 +22,6 @@ from flows.pages import size
 from pipeline import devices
 from pipeline.config import Config
 from pipeline.errors import EzhoiError, ServiceError
-from pipeline.store import runs
 from pipeline.store.opening import store_of
 
 Level = Literal["ok", "note", "bad"]
@@ -127,7 +126,10 @@ def stuck_runs(home: Path, api: Api, *, now: dt.datetime | None = None) -> Itera
         yield Finding(
             "runs", "note", f"{name}: its worker never started it; scheduled again", "nothing, if there is a worker"
         )
-    active = {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING", "SCHEDULED", "CANCELLING"]}}}}
+    active = {
+        "flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING", "SCHEDULED", "CANCELLING"]}}},
+        "flows": {"name": {"any_": list(deployment.FLOWS)}},
+    }
     found = api.post("/flow_runs/filter", active) or []
     noted = {path.stem for path in (home / "runs").glob("*.json")}
     waiting = [r for r in found if _age(r, now) > WAITING and r["id"] not in noted]
@@ -166,10 +168,8 @@ def store(config: Config) -> Iterator[Finding]:
     yield Finding("store", "ok", f"{place.place}: {len(found)} artifacts, {total}")
     for fault in faults:
         yield Finding("store", "note", fault, "nothing: its stage runs again by itself when it is needed")
-    garbage = runs.garbage(place, keep_runs=1 << 30, work=True)
-    if garbage.folders:
-        kept = size(sum(f.stat().st_size for p in garbage.folders for f in p.rglob("*") if f.is_file()))
-        says = f"{len(garbage.folders)} interrupted stages keep {kept} to continue from"
+    if interrupted := place.interrupted():
+        says = f"{len(interrupted)} interrupted stages keep {size(sum(interrupted.values()))} to continue from"
         yield Finding("store", "note", says, "run again to finish them, or `ezhoi artifacts gc --work`")
     root = place.root
     while not root.exists():

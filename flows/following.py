@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.api import Api
+from flows.deployment import FLOWS
 from flows.local import POOLS, Local, tail
 from flows.reaper import FINAL
 from pipeline.errors import EzhoiError, ServiceError
@@ -58,7 +59,7 @@ def trigger(api: Api, *, deployment: str, parameters: dict[str, Any]) -> str:
 
 def newest_run(api: Api) -> str:
     """Id of the run that started last, and does not only help another one; EzhoiError if there is none."""
-    chosen = {"flows": {"name": {"any_": ["ezhoi", "ezhoi-ablation"]}}}
+    chosen = {"flows": {"name": {"any_": list(FLOWS)}}}
     found = api.post("/flow_runs/filter", chosen | {"sort": "EXPECTED_START_TIME_DESC", "limit": 1}) or []
     if not found:
         raise EzhoiError("the local server has no run yet; start one with `ezhoi launch`")

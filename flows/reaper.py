@@ -84,6 +84,8 @@ def requeue(home: Path, api: Api, *, now: dt.datetime | None = None) -> list[str
         since = dt.datetime.fromisoformat(run["state"]["timestamp"])
         if at - since < STALLED or _note(home, run["id"]).exists() or _starts_here(run):
             continue
+        if (api.get(f"/flow_runs/{run['id']}") or {}).get("state_type") != "PENDING":  # it starts just now
+            continue
         state = {
             "type": "SCHEDULED",
             "name": "AwaitingRetry",

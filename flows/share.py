@@ -9,7 +9,7 @@ from prefect.states import Completed, Failed
 from flows.ezhoi import register, released
 from flows.parameters import AS_IN_PROFILE, Override, Profile, Seed, SettingName, resolve
 from flows.stage_name import StageName
-from pipeline import graph, runner
+from pipeline import graph, provenance, runner
 from pipeline.errors import EzhoiError, StoreError
 from pipeline.store.artifact import Artifact
 from pipeline.store.store import Store
@@ -25,6 +25,8 @@ from pipeline.store.store import Store
 def share(
     stage: StageName,
     inputs: dict[StageName, str],
+    fingerprint: str,
+    code: str,
     profile: Profile = "demo",
     setting: SettingName = AS_IN_PROFILE,
     seed: Seed = None,
@@ -35,6 +37,8 @@ def share(
     Args:
         stage: The stage to help with.
         inputs: Fingerprints of the artifacts that the run computes it from.
+        fingerprint: Of the artifact that the run makes.
+        code: Digest of the run's code of this stage.
         profile: As in the run that is helped.
         setting: As in the run that is helped.
         seed: As in the run that is helped.
@@ -45,9 +49,16 @@ def share(
         request = resolve(profile=profile, setting=setting, seed=seed, overrides=overrides)
         declared = graph.stage(stage).resolved(request.config)
         found = {str(name): _input(request.store, name, inputs[name]) for name in inputs}
+        if provenance.code_digest(stage) != code:
+            raise EzhoiError(f"this worker has other code of the stage {stage} than the run that asks for help")
         need = runner.ingredients(declared, config=request.config, inputs=found)
+        if need.fingerprint != fingerprint:
+            raise EzhoiError(
+                f"here the stage {stage} would be {need.fingerprint}, not {fingerprint}: the files that it "
+                "reads, or EZHOI__* variables, differ from those of the run that asks for help"
+            )
         made = runner.assist(
-            declared, config=request.config, store=request.store, inputs=found, fingerprint=need.fingerprint
+            declared, config=request.config, store=request.store, inputs=found, fingerprint=fingerprint
         )
     except EzhoiError as error:
         return Failed(message=str(error))

@@ -110,9 +110,14 @@ def execute(
     else:
         faults = []
     if stage.sharded(config):
-        made = assist(stage, config=config, store=store, inputs=inputs, fingerprint=need.fingerprint, progress=progress)
-        if made:
-            log.info("%s: another run is at it; %d shards were made here", stage.name, made)
+        try:
+            made = assist(
+                stage, config=config, store=store, inputs=inputs, fingerprint=need.fingerprint, progress=progress
+            )
+            if made:
+                log.info("%s: %d shards were made here for another run", stage.name, made)
+        except Exception as error:  # whatever it is, the other run goes on, and this one only has to wait for it
+            log.warning("%s: another run is at it and could not be helped: %s", stage.name, error)
     with store.workspace(need.fingerprint) as space:
         artifact, _ = store.lookup(stage.name, need.fingerprint)
         if artifact is not None and not force:  # another process made it while we waited for the lock
@@ -162,6 +167,7 @@ def assist(
             out=space.out,
             scratch=space.scratch,
             exchange=space.exchange,
+            guest=True,
             progress_to=progress,
         )
         return shards.assist(work, importlib.import_module(f"pipeline.stages.{stage.name}").compute)

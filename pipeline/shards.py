@@ -24,7 +24,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline.errors import DataError
+from pipeline.errors import DataError, EzhoiError
 from pipeline.work import Work, atomic
 
 FAULTS = ".faults.json"
@@ -132,8 +132,9 @@ def share(work: Work, compute: Callable[[Work], int]) -> None:
 
     A further process that dies costs time only: this one goes on until every shard is settled.
     """
-    for name in [*(path.name for path in work.scratch.glob("*" + FAULTS)), *work.exchange.names()]:
-        if name.endswith(FAULTS):  # the images may have been mended since
+    names = {path.name for path in work.scratch.iterdir()} | work.exchange.names(fresh=True)
+    for name in names:
+        if name.endswith(FAULTS) and name.removesuffix(FAULTS) not in names:  # the images may have been mended since
             (work.scratch / name).unlink(missing_ok=True)
             work.exchange.withdraw(name)
     start = time.perf_counter()
@@ -142,7 +143,10 @@ def share(work: Work, compute: Callable[[Work], int]) -> None:
 
 
 def assist(work: Work, compute: Callable[[Work], int]) -> int:
-    """Compute shards of a stage that another run is at, until none is left; how many were made here."""
+    """Compute shards of a stage that another run is at, until none is left; how many were made here.
+
+    Whether an image can be read is for that run to judge: a shard with an image that cannot be read here is left to it.
+    """
     try:
         return _together(work, compute)
     except FileNotFoundError:
@@ -170,7 +174,7 @@ def _start(work: Work, group: str, index: int) -> Any:
     from multiprocessing import get_context
 
     # All but its clock, which has a lock, and its voice: only this process tells how far the stage is.
-    given = {name: getattr(work, name) for name in ("stage", "config", "inputs", "out", "scratch", "exchange")}
+    given = {name: getattr(work, name) for name in ("stage", "config", "inputs", "out", "scratch", "exchange", "guest")}
     arguments = (given | {"inputs": dict(work.inputs)}, group, index)
     process = get_context("spawn").Process(target=_worker, args=arguments, daemon=True)
     process.start()
@@ -216,6 +220,10 @@ def gather(work: Work, shards: Sequence[Shard]) -> dict[int, str]:
             left_out |= {int(i): reason for i, reason in json.loads(path.read_text()).items()}
         if not (work.scratch / shard.name).exists():
             undone.append(shard)
+    if undone and not left_out:
+        raise EzhoiError(
+            f"stage {work.stage}: {len(undone)} of {len(shards)} shards were not computed. Run again: it goes on"
+        )
     if undone:
         reasons = list(left_out.values())
         more = f"\n  and {len(reasons) - LISTED} more" if len(reasons) > LISTED else ""

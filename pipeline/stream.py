@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -89,8 +90,9 @@ class _Pump:
             finally:
                 readers.shutdown(cancel_futures=True)
                 writer.shutdown()
-                for claim in taken:
-                    claim.release()
+                with ExitStack() as rights:
+                    for claim in taken:
+                        rights.callback(claim.release)
 
     def _batches(self, claims: Iterator[Claim], readers: Executor, taken: list[Claim]) -> Iterator[_Batch]:
         for claim in claims:
@@ -120,6 +122,9 @@ class _Pump:
             self.parts, self.faults = [], {}
 
     def _write(self, claim: Claim, parts: list[Columns], faults: dict[int, str]) -> None:
+        if faults and self.work.guest:
+            claim.release()
+            return
         with self.work.clock("write"):
             if faults:
                 shards.note_faults(self.work, claim.shard, faults)

@@ -63,6 +63,8 @@ class Work:
     scratch: Path
     exchange: Exchange = field(default_factory=Exchange)
     """How finished files of the scratch folder reach other machines that are at the same work."""
+    guest: bool = False
+    """Whether another process publishes what is made here."""
     progress_to: Progress = silent
     clock: Clock = field(default_factory=Clock)
 
@@ -78,5 +80,8 @@ class Work:
 def atomic(path: Path) -> Iterator[Path]:
     """A temporary path that becomes `path` when the block ends well: the file is whole or absent, never torn."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    yield temporary
-    temporary.replace(path)
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

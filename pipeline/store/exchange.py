@@ -5,6 +5,7 @@ whoever sees the folder has them all, so `Exchange` has nothing to hand over, an
 what. Between machines that share an object store, `ObjectExchange` hands pieces over, for as long as the work is unfinished:
 
     <root>/.work/<fingerprint>/<piece>~<digest>          a finished piece
+    <root>/.work/<fingerprint>/<piece>~<step>-<digest>   a checkpoint's file
     <root>/.work/<fingerprint>/.leases/<piece>/...       who makes it (pipeline/store/lease.py)
 """
 
@@ -19,8 +20,11 @@ from pathlib import Path
 
 from pipeline.errors import StoreError
 from pipeline.store import digest, lease
+from pipeline.store.lease import Watch
 from pipeline.store.objects import ObjectFolder
 
+DIGITS = 24
+"""Of a digest, in an object's name."""
 FRESH_SECONDS = 1.0
 """How long a listing of the finished pieces may be used again."""
 
@@ -35,11 +39,11 @@ class Exchange:
     def offer(self, path: Path) -> None:
         """Let others have a finished piece."""
 
-    def keep(self, path: Path) -> None:
-        """Let another machine go on from this file, in place of its last version."""
+    def keep(self, path: Path, *, step: int) -> None:
+        """Let another machine go on from this file, as it was after a step, in place of its last version."""
 
-    def resume(self, path: Path) -> None:
-        """Have the last version that was kept, by whatever machine, if there is one."""
+    def resume(self, path: Path, *, beyond: int) -> None:
+        """Have the last version that was kept, by whatever machine, if it is of a later step."""
 
     def withdraw(self, name: str) -> None:
         """Take a piece back, so that it is made again."""
@@ -64,7 +68,7 @@ class ObjectExchange(Exchange):
     """Pieces of the work on `fingerprint`, through the objects at `url`."""
 
     def __init__(self, url: str, fingerprint: str, *, ttl: float) -> None:
-        self.objects = ObjectFolder(url)
+        self.objects, self.watch = ObjectFolder(url), Watch()
         self.fingerprint, self.ttl = fingerprint, ttl
         self._folder = f".work/{fingerprint}"
         self._listed: tuple[float, dict[str, str]] = (-FRESH_SECONDS, {})
@@ -79,17 +83,15 @@ class ObjectExchange(Exchange):
     def offer(self, path: Path) -> None:
         self.objects.upload(path, self.object_of(path.name, digest.of_file(path)))
 
-    def keep(self, path: Path) -> None:
-        self.offer(path)
-        newest = self.object_of(path.name, digest.of_file(path))
+    def keep(self, path: Path, *, step: int) -> None:
+        newest = f"{self._folder}/{path.name}~{step:012d}-{digest.of_file(path)[:DIGITS]}"
+        self.objects.upload(path, newest)
         versions = self.objects.names(self._folder)
-        old = [n for n in versions if n.startswith(f"{self._folder}/{path.name}~") and n != newest]
-        self.objects.delete(old)
+        self.objects.delete([n for n in versions if n.startswith(f"{self._folder}/{path.name}~") and n != newest])
 
-    def resume(self, path: Path) -> None:
+    def resume(self, path: Path, *, beyond: int) -> None:
         stored = self._pieces(fresh=True).get(path.name)
-        here = self.object_of(path.name, digest.of_file(path)) if path.exists() else None
-        if stored is not None and stored != here:
+        if stored is not None and int(stored.rpartition("~")[2].partition("-")[0]) > beyond:
             self.fetch(path.name, path)
 
     def withdraw(self, name: str) -> None:
@@ -102,21 +104,36 @@ class ObjectExchange(Exchange):
         temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:6]}")
         try:
             self.objects.download(stored, temporary)
-            if self.object_of(name, digest.of_file(temporary)) != stored:
-                raise StoreError(f"{self.objects.url}/{stored}: damaged, its content does not match its digest")
+            if not stored.endswith(digest.of_file(temporary)[:DIGITS]):
+                self.objects.delete([stored])
+                raise StoreError(
+                    f"{self.objects.url}/{stored}: damaged, its content does not match its digest. It was deleted; "
+                    "run again: it is made anew"
+                )
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
 
     def claim(self, name: str, *, unless: Callable[[], bool]) -> contextlib.AbstractContextManager[object] | None:
-        return lease.claim(self.objects, f"{self._folder}/.leases/{name}", ttl=self.ttl, unless=unless)
+        folder = f"{self._folder}/.leases/{name}"
+        return lease.claim(self.objects, folder, ttl=self.ttl, unless=unless, watch=self.watch)
 
     def over(self) -> bool:
-        return not self.objects.names(lease_of(self.fingerprint))
+        state, still = self.watch.look(self.objects, lease_of(self.fingerprint))
+        return state is None or still > self.ttl
+
+    def alive(self) -> bool:
+        """Whether somebody is at the work: waits for a sign of life, or for the lease to be let go or to run out."""
+        first, _ = self.watch.look(self.objects, lease_of(self.fingerprint))
+        while not self.over():
+            if self.watch.look(self.objects, lease_of(self.fingerprint))[0] != first:
+                return True
+            time.sleep(lease.POLL_SECONDS)
+        return False
 
     def object_of(self, name: str, content: str) -> str:
         """Name of the object that holds a piece of this digest."""
-        return f"{self._folder}/{name}~{content[:24]}"
+        return f"{self._folder}/{name}~{content[:DIGITS]}"
 
     def clear(self) -> None:
         """Forget all pieces: the work is done."""
@@ -127,7 +144,8 @@ class ObjectExchange(Exchange):
         listed, found = self._listed
         if fresh or time.monotonic() - listed >= FRESH_SECONDS:
             names = [n.rsplit("/", 1)[1] for n in self.objects.names(self._folder) if "/.leases/" not in n]
-            found = {name.rpartition("~")[0]: f"{self._folder}/{name}" for name in names if "~" in name}
+            # In order of their names, so that of a file's versions the last one stays.
+            found = {name.rpartition("~")[0]: f"{self._folder}/{name}" for name in sorted(names) if "~" in name}
             self._listed = (time.monotonic(), found)
         return found
 

@@ -24,7 +24,12 @@ from pipeline.errors import StoreError
 
 log = logging.getLogger("ezhoi.store")
 TTL_SECONDS = 60.0
+BEATS = 12
+"""Renewals within the time that a lease may stand still."""
 POLL_SECONDS = 1.0
+
+
+State = tuple[str, bytes] | None
 
 
 class Objects(Protocol):
@@ -44,6 +49,23 @@ class Objects(Protocol):
 
     def delete(self, names: list[str]) -> None:
         """Remove objects; what is not there is no error."""
+
+
+class Watch:
+    """Since when leases have stood still, by this process's clock. Who asks about one lease several times keeps it."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[State, float]] = {}
+
+    def look(self, objects: Objects, folder: str) -> tuple[State, float]:
+        """The newest object of a lease and its content, None if nobody holds it, and for how many seconds it is so."""
+        names = objects.names(folder)
+        state = (names[-1], objects.read(names[-1]) or b"") if names else None
+        before, since = self._seen.get(folder, (None, 0.0))
+        if state is None or state != before:
+            since = time.monotonic()
+            self._seen[folder] = (state, since)
+        return state, time.monotonic() - since
 
 
 class Lease:
@@ -73,15 +95,18 @@ class Lease:
         self.release()
 
     def release(self) -> None:
-        """Let the next one in."""
+        """Let the next one in; if the store is away, the lease runs out by itself."""
         self._stop.set()
         self._thread.join()
-        names = self._objects.names(self._folder)
-        if names and names[-1] == self._name:
-            self._objects.delete(names)
+        try:
+            names = self._objects.names(self._folder)
+            if names and names[-1] == self._name:
+                self._objects.delete(names)
+        except StoreError as error:
+            log.warning("the lease %s was not let go: %s", self._folder, error)
 
     def _renew(self) -> None:
-        while not self._stop.wait(self._ttl / 4):
+        while not self._stop.wait(self._ttl / BEATS):
             self._beat += 1
             try:
                 self._objects.write(self._name, _content(self._holder, self._beat))
@@ -90,41 +115,40 @@ class Lease:
 
 
 @contextmanager
-def held(objects: Objects, folder: str, *, ttl: float = TTL_SECONDS) -> Iterator[Lease]:
+def held(objects: Objects, folder: str, *, ttl: float = TTL_SECONDS, watch: Watch | None = None) -> Iterator[Lease]:
     """Wait for the lease, hold it, let it go."""
-    lease = claim(objects, folder, ttl=ttl, unless=lambda: False)
+    lease = claim(objects, folder, ttl=ttl, unless=lambda: False, watch=watch)
     assert lease is not None
     with lease:
         yield lease
 
 
-def claim(objects: Objects, folder: str, *, ttl: float = TTL_SECONDS, unless: Callable[[], bool]) -> Lease | None:
+def claim(
+    objects: Objects, folder: str, *, ttl: float, unless: Callable[[], bool], watch: Watch | None = None
+) -> Lease | None:
     """Wait for the lease; None as soon as `unless` holds, which is asked while another process has it."""
     holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-    number = _take(objects, folder, holder, ttl, unless)
+    number = _take(objects, folder, holder, ttl, unless, watch or Watch())
     return None if number is None else Lease(objects, folder, number, holder, ttl)
 
 
-def _take(objects: Objects, folder: str, holder: str, ttl: float, unless: Callable[[], bool]) -> int | None:
+def _take(
+    objects: Objects, folder: str, holder: str, ttl: float, unless: Callable[[], bool], watch: Watch
+) -> int | None:
     """The number under which the lease was created."""
-    seen: tuple[str, bytes | None] | None = None
-    still_since, said = time.monotonic(), False
+    said = False
     while True:
-        names = objects.names(folder)
-        newest = names[-1] if names else None
-        now = (newest, objects.read(newest)) if newest else None
-        if now != seen:
-            seen, still_since = now, time.monotonic()
-        number = int(newest.rsplit("/", 1)[1]) if newest else 0
-        expired = newest is not None and time.monotonic() - still_since > ttl
-        if (newest is None or expired) and objects.create(_name(folder, number + 1), _content(holder, 0)):
+        state, still = watch.look(objects, folder)
+        expired = state is not None and still > ttl
+        number = int(state[0].rsplit("/", 1)[1]) if state is not None else 0
+        if (state is None or expired) and objects.create(_name(folder, number + 1), _content(holder, 0)):
             if expired:
-                log.warning("took over the lease %s, which %s no longer renews", folder, _holder(now))
+                log.warning("took over the lease %s, which %s no longer renews", folder, _holder(state))
             return number + 1
         if unless():
             return None
-        if not said and newest is not None:
-            log.info("%s is being made by %s; waiting for it", folder, _holder(now))
+        if not said and state is not None:
+            log.info("%s is being made by %s; waiting for it", folder, _holder(state))
             said = True
         time.sleep(POLL_SECONDS)
 
@@ -137,8 +161,8 @@ def _content(holder: str, beat: int) -> bytes:
     return json.dumps({"holder": holder, "beat": beat}).encode()
 
 
-def _holder(seen: tuple[str, bytes | None] | None) -> str:
+def _holder(state: State) -> str:
     try:
-        return str(json.loads((seen[1] if seen else None) or b"{}")["holder"])
+        return str(json.loads((state[1] if state else b"") or b"{}")["holder"])
     except (ValueError, KeyError):
         return "another process"

@@ -60,6 +60,7 @@ class RemoteStore(Store):
         self.objects = ObjectFolder(self.url)
         self._here: set[tuple[str, str]] = set()
         self._leases: dict[str, Lease] = {}
+        self._exchanges: dict[str, ObjectExchange] = {}
 
     def __reduce__(self) -> tuple[object, ...]:
         """Another process makes its own connections."""
@@ -141,13 +142,14 @@ class RemoteStore(Store):
     @contextmanager
     def workspace(self, fingerprint: str) -> Iterator[Workspace]:
         """Hold the lease on a fingerprint; waits while another process, here or elsewhere, is at it."""
+        exchange = self.exchange(fingerprint)
         with (
             super().workspace(fingerprint) as space,
-            lease.held(self.objects, lease_of(fingerprint), ttl=self.ttl) as mine,
+            lease.held(self.objects, lease_of(fingerprint), ttl=self.ttl, watch=exchange.watch) as mine,
         ):
             self._leases[fingerprint] = mine
             try:
-                yield Workspace(space.out, space.scratch, self.exchange(fingerprint))
+                yield Workspace(space.out, space.scratch, exchange)
             finally:
                 del self._leases[fingerprint]
 
@@ -159,15 +161,16 @@ class RemoteStore(Store):
             if space is not None:
                 yield Workspace(space.out, space.scratch, exchange)
                 return
-        if exchange.over():
+        if not exchange.alive():
             yield None
             return
-        folder = self.root / ".work" / f"{fingerprint}-{uuid.uuid4().hex[:8]}"
-        (folder / "scratch").mkdir(parents=True)
-        try:
-            yield Workspace(folder / "out", folder / "scratch", exchange)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)  # finished pieces wait in the exchange
+        own = f"{fingerprint}-{uuid.uuid4().hex[:8]}"
+        with super().workspace(own) as space:
+            try:
+                yield Workspace(space.out, space.scratch, exchange)
+            finally:
+                super().forget(own)  # finished pieces wait in the exchange
+                (self.root / ".work" / f"{own}.lock").unlink(missing_ok=True)
 
     def publish(self, workspace: Workspace, manifest: Manifest) -> Artifact:
         """Upload the work's files, then the manifest in one request; forget the scratch."""
@@ -190,9 +193,27 @@ class RemoteStore(Store):
         artifact.folder.parent.mkdir(parents=True, exist_ok=True)
         workspace.out.rename(artifact.folder)
         self._here |= {(name, record.name) for record in kept.files}
-        exchange.clear()
         self.forget(name)
         return artifact
+
+    def forget(self, fingerprint: str) -> None:
+        """Delete what is left of the work on an artifact that is there, here and in the object store."""
+        self.exchange(fingerprint).clear()
+        super().forget(fingerprint)
+
+    def interrupted(self) -> dict[str, int]:
+        """{fingerprint: bytes} of the work that a run would continue and no process is at, here and in the object store."""
+        found = super().interrupted()
+        for name, size in self.objects.sizes(".work").items():
+            fingerprint = name.split("/")[1]
+            found[fingerprint] = found.get(fingerprint, 0) + size
+        return {fingerprint: size for fingerprint, size in found.items() if self.exchange(fingerprint).over()}
+
+    def drop_interrupted(self, fingerprint: str) -> None:
+        """Delete interrupted work, unless a run has taken it up."""
+        if self.exchange(fingerprint).over():
+            self.exchange(fingerprint).clear()
+            super().drop_interrupted(fingerprint)
 
     def remove(self, artifact: Artifact) -> None:
         """Delete an artifact: its manifest first, so that a kill never leaves half of one."""
@@ -217,8 +238,10 @@ class RemoteStore(Store):
         self.objects.delete([f".runs/{name}"])
 
     def exchange(self, fingerprint: str) -> ObjectExchange:
-        """How pieces of the work on an artifact reach other machines."""
-        return ObjectExchange(self.url, fingerprint, ttl=self.ttl)
+        """How pieces of the work on an artifact reach other machines; one a fingerprint, which remembers what it saw."""
+        if fingerprint not in self._exchanges:
+            self._exchanges[fingerprint] = ObjectExchange(self.url, fingerprint, ttl=self.ttl)
+        return self._exchanges[fingerprint]
 
     def _artifact(self, content: bytes) -> Artifact | None:
         with contextlib.suppress(ValidationError):

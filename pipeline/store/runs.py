@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import json
 import logging
 import shutil
 import uuid
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 from pipeline.errors import StoreError
 from pipeline.store.artifact import Artifact
@@ -87,7 +85,8 @@ class Garbage:
     """What a collection would remove."""
 
     artifacts: tuple[Artifact, ...]
-    folders: tuple[Path, ...]
+    work: tuple[str, ...]
+    """Fingerprints of interrupted work."""
     bytes: int
     runs: tuple[str, ...]
 
@@ -104,33 +103,17 @@ def garbage(store: Store, *, keep_runs: int, work: bool = False) -> Garbage:
     used = {(stage, fingerprint) for r in kept for stage, fingerprint in r.stages.items()}
     dropped = [r.id for runs in by_profile.values() for r in runs if r not in kept]
     unused = [a for a in store.artifacts() if (a.stage, a.fingerprint) not in used]
-    folders = [p for p in (store.root / ".work").glob("*") if work and p.is_dir() and not _busy(p)]
-    size = sum(a.manifest.bytes for a in unused) + sum(
-        f.stat().st_size for p in folders for f in p.rglob("*") if f.is_file()
-    )
-    return Garbage(tuple(unused), tuple(folders), size, tuple(dropped))
+    interrupted = store.interrupted() if work else {}
+    size = sum(a.manifest.bytes for a in unused) + sum(interrupted.values())
+    return Garbage(tuple(unused), tuple(interrupted), size, tuple(dropped))
 
 
 def collect(store: Store, found: Garbage) -> None:
     """Remove it: artifacts, interrupted work, and the records of runs that are no longer kept."""
     for artifact in found.artifacts:
         store.remove(artifact)
-    for folder in found.folders:
-        with folder.with_name(f"{folder.name}.lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:  # a run has taken it up meanwhile
-                continue
-            shutil.rmtree(folder)
+    for fingerprint in found.work:
+        store.drop_interrupted(fingerprint)
     for run in found.runs:
         store.remove_record(f"{run}.json")
         shutil.rmtree(store.root / ".runs" / run, ignore_errors=True)  # its pages
-
-
-def _busy(folder: Path) -> bool:
-    try:
-        with folder.with_name(f"{folder.name}.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return False
-    except BlockingIOError:
-        return True

@@ -16,6 +16,7 @@ import json
 import logging
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -122,7 +123,7 @@ class Store:
         folder = self.root / ".work" / fingerprint
         with self._writable(folder):
             (folder / "scratch").mkdir(parents=True, exist_ok=True)
-            lock = (folder.parent / f"{fingerprint}.lock").open("a")
+            lock = _lock_of(folder).open("a")
         try:
             _wait_for(lock, fingerprint)
             shutil.rmtree(folder / "out", ignore_errors=True)
@@ -143,7 +144,7 @@ class Store:
         They are gone when that process publishes: then files in them cannot be made any more.
         """
         folder = self.root / ".work" / fingerprint
-        here = _locked(folder.with_name(f"{fingerprint}.lock")) and (folder / "scratch").is_dir()
+        here = _locked(_lock_of(folder)) and (folder / "scratch").is_dir()
         yield Workspace(folder / "out", folder / "scratch") if here else None
 
     def exchange(self, fingerprint: str) -> Exchange:
@@ -176,11 +177,24 @@ class Store:
     def forget(self, fingerprint: str) -> None:
         """Delete what is left of the work on an artifact that is there; for guests, who may be looking at it, in one step."""
         folder = self.root / ".work" / fingerprint
-        gone = folder.with_name(f"{fingerprint}.gone")
-        shutil.rmtree(gone, ignore_errors=True)
-        with contextlib.suppress(FileNotFoundError):
+        gone = folder.with_name(f"{fingerprint}.gone-{uuid.uuid4().hex[:8]}")
+        with contextlib.suppress(OSError):
             folder.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
+
+    def interrupted(self) -> dict[str, int]:
+        """{fingerprint: bytes} of the work that a run would continue and no process is at."""
+        folders = [p for p in (self.root / ".work").glob("*") if p.is_dir() and not _locked(_lock_of(p))]
+        return {p.name: sum(f.stat().st_size for f in p.rglob("*") if f.is_file()) for p in folders}
+
+    def drop_interrupted(self, fingerprint: str) -> None:
+        """Delete interrupted work, unless a run has taken it up."""
+        folder = self.root / ".work" / fingerprint
+        if not folder.is_dir():
+            return
+        with _lock_of(folder).open("a") as lock, contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.forget(fingerprint)
 
     def remove(self, artifact: Artifact) -> None:
         """Delete an artifact: its manifest first, so that a kill never leaves half of one."""
@@ -274,6 +288,11 @@ def _wait_for(lock: IO[str], fingerprint: str) -> None:
     except BlockingIOError:
         log.info("artifact %s is being made by another process; waiting for it", fingerprint)
         fcntl.flock(lock, fcntl.LOCK_EX)
+
+
+def _lock_of(folder: Path) -> Path:
+    """The lock of a work's folder."""
+    return folder.with_name(f"{folder.name}.lock")
 
 
 def _locked(lock: Path) -> bool:

@@ -39,6 +39,11 @@ def save(path: Path, *, step: int, modules: nn.Module, optimiser: torch.optim.Op
     save_weights(path, state, {"step": str(step)})
 
 
+def step_of(path: Path) -> int:
+    """The step that a checkpoint is at, 0 if there is none; DataError naming the file if it is damaged."""
+    return int(load_weights(path)[1]["step"]) if path.exists() else 0
+
+
 def restore(path: Path, *, modules: nn.Module, optimiser: torch.optim.Optimizer) -> int:
     """Put the state back; the step to go on with, 0 if there is no checkpoint yet."""
     if not path.exists():

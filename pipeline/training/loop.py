@@ -15,15 +15,16 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from pipeline.compute import device, seed_of
-from pipeline.errors import EzhoiError
+from pipeline.errors import EzhoiError, StoreError
 from pipeline.sections.training import Optimiser, TrainRuntime
 from pipeline.training import checkpoint
 from pipeline.training.ahead import ahead
@@ -66,8 +67,9 @@ def train(
     trainer = Trainer(work, modules, task, settings, crew, accumulate)
     path, rows = work.scratch / "training.safetensors", work.scratch / "history.jsonl"
     if crew.is_main_process:
+        here = checkpoint.step_of(path)
         for file in (path, rows):  # of another machine that was at it: its history is never behind its checkpoint
-            work.exchange.resume(file)
+            work.exchange.resume(file, beyond=here)
     crew.wait_for_everyone()
     start = checkpoint.restore(path, modules=modules, optimiser=trainer.optimiser)
     history = History(rows if crew.is_main_process else None, steps=start)
@@ -84,10 +86,18 @@ def train(
                 with work.clock("write"):
                     history.sync()
                     checkpoint.save(path, step=step + 1, modules=modules, optimiser=trainer.optimiser)
-                    for file in (rows, path):
-                        work.exchange.keep(file)
+                    _keep(work, (rows, path), step=step + 1)
             work.progress(step + 1, steps, f"loss {row['loss']:.3f}")
     return history
+
+
+def _keep(work: Work, files: Sequence[Path], *, step: int) -> None:
+    """Hand over, in this order; a store that is away costs another machine's start, not this training."""
+    try:
+        for file in files:
+            work.exchange.keep(file, step=step)
+    except StoreError as error:
+        log.warning("stage %s: step %d was not handed over: %s", work.stage, step, error)
 
 
 class Trainer(Generic[B]):

@@ -139,9 +139,11 @@ def test_a_run_whose_process_starts_here_stays_pending(tmp_path: Path) -> None:
         def post(self, path: str, body: Any) -> Any:
             if path == "/flow_runs/filter":
                 long_ago = {"timestamp": "2026-01-01T00:00:00+00:00"}
-                pids = {"alive": f"{socket.gethostname()}:{os.getpid()}", "elsewhere": "another:1", "never": None}
+                here = f"{socket.gethostname()}:{os.getpid()}"
+                pids = {"alive": here, "elsewhere": "another:1", "never": None, "just begun": None}
                 return [{"id": i, "name": i, "state": long_ago, "infrastructure_pid": pid} for i, pid in pids.items()]
             assert body["state"]["type"] == "SCHEDULED"
             return {}
 
-    assert reaper.requeue(tmp_path, Queue({})) == ["elsewhere", "never"]  # type: ignore[arg-type]
+    runs = dict.fromkeys(["alive", "elsewhere", "never"], "PENDING") | {"just begun": "RUNNING"}
+    assert reaper.requeue(tmp_path, Queue(runs)) == ["elsewhere", "never"]  # type: ignore[arg-type]

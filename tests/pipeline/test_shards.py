@@ -135,6 +135,13 @@ def test_unreadable_images_are_left_out_where_asked(tmp_path: Path) -> None:
     assert arrays.read(work.out / PLAN[1].name)["image_id"].tolist() == [4, 6, 7]
 
 
+def test_what_was_left_out_before_a_kill_is_still_reported(tmp_path: Path) -> None:
+    work = work_in(tmp_path, "images.runtime.unreadable=skip")
+    run(work, bad)
+    shards.share(work, lambda work: stream(work, PLAN, read=bad, compute=double, batch=3))  # the stage starts again
+    assert sorted(shards.gather(work, PLAN)) == [5, 12]
+
+
 def test_a_shard_of_unreadable_images_is_an_error_even_so(tmp_path: Path) -> None:
     work = work_in(tmp_path, "images.runtime.unreadable=skip")
 

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,10 @@ def machines(gate: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tupl
     return RemoteStore(url, cache=tmp_path / "one", ttl=TTL), RemoteStore(url, cache=tmp_path / "other", ttl=TTL)
 
 
-def work_in(space: Workspace) -> Work:
+def work_in(space: Workspace, *, guest: bool = False) -> Work:
     config = load(environment={})
     folders = {"out": space.out, "scratch": space.scratch, "exchange": space.exchange}
-    return Work(stage="image_embeddings", config=config, inputs={}, **folders)
+    return Work(stage="image_embeddings", config=config, inputs={}, guest=guest, **folders)
 
 
 class Machine:
@@ -68,13 +69,59 @@ def test_a_piece_is_handed_over_whole_or_not_at_all(machines: Any, tmp_path: Pat
     assert there.names() == {"a.parquet"}
     there.fetch("a.parquet", tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == b"four"
-    (stored,) = [n for n in there.objects.names(".work/f00") if "a.parquet" in n]
+    here.withdraw("a.parquet")
+    assert there.names(fresh=True) == frozenset()
+    here.offer(tmp_path / "a.parquet")
+    (stored,) = there.objects.names(".work/f00")
     there.objects.write(stored, b"torn")
+    assert there.names(fresh=True) == {"a.parquet"}
     with pytest.raises(StoreError, match="damaged"):
         there.fetch("a.parquet", tmp_path / "again")
     assert not (tmp_path / "again").exists() and not list(tmp_path.glob(".again*"))
-    here.withdraw("a.parquet")
-    assert there.names(fresh=True) == frozenset()
+    assert there.names(fresh=True) == frozenset(), "a damaged piece is made anew"
+
+
+def test_a_checkpoint_goes_forward_only(machines: Any, tmp_path: Path) -> None:
+    here, there = (ObjectExchange(m.url, "f00", ttl=TTL) for m in machines)
+    path, copy = tmp_path / "w.safetensors", tmp_path / "there" / "w.safetensors"
+    copy.parent.mkdir()
+    for step in (9, 100):
+        path.write_text(f"step {step}")
+        here.keep(path, step=step)
+    assert len(there.objects.names(".work/f00")) == 1
+    there.resume(copy, beyond=100)
+    assert not copy.exists(), "what is here is as far"
+    there.resume(copy, beyond=99)
+    assert copy.read_text() == "step 100"
+    path.write_text("step 9")
+    there.objects.upload(path, ".work/f00/w.safetensors~000000000009-ffffffffffffffffffffffff")  # its deletion was cut
+    there.resume(copy, beyond=50)
+    assert copy.read_text() == "step 100"
+
+
+def test_a_dead_run_is_not_helped(machines: Any) -> None:
+    one, other = machines
+    with one.workspace("f00"):
+        one._leases["f00"]._stop.set()  # dies: nobody renews its lease
+        start = time.monotonic()
+        with other.guest("f00") as space:
+            assert space is None
+        assert time.monotonic() - start >= TTL
+        start = time.monotonic()
+        with other.workspace("f00"):
+            assert time.monotonic() - start < TTL, "that it is dead is known by now"
+
+
+def test_interrupted_work_is_listed_and_dropped(machines: Any, tmp_path: Path) -> None:
+    one, other = machines
+    with one.workspace("f00") as space:
+        (space.scratch / "a.parquet").write_bytes(b"four")
+        space.exchange.offer(space.scratch / "a.parquet")
+        assert one.interrupted() == other.interrupted() == {}
+    assert one.interrupted() == {"f00": 8} and other.interrupted() == {"f00": 4}
+    for store in (other, one):
+        store.drop_interrupted("f00")
+    assert one.interrupted() == {} and one.objects.names(".work") == []
 
 
 def test_a_guest_on_another_machine_makes_what_the_first_does_not(machines: Any) -> None:
@@ -84,7 +131,7 @@ def test_a_guest_on_another_machine_makes_what_the_first_does_not(machines: Any)
     def help_out() -> None:
         with other.guest("f00") as space:
             assert space is not None
-            shards.assist(work_in(space), second.compute)
+            shards.assist(work_in(space, guest=True), second.compute)
 
     with one.workspace("f00") as space:
         thread = threading.Thread(target=help_out)
@@ -137,21 +184,27 @@ def test_what_a_dead_guest_held_is_taken_up(machines: Any) -> None:
     assert sorted(first.made) == list(range(6))
 
 
-def test_unreadable_images_of_a_guest_are_reported(machines: Any) -> None:
+@pytest.mark.parametrize("unreadable", ["error", "skip"])
+def test_what_a_guest_cannot_read_the_first_one_judges(machines: Any, unreadable: str) -> None:
+    """The guest may lack the image folder, or be told to skip what the run must not skip."""
     one, other = machines
+    first = Machine()
 
     def bad(shard: Shard, i: int) -> int:
-        raise DataError(f"image {i}: {i}.jpg is empty")
+        if i < 3:
+            raise DataError(f"image {i}: {i}.jpg is empty")
+        return i
 
     with one.workspace("f00") as space, other.guest("f00") as visited:
         assert visited is not None
-        stream(work_in(visited), PLAN[:1], read=bad, compute=lambda *a: {}, batch=2)
+        guest = work_in(visited, guest=True)
+        guest = replace(guest, config=load(environment={}, overrides=[f"images.runtime.unreadable={unreadable}"]))
+        made = stream(guest, PLAN[:3], read=bad, compute=lambda s, ids, v: {"image_id": np.array(ids)}, batch=2)
+        assert made == 1
         work = work_in(space)
-        Machine().compute(work)
-        with pytest.raises(DataError, match=r"(?s)2 images cannot be used:.*0\.jpg.*1\.jpg.*5 of 6 shards are done"):
-            shards.gather(work, PLAN)
-        shards.share(work, Machine().compute)  # mended: they are tried again
+        shards.share(work, first.compute)
         assert shards.gather(work, PLAN) == {}
+    assert sorted(first.made) == [0, 1, 3, 4, 5]
 
 
 def test_a_guest_comes_too_late(tmp_path: Path) -> None:
@@ -160,5 +213,5 @@ def test_a_guest_comes_too_late(tmp_path: Path) -> None:
     with store.workspace("f00"), store.guest("f00") as space:
         assert space is not None
         store.forget("f00")
-        assert shards.assist(work_in(space), late.compute) == 0
+        assert shards.assist(work_in(space, guest=True), late.compute) == 0
     assert late.made == [] and not list(tmp_path.glob(".work/f00*/scratch"))

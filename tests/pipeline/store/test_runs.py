@@ -45,9 +45,9 @@ def test_garbage_is_what_no_kept_run_used(fake, tmp_path: Path) -> None:  # type
 
     assert runs.garbage(store, keep_runs=2).artifacts == ()
     found = runs.garbage(store, keep_runs=1)
-    assert found.artifacts == (made[0],) and found.bytes == made[0].manifest.bytes and found.folders == ()
+    assert found.artifacts == (made[0],) and found.bytes == made[0].manifest.bytes and found.work == ()
     with_work = runs.garbage(store, keep_runs=1, work=True)
-    assert with_work.folders == (work,) and with_work.bytes == found.bytes + 5
+    assert with_work.work == ("abc",) and with_work.bytes == found.bytes + 5
     assert len(runs.garbage(store, keep_runs=0).artifacts) == 3
 
     runs.collect(store, with_work)
@@ -58,5 +58,5 @@ def test_work_in_progress_is_never_garbage(tmp_path: Path) -> None:
     store = Store(tmp_path)
     with store.workspace("f00") as space:
         (space.scratch / "shard").write_text("1")
-        assert runs.garbage(store, keep_runs=0, work=True).folders == ()
-    assert len(runs.garbage(store, keep_runs=0, work=True).folders) == 1
+        assert runs.garbage(store, keep_runs=0, work=True).work == ()
+    assert len(runs.garbage(store, keep_runs=0, work=True).work) == 1

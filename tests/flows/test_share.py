@@ -1,0 +1,109 @@
+"""A run asks the other workers of its pool for help: whom, and what may go wrong without harm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from flows.company import Company
+from pipeline import graph, provenance
+from pipeline.errors import ServiceError
+from pipeline.runner import ingredients, run
+from pipeline.store.opening import store_of
+
+STAGE = graph.stage("image_embeddings")
+
+
+class Server:
+    """What a company asks of a server."""
+
+    def __init__(self, *, online: int = 3, pool: str = "gpu", fails: str = "") -> None:
+        self.online, self.pool, self.fails = online, pool, fails
+        self.asked: list[dict[str, Any]] = []
+        self.cancelled: list[str] = []
+        self.states = {"run-1": "SCHEDULED", "run-2": "RUNNING", "run-3": "COMPLETED"}
+
+    def get(self, path: str) -> Any:
+        if path == "/deployments/name/ezhoi-share/share":
+            return {"id": "share", "work_pool_name": "gpu"}
+        if path == "/flow_runs/mine":
+            return {"name": "brave-otter", "work_pool_name": self.pool}
+        return {"state_type": self.states[path.rsplit("/", 1)[1]]}
+
+    def post(self, path: str, body: Any) -> Any:
+        if self.fails and self.fails in path:
+            raise ServiceError("the server is gone")
+        if path.endswith("workers/filter"):
+            return [{"status": "ONLINE"}] * self.online + [{"status": "OFFLINE"}]
+        if path.endswith("create_flow_run"):
+            self.asked.append(body)
+            return {"id": f"run-{len(self.asked)}"}
+        self.cancelled.append(path)
+        return {}
+
+
+def ask(server: Server, fake: Any, *, most: int = 16) -> Server:
+    config = fake.config()
+    made = run(config, targets=("annotations",))
+    need = ingredients(STAGE, config=config, inputs={"annotations": made["annotations"].artifact})
+    with Company(server, "mine", {"profile": "demo"}, most)(STAGE, need):  # type: ignore[arg-type]
+        assert server.cancelled == []
+    return server
+
+
+def test_each_other_worker_is_asked_and_who_did_not_come_is_told_so(fake: Any) -> None:
+    server = ask(Server(online=4), fake)
+    assert [a["name"] for a in server.asked] == [f"image_embeddings-for-brave-otter-{i}" for i in (1, 2, 3)]
+    parameters = server.asked[0]["parameters"]
+    assert parameters["profile"] == "demo" and set(parameters["inputs"]) == {"annotations"}
+    assert parameters["code"] == provenance.code_digest("image_embeddings")
+    assert server.cancelled == ["/flow_runs/run-1/set_state"], "the other two have begun"
+
+
+@pytest.mark.parametrize(
+    "server",
+    [Server(online=1), Server(pool="cpu"), Server(pool=""), Server(online=0)],
+    ids=["alone", "cpu", "none", "0"],
+)
+def test_nobody_is_asked_where_nobody_is(server: Server, fake: Any) -> None:
+    assert ask(server, fake).asked == []
+
+
+def test_no_more_than_wanted_are_asked(fake: Any) -> None:
+    assert len(ask(Server(online=9), fake, most=2).asked) == 2
+    assert ask(Server(online=9), fake, most=0).asked == []
+
+
+@pytest.mark.parametrize("fails", ["workers", "create", "set_state"])
+def test_a_server_that_fails_costs_help_and_not_the_run(
+    fails: str, fake: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    ask(Server(fails=fails), fake)
+    assert "the server is gone" in caplog.text
+
+
+@pytest.mark.slow
+def test_a_worker_that_would_make_something_else_refuses(recorded: Any) -> None:
+    from flows.share import share
+
+    config = recorded.fake.config()
+    made = run(config, targets=("annotations",))["annotations"].artifact
+    need = ingredients(STAGE, config=config, inputs={"annotations": made})
+    given = {
+        "stage": "image_embeddings",
+        "inputs": {"annotations": made.fingerprint},
+        "fingerprint": need.fingerprint,
+        "code": provenance.code_digest("image_embeddings"),
+        "overrides": recorded.fake.settings,
+    }
+    done = share(**given, return_state=True)
+    assert done.is_completed() and "no shard was left" in done.message
+    for change, says in [
+        ({"code": "0"}, "other code of the stage image_embeddings"),
+        ({"fingerprint": "0"}, f"would be {need.fingerprint}, not 0"),
+        ({"inputs": {"annotations": "0"}}, "does not see the store of the run"),
+    ]:
+        refused = share(**given | change, return_state=True)
+        assert refused.is_failed() and says in refused.message
+    assert [a.stage for a in store_of(config).artifacts()] == ["annotations"]
