@@ -57,7 +57,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     command = [str(Path(sys.executable).with_name("ezhoi")), "llm", "serve", str(folder), "--port", str(port)]
     command += ["--environment", str(ENVIRONMENT), "--revision", REVISION]
     process = subprocess.Popen(
-        command, env=environment(home), stdout=subprocess.PIPE, stderr=None, text=True, start_new_session=True
+        command,
+        env=environment(home),
+        stdout=subprocess.PIPE,
+        stderr=None,
+        text=True,
+        start_new_session=True,
+        # A shell starts what it runs in the background with Ctrl-C ignored, and these tests perhaps with it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     lines: queue.Queue[str] = queue.Queue()
