@@ -28,6 +28,7 @@ from pipeline.llm.journal import PUBLISHED, Journal, earlier_journals
 from pipeline.llm.judge import judge, normalised
 from pipeline.llm.templates import Template
 from pipeline.llm.templates import template as find_template
+from pipeline.store.opening import store_of
 
 Pair = tuple[int, int]
 """(hoi_id of the unseen class, hoi_id of its nearest seen class)"""
@@ -148,7 +149,7 @@ def _ask(
                 compared=True,
             )
         )
-    with Journal(path, earlier=earlier_journals(path.parent)) as answers:
+    with Journal(path, earlier=earlier_journals(path.parent, store_of(config))) as answers:
         found, _ = ask_all(
             questions,
             template=template,

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from pipeline.llm.request import Answer, Request
+from pipeline.store.store import Store
 
 log = logging.getLogger("ezhoi.llm")
 
@@ -90,16 +91,16 @@ class Journal:
         path.write_text("".join(self._used[key] for key in sorted(self._used)), encoding="utf-8")
 
 
-def earlier_journals(scratch: Path) -> list[Path]:
-    """Journals that other runs left in the store that `scratch` (`<store>/.work/<fingerprint>/scratch`) belongs to.
+def earlier_journals(scratch: Path, store: Store) -> list[Path]:
+    """Journals that other runs left in the store whose work `scratch` (`<store>/.work/<fingerprint>/scratch`) is.
 
     Another fingerprint, say after editing one description, then asks only what was never asked. The artifact of the
     same fingerprint is left out: it is there only when it is to be made anew.
     """
-    if scratch.name != "scratch" or scratch.parents[1].name != ".work":
+    root, own = store.root, scratch.parent.name
+    if scratch != root / ".work" / own / "scratch":
         return []
-    root, own = scratch.parents[2], scratch.parent.name
-    published = [p for p in root.glob(f"*/*/{PUBLISHED}") if p.parent.name != own]
+    published = [path for fingerprint, path in store.files_named(PUBLISHED) if fingerprint != own]
     working = [p for p in root.glob(f".work/*/scratch/{WORKING}") if p.parents[1].name != own]
     return sorted(published) + sorted(working)
 

@@ -26,6 +26,7 @@ from pipeline.llm import columns, journal, pictures
 from pipeline.llm.ask import Asked, Question, Tally, ask_all
 from pipeline.llm.judge import PASSED, Owners, judge
 from pipeline.llm.templates import template
+from pipeline.store.opening import store_of
 from pipeline.work import Work
 
 log = logging.getLogger("ezhoi.descriptions")
@@ -113,7 +114,8 @@ def _ask(
         Question(name=hoi.name, rendered=wording.render(hoi), about=hoi, pictures=shown.get(hoi.hoi_id, ()))
         for hoi in classes
     ]
-    with journal.Journal(work.scratch / journal.WORKING, earlier=journal.earlier_journals(work.scratch)) as answers:
+    earlier = journal.earlier_journals(work.scratch, store_of(work.config))
+    with journal.Journal(work.scratch / journal.WORKING, earlier=earlier) as answers:
         found, tally = ask_all(
             questions,
             template=wording,

@@ -104,6 +104,10 @@ class Store:
         found = [self.get(p.parent.parent.name, p.parent.name) for p in self.root.glob(pattern)]
         return sorted((a for a in found if a is not None), key=lambda a: (a.manifest.made_at, a.fingerprint))
 
+    def files_named(self, name: str) -> list[tuple[str, Path]]:
+        """(fingerprint, path) of every published file of a name, of whatever stage."""
+        return [(path.parent.name, path) for path in self.root.glob(f"[!.]*/*/{name}")]
+
     def find(self, prefix: str) -> Artifact:
         """The one artifact whose fingerprint, or `stage/fingerprint`, starts so; a bare stage name means its newest."""
         stage, _, start = prefix.rpartition("/")

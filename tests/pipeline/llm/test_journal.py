@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.llm.journal import Journal, earlier_journals
 from pipeline.llm.request import Answer, Request
+from pipeline.store.store import Store
 
 REQUEST = Request(
     model="m",
@@ -113,12 +114,12 @@ def test_published_answers_are_those_used_and_serve_other_runs(tmp_path: Path) -
         journal.get(replace(REQUEST, seed=3))
         journal.publish(done / "answers.jsonl")
         journal.publish(own / "answers.jsonl")
-    found = earlier_journals(scratch)
+    found = earlier_journals(scratch, Store(store))
     assert found == [done / "answers.jsonl", unfinished / "journal.jsonl"]
     with Journal(scratch / "journal.jsonl", earlier=found) as journal:
         assert [journal.get(replace(REQUEST, seed=s)) is not None for s in range(5)] == [True, True, False, True, False]
     assert (scratch / "journal.jsonl").read_bytes() == b""
-    assert earlier_journals(tmp_path) == []
+    assert earlier_journals(tmp_path, Store(store)) == []
 
 
 def test_answers_that_come_in_together_share_syncs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -212,6 +212,17 @@ def test_who_lost_the_lease_does_not_publish(two: Any) -> None:
     assert one.get("seen", "f00").path("a.txt").read_text() == "fast"
 
 
+def test_files_of_a_name_are_found_wherever_they_were_made(two: Any, caplog: pytest.LogCaptureFixture) -> None:
+    one, other = two
+    make(one, "one", "f00")
+    make(one, "two", "f01")
+    assert [(f, p.read_text()) for f, p in other.files_named("a.txt")] == [("f00", "one"), ("f01", "two")]
+    assert other.files_named("c.txt") == []
+    (stored,) = [n for n in one.objects.names("seen/f00") if n.endswith("/b.txt")]
+    one.objects.write(stored, b"torn")
+    assert [f for f, _ in other.files_named("b.txt")] == ["f01"] and "damaged" in caplog.text
+
+
 def test_remove_and_records(two: Any) -> None:
     one, other = two
     record = runs.new("demo", deployment="full")
