@@ -1,7 +1,7 @@
 # make run     the whole pipeline on the rendered world, shown in a local Prefect server
 # make test    lint, types, tests
 # make test-vllm  the tests that need a real vLLM, for CPUs, in an environment of its own (2.5 GB)
-# make stop    stop the local Prefect server and its worker
+# make stop    stop the local Prefect server and its workers
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
