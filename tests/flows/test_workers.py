@@ -74,7 +74,7 @@ def test_the_workers_of_a_pool_share_an_image_stage(kind: str, request: Any, fak
     overrides = [f"clip.weights={fake.weights}", f"store.root={root}", f"store.cache={tmp_path / 'cache'}"]
     pool = "/work_pools/ezhoi-gpu/workers/filter"
     before = {w["id"] for w in shell.api.post(pool, {}) or []}
-    workers = [shell.worker("ezhoi-gpu", EZHOI_FAKE_SHARDS="image_embeddings:40") for _ in range(2)]
+    workers = [shell.worker("ezhoi-gpu", EZHOI_FAKE_SHARDS="image_embeddings:80") for _ in range(2)]
     try:
         deadline = time.monotonic() + 240
         while len({w["id"] for w in shell.api.post(pool, {})} - before) < 2:
@@ -99,8 +99,8 @@ def test_the_workers_of_a_pool_share_an_image_stage(kind: str, request: Any, fak
     helped = [following.look(shell.api, h) for h in asked]
     assert {h.state for h in helped} <= {"Completed", "Cancelled"}
     made = re.findall(r"(\d+) shards of image_embeddings made here", " ".join(h.message for h in helped))
-    assert 0 < sum(map(int, made)) < 40
+    assert 0 < sum(map(int, made)) < 80
     store = store_of(fake.config(*overrides[1:]))
     (embeddings,) = store.artifacts("image_embeddings")
-    assert len([f for f in embeddings.manifest.files if f.name.startswith("train-0")]) == 40
+    assert len([f for f in embeddings.manifest.files if f.name.startswith("train-0")]) == 80
     assert store.faults(embeddings, rehash=True) == []
