@@ -12,16 +12,14 @@ what. Between machines that share an object store, `ObjectExchange` hands pieces
 from __future__ import annotations
 
 import contextlib
-import os
 import time
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.errors import StoreError
 from pipeline.store import digest, lease
 from pipeline.store.lease import Watch
-from pipeline.store.objects import ObjectFolder
+from pipeline.store.objects import DamagedError, ObjectFolder
 
 DIGITS = 24
 """Of a digest, in an object's name."""
@@ -101,18 +99,11 @@ class ObjectExchange(Exchange):
 
     def fetch(self, name: str, path: Path) -> None:
         stored = self._pieces()[name]
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:6]}")
         try:
-            self.objects.download(stored, temporary)
-            if not stored.endswith(digest.of_file(temporary)[:DIGITS]):
-                self.objects.delete([stored])
-                raise StoreError(
-                    f"{self.objects.url}/{stored}: damaged, its content does not match its digest. It was deleted; "
-                    "run again: it is made anew"
-                )
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+            self.objects.download(stored, path, content=stored[-DIGITS:])
+        except DamagedError as error:
+            self.objects.delete([stored])
+            raise StoreError(f"{error}. It was deleted; run again: it is made anew") from None
 
     def claim(self, name: str, *, unless: Callable[[], bool]) -> contextlib.AbstractContextManager[object] | None:
         folder = f"{self._folder}/.leases/{name}"

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import uuid
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.errors import StoreError
+from pipeline.store import digest
 
 log = logging.getLogger("ezhoi.store")
 PATIENCE_SECONDS = 300.0
@@ -21,6 +24,10 @@ FINAL = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError,
 PASSING = ("botocore", "aiobotocore", "aiohttp", "google", "gcsfs", "adlfs", "azure")
 """Packages whose own exceptions mean that a request did not get through."""
 T = TypeVar("T")
+
+
+class DamagedError(StoreError):
+    """An object is not what was put there."""
 
 
 class ObjectFolder:
@@ -92,9 +99,19 @@ class ObjectFolder:
         """Copy a local file there."""
         self._patiently(lambda: self.files.put_file(str(path), self._path(name)))
 
-    def download(self, name: str, path: Path) -> None:
-        """Copy an object here; FileNotFoundError if there is none."""
-        self._patiently(lambda: self.files.get_file(self._path(name), str(path)))
+    def download(self, name: str, path: Path, *, content: str) -> None:
+        """Copy an object here, whole and checked.
+
+        Raises FileNotFoundError if there is none, DamagedError if its digest does not start with `content`.
+        """
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:6]}")
+        try:
+            self._patiently(lambda: self.files.get_file(self._path(name), str(temporary)))
+            if not digest.of_file(temporary).startswith(content):
+                raise DamagedError(f"{self.url}/{name}: damaged, its content does not match its digest")
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def copy(self, name: str, target: str) -> None:
         """Copy an object within the store."""

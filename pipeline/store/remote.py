@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -135,17 +134,11 @@ class RemoteStore(Store):
         record = next(f for f in artifact.manifest.files if f.name == name)
         if not (path.exists() and path.stat().st_size == record.bytes and digest.of_file(path) == record.digest):
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:6]}")
             remote = f"{self._folder(artifact.manifest)}/{name}"
             try:
-                self.objects.download(remote, temporary)
-                if digest.of_file(temporary) != record.digest:
-                    raise StoreError(f"{self.url}/{remote}: damaged, its content does not match its digest")
-                temporary.replace(path)
+                self.objects.download(remote, path, content=record.digest)
             except FileNotFoundError:
                 raise StoreError(f"{self.url}/{remote}: missing. Run again: its stage makes it anew.") from None
-            finally:
-                temporary.unlink(missing_ok=True)
         self._here.add(key)
 
     # --- writing -----------------------------------------------------------------------------------------------

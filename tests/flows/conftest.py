@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from flows import following, local
+from flows import following, local, processes
 from flows.api import Api
 
 # What Prefect has left to send when the tests' server is gone must not start a server of its own at exit.
@@ -160,6 +160,13 @@ class Shell:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+
+    def stop(self, *workers: subprocess.Popen[bytes]) -> None:
+        """End workers, whatever they are at."""
+        for worker in workers:
+            if (leader := processes.identify(worker.pid)) is not None:
+                processes.stop(leader, patience=15)
+            worker.wait()
 
     def overrides(self, *more: str) -> str:
         """The value of the parameter `overrides`, with the stand-ins' store."""

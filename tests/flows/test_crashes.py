@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from flows import following, processes, reaper
+from flows import following, reaper
 from flows.api import Api
 from flows.processes import Process
 
@@ -61,10 +61,7 @@ def killed(shell: Any) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
         return started[-1]
 
     yield start
-    for worker in started:
-        if (leader := processes.identify(worker.pid)) is not None:
-            processes.stop(leader, patience=15)
-        worker.wait()
+    shell.stop(*started)
 
 
 def test_worker_and_run_killed_at_once(shell: Any, killed: Any, recorded: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,12 +6,13 @@ import collections
 import json
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flows import following, processes
+from flows import following
 from pipeline.graph import NAMES
 from pipeline.store.opening import store_of
 
@@ -37,24 +38,23 @@ def test_two_runs_at_once_compute_each_artifact_once(kind: str, request: Any, fa
             runs.append(following.trigger(shell.api, deployment="full", parameters=parameters))
         deadline = time.monotonic() + 240
         # Both have come as far as the stage that one of them is at, so the other one waits for it.
-        while not all(_reached(shell.api, run, "detections") for run in runs):
-            assert time.monotonic() < deadline, [following.look(shell.api, run) for run in runs]
-            time.sleep(0.5)
+        _until(deadline, lambda: all(_reached(shell.api, run, "detections") for run in runs))
         time.sleep(2)
         (tmp_path / "open").write_text("")
-        while not all(following.look(shell.api, run).final for run in runs):
-            assert time.monotonic() < deadline, [following.look(shell.api, run) for run in runs]
-            time.sleep(0.5)
+        _until(deadline, lambda: all(following.look(shell.api, run).final for run in runs))
     finally:
-        for worker in workers:
-            if (leader := processes.identify(worker.pid)) is not None:
-                processes.stop(leader, patience=15)
-            worker.wait()
+        shell.stop(*workers)
     ended = [following.look(shell.api, run) for run in runs]
     assert [run.state for run in ended] == ["Completed", "Completed"], [run.message for run in ended]
     logs = [fake.root / ".ran"] if kind == "folder" else list(tmp_path.glob("*/*/.ran"))
     executed = collections.Counter(name for log in logs for name in log.read_text().split())
     assert executed == collections.Counter(NAMES)
+
+
+def _until(deadline: float, condition: Callable[[], bool]) -> None:
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.5)
 
 
 def _reached(api: Any, run: str, stage: str) -> bool:
@@ -77,25 +77,16 @@ def test_the_workers_of_a_pool_share_an_image_stage(kind: str, request: Any, fak
     workers = [shell.worker("ezhoi-gpu", EZHOI_FAKE_SHARDS="image_embeddings:80") for _ in range(2)]
     try:
         deadline = time.monotonic() + 240
-        while len({w["id"] for w in shell.api.post(pool, {})} - before) < 2:
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
+        _until(deadline, lambda: len({w["id"] for w in shell.api.post(pool, {})} - before) == 2)
         run = following.trigger(shell.api, deployment="embed", parameters={"overrides": overrides})
-        while not following.look(shell.api, run).final:
-            assert time.monotonic() < deadline, following.look(shell.api, run)
-            time.sleep(0.5)
+        _until(deadline, lambda: following.look(shell.api, run).final)
         ended = following.look(shell.api, run)
         assert ended.state == "Completed", ended.message
         helping = {"flows": {"name": {"any_": ["ezhoi-share"]}}, "sort": "EXPECTED_START_TIME_DESC"}
         asked = [h["id"] for h in shell.api.post("/flow_runs/filter", helping) if f"for-{ended.name}-" in h["name"]]
-        while not all(following.look(shell.api, h).final for h in asked):
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
+        _until(deadline, lambda: all(following.look(shell.api, h).final for h in asked))
     finally:
-        for worker in workers:
-            if (leader := processes.identify(worker.pid)) is not None:
-                processes.stop(leader, patience=15)
-            worker.wait()
+        shell.stop(*workers)
     helped = [following.look(shell.api, h) for h in asked]
     assert {h.state for h in helped} <= {"Completed", "Cancelled"}
     made = re.findall(r"(\d+) shards of image_embeddings made here", " ".join(h.message for h in helped))
