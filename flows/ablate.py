@@ -16,15 +16,16 @@ from prefect.runtime import flow_run as this_flow
 from prefect.runtime import task_run as this_task
 from prefect.states import Completed, Failed
 
-from flows import lineage
 from flows.ezhoi import register, released, uuid_of
-from flows.parameters import Override, Profile
-from flows.progress import ProgressPages
-from pipeline import ablation, runner
-from pipeline.ablation import KEYS, Design, RowKey, Table, Trial
-from pipeline.config import Setting
+from flows.pages import lineage
+from flows.pages.progress import ProgressPages
+from flows.server.parameters import Override, Profile
+from pipeline.config.tree import Setting
+from pipeline.engine import run as runner
 from pipeline.errors import EzhoiError
 from pipeline.store.opening import store_of
+from pipeline.studies import ablation
+from pipeline.studies.ablation import KEYS, Design, RowKey, Table, Trial
 
 KEY = "ezhoi-ablation"
 """Of the table's page."""

@@ -24,15 +24,17 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed
 from pydantic import BaseModel, ConfigDict
 
-from flows import html, lineage, local, output, pages, plans, progress, reaper
-from flows.api import Api
-from flows.company import Company
-from flows.parameters import AS_IN_PROFILE, Fingerprint, Override, Profile, Request, Seed, SettingName, resolve
-from flows.stage_name import StageName
-from pipeline import runner
+from flows.pages import html, lineage, plans, progress
+from flows.pages import markdown as pages
+from flows.server import local, output, reaper
+from flows.server.api import Api
+from flows.server.company import Company
+from flows.server.parameters import AS_IN_PROFILE, Fingerprint, Override, Profile, Request, Seed, SettingName, resolve
+from flows.server.stage_name import StageName
+from pipeline.engine import run as runner
+from pipeline.engine.graph import Stage
+from pipeline.engine.run import Outcome, Run
 from pipeline.errors import EzhoiError
-from pipeline.graph import Stage
-from pipeline.runner import Outcome, Run
 
 
 class Ref(BaseModel):

@@ -1,4 +1,4 @@
-"""The flow of a worker that helps another run with an image stage. Runs ask for it by themselves (`flows/company.py`)."""
+"""The flow of a worker that helps another run with an image stage; runs ask for it (`flows/server/company.py`)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from flows.ezhoi import register, released
-from flows.parameters import AS_IN_PROFILE, Override, Profile, Seed, SettingName, resolve
-from flows.stage_name import StageName
-from pipeline import graph, provenance, runner
+from flows.server.parameters import AS_IN_PROFILE, Override, Profile, Seed, SettingName, resolve
+from flows.server.stage_name import StageName
+from pipeline.engine import graph, provenance, run
 from pipeline.errors import EzhoiError, StoreError
 from pipeline.store.artifact import Artifact
 from pipeline.store.store import Store
@@ -51,15 +51,13 @@ def share(
         found = {str(name): _input(request.store, name, inputs[name]) for name in inputs}
         if provenance.code_digest(stage) != code:
             raise EzhoiError(f"this worker has other code of the stage {stage} than the run that asks for help")
-        need = runner.ingredients(declared, config=request.config, inputs=found)
+        need = run.ingredients(declared, config=request.config, inputs=found)
         if need.fingerprint != fingerprint:
             raise EzhoiError(
                 f"here the stage {stage} would be {need.fingerprint}, not {fingerprint}: the files that it "
                 "reads, or EZHOI__* variables, differ from those of the run that asks for help"
             )
-        made = runner.assist(
-            declared, config=request.config, store=request.store, inputs=found, fingerprint=fingerprint
-        )
+        made = run.assist(declared, config=request.config, store=request.store, inputs=found, fingerprint=fingerprint)
     except EzhoiError as error:
         return Failed(message=str(error))
     return Completed(message=f"{made} shards of {stage} made here" if made else f"{stage}: no shard was left to make")

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 # Test files run side by side, one a core; torch threads of several processes would only wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from pipeline.config import Config, load
+from pipeline.config.tree import Config, load
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import Manifest
 from pipeline.store.store import describe_files

@@ -7,8 +7,8 @@ Read from any of
   numbers are HICO-DET's own 1-based inclusive pixels and floats are continuous;
 - a folder with such a ``pairs.parquet`` beside ``images.parquet`` (``image_id``, ``file_name``, ``split``),
   ``classes.parquet`` and ``presence.parquet``: an ``annotations`` artifact of the store;
-- any annotation file that :mod:`pipeline.hico.layouts` reads: UPT's and EZ-HOI's ``instances_test2015.json``, HAKE's and
-  PPDM's JSON, ``anno_bbox.mat``.
+- any annotation file that :mod:`pipeline.datasets.hico.layouts` reads: UPT's and EZ-HOI's ``instances_test2015.json``, HAKE's
+  and PPDM's JSON, ``anno_bbox.mat``.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from pipeline.datasets.hico.layouts import detect
+from pipeline.datasets.hico.layouts.detect import Labels
+from pipeline.datasets.hico.splits import SETTINGS, rare, unseen
+from pipeline.datasets.hico.tables import BOXES, LOW, image_id
+from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.errors import DataError
-from pipeline.hico.layouts import detect
-from pipeline.hico.layouts.detect import Labels
-from pipeline.hico.splits import SETTINGS, rare, unseen
-from pipeline.hico.tables import BOXES, LOW, image_id
-from pipeline.hico.vocabulary import hoi_classes
 from pipeline.metrics.matching import Pairs
 from pipeline.metrics.tables import read_pairs
 

@@ -22,7 +22,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.metrics.boxes import Floats
+from pipeline.tables.boxes import Floats
 
 Rule: TypeAlias = Literal["tenths", "linspace", "exact", "all_points", "auc", "int"]
 RULES: tuple[Rule, ...] = get_args(Rule)

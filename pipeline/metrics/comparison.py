@@ -17,9 +17,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.errors import DataError
-from pipeline.metrics.boxes import Floats
 from pipeline.metrics.evaluation import Judged
 from pipeline.metrics.resampling import Resampled
+from pipeline.tables.boxes import Floats
 
 JUDGED, ANNOTATED, REPORT = "judged.parquet", "annotated.parquet", "report.json"
 GROUPS = ("full", "seen", "unseen", "rare", "non_rare")

@@ -27,13 +27,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.datasets.hico.layouts.detect import json_value
 from pipeline.errors import DataError
-from pipeline.hico.layouts.detect import json_value
 from pipeline.metrics.annotations import Annotations, base_name
-from pipeline.metrics.boxes import Floats
 from pipeline.metrics.formats import coco, matlab, qpic, table
 from pipeline.metrics.matching import Pairs
 from pipeline.metrics.tables import read_pairs, read_scores
+from pipeline.tables.boxes import Floats
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.hico.vocabulary import hoi_classes
-from pipeline.metrics.boxes import Floats, iou
+from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.metrics.evaluation import Judged
 from pipeline.metrics.matching import Pairs, best_truth
+from pipeline.tables.boxes import Floats, iou
 
 OVERLAP = 0.5
 

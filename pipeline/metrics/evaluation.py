@@ -12,11 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.metrics.average_precision import Rule, average_precision
-from pipeline.metrics.boxes import Floats
 from pipeline.metrics.matching import Pairs, match, rank, reorder_ties
 from pipeline.metrics.protocols import Protocol, protocol_named
 from pipeline.metrics.selection import best_of_each_image, without_duplicates
 from pipeline.metrics.tables import class_ids, read_pairs, read_scores
+from pipeline.tables.boxes import Floats
 
 # What is added to (x1, y1, x2, y2) of continuous detections and annotations, see pipeline.metrics.protocols.
 _MOVED = {"qpic": ((0, 0, 1, 1), (1, 1, 1, 1)), "raw": ((0, 0, 0, 0), (1, 1, 0, 0))}

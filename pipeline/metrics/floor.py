@@ -9,11 +9,11 @@ import dataclasses
 
 import numpy as np
 
-from pipeline.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.metrics.annotations import Annotations
-from pipeline.metrics.boxes import Floats
 from pipeline.metrics.detections import Detections
 from pipeline.metrics.matching import Pairs
+from pipeline.tables.boxes import Floats
 
 
 def detector_only(detections: Detections, prior: Floats, annotations: Annotations) -> Detections:

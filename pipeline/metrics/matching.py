@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.metrics.boxes import Floats, iou
 from pipeline.metrics.protocols import Ties
+from pipeline.tables.boxes import Floats, iou
 
 _CANDIDATES_AT_ONCE = 100_000
 """Detection-annotation candidates compared in one go: few enough for the processor's cache, a third faster than millions."""

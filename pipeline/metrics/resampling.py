@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.metrics.average_precision import LINSPACE, TENTHS, Rule
-from pipeline.metrics.boxes import Floats
 from pipeline.metrics.evaluation import Judged
+from pipeline.tables.boxes import Floats
 
 _STEPS = np.arange(11, dtype=np.int64)
 

@@ -25,12 +25,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline import vcoco
+from pipeline.datasets.vcoco import reader
 from pipeline.errors import DataError
 from pipeline.metrics.average_precision import average_precision
-from pipeline.metrics.boxes import Floats, iou
 from pipeline.metrics.matching import Pairs, best_truth
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
+from pipeline.tables.boxes import Floats, iou
 
 Scenario = Literal[1, 2]
 SCENARIOS: tuple[Scenario, ...] = (1, 2)
@@ -59,8 +59,8 @@ class People:
 
 
 def read(path: Path) -> People:
-    """People of a pair file, see :mod:`pipeline.vcoco`, which names its faults."""
-    found = vcoco.read(path)
+    """People of a pair file, see :mod:`pipeline.datasets.vcoco.reader`, which names its faults."""
+    found = reader.read(path)
     places = pd.Index(found.images["image_id"]).get_indexer(pd.Index(found.pairs["image_id"]))
     human = found.pairs[list(HUMAN_BOX)].to_numpy(dtype=np.float64)
     # Pairs of one person repeat the person's box.

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.metrics.boxes import Floats, iou
 from pipeline.metrics.matching import Pairs
 from pipeline.metrics.protocols import PairNms
+from pipeline.tables.boxes import Floats, iou
 
 
 def best_of_each_image(detections: Pairs, scores: Floats, top_k: int) -> NDArray[np.bool_]:

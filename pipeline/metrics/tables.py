@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.metrics.boxes import Floats
 from pipeline.metrics.matching import Pairs
+from pipeline.tables.boxes import Floats
 
 HUMAN_BOX = ("hx1", "hy1", "hx2", "hy2")
 OBJECT_BOX = ("ox1", "oy1", "ox2", "oy2")

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from PIL.Image import Image
 
-from pipeline.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
 from pipeline.metrics.diagnosis import confusions

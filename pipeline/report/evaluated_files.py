@@ -8,8 +8,8 @@ from typing import Any
 
 from PIL import Image
 
+from pipeline.datasets.hico.vocabulary import find
 from pipeline.errors import ConfigError
-from pipeline.hico.vocabulary import find
 from pipeline.metrics import PROTOCOLS
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections

@@ -17,7 +17,7 @@ from pathlib import Path
 from pipeline.metrics import comparison
 from pipeline.report import html, markdown
 from pipeline.report.content import Content
-from pipeline.work import atomic
+from pipeline.work.work import atomic
 
 CHARTS = {
     "ap_by_class": "AP by class",

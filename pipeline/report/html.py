@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from pipeline.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.metrics import diagnosis
 from pipeline.report import svg
 from pipeline.report.content import SIDE_BY_SIDE, Content, confused_verbs, number, shown_groups

@@ -11,7 +11,7 @@ from html import escape
 import numpy as np
 from PIL.Image import Image
 
-from pipeline.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
 from pipeline.metrics.diagnosis import ImageScore

@@ -109,7 +109,7 @@ def _curves(artifact: Artifact) -> str:
 
 
 def _texts(artifact: Artifact) -> str:
-    from pipeline.hico.vocabulary import hoi_classes
+    from pipeline.datasets.hico.vocabulary import hoi_classes
 
     table = artifact.table(f"{artifact.stage}.parquet", ["hoi_id", "text"])
     chosen = table.iloc[:: max(1, len(table) // TEXTS)].head(TEXTS)
@@ -118,7 +118,7 @@ def _texts(artifact: Artifact) -> str:
 
 
 def _annotated(artifact: Artifact, images: Path | None) -> str:
-    from pipeline.hico.vocabulary import hoi_classes
+    from pipeline.datasets.hico.vocabulary import hoi_classes
 
     pairs = artifact.table("pairs.parquet")
     pairs = pairs[pairs["split"] == "train"]

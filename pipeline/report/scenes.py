@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
+from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.datasets.images import Images
 from pipeline.errors import DataError
-from pipeline.hico.vocabulary import hoi_classes
-from pipeline.images import Images
-from pipeline.metrics.boxes import iou
 from pipeline.store.artifact import Artifact
+from pipeline.tables.boxes import iou
 
 CORNERS = ("x1", "y1", "x2", "y2")
 HUMAN, THING = "#2563eb", "#dc2626"

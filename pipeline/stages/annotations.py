@@ -5,7 +5,7 @@
     objects.parquet    image_id, split, object_id, x1 .. y2: every distinct annotated box, people (object 0) included
     classes.parquet    the classes, their counts, whether rare, and in which settings they are unseen
     presence.parquet   image_id, split, hoi_id, object_id: which classes an image shows, with or without boxes
-    leakage.json       what touches unseen classes, by setting (`pipeline/leakage.py`)
+    leakage.json       what touches unseen classes, by setting (`pipeline/datasets/leakage.py`)
     faults.parquet     file, row, what: what was left out (HICO-DET with data.faults = skip)
     pixels-<split>-*   image_id, png: rendered images only
 
@@ -22,14 +22,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import arrays, classes, leakage
-from pipeline.hico import dataset, splits
-from pipeline.hico.tables import BOXES, CONTINUOUS, CORNERS, continuous
-from pipeline.hico.vocabulary import hoi_classes
-from pipeline.work import Work
-from pipeline.world.classes import unseen as world_unseen
-from pipeline.world.classes import world_classes
-from pipeline.world.scenes import Scene, draw, sample
+from pipeline.datasets import classes, leakage
+from pipeline.datasets.hico import dataset, splits
+from pipeline.datasets.hico.tables import BOXES, CONTINUOUS, CORNERS, continuous
+from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.datasets.world.classes import unseen as world_unseen
+from pipeline.datasets.world.classes import world_classes
+from pipeline.datasets.world.scenes import Scene, draw, sample
+from pipeline.tables import arrays
+from pipeline.work.work import Work
 
 SHARD = 200
 """Scenes a shard."""

@@ -17,17 +17,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline import edits, sentences
+from pipeline.datasets.hico.vocabulary import NO_INTERACTION, HoiClass, hoi_classes
 from pipeline.errors import DataError
-from pipeline.given import texts
-from pipeline.hico.vocabulary import NO_INTERACTION, HoiClass, hoi_classes
-from pipeline.lexicon import lexicon
-from pipeline.llm import columns, journal, pictures
-from pipeline.llm.ask import Asked, Question, Tally, ask_all
-from pipeline.llm.judge import PASSED, Owners, judge
-from pipeline.llm.templates import template
 from pipeline.store.opening import store_of
-from pipeline.work import Work
+from pipeline.texts import columns, edits, sentences
+from pipeline.texts.given import texts
+from pipeline.texts.judge import PASSED, Owners, judge
+from pipeline.texts.lexicon import lexicon
+from pipeline.texts.llm import journal, pictures
+from pipeline.texts.llm.ask import Asked, Question, Tally, ask_all
+from pipeline.texts.llm.templates import template
+from pipeline.work.work import Work
 
 log = logging.getLogger("ezhoi.descriptions")
 

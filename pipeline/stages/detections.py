@@ -1,7 +1,7 @@
 """Stage `detections`: every detector's raw boxes, labels and scores, one table a split.
 
     <split>.parquet    image_id, object_id, score, x1 .. y2 (pixels); people have object 0
-    detector.json      whose boxes they are (`pipeline/detector.py`)
+    detector.json      whose boxes they are (`pipeline/boxes/detector.py`)
     report.json        how good they are against the annotated boxes of the test split, and the ceiling of HOI recall
 
 Nothing is filtered: thresholds and non-maximum suppression (`pairing`) are applied where the boxes are used, so that they
@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pipeline import arrays, boxes_import, detector, detector_report, shards
-from pipeline.boxes_import import COLUMNS, CORNERS
-from pipeline.images import Images
-from pipeline.sections.data import Detections
-from pipeline.shards import Shard
-from pipeline.stream import stream
-from pipeline.work import Work, atomic
+from pipeline.boxes import detector, imported, quality
+from pipeline.boxes.imported import COLUMNS, CORNERS
+from pipeline.config.data import Detections
+from pipeline.datasets.images import Images
+from pipeline.tables import arrays
+from pipeline.work import shards
+from pipeline.work.shards import Shard
+from pipeline.work.stream import stream
+from pipeline.work.work import Work, atomic
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,7 +54,7 @@ def run(work: Work) -> dict[str, Any]:
         whose = detector.identity(work.config)
         with work.clock("compute"):
             if settings.source in ("parquet", "coco"):
-                found = boxes_import.read(settings, images)
+                found = imported.read(settings, images)
             elif settings.source == "ground_truth":
                 found = boxes.assign(score=1.0)
             else:
@@ -64,12 +66,12 @@ def run(work: Work) -> dict[str, Any]:
             table.to_parquet(work.out / f"{split}.parquet", index=False)
         metrics[f"{split}_boxes"] = len(table)
     with work.clock("compute"):
-        report = detector_report.report(
+        report = quality.report(
             found=found, images=images, boxes=boxes, pairs=annotations.table("pairs.parquet"), split="test"
         )
     for name, value in ((detector.FILE, whose), ("report.json", report)):
         (work.out / name).write_text(json.dumps(value, indent=1) + "\n")
-    return metrics | {"left_out": left_out} | detector_report.summary(report)
+    return metrics | {"left_out": left_out} | quality.summary(report)
 
 
 def _of_split(found: pd.DataFrame, images: pd.DataFrame, split: str) -> pd.DataFrame:

@@ -17,11 +17,12 @@ import numpy as np
 import torch
 
 from models.phrases import nearest
-from pipeline import arrays, disparity_texts
-from pipeline.compute import frozen_clip
+from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.errors import DataError
-from pipeline.hico.vocabulary import hoi_classes
-from pipeline.work import Work
+from pipeline.learned.build import frozen_clip
+from pipeline.tables import arrays
+from pipeline.texts import disparity
+from pipeline.work.work import Work
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def run(work: Work) -> dict[str, Any]:
             position = nearest(mine, others)
         partners = [int(seen["hoi_id"][i]) for i in position.tolist()]
         similarity = (mine * others[position]).sum(dim=1).numpy()
-    texts = disparity_texts.write(
+    texts = disparity.write(
         list(zip(hois, partners, strict=True)),
         config=work.config,
         descriptions=descriptions,
@@ -72,7 +73,7 @@ def run(work: Work) -> dict[str, Any]:
 
 def _chosen(work: Work, hois: Sequence[int], seen: Sequence[int]) -> torch.Tensor:
     """Positions among the seen classes of the partners that the file names; DataError where it cannot be followed."""
-    file, given = work.config.disparities.file, disparity_texts.from_file(work.config)
+    file, given = work.config.disparities.file, disparity.from_file(work.config)
     missing = [hoi_classes()[h].name for h in hois if h not in given]
     if missing:
         raise DataError(f"disparities.file = {file}: no text for the unseen classes {', '.join(missing)}")

@@ -19,20 +19,22 @@ import numpy as np
 import pandas as pd
 from PIL.Image import Image
 
-from pipeline import arrays, classes, detector
-from pipeline.classes import ClassTable
+from pipeline.boxes import detector
+from pipeline.datasets import classes
+from pipeline.datasets.classes import ClassTable
+from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.datasets.images import Images
 from pipeline.errors import DataError
-from pipeline.hico.vocabulary import hoi_classes
-from pipeline.images import Images
 from pipeline.metrics import PROTOCOLS, detections, results
 from pipeline.metrics import annotations as ground_truth
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
 from pipeline.metrics.results import Result
+from pipeline.predict.scoring import class_probabilities, own_object, phrase_logits, predictions, verb_probabilities
 from pipeline.report import folder, plots, scenes
 from pipeline.report.content import SIDE_BY_SIDE, Content, Row, Source, published_rows
-from pipeline.scoring import class_probabilities, own_object, phrase_logits, predictions, verb_probabilities
-from pipeline.work import Work
+from pipeline.tables import arrays
+from pipeline.work.work import Work
 
 NAMES = {
     "detector_only": "boxes alone, all verbs alike",

@@ -3,7 +3,7 @@
     <split>-NNN.parquet    image_id, tokens (1 + D, d_a) as float16, each token of unit length; one image a row group
 
 Images are prepared as the model's own preprocessing has it, unaugmented. `clip.tokens = cls` keeps the first token alone.
-Resumes at the shard; several processes and machines may share them (`pipeline/shards.py`).
+Resumes at the shard; several processes and machines may share them (`pipeline/work/shards.py`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from pipeline import shards
-from pipeline.compute import frozen_clip
-from pipeline.images import Images
-from pipeline.shards import Shard
-from pipeline.stream import stream
-from pipeline.work import Work
+from pipeline.datasets.images import Images
+from pipeline.learned.build import frozen_clip
+from pipeline.work import shards
+from pipeline.work.shards import Shard
+from pipeline.work.stream import stream
+from pipeline.work.work import Work
 
 SHARD = 200
 """Images a shard."""

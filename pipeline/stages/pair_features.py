@@ -6,7 +6,7 @@
                            test pairs that they make
 
 `zero_shot` is what the frozen CLIP alone makes of the pair's union box: the evaluation's untrained baseline.
-Resumes at the shard of images; several processes and machines may share them (`pipeline/shards.py`).
+Resumes at the shard of images; several processes and machines may share them (`pipeline/work/shards.py`).
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ from torch import Tensor
 from models.clip import Clip, normalise
 from models.hoi import pair_prior
 from models.instances import Instances
-from pipeline import arrays, detector, detector_report, shards, text_side
-from pipeline.compute import HoiModel, frozen_clip
-from pipeline.compute import model as built
-from pipeline.frozen_tokens import FrozenTokens
-from pipeline.images import Images, square
-from pipeline.instances import BOX, Annotated, Detected
-from pipeline.shards import Shard
-from pipeline.stream import stream
-from pipeline.training import checkpoint
-from pipeline.work import Work
+from pipeline.boxes import detector, quality
+from pipeline.boxes.instances import BOX, Annotated, Detected
+from pipeline.datasets.images import Images, square
+from pipeline.learned import checkpoint, phrases
+from pipeline.learned.build import HoiModel, frozen_clip
+from pipeline.learned.build import model as built
+from pipeline.learned.tokens import FrozenTokens
+from pipeline.tables import arrays
+from pipeline.work import shards
+from pipeline.work.shards import Shard
+from pipeline.work.stream import stream
+from pipeline.work.work import Work
 
 SHARD = 200
 """Images a shard."""
@@ -47,7 +49,7 @@ def run(work: Work) -> dict[str, Any]:
     for shard in plan:
         pairs[shard.split] += len(arrays.read(work.out / shard.name, ["image_id"])["image_id"])
     annotated = work.inputs["annotations"].table("pairs.parquet")
-    recall = detector_report.pair_recall(
+    recall = quality.pair_recall(
         work.inputs["detections"].table("test.parquet"), annotated[annotated["split"] == "test"], work.config.pairing
     )
     whose = work.inputs["detections"].json(detector.FILE) | {"pair_recall": recall}
@@ -92,7 +94,7 @@ class Split:
         self.name, self.clip = name, clip
         self.images = Images(annotations, split=name, root=work.config.data.root)
         embeddings = work.inputs["text_embeddings"]
-        self.objects = text_side.objects(embeddings, clip=clip, preset=work.config.model.preset)
+        self.objects = phrases.objects(embeddings, clip=clip, preset=work.config.model.preset)
         self.frozen = FrozenTokens(work.inputs["image_embeddings"], name)
         self.detected = Detected(
             work.inputs["detections"].table(f"{name}.parquet"), sizes=self.images.sizes, pairing=work.config.pairing

@@ -24,17 +24,19 @@ from models import phrases as phrase
 from models.clip import Clip
 from models.hoi import EzHoi, pair_prior
 from models.losses import class_relation, focal, with_prior
-from pipeline import arrays, classes, compute, importing, text_side
-from pipeline.compute import HoiModel, frozen_clip
+from pipeline.config.training import Seen, SeenRuntime
+from pipeline.datasets import classes
+from pipeline.datasets.hico.vocabulary import verbs
 from pipeline.errors import ConfigError
-from pipeline.hico.vocabulary import verbs
-from pipeline.sections.training import Seen, SeenRuntime
-from pipeline.training import checkpoint, launch
+from pipeline.learned import build, checkpoint, importing, phrases
+from pipeline.learned.build import HoiModel, frozen_clip
+from pipeline.tables import arrays
+from pipeline.training import launch
 from pipeline.training.batches import Batch, TrainingImages
 from pipeline.training.loop import train
 from pipeline.training.task import Losses, Part
 from pipeline.training.unseen import UnseenClasses
-from pipeline.work import Work
+from pipeline.work.work import Work
 
 
 def _runtime(config: Seen) -> SeenRuntime:
@@ -51,7 +53,7 @@ def run(work: Work) -> dict[str, Any]:
         return launch.train_apart(work, processes=config.runtime.processes)
     clip = frozen_clip(work.config)
     torch.manual_seed(work.config.seed)
-    model = compute.model(work.config, clip)
+    model = build.model(work.config, clip)
     with work.clock("read"):
         task = SeenTask(work, clip, model)
     per_epoch = task.images.steps_per_epoch
@@ -90,7 +92,7 @@ class SeenTask:
         self.config, self.model, self.device = work.config, model, clip.device
         table = classes.read(work.inputs["annotations"], work.config.setting)
         self.preset, guidance = work.config.model.preset, work.config.model.guidance
-        everything = text_side.read(embeddings, "seen", clip=clip, guidance=guidance, preset=self.preset)
+        everything = phrases.read(embeddings, "seen", clip=clip, guidance=guidance, preset=self.preset)
         chosen = phrase.select(
             everything.descriptions.cpu(), everything.verbs, per_verb=work.config.model.phrases_per_verb
         )
@@ -103,7 +105,7 @@ class SeenTask:
         unseen = [] if self.unseen is None else [self.unseen.classes]
         self.descriptions = torch.cat([c.descriptions for c in (self.phrases, *unseen)])
         self.phrase_verbs = torch.tensor([v for c in (self.phrases, *unseen) for v in c.verbs], device=clip.device)
-        self.objects = text_side.objects(embeddings, clip=clip, preset=self.preset)
+        self.objects = phrases.objects(embeddings, clip=clip, preset=self.preset)
         self.images = TrainingImages(work, clip, table)
         # The released text features are constants, and so is every relation among them.
         self.terms = ["focal"] if self.preset == "released" else ["focal", "relation"]

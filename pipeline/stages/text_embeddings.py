@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 
 from models.clip import Clip
-from pipeline import arrays, classes, separability
-from pipeline.compute import frozen_clip
-from pipeline.hico.vocabulary import NO_INTERACTION, hoi_classes, objects
-from pipeline.work import Work
+from pipeline.datasets import classes
+from pipeline.datasets.hico.vocabulary import NO_INTERACTION, hoi_classes, objects
+from pipeline.learned.build import frozen_clip
+from pipeline.tables import arrays
+from pipeline.texts import separability
+from pipeline.work.work import Work
 
 log = logging.getLogger("ezhoi.text_embeddings")
 

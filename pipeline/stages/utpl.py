@@ -22,13 +22,14 @@ from torch import Tensor, nn
 
 from models.losses import class_relation, with_prior
 from models.unseen import alignment, labelled
-from pipeline import arrays, compute, partners, released_text, text_side
-from pipeline.compute import frozen_clip, generator
-from pipeline.training import checkpoint, seen_pairs
+from pipeline.learned import build, checkpoint, partners, phrases, released_text
+from pipeline.learned.build import frozen_clip, generator
+from pipeline.tables import arrays
+from pipeline.training import seen_pairs
 from pipeline.training.history import Row
 from pipeline.training.loop import train
 from pipeline.training.task import Losses, Whole
-from pipeline.work import Work
+from pipeline.work.work import Work
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -68,15 +69,15 @@ class UtplTask:
     def __init__(self, work: Work) -> None:
         self.config = work.config
         clip = frozen_clip(work.config)
-        self.model = compute.paper_model(work.config, clip)
+        self.model = build.paper_model(work.config, clip)
         self.model.load_state_dict(checkpoint.load_weights(work.inputs["seen"].path("model.safetensors"))[0])
         self.model.eval().requires_grad_(False)
         embeddings, guidance = work.inputs["text_embeddings"], work.config.model.guidance
-        every_seen = text_side.read(embeddings, "seen", clip=clip, guidance=guidance)
+        every_seen = phrases.read(embeddings, "seen", clip=clip, guidance=guidance)
         position = {h: i for i, h in enumerate(every_seen.hois)}
         chosen = arrays.read(work.inputs["seen"].path("phrases.parquet"))["hoi_id"].tolist()
         self.seen = every_seen.take([position[h] for h in chosen])
-        self.unseen = text_side.read(embeddings, "unseen", clip=clip, guidance=guidance)
+        self.unseen = phrases.read(embeddings, "unseen", clip=clip, guidance=guidance)
         width = clip.joint_width
         self.partners = partners.read(
             work.inputs["disparities"], unseen=self.unseen.hois, seen=every_seen, joint_width=width

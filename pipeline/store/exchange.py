@@ -6,7 +6,7 @@ what. Between machines that share an object store, `ObjectExchange` hands pieces
 
     <root>/.work/<fingerprint>/<piece>~<digest>          a finished piece
     <root>/.work/<fingerprint>/<piece>~<step>-<digest>   a checkpoint's file
-    <root>/.work/<fingerprint>/.leases/<piece>/...       who makes it (pipeline/store/lease.py)
+    <root>/.work/<fingerprint>/.leases/<piece>/...       who makes it (pipeline/store/remote/lease.py)
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.errors import StoreError
-from pipeline.store import digest, lease
-from pipeline.store.lease import Watch
-from pipeline.store.objects import DamagedError, ObjectFolder
+from pipeline.store import digest
+from pipeline.store.remote import lease
+from pipeline.store.remote.lease import Watch
+from pipeline.store.remote.objects import DamagedError, ObjectFolder
 
 DIGITS = 24
 """Of a digest, in an object's name."""

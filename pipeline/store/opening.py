@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.config import Config
+from pipeline.config.tree import Config
 from pipeline.store.store import Store
 
 
@@ -12,6 +12,6 @@ def store_of(config: Config) -> Store:
     """A local folder's store, or an object store's if `store.root` is an address."""
     if isinstance(config.store.root, Path):
         return Store(config.store.root)
-    from pipeline.store.remote import RemoteStore  # fsspec takes a moment to import
+    from pipeline.store.remote.remote import RemoteStore  # fsspec takes a moment to import
 
     return RemoteStore(config.store.root, cache=config.store.cache)

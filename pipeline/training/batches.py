@@ -10,16 +10,17 @@ from torch import Tensor
 
 from models.clip import Clip
 from models.instances import Instances, collate
-from pipeline import classes, detector
-from pipeline.augmentation import Transform, draw
-from pipeline.classes import ClassTable
-from pipeline.compute import generator, seed_of
-from pipeline.frozen_tokens import FrozenTokens
-from pipeline.hico.vocabulary import hoi_classes, verbs
-from pipeline.images import Images
-from pipeline.instances import Annotated, Detected, sift
+from pipeline.boxes import detector
+from pipeline.boxes.augmentation import Transform, draw
+from pipeline.boxes.instances import Annotated, Detected, sift
+from pipeline.datasets import classes
+from pipeline.datasets.classes import ClassTable
+from pipeline.datasets.hico.vocabulary import hoi_classes, verbs
+from pipeline.datasets.images import Images
+from pipeline.learned.build import generator, seed_of
+from pipeline.learned.tokens import FrozenTokens
 from pipeline.training.task import Part
-from pipeline.work import Work
+from pipeline.work.work import Work
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import DataError
-from pipeline.work import atomic
+from pipeline.work.work import atomic
 
 Row = dict[str, Any]
 KINDS = ("data", "forward", "backward")

@@ -32,12 +32,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline import devices
-from pipeline.config import Config
+from pipeline.config.training import SeenRuntime
+from pipeline.config.tree import Config
 from pipeline.errors import EzhoiError
-from pipeline.sections.training import SeenRuntime
 from pipeline.store.opening import store_of
-from pipeline.work import Work, atomic
+from pipeline.work import devices
+from pipeline.work.work import Work, atomic
 
 log = logging.getLogger("ezhoi.training")
 MARK = "@ezhoi "
@@ -183,7 +183,7 @@ def main(spec: Path) -> None:
         _end_with_parent()
     from accelerate import PartialState
 
-    from pipeline.compute import device
+    from pipeline.learned.build import device
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     work = _read(spec)

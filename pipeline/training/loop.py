@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from pipeline.compute import device, seed_of
+from pipeline.config.training import Optimiser, TrainRuntime
 from pipeline.errors import EzhoiError, StoreError
-from pipeline.sections.training import Optimiser, TrainRuntime
-from pipeline.training import checkpoint
+from pipeline.learned import checkpoint
+from pipeline.learned.build import device, seed_of
 from pipeline.training.ahead import ahead
 from pipeline.training.history import History
 from pipeline.training.task import Part, Task
-from pipeline.work import Work
+from pipeline.work.work import Work
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline import arrays
-from pipeline.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.store.artifact import Artifact
+from pipeline.tables import arrays
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from torch import Tensor
 from models.clip import Clip
 from models.hoi import EzHoi
 from models.losses import negative_learning
-from pipeline import partners, text_side
-from pipeline.text_side import Classes
+from pipeline.learned import partners, phrases
+from pipeline.learned.phrases import Classes
 from pipeline.training.batches import Batch
-from pipeline.work import Work
+from pipeline.work.work import Work
 
 
 class UnseenClasses:
@@ -27,7 +27,7 @@ class UnseenClasses:
 
     def __init__(self, work: Work, clip: Clip, model: EzHoi, seen: Classes) -> None:
         self._model, self._settings = model, work.config.seen
-        self.classes = text_side.read(
+        self.classes = phrases.read(
             work.inputs["text_embeddings"], "unseen", clip=clip, guidance=work.config.model.guidance
         )
         width = clip.joint_width

@@ -22,13 +22,13 @@ from pathlib import Path
 
 import openai
 
-from pipeline.config import load
+from pipeline.config.language import Llm
+from pipeline.config.tree import load
+from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.errors import DataError
-from pipeline.hico.vocabulary import hoi_classes
-from pipeline.llm.ask import Question, ask_all
-from pipeline.llm.journal import Journal
-from pipeline.llm.templates import template
-from pipeline.sections.language import Llm
+from pipeline.texts.llm.ask import Question, ask_all
+from pipeline.texts.llm.journal import Journal
+from pipeline.texts.llm.templates import template
 
 WORDING = template("describe-v2", "describe", key="descriptions.template")
 

@@ -23,15 +23,15 @@ import torch
 from PIL import Image
 
 from models.clip import Clip, Vocabulary
-from pipeline import compute
-from pipeline.config import load
-from pipeline.frozen_tokens import FrozenTokens
-from pipeline.images import read_rgb
+from pipeline.config.tree import load
+from pipeline.datasets.images import read_rgb
+from pipeline.learned import build
+from pipeline.learned.tokens import FrozenTokens
 from pipeline.stages import image_embeddings
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import Manifest
 from pipeline.store.store import describe_files
-from pipeline.work import Work
+from pipeline.work.work import Work
 
 
 def artifact(folder: Path, stage: str) -> Artifact:
@@ -68,7 +68,7 @@ class Bench:
         torch.manual_seed(0)
         net = open_clip.create_model(options.architecture, pretrained=None, force_image_size=options.size)
         self.clip = Clip(net.eval().requires_grad_(False).to(options.device), Vocabulary())
-        compute.frozen_clip = image_embeddings.frozen_clip = lambda config: self.clip
+        build.frozen_clip = image_embeddings.frozen_clip = lambda config: self.clip
         self.folder, self.options, self.made = folder, options, 0
         photographs = sorted(options.photographs.rglob("*.jpg")) if options.photographs else []
         self.annotations = dataset(folder, photographs, options.images)

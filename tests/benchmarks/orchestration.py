@@ -26,7 +26,7 @@ import gc; gc.disable()
 import flows.recorded
 gc.enable()
 imported = time.perf_counter()
-result = flows.recorded.record(overrides=sys.argv[1:])
+result = flows.cli.app.recorded.record(overrides=sys.argv[1:])
 ended = time.perf_counter()
 assert result.completed, result.message
 print(json.dumps([imported - start, ended - imported]))
@@ -53,7 +53,7 @@ def main(rounds: int) -> None:
         environment = kept | {"PYTHONPATH": str(FAKES), "EZHOI_HOME": f"{folder}/home", "OMP_NUM_THREADS": "1"}
         settings = [f"store.root={folder}/store", f"clip.weights={weights}"]
         words = [word for setting in settings for word in ("--set", setting)]
-        python, ezhoi = [sys.executable, "-c"], [sys.executable, "-m", "flows.cli"]
+        python, ezhoi = [sys.executable, "-c"], [sys.executable, "-m", "flows.cli.app"]
         try:
             measure([*ezhoi, "launch", *words], environment)  # fills the store, starts and deploys
             api = measure([*ezhoi, "up"], environment)[2].split("PREFECT_API_URL=")[1].strip()
@@ -64,7 +64,7 @@ def main(rounds: int) -> None:
             }
             rows = (
                 ("interpreter", [*python, "pass"], environment),
-                ("interpreter and ours: import the command line", [*python, "import flows.cli"], environment),
+                ("interpreter and ours: import the command line", [*python, "import flows.cli.app"], environment),
                 (
                     "interpreter and Prefect: import flow and task",
                     [*python, "from prefect import flow, task"],

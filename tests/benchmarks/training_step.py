@@ -35,8 +35,8 @@ from models.losses import class_relation, focal, with_prior
 from models.phrases import verb_logits
 from models.released.hoi import ReleasedHoi
 from models.released.inert import features_behind_end
-from pipeline.hico.vocabulary import hoi_classes
-from pipeline.released_text import class_sentence
+from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.learned.released_text import class_sentence
 
 CLASSES = 213
 SAMPLED = 8

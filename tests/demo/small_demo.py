@@ -11,8 +11,9 @@ import signal
 import sys
 from pathlib import Path
 
-from pipeline import config, runner
-from pipeline.config import Config
+from pipeline.config import tree
+from pipeline.config.tree import Config
+from pipeline.engine import run
 from pipeline.store.store import Store
 
 SETTINGS = (
@@ -29,7 +30,7 @@ SETTINGS = (
 
 
 def small(root: Path, *more: str) -> Config:
-    return config.load(profile="demo", overrides=[*SETTINGS, f"store.root={root}", *more], environment={})
+    return tree.load(profile="demo", overrides=[*SETTINGS, f"store.root={root}", *more], environment={})
 
 
 def main() -> None:
@@ -55,7 +56,7 @@ def main() -> None:
             return publish(self, workspace, manifest)
 
         Store.publish = killed
-    outcomes = runner.run(small(Path(root), *rest), progress=progress)
+    outcomes = run.run(small(Path(root), *rest), progress=progress)
     print(
         json.dumps(
             {

@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from flows import following, local, processes
-from flows.api import Api
+from flows.server import following, local, processes
+from flows.server.api import Api
 
 # What Prefect has left to send when the tests' server is gone must not start a server of its own at exit.
 os.environ["PREFECT_SERVER_EPHEMERAL_ENABLED"] = "false"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from flows.cli import app, main
+from flows.cli.app import app, main
 
 SMALL = ("--rows", "adapter,llm,utpl", "--settings", "uv", "--seeds", "0,1")
 

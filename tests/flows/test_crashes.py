@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from flows import following, reaper
-from flows.api import Api
-from flows.processes import Process
+from flows.server import following, reaper
+from flows.server.api import Api
+from flows.server.processes import Process
 
 pytestmark = pytest.mark.slow
 RUN = """
 import os, sys
-from flows.recorded import record
+from flows.cli.recorded import record
 from pipeline.errors import ServiceError
 try:
     end = record(overrides=sys.argv[1:])
@@ -124,6 +124,6 @@ def test_a_killed_server_costs_at_most_the_run(fake: Any, served: Any, tmp_path:
 
 
 def all_stages() -> tuple[str, ...]:
-    from pipeline.graph import NAMES
+    from pipeline.engine.graph import NAMES
 
     return NAMES

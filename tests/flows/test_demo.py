@@ -13,8 +13,8 @@ import pytest
 import yaml
 from small_demo import SETTINGS
 
-from pipeline.graph import NAMES
-from pipeline.world.classes import unseen, world_classes
+from pipeline.datasets.world.classes import unseen, world_classes
+from pipeline.engine.graph import NAMES
 
 pytestmark = pytest.mark.slow
 TEXT = "A person stands beside it with one arm stretched forward. The hand touches the back, the eyes look down."

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from flows import following
-from flows.api import Api
+from flows.server import following
+from flows.server.api import Api
+from pipeline.engine.run import run
 from pipeline.errors import ServiceError
-from pipeline.runner import run
 from pipeline.store import runs
 from pipeline.store.store import Store
 

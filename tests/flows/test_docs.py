@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from flows import local
-from flows.cli import app
-from pipeline.runner import run
+from flows.cli.app import app
+from flows.server import local
+from pipeline.engine.run import run
 
 PAGE = (local.ROOT / "docs" / "prefect.md").read_text()
 SERVED = ("up", "deploy", "launch", "follow", "down")

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from flows.pages import key
-from flows.stage_name import StageName
-from pipeline.graph import NAMES
-from pipeline.runner import run
+from flows.pages.markdown import key
+from flows.server.stage_name import StageName
+from pipeline.engine.graph import NAMES
+from pipeline.engine.run import run
 from pipeline.store import runs
 from pipeline.store.store import Store
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from flows.company import Company
-from pipeline import graph, provenance
+from flows.server.company import Company
+from pipeline.engine import graph, provenance
+from pipeline.engine.run import ingredients, run
 from pipeline.errors import ServiceError
-from pipeline.runner import ingredients, run
 from pipeline.store.opening import store_of
 
 STAGE = graph.stage("image_embeddings")

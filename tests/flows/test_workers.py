@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from flows import following
-from pipeline.graph import NAMES
+from flows.server import following
+from pipeline.engine.graph import NAMES
 from pipeline.store.opening import store_of
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ from PIL import Image
 
 from models import detector, detr_checkpoint
 from models.detector import Detector
-from pipeline.hico.vocabulary import objects
+from pipeline.datasets.hico.vocabulary import objects
 from tests.models.original_detr import OriginalDetr, build
 
 LABELS = list(objects())

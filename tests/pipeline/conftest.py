@@ -251,7 +251,7 @@ def language_server() -> Iterator[LanguageServer]:
 @pytest.fixture
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits between tries are short; a Retry-After still counts."""
-    from pipeline.llm import client
+    from pipeline.texts.llm import client
 
     monkeypatch.setattr(client, "WAIT_FIRST", 0.01)
     monkeypatch.setattr(client, "WAIT_MOST", 0.05)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from pipeline.engine.run import run
 from pipeline.report import sample as samples
 from pipeline.report.sample import curve, sample
-from pipeline.runner import run
 
 PICTURE = re.compile(r"data:image/([a-z+]+);base64,([A-Za-z0-9+/=]+)")
 

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline.config import load
+from pipeline.config.tree import load
+from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.errors import DataError, ServiceError
-from pipeline.hico.vocabulary import hoi_classes
-from pipeline.llm import pictures
-from pipeline.llm.ask import Question, ask_all
-from pipeline.llm.journal import Journal
-from pipeline.llm.templates import template
+from pipeline.texts.llm import pictures
+from pipeline.texts.llm.ask import Question, ask_all
+from pipeline.texts.llm.journal import Journal
+from pipeline.texts.llm.templates import template
 
 pytestmark = pytest.mark.vllm
 TEMPLATE = template("describe-v2", "describe", key="descriptions.template")
@@ -100,11 +100,11 @@ def test_a_wrong_model_and_a_short_context_stop_before_the_first_question(served
 RUN = """
 import sys
 from pathlib import Path
-from pipeline.config import load
-from pipeline.hico.vocabulary import hoi_classes
-from pipeline.llm.ask import Question, ask_all
-from pipeline.llm.journal import Journal
-from pipeline.llm.templates import template
+from pipeline.config.tree import load
+from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.texts.llm.ask import Question, ask_all
+from pipeline.texts.llm.journal import Journal
+from pipeline.texts.llm.templates import template
 wording = template("describe-v2", "describe", key="descriptions.template")
 questions = [Question(name=hoi.name, rendered=wording.render(hoi), about=hoi) for hoi in hoi_classes()]
 with Journal(Path(sys.argv[1])) as journal:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from pipeline.errors import DataError
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
-from pipeline.work import atomic
+from pipeline.work.work import atomic
 
 
 def read(path: Path, content: list[Any]) -> pd.DataFrame:

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pipeline.datasets.hico.layouts.matlab import load
+from pipeline.datasets.hico.vocabulary import hoi_classes, objects
 from pipeline.errors import DataError
-from pipeline.hico.layouts.matlab import load
-from pipeline.hico.vocabulary import hoi_classes, objects
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
 
 LAST_CORNERS = [2, 3, 6, 7]

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.datasets.hico.vocabulary import hoi_classes, objects, verbs
 from pipeline.errors import DataError
-from pipeline.hico.vocabulary import hoi_classes, objects, verbs
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
-from pipeline.work import atomic
+from pipeline.work.work import atomic
 
 
 def read(path: Path, content: list[Any]) -> tuple[pd.DataFrame, int]:

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import DataError
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
-from pipeline.work import atomic
+from pipeline.work.work import atomic
 
 COLUMNS = ("hoi_id", "score", *HUMAN_BOX, *OBJECT_BOX)
 IMAGE = ("file_name", "image", "image_id", "image_index")

@@ -29,7 +29,7 @@ STAGES = (
 
 def files(stage: str) -> list[str]:
     """Names that the parts of the graph match, so that a change of the graph needs none here."""
-    from pipeline import graph
+    from pipeline.engine import graph
 
     patterns = {p for s in graph.STAGES for edge in s.inputs if edge.stage == stage for p in edge.part}
     return sorted({p.replace("*", "000") + ("" if "." in p else ".parquet") for p in patterns} | {"main.parquet"})
@@ -40,7 +40,7 @@ def run(work) -> dict[str, object]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from pipeline import graph
+    from pipeline.engine import graph
     from pipeline.errors import DataError
     from pipeline.store import digest
 
@@ -59,7 +59,7 @@ def run(work) -> dict[str, object]:
     if os.environ.get("EZHOI_FAKE_FAIL") == work.stage:
         raise DataError(f"{work.stage}.csv row 7: no such class 'fly pig'; remove the row")
     if plan := shards_of(work):
-        from pipeline import shards
+        from pipeline.work import shards
 
         shards.share(work, compute)
         shards.gather(work, plan)
@@ -84,8 +84,8 @@ def run(work) -> dict[str, object]:
 
 def compute(work) -> int:
     """A process's share of the shards."""
-    from pipeline.shards import Shard
-    from pipeline.stream import stream
+    from pipeline.work.shards import Shard
+    from pipeline.work.stream import stream
 
     def make(shard: Shard, ids: list[int], values: list[int]) -> dict[str, object]:
         time.sleep(0.5)
@@ -95,7 +95,7 @@ def compute(work) -> int:
 
 
 def shards_of(work) -> list:
-    from pipeline import shards
+    from pipeline.work import shards
 
     name, _, number = os.environ.get("EZHOI_FAKE_SHARDS", "").partition(":")
     return shards.plan({"train": range(int(number))}, size=1) if name == work.stage else []

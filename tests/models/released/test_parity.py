@@ -15,8 +15,8 @@ from models.phrases import verb_logits
 from models.released import keys, losses
 from models.released.inert import features_behind_end, states_behind_end
 from models.text_tower import text_features
-from pipeline.hico.splits import unseen as unseen_hois
-from pipeline.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.splits import unseen as unseen_hois
+from pipeline.datasets.hico.vocabulary import hoi_classes
 
 
 def test_proposals(parity: Any) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.hico.vocabulary import find, hoi_classes
+from pipeline.datasets.hico.vocabulary import find, hoi_classes
 from pipeline.metrics import diagnosis
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.errors import DataError
-from pipeline.hico.vocabulary import hoi_classes
 from pipeline.metrics import detections, export
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.formats import matlab

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.metrics import matching
-from pipeline.metrics.boxes import iou
 from pipeline.metrics.matching import Pairs, best_truth, match, rank
+from pipeline.tables.boxes import iou
 
 HUMAN = (0, 0, 10, 10)
 OBJECT = (20, 0, 30, 10)

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.hico.splits import rare
-from pipeline.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.splits import rare
+from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.metrics import (
     CONSNET,
     EXACT,

@@ -4,10 +4,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.metrics.boxes import iou
 from pipeline.metrics.matching import Pairs
 from pipeline.metrics.protocols import PairNms
 from pipeline.metrics.selection import best_of_each_image, without_duplicates
+from pipeline.tables.boxes import iou
 
 
 def pairs(image, hoi, corners):

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from pipeline.datasets.hico.vocabulary import find
 from pipeline.errors import ConfigError
-from pipeline.hico.vocabulary import find
 from pipeline.metrics import PROTOCOLS, annotations, detections, results
 from pipeline.report import evaluated_files, folder, svg
 from pipeline.report.html import flat

@@ -10,9 +10,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import classes, config, graph, runner
+from pipeline.config import tree
+from pipeline.datasets import classes
+from pipeline.datasets.hico import splits
+from pipeline.engine import graph
+from pipeline.engine import run as runner
 from pipeline.errors import DataError
-from pipeline.hico import splits
 from pipeline.store.artifact import Artifact
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
@@ -22,7 +25,7 @@ PHOTOGRAPH = "HICO_test2015_00003124.jpg"
 
 def run(store: Path, root: Path, *more: str) -> Artifact:
     settings = [f"data.root={root}", f"store.root={store}", *more]
-    configuration = config.load(profile="hico-vitb", overrides=settings, environment={})
+    configuration = tree.load(profile="hico-vitb", overrides=settings, environment={})
     return runner.run(configuration, targets=("annotations",))["annotations"].artifact
 
 
@@ -95,7 +98,7 @@ def test_missing_images_stop_or_are_left_out(tmp_path: Path) -> None:
 
 
 def test_without_a_folder(tmp_path: Path) -> None:
-    configuration = config.load(profile="hico-vitb", overrides=[f"store.root={tmp_path}"], environment={})
+    configuration = tree.load(profile="hico-vitb", overrides=[f"store.root={tmp_path}"], environment={})
     with pytest.raises(DataError, match=r"--set data\.root="):
         runner.run(configuration, targets=("annotations",))
 
@@ -112,7 +115,7 @@ class TestFingerprint:
         return tmp_path
 
     def of(self, root: Path) -> str:
-        configuration = config.load(profile="hico-vitb", overrides=[f"data.root={root}"], environment={})
+        configuration = tree.load(profile="hico-vitb", overrides=[f"data.root={root}"], environment={})
         return runner.ingredients(graph.stage("annotations"), config=configuration, inputs={}).fingerprint
 
     def test_annotation_content_and_image_sizes_count(self, root: Path) -> None:

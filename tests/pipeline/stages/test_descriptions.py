@@ -10,17 +10,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline import provenance
-from pipeline.config import load
+from pipeline.config.tree import load
+from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.engine import provenance
+from pipeline.engine.graph import Input, stage
+from pipeline.engine.run import Outcome, execute
 from pipeline.errors import DataError, ServiceError
-from pipeline.graph import Input, stage
-from pipeline.hico.vocabulary import hoi_classes
-from pipeline.lexicon import lexicon
-from pipeline.runner import Outcome, execute
 from pipeline.store import digest
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import Manifest
 from pipeline.store.store import Store, describe_files
+from pipeline.texts.lexicon import lexicon
 
 READ_LATER = Input("descriptions", ("descriptions.parquet",))
 VERBS = ("ride", "hug", "walk", "feed", "pet", "hold", "carry", "jump", "no_interaction")
@@ -189,9 +189,9 @@ def test_wrong_model_and_no_server(language_server, tmp_path: Path) -> None:
 RESUMED = """
 import sys
 from pathlib import Path
-from pipeline.config import load
-from pipeline.graph import stage
-from pipeline.runner import execute
+from pipeline.config.tree import load
+from pipeline.engine.graph import stage
+from pipeline.engine.run import execute
 from pipeline.store.store import Store
 store = Store(Path(sys.argv[1]))
 config = load(overrides=[f"store.root={sys.argv[1]}", *sys.argv[2:]], environment={})

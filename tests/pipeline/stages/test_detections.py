@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from PIL import Image
 from transformers import DetrImageProcessor
 
-from pipeline import detector, graph
-from pipeline.config import load
+from pipeline.boxes import detector
+from pipeline.config.data import Detections
+from pipeline.config.tree import load
+from pipeline.engine import graph
 from pipeline.errors import ConfigError, DataError
-from pipeline.sections.data import Detections
 from pipeline.stages import detections
 from pipeline.store.artifact import Artifact
-from pipeline.work import Work
+from pipeline.work.work import Work
 from tests.models.original_detr import build
 
 PHOTOGRAPHS = Path(__file__).parents[4] / "shared" / "data" / "images"

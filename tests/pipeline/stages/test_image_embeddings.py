@@ -16,13 +16,13 @@ import torch
 from PIL import Image
 
 from models import clip as clips
-from pipeline import arrays
-from pipeline.config import load
+from pipeline.config.tree import load
 from pipeline.errors import DataError
-from pipeline.frozen_tokens import FrozenTokens
+from pipeline.learned.tokens import FrozenTokens
 from pipeline.stages import image_embeddings
 from pipeline.store.artifact import Artifact
-from pipeline.work import Work
+from pipeline.tables import arrays
+from pipeline.work.work import Work
 
 PHOTOGRAPHS = Path(__file__).parents[4] / "shared" / "data" / "images"
 
@@ -91,7 +91,7 @@ def test_cls_alone_is_the_first_of_all(tmp_path: Path, artifact: Callable) -> No
 
 
 def test_the_tiny_clip_sees_squashed_images() -> None:
-    clip = clips.load(architecture="tiny", weights=Path("pipeline/world/tiny_clip.safetensors"), image_size=112)
+    clip = clips.load(architecture="tiny", weights=Path("pipeline/tiny/tiny_clip.safetensors"), image_size=112)
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 90, 3), dtype=np.uint8))
     squashed = np.asarray(picture.resize((112, 112), Image.Resampling.BICUBIC))
     torch.testing.assert_close(clip.preprocess()(picture), clips.normalise(torch.tensor(squashed).permute(2, 0, 1)))

@@ -7,10 +7,10 @@ import pytest
 import torch
 from small_demo import small
 
-from pipeline import runner
+from pipeline.engine import run
+from pipeline.engine.graph import needed_for, stage
 from pipeline.errors import ConfigError
-from pipeline.graph import needed_for, stage
-from pipeline.training.checkpoint import load_weights
+from pipeline.learned.checkpoint import load_weights
 
 
 def test_only_joint_training_reads_the_unseen_classes(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_one_loss_trains_both_and_utpl_only_reads(store: Path) -> None:
-    outcomes = runner.run(small(store, "seen.joint=true"))
+    outcomes = run.run(small(store, "seen.joint=true"))
     history = outcomes["seen"].artifact.table("history.parquet")
     terms = history[["focal", "relation", "negative"]]
     assert (terms > 0).all(axis=None)
@@ -52,9 +52,9 @@ def test_one_loss_trains_both_and_utpl_only_reads(store: Path) -> None:
 
 @pytest.mark.slow
 def test_its_losses_add_up_over_parts_too(store: Path) -> None:
-    joint = runner.run(small(store, "seen.joint=true"), targets=("seen",))["seen"].artifact
+    joint = run.run(small(store, "seen.joint=true"), targets=("seen",))["seen"].artifact
     parts = small(store, "seen.joint=true", "seen.runtime.accumulate=5")
-    again = runner.run(parts, targets=("seen",), force=("seen",))["seen"].artifact
+    again = run.run(parts, targets=("seen",), force=("seen",))["seen"].artifact
     for term in ("focal", "relation", "negative"):
         whole, summed = (a.table("history.parquet")[term].to_numpy() for a in (joint, again))
         np.testing.assert_allclose(whole, summed, rtol=1e-3, atol=1e-7)
@@ -62,8 +62,8 @@ def test_its_losses_add_up_over_parts_too(store: Path) -> None:
 
 @pytest.mark.slow
 def test_without_an_unseen_class_it_is_plain_training(store: Path) -> None:
-    joint = runner.run(small(store, "seen.joint=true", "setting=default"), targets=("utpl",))["seen"].artifact
-    plain = runner.run(small(store, "setting=default"), targets=("seen",))["seen"].artifact
+    joint = run.run(small(store, "seen.joint=true", "setting=default"), targets=("utpl",))["seen"].artifact
+    plain = run.run(small(store, "setting=default"), targets=("seen",))["seen"].artifact
     weights = [load_weights(a.path("model.safetensors"))[0] for a in (joint, plain)]
     for name, value in weights[0].items():
         torch.testing.assert_close(value, weights[1][name], rtol=1e-4, atol=1e-6)
@@ -72,4 +72,4 @@ def test_without_an_unseen_class_it_is_plain_training(store: Path) -> None:
 @pytest.mark.slow
 def test_the_released_preset_has_no_prompts_to_train(store: Path) -> None:
     with pytest.raises(ConfigError, match=r"seen\.joint trains unseen prompts"):
-        runner.run(small(store, "seen.joint=true", "model.preset=released"), targets=("seen",))
+        run.run(small(store, "seen.joint=true", "model.preset=released"), targets=("seen",))

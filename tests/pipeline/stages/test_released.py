@@ -10,17 +10,18 @@ from safetensors import safe_open
 from small_demo import small
 
 from models.released import quirks
-from pipeline import arrays, importing, runner
+from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.engine import run
 from pipeline.errors import ConfigError
-from pipeline.hico.vocabulary import hoi_classes
-from pipeline.training import checkpoint
+from pipeline.learned import checkpoint, importing
+from pipeline.tables import arrays
 
 RELEASED = "model.preset=released"
 
 
 @pytest.mark.slow
 def test_trained_then_imported_weights_give_the_same_predictions(tmp_path: Path) -> None:
-    trained = runner.run(small(tmp_path, RELEASED))
+    trained = run.run(small(tmp_path, RELEASED))
     seen = trained["seen"].artifact
     with safe_open(seen.path("model.safetensors"), framework="pt") as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
@@ -35,9 +36,9 @@ def test_trained_then_imported_weights_give_the_same_predictions(tmp_path: Path)
     path = tmp_path / "imported.safetensors"
     rows = arrays.read(seen.path("phrases.parquet"))["hoi_id"].tolist()
     checkpoint.save_weights(path, tensors | {importing.ROWS: torch.tensor(rows)}, {"preset": "released"})
-    imported = runner.run(small(tmp_path, RELEASED, f"seen.weights={path}"))
+    imported = run.run(small(tmp_path, RELEASED, f"seen.weights={path}"))
     assert not imported["seen"].hit
     assert imported["pair_features"].hit and imported["evaluation"].hit
 
     with pytest.raises(ConfigError, match=r"made for preset 'released', but model\.preset is 'paper'"):
-        runner.run(small(tmp_path, f"seen.weights={path}"), targets=("seen",))
+        run.run(small(tmp_path, f"seen.weights={path}"), targets=("seen",))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
-from pipeline.graph import NAMES
+from pipeline.engine.graph import NAMES
 
 SCRIPT = Path(__file__).parents[2] / "demo" / "small_demo.py"
 KILLS = {

@@ -9,19 +9,20 @@ import torch
 from PIL import Image
 from small_demo import small
 
-from pipeline import arrays, runner
-from pipeline.images import Images
-from pipeline.runner import Outcome
+from pipeline.datasets.images import Images
+from pipeline.engine import run
+from pipeline.engine.run import Outcome
+from pipeline.learned import checkpoint
 from pipeline.stages import utpl
 from pipeline.stages.utpl import UtplTask
-from pipeline.training import checkpoint
-from pipeline.work import Work
+from pipeline.tables import arrays
+from pipeline.work.work import Work
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Outcome]]:
     root = tmp_path_factory.mktemp("store")
-    return root, runner.run(small(root, "setting=uv"))
+    return root, run.run(small(root, "setting=uv"))
 
 
 @pytest.fixture

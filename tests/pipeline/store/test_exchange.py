@@ -15,17 +15,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline import shards
-from pipeline.config import load
+from pipeline.config.tree import load
 from pipeline.errors import DataError, StoreError
-from pipeline.shards import Shard
-from pipeline.store import lease
 from pipeline.store.exchange import ObjectExchange
-from pipeline.store.lease import Lease
-from pipeline.store.remote import RemoteStore
+from pipeline.store.remote import lease
+from pipeline.store.remote.lease import Lease
+from pipeline.store.remote.remote import RemoteStore
 from pipeline.store.store import Store, Workspace
-from pipeline.stream import stream
-from pipeline.work import Work
+from pipeline.work import shards
+from pipeline.work.shards import Shard
+from pipeline.work.stream import stream
+from pipeline.work.work import Work
 
 PLAN = shards.plan({"train": range(12)}, size=2)
 TTL = 4.0

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from pipeline.runner import Run
+from pipeline.engine.run import Run
 from pipeline.store import runs
 from pipeline.store.store import Store
 
@@ -30,7 +30,7 @@ def test_a_store_that_cannot_be_written_costs_the_record_only(tmp_path: Path) ->
 
 
 def test_garbage_is_what_no_kept_run_used(fake, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    from pipeline.graph import stage
+    from pipeline.engine.graph import stage
 
     store = Store(fake.root)
     made = []

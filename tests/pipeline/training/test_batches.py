@@ -13,13 +13,13 @@ from PIL import Image
 from transformers import DetrImageProcessor
 
 from models import detector, detr_checkpoint
-from pipeline import arrays
-from pipeline.config import load
-from pipeline.hico.vocabulary import objects
+from pipeline.config.tree import load
+from pipeline.datasets.hico.vocabulary import objects
+from pipeline.tables import arrays
 from pipeline.training import batches
 from pipeline.training.batches import TrainingImages
 from pipeline.training.task import Part
-from pipeline.work import Work
+from pipeline.work.work import Work
 from tests.models.original_detr import build
 
 PHOTOGRAPH = Path(__file__).parents[4] / "shared" / "data" / "images" / "hico"

@@ -12,14 +12,15 @@ import pytest
 import torch
 from small_demo import small
 
-from pipeline import devices, runner
-from pipeline.config import load
+from pipeline.config.training import SeenRuntime
+from pipeline.config.tree import load
+from pipeline.engine import run
 from pipeline.errors import EzhoiError
-from pipeline.sections.training import SeenRuntime
+from pipeline.learned.checkpoint import load_weights
 from pipeline.store.artifact import Artifact
 from pipeline.training import launch
-from pipeline.training.checkpoint import load_weights
-from pipeline.work import Work
+from pipeline.work import devices
+from pipeline.work.work import Work
 
 FAKES = Path(__file__).parents[2] / "flows" / "fake_stages"
 pytestmark = pytest.mark.slow
@@ -96,7 +97,7 @@ def test_it_ends_with_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("EZHOI_FAKE_SLEEP", "annotations:60")
     work = fake_work(tmp_path, monkeypatch)
     code = (
-        "from pathlib import Path; from pipeline.config import load; from pipeline.work import Work\n"
+        "from pathlib import Path; from pipeline.config.tree import load; from pipeline.work.work import Work\n"
         "from pipeline.training import launch\n"
         f"work = Work(stage='annotations', config=load(environment={{}}), inputs={{}}, out=Path({str(work.out)!r}),\n"
         f"            scratch=Path({str(work.scratch)!r}), progress_to=lambda *report: print(report, flush=True))\n"
@@ -118,7 +119,7 @@ def test_it_ends_with_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Artifact]:
     """A store, and what one process trains in it."""
     root = tmp_path_factory.mktemp("store")
-    return root, runner.run(small(root), targets=("seen",))["seen"].artifact
+    return root, run.run(small(root), targets=("seen",))["seen"].artifact
 
 
 def difference(first: Artifact, second: Artifact) -> float:
@@ -135,7 +136,7 @@ def difference(first: Artifact, second: Artifact) -> float:
 def test_the_same_batch_in_parts_trains_the_same(alone: tuple[Path, Artifact], setting: str, tolerance: float) -> None:
     """Eight steps at a global batch of 12; docs/training.md has what was measured."""
     root, whole = alone
-    outcome = runner.run(small(root, setting), targets=("seen",), force=("seen",))["seen"]
+    outcome = run.run(small(root, setting), targets=("seen",), force=("seen",))["seen"]
     assert not outcome.hit and outcome.artifact.fingerprint == whole.fingerprint
     assert difference(whole, outcome.artifact) <= tolerance
     losses = [torch.tensor(a.table("history.parquet")["loss"].to_numpy()) for a in (whole, outcome.artifact)]
@@ -159,7 +160,7 @@ def test_what_was_trained_by_hand_is_published(alone: tuple[Path, Artifact]) -> 
     (spec,) = root.glob(".work/*/scratch/work.json")
     subprocess.run(launch.command(1, spec), check=True, capture_output=True)
     steps = []
-    outcome = runner.run(small(root, setting), targets=("seen",), progress=lambda *report: steps.append(report))["seen"]
+    outcome = run.run(small(root, setting), targets=("seen",), progress=lambda *report: steps.append(report))["seen"]
     assert not outcome.hit and not [s for s in steps if s[0] == "seen"]
     assert len(outcome.artifact.table("history.parquet")) == 8
 

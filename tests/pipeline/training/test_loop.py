@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.config import load
+from pipeline.config.training import Optimiser, TrainRuntime
+from pipeline.config.tree import load
 from pipeline.errors import DataError, EzhoiError
-from pipeline.sections.training import Optimiser, TrainRuntime
 from pipeline.store.exchange import Exchange, ObjectExchange
 from pipeline.training.history import History
 from pipeline.training.loop import train
 from pipeline.training.task import Part, Whole
-from pipeline.work import Work
+from pipeline.work.work import Work
 
 STEPS = 40
 HERE = Exchange()

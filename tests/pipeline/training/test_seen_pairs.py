@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import arrays
-from pipeline.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.tables import arrays
 from pipeline.training import seen_pairs
 from pipeline.training.seen_pairs import SeenPairs
 

@@ -1,0 +1,180 @@
+"""The `ezhoi` command line. Neither torch nor Prefect is imported before a command needs it.
+
+    ezhoi run                                  the demo, in this process
+    ezhoi status --set setting=uo              what would run, and why
+    ezhoi launch                               the same run in a local Prefect server
+
+`ezhoi COMMAND --help` explains each command with an example.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import time
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli import (
+    ablate,
+    artifacts,
+    config,
+    data,
+    describe,
+    detector,
+    display,
+    doctor,
+    evaluate_files,
+    llm,
+    model,
+    options,
+    server,
+    status,
+    weights,
+    world,
+)
+from flows.server import local, parameters
+from flows.server.stage_name import StageName
+from pipeline.engine.run import Outcome
+from pipeline.errors import EzhoiError, ServiceError
+
+app = typer.Typer(
+    name="ezhoi",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Zero-shot human-object interaction detection as a cached, restartable pipeline. Start with `ezhoi run`.",
+)
+app.add_typer(artifacts.app, name="artifacts")
+app.add_typer(config.app, name="config")
+app.add_typer(data.app, name="data")
+app.add_typer(model.app, name="model")
+app.add_typer(weights.app, name="weights")
+app.add_typer(describe.app, name="describe")
+app.add_typer(llm.app, name="llm")
+app.add_typer(detector.app, name="detector")
+app.add_typer(world.app, name="world")
+ablate.register(app)
+doctor.register(app)
+evaluate_files.register(app)
+server.register(app)
+status.register(app)
+
+
+@app.command()
+def run(
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+    targets: options.Targets = None,
+    force: options.Force = None,
+    reuse: options.Reuse = None,
+    pins: options.Pins = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would run, why and how long.")] = False,
+    record: Annotated[
+        bool, typer.Option("--record", help="Show this run in the local Prefect server (started if necessary).")
+    ] = False,
+) -> None:
+    """Run the pipeline in this process; what is in the store, intact, is not computed again.
+
+    A run that was interrupted continues where it was.
+
+    Example: ezhoi run --set setting=uo --set utpl.steps=100
+    """
+    asked: dict[str, Any] = {
+        "targets": targets or [StageName.evaluation],
+        "force": force or [],
+        "reuse": reuse or [],
+        "pins": options.pinned(pins),
+    }
+    if record:
+        _recorded(profile, settings or [], asked | {"dry_run": dry_run})
+        return
+    request = parameters.resolve(profile=profile, overrides=settings or [], **asked)
+    if dry_run:
+        status.show(request.plan(), request)
+        return
+    _run(request)
+
+
+def _run(request: parameters.Request) -> None:
+    from flows.pages import html
+    from pipeline.engine import run as runner
+
+    started = last = time.perf_counter()
+    outcomes: list[Outcome] = []
+
+    def show(outcome: Outcome) -> None:
+        nonlocal last
+        now = time.perf_counter()
+        word = "reused" if outcome.choice else "cached" if outcome.hit else "computed"
+        typer.echo(display.stage_line(outcome.stage, word, now - last, str(outcome.choice or "")))
+        outcomes.append(outcome)
+        last = now
+
+    def write_pages(steps: runner.Run) -> None:
+        if (page := html.write(steps, outcomes)) is not None:
+            typer.echo(f"lineage: {page}")
+
+    with display.watching() as progress:
+        runner.run(
+            request.config,
+            targets=request.targets,
+            force=request.force,
+            given=request.given,
+            deployment="ezhoi run",
+            progress=progress,
+            on_outcome=show,
+            on_end=write_pages,
+        )
+    hits = sum(o.hit for o in outcomes)
+    root = request.config.store.root
+    typer.echo(f"{len(outcomes)} stages in {time.perf_counter() - started:.1f} s, {hits} from the store {root}")
+    for outcome in outcomes:
+        if outcome.stage == "evaluation":
+            typer.echo("\n" + "\n".join(display.result_lines(outcome.artifact)))
+
+
+def _recorded(profile: str, settings: list[str], asked: dict[str, Any]) -> None:
+    """Call the flow here, with its states and pages in the local server."""
+    given = parameters.portable(profile=profile, settings=settings)
+    state = local.up(local.home(), lambda line: typer.echo(line, err=True))
+    ours = local.environment(local.home(), state.port or 0)
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        del os.environ[name]
+    os.environ.update(ours)
+    # Prefect reads the environment when it is first imported, so not before this line. Its import makes objects to keep,
+    # and looking for garbage among them costs a seventh of it.
+    gc.disable()
+    from flows.cli.recorded import record
+
+    gc.enable()
+    try:
+        result = record(profile=given.profile, overrides=given.settings, **asked)
+    except ServiceError as error:
+        _say(error)
+        sys.stdout.flush()
+        os._exit(1)
+    if not result.completed:
+        raise EzhoiError(result.message)
+    typer.echo(result.message)
+    if StageName.evaluation in asked["targets"] and not asked["dry_run"]:
+        server.show_result(given.config)
+    server.show_links(state, result.flow_run)
+
+
+def main() -> None:
+    """The console script: an error that the user can mend is one message and exit code 1."""
+    try:
+        app()
+    except EzhoiError as error:
+        _say(error)
+        raise SystemExit(1) from None
+
+
+def _say(error: EzhoiError) -> None:
+    typer.secho(f"error: {error}", fg="red", err=True)
+
+
+if __name__ == "__main__":
+    main()

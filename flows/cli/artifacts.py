@@ -1,0 +1,243 @@
+"""`ezhoi artifacts`: look at the store, check it, shrink it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli import options, texts_shown
+from flows.pages import markdown
+from pipeline.errors import StoreError
+from pipeline.store import compare, runs
+from pipeline.store.artifact import Artifact
+from pipeline.store.manifest import NAME
+from pipeline.store.store import Store
+
+app = typer.Typer(no_args_is_help=True, help="Look at the artifact store, check it, shrink it.")
+Reference = Annotated[
+    str, typer.Argument(help="A fingerprint or its start, stage/fingerprint, or a stage (its newest).")
+]
+
+
+@app.command("list")
+def list_artifacts(
+    stage: Annotated[str | None, typer.Argument(help="Only this stage's.")] = None,
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+    as_json: options.Json = False,
+) -> None:
+    """List what is in the store, oldest first, and how many runs refer to it.
+
+    Example: ezhoi artifacts list seen
+    """
+    store = options.store(profile, settings)
+    found = store.artifacts(stage)
+    uses = Counter((s, f) for record in runs.records(store) for s, f in record.stages.items())
+    if as_json:
+        rows = [_summary(a) | {"runs": uses[a.stage, a.fingerprint]} for a in found]
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    for a in found:
+        made = a.manifest.made_at[:19].replace("T", " ")
+        size, count = markdown.size(a.manifest.bytes), uses[a.stage, a.fingerprint]
+        typer.echo(f"{a.stage:<17} {a.fingerprint[:12]}  {made}  {size:>9}  {count} run{'s' * (count != 1)}")
+    total = markdown.size(sum(a.manifest.bytes for a in found))
+    typer.echo(f"{len(found)} artifacts, {total} in {store.place}")
+
+
+@app.command()
+def show(
+    reference: Reference,
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show one artifact: inputs, configuration, files, metrics and where it was made.
+
+    Example: ezhoi artifacts show evaluation
+    """
+    artifact = options.store(profile, settings).find(reference)
+    manifest = artifact.manifest
+    if as_json:
+        typer.echo(json.dumps({"folder": str(artifact.folder)} | manifest.model_dump(mode="json"), indent=1))
+        return
+    commit = "" if manifest.git_commit is None else f", git {manifest.git_commit[:10]}{'+' * bool(manifest.git_dirty)}"
+    lines = [
+        f"{artifact.stage}/{artifact.fingerprint}",
+        f"  folder  {artifact.folder}",
+        f"  digest  {manifest.digest}",
+        f"  made    {manifest.made_at[:19]} on {manifest.host}{commit}, stage version {manifest.version}",
+        "  seconds " + ", ".join(f"{kind} {value:.1f}" for kind, value in manifest.seconds.items()),
+    ]
+    rows = {f.name: "" if f.rows is None else f"  {f.rows:,} rows" for f in manifest.files}
+    lines += [f"  input   {r.stage}/{r.fingerprint[:12]} ({', '.join(r.part)})" for r in manifest.inputs]
+    lines += [f"  file    {f.name}  {markdown.size(f.bytes)}{rows[f.name]}" for f in manifest.files]
+    lines += [f"  config  {key} = {value}" for key, value in compare.flatten(manifest.config).items()]
+    lines += [f"  metric  {key} = {value}" for key, value in compare.flatten(manifest.metrics).items()]
+    typer.echo("\n".join(lines))
+
+
+@app.command()
+def verify(
+    references: Annotated[list[str] | None, typer.Argument(help="What to check; everything if left out.")] = None,
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+    as_json: options.Json = False,
+) -> None:
+    """Read every byte again and compare with the digests; exit code 1 if a file is damaged or missing.
+
+    Damage is never used silently: the stage of a damaged artifact runs again by itself.
+
+    Example: ezhoi artifacts verify
+    """
+    store = options.store(profile, settings)
+    found = [store.find(r) for r in references] if references else store.artifacts()
+    faults = [fault for artifact in found for fault in store.faults(artifact, rehash=True)]
+    if not references:
+        faults += [f"{folder / NAME}: missing or unreadable" for folder in _without_manifest(store)]
+    if as_json:
+        typer.echo(json.dumps({"checked": len(found), "faults": faults}, indent=1))
+    else:
+        for fault in faults:
+            typer.echo(fault)
+        typer.echo(f"{len(found)} artifacts checked, {len(faults)} fault{'s' * (len(faults) != 1)}")
+    if faults:
+        raise typer.Exit(1)
+
+
+@app.command()
+def gc(
+    keep: Annotated[int, typer.Option("--keep", min=0, help="Runs of each profile whose artifacts stay.")] = 3,
+    work: Annotated[bool, typer.Option("--work", help="Also interrupted work, which a run would continue.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+    as_json: options.Json = False,
+) -> None:
+    """Remove what none of the last runs used; say first what would go, and ask.
+
+    Example: ezhoi artifacts gc --keep 1 --dry-run
+    """
+    store = options.store(profile, settings)
+    garbage = runs.garbage(store, keep_runs=keep, work=work)
+    if as_json:
+        rows = [_summary(a) for a in garbage.artifacts]
+        typer.echo(json.dumps({"artifacts": rows, "work": garbage.work, "bytes": garbage.bytes}, indent=1))
+    else:
+        for a in garbage.artifacts:
+            typer.echo(f"{a.stage}/{a.fingerprint}  {markdown.size(a.manifest.bytes)}")
+        for fingerprint in garbage.work:
+            typer.echo(f"interrupted work {store.place}/.work/{fingerprint}")
+        count = len(garbage.artifacts) + len(garbage.work)
+        typer.echo(f"{count} to remove, {markdown.size(garbage.bytes)}; the last {keep} runs of each profile stay")
+    if dry_run or not (garbage.artifacts or garbage.work or garbage.runs):
+        return
+    if not yes and not typer.confirm("Remove?", err=True):
+        raise typer.Exit(1)
+    runs.collect(store, garbage)
+
+
+@app.command()
+def lineage(
+    reference: Reference,
+    mermaid: Annotated[bool, typer.Option("--mermaid", help="Print a mermaid graph.")] = False,
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show what an artifact was made from, down to the annotations.
+
+    Example: ezhoi artifacts lineage evaluation
+    """
+    store = options.store(profile, settings)
+    artifact = store.find(reference)
+    if mermaid:
+        typer.echo(markdown.mermaid(list(_upstream(artifact, store).values())))
+    elif as_json:
+        typer.echo(json.dumps(_tree(artifact, store), indent=1))
+    else:
+        _print_tree(artifact, store, set(), "")
+
+
+@app.command()
+def diff(
+    old: Reference,
+    new: Reference,
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+    as_json: options.Json = False,
+) -> None:
+    """Say why two artifacts of one stage differ: configuration, inputs, files read, code, packages.
+
+    Of descriptions it also shows the texts that changed, how similar they stayed, and which unseen classes got another
+    nearest seen class.
+
+    Example: ezhoi artifacts diff evaluation/3f2a evaluation/91c0
+    """
+    store = options.store(profile, settings)
+    a, b = store.find(old), store.find(new)
+    if a.stage != b.stage:
+        raise StoreError(f"{old} is of stage {a.stage} and {new} of stage {b.stage}: only one stage's can be compared")
+    found = compare.manifests(a.manifest, b.manifest, store)
+    files = compare.files(a.manifest, b.manifest)
+    if as_json:
+        texts = texts_shown.difference(a, b, store) if a.stage == "descriptions" else {}
+        typer.echo(json.dumps({"differences": [asdict(d) for d in found], "files": files} | texts, indent=1))
+        return
+    typer.echo(f"{a.stage}: {a.fingerprint[:12]} -> {b.fingerprint[:12]}")
+    for difference in found:
+        typer.echo(f"  {difference}")
+    if not found:
+        typer.echo("  made from the same things")
+    typer.echo(f"  files that differ: {', '.join(files)}" if files else "  all files are identical")
+    if a.stage == "descriptions" and files:
+        texts_shown.show_difference(a, b, store)
+
+
+def _summary(artifact: Artifact) -> dict[str, Any]:
+    m = artifact.manifest
+    return {"stage": m.stage, "fingerprint": m.fingerprint, "digest": m.digest, "bytes": m.bytes, "made_at": m.made_at}
+
+
+def _without_manifest(store: Store) -> list[Any]:
+    folders = (p for p in store.root.glob("*/*") if p.is_dir() and not p.parent.name.startswith("."))
+    return sorted(p for p in folders if store.get(p.parent.name, p.name) is None)
+
+
+def _upstream(artifact: Artifact, store: Store) -> dict[str, Artifact]:
+    found = {artifact.stage: artifact}
+    for record in artifact.manifest.inputs:
+        source = store.get(record.stage, record.fingerprint)
+        if source is not None and record.stage not in found:
+            found = _upstream(source, store) | found
+    return found
+
+
+def _tree(artifact: Artifact, store: Store) -> dict[str, Any]:
+    sources = []
+    for record in artifact.manifest.inputs:
+        source = store.get(record.stage, record.fingerprint)
+        gone = {"stage": record.stage, "fingerprint": record.fingerprint, "removed": True}
+        sources.append(gone if source is None else _tree(source, store))
+    return _summary(artifact) | {"inputs": sources}
+
+
+def _print_tree(artifact: Artifact, store: Store, seen: set[str], indent: str) -> None:
+    """A branch that was printed above is named only."""
+    again = artifact.fingerprint in seen
+    seen.add(artifact.fingerprint)
+    made = artifact.manifest.made_at[:16].replace("T", " ")
+    typer.echo(f"{indent}{artifact.stage}/{artifact.fingerprint[:12]}  {made}" + ("  (see above)" if again else ""))
+    if again:
+        return
+    for record in artifact.manifest.inputs:
+        source = store.get(record.stage, record.fingerprint)
+        if source is None:
+            typer.echo(f"{indent}  {record.stage}/{record.fingerprint[:12]}  removed since")
+        else:
+            _print_tree(source, store, seen, indent + "  ")

@@ -1,0 +1,214 @@
+"""`ezhoi doctor`'s questions: each looks at one thing and says what is wrong and what to do about it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib.metadata
+import json
+import os
+import shutil
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from flows.pages.markdown import size
+from flows.server import deployment, local, reaper
+from flows.server.api import Api
+from flows.server.local import Local
+from pipeline.config.tree import Config
+from pipeline.errors import EzhoiError, ServiceError
+from pipeline.store.opening import store_of
+from pipeline.work import devices
+
+Level = Literal["ok", "note", "bad"]
+LEAST_SPACE = 5 << 30
+WAITING = dt.timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One answer. `do` says how to mend it; empty if there is nothing to mend."""
+
+    about: str
+    level: Level
+    says: str
+    do: str = ""
+
+
+def examine(config: Config, *, home: Path) -> Iterator[Finding]:
+    """Everything, in the order in which one thing needs the other."""
+    yield from environment()
+    yield from server(home)
+    yield from store(config)
+    yield from gpus()
+    yield from language_model(config)
+
+
+def environment() -> Iterator[Finding]:
+    """Python and the packages that have been seen to fit or not."""
+    found = {name: importlib.metadata.version(name) for name in ("prefect", "fastapi", "torch", "pydantic")}
+    versions = ", ".join(f"{name} {version}" for name, version in found.items())
+    yield Finding("environment", "ok", f"Python {sys.version.split()[0]}, {versions}")
+    for name, below in (("fastapi", (0, 151)), ("prefect", (3, 10))):
+        if tuple(map(int, found[name].split(".")[:2])) >= below:
+            limit = ".".join(map(str, below))
+            yield Finding(
+                "environment",
+                "bad",
+                f"{name} {found[name]} was not tried with this project; the Prefect server may die at its start",
+                f"pip install '{name}<{limit}'",
+            )
+
+
+def server(home: Path) -> Iterator[Finding]:
+    """The local server, its pools, workers, deployments and runs."""
+    state = local.read(home)
+    if state.server is None:
+        yield Finding(
+            "server", "note", f"none has been started here ({home})", "ezhoi up, if you want to see runs in Prefect"
+        )
+        return
+    if not state.server.alive():
+        yield Finding("server", "bad", "its process is gone; runs that it showed may say Running", "ezhoi up")
+        return
+    if not state.api.healthy():
+        log = home / "logs" / "server.log"
+        yield Finding(
+            "server", "bad", f"runs and does not answer at {state.api_url}", f"ezhoi up restarts it; see {log}"
+        )
+        return
+    yield Finding("server", "ok", f"{state.ui_url}, version {state.api.get('/admin/version')}")
+    yield from _workers(state, home)
+    current = state.deployed == deployment.signature()
+    yield (
+        Finding("deployments", "ok", "as in prefect.yaml")
+        if current
+        else Finding("deployments", "note", "not deployed, or prefect.yaml changed since", "ezhoi deploy")
+    )
+    yield from stuck_runs(home, state.api)
+
+
+def _workers(state: Local, home: Path) -> Iterator[Finding]:
+    for pool in local.POOLS:
+        if state.api.get(f"/work_pools/{pool}") is None:
+            yield Finding("workers", "bad", f"there is no work pool {pool}", "ezhoi up")
+            continue
+        seen = state.api.post(f"/work_pools/{pool}/workers/filter", {}) or []
+        online = [w["name"] for w in seen if w.get("status") == "ONLINE"]
+        mine = state.workers.get(pool)
+        if online:
+            yield Finding("workers", "ok", f"{pool}: {', '.join(online)}")
+        elif mine is not None and mine.alive():
+            yield Finding("workers", "note", f"{pool}: the worker of this machine is starting", "ask again in a minute")
+        else:
+            log = home / "logs" / f"{pool}.log"
+            yield Finding(
+                "workers", "bad", f"{pool}: no worker; its runs wait", f"ezhoi up; its last words are in {log}"
+            )
+
+
+def stuck_runs(home: Path, api: Api, *, now: dt.datetime | None = None) -> Iterator[Finding]:
+    """Mark runs whose process is gone, and name those that nobody seems to execute."""
+    try:
+        crashed, queued = reaper.reap(home, api), reaper.requeue(home, api, now=now)
+    except ServiceError as error:
+        yield Finding("runs", "bad", str(error))
+        return
+    for name in crashed:
+        yield Finding(
+            "runs", "note", f"{name}: its process was gone; marked Crashed", "run again: it picks up where it was"
+        )
+    for name in queued:
+        yield Finding(
+            "runs", "note", f"{name}: its worker never started it; scheduled again", "nothing, if there is a worker"
+        )
+    active = {
+        "flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING", "SCHEDULED", "CANCELLING"]}}},
+        "flows": {"name": {"any_": list(deployment.FLOWS)}},
+    }
+    found = api.post("/flow_runs/filter", active) or []
+    noted = {path.stem for path in (home / "runs").glob("*.json")}
+    waiting = [r for r in found if _age(r, now) > WAITING and r["id"] not in noted]
+    for run in waiting:
+        since = f"{run['name']} is {run['state_name']} for {_age(run, now).total_seconds() / 60:.0f} min"
+        if run["state_type"] == "SCHEDULED":
+            yield Finding("runs", "bad", f"{since}: no worker takes it", "see workers above")
+        else:
+            yield Finding(
+                "runs",
+                "bad",
+                f"{since}, and no process of this machine executes it",
+                f"if no other machine does: prefect flow-run cancel {run['id']}",
+            )
+    if not crashed and not waiting:
+        yield Finding("runs", "ok", f"{len(found)} at work or waiting, none stuck")
+
+
+def _age(run: dict[str, Any], now: dt.datetime | None) -> dt.timedelta:
+    since = dt.datetime.fromisoformat((run.get("state") or {}).get("timestamp") or run["updated"])
+    due = run.get("next_scheduled_start_time")
+    start = max(since, dt.datetime.fromisoformat(due)) if due else since
+    return (now or dt.datetime.now(dt.UTC)) - start
+
+
+def store(config: Config) -> Iterator[Finding]:
+    """The artifact store: can it be written, is what it has intact, is there space."""
+    place = store_of(config)
+    try:
+        found = place.artifacts()
+        faults = [fault for artifact in found for fault in place.faults(artifact)]
+    except EzhoiError as error:
+        yield Finding("store", "bad", str(error))
+        return
+    total = size(sum(a.manifest.bytes for a in found))
+    yield Finding("store", "ok", f"{place.place}: {len(found)} artifacts, {total}")
+    for fault in faults:
+        yield Finding("store", "note", fault, "nothing: its stage runs again by itself when it is needed")
+    if interrupted := place.interrupted():
+        says = f"{len(interrupted)} interrupted stages keep {size(sum(interrupted.values()))} to continue from"
+        yield Finding("store", "note", says, "run again to finish them, or `ezhoi artifacts gc --work`")
+    root = place.root
+    while not root.exists():
+        root = root.parent
+    if not os.access(root, os.W_OK):
+        yield Finding("store", "bad", f"{root} cannot be written", "make it writable, or --set store.root=FOLDER")
+    free = shutil.disk_usage(root).free
+    enough = free >= LEAST_SPACE
+    do = "" if enough else "`ezhoi artifacts gc`, or another disk: --set store.root=FOLDER"
+    yield Finding("disk", "ok" if enough else "bad", f"{size(free)} free at {root}", do)
+
+
+def gpus() -> Iterator[Finding]:
+    """The GPUs, and which of them a training holds."""
+    held = devices.taken()
+    if not held:
+        yield Finding("GPU", "note", "none that nvidia-smi shows; everything computes on the CPU")
+    for device, taken in held.items():
+        yield Finding("GPU", "ok", f"{device}: {'a training holds it' if taken else 'free'}")
+
+
+def language_model(config: Config) -> Iterator[Finding]:
+    """The endpoint that descriptions or disparities ask, if they ask one."""
+    if "llm" not in (config.descriptions.source, config.disparities.source):
+        yield Finding("LLM", "ok", "not needed: texts come from the lexicon")
+        return
+    url = f"{config.llm.runtime.base_url.rstrip('/')}/models"
+    key = os.environ.get(config.llm.runtime.api_key_env)
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            names = [str(model["id"]) for model in json.load(answer)["data"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = f"{error.code} {error.reason}" if isinstance(error, urllib.error.HTTPError) else error
+        do = "start the server, or --set llm.runtime.base_url=URL"
+        yield Finding("LLM", "bad", f"{url} does not answer as it should: {reason}", do)
+        return
+    if config.llm.model in names:
+        yield Finding("LLM", "ok", f"{config.llm.runtime.base_url} serves {config.llm.model}")
+    else:
+        says = f"{config.llm.runtime.base_url} serves {', '.join(names)}, not {config.llm.model}"
+        yield Finding("LLM", "bad", says, "--set llm.model=NAME, or serve that model")

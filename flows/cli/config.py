@@ -1,0 +1,65 @@
+"""`ezhoi config`: profiles, keys and what they resolve to."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import typer
+import yaml
+from pydantic import BaseModel
+
+from flows.cli import options
+from pipeline.config.tree import PROFILES, Config, profiles
+
+app = typer.Typer(no_args_is_help=True, help="Show profiles, their keys and the configuration that a run would use.")
+
+
+@app.command()
+def show(profile: options.Profile = "demo", settings: options.Settings = None, as_json: options.Json = False) -> None:
+    """Print the resolved configuration: profile, then EZHOI__SECTION__KEY variables, then --set.
+
+    Example: ezhoi config show --profile hico-vitb --set data.root=/data/hico
+    """
+    tree = options.configuration(profile, settings).model_dump(mode="json")
+    typer.echo(json.dumps(tree, indent=1) if as_json else yaml.safe_dump(tree, sort_keys=False).rstrip())
+
+
+@app.command("profiles")
+def list_profiles() -> None:
+    """List the profiles that come with the project and what they are for.
+
+    Example: ezhoi config profiles
+    """
+    for name in profiles():
+        comments = [
+            line[1:].strip() for line in (PROFILES / f"{name}.yaml").read_text().splitlines() if line.startswith("#")
+        ]
+        typer.echo(f"{name:<12} {' '.join(comments[1:2] or comments)}")
+
+
+@app.command()
+def keys(as_json: options.Json = False) -> None:
+    """List every key that --set takes, with its default and its meaning.
+
+    Example: ezhoi config keys
+    """
+    found = _describe(Config)
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+        return
+    for key, entry in found.items():
+        typer.echo(f"{key:<36} {entry['default']!s:<28} {entry['means']}".rstrip())
+
+
+def _describe(section: type[BaseModel], prefix: str = "") -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found |= _describe(kind, f"{prefix}{name}.")
+        else:
+            default = None if field.is_required() else field.default
+            plain = default if isinstance(default, bool | int | float | str | None) else str(default)
+            found[f"{prefix}{name}"] = {"default": plain, "means": field.description or ""}
+    return found

@@ -1,0 +1,122 @@
+"""`ezhoi data`: check a dataset on disk, export annotations and detections."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from flows.cli import options
+from pipeline.errors import DataError, StoreError
+
+if TYPE_CHECKING:
+    from pipeline.datasets.hico.check import Report
+    from pipeline.store.artifact import Artifact
+    from pipeline.store.store import Store
+
+app = typer.Typer(no_args_is_help=True, help="Check HICO-DET on disk, and export what the pipeline made of it.")
+FORMATS = ("coco", "parquet")
+_COLOURS = {"complete": "green", "usable": "yellow", "unusable": "red"}
+
+
+@app.command()
+def check(
+    path: Annotated[Path, typer.Argument(help="Folder of HICO-DET or V-COCO, or one annotation file.")],
+    images: Annotated[
+        bool, typer.Option("--images/--no-images", help="Open the image files, if there are any, and compare sizes.")
+    ] = True,
+    decode: Annotated[
+        bool, typer.Option("--decode", help="Decode every image file whole: finds truncated ones.")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Say which layout a dataset has, whether it is complete, and which results a gap affects. Changes nothing.
+
+    Exit code 1 if it is unusable.
+
+    Example: ezhoi data check /data/hico_20160224_det
+    """
+    from dataclasses import asdict
+
+    from pipeline.datasets.hico import check as checks
+
+    mode: Literal["none", "headers", "decode"] = "none" if not images else "decode" if decode else "headers"
+    report = checks.check(path, images=mode)
+    if as_json:
+        typer.echo(json.dumps(asdict(report), indent=1))
+    else:
+        _show(report)
+    if report.verdict == "unusable":
+        raise typer.Exit(1)
+
+
+def _show(report: Report) -> None:
+    typer.secho(f"{report.verdict}: {report.says}", fg=_COLOURS[report.verdict], bold=True)
+    for split, row in report.splits.items():
+        typer.echo(
+            f"  {split:<6} {row['images']:>7,} of {row['official_images']:>6,} images  "
+            f"{row['pairs']:>8,} of {row['official_pairs']:>7,} pairs"
+        )
+    if report.images is not None:
+        how = "decoded" if report.images.decoded else "headers read"
+        typer.echo(f"  files  {report.images.present:>7,} of {report.images.expected:>6,} images, {how}")
+    for level, title in (("fault", "Faults"), ("gap", "Gaps"), ("note", "Notes")):
+        found = [f for f in report.findings if f.level == level]
+        if found:
+            typer.echo(f"\n{title}")
+        for finding in found:
+            typer.echo(f"  - {finding.what}")
+            if finding.affects:
+                typer.echo(f"    affects {finding.affects}")
+            for example in finding.examples:
+                typer.echo(f"      {example}")
+    typer.echo("\nFiles" if report.files else "")
+    for file in report.files:
+        counts = ", ".join(f"{s}: {file.images[s]:,} images, {file.pairs[s]:,} pairs" for s in file.images)
+        use = f"used for {' and '.join(file.used_for)}" if file.used_for else "not used"
+        typer.echo(f"  {file.file} ({'; '.join([file.layout, *file.notes, counts, use])})")
+    typer.echo(f"checked in {report.seconds:.1f} s; nothing was changed")
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Argument(help="Folder to write into; made if it is not there.")],
+    format: Annotated[str, typer.Option("--format", help="coco, or parquet (the canonical tables).")] = "coco",
+    annotations: Annotated[
+        str | None, typer.Option(help="Fingerprint of the annotations artifact; the newest if left out.")
+    ] = None,
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+) -> None:
+    """Export annotations, and the detections made from them, from the store in a format that other tools read.
+
+    Example: ezhoi data export exported --format coco
+    """
+    from pipeline.datasets.hico import export as exports
+
+    if format not in FORMATS:
+        raise DataError(f"--format {format}: use {' or '.join(FORMATS)}")
+    store = options.store(profile, settings)
+    try:
+        source = store.find(f"annotations/{annotations}" if annotations else "annotations")
+    except StoreError as error:
+        raise StoreError(f"{error} Run `ezhoi run --target annotations` (or a whole run) first.") from None
+    out.mkdir(parents=True, exist_ok=True)
+    if format == "parquet":
+        written = exports.parquet(source, out)
+    else:
+        written = exports.coco(source, out, detections=_detections_of(store, source))
+    for path, rows in written.items():
+        typer.echo(f"{path}: {rows}")
+
+
+def _detections_of(store: Store, annotations: Artifact) -> Artifact | None:
+    """The newest detections that were made from these annotations."""
+    made = [
+        d
+        for d in store.artifacts("detections")
+        if any(i.stage == "annotations" and i.fingerprint == annotations.fingerprint for i in d.manifest.inputs)
+    ]
+    return made[-1] if made else None

@@ -1,0 +1,279 @@
+"""`ezhoi describe`: make the descriptions, look at prompts and texts, change one, exchange them with files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+
+from flows.cli import display, options
+from pipeline.config.tree import Config
+from pipeline.datasets.hico.vocabulary import HoiClass
+from pipeline.errors import DataError, EzhoiError
+from pipeline.store.artifact import Artifact
+from pipeline.store.opening import store_of
+from pipeline.store.store import Store
+
+app = typer.Typer(help="Make descriptions, preview prompts, change single texts, import and export.")
+Name = Annotated[str, typer.Argument(metavar="CLASS", help="A class, such as 'ride horse'.")]
+
+
+@app.callback(invoke_without_command=True)
+def describe(
+    context: typer.Context,
+    preview: Annotated[
+        str | None, typer.Option("--preview", metavar="CLASS", help="Only show what would be asked about this class.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail if any text fails the quality gate.")] = False,
+    separability: Annotated[
+        bool,
+        typer.Option("--separability", help="Also embed the texts, and show which classes are hard to tell apart."),
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Ask again even if the texts are in the store.")] = False,
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+) -> None:
+    """Make the descriptions of all classes and report on them.
+
+    Examples:
+
+    ezhoi describe --preview "ride horse" --set descriptions.template=paper-describe-v1
+
+    ezhoi describe --separability
+
+    ezhoi describe --strict --set descriptions.source=llm --set llm.runtime.base_url=http://127.0.0.1:8000/v1
+    """
+    if context.invoked_subcommand is not None:
+        return
+    chosen = [*(settings or []), *(["descriptions.tolerated=0", "disparities.tolerated=0"] if strict else [])]
+    config = options.configuration(profile, chosen)
+    if preview is not None:
+        _preview(config, options.hoi_class(preview))
+        return
+    from flows.cli import texts_shown
+    from pipeline.engine import run
+
+    target = "text_embeddings" if separability else "descriptions"
+    with display.watching() as progress:
+        outcomes = run.run(config, targets=(target,), force=("descriptions",) if force else (), progress=progress)
+    made = outcomes["descriptions"]
+    texts_shown.show_report(made.artifact)
+    if separability:
+        texts_shown.show_separability(outcomes["text_embeddings"].artifact)
+    typer.echo(f"{'from the store' if made.hit else 'made'}: {made.artifact.folder}")
+
+
+@app.command()
+def show(name: Name, profile: options.Profile = "demo", settings: options.Settings = None) -> None:
+    """Show a class's text and everything that is known of how it was made, from the newest artifact.
+
+    Example: ezhoi describe show "ride horse"
+    """
+    hoi = options.hoi_class(name)
+    store = options.store(profile, settings)
+    artifact = store.find("descriptions")
+    row = _row(artifact, hoi)
+    how = artifact.table("provenance.parquet")
+    more = how[how["hoi_id"] == hoi.hoi_id].drop(columns="hoi_id").to_dict("records")
+    for key, value in (row | {str(k): v for part in more for k, v in part.items()}).items():
+        if value is not None and value == value:  # a missing number is no number
+            typer.echo(f"{key:<18} {value if isinstance(value, str) else json.dumps(value, default=_plain)}")
+    typer.echo(f"{'artifact':<18} {artifact.folder}")
+
+
+@app.command()
+def pairs(profile: options.Profile = "demo", settings: options.Settings = None) -> None:
+    """Show the unseen classes of the newest disparities with the seen classes they are compared with, nearest first.
+
+    Example: ezhoi describe pairs
+    """
+    from flows.cli import texts_shown
+
+    texts_shown.show_pairs(options.store(profile, settings).find("disparities"))
+
+
+@app.command()
+def edit(
+    name: Name,
+    text: Annotated[str | None, typer.Option("--text", help="The new text; without it, an editor opens.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="The edits file; descriptions.edits, or edits.yaml, if left out.")
+    ] = None,
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+) -> None:
+    """Replace one class's description by hand. The next run with that file recomputes only what depends on it.
+
+    Example: ezhoi describe edit "ride horse" --text "A person sits high on a horse, both hands at the reins."
+    """
+    from pipeline.texts import edits
+    from pipeline.texts.judge import PASSED, judge
+
+    hoi = options.hoi_class(name)
+    config = options.configuration(profile, settings)
+    path = file or config.descriptions.edits or Path("edits.yaml")
+    if text is None:
+        text = _edited(_current(path, hoi, store_of(config)), hoi)
+    edits.put(path, hoi.name, " ".join(text.split()))
+    typer.echo(f"{path}: {hoi.name}: {' '.join(text.split())}")
+    verdict = judge(text, about=hoi)
+    if verdict != PASSED:
+        typer.secho(f"note: the quality gate would say: {verdict}", fg="yellow", err=True)
+    chosen = [*(settings or []), f"descriptions.edits={path}"]
+    _show_plan(options.configuration(profile, chosen))
+    typer.echo(f"use it: ezhoi run --set descriptions.edits={path}")
+
+
+@app.command("import")
+def import_texts(
+    file: Annotated[Path, typer.Argument(help="CSV, JSON, Parquet, or a text file of the released code.")],
+    to: Annotated[Path | None, typer.Option("--to", help="Write them as .csv, .json or .parquet.")] = None,
+    disparities: Annotated[bool, typer.Option("--disparities", help="The file compares pairs of classes.")] = False,
+) -> None:
+    """Read a file of texts as a run would, and say what is in it; the run itself takes it with descriptions.file.
+
+    Example: ezhoi describe import texts.csv
+    """
+    from collections import Counter
+
+    from pipeline.datasets.hico.vocabulary import hoi_classes
+    from pipeline.texts.given import tables, texts
+    from pipeline.texts.judge import PASSED, judge
+
+    rows: list[dict[str, Any]] = []
+    if disparities:
+        for hoi_id, (other, given) in texts.disparities(file).items():
+            rows.append({"class": hoi_classes()[hoi_id].name, "other": hoi_classes()[other].name, "text": given.text})
+    else:
+        for hoi_id, given in texts.descriptions(file).items():
+            rows.append({"class": hoi_classes()[hoi_id].name, "text": given.text})
+    verdicts = Counter(
+        judge(row["text"], about=options.hoi_class(row["class"]), compared=disparities).partition(" (")[0]
+        for row in rows
+    )
+    fine = verdicts.pop(PASSED, 0)
+    others = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
+    typer.echo(f"{file}: {len(rows)} texts; the quality gate passes {fine}" + (f"; {others}" if others else ""))
+    if to is not None:
+        tables.write(to, rows)
+        typer.echo(f"written: {to}")
+    key = "disparities" if disparities else "descriptions"
+    typer.echo(f"use it: ezhoi run --set {key}.source=file --set {key}.file={to or file}")
+
+
+@app.command("export")
+def export_texts(
+    file: Annotated[Path, typer.Argument(help="To write: .csv, .json, .parquet, or .txt as the released code has it.")],
+    reference: Annotated[
+        str | None, typer.Option("--artifact", help="Which artifact; the newest descriptions if left out.")
+    ] = None,
+    disparities: Annotated[bool, typer.Option("--disparities", help="Export the disparities instead.")] = False,
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+) -> None:
+    """Write texts of the store to a file that `import` reads again.
+
+    Example: ezhoi describe export texts.csv
+    """
+    from pipeline.datasets.hico.vocabulary import hoi_classes
+    from pipeline.texts.given import released, tables
+
+    stage = "disparities" if disparities else "descriptions"
+    artifact = options.store(profile, settings).find(reference or stage)
+    if artifact.stage != stage:
+        raise DataError(f"{reference} is an artifact of stage {artifact.stage}; expected one of {stage}")
+    table = artifact.table(f"{stage}.parquet").to_dict("records")
+    if file.suffix == ".txt" and disparities:
+        released.write_pairs(file, {(int(r["hoi_id"]), int(r["seen_hoi_id"])): str(r["text"]) for r in table})
+    elif file.suffix == ".txt":
+        released.write(file, {int(r["hoi_id"]): str(r["text"]) for r in table})
+    else:
+        rows: list[dict[str, Any]] = []
+        for r in table:
+            row: dict[str, Any] = {"class": hoi_classes()[int(r["hoi_id"])].name, "hoi_id": int(r["hoi_id"])}
+            if disparities:
+                row["other"] = hoi_classes()[int(r["seen_hoi_id"])].name
+            more = {key: r[key] for key in ("text", "source", "verdict", "model", "template")}
+            rows.append(row | {key: value if isinstance(value, str) else None for key, value in more.items()})
+        tables.write(file, rows)
+    typer.echo(f"{len(table)} texts of {artifact.stage}/{artifact.fingerprint[:12]} in {file}")
+
+
+def _preview(config: Config, hoi: HoiClass) -> None:
+    """What a language model would be asked about the class; nothing is sent."""
+    from pipeline.texts.llm import pictures
+    from pipeline.texts.llm.templates import template
+
+    settings = config.descriptions
+    wording = template(settings.template, "describe", key="descriptions.template")
+    rendered = wording.render(hoi)
+    typer.echo(
+        f"# {hoi.name}: {wording.name}, version {wording.version}" + (f" ({wording.says})" if wording.says else "")
+    )
+    if rendered.system:
+        typer.echo(f"\nsystem:\n{rendered.system}")
+    typer.echo(f"\nprompt:\n{rendered.prompt}")
+    if settings.pictures is not None:
+        shown = pictures.read(settings.pictures, most=settings.pictures_per_class).get(hoi.hoi_id, ())
+        typer.echo("\npictures: " + (", ".join(str(picture.path) for picture in shown) or "none of this class"))
+    llm = config.llm
+    typer.echo(
+        f"\nmodel {llm.model}, temperature {llm.temperature}, top_p {llm.top_p}, max_tokens {llm.max_tokens}, "
+        f"seed {llm.seed}"
+    )
+    if settings.source == "lexicon":
+        from pipeline.texts.lexicon import lexicon
+
+        typer.echo(
+            f"\nnot asked: descriptions.source is lexicon, which says:\n{' '.join(lexicon.describe(hoi.hoi_id))}"
+        )
+
+
+def _row(artifact: Artifact, hoi: HoiClass) -> dict[str, Any]:
+    table = artifact.table("descriptions.parquet")
+    rows = table[table["hoi_id"] == hoi.hoi_id].to_dict("records")
+    if not rows:
+        raise DataError(f"descriptions/{artifact.fingerprint[:12]} has no class {hoi.name!r}: its dataset does not")
+    return {str(key): value for key, value in rows[0].items()}
+
+
+def _plain(value: Any) -> Any:
+    """Arrays and numbers of other libraries as plain ones."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def _current(path: Path, hoi: HoiClass, store: Store) -> str:
+    """The text to start from: of the edits file, else of the newest artifact, else the lexicon's."""
+    from pipeline.texts import edits
+    from pipeline.texts.lexicon import lexicon
+
+    known = edits.read(path) if path.exists() else {}
+    if hoi.hoi_id in known:
+        return known[hoi.hoi_id]
+    newest = next(reversed(store.artifacts("descriptions")), None)
+    if newest is not None:
+        try:
+            return str(_row(newest, hoi)["text"])
+        except DataError:
+            pass
+    return " ".join(lexicon.describe(hoi.hoi_id))
+
+
+def _edited(text: str, hoi: HoiClass) -> str:
+    shown = f"{text}\n\n# {hoi.name}. Lines that begin with # are left out; close without saving to change nothing.\n"
+    answer = click.edit(shown, extension=".txt")
+    if answer is None:
+        raise EzhoiError("nothing was saved, so nothing changed")
+    return "\n".join(line for line in answer.splitlines() if not line.startswith("#"))
+
+
+def _show_plan(config: Config) -> None:
+    """Which stages the edit makes stale, where there is a store to tell."""
+    from pipeline.engine import plan
+
+    stale = [status.stage for status in plan.plan(config, store_of(config)) if status.state == "stale"]
+    if stale:
+        typer.echo(f"a run would compute: {', '.join(stale)}")

@@ -1,0 +1,129 @@
+"""`ezhoi evaluate`: mAP of predictions by any protocol, and comparison of two evaluations."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from flows.cli import options
+from flows.cli.evaluation_files import protocols_of, read_detections, say
+from pipeline.errors import StoreError
+
+
+class _WithDefault(TyperGroup):
+    """`ezhoi evaluate FILE` is `ezhoi evaluate predictions FILE`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] != "--help"):
+            args = ["predictions", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_WithDefault,
+    help="Evaluate predictions (ezhoi evaluate FILE), compare two evaluations, write other formats, V-COCO.",
+)
+
+
+@app.command("predictions")
+def evaluate(
+    predictions: Annotated[
+        Path | None,
+        typer.Argument(help="Detections in any known format. The newest evaluation's predictions if left out."),
+    ] = None,
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(help="official, upt, qpic, consnet, exact or area; the profile's if left out."),
+    ] = None,
+    per_class: Annotated[bool, typer.Option("--per-class", help="List the AP of every class too.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Evaluate predictions against the newest annotations in the store: mAP of seen, unseen and all classes.
+
+    Example: ezhoi evaluate --protocol exact --per-class
+    """
+    from pipeline.metrics import annotations, results
+
+    config = options.configuration(profile, settings)
+    store = options.store(profile, settings)
+    try:
+        folder = store.find("annotations").folder
+        file = predictions or store.find("evaluation").path("predictions.parquet")
+    except StoreError as error:
+        raise StoreError(f"{error} Run `ezhoi run --target annotations` (or a whole run) first.") from None
+    truth = annotations.read(folder)
+    found = read_detections(file, truth)
+    chosen = protocols_of([protocol or config.evaluation.protocol], [])
+    (result,) = results.results(found, truth, protocols=chosen, modes=["default"], setting=config.setting)
+    say(found.notes)
+    rows = result.per_class.to_dict("records")
+    if as_json:
+        typer.echo(json.dumps({"map": result.summary} | ({"classes": rows} if per_class else {}), indent=1))
+        return
+    for group, value in result.summary.items():
+        typer.echo(f"{group.replace('_', ' '):<14} {value:6.2f}")
+    if per_class:
+        from pipeline.datasets.hico.vocabulary import hoi_classes
+
+        for row in rows:
+            typer.echo(f"{hoi_classes()[row['hoi_id']].name:<28} {100 * row['ap']:6.2f}  {row['n_gt']} pairs")
+
+
+@app.command()
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="An evaluation: its folder, or its fingerprint in the store.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The other, which may be better.")],
+    resamples: Annotated[int, typer.Option(min=10, help="Draws of the bootstrap over images.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    show: Annotated[int, typer.Option(help="Classes listed from either end.")] = 8,
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+    as_json: options.Json = False,
+) -> None:
+    """Say what B gains over A, by group and by class, and whether the test images could have made it by chance.
+
+    Example: ezhoi evaluate compare evaluated-a evaluated-b
+    """
+    from pipeline.metrics import comparison
+
+    first, second = (comparison.load(_evaluation(x, profile, settings)) for x in (a, b))
+    found = comparison.compare(first, second, resamples=resamples, seed=seed)
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+        return
+    typer.echo(
+        f"B - A, protocol {found['protocol']}, {found['images']:,} images, {resamples:,} resamples, 95 % interval"
+    )
+    typer.echo(f"{'mAP, %':<26}{'A':>8}{'B':>8}{'B - A':>8}   interval")
+    for group, row in found["groups"].items():
+        verdict = "" if row["low"] > 0 or row["high"] < 0 else "  may be chance"
+        typer.echo(_difference(group.replace("_", " "), row) + verdict)
+    rows = found["per_class"]
+    changed = [row for row in rows if row["difference"]]
+    gained = sum(row["difference"] > 0 for row in rows)
+    typer.echo(f"{gained} classes gain, {len(changed) - gained} lose, {len(rows) - len(changed)} stay")
+    shown = changed if len(changed) <= 2 * show else [*changed[:show], None, *changed[-show:]]
+    for row in shown:
+        typer.echo("..." if row is None else _difference(row["name"][:25], row))
+
+
+def _evaluation(reference: str, profile: str, settings: list[str] | None) -> Path:
+    """The folder of an evaluation, given by its path or by its fingerprint in the store."""
+    if Path(reference).is_dir():
+        return Path(reference)
+    try:
+        artifact = options.store(profile, settings).find(reference)
+    except StoreError as error:
+        raise StoreError(f"{reference}: neither a folder nor in the store. {error}") from None
+    return artifact.folder
+
+
+def _difference(name: str, row: dict[str, Any]) -> str:
+    values = f"{name:<26}{row['a']:>8.2f}{row['b']:>8.2f}{row['difference']:>+8.2f}"
+    return values if row["low"] is None else f"{values}   {row['low']:+.2f} .. {row['high']:+.2f}"

@@ -1,0 +1,204 @@
+"""`ezhoi evaluate-detections`, `ezhoi evaluate export` and `vcoco`: anybody's detections, without the rest of the pipeline."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flows.cli import options
+from flows.cli.evaluate import app
+from flows.cli.evaluation_files import (
+    AnnotationsFile,
+    Boxes,
+    DetectionsFile,
+    ImagesFile,
+    protocols_of,
+    read_annotations,
+    read_detections,
+    say,
+)
+from pipeline.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from pipeline.metrics.annotations import Annotations
+    from pipeline.metrics.detections import Detections
+    from pipeline.metrics.results import Result
+
+GROUPS = ("full", "rare", "non_rare", "unseen", "seen")
+
+
+class Mode(StrEnum):
+    default = "default"
+    known_object = "known-object"
+    both = "both"
+
+
+class Format(StrEnum):
+    parquet = "parquet"
+    mat = "mat"
+    qpic = "qpic"
+    coco = "coco"
+
+
+def register(parent: typer.Typer) -> None:
+    """Add `evaluate`, these commands of it included, and `evaluate-detections`."""
+    parent.add_typer(app, name="evaluate")
+    parent.command("evaluate-detections")(evaluate_detections)
+
+
+def evaluate_detections(
+    detections: DetectionsFile,
+    annotations: AnnotationsFile,
+    setting: Annotated[
+        str, typer.Option(help="default, rf-uc, nf-uc, uo or uv: which classes count as unseen.")
+    ] = "default",
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(help="official, upt, qpic, consnet, exact, area or all; can be repeated. official if left out."),
+    ] = None,
+    mode: Annotated[Mode, typer.Option(help="All images, or those known to show the object.")] = Mode.default,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for report.html, report.json, per_class.csv and more.")
+    ] = None,
+    images: ImagesFile = None,
+    image_labels: Annotated[
+        Path | None, typer.Option(help="HICO's anno.mat: its labels say which images show an object (known-object).")
+    ] = None,
+    boxes: Boxes = None,
+    split: Annotated[str, typer.Option(help="Rows of this split, where tables have a column `split`.")] = "test",
+    switch: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE", help="Change one rule of the protocols, e.g. top_k=100, nms=0.7, ties=worst."
+        ),
+    ] = None,
+    curve: Annotated[
+        list[str] | None, typer.Option(metavar="CLASS", help="Draw this class's curve, e.g. 'ride horse'. Repeatable.")
+    ] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Folder of the image files, for the report's best and worst images.")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Evaluate anybody's detections, without the rest of the pipeline.
+
+    Example: ezhoi evaluate-detections --detections D.parquet --annotations A.parquet --setting rf-uc --protocol all
+    --mode both --out evaluated
+    """
+    from pipeline.metrics import results
+    from pipeline.store import digest
+
+    truth = read_annotations(annotations, images, image_labels, boxes, split)
+    chosen = _setting(setting, truth)
+    found = read_detections(detections, truth)
+    protocols = protocols_of(protocol or ["official"], switch or [])
+    modes = results.MODES if mode is Mode.both else (results.MODES[mode is Mode.known_object],)
+    evaluated = list(results.results(found, truth, protocols=protocols, modes=modes, setting=chosen))
+    files = {"detections": detections, "annotations": annotations, "images": images, "image_labels": image_labels}
+    digests = {name: digest.of_path(path) for name, path in files.items() if path is not None}
+    report = results.report(evaluated, annotations=truth, detections=found, setting=chosen, digests=digests)
+    if out is not None:
+        _write(out, evaluated, report, found, truth, curve or [], pictures)
+    if as_json:
+        typer.echo(json.dumps(report, indent=1))
+        return
+    say([*truth.notes, *found.notes])
+    _table(evaluated)
+    if out is not None:
+        typer.echo(f"report: {out / 'report.html'}")
+
+
+def _table(evaluated: list[Result]) -> None:
+    typer.echo(f"{'mAP, %':<24}" + "".join(f"{g.replace('_', ' '):>10}" for g in GROUPS))
+    for r in evaluated:
+        cells = "".join(f"{r.summary[g]:>10.2f}" if g in r.summary else f"{'–':>10}" for g in GROUPS)
+        typer.echo(f"{r.key:<24}{cells}")
+
+
+@app.command()
+def export(
+    detections: DetectionsFile,
+    annotations: AnnotationsFile,
+    to: Annotated[Format, typer.Option(help="mat: the official layout; qpic; coco: results; parquet.")],
+    out: Annotated[Path, typer.Option(help="File to write; a folder for mat.")],
+    images: ImagesFile = None,
+    split: Annotated[str, typer.Option(help="Rows of this split, where tables have a column `split`.")] = "test",
+) -> None:
+    """Write detections in another format; the annotations tell names, ids and order of the images.
+
+    Example: ezhoi evaluate export -d D.parquet -a instances_test2015.json --to mat --out official
+    """
+    from pipeline.metrics.export import write
+
+    truth = read_annotations(annotations, images, None, None, split)
+    found = read_detections(detections, truth)
+    say(found.notes)
+    write(out, found, truth, to=to.value)
+    typer.echo(f"{len(found.pairs):,} detections: {out}")
+
+
+@app.command()
+def vcoco(
+    detections: Annotated[
+        Path,
+        typer.Option("--detections", "-d", help="Parquet: file_name, role (number or name), score, hx1 .. oy2."),
+    ],
+    annotations: Annotated[Path, typer.Option("--annotations", "-a", help="instances_vcoco_test.json.")],
+    as_json: options.Json = False,
+) -> None:
+    """V-COCO's role AP, scenarios 1 and 2.
+
+    Example: ezhoi evaluate vcoco -d D.parquet -a instances_vcoco_test.json
+    """
+    import pandas as pd
+
+    from pipeline.metrics import role_ap as rules
+
+    people = rules.read(annotations)
+    try:
+        table = pd.read_parquet(detections)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{detections}: cannot be read as Parquet ({error})") from error
+    placed = rules.place(table, people, name=str(detections))
+    tables = {n: rules.role_ap(placed, people, scenario=n) for n in rules.SCENARIOS}
+    if as_json:
+        found: dict[str, Any] = {
+            f"scenario_{n}": {"mean": rules.mean_role_ap(t), "roles": t.set_index("role")["ap"].mul(100).to_dict()}
+            for n, t in tables.items()
+        }
+        typer.echo(json.dumps(found, indent=1))
+        return
+    typer.echo(f"{'role AP, %':<26}{'scenario 1':>12}{'scenario 2':>12}   pairs")
+    for one, two in zip(*(t.to_dict("records") for t in tables.values()), strict=True):
+        typer.echo(f"{one['role']:<26}{100 * one['ap']:>12.2f}{100 * two['ap']:>12.2f}   {one['n_truth']:,}")
+    typer.echo(f"{'mean':<26}" + "".join(f"{rules.mean_role_ap(t):>12.2f}" for t in tables.values()))
+
+
+def _setting(name: str, truth: Annotations) -> str:
+    setting = name.lower().replace("-", "_")
+    if setting not in truth.groups.unseen:
+        raise ConfigError(f"no setting {name!r} for these annotations; there are {', '.join(truth.groups.unseen)}")
+    return setting
+
+
+def _write(
+    out: Path,
+    evaluated: list[Result],
+    report: dict[str, Any],
+    found: Detections,
+    truth: Annotations,
+    curves: list[str],
+    pictures: Path | None,
+) -> None:
+    from pipeline.report import evaluated_files, folder
+
+    folder.write(
+        out,
+        evaluated_files.content(
+            evaluated, report=report, detections=found, annotations=truth, curves=curves, pictures=pictures
+        ),
+    )

@@ -1,0 +1,138 @@
+"""`ezhoi llm`: serve a language model with vLLM, and see whether a server answers as it should."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli import options
+from flows.server import local, vllm
+from pipeline.config.tree import Config
+from pipeline.errors import ServiceError
+
+app = typer.Typer(no_args_is_help=True, help="Serve a language model, check the one that is served.")
+
+
+@app.command()
+def serve(
+    model: Annotated[
+        str | None, typer.Argument(help="A Hugging Face id or a folder; llm.model of the configuration if left out.")
+    ] = None,
+    port: Annotated[int, typer.Option("--port", help="Port on 127.0.0.1.")] = 8000,
+    revision: Annotated[
+        str | None, typer.Option("--revision", help="Revision of the weights; goes into provenance.")
+    ] = None,
+    context: Annotated[
+        int | None, typer.Option("--context", help="Tokens of prompt and answer; LLaVA-1.5: 4096.")
+    ] = None,
+    pictures: Annotated[int, typer.Option("--pictures", min=0, help="Pictures in a request; 0 saves memory.")] = 1,
+    requests: Annotated[int, typer.Option("--requests", min=1, help="Requests computed at once.")] = 64,
+    memory: Annotated[float, typer.Option("--memory", help="Share of the GPU's memory.")] = 0.9,
+    environment: Annotated[
+        Path | None, typer.Option("--environment", help="vLLM's environment; otherwise $EZHOI_VLLM, .venv-vllm, PATH.")
+    ] = None,
+    patience: Annotated[float, typer.Option("--patience", help="Seconds until it has to be ready.")] = 900.0,
+    extra: Annotated[
+        list[str] | None, typer.Option("--extra", help="A flag for vLLM as it is. Can be repeated.")
+    ] = None,
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+) -> None:
+    """Start vLLM with the flags that LLaVA-1.5 needs, wait until it answers, and stop it with Ctrl-C.
+
+    The key in the variable llm.runtime.api_key_env, if it is set, is asked of clients. vLLM's output goes to
+    .ezhoi/logs/vllm-PORT.log.
+
+    Example: ezhoi llm serve llava-hf/llava-1.5-7b-hf --requests 32
+    """
+    llm = options.configuration(profile, settings).llm
+    serving = vllm.Serving(
+        model=model or llm.model,
+        revision=revision,
+        port=port,
+        context=context,
+        pictures=pictures,
+        requests=requests,
+        memory=memory,
+        extra=tuple(extra or ()),
+    )
+    found = vllm.find(environment)
+    log = local.home() / "logs" / f"vllm-{port}.log"
+    typer.echo(f"starting vLLM {found.version}; its output: {log}", err=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM stops as Ctrl-C does
+    key = os.environ.get(llm.runtime.api_key_env, "")
+    try:
+        with vllm.serve(
+            found, serving, log=log, key=key, patience=patience, say=lambda line: typer.echo(line, err=True)
+        ) as process:
+            typer.echo(f"ready: {serving.url} serves {serving.model}")
+            typer.echo(
+                "use it: ezhoi describe --set descriptions.source=llm "
+                f"--set llm.model={serving.model} --set llm.runtime.base_url={serving.url}"
+            )
+            code = process.wait()
+        raise ServiceError(f"vLLM ended by itself with exit code {code}; its output: {log}")
+    except KeyboardInterrupt:
+        typer.echo("stopped", err=True)
+
+
+@app.command()
+def check(
+    name: Annotated[str, typer.Argument(metavar="CLASS", help="The class to ask about.")] = "ride horse",
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+) -> None:
+    """Ask the configured server one question, and show the model, its context, its speed and the gate's verdict.
+
+    Example: ezhoi llm check --set llm.model=llava-hf/llava-1.5-7b-hf
+    """
+    import asyncio
+
+    asyncio.run(_check(options.configuration(profile, settings), options.hoi_class(name).hoi_id))
+
+
+async def _check(config: Config, hoi_id: int) -> None:
+    from pipeline.datasets.hico.vocabulary import hoi_classes
+    from pipeline.texts.judge import judge
+    from pipeline.texts.llm.client import Client
+    from pipeline.texts.llm.request import Request, RequestRejected
+    from pipeline.texts.llm.templates import template
+
+    hoi, llm = hoi_classes()[hoi_id], config.llm
+    wording = template(config.descriptions.template, "describe", key="descriptions.template")
+    rendered = wording.render(hoi)
+    async with Client(llm) as client:
+        served = await client.served()
+        request = Request(
+            model=served.model, root=served.root, revision=served.revision, template=wording.name,
+            template_version=wording.version, system=rendered.system, prompt=rendered.prompt, pictures=(),
+            temperature=llm.temperature, top_p=llm.top_p, max_tokens=llm.max_tokens, seed=llm.seed,
+            system_role=llm.system_role,
+        )  # fmt: skip
+        await client.check_length(request, served)
+        try:
+            answer = await client.answer(request)
+        except RequestRejected as error:
+            raise ServiceError(f"{llm.runtime.base_url} rejects the question: {error}") from None
+    lines = {
+        "server": f"{llm.runtime.base_url}  {served.server or ''}".rstrip(),
+        "model": served.model,
+        "loaded from": served.root or "not told",
+        "revision": served.revision or "not told",
+        "context": f"{served.context} tokens" if served.context else "not told",
+        "answer in": f"{answer.latency_s:.2f} s",
+    }
+    if answer.completion_tokens:
+        speed = answer.completion_tokens / max(answer.latency_s, 1e-9)
+        lines["speed"] = f"{speed:.1f} tokens/s alone ({answer.prompt_tokens} read, {answer.completion_tokens} written)"
+    lines |= {
+        "asked about": f"{hoi.name} ({wording.name})",
+        "answer": " ".join(answer.text.split()),
+        "verdict": judge(answer.text, finish_reason=answer.finish_reason, about=hoi),
+    }
+    for key, value in lines.items():
+        typer.echo(f"{key:<12} {value}")

@@ -1,0 +1,37 @@
+"""`ezhoi model`: what the model consists of."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+from flows.cli import options
+
+app = typer.Typer(no_args_is_help=True, help="Look at the model: its parts and their sizes.")
+
+
+@app.callback()
+def model() -> None:
+    """A group of commands, also while it has only one."""
+
+
+@app.command()
+def summary(
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+    as_json: options.Json = False,
+) -> None:
+    """Count the trained numbers of every module, beside the released code's. No weights are needed.
+
+    Example: ezhoi model summary --profile hico-vitb
+    """
+    from pipeline.learned import counts as summaries
+
+    config = options.configuration(profile, settings)
+    found = summaries.summarise(config)
+    if as_json:
+        typer.echo(json.dumps(found.as_json(), indent=1))
+        return
+    for line in found.lines():
+        typer.echo(line)

@@ -1,0 +1,81 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flows.server.stage_name import StageName
+from pipeline.config.tree import Config, load
+from pipeline.datasets.hico import vocabulary
+from pipeline.datasets.hico.vocabulary import HoiClass
+from pipeline.errors import ConfigError, DataError
+from pipeline.store.opening import store_of
+from pipeline.store.store import Store
+
+Profile = Annotated[
+    str,
+    typer.Option("--profile", "-p", help="demo, hico-vitb, hico-vitl, or the path of a YAML file."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", metavar="KEY=VALUE", help="Change one key, e.g. --set seen.epochs=3. Can be repeated."),
+]
+Targets = Annotated[
+    list[StageName] | None,
+    typer.Option(
+        "--target",
+        "--only",
+        "-t",
+        metavar="STAGE",
+        help=f"Make this stage and what it needs, no more. Can be repeated. Stages: {', '.join(StageName)}.",
+    ),
+]
+Force = Annotated[
+    list[StageName] | None,
+    typer.Option("--force", "-f", metavar="STAGE", help="Compute this stage again even if it is in the store."),
+]
+Reuse = Annotated[
+    list[StageName] | None,
+    typer.Option(
+        "--reuse",
+        "-r",
+        metavar="STAGE",
+        help="Do not compute this stage: use the newest artifact that fits, or refuse. Can be repeated.",
+    ),
+]
+Pins = Annotated[
+    list[str] | None,
+    typer.Option("--pin", metavar="STAGE=FINGERPRINT", help="Use this artifact for the stage. Can be repeated."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def pinned(pins: list[str] | None) -> dict[str, str]:
+    """{stage: fingerprint}; ConfigError if one is put otherwise."""
+    found = {}
+    for pin in pins or []:
+        stage, separator, reference = pin.partition("=")
+        if not separator or not reference:
+            raise ConfigError(f"--pin {pin!r}: expected stage=fingerprint, for example --pin seen=3f2a9c")
+        found[stage] = reference
+    return found
+
+
+def configuration(profile: str, settings: list[str] | None) -> Config:
+    """The resolved configuration; ConfigError says what is wrong."""
+    return load(profile=profile, overrides=settings or ())
+
+
+def store(profile: str, settings: list[str] | None) -> Store:
+    """The store of a configuration."""
+    return store_of(configuration(profile, settings))
+
+
+def hoi_class(name: str) -> HoiClass:
+    """The class of a name such as 'ride horse'; DataError with the nearest names otherwise."""
+    try:
+        return vocabulary.find(name)
+    except ValueError as error:
+        raise DataError(str(error)) from None

@@ -1,0 +1,199 @@
+"""`ezhoi up`, `down`, `deploy`, `launch`, `follow`: the local Prefect server and runs in it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli import display, options
+from flows.pages.markdown import LINEAGE_KEY
+from flows.server import deployment, following, local, parameters
+from flows.server.following import RunState, TaskState
+from flows.server.local import Local
+from pipeline.config.tree import Config
+from pipeline.engine.plan import plan
+from pipeline.errors import EzhoiError, ServiceError
+from pipeline.store.opening import store_of
+
+Deployment = Annotated[
+    str,
+    typer.Option("--deployment", "-d", help="full, world, describe, embed, train, utpl, evaluate, ... (prefect.yaml)."),
+]
+
+EVALUATING = ("full", "evaluate")
+"""Deployments whose runs end with an evaluation."""
+
+
+ENDED_WELL = ("Completed", "Planned")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (launch, follow, up, deploy, down):
+        app.command()(command)
+
+
+def up() -> None:
+    """Start the local Prefect server and its workers, or find them running.
+
+    State and logs are in .ezhoi/ of the checkout (or in $EZHOI_HOME). Nothing leaves this machine.
+
+    Example: ezhoi up
+    """
+    state = local.up(local.home(), _say)
+    typer.echo(f"server  {state.ui_url}")
+    typer.echo(f"for plain prefect commands: export PREFECT_API_URL={state.api_url}")
+
+
+def down() -> None:
+    """Stop the server and the workers that `ezhoi up` started, and nothing else.
+
+    Example: ezhoi down
+    """
+    stopped = local.down(local.home())
+    typer.echo(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
+
+
+def deploy() -> None:
+    """Deploy prefect.yaml to the local server again (`launch` does it when it has changed).
+
+    Example: ezhoi deploy
+    """
+    folder = local.home()
+    local.up(folder, _say)
+    state = deployment.deploy(folder, force=True, say=_say)
+    typer.echo(f"deployed; run forms: {state.ui_url}/deployments")
+
+
+def launch(
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+    name: Deployment = "full",
+    force: options.Force = None,
+    pins: options.Pins = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would run, why and how long.")] = False,
+) -> None:
+    """Run a deployment in the local Prefect server and follow it: what `make run` does.
+
+    Starts the server and deploys if necessary. Ctrl-C stops following, not the run. The exit code is 0 only if the run
+    completes.
+
+    Example: ezhoi launch --set setting=uo --deployment utpl
+    """
+    given = parameters.portable(profile=profile, settings=settings or [])
+    folder = local.home()
+    local.up(folder, _say)
+    state = deployment.deploy(folder, say=_say)
+    asked: dict[str, Any] = {"profile": given.profile, "overrides": given.settings}
+    # Only what was asked: what is left out keeps the deployment's own value.
+    asked |= {"force": [str(stage) for stage in force]} if force else {}
+    asked |= {"pins": options.pinned(pins)} if pins else {}
+    asked |= {"dry_run": True} if dry_run else {}
+    run = following.trigger(state.api, deployment=name, parameters=asked)
+    last = _follow(state, run)
+    # Not asked of the tasks: they reach the server through events, maybe after the run's own state.
+    _conclude(state, last, given.config if name in EVALUATING and not dry_run else None)
+
+
+def follow(run: Annotated[str | None, typer.Argument(help="Id of a run; the newest one if left out.")] = None) -> None:
+    """Follow a run of the local server until it ends.
+
+    Example: ezhoi follow
+    """
+    state = local.read(local.home())
+    if state.server is None or not state.server.alive():
+        raise ServiceError("the local server does not run; start it with `ezhoi up`")
+    last = _follow(state, run or following.newest_run(state.api))
+    _conclude(state, last, None)
+
+
+def show_links(state: Local, run: str) -> None:
+    """Where to look at a run."""
+    typer.echo(f"run:     {state.ui_url}/runs/flow-run/{run}")
+    wanted = {"key": {"any_": [LINEAGE_KEY]}, "flow_run_id": {"any_": [run]}}
+    found = state.api.post("/artifacts/filter", {"artifacts": wanted, "limit": 1})
+    page = f"artifact/{found[0]['id']}" if found else f"key/{LINEAGE_KEY}"
+    typer.echo(f"lineage: {state.ui_url}/artifacts/{page}")
+
+
+def show_result(config: Config) -> None:
+    """The result table of the evaluation that a configuration has in the store."""
+    evaluation = next(s for s in plan(config, store_of(config)) if s.stage == "evaluation")
+    if evaluation.state == "fresh" and evaluation.artifact is not None:
+        typer.echo("\n" + "\n".join(display.result_lines(evaluation.artifact)))
+
+
+def _conclude(state: Local, last: RunState, config: Config | None) -> None:
+    if last.state in ENDED_WELL:
+        typer.echo(f"run {last.name}: {last.message or 'Completed'}")
+        if config is not None:
+            show_result(config)
+    show_links(state, last.id)
+    if last.state not in ENDED_WELL:
+        lines = [] if last.state == "Failed" and last.message else following.errors(state.api, last.id)
+        detail = "".join(f"\n  {line}" for line in lines)
+        raise EzhoiError(f"run {last.name} ended {last.state}: {last.message}{detail}")
+
+
+def _follow(state: Local, run: str) -> RunState:
+    """Print the stages as they end; the last state."""
+    shown: set[str] = set()
+    reporter = _Waiting()
+    last: RunState | None = None
+    typer.echo(f"run:     {state.ui_url}/runs/flow-run/{run}")
+    try:
+        for last in following.follow(local.home(), state, run):
+            for task in last.tasks:
+                if task.final and task.stage not in shown:
+                    shown.add(task.stage)
+                    reporter.clear()
+                    typer.echo(display.stage_line(task.stage, task.state.lower(), task.seconds))
+            running = [t for t in last.tasks if not t.final]
+            reporter.show(last, running[0] if running else None)
+    except KeyboardInterrupt:
+        reporter.clear()
+        typer.echo(f"\nThe run goes on. `ezhoi follow {run}` follows it again; `ezhoi down` stops server and run.")
+        raise SystemExit(130) from None
+    finally:
+        reporter.clear()
+    if last is None:
+        raise ServiceError(f"run {run} was never seen")
+    return last
+
+
+class _Waiting:
+    """What is going on: one changing line on a terminal, a new line only when it says something new elsewhere."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._last = ""
+
+    def show(self, run: RunState, task: TaskState | None) -> None:
+        """The stage at work, or what the run waits for."""
+        if run.final:
+            return
+        if task is None:
+            text = f"{run.state.lower()} ..."
+        else:
+            # In steps of a quarter outside of terminals: a log wants few lines.
+            step = None if task.percent is None else (task.percent if self._terminal else 25 * int(task.percent // 25))
+            text = f"{task.stage:<{display.WIDTH}} {task.state.lower()}" + (f" {step:.0f} %" if step else "")
+        if text == self._last:
+            return
+        self._last = text
+        if self._terminal:
+            typer.echo(f"\r\x1b[K{text}", nl=False, err=True)
+        elif task is not None and task.percent is not None:
+            typer.echo(text, err=True)
+
+    def clear(self) -> None:
+        """Make room for a line."""
+        if self._terminal and self._last:
+            typer.echo("\r\x1b[K", nl=False, err=True)
+        self._last = ""
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)

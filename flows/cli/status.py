@@ -1,0 +1,85 @@
+"""`ezhoi status`: what a run would do, and why."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+from flows.cli import options
+from flows.pages import markdown, plans
+from flows.server import parameters
+from pipeline.engine.graph import NAMES
+from pipeline.engine.plan import StageStatus
+
+COLOURS = {"fresh": "green", "stale": "yellow", "missing": "red"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(status)
+
+
+def status(
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+    targets: options.Targets = None,
+    force: options.Force = None,
+    reuse: options.Reuse = None,
+    pins: options.Pins = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show for every stage whether it is in the store (fresh), would run (stale, missing), why, and how long it took.
+
+    Nothing is run. A stage that waits for another one runs only if that one's result turns out different.
+
+    Example: ezhoi status --set descriptions.template=describe-v1
+    """
+    request = parameters.resolve(
+        profile=profile,
+        overrides=settings or [],
+        targets=targets or NAMES,
+        force=force or [],
+        reuse=reuse or [],
+        pins=options.pinned(pins),
+    )
+    found = request.plan()
+    if as_json:
+        typer.echo(json.dumps([as_dict(s) for s in found], indent=1))
+        return
+    show(found, request)
+
+
+def show(found: list[StageStatus], request: parameters.Request) -> None:
+    """A plan as text."""
+    config = request.config
+    typer.echo(f"profile {config.profile}, setting {config.setting}, store {request.store.place}")
+    for entry in found:
+        name = (entry.fingerprint or "")[:12]
+        took = f"  took {markdown.duration(entry.seconds)}" if entry.runs and entry.seconds is not None else ""
+        state = typer.style(f"{entry.state:<8}", fg=COLOURS[entry.state])
+        typer.echo(f"{entry.stage:<17} {state} {name:<12}{took}".rstrip())
+        for reason in entry.why:
+            typer.echo(f"{'':<18}{reason}")
+        if entry.code_changed:
+            typer.echo(f"{'':<18}{_code_note(entry)}")
+    typer.echo(plans.summary(found))
+
+
+def as_dict(entry: StageStatus) -> dict[str, object]:
+    """A status as JSON."""
+    return {
+        "stage": entry.stage,
+        "state": entry.state,
+        "fingerprint": entry.fingerprint,
+        "compared_with": entry.artifact.fingerprint if entry.artifact else None,
+        "why": list(entry.why),
+        "seconds": entry.seconds,
+        "code_changed": entry.code_changed,
+    }
+
+
+def _code_note(entry: StageStatus) -> str:
+    if entry.state != "fresh":
+        return "code changed since"
+    return f"code changed since it was made; still used, until its version is raised or --force {entry.stage}"

@@ -1,0 +1,79 @@
+"""`ezhoi weights`: checkpoints of the released EZ-HOI code as weights of this project."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli import options
+
+if TYPE_CHECKING:
+    from pipeline.learned.importing import Report
+
+app = typer.Typer(no_args_is_help=True, help="Import checkpoints of the released EZ-HOI code.")
+
+
+@app.callback()
+def weights() -> None:
+    """A group of commands, also while it has only one."""
+
+
+@app.command("import")
+def import_(
+    path: Annotated[Path, typer.Argument(help="The checkpoint: a torch file or safetensors.")],
+    preset: Annotated[str, typer.Option(help="Whose checkpoint it is; only 'released' can be imported.")] = "released",
+    profile: options.Profile = "hico-vitb",
+    settings: options.Settings = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write the weights; PATH with .released.safetensors if left out.")
+    ] = None,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(help="safetensors with the prompts that the code drew (keys unregistered.txtcls_ctx_pt.0 ...)."),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Convert a released checkpoint, and say of each of its keys what became of it. No code of the file is executed.
+
+    The frozen CLIP is that of the profile. What does not fit is refused with both shapes.
+
+    Example: ezhoi weights import ckpt_52250_12.pt --preset released --profile hico-vitb
+    """
+    from pipeline.errors import ConfigError
+    from pipeline.learned import build, checkpoint, importing
+
+    if preset != "released":
+        raise ConfigError(f"--preset {preset}: only checkpoints of the preset 'released' can be imported")
+    config = options.configuration(profile, settings)
+    state, moments = importing.read(path)
+    if prompts is not None:
+        state |= importing.read(prompts)[0]
+    model = build.released_model(config, build.frozen_clip(config))
+    converted, report = importing.convert(state, model, moments=moments, source=str(path))
+    target = out or path.with_suffix(".released.safetensors")
+    about = {"preset": "released", "source": path.name, "architecture": config.clip.architecture}
+    checkpoint.save_weights(target, converted, about)
+    beside = target.with_suffix(".report.json")
+    beside.write_text(json.dumps(about | report.as_json(), indent=1))
+    if as_json:
+        typer.echo(json.dumps(about | report.as_json(), indent=1))
+        return
+    _show(report)
+    typer.echo(f"\n{target}: {sum(t.numel() for t in converted.values()):,} numbers; the whole list is in {beside}")
+    typer.echo(f"Use it: ezhoi run --profile {profile} --set model.preset=released --set seen.weights={target}")
+
+
+def _show(report: Report) -> None:
+    typer.echo(f"mapped   {len(report.mapped):>4} keys")
+    for why, count in Counter(report.ignored.values()).most_common():
+        typer.echo(f"ignored  {count:>4} keys: {why}")
+    for key in report.unknown:
+        typer.echo(f"unknown       {key}: left out")
+    for key in report.redrawn:
+        typer.echo(f"missing       {key}: redrawn")
+    for warning in report.warnings:
+        typer.secho(f"warning: {warning}", fg="yellow")

@@ -1,0 +1,132 @@
+"""Publish a run's lineage as Prefect artifacts, from the flow: a cached stage has its page in this run too."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import ArtifactCreate
+from prefect.exceptions import PrefectException
+
+from flows.pages import markdown, plans
+from pipeline.engine.plan import StageStatus
+from pipeline.engine.run import Outcome, Run
+from pipeline.report.sample import sample
+from pipeline.store import changes, runs
+from pipeline.store.artifact import Artifact
+
+log = logging.getLogger("ezhoi.lineage")
+
+
+class RunPages:
+    """The pages of one run. Each links to the very version of its inputs' pages that this run published.
+
+    Pages are made in a thread of their own while the next stages run; `close` waits for the last one.
+    """
+
+    def __init__(self, client: SyncPrefectClient, steps: Run, *, flow_run: UUID | None) -> None:
+        self._client, self._steps, self._flow_run = client, steps, flow_run
+        self._published: dict[str, UUID] = {}
+        self._previous = runs.previous(steps.store, steps.record)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pages")
+
+    def stage(self, outcome: Outcome, *, task_run: UUID | None) -> None:
+        """A new version of the stage's page, attached to the task run; returns at once."""
+        self._submit(self._stage, outcome, dict(self._steps.artifacts), task_run)
+
+    def close(self, outcomes: Sequence[Outcome], *, state: str) -> None:
+        """Publish the run's lineage page, and wait until all pages are there."""
+        if outcomes:
+            self._submit(self._run, outcomes, state)
+        self._thread.shutdown(wait=True)
+
+    def _submit(self, work: Callable[..., None], *arguments: object) -> None:
+        self._thread.submit(work, *arguments).add_done_callback(_complain)
+
+    def _stage(self, outcome: Outcome, artifacts: dict[str, Artifact], task_run: UUID | None) -> None:
+        config, store = self._steps.config, self._steps.store
+        text = markdown.stage_page(
+            outcome,
+            inputs=artifacts,
+            link=self._link,
+            changes=changes.since(self._previous, {outcome.stage: outcome.artifact}, store),
+            sample=sample(outcome.artifact, artifacts, root=store.root, images=config.data.root),
+        )
+        digest = outcome.artifact.digest[:12]
+        identity = create(
+            self._client,
+            ArtifactCreate(
+                key=markdown.key(outcome.stage),
+                type="markdown",
+                description=f"{outcome.stage} {digest} ({markdown.state_name(outcome)})",
+                data=text,
+                flow_run_id=self._flow_run,
+                task_run_id=task_run,
+            ),
+        )
+        if identity is not None:
+            self._published[outcome.stage] = identity
+
+    def _run(self, outcomes: Sequence[Outcome], state: str) -> None:
+        title = markdown.run_title(self._steps.record)
+        artifacts = {o.stage: o.artifact for o in outcomes}
+        changed = changes.since(self._previous, artifacts, self._steps.store)
+        hits = sum(o.hit for o in outcomes)
+        create(
+            self._client,
+            ArtifactCreate(
+                key=markdown.LINEAGE_KEY,
+                type="markdown",
+                description=f"{title}: {state}, {hits} of {len(outcomes)} stages from the store",
+                data=markdown.run_page(outcomes, title=title, state=state, link=self._link, changes=changed),
+                flow_run_id=self._flow_run,
+            ),
+        )
+
+    def _link(self, artifact: Artifact) -> str:
+        """The version that this run published; the key's history if it could not be."""
+        identity = self._published.get(artifact.stage)
+        return markdown.in_prefect(artifact) if identity is None else f"../artifact/{identity}"
+
+
+def _complain(page: Future[None]) -> None:
+    """What goes wrong with a page is told, and ends no run."""
+    if (error := page.exception()) is not None:
+        log.warning("a page could not be made: %s", error, exc_info=error)
+
+
+def publish_plan(
+    client: SyncPrefectClient, statuses: Sequence[StageStatus], *, title: str, flow_run: UUID | None
+) -> None:
+    """A new version of the page of dry runs."""
+    create(
+        client,
+        ArtifactCreate(
+            key=plans.KEY,
+            type="markdown",
+            description=f"{title}: {plans.summary(statuses)}",
+            data=plans.page(statuses, title=title),
+            flow_run_id=flow_run,
+        ),
+    )
+
+
+def create(client: SyncPrefectClient, artifact: ArtifactCreate) -> UUID | None:
+    """Publish an artifact; its id, or None with a warning if that was not possible."""
+    with forgiving():
+        return client.create_artifact(artifact).id
+    return None
+
+
+@contextlib.contextmanager
+def forgiving() -> Iterator[None]:
+    """A page that cannot be published is a warning: it must not end a training that runs well."""
+    try:
+        yield
+    except (httpx.HTTPError, PrefectException) as error:
+        log.warning("an artifact page could not be published: %s", error)

@@ -1,0 +1,266 @@
+"""Lineage as Markdown and mermaid: one page a stage, one page a run. Reads manifests only; no Prefect.
+
+Links are made by the caller: Prefect's pages refer to each other by artifact key, files of the store by path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from pipeline.engine import graph
+from pipeline.engine.run import Outcome
+from pipeline.store import compare
+from pipeline.store.artifact import Artifact
+from pipeline.store.changes import Changes
+from pipeline.store.manifest import FileRecord, Manifest
+from pipeline.store.preview import short
+from pipeline.store.runs import RunRecord
+
+Link = Callable[[Artifact], str]
+RunLink = Callable[[str], str | None]
+LINEAGE_KEY = "ezhoi-lineage"
+HIT, MISS = "#cfe8d5", "#ffd9a8"
+RESULTS = ("full", "seen", "unseen")
+
+
+def key(stage: str) -> str:
+    """The Prefect artifact key of a stage's page; Prefect allows no underscore there."""
+    return f"ezhoi-{stage.replace('_', '-')}"
+
+
+def in_prefect(artifact: Artifact) -> str:
+    """Link from one Prefect artifact page to another; relative, so it works in both of Prefect's interfaces."""
+    return f"../key/{key(artifact.stage)}"
+
+
+def run_in_prefect(flow_run: str) -> str | None:
+    """Link from an artifact's page to a flow run's."""
+    return f"../../runs/flow-run/{flow_run}"
+
+
+def state_name(outcome: Outcome) -> str:
+    """The task's state as Prefect shows it."""
+    if outcome.choice is not None:
+        return "Reused"
+    return "Cached" if outcome.hit else "Completed"
+
+
+def run_title(record: RunRecord) -> str:
+    """A run's name on its pages."""
+    return f"Run {record.id} of profile {record.profile}"
+
+
+def duration(seconds: float) -> str:
+    """0.4 s, 75 s, 12 min, 3.2 h."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def stage_page(
+    outcome: Outcome,
+    *,
+    inputs: Mapping[str, Artifact],
+    link: Link = in_prefect,
+    changes: Changes | None = None,
+    sample: str = "",
+    run_link: RunLink = run_in_prefect,
+) -> str:
+    """Everything about a stage's artifact, for a reader who arrives from the run's graph."""
+    artifact, manifest = outcome.artifact, outcome.artifact.manifest
+    says = graph.stage(outcome.stage).says
+    parts = [
+        f"# {outcome.stage} · `{manifest.digest[:12]}`",
+        f"{says[:1].upper()}{says[1:]}.",
+        f"**In this run:** {_how(outcome, run_link)}  \n**Fingerprint:** `{manifest.fingerprint}` · "
+        f"**Digest:** `{manifest.digest}`",
+    ]
+    parts += [f"> {fault}; the stage ran again." for fault in outcome.faults]
+    if rows := result_rows(manifest.metrics):
+        parts += ["## Result: mAP, %", table(["model", *RESULTS], rows)]
+    if changes is not None:
+        lines = changes.stages.get(outcome.stage) or ("nothing: the same artifact",)
+        parts += [f"## Since {_named(changes.previous, run_link)}", "\n".join(f"- {line}" for line in lines)]
+    source = [
+        [f"[{r.stage}]({link(inputs[r.stage])})", ", ".join(r.part), f"`{r.digest[:12]}`", f"`{r.fingerprint[:12]}`"]
+        if r.stage in inputs
+        else [r.stage, ", ".join(r.part), f"`{r.digest[:12]}`", f"`{r.fingerprint[:12]}`, not part of this run"]
+        for r in manifest.inputs
+    ]
+    parts += ["## Inputs", table(["input", "part", "digest", "artifact"], source) if source else "None."]
+    if manifest.sources:
+        outside = [[name, f"`{digest[:12]}`"] for name, digest in manifest.sources.items()]
+        parts.append(table(["file outside of the store", "digest"], outside))
+    if sample:
+        parts += ["## Sample", sample]
+    if metrics := compare.flatten(manifest.metrics):
+        parts += ["## Metrics", table(["metric", "value"], [[k, short(v)] for k, v in metrics.items()])]
+    if mattered := compare.flatten(manifest.config):
+        rows = [[f"`{key}`", short(value)] for key, value in mattered.items()]
+        parts += ["## Configuration that mattered", table(["key", "value"], rows)]
+    parts += ["## Files", f"In `{artifact.folder}`", _files(manifest.files)]
+    if rows_shown := _first_rows(artifact):
+        parts += [f"## First rows of {rows_shown[0]}", rows_shown[1]]
+    seconds = [[kind, f"{value:.2f}"] for kind, value in manifest.seconds.items()]
+    seconds += [["in all", f"{manifest.duration:.2f}"]]
+    parts += ["## Seconds, when it was made", table(["kind", "s"], seconds), "## Provenance", _provenance(manifest)]
+    return "\n\n".join(parts) + "\n"
+
+
+def run_page(
+    outcomes: Sequence[Outcome],
+    *,
+    title: str,
+    state: str,
+    link: Link = in_prefect,
+    changes: Changes | None = None,
+    run_link: RunLink = run_in_prefect,
+    drawing: str | None = None,
+) -> str:
+    """The whole run: the graph with hits and misses, what changed, and a table of all artifacts.
+
+    `drawing` takes the place of the mermaid graph where mermaid cannot be drawn.
+    """
+    artifacts = {o.stage: o.artifact for o in outcomes}
+    hits = {o.stage for o in outcomes if o.hit}
+    parts = [f"# {title}", f"**State:** {state} · {len(hits)} of {len(outcomes)} stages from the store"]
+    evaluated = artifacts.get("evaluation")
+    if evaluated is not None and (results := result_rows(evaluated.manifest.metrics)):
+        parts.append(table(["mAP, %", *RESULTS], results))
+    parts.append(drawing or f"```mermaid\n{mermaid(list(artifacts.values()), hits=hits, link=link)}\n```")
+    if changes is not None:
+        rows = [[f"[{name}]({link(artifacts[name])})", "; ".join(lines)] for name, lines in changes.stages.items()]
+        parts += [
+            f"## Since {_named(changes.previous, run_link)}",
+            table(["stage", "what changed"], rows) if rows else "Nothing: the same artifacts.",
+        ]
+    rows = [
+        [
+            f"[{o.stage}]({link(o.artifact)})",
+            _how(o, run_link),
+            f"`{o.artifact.digest[:12]}`",
+            f"`{o.artifact.fingerprint[:12]}`",
+            size(o.artifact.manifest.bytes),
+            f"{o.artifact.manifest.duration:.1f}",
+        ]
+        for o in outcomes
+    ]
+    parts += ["## Artifacts", table(["stage", "in this run", "digest", "fingerprint", "size", "seconds"], rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _how(outcome: Outcome, run_link: RunLink) -> str:
+    """Cached, reused or computed; and by which earlier run."""
+    manifest = outcome.artifact.manifest
+    where = f"{manifest.host}, {manifest.device}"
+    if not outcome.hit:
+        return f"{state_name(outcome)}, computed in {duration(manifest.duration)} on {where}"
+    made = f"made {manifest.made_at[:19].replace('T', ' ')} UTC in {duration(manifest.duration)} on {where}"
+    by = manifest.made_by
+    if by.get("flow_run"):
+        name = f"a run of {by.get('deployment') or 'ezhoi'}"
+        made += f" by {f'[{name}]({target})' if (target := run_link(by['flow_run'])) else name}"
+    elif by.get("run"):
+        made += f" by run {by['run']}"
+    chosen = f" ({outcome.choice})" if outcome.choice else ""
+    return f"{state_name(outcome)}{chosen}, {made}"
+
+
+def _named(previous: RunRecord, run_link: RunLink) -> str:
+    name = f"the previous run{f' of {previous.deployment}' if previous.deployment else ''}"
+    target = run_link(previous.flow_run) if previous.flow_run else None
+    return f"{f'[{name}]({target})' if target else name} ({previous.started_at[:16].replace('T', ' ')} UTC)"
+
+
+def mermaid(artifacts: Sequence[Artifact], *, hits: Collection[str] | None = None, link: Link | None = None) -> str:
+    """A mermaid graph of artifacts, at most one a stage; with `hits` it is coloured and has a legend."""
+    names = {a.stage for a in artifacts}
+    lines = ["graph LR"]
+    for artifact in artifacts:
+        lines.append(f'  {artifact.stage}["{artifact.stage}<br/>{artifact.digest[:8]}"]')
+        lines += [f"  {r.stage} --> {artifact.stage}" for r in artifact.manifest.inputs if r.stage in names]
+        if link is not None:
+            lines.append(f'  click {artifact.stage} "{link(artifact)}"')
+    if hits is not None:
+        lines += [
+            "  subgraph legend",
+            '    hit["from the store"]',
+            '    miss["computed in this run"]',
+            "  end",
+            f"  classDef fromStore fill:{HIT},stroke:#4b7f5a,color:#111",
+            f"  classDef computed fill:{MISS},stroke:#b0701a,color:#111",
+            f"  class {','.join([*sorted(names & set(hits)), 'hit'])} fromStore",
+            f"  class {','.join([*sorted(names - set(hits)), 'miss'])} computed",
+        ]
+    return "\n".join(lines)
+
+
+VARIANTS = (
+    ("trained", ""),
+    ("before UTPL", "before_utpl_"),
+    ("untrained", "untrained_"),
+    ("boxes alone", "detector_only_"),
+)
+"""Rows of the result, and the prefix of their metrics."""
+
+
+def result_rows(metrics: Mapping[str, Any]) -> list[list[str]]:
+    """The evaluation's mAP (already in percent): the result, and what came before it as far as it was measured."""
+    rows = []
+    for label, prefix in VARIANTS:
+        values = [metrics.get(prefix + group) for group in RESULTS]
+        if any(isinstance(value, int | float) for value in values):
+            rows.append([label, *(f"{v:.2f}" if isinstance(v, int | float) else "–" for v in values)])
+    return rows
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *([_cell(value) for value in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def size(count: int) -> str:
+    """Bytes for people: 1.2 MB."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def _files(files: Sequence[FileRecord]) -> str:
+    rows = [[f.name, "–" if f.rows is None else f"{f.rows:,}", size(f.bytes), f"`{f.digest[:12]}`"] for f in files[:40]]
+    if len(files) > 40:
+        rows.append([f"and {len(files) - 40} more", "", size(sum(f.bytes for f in files[40:])), ""])
+    return table(["file", "rows", "size", "digest"], rows)
+
+
+def _first_rows(artifact: Artifact) -> tuple[str, str] | None:
+    """First rows of the first table that has a preview."""
+    for file in artifact.manifest.files:
+        if file.head:
+            columns = list(file.head[0])
+            return file.name, table(columns, [[row[c] for c in columns] for row in file.head])
+    return None
+
+
+def _provenance(manifest: Manifest) -> str:
+    commit = "not a checkout" if manifest.git_commit is None else f"`{manifest.git_commit[:12]}`"
+    rows = [
+        ["made (UTC)", manifest.made_at],
+        ["machine", f"{manifest.host}, device {manifest.device}"],
+        ["code", f"`{manifest.code[:12]}`, stage version {manifest.version}"],
+        ["commit", commit + (" with local changes" if manifest.git_dirty else "")],
+        ["seed", str(manifest.seed)],
+        ["packages", ", ".join(f"{name} {version}" for name, version in manifest.packages.items())],
+    ]
+    return table(["", ""], rows)

@@ -1,0 +1,49 @@
+"""A plan as text: what a run would do, why, and how long that took last time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flows.pages.markdown import duration, table
+from pipeline.engine.plan import StageStatus, remaining
+
+KEY = "ezhoi-plan"
+"""Prefect artifact key of the page of dry runs."""
+
+
+def lines(statuses: Sequence[StageStatus]) -> list[str]:
+    """A plan as text: one line a stage, one more for each reason."""
+    found = []
+    for s in statuses:
+        took = f"  about {duration(s.seconds)}" if s.runs and s.seconds is not None else ""
+        found.append(f"{s.stage:<17} {s.state:<8} {(s.fingerprint or '')[:12]:<12}{took}".rstrip())
+        found += [f"{'':<18}{reason}" for reason in s.why]
+    return [*found, summary(statuses)]
+
+
+def summary(statuses: Sequence[StageStatus]) -> str:
+    """`7 of 10 stages fresh; 3 would run, about 2 min (as they took last time)`"""
+    waiting = [s for s in statuses if s.runs]
+    text = f"{len(statuses) - len(waiting)} of {len(statuses)} stages fresh"
+    if not waiting:
+        return text
+    seconds, unknown = remaining(statuses)
+    parts = [f"about {duration(seconds)} as last time"] if len(unknown) < len(waiting) else []
+    parts += [f"not known for {', '.join(unknown)}"] if unknown else []
+    return f"{text}; {len(waiting)} would run: {'; '.join(parts)}"
+
+
+def page(statuses: Sequence[StageStatus], *, title: str) -> str:
+    """A dry run's page."""
+    rows = [
+        [
+            s.stage,
+            s.state if s.runs else "fresh",
+            f"`{(s.fingerprint or '')[:12]}`" if s.fingerprint else "not known yet",
+            "; ".join(s.why) or "–",
+            duration(s.seconds) if s.runs and s.seconds is not None else "–",
+        ]
+        for s in statuses
+    ]
+    head = ["stage", "state", "artifact", "why", "took last time"]
+    return f"# Plan\n\n{title}. Nothing was run.\n\n**{summary(statuses)}**\n\n{table(head, rows)}\n"

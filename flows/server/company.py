@@ -1,0 +1,78 @@
+"""The other workers of a run's pool, asked to share its image stages: each gets a run of `ezhoi-share/share`."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from flows.server.api import Api
+from pipeline.engine import provenance
+from pipeline.engine.graph import Stage
+from pipeline.engine.run import Ingredients
+
+log = logging.getLogger("ezhoi.company")
+
+
+@dataclass(frozen=True)
+class Company:
+    """A `pipeline.engine.run.Company`. What the server refuses costs help, never the run."""
+
+    api: Api
+    flow_run: str
+    parameters: dict[str, Any]
+    """Those of the run that say what its configuration is."""
+    most: int
+    """Workers to ask."""
+
+    @contextmanager
+    def __call__(self, stage: Stage, need: Ingredients) -> Iterator[None]:
+        """Ask before the stage begins; who has not begun when it ends need not come any more."""
+        asked: list[str] = []
+        try:
+            self._ask(stage, need, asked)
+        except Exception as error:
+            log.warning("%d other workers were asked to share %s, then: %s", len(asked), stage.name, error)
+        try:
+            yield
+        finally:
+            try:
+                for run in asked:
+                    self._dismiss(run)
+            except Exception as error:
+                log.warning("help that %s does not need any more could not be cancelled: %s", stage.name, error)
+
+    def _ask(self, stage: Stage, need: Ingredients, asked: list[str]) -> None:
+        """Ask for a run for each other worker that is there; their ids go to `asked`."""
+        mine = self.api.get(f"/flow_runs/{self.flow_run}") or {}
+        helping = self.api.get("/deployments/name/ezhoi-share/share")
+        pool = mine.get("work_pool_name")
+        if self.most < 1 or helping is None or pool is None or helping["work_pool_name"] != pool:
+            return
+        workers = self.api.post(f"/work_pools/{pool}/workers/filter", {}) or []
+        others = sum(worker.get("status") == "ONLINE" for worker in workers) - 1
+        body = {
+            "parameters": self.parameters
+            | {
+                "stage": stage.name,
+                "inputs": {record.stage: record.fingerprint for record in need.inputs},
+                "fingerprint": need.fingerprint,
+                "code": provenance.code_digest(stage.name),
+            },
+            "state": {"type": "SCHEDULED"},
+        }
+        for _ in range(min(others, self.most)):
+            named = {"name": f"{stage.name}-for-{mine['name']}-{len(asked) + 1}", "idempotency_key": uuid.uuid4().hex}
+            asked.append(str(self.api.post(f"/deployments/{helping['id']}/create_flow_run", body | named)["id"]))
+        if asked:
+            log.info("%s: %d other workers of %s are asked to share it", stage.name, len(asked), pool)
+
+    def _dismiss(self, run: str) -> None:
+        """Cancel it if no worker has taken it; one that has begun finds no shard left and ends by itself."""
+        found = self.api.get(f"/flow_runs/{run}")
+        if found is not None and found["state_type"] == "SCHEDULED":
+            state = {"type": "CANCELLED", "name": "Cancelled", "message": "The stage is done without it."}
+            self.api.post(f"/flow_runs/{run}/set_state", {"state": state})

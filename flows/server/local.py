@@ -1,0 +1,245 @@
+"""The Prefect server and the workers of this checkout: started, found again, stopped. Needs no import of Prefect.
+
+Everything they keep is in one folder, `.ezhoi/` of the checkout, or the folder that $EZHOI_HOME names:
+
+    local.json     port and processes, and what was deployed
+    prefect/       PREFECT_HOME: the server's database
+    logs/          server.log, deploy.log, and a log a worker
+    runs/          notes of runs in progress (flows/server/reaper.py)
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from flows.server import processes, reaper
+from flows.server.api import Api
+from flows.server.processes import Process
+from pipeline.errors import ServiceError
+from pipeline.work import devices
+
+ROOT = Path(__file__).resolve().parents[2]
+HOST = "127.0.0.1"
+PORTS = range(4210, 4300)
+"""Prefect's own 4200 is left to other servers."""
+POOLS = ("ezhoi-gpu", "ezhoi-cpu")
+"""Trainings and embeddings; everything else. A machine without a GPU serves both on its cores."""
+CPU_RUNS = 4
+"""Runs of the CPU pool at once; the GPU pool has one a GPU."""
+START_SECONDS = 240.0
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Local:
+    """What runs here, as `local.json` keeps it."""
+
+    port: int | None = None
+    server: Process | None = None
+    workers: Mapping[str, Process] = field(default_factory=dict)
+    """{pool: its worker}"""
+    deployed: str | None = None
+    """Digest of what was deployed last."""
+
+    def works(self) -> bool:
+        """Whether every pool has a living worker."""
+        return all(pool in self.workers and self.workers[pool].alive() for pool in POOLS)
+
+    @property
+    def api_url(self) -> str:
+        return f"http://{HOST}:{self.port}/api"
+
+    @property
+    def ui_url(self) -> str:
+        return f"http://{HOST}:{self.port}/v2"
+
+    @property
+    def api(self) -> Api:
+        return Api(self.api_url)
+
+
+def home() -> Path:
+    """The folder of the local server's state."""
+    return Path(os.environ.get("EZHOI_HOME") or ROOT / ".ezhoi").absolute()
+
+
+def read(folder: Path) -> Local:
+    """The state file; an empty state if there is none or it is damaged."""
+    try:
+        tree = json.loads((folder / "local.json").read_text())
+        server = Process(**tree["server"]) if tree.get("server") else None
+        workers = {str(pool): Process(**process) for pool, process in tree.get("workers", {}).items()}
+        return Local(tree["port"], server, workers, tree.get("deployed"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return Local()
+
+
+def write(folder: Path, state: Local) -> None:
+    """Replace the state file in one step."""
+    temporary = folder / "local.json.part"
+    temporary.write_text(json.dumps(asdict(state), indent=1))
+    temporary.replace(folder / "local.json")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One `up`, `down` or `deploy` at a time; the lock dies with its holder."""
+    try:
+        (folder / "logs").mkdir(parents=True, exist_ok=True)
+        lock = (folder / "local.lock").open("a")
+    except OSError as error:
+        message = f"{folder} cannot be written ({error.strerror}); set EZHOI_HOME to a folder that can"
+        raise ServiceError(message) from None
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def environment(folder: Path, port: int, base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What server, worker and runs are started with.
+
+    The user's own PREFECT_* settings point elsewhere and are dropped. EZHOI__* overrides are dropped too: a run gets
+    its own as a parameter, and must not inherit those of the shell that happened to start the worker.
+    """
+    source = os.environ if base is None else base
+    kept = {k: v for k, v in source.items() if not k.startswith(("PREFECT_", "EZHOI__"))}
+    for name in ("NO_PROXY", "no_proxy"):
+        kept[name] = ",".join([*filter(None, [kept.get(name)]), HOST, "localhost"])
+    return kept | {
+        "PREFECT_HOME": str(folder / "prefect"),
+        "PREFECT_API_URL": f"http://{HOST}:{port}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+        "PREFECT_WORKER_QUERY_SECONDS": "2",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "ezhoi",
+        "EZHOI_HOME": str(folder),
+    }
+
+
+def up(folder: Path, say: Say = lambda line: None) -> Local:
+    """Server and workers run when this returns; what runs healthy already is left alone.
+
+    Raises ServiceError naming the log if one does not start, or if no port is free.
+    """
+    with locked(folder):
+        state = _server_up(folder, read(folder), say)
+        if not state.works():
+            say("starting the workers")
+        for pool in POOLS:
+            if pool not in state.workers or not state.workers[pool].alive():
+                worker = _start(folder, pool, worker_command(pool), state.port or 0)
+                state = replace(state, workers={**state.workers, pool: worker})
+                write(folder, state)
+    reaper.reap_quietly(folder, state.api)
+    return state
+
+
+def down(folder: Path) -> list[str]:
+    """Stop what `up` started; names of what was running. A run that is stopped with its worker becomes Crashed."""
+    stopped = []
+    with locked(folder):
+        state = read(folder)
+        stopped += [pool for pool, worker in state.workers.items() if processes.stop(worker)]
+        if state.server is not None and state.server.alive():
+            reaper.reap_quietly(folder, state.api)
+            processes.stop(state.server)
+            stopped.append("server")
+        if (folder / "local.json").exists():
+            write(folder, replace(state, server=None, workers={}))
+    return stopped
+
+
+def worker_command(pool: str) -> list[str]:
+    """`prefect ...` of a pool's worker on this machine."""
+    runs = max(1, len(devices.gpus())) if pool == "ezhoi-gpu" else CPU_RUNS
+    name = f"{pool}-{socket.gethostname()}"  # the same each time, or the pool's page fills with dead workers
+    return ["worker", "start", "--pool", pool, "--type", "process", "--name", name, "--limit", str(runs)]
+
+
+def wait_for_pools(folder: Path, state: Local) -> None:
+    """Until the workers have made their pools; ServiceError if one ends before."""
+    deadline = time.monotonic() + START_SECONDS
+    for pool in POOLS:
+        while state.api.get(f"/work_pools/{pool}") is None:
+            if not state.works() or time.monotonic() > deadline:
+                raise ServiceError(f"the worker of {pool} did not start.\n{tail(folder / 'logs' / f'{pool}.log')}")
+            time.sleep(0.3)
+
+
+def tail(path: Path, lines: int = 8) -> str:
+    """The end of a log, with its name."""
+    try:
+        text = path.read_text(errors="replace").splitlines()[-lines:]
+    except OSError:
+        text = []
+    return "\n".join([f"{path}:", *(f"  {line}" for line in text)])
+
+
+def _server_up(folder: Path, state: Local, say: Say) -> Local:
+    if state.server is not None and state.server.alive():
+        if _becomes_healthy(state, 30.0):
+            return state
+        say("the server does not answer; starting it anew")
+        processes.stop(state.server)
+    for worker in state.workers.values():  # they would go on asking the old server's port
+        processes.stop(worker)
+    port = choose_port(state.port)
+    say(f"starting the Prefect server on {HOST}:{port} (half a minute the first time)")
+    server = _start(folder, "server", ["server", "start", "--host", HOST, "--port", str(port)], port)
+    state = replace(state, port=port, server=server, workers={})
+    write(folder, state)
+    if not _becomes_healthy(state, START_SECONDS):
+        processes.stop(server)
+        raise ServiceError(f"the Prefect server did not start.\n{tail(folder / 'logs' / 'server.log')}")
+    return state
+
+
+def _becomes_healthy(state: Local, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while state.server is not None and state.server.alive() and time.monotonic() < deadline:
+        if state.api.healthy():
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def choose_port(remembered: int | None) -> int:
+    """The remembered port if it is free, else the first free one of PORTS; ServiceError if none is."""
+    for port in ([remembered] if remembered else []) + list(PORTS):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return port
+    raise ServiceError(f"no free port on {HOST} from {PORTS[0]} to {PORTS[-1]}: stop a server that uses one of them")
+
+
+def _start(folder: Path, name: str, command: list[str], port: int) -> Process:
+    with (folder / "logs" / f"{name}.log").open("a") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "prefect", *command],
+            cwd=ROOT,
+            env=environment(folder, port),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    process = processes.identify(child.pid)
+    if process is None:
+        raise ServiceError(f"the {name} ended at once.\n{tail(folder / 'logs' / f'{name}.log')}")
+    return process

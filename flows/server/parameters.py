@@ -1,0 +1,136 @@
+"""A run's parameters: what Prefect's run form checks, what they resolve to, and how a shell hands them to a worker."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+from pydantic import Field, WithJsonSchema
+
+from flows.server.local import ROOT
+from pipeline.config.tree import ENVIRONMENT_PREFIX, Config, Setting, keys, load, profiles
+from pipeline.engine import plan
+from pipeline.engine.graph import Stage, needed_for
+from pipeline.engine.plan import StageStatus
+from pipeline.engine.selection import Choice
+from pipeline.store.opening import store_of
+from pipeline.store.store import Store
+
+# The server checks these schemas when a run is submitted and repeats the violated rule: so they are enumerations and
+# patterns, which read well, and not unions, whose messages say only that nothing matched.
+Profile = Annotated[str, Field(pattern=rf"^({'|'.join(profiles())}|.+\.ya?ml)$")]
+AS_IN_PROFILE = "profile"
+# A choice of its own and not null: the form sends what it shows, and a choice beside null it shows as text.
+SettingName = Annotated[str, WithJsonSchema({"type": "string", "enum": [AS_IN_PROFILE, *get_args(Setting)]})]
+Seed = Annotated[int | None, WithJsonSchema({"type": ["integer", "null"], "minimum": 0, "title": "seed"})]
+Override = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*=")]
+Fingerprint = Annotated[
+    str | None, WithJsonSchema({"type": ["string", "null"], "pattern": "^(seen/)?[0-9a-f]+$", "title": "seen"})
+]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run shall do, checked and resolved."""
+
+    config: Config
+    targets: tuple[str, ...] = ("evaluation",)
+    force: frozenset[str] = frozenset()
+    given: Mapping[str, Choice] = field(default_factory=dict)
+
+    @property
+    def store(self) -> Store:
+        """The store that the configuration names."""
+        return store_of(self.config)
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages of the run, in order."""
+        return needed_for(self.targets, given=self.given, config=self.config)
+
+    @property
+    def title(self) -> str:
+        return f"Profile {self.config.profile}, setting {self.config.setting}, seed {self.config.seed}"
+
+    def plan(self) -> list[StageStatus]:
+        """What the run would do, and why."""
+        return plan.plan(self.config, self.store, targets=self.targets, force=self.force, given=self.given)
+
+
+def resolve(
+    *,
+    profile: str = "demo",
+    setting: str = AS_IN_PROFILE,
+    seed: int | None = None,
+    overrides: Sequence[str] = (),
+    targets: Collection[str] = (),
+    force: Collection[str] = (),
+    reuse: Collection[str] = (),
+    pins: Mapping[str, str] | None = None,
+) -> Request:
+    """Load the configuration and choose the artifacts that stand in for stages. `setting` and `seed` go before overrides.
+
+    EzhoiError says which key is wrong, or why no artifact fits.
+    """
+    given = [] if setting == AS_IN_PROFILE else [f"setting={setting}"]
+    given += [] if seed is None else [f"seed={seed}"]
+    config = load(profile=profile, overrides=[*overrides, *given])
+    wanted = tuple(map(str, targets)) or ("evaluation",)
+    chosen = plan.chosen(
+        config,
+        store_of(config),
+        targets=wanted,
+        reuse=frozenset(map(str, reuse)),
+        pins={str(stage): reference for stage, reference in (pins or {}).items()},
+    )
+    return Request(config, wanted, frozenset(map(str, force)), chosen)
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What the flow is given, and the configuration that follows from it."""
+
+    profile: str
+    settings: list[str]
+    config: Config
+
+
+def portable(
+    *, profile: str, settings: Sequence[str], environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Parameters:
+    """Check the configuration now; turn EZHOI__* variables into settings, and relative paths into absolute ones.
+
+    Runs of a deployment start in the checkout (`flows.server.local.ROOT`), so from there relative paths stay as they are.
+    Raises ConfigError as `pipeline.config.tree.load` does.
+    """
+    variables = os.environ if environment is None else environment
+    config = load(profile=profile, overrides=settings, environment=variables)
+    here = (folder or Path.cwd()).absolute()
+    found = [
+        f"{_key(name)}={value}" for name, value in sorted(variables.items()) if name.startswith(ENVIRONMENT_PREFIX)
+    ]
+    found += settings
+    if here != ROOT:
+        for key in keys():
+            value = _value(config, key)
+            weights = key == "clip.weights" and (here / value).is_file()
+            if (isinstance(value, Path) and not value.is_absolute()) or weights:
+                found.append(f"{key}={json.dumps(str(here / value))}")  # JSON's quotes are YAML's: any path survives
+        if profile.endswith((".yaml", ".yml")):
+            profile = str(here / profile)
+    return Parameters(profile, found, config)
+
+
+def _key(variable: str) -> str:
+    return variable.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
+
+
+def _value(config: Config, key: str) -> Any:
+    value: Any = config
+    for part in key.split("."):
+        value = getattr(value, part)
+    return value

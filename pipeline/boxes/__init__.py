@@ -1,0 +1,1 @@
+"""Boxes: detected, annotated, imported, augmented, and how good they are."""

@@ -1,0 +1,128 @@
+"""Augmentation with cached boxes: what a training step changes about an image, for its pixels and its boxes alike.
+
+As the paper trains: mirroring, colour jitter, and another scale, of the whole image or of a window of it.
+Boxes are (n, 4) as x1, y1, x2, y2 in fractions of what is seen, before and after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import functional
+
+from pipeline.config.training import Augment
+from pipeline.datasets.images import square
+
+SCALES = tuple(range(480, 801, 32))
+"""Shorter sides in pixels, one of which an image is brought to."""
+LONGEST = 1333
+"""Limit of the longer side, pixels."""
+WINDOW_SCALES = (400, 500, 600)
+"""Shorter sides, one of which an image is imagined at when a window is drawn."""
+WINDOW = (384, 600)
+"""Least and greatest side of a window, pixels of the so scaled image."""
+
+LEAST = 0.5
+"""Pixels that have to be left of a box's sides for it to be seen."""
+
+
+@dataclass(frozen=True)
+class Transform:
+    """How an image is seen in a step; in the order of the fields. The default is the image as it is.
+
+    Attributes:
+        window: left, top, right, bottom in whole pixels; boxes are cut at its edges, those outside of it are not seen.
+        shorter: pixels of the shorter side; boxes in fractions do not change.
+        mirrored: left and right exchanged.
+        colour: factors of brightness, contrast and saturation.
+    """
+
+    window: tuple[int, int, int, int] | None = None
+    shorter: int | None = None
+    mirrored: bool = False
+    colour: tuple[float, float, float] | None = None
+
+    @property
+    def only_mirrors(self) -> bool:
+        """Whether the pixels are the image's own, or their mirror image."""
+        return self.window is None and self.shorter is None and self.colour is None
+
+    def picture(self, image: Image.Image) -> Image.Image:
+        """What is seen of an RGB image."""
+        if self.window is not None:
+            image = image.crop(self.window)
+        if self.shorter is not None:
+            image = image.resize(_scaled(image.size, self.shorter), Image.Resampling.BICUBIC)
+        if self.mirrored:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        if self.colour is not None:
+            brightness, contrast, saturation = self.colour
+            image = functional.adjust_brightness(image, brightness)
+            image = functional.adjust_contrast(image, contrast)
+            image = functional.adjust_saturation(image, saturation)
+        return image
+
+    def pixels(self, image: Image.Image, size: int) -> Tensor:
+        """The same squashed to a square: uint8 (3, size, size)."""
+        return square(self.picture(image), size)
+
+    def boxes(self, boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Where boxes of an image of that width and height are seen, (n, 4), and which of them are, (n,)."""
+        seen = torch.ones(len(boxes), dtype=torch.bool)
+        if self.window is not None:
+            left, top, right, bottom = self.window
+            start, extent = torch.tensor([left, top] * 2), torch.tensor([right - left, bottom - top] * 2)
+            boxes = ((boxes * torch.tensor(size * 2) - start) / extent).clamp(0, 1)
+            left_over = (boxes[:, 2:] - boxes[:, :2]) * extent[2:]
+            seen = (left_over > LEAST).all(dim=1)
+        if self.mirrored:
+            boxes = torch.stack([1 - boxes[:, 2], boxes[:, 1], 1 - boxes[:, 0], boxes[:, 3]], dim=1)
+        return boxes, seen
+
+
+AS_IT_IS = Transform()
+
+
+def draw(settings: Augment, size: tuple[int, int], uniform: Callable[[], float]) -> Transform:
+    """A random transform of an image of that width and height.
+
+    Args:
+        uniform: random numbers in [0, 1); the first decides about mirroring.
+    """
+    mirrored = uniform() < 0.5 and settings.flip
+    colour = None
+    if settings.colour:
+        low, high = 1 - settings.colour, 1 + settings.colour
+        colour = (low + (high - low) * uniform(), low + (high - low) * uniform(), low + (high - low) * uniform())
+    window = _window(size, uniform) if settings.crop and uniform() < settings.crop else None
+    shorter = _one_of(SCALES, uniform) if settings.scale else None
+    return Transform(window, shorter, mirrored, colour)
+
+
+def _window(size: tuple[int, int], uniform: Callable[[], float]) -> tuple[int, int, int, int]:
+    """A window drawn on the scaled image, in whole pixels of the image itself."""
+    shorter = _one_of(WINDOW_SCALES, uniform)
+    edges = []
+    for full, own in zip(_scaled(size, shorter, longest=None), size, strict=True):
+        extent = _one_of(range(WINDOW[0], min(full, WINDOW[1]) + 1), uniform)
+        start = _one_of(range(full - extent + 1), uniform)
+        first = round(start * own / full)
+        edges.append((first, max(round((start + extent) * own / full), first + 1)))
+    (left, right), (top, bottom) = edges
+    return left, top, right, bottom
+
+
+def _one_of(values: Sequence[int], uniform: Callable[[], float]) -> int:
+    return values[int(uniform() * len(values))]
+
+
+def _scaled(size: tuple[int, int], shorter: int, longest: int | None = LONGEST) -> tuple[int, int]:
+    """Width and height with that shorter side, smaller where the longer one would pass its limit."""
+    factor = shorter / min(size)
+    if longest is not None:
+        factor = min(factor, longest / max(size))
+    return max(round(size[0] * factor), 1), max(round(size[1] * factor), 1)

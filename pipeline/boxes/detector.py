@@ -1,0 +1,137 @@
+"""The configured detector, its identity, and checkpoints of other code made into model folders.
+
+`detector.json` of the `detections` artifact says whose boxes they are; later stages pass it on to the report:
+
+    source       detr, parquet, coco, ground_truth or noisy_truth
+    name         of the model or the file
+    digest       of its weights, or of the imported file
+    kind         coco, hico or annotation, as `leakage.json` tells them apart; null if not known
+    trained_on   the same in words: a detector that has seen the unseen objects makes another experiment
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pipeline.datasets.hico.vocabulary import coco_ids, objects
+from pipeline.errors import ConfigError, DataError
+from pipeline.store import digest
+
+if TYPE_CHECKING:
+    from models.detector import Detector
+    from models.detr_checkpoint import Converted
+    from pipeline.config.tree import Config
+
+ObjectOrder = Literal["coco80", "alphabetical"]
+COCO_OUTPUTS, HICO_OUTPUTS = 92, 81
+FILE = "detector.json"
+TRAINED_ON = {"coco": "COCO", "hico": "COCO, then HICO-DET with all 80 objects", None: "data not known"}
+
+
+def load(config: Config) -> Detector:
+    """The configured DETR on the configured device; DataError or ConfigError saying what is wrong with it."""
+    from models import detector
+    from pipeline.learned.build import device
+
+    name, where = config.detections.weights, f"detections.weights = {config.detections.weights}"
+    if Path(name).suffix in (".pth", ".pt"):
+        raise ConfigError(
+            f"{where} is a checkpoint of the original code. Make a model folder of it first:"
+            f" `ezhoi detector convert {name} --out FOLDER`, then set detections.weights=FOLDER"
+        )
+    try:
+        return detector.load(
+            name, objects=objects(), revision=config.detections.revision or "main", device=device(config)
+        )
+    except OSError as error:
+        raise DataError(f"{where}: cannot be loaded ({str(error).splitlines()[0]})") from error
+    except ValueError as error:
+        raise DataError(f"{where}: {error}") from error
+
+
+def identity(config: Config, loaded: Detector | None = None) -> dict[str, Any]:
+    """What `detector.json` says; `loaded` is the detector where one was run."""
+    settings = config.detections
+    found: dict[str, Any] = {"source": settings.source}
+    if loaded is not None:
+        kept = loaded.net.config
+        notes = getattr(kept, "ezhoi", None) or {}
+        kind = notes.get("kind") or ("coco" if loaded.outputs == COCO_OUTPUTS else None)
+        found |= {
+            "name": Path(settings.weights).name if Path(settings.weights).is_dir() else settings.weights,
+            "revision": settings.revision or getattr(kept, "_commit_hash", None),
+            "digest": loaded.digest(),
+            "outputs": loaded.outputs,
+            "kind": kind,
+            "trained_on": TRAINED_ON[kind],
+        }
+    elif settings.path is not None and settings.source in ("parquet", "coco"):
+        found |= {"name": settings.path.name, "digest": digest.of_file(settings.path)}
+        found |= {"kind": None, "trained_on": TRAINED_ON[None]}
+    else:
+        errors = " with simulated errors" if settings.source == "noisy_truth" else ""
+        found |= {
+            "name": settings.source,
+            "kind": "annotation",
+            "note": f"annotated boxes{errors}; no detector was run",
+        }
+    return found
+
+
+def line(found: dict[str, Any]) -> str:
+    """The identity as a report's one line."""
+    if "digest" not in found:
+        return str(found["note"])
+    return f"{found['name']} ({found['source']}, {found['digest'][:12]}; trained on {found['trained_on']})"
+
+
+def convert(path: Path, *, order: ObjectOrder) -> tuple[Converted, list[str], dict[str, Any]]:
+    """A checkpoint of the original DETR code, the labels of its head and what is to be noted of it.
+
+    `order` is the object order of an 81-class head (80 objects and no-object): the public fine-tuning code of UPT turns
+    HICO's own, alphabetical order into COCO's before it trains, so its heads are `coco80`. A 92-class head is COCO's.
+    """
+    from models import detr_checkpoint
+
+    try:
+        checkpoint = detr_checkpoint.read(str(path))
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except Exception as error:  # torch raises many kinds for what is no checkpoint, or holds more than weights
+        raise DataError(f"{path}: cannot be read as a PyTorch checkpoint of weights ({_first_line(error)})") from error
+    try:
+        converted = detr_checkpoint.convert(detr_checkpoint.unwrap(checkpoint))
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from error
+    if "dc5" in path.name.lower():
+        raise DataError(
+            f"{path}: a DC5 checkpoint has the keys of a plain one but dilates its last stage; not supported"
+        )
+    notes: dict[str, Any] = {"converted_from": digest.of_file(path)}
+    if converted.outputs == COCO_OUTPUTS:
+        by_id = {coco_id: name for name, coco_id in zip(objects(), coco_ids(), strict=True)}
+        return converted, [by_id.get(i, f"N/A {i}") for i in range(COCO_OUTPUTS - 1)], notes | {"kind": "coco"}
+    if converted.outputs != HICO_OUTPUTS:
+        raise DataError(
+            f"{path}: its class head has {converted.outputs} outputs; known are {HICO_OUTPUTS} (fine-tuned on HICO-DET) and"
+            f" {COCO_OUTPUTS} (COCO)"
+        )
+    labels = list(objects()) if order == "coco80" else sorted(objects())
+    notes |= {"kind": "hico", "object_order": order}
+    return converted, labels, notes
+
+
+def save(converted: Converted, folder: Path, *, labels: list[str], notes: dict[str, Any]) -> None:
+    """Write the model folder and load it again: DataError if a weight of the architecture did not arrive."""
+    from models import detector
+
+    detector.save(converted, folder, labels=labels, notes=notes)
+    try:
+        detector.load(str(folder), objects=objects())
+    except ValueError as error:
+        raise DataError(f"{folder}: {error}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

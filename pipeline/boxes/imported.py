@@ -1,0 +1,104 @@
+"""Another detector's boxes: a Parquet table, or results in COCO's JSON format.
+
+    Parquet    image_id or file_name, object_id (0..79, COCO's order), score (0..1), x1, y1, x2, y2 (pixels)
+    COCO       [{"image_id" or "file_name", "category_id", "bbox": [x, y, width, height], "score"}, ...]
+
+A `file_name` may be the annotated one or its last part. `category_id` is COCO's own (1..90, with gaps).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.config.data import Detections
+from pipeline.datasets.hico.vocabulary import coco_ids
+from pipeline.errors import ConfigError, DataError
+
+CORNERS = ["x1", "y1", "x2", "y2"]
+COLUMNS = ["image_id", "object_id", "score", *CORNERS]
+
+
+def read(settings: Detections, images: pd.DataFrame) -> pd.DataFrame:
+    """The imported boxes under COLUMNS; ConfigError or DataError naming the file, the row and what it needs."""
+    path = settings.path
+    if path is None:
+        raise ConfigError(
+            f"detections.source = {settings.source} needs detections.path, "
+            + ("results in COCO's format" if settings.source == "coco" else "a table of " + ", ".join(COLUMNS))
+        )
+    table = _coco(path) if settings.source == "coco" else _parquet(path)
+    if "image_id" not in table.columns and "file_name" in table.columns:
+        table = table.assign(image_id=_by_name(path, table["file_name"], images))
+    if missing := [c for c in COLUMNS if c not in table.columns]:
+        raise DataError(f"{path}: columns {missing} are missing; expected {COLUMNS}")
+    return _checked(path, table, images)
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"detections.path = {path}: cannot be read as Parquet ({error})") from error
+
+
+def _coco(path: Path) -> pd.DataFrame:
+    try:
+        entries: Any = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise DataError(f"detections.path = {path}: cannot be read as JSON ({error})") from error
+    if not isinstance(entries, list):
+        raise DataError(
+            f"{path}: expected a list of results, as COCO's evaluation takes them, got {type(entries).__name__}"
+        )
+    rows: dict[str, list[Any]] = {name: [] for name in ("object_id", "score", *CORNERS)}
+    key = "image_id" if not entries or "image_id" in entries[0] else "file_name"
+    rows[key] = []
+    object_of = {coco_id: i for i, coco_id in enumerate(coco_ids())}
+    for number, entry in enumerate(entries):
+        try:
+            x, y, width, height = map(float, entry["bbox"])
+            values = (object_of[entry["category_id"]], entry["score"], x, y, x + width, y + height, entry[key])
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"{path}, entry {number}: {json.dumps(entry)[:120]}: {_why(entry, error)}; needs image_id or file_name, "
+                "category_id (COCO's, 1..90), bbox [x, y, width, height] and score"
+            ) from None
+        for column, value in zip(rows, values, strict=True):
+            rows[column].append(value)
+    return pd.DataFrame(rows)
+
+
+def _why(entry: Any, error: Exception) -> str:
+    if isinstance(entry, dict) and isinstance(error, KeyError) and error.args[0] == entry.get("category_id"):
+        return f"no object has category_id {error.args[0]}"
+    return f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
+
+
+def _by_name(path: Path, names: pd.Series[str], images: pd.DataFrame) -> pd.Series[int]:
+    by_name = {Path(f).name: i for f, i in zip(images["file_name"], images["image_id"], strict=True)}
+    if len(by_name) != len(images):
+        by_name = {}  # last parts are not unique: whole names only
+    by_name |= dict(zip(images["file_name"], images["image_id"], strict=True))
+    found = names.map(lambda name: by_name.get(name, by_name.get(Path(name).name)))
+    if found.isna().any():
+        row = names.index[found.isna()][0]
+        raise DataError(f"{path}, row {row}: no annotated image is called {names[row]!r}")
+    return found.astype("int64")
+
+
+def _checked(path: Path, table: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    finite = np.isfinite(table[CORNERS].to_numpy(np.float64)).all(axis=1)
+    right = (table["x2"] > table["x1"]) & (table["y2"] > table["y1"]) & table["score"].between(0, 1) & finite
+    right &= table["object_id"].between(0, 79) & table["image_id"].isin(images["image_id"])
+    if not right.all():
+        row = table.index[~right][0]
+        raise DataError(
+            f"{path}, row {row}: {table.loc[row, COLUMNS].to_dict()}: needs x2 > x1, y2 > y1, finite corners, a score in "
+            "0..1, object_id in 0..79 and a known image_id"
+        )
+    return table[COLUMNS]

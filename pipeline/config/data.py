@@ -1,0 +1,99 @@
+"""Configuration of what is looked at: the store, the dataset, its boxes and the frozen CLIP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
+
+from pipeline.config.section import Section
+
+
+def _place(value: object) -> object:
+    """An address stays text, anything else is a folder."""
+    return value if "://" in str(value) else Path(str(value))
+
+
+class Store(Section):
+    root: Annotated[Path | str, BeforeValidator(_place)] = Field(
+        Path("artifacts"), description="the artifact store: a folder, or an address such as s3://bucket/prefix"
+    )
+    cache: Path = Field(
+        Path("~/.cache/ezhoi"), description="local copies of what was read from an object store; may be deleted"
+    )
+
+
+class World(Section):
+    """The rendered world (`pipeline/datasets/world`)."""
+
+    train_images: PositiveInt = Field(1200, description="scenes of the training split")
+    test_images: PositiveInt = Field(600, description="scenes of the test split")
+    style: Literal["flat", "outlined"] = Field(
+        "outlined", description="drawing style; the tiny CLIP learned from 'flat'"
+    )
+
+
+class Data(Section):
+    source: Literal["world", "hico"] = Field("world", description="the rendered world, or HICO-DET on disk")
+    root: Path | None = Field(None, description="folder of HICO-DET (source: hico)")
+    annotations: Path | None = Field(
+        None, description="HICO-DET's annotation, a file or a folder, if it is not under data.root"
+    )
+    faults: Literal["error", "skip"] = Field(
+        "error", description="faulty rows and missing images: fail at them, or leave them out and report"
+    )
+    world: World = World()
+
+
+class ImagesRuntime(Section):
+    workers: PositiveInt = Field(
+        1, description="processes that share an image stage; several GPUs are dealt out in turn"
+    )
+    helpers: NonNegativeInt = Field(
+        16, description="most other workers of its Prefect pool that a run asks to share an image stage"
+    )
+    readers: PositiveInt = Field(4, description="threads of a process that decode images ahead")
+    unreadable: Literal["error", "skip"] = Field(
+        "error", description="images that cannot be read: fail when all others are done, or leave them out and say so"
+    )
+
+
+class Images(Section):
+    """How the stages that open images go through them."""
+
+    runtime: ImagesRuntime = ImagesRuntime()
+
+
+class Detections(Section):
+    """Boxes, labels and scores of every image."""
+
+    source: Literal["noisy_truth", "ground_truth", "detr", "parquet", "coco"] = Field(
+        "noisy_truth",
+        description="annotated boxes with a detector's errors, annotated boxes, DETR, or another detector's boxes from a "
+        "Parquet table or COCO results",
+    )
+    weights: str = Field(
+        "facebook/detr-resnet-50",
+        description="detr: a model's name on the hub, or a folder that `ezhoi detector convert` made",
+    )
+    revision: str | None = Field(None, description="detr: commit, tag or branch of a model on the hub")
+    path: Path | None = Field(None, description="the file to import (sources parquet and coco)")
+    jitter: float = Field(0.06, ge=0, le=0.5, description="noisy_truth: std of an edge's shift, in box sizes")
+    miss: float = Field(0.05, ge=0, lt=1, description="noisy_truth: probability that a box is missed")
+    false_boxes: float = Field(0.6, ge=0, description="noisy_truth: mean number of false boxes an image")
+
+
+class Clip(Section):
+    """The frozen vision-language model, an open_clip architecture."""
+
+    architecture: str = Field(
+        "tiny", description="'tiny' (the project's own) or an open_clip name such as ViT-B-16-quickgelu"
+    )
+    weights: str = Field(
+        "tiny", description="'tiny', an open_clip pretrained tag such as 'openai', or a checkpoint file"
+    )
+    image_size: PositiveInt = Field(112, description="pixels of the squared input image")
+    tokens: Literal["all", "cls"] = Field(
+        "all", description="which frozen image tokens are kept: CLS and patches, or CLS"
+    )

@@ -1,0 +1,17 @@
+"""Configuration of the evaluation."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, PositiveFloat
+
+from pipeline.config.section import Section
+
+
+class Evaluation(Section):
+    protocol: Literal["official", "upt", "qpic", "consnet", "exact", "area"] = Field(
+        "official",
+        description="whose rules decide, see docs/evaluation.md; the report shows official and upt side by side",
+    )
+    tau: PositiveFloat = Field(2.8, description="power of the detection prior at test")

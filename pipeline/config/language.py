@@ -1,0 +1,80 @@
+"""Configuration of the texts: descriptions, disparities and the language model behind them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from pipeline.config.section import Section
+
+Source = Literal["lexicon", "llm", "file"]
+
+
+class Descriptions(Section):
+    source: Source = Field("lexicon", description="the project's visual lexicon, a language model, or texts of yours")
+    template: str = Field("describe-v2", description="prompt template: a name, or the path of a YAML file (llm)")
+    file: Path | None = Field(None, description="CSV, JSON, Parquet or text file of descriptions (source: file)")
+    missing: Literal["error", "lexicon", "llm"] = Field(
+        "error", description="where classes come from that the file lacks; each row tells its source (source: file)"
+    )
+    edits: Path | None = Field(None, description="YAML file of 'verb object: text' that replaces single descriptions")
+    pictures: Path | None = Field(
+        None, description="folder of example pictures, one subfolder a class ('ride horse/'), shown to the model (llm)"
+    )
+    pictures_per_class: PositiveInt = Field(1, description="the server must allow as many pictures in a request")
+    actions: bool = Field(False, description="also describe the verbs alone, as further guidance (paper, section 4.7)")
+    action_template: str = Field("action-v1", description="prompt template of the verbs' descriptions (llm)")
+    tolerated: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="share of texts that may stay although the quality gate rejects them; 0 (--strict) allows none",
+    )
+
+
+class Disparities(Section):
+    source: Source = Field("lexicon", description="where 'how does it differ' comes from")
+    template: str = Field(
+        "contrast-v1", description="wording (lexicon) or prompt template, by name or path (llm) of the disparities"
+    )
+    file: Path | None = Field(None, description="file of pairs of classes with their disparities (source: file)")
+    tolerated: float = Field(0.05, ge=0, le=1, description="as descriptions.tolerated")
+
+
+class LlmRuntime(Section):
+    base_url: str = Field("http://127.0.0.1:8000/v1", description="OpenAI-compatible endpoint")
+    api_key_env: str = Field(
+        "EZHOI_LLM_API_KEY", description="environment variable that holds the key, if one is needed"
+    )
+    concurrency: PositiveInt = Field(
+        32, description="requests in flight at most; halved when the server answers 429, and slowly raised again"
+    )
+    timeout_s: PositiveFloat = Field(120.0, description="seconds a request may take")
+    retries: PositiveInt = Field(6, description="tries of a request on 5xx, timeouts and dropped connections")
+    patience_s: PositiveFloat = Field(
+        300.0, description="seconds to wait for a server that went away, or that only answers 429"
+    )
+    deadline_s: PositiveFloat | None = Field(None, description="seconds for all requests of a stage; none by default")
+
+
+class Llm(Section):
+    """The language model of `source: llm`."""
+
+    model: str = Field("llava-hf/llava-1.5-7b-hf", description="model id as the server names it")
+    temperature: float = Field(0.2, ge=0)
+    top_p: float = Field(0.9, gt=0, le=1)
+    max_tokens: PositiveInt = 200
+    seed: int = Field(
+        0,
+        ge=0,
+        description="seed of a class's first asking, each further one adds 1; change it to have everything asked anew",
+    )
+    attempts: PositiveInt = Field(
+        3, description="askings per class, each with a new seed, until the answer passes the gate"
+    )
+    system_role: bool = Field(
+        True, description="send a template's system text as a system message; if false, before the prompt"
+    )
+    runtime: LlmRuntime = LlmRuntime()

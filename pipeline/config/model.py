@@ -1,0 +1,51 @@
+"""Configuration of the learned model and of the pairs it sees."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from pipeline.config.section import Section
+
+
+class Pairing(Section):
+    """Which detections become instances, and so pairs."""
+
+    score_threshold: float = Field(0.2, ge=0, lt=1)
+    nms: float = Field(0.5, gt=0, le=1, description="IoU above which the lower-scored box of a class goes")
+    min_instances: PositiveInt = Field(3, description="kept humans (and objects) an image at least")
+    max_instances: PositiveInt = Field(15, description="kept humans (and objects) an image at most")
+
+
+class Parts(Section):
+    """Which parts the model has, for ablations; without all five it is deep shared prompts on union-box features."""
+
+    intra_fusion: bool = Field(True, description="Eq. 10; off: a pair's feature is that of its union box")
+    instance_adapter: bool = Field(True, description="visual blocks attend to the detected instances")
+    llm_guidance: bool = Field(True, description="Eq. 2, text prompts attend to the class's description")
+    inter_fusion: bool = Field(True, description="Eq. 11, pairs of an image attend to each other")
+    vlm_guidance: bool = Field(True, description="Eq. 3, visual prompts attend to the frozen CLIP's image tokens")
+
+
+class Model(Section):
+    """EZ-HOI's learned parts; names as in the paper."""
+
+    preset: Literal["paper", "released"] = Field(
+        "paper", description="the method as the paper describes it, or numerically the released code"
+    )
+    prompts: PositiveInt = Field(2, description="p, prompt tokens a layer")
+    layers: PositiveInt = Field(9, description="N, prompted layers of each tower")
+    bottleneck: PositiveInt = Field(64, description="width of every adapter's bottleneck")
+    heads: PositiveInt = Field(2, description="attention heads in a bottleneck")
+    guidance: Literal["pooled", "sentence", "token"] = Field("pooled", description="F_txt of Eq. 2")
+    roi_size: PositiveInt = Field(7, description="RoI-Align output, pixels a side")
+    logit_scale: PositiveFloat = Field(20.0, description="start of the learned scale of the cosine logits")
+    phrases_per_verb: PositiveInt = Field(2, description="least similar phrases kept a verb (Eq. 12)")
+    parts: Parts = Parts()
+
+    @model_validator(mode="after")
+    def _released_is_whole(self) -> Self:
+        if self.preset == "released" and self.parts != Parts():
+            raise ValueError("model.parts can be turned off in preset 'paper' only")
+        return self

@@ -1,0 +1,101 @@
+"""Configuration of the two trainings, `seen` and `utpl`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from pipeline.config.section import Section
+
+
+class Optimiser(Section):
+    lr: PositiveFloat = 1e-3
+    weight_decay: float = Field(1e-4, ge=0)
+    clip_norm: PositiveFloat = 0.1
+
+
+class Focal(Section):
+    """Eq. 13."""
+
+    alpha: float = Field(0.5, gt=0, lt=1)
+    gamma: float = Field(0.2, ge=0)
+
+
+class Augment(Section):
+    """How a step changes its images, boxes and all (`pipeline/boxes/augmentation.py`)."""
+
+    flip: bool = Field(True, description="mirror half of the images")
+    colour: float = Field(
+        0.0, ge=0, lt=1, description="brightness, contrast and saturation change by up to this; paper: 0.4"
+    )
+    scale: bool = Field(False, description="bring the shorter side to 480 .. 800 pixels; paper: true")
+    crop: float = Field(0.0, ge=0, le=1, description="probability of seeing a window of the image; paper: 0.5")
+    detector: Literal["cached", "online"] = Field(
+        "cached",
+        description="boxes from the cache, moved along; or DETR anew on what is seen, its dropout on, as the paper's code",
+    )
+
+
+class TrainRuntime(Section):
+    """How a training is computed, which changes nothing of what it makes but the last bits."""
+
+    checkpoint_every: PositiveInt = Field(50, description="steps between checkpoints")
+    loaders: NonNegativeInt = Field(1, description="threads that make the coming batches; 0: none ahead")
+    deterministic: bool = Field(
+        False, description="only deterministic algorithms, on a GPU too (slower there; a CPU needs it not)"
+    )
+
+
+class SeenRuntime(TrainRuntime):
+    accumulate: PositiveInt = Field(1, description="passes that a process divides its share of a batch into")
+    processes: PositiveInt = Field(
+        1, description="processes that train together, one a GPU; more than 1 are started by `accelerate launch`"
+    )
+    apart: bool = Field(False, description="train in a process of its own, even if it is one")
+
+
+class Seen(Section):
+    """Training on the seen classes."""
+
+    weights: Path | None = Field(None, description="imported weights (ezhoi weights import), instead of training")
+    epochs: PositiveInt = 12
+    drop_after: PositiveInt = Field(10, description="epoch after which the learning rate is a tenth")
+    batch_size: PositiveInt = Field(16, description="images a step, of all processes together")
+    optimiser: Optimiser = Optimiser()
+    focal: Focal = Focal()
+    relation_weight: float = Field(150.0, ge=0, description="alpha of the class-relation loss (Eq. 16)")
+    relation_temperature: PositiveFloat = 0.1
+    tau: PositiveFloat = Field(1.0, description="power of the detection prior in training")
+    augment: Augment = Augment()
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32", description="of the towers and adapters; weights, logits and losses are fp32 in any case"
+    )
+    joint: bool = Field(
+        False,
+        description="train the unseen classes here too, in one loss, as the paper does; `utpl` only reads them then",
+    )
+    negative_weight: float = Field(0.1, ge=0, description="weight of negative learning (joint)")
+    runtime: SeenRuntime = SeenRuntime()
+
+
+class Utpl(Section):
+    """Unseen-class trainable prompt learning: text only. The defaults were chosen on validation scenes, see docs/utpl.md."""
+
+    steps: PositiveInt = 60
+    batch_size: PositiveInt = Field(256, description="cached seen pairs a step, negatives and positives each")
+    optimiser: Optimiser = Optimiser()
+    scope: Literal["own_object", "verb"] = Field(
+        "own_object",
+        description="pairs that an adapted phrase speaks for and learns from: those with the class's own object "
+        "(elsewhere its guided prompts speak), or all pairs, for its verb",
+    )
+    align_weight: float = Field(0.1, ge=0)
+    relation_weight: float = Field(5.0, ge=0)
+    relation_temperature: PositiveFloat = 0.1
+    negative_weight: float = Field(1.0, ge=0, description="weight of negative learning")
+    positive_weight: float = Field(
+        0.3, ge=0, description="of pairs with the class's verb on another object, against the negatives"
+    )
+    runtime: TrainRuntime = TrainRuntime()

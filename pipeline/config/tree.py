@@ -1,0 +1,155 @@
+"""The configuration: one frozen tree, loaded from a YAML profile, the environment and `--set key=value`, in that order.
+
+Every stage declares which part of this tree it reads (`pipeline/engine/graph.py`); only that part enters its fingerprint.
+Keys under a `runtime` heading (and `device`, `store`) say how to compute, never what, so they enter none.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError
+
+from pipeline.config.data import Clip, Data, Detections, Images, Store
+from pipeline.config.evaluation import Evaluation
+from pipeline.config.language import Descriptions, Disparities, Llm
+from pipeline.config.model import Model, Pairing
+from pipeline.config.section import Section
+from pipeline.config.training import Seen, Utpl
+from pipeline.errors import ConfigError
+
+PROFILES = Path(__file__).parent / "profiles"
+ENVIRONMENT_PREFIX = "EZHOI__"
+Setting = Literal["rf_uc", "nf_uc", "uo", "uv", "default"]
+
+
+class Config(Section):
+    """Everything a run depends on."""
+
+    profile: str
+    seed: int = Field(0, ge=0, description="seed of initial weights, batches and detection noise")
+    setting: Setting = Field("rf_uc", description="zero-shot setting: which classes are unseen")
+    device: str = Field("auto", description="'auto', 'cpu', 'cuda' or 'cuda:N'")
+    store: Store = Store()
+    data: Data = Data()
+    images: Images = Images()
+    detections: Detections = Detections()
+    clip: Clip = Clip()
+    descriptions: Descriptions = Descriptions()
+    disparities: Disparities = Disparities()
+    llm: Llm = Llm()
+    pairing: Pairing = Pairing()
+    model: Model = Model()
+    seen: Seen = Seen()
+    utpl: Utpl = Utpl()
+    evaluation: Evaluation = Evaluation()
+
+    def subset(self, keys: Sequence[str]) -> dict[str, Any]:
+        """The values under dotted `keys` as plain JSON, without any `runtime` section."""
+        return {key: _without_runtime(_lookup(self.model_dump(mode="json"), key)) for key in keys}
+
+
+def profiles() -> tuple[str, ...]:
+    """Names of the profiles that come with the project."""
+    return tuple(sorted(p.stem for p in PROFILES.glob("*.yaml")))
+
+
+def load(
+    *, profile: str = "demo", overrides: Sequence[str] = (), environment: Mapping[str, str] | None = None
+) -> Config:
+    """Resolve a profile (a name, or the path of a YAML file), `EZHOI__A__B` variables and `a.b=value` overrides.
+
+    Raises ConfigError naming the key, what was expected and the nearest valid name.
+    """
+    tree = _read_profile(profile)
+    for name, value in sorted((os.environ if environment is None else environment).items()):
+        if name.startswith(ENVIRONMENT_PREFIX):
+            _assign(tree, name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", "."), value, origin=name)
+    for override in overrides:
+        key, separator, value = override.partition("=")
+        if not separator:
+            raise ConfigError(f"--set {override!r}: expected key=value, for example --set seen.epochs=3")
+        _assign(tree, key.strip(), value, origin=f"--set {override}")
+    tree.setdefault("profile", Path(profile).stem)
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, profile)) from None
+
+
+def _read_profile(profile: str) -> dict[str, Any]:
+    path = Path(profile) if profile.endswith((".yaml", ".yml")) else PROFILES / f"{profile}.yaml"
+    if not path.is_file():
+        near = difflib.get_close_matches(profile, profiles(), n=1, cutoff=0.4)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(
+            f"no profile {profile!r}.{hint} Profiles: {', '.join(profiles())}; or give a path to a .yaml file."
+        )
+    try:
+        tree = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ConfigError(f"profile {path}: not valid YAML: {error}") from None
+    if not isinstance(tree, dict):
+        raise ConfigError(f"profile {path}: expected a mapping of sections at the top level")
+    return tree
+
+
+def _assign(tree: dict[str, Any], key: str, value: str, *, origin: str) -> None:
+    """Set a dotted key; the value is read as YAML, so numbers, booleans, null and lists work."""
+    node, parts = tree, key.split(".")
+    for part in parts[:-1]:
+        node = node.setdefault(part, {})
+        if not isinstance(node, dict):
+            raise ConfigError(f"{origin}: {part!r} is a value, not a section")
+    try:
+        node[parts[-1]] = yaml.safe_load(value) if value else ""
+    except yaml.YAMLError:
+        node[parts[-1]] = value
+
+
+def _lookup(tree: dict[str, Any], key: str) -> Any:
+    for part in key.split("."):
+        tree = tree[part]
+    return tree
+
+
+def _without_runtime(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {k: _without_runtime(v) for k, v in value.items() if k != "runtime"}
+
+
+def keys(section: type[BaseModel] = Config, prefix: str = "") -> list[str]:
+    """Every dotted key of the tree."""
+    found = []
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found += keys(kind, f"{prefix}{name}.")
+        else:
+            found.append(f"{prefix}{name}")
+    return found
+
+
+def _explain(error: ValidationError, profile: str) -> str:
+    lines = []
+    for fault in error.errors():
+        key = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            valid = keys()
+            sections = sorted({k[:i] for k in valid for i, c in enumerate(k) if c == "."})
+            near = difflib.get_close_matches(key, valid + sections, n=1, cutoff=0.5)
+            same_leaf = [k for k in valid if k.split(".")[-1] == key.split(".")[-1]]
+            guess = near[0] if near else (same_leaf[0] if same_leaf else None)
+            lines.append(
+                f"unknown key {key!r}."
+                + (f" Did you mean {guess!r}?" if guess else f" Sections: {', '.join(Config.model_fields)}")
+            )
+        else:
+            lines.append(f"key {key!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}, got {fault['input']!r}")
+    return f"configuration of profile {profile!r}:\n  " + "\n  ".join(lines)

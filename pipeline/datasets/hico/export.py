@@ -1,0 +1,136 @@
+"""Annotations and detections in formats that other tools read.
+
+COCO: `instances_<split>.json` is an ordinary COCO file (pycocotools reads it): images, the 80 categories under COCO's own
+ids 1..90, and every distinct annotated box as [x, y, width, height] in continuous pixels. Beyond COCO's keys it has
+`pairs` ({id, image_id, subject_id, object_id, hoi_id, verb_id}; subject and object are annotation ids) and `hois`
+({id, verb, object, name}). `detections_<split>.json` is a list of COCO results for `COCO.loadRes`.
+
+Parquet: the canonical tables of `pipeline.datasets.hico.tables`, boxes as 1-based inclusive pixels; HICO-DET alone.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+from pipeline.datasets.hico import tables
+from pipeline.datasets.hico.tables import BOXES, CORNERS, SPLITS, Tables, split_of
+from pipeline.datasets.hico.vocabulary import coco_ids, hoi_classes, objects
+from pipeline.errors import DataError
+from pipeline.store.artifact import Artifact
+from pipeline.work.work import atomic
+
+
+def coco(annotations: Artifact, out: Path, *, detections: Artifact | None = None) -> dict[Path, str]:
+    """Write the COCO files of both splits; returns {file: what is in it}."""
+    images, boxes, pairs = (annotations.table(f"{name}.parquet") for name in ("images", "objects", "pairs"))
+    written = {}
+    out.mkdir(parents=True, exist_ok=True)
+    for split in SPLITS:
+        mine = [table[table["split"] == split].reset_index(drop=True) for table in (images, boxes, pairs)]
+        value = _instances(*mine, about=str(annotations.manifest.metrics.get("source", "")))
+        path = out / f"instances_{split}.json"
+        _dump(path, value)
+        counts = ", ".join(f"{len(value[key]):,} {key}" for key in ("images", "annotations", "pairs"))
+        written[path] = counts
+        if detections is not None:
+            path = out / f"detections_{split}.json"
+            found = _results(detections.table(f"{split}.parquet"))
+            _dump(path, found)
+            written[path] = f"{len(found):,} boxes of detections/{detections.fingerprint[:12]}"
+    return written
+
+
+def parquet(annotations: Artifact, out: Path) -> dict[Path, str]:
+    """Write `images.parquet` and `pairs.parquet`; DataError if these are not HICO-DET's images."""
+    images, pairs = annotations.table("images.parquet"), annotations.table("pairs.parquet")
+    names = images["file_name"].map(lambda path: PurePosixPath(path).name)
+    if names.map(split_of).isna().any():
+        raise DataError("--format parquet is HICO-DET's canonical form; these are other images. Use --format coco.")
+    images = images.assign(file_name=names)
+    pairs = pairs.assign(**tables.pixels(pairs[BOXES])).merge(
+        images[["image_id", "file_name", "width", "height"]], on="image_id"
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    paths = tables.write(out, Tables(images, pairs))
+    return {path: f"{len(table):,} rows" for path, table in zip(paths, (images, pairs), strict=True)}
+
+
+def _instances(images: pd.DataFrame, boxes: pd.DataFrame, pairs: pd.DataFrame, *, about: str) -> dict[str, Any]:
+    placed = boxes.assign(id=range(1, len(boxes) + 1))  # pycocotools takes an annotation id of 0 for "unmatched"
+    sizes = _sizes(boxes)
+    return {
+        "info": {"description": about},
+        "licenses": [],
+        "images": [
+            {"id": i, "file_name": name, "width": w, "height": h}
+            for i, name, w, h in _rows(images, ["image_id", "file_name", "width", "height"])
+        ],
+        "categories": _categories(),
+        "annotations": [
+            {
+                "id": i,
+                "image_id": image,
+                "category_id": coco_ids()[thing],
+                "bbox": box,
+                "area": box[2] * box[3],
+                "iscrowd": 0,
+            }
+            for (i, image, thing), box in zip(_rows(placed, ["id", "image_id", "object_id"]), sizes, strict=True)
+        ],
+        "pairs": [
+            dict(zip(("id", "image_id", "subject_id", "object_id", "hoi_id", "verb_id"), row, strict=True))
+            for row in _rows(_linked(pairs, placed), ["pair_id", "image_id", "subject", "object", "hoi_id", "verb_id"])
+        ],
+        "hois": [{"id": c.hoi_id, "verb": c.verb, "object": c.object, "name": c.name} for c in hoi_classes()],
+    }
+
+
+def _linked(pairs: pd.DataFrame, placed: pd.DataFrame) -> pd.DataFrame:
+    """Pairs with the annotation ids of their two boxes, found by their exact corners."""
+    where = ["image_id", "object_id", *CORNERS]
+    for side, name in (("h", "subject"), ("o", "object")):
+        ids = placed[[*where, "id"]].rename(columns={"id": name} | {c: f"{side}{c}" for c in CORNERS})
+        on = ["image_id", *(f"{side}{c}" for c in CORNERS)]
+        if side == "h":
+            ids = ids[ids["object_id"] == 0].drop(columns="object_id")
+        else:
+            on.append("object_id")
+        pairs = pairs.merge(ids.drop_duplicates(on), on=on, how="left", validate="many_to_one")
+    if pairs[["subject", "object"]].isna().any(axis=None):
+        raise DataError("a pair's box is not among the annotated boxes: the annotations artifact contradicts itself")
+    return pairs.astype({"subject": "int64", "object": "int64"})
+
+
+def _results(found: pd.DataFrame) -> list[dict[str, Any]]:
+    rows = zip(_rows(found, ["image_id", "object_id", "score"]), _sizes(found), strict=True)
+    return [
+        {"image_id": image, "category_id": coco_ids()[thing], "bbox": box, "score": score}
+        for (image, thing, score), box in rows
+    ]
+
+
+def _categories() -> list[dict[str, Any]]:
+    return [
+        {"id": coco_id, "name": name.replace("_", " "), "supercategory": ""}
+        for coco_id, name in zip(coco_ids(), objects(), strict=True)
+    ]
+
+
+def _sizes(boxes: pd.DataFrame) -> list[list[float]]:
+    """[x, y, width, height] of every row, as plain numbers."""
+    x1, y1, x2, y2 = (boxes[c].astype("float64") for c in CORNERS)
+    return pd.DataFrame({"x": x1, "y": y1, "w": x2 - x1, "h": y2 - y1}).to_numpy().tolist()
+
+
+def _rows(table: pd.DataFrame, columns: list[str]) -> list[tuple[Any, ...]]:
+    """Rows as tuples of Python's own types, which JSON needs."""
+    return list(zip(*(table[c].tolist() for c in columns), strict=True))
+
+
+def _dump(path: Path, value: Any) -> None:
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(value, allow_nan=False))

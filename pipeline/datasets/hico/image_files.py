@@ -1,0 +1,82 @@
+"""The image files of a HICO-DET folder against its annotation: missing, unreadable, or of another size."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.datasets.hico.counts import Finding
+from pipeline.datasets.hico.dataset import image_size
+from pipeline.datasets.hico.folder import Folder
+from pipeline.datasets.hico.tables import Tables
+from pipeline.errors import DataError
+
+READERS = 8
+
+
+@dataclass(frozen=True)
+class ImageCheck:
+    """How many files were expected, are there, were decoded whole, and what is wrong with how many."""
+
+    expected: int
+    present: int
+    decoded: bool
+    unreadable: int
+    other_size: int
+    not_annotated: int
+
+
+def look_over(where: Folder, parts: dict[str, Tables], *, decode: bool) -> tuple[ImageCheck, list[Finding]]:
+    """Open every annotated image's file: its header, or all of it."""
+    missing: list[str] = []
+    work: list[tuple[Path, tuple[int, int]]] = []
+    extra = 0
+    for split, tables in parts.items():
+        there = where.listing(split)
+        folder = where.root / where.images.get(split, f"images/{split}2015")
+        extra += len(set(there) - set(tables.images["file_name"]))
+        for name, width, height in tables.images[["file_name", "width", "height"]].itertuples(index=False):
+            if name in there:
+                work.append((folder / name, (int(width), int(height))))
+            else:
+                missing.append(str((folder / name).relative_to(where.root)))
+    with ThreadPoolExecutor(READERS) as pool:
+        faults = [fault for fault in pool.map(lambda item: _fault(*item, decode=decode), work) if fault]
+    unreadable = [what for kind, what in faults if kind == "unreadable"]
+    sizes = [what for kind, what in faults if kind == "size"]
+    found = ImageCheck(len(work) + len(missing), len(work), decode, len(unreadable), len(sizes), extra)
+    return found, _findings(found, missing, unreadable, sizes)
+
+
+def _fault(path: Path, size: tuple[int, int], *, decode: bool) -> tuple[str, str] | None:
+    try:
+        actual = image_size(path, decode=decode)
+    except DataError as error:
+        return "unreadable", str(error)
+    if 0 not in size and actual != size:
+        return "size", f"{path.name}: the file is {actual[0]} x {actual[1]}, the annotation says {size[0]} x {size[1]}"
+    return None
+
+
+def _findings(found: ImageCheck, missing: list[str], unreadable: list[str], sizes: list[str]) -> list[Finding]:
+    rows = (
+        ("fault", missing, "{n:,} of {all:,} image files are missing",
+         "detections, training and evaluation of these images; data.faults = skip goes on without them"),
+        ("fault", unreadable, "{n:,} image files cannot be read",
+         "detections and image embeddings stop at them, unless images.runtime.unreadable = skip"),
+        ("fault", sizes, "{n:,} image files have another size than the annotation says",
+         "their boxes do not lie where they should: these are not the dataset's images, or they were resized or rotated"),
+        ("note", [""] * found.not_annotated, "{n:,} image files are not annotated", "nothing: they are not read"),
+    )  # fmt: skip
+    return [
+        Finding(
+            "fault" if level == "fault" else "note",
+            what.format(n=len(names), all=found.expected),
+            affects=affects,
+            examples=tuple(filter(None, names[:5])),
+            count=len(names),
+        )
+        for level, names, what, affects in rows
+        if names
+    ]

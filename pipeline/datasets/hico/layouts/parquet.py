@@ -1,0 +1,75 @@
+"""The canonical Parquet files (`pipeline.datasets.hico.tables`): `pairs.parquet`, with `images.parquet` beside it or alone.
+
+A file of pairs needs file_name, hoi_id and the eight box columns; width and height are used if no file of images tells
+them. Its metadata may state `box_convention`; without it, boxes are taken as HICO-DET's own (pixel1_inclusive).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.datasets.hico.rows import UNTOLD, Rows
+from pipeline.datasets.hico.tables import BOXES, PIXELS
+from pipeline.errors import DataError
+
+_NEEDED = ["file_name", "hoi_id", *BOXES]
+_SIZE = ["file_name", "width", "height"]
+
+
+def read(path: Path) -> Rows:
+    """The rows of a file of pairs and of the images files beside it; DataError naming the columns that are missing."""
+    table, metadata = _table(path)
+    if missing := [name for name in _NEEDED if name not in table.columns]:
+        raise DataError(
+            f"{path}: not a table of HICO-DET pairs: columns {missing} are missing, it has {list(table.columns)}"
+        )
+    if (convention := metadata.get("box_convention", PIXELS)) != PIXELS:
+        raise DataError(f"{path}: box_convention is {convention!r}, not {PIXELS!r}")
+    rows = Rows(path, "parquet")
+    sizes = _images(path)
+    if sizes is None:
+        sizes = table.drop_duplicates("file_name").reindex(columns=_SIZE)
+        rows.notes.append("no file of images beside it, so images without pairs are unknown")
+    else:
+        unlisted = set(table["file_name"]) - set(sizes["file_name"])
+        for name in sorted(map(str, unlisted)):
+            rows.faults.add(f"image {name}", "has pairs but is in no file of images")
+    known = {
+        name
+        for name, width, height in sizes[_SIZE].fillna(0).itertuples(index=False)
+        if rows.image(str(name), width, height)
+    }
+    columns = table.reindex(columns=[*_NEEDED, "verb_id", "object_id"]).astype({"file_name": str})
+    columns = columns.fillna({"verb_id": UNTOLD, "object_id": UNTOLD})
+    for row, (name, hoi, *rest) in enumerate(columns.itertuples(index=False)):
+        if name in known:
+            rows.pair(name, row, hoi, rest[:4], rest[4:8], verb_id=rest[8], object_id=rest[9])
+    return rows
+
+
+def _images(path: Path) -> pd.DataFrame | None:
+    """The tables of images in the folder, restricted to the splits of the file where its name tells one."""
+    found = []
+    for other in sorted(path.parent.glob("*.parquet")):
+        table, _ = _table(other)
+        if {*_SIZE} <= set(table.columns) and not {"hoi_id"} & set(table.columns):
+            found.append(table[_SIZE])
+    if not found:
+        return None
+    images = pd.concat(found, ignore_index=True).drop_duplicates("file_name")
+    split = next((s for s in ("train2015", "test2015") if s in path.name), "")
+    return images[images["file_name"].astype(str).str.contains(split)]
+
+
+def _table(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(f"{path}: cannot be read as Parquet ({error})") from error
+    metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items() if k != b"pandas"}
+    return table.to_pandas(), metadata

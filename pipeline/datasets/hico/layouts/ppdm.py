@@ -1,0 +1,96 @@
+"""`trainval_hico.json` / `test_hico.json` as PPDM, QPIC, CDN and GEN-VLKT read them.
+
+    [{file_name, img_id, annotations: [{bbox, category_id}], hoi_annotation: [{subject_id, object_id, category_id,
+      hoi_category_id}]}]
+
+`category_id` of a box is COCO's 1..90, that of a pair the verb 1..117; `hoi_category_id` is 1..600; `subject_id` and
+`object_id` are positions in `annotations`. Boxes are x1, y1, x2, y2: the training file's are HICO-DET's less one
+(0-based), the test file's are HICO-DET's own. A 0 proves the shift, since HICO-DET's own begin at 1; a large file without
+any 0 has none; a small one is taken as documented for its split.
+
+The training file merges boxes that nearly coincide, so its pairs are fewer or differ by some pixels from the official
+ones; images without pairs are left out, and no image's size is told.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.datasets.hico.rows import UNTOLD, Rows
+from pipeline.datasets.hico.tables import split_of
+from pipeline.datasets.hico.vocabulary import coco_ids
+
+ENOUGH = 2000
+"""Boxes among which one that touches the image's edge is certain (one in a hundred does)."""
+_OBJECT_OF = {category: index for index, category in enumerate(coco_ids())}
+
+
+def matches(value: Any) -> bool:
+    """Whether parsed JSON has this layout."""
+    keys = {"file_name", "annotations", "hoi_annotation"}
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict) and keys <= value[0].keys()
+
+
+def read(value: list[Any], path: Path) -> Rows:
+    """The rows, boxes shifted to 1-based."""
+    rows = Rows(path, "ppdm")
+    shift = box_shift(value)
+    rows.notes.append(f"boxes {'0-based in the file, 1 added' if shift else '1-based in the file'}")
+    for number, entry in enumerate(value):
+        if not matches([entry]) or not all(isinstance(entry[k], list) for k in ("annotations", "hoi_annotation")):
+            rows.faults.add(
+                f"entry {number}", "needs the keys file_name, annotations and hoi_annotation, the latter lists"
+            )
+        elif rows.image(entry["file_name"]):
+            for position, pair in enumerate(entry["hoi_annotation"]):
+                _pair(rows, entry, position, pair, shift)
+    return rows
+
+
+def box_shift(value: list[Any]) -> int:
+    """What to add to the file's coordinates: 1 if they are 0-based, else 0."""
+    boxes = [
+        box["bbox"]
+        for entry in value
+        if isinstance(entry, dict)
+        for box in entry.get("annotations") or ()
+        if isinstance(box, dict) and isinstance(box.get("bbox"), list)
+    ]
+    if any(0 in box for box in boxes):
+        return 1
+    if len(boxes) >= ENOUGH:
+        return 0
+    names = [entry.get("file_name") for entry in value if isinstance(entry, dict)]
+    return int(any(isinstance(name, str) and split_of(name) == "train" for name in names))
+
+
+def _pair(rows: Rows, entry: dict[str, Any], position: int, pair: Any, shift: int) -> None:
+    name, boxes = entry["file_name"], entry["annotations"]
+    where = f"{name}, pair {position}"
+    try:
+        ends = [_whole(pair[key]) for key in ("subject_id", "object_id")]
+        hoi, verb = _whole(pair["hoi_category_id"]) - 1, _whole(pair.get("category_id", UNTOLD + 1)) - 1
+    except (KeyError, TypeError, ValueError) as error:
+        rows.faults.add(
+            where, f"subject_id, object_id, category_id or hoi_category_id is missing or no number ({error})"
+        )
+        return
+    if not all(0 <= index < len(boxes) for index in ends):
+        rows.faults.add(where, f"box index {ends[0]} or {ends[1]} is out of range: the image has {len(boxes)} boxes")
+        return
+    try:
+        human, thing = ([x + shift for x in boxes[index]["bbox"]] for index in ends)
+        category = _whole(boxes[ends[1]]["category_id"])
+    except (KeyError, TypeError, ValueError) as error:
+        rows.faults.add(where, f"its box lacks bbox or category_id, or they are no numbers ({error})")
+        return
+    if category in _OBJECT_OF:
+        rows.pair(name, position, hoi, human, thing, verb_id=verb, object_id=_OBJECT_OF[category])
+    else:
+        rows.faults.add(where, f"object category {category} is none of COCO's 80")
+
+
+def _whole(value: Any) -> int:
+    """A number, or a text of one: some copies write "1\\n" for 1."""
+    return int(str(value).strip())

@@ -1,0 +1,1 @@
+"""V-COCO's annotation."""

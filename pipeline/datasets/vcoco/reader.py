@@ -1,0 +1,124 @@
+"""V-COCO's pair annotation (`instances_vcoco_{train,val,test}.json`) as tables.
+
+    found = load(Path("vcoco"))                  # every split whose file is there
+    found["test"].pairs                          # one row a pair and action
+
+The file has one entry an image, {boxes_h, boxes_o, actions, objects, file_name}; `classes` names the 24 actions with
+the role of their object ("cut instr", "cut obj"), `objects` 81 names of which the first is the background. Boxes are
+COCO's, continuous pixels x1, y1, x2, y2, and kept as float64 so that they are the file's numbers exactly.
+
+    images    image_id (COCO's), file_name, n_pairs
+    pairs     pair_id, image_id, action_id, object_id (COCO-80), hx1 .. hy2, ox1 .. oy2; the object's columns are null
+              where a person acts without an object
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.datasets.hico.faults import Fault, Faults
+from pipeline.datasets.hico.layouts.detect import json_value
+from pipeline.datasets.hico.tables import BOXES
+from pipeline.datasets.hico.vocabulary import objects
+from pipeline.errors import DataError
+
+SPLITS = ("train", "val", "test")
+IMAGES = {"train": 2_533, "val": 2_867, "test": 4_946}
+PAIRS = {"train": 6_400, "val": 7_417, "test": 12_402}
+USUAL = "instances_vcoco_*.json*"
+_LISTS = ("boxes_h", "boxes_o", "actions", "objects")
+_NAME = re.compile(r"COCO_(?:train|val)2014_(\d{12})\.jpg")
+
+
+@dataclass(frozen=True)
+class VCoco:
+    """One file: its actions by action_id, and the tables."""
+
+    actions: tuple[str, ...]
+    images: pd.DataFrame
+    pairs: pd.DataFrame
+    faults: tuple[Fault, ...] = ()
+
+
+def matches(value: Any) -> bool:
+    """Whether parsed JSON is V-COCO's pair annotation."""
+    return isinstance(value, dict) and {"annotations", "classes", "action_to_object"} <= value.keys()
+
+
+def load(root: Path, *, skip: bool = False) -> dict[str, VCoco]:
+    """The splits whose files are in a folder; DataError if there is none, or, unless `skip`, a row is faulty."""
+    files = {s: next(iter(sorted(root.glob(f"instances_vcoco_{s}.json*"))), None) for s in SPLITS}
+    found = {split: read(path, skip=skip) for split, path in files.items() if path is not None}
+    if not found:
+        raise DataError(f"{root}: no {USUAL}")
+    return found
+
+
+def read(path: Path, *, skip: bool = False) -> VCoco:
+    """One file, gzipped or not."""
+    value = json_value(path)
+    if not matches(value):
+        raise DataError(f"{path}: not V-COCO's pair annotation: needs annotations, classes and action_to_object")
+    found = parse(value, path)
+    if not skip:
+        Faults(path, list(found.faults)).stop_if_any()
+    return found
+
+
+def parse(value: dict[str, Any], path: Path) -> VCoco:
+    """Parsed JSON as tables, faulty rows left out."""
+    faults = Faults(path)
+    actions, names = tuple(map(str, value["classes"])), [str(x).replace(" ", "_") for x in value.get("objects", ())]
+    if names and names[1:] != list(objects()):
+        raise DataError(f"{path}: objects are not the background and COCO's 80 in their order")
+    images: list[tuple[Any, ...]] = []
+    pairs: list[tuple[Any, ...]] = []
+    for number, entry in enumerate(value["annotations"]):
+        name = str(entry.get("file_name")) if isinstance(entry, dict) else ""
+        found = _NAME.fullmatch(name)
+        if found is None:
+            faults.add(f"entry {number}", f"file_name {name!r} is not COCO_val2014_000000000001.jpg or alike")
+            continue
+        lists = [entry[key] for key in _LISTS if isinstance(entry.get(key), list)]
+        if len(lists) < len(_LISTS) or len({len(x) for x in lists}) != 1:
+            faults.add(f"image {name}", f"needs lists of equal length under {', '.join(_LISTS)}")
+            lists = [[]] * len(_LISTS)
+        rows = []
+        for position, row in enumerate(zip(*lists, strict=True)):
+            try:
+                rows.append(_pair(int(found[1]), *row, actions=len(actions)))
+            except (TypeError, ValueError, OverflowError) as error:
+                faults.add(f"{name}, pair {position}", str(error))
+        images.append((int(found[1]), name, len(rows)))
+        pairs += [(len(pairs) + i, *row) for i, row in enumerate(rows)]
+    table = pd.DataFrame(pairs, columns=["pair_id", "image_id", "action_id", "object_id", *BOXES])
+    table = table.astype({"object_id": "Int64"} | dict.fromkeys(BOXES, "float64"))
+    return VCoco(
+        actions, pd.DataFrame(images, columns=["image_id", "file_name", "n_pairs"]), table, tuple(faults.found)
+    )
+
+
+def _pair(image_id: int, human: Any, thing: Any, action: Any, index: Any, *, actions: int) -> tuple[Any, ...]:
+    """One row; ValueError says what is wrong with it."""
+    if not 0 <= int(action) < actions:
+        raise ValueError(f"action {action} is out of range 0..{actions - 1}")
+    if not 0 <= int(index) <= len(objects()):
+        raise ValueError(f"object index {index} is out of range 0..80")
+    object_id = int(index) - 1 if index else None
+    nothing = (None,) * 4
+    return (image_id, int(action), object_id, *_box(human), *(_box(thing) if index else nothing))
+
+
+def _box(value: Any) -> tuple[float, ...]:
+    box = tuple(float(x) for x in value)
+    if len(box) != 4 or not all(map(math.isfinite, box)):
+        raise ValueError(f"box {value} is not four finite numbers")
+    if box[2] <= box[0] or box[3] <= box[1]:
+        raise ValueError(f"box {value} is empty")
+    return box

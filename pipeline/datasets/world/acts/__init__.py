@@ -1,0 +1,1 @@
+"""How the rendered world's interactions are posed."""

@@ -1,0 +1,1 @@
+"""How the rendered world's persons, objects and backgrounds are drawn."""

@@ -1,0 +1,170 @@
+"""What a run would do and why, found without doing it: no torch, no stage module is imported.
+
+    for status in plan(config, store_of(config)):
+        print(status.stage, status.state, *status.why)
+
+is what `ezhoi status` shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from pipeline.config.tree import Config
+from pipeline.engine import graph, provenance
+from pipeline.engine.graph import Stage
+from pipeline.engine.run import Ingredients, ingredients
+from pipeline.engine.selection import Choice, choose
+from pipeline.errors import EzhoiError
+from pipeline.store import compare, runs
+from pipeline.store.artifact import Artifact
+from pipeline.store.store import Store
+
+State = Literal["fresh", "stale", "missing"]
+
+
+@dataclass(frozen=True)
+class StageStatus:
+    """A stage as it stands for one configuration."""
+
+    stage: str
+    state: State
+    """fresh: a run takes it from the store; stale: another one, or a damaged one, is there; missing: nothing is."""
+    fingerprint: str | None
+    """Of the artifact that the configuration asks for; None while an input is not there."""
+    artifact: Artifact | None
+    """The fresh artifact, or the one that `why` compares with."""
+    why: tuple[str, ...]
+    """What would make the stage run, one reason a line; empty if it is fresh."""
+    code_changed: bool
+    """The stage's source files differ from those that made `artifact`."""
+    seconds: float | None = None
+    """How long the stage took when `artifact` was made: what running it would take again; None if it never ran."""
+
+    @property
+    def runs(self) -> bool:
+        """Whether a run would execute the stage now, as far as can be told without running what comes before it."""
+        return self.state != "fresh"
+
+
+def plan(
+    config: Config,
+    store: Store,
+    *,
+    targets: tuple[str, ...] = graph.NAMES,
+    force: Collection[str] = (),
+    given: Mapping[str, Choice] | None = None,
+) -> list[StageStatus]:
+    """The status of the targets and of all they need, in running order.
+
+    A stage whose input has to run first is at best stale: if the input comes out as it was, the stage stays as it is.
+    Those after a forced stage are judged by what it made last time.
+    """
+    last = _last_run(config, store)
+    chosen = given or {}
+    fresh: dict[str, Artifact] = {}
+    found = []
+    for stage in graph.needed_for(targets, given=chosen, config=config):
+        if (choice := chosen.get(stage.name)) is not None:
+            made = choice.artifact
+            status = StageStatus(stage.name, "fresh", made.fingerprint, made, (str(choice),), False)
+        else:
+            status = _status(stage, config=config, store=store, fresh=fresh, last=last)
+        if status.state == "fresh" and status.artifact is not None:
+            fresh[stage.name] = status.artifact
+        if status.artifact is not None:
+            status = replace(status, seconds=status.artifact.manifest.duration)
+        if stage.name in force and status.state == "fresh" and stage.name not in chosen:
+            status = replace(status, state="stale", why=("forced",))
+        found.append(status)
+    return found
+
+
+def chosen(
+    config: Config,
+    store: Store,
+    *,
+    targets: tuple[str, ...],
+    reuse: Collection[str] = (),
+    pins: Mapping[str, str] | None = None,
+) -> dict[str, Choice]:
+    """The artifacts of the stages that a run shall not compute (`pipeline.engine.selection`); EzhoiError if one has none."""
+    if not reuse and not pins:
+        return {}
+    statuses = plan(config, store, targets=targets)
+    return choose(config=config, store=store, targets=targets, statuses=statuses, reuse=reuse, pins=pins)
+
+
+def remaining(statuses: Sequence[StageStatus]) -> tuple[float, list[str]]:
+    """Seconds that the stages which would run took last time, and the names of those that never ran."""
+    waiting = [s for s in statuses if s.runs]
+    return sum(s.seconds for s in waiting if s.seconds is not None), [s.stage for s in waiting if s.seconds is None]
+
+
+def _status(
+    stage: Stage, *, config: Config, store: Store, fresh: dict[str, Artifact], last: dict[str, str]
+) -> StageStatus:
+    waits = [edge.stage for edge in stage.inputs if edge.stage not in fresh]
+    known = replace(stage, inputs=tuple(edge for edge in stage.inputs if edge.stage in fresh))
+    why: list[str] = []
+    need = None
+    try:
+        need = ingredients(known, config=config, inputs=fresh)
+    except EzhoiError as error:  # a file that the configuration names is not there
+        why.append(str(error))
+    fingerprint = need.fingerprint if need and not waits else None
+    if fingerprint is not None:
+        artifact, why = store.lookup(stage.name, fingerprint)
+        if artifact is not None:
+            return StageStatus(stage.name, "fresh", fingerprint, artifact, (), _code_changed(artifact))
+    damaged = bool(why)
+    old = _comparison(stage.name, store, last)
+    if fingerprint is not None and not why and last.get(stage.name) == fingerprint:
+        why.append("its artifact was removed")
+    elif old is None and not why and not waits:
+        why.append("never made in this store")
+    elif old is not None and old.fingerprint != fingerprint:
+        why += [str(d) for d in _differences(stage, old, config=config, store=store, need=need)]
+    if waits:
+        why.append(f"waits for {', '.join(waits)}")
+    state: State = "stale" if old is not None or (damaged and fingerprint) else "missing"
+    return StageStatus(stage.name, state, fingerprint, old, tuple(why), old is not None and _code_changed(old))
+
+
+def _differences(
+    stage: Stage, old: Artifact, *, config: Config, store: Store, need: Ingredients | None
+) -> list[compare.Difference]:
+    """Everything that can be told already; inputs that have to run first are left out."""
+    manifest = old.manifest
+    found = []
+    if manifest.version != stage.version:
+        found.append(compare.Difference("version", stage.name, str(manifest.version), str(stage.version)))
+    found += compare.config(manifest.config, stage.config_subset(config))
+    if need is not None:
+        there = {record.stage for record in need.inputs}
+        found += compare.sources(manifest.sources, need.sources)
+        found += compare.inputs([r for r in manifest.inputs if r.stage in there], need.inputs, store)
+    return found
+
+
+def _last_run(config: Config, store: Store) -> dict[str, str]:
+    """{stage: fingerprint} of the newest uses by runs of the same profile."""
+    found: dict[str, str] = {}
+    for record in runs.records(store):
+        if record.profile == config.profile:
+            found |= record.stages
+    return found
+
+
+def _comparison(stage: str, store: Store, last: dict[str, str]) -> Artifact | None:
+    """The artifact that the last run of the profile used, else the newest one of the stage."""
+    used = store.get(stage, last[stage]) if stage in last else None
+    if used is not None:
+        return used
+    return next(reversed(store.artifacts(stage)), None)
+
+
+def _code_changed(artifact: Artifact) -> bool:
+    return artifact.manifest.code != provenance.code_digest(artifact.stage)

@@ -1,0 +1,275 @@
+"""Run stages: ask the store, compute what it lacks, publish. Knows every stage by name only; needs no server."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+
+from pipeline.config.tree import Config
+from pipeline.engine import provenance
+from pipeline.engine.graph import FINGERPRINTS, Stage, needed_for
+from pipeline.engine.selection import Choice
+from pipeline.errors import DataError, EzhoiError
+from pipeline.store import digest, runs
+from pipeline.store.artifact import Artifact
+from pipeline.store.manifest import InputRecord, Manifest, fingerprint
+from pipeline.store.opening import store_of
+from pipeline.store.store import Store, describe_files
+from pipeline.work import devices, shards
+from pipeline.work.work import Progress, Work, silent
+
+log = logging.getLogger("ezhoi.runner")
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """What determines a stage's artifact, and the fingerprint of it all."""
+
+    config: dict[str, object]
+    sources: dict[str, str]
+    inputs: tuple[InputRecord, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A stage's artifact, and whether it was there already."""
+
+    stage: str
+    artifact: Artifact
+    hit: bool
+    faults: tuple[str, ...] = ()
+    """Why an artifact that was there could not be used."""
+    choice: Choice | None = None
+    """How the artifact was chosen, where the run was told not to compute the stage."""
+
+
+def ingredients(stage: Stage, *, config: Config, inputs: Mapping[str, Artifact]) -> Ingredients:
+    """Resolve what a stage reads; DataError if a file that the configuration names does not exist."""
+    sources = {}
+    for key, path in stage.source_files(config).items():
+        if not path.exists():
+            raise DataError(f"stage {stage.name}: {key} = {path} does not exist")
+        sources[key] = FINGERPRINTS.get(key, digest.of_path)(path)
+    records = tuple(
+        InputRecord(
+            stage=edge.stage,
+            part=edge.part,
+            fingerprint=inputs[edge.stage].fingerprint,
+            digest=inputs[edge.stage].manifest.part_digest(edge.part),
+        )
+        for edge in stage.inputs
+    )
+    subset = stage.config_subset(config)
+    name = fingerprint(
+        stage=stage.name,
+        version=stage.version,
+        config=subset,
+        sources=sources,
+        inputs=[(r.stage, r.digest) for r in records],
+    )
+    return Ingredients(subset, sources, records, name)
+
+
+Company = Callable[[Stage, Ingredients], AbstractContextManager[object]]
+"""Entered while a sharded stage is computed: may ask other runs to `assist`."""
+
+
+def alone(stage: Stage, need: Ingredients) -> AbstractContextManager[object]:
+    """Ask nobody."""
+    return nullcontext()
+
+
+def execute(
+    stage: Stage,
+    *,
+    config: Config,
+    store: Store,
+    inputs: Mapping[str, Artifact],
+    progress: Progress = silent,
+    force: bool = False,
+    origin: Mapping[str, str] | None = None,
+    company: Company = alone,
+) -> Outcome:
+    """The stage's artifact: from the store if it is there and intact, computed otherwise.
+
+    With `force` it is computed even so. Two processes that want the same artifact compute it once: the second waits for
+    the first, and helps it where a stage has shards. `origin` says which run this is (`RunRecord.origin`).
+    """
+    need = ingredients(stage, config=config, inputs=inputs)
+    if not force:
+        artifact, faults = store.lookup(stage.name, need.fingerprint)
+        if artifact is not None:
+            return Outcome(stage.name, artifact, hit=True)
+        for fault in faults:
+            log.warning("%s: %s; the stage runs again", stage.name, fault)
+    else:
+        faults = []
+    if stage.sharded(config):
+        try:
+            made = assist(
+                stage, config=config, store=store, inputs=inputs, fingerprint=need.fingerprint, progress=progress
+            )
+            if made:
+                log.info("%s: %d shards were made here for another run", stage.name, made)
+        except Exception as error:  # whatever it is, the other run goes on, and this one only has to wait for it
+            log.warning("%s: another run is at it and could not be helped: %s", stage.name, error)
+    with store.workspace(need.fingerprint) as space:
+        artifact, _ = store.lookup(stage.name, need.fingerprint)
+        if artifact is not None and not force:  # another process made it while we waited for the lock
+            store.forget(need.fingerprint)
+            return Outcome(stage.name, artifact, hit=True)
+        held = config.device if stage.trains else "cpu"
+        with (
+            devices.hold(held, count=stage.processes(config)) as device,
+            devices.alone(stage.server(config)),
+            company(stage, need) if stage.sharded(config) else nullcontext(),
+        ):
+            started = time.perf_counter()
+            work = Work(
+                stage=stage.name,
+                config=config.model_copy(update={"device": device}) if stage.trains else config,
+                inputs=inputs,
+                out=space.out,
+                scratch=space.scratch,
+                exchange=space.exchange,
+                progress_to=progress,
+            )
+            module = importlib.import_module(f"pipeline.stages.{stage.name}")
+            metrics = module.run(work)
+            manifest = _manifest(stage, work.config, need, work, metrics)
+        taken = {"wall_seconds": round(time.perf_counter() - started, 3), "made_by": dict(origin or {})}
+        artifact = store.publish(space, manifest.model_copy(update=taken))
+    return Outcome(stage.name, artifact, hit=False, faults=tuple(faults))
+
+
+def assist(
+    stage: Stage,
+    *,
+    config: Config,
+    store: Store,
+    inputs: Mapping[str, Artifact],
+    fingerprint: str,
+    progress: Progress = silent,
+) -> int:
+    """Help the run that is at a sharded stage until no shard is left; how many were made here, 0 if no run is at it."""
+    with store.guest(fingerprint) as space:
+        if space is None:
+            return 0
+        work = Work(
+            stage=stage.name,
+            config=config,
+            inputs=inputs,
+            out=space.out,
+            scratch=space.scratch,
+            exchange=space.exchange,
+            guest=True,
+            progress_to=progress,
+        )
+        return shards.assist(work, importlib.import_module(f"pipeline.stages.{stage.name}").compute)
+
+
+def _manifest(stage: Stage, config: Config, need: Ingredients, work: Work, metrics: dict[str, object]) -> Manifest:
+    files = describe_files(work.out)
+    if not files:
+        raise EzhoiError(f"stage {stage.name} made no file")
+    commit, dirty = provenance.git_state()
+    return Manifest(
+        stage=stage.name,
+        version=stage.version,
+        fingerprint=need.fingerprint,
+        digest=digest.of_files((f.name, f.digest) for f in files),
+        config=need.config,
+        sources=need.sources,
+        inputs=need.inputs,
+        files=files,
+        metrics=metrics,
+        seconds={kind: round(value, 3) for kind, value in work.clock.seconds.items()},
+        made_at=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
+        host=provenance.host(),
+        device=provenance.device(config.device),
+        packages=provenance.packages(),
+        seed=config.seed,
+        git_commit=commit,
+        git_dirty=dirty,
+        code=provenance.code_digest(stage.name),
+    )
+
+
+@dataclass
+class Run:
+    """A run in progress: executes stages in order and keeps the run's record in the store."""
+
+    config: Config
+    store: Store
+    force: Collection[str] = ()
+    progress: Progress = silent
+    given: Mapping[str, Choice] = field(default_factory=dict)
+    """Artifacts of stages that are not computed (`pipeline.engine.selection`)."""
+    deployment: str = ""
+    flow_run: str = ""
+    company: Company = alone
+    artifacts: dict[str, Artifact] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.record = runs.new(self.config.profile, deployment=self.deployment, flow_run=self.flow_run)
+
+    def step(self, stage: Stage) -> Outcome:
+        """Execute one stage whose inputs have been executed."""
+        if (choice := self.given.get(stage.name)) is not None:
+            log.info("%s", choice)
+            outcome = Outcome(stage.name, choice.artifact, hit=True, choice=choice)
+        else:
+            outcome = execute(
+                stage,
+                config=self.config,
+                store=self.store,
+                inputs={edge.stage: self.artifacts[edge.stage] for edge in stage.inputs},
+                progress=self.progress,
+                force=stage.name in self.force,
+                origin=self.record.origin(),
+                company=self.company,
+            )
+        self.artifacts[stage.name] = outcome.artifact
+        self.record.stages[stage.name] = outcome.artifact.fingerprint
+        if outcome.hit:
+            self.record.hits.append(stage.name)
+        self.record.save(self.store)
+        return outcome
+
+    def finish(self, state: str) -> None:
+        """Close the record."""
+        self.record.state = state
+        self.record.save(self.store)
+
+
+def run(
+    config: Config,
+    *,
+    targets: tuple[str, ...] = ("evaluation",),
+    force: Collection[str] = (),
+    given: Mapping[str, Choice] | None = None,
+    deployment: str = "",
+    progress: Progress = silent,
+    on_outcome: Callable[[Outcome], None] = lambda outcome: None,
+    on_end: Callable[[Run], None] = lambda steps: None,
+) -> dict[str, Outcome]:
+    """Execute the targets and everything they need in this process, in order; `on_end` is called however it ends."""
+    chosen = given or {}
+    steps = Run(config, store_of(config), force, progress, chosen, deployment)
+    outcomes: dict[str, Outcome] = {}
+    state = "failed"
+    try:
+        for stage in needed_for(targets, given=chosen, config=config):
+            outcomes[stage.name] = steps.step(stage)
+            on_outcome(outcomes[stage.name])
+        state = "completed"
+    finally:
+        steps.finish(state)
+        on_end(steps)
+    return outcomes

@@ -1,0 +1,97 @@
+"""From configuration to what computes: the device, the frozen CLIP, the model's sizes and reproducible seeds."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+
+from models import clip as clips
+from models.hoi import EzHoi, Parts, Sizes
+from models.released.hoi import ReleasedHoi
+from pipeline.config.tree import Config
+from pipeline.engine.graph import PACKAGED
+from pipeline.errors import ConfigError, DataError
+
+
+def device(config: Config) -> torch.device:
+    """The configured device; 'auto' is the first GPU if there is one."""
+    if config.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.device(config.device)
+    except RuntimeError:
+        raise ConfigError(f"device: expected 'auto', 'cpu', 'cuda' or 'cuda:N', got {config.device!r}") from None
+
+
+def frozen_clip(config: Config) -> clips.Clip:
+    """The configured CLIP on the configured device."""
+    weights = PACKAGED.get(config.clip.weights, config.clip.weights)
+    try:
+        return clips.load(
+            architecture=config.clip.architecture,
+            weights=weights,
+            image_size=config.clip.image_size,
+            device=device(config),
+        )
+    except FileNotFoundError as error:
+        raise DataError(f"clip.weights = {config.clip.weights}: {error}") from error
+    except ValueError as error:
+        raise ConfigError(f"clip: {error}") from error
+
+
+def sizes(config: Config) -> Sizes:
+    """The model's chosen sizes."""
+    m = config.model
+    return Sizes(
+        prompts=m.prompts,
+        layers=m.layers,
+        bottleneck=m.bottleneck,
+        heads=m.heads,
+        roi_size=m.roi_size,
+        logit_scale=m.logit_scale,
+        parts=Parts(**m.parts.model_dump()),
+    )
+
+
+HoiModel = EzHoi | ReleasedHoi
+"""Either preset: the stages use what both have."""
+
+
+def model(config: Config, clip: clips.Clip) -> HoiModel:
+    """The configured model with fresh weights, on CLIP's device; ConfigError if it does not fit CLIP."""
+    return released_model(config, clip) if config.model.preset == "released" else paper_model(config, clip)
+
+
+def paper_model(config: Config, clip: clips.Clip) -> EzHoi:
+    """The model of preset `paper`; ConfigError if it does not fit CLIP."""
+    try:
+        return EzHoi(clip=clip, sizes=sizes(config)).to(clip.device)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def seed_of(*names: object) -> int:
+    """A seed that depends on the names alone, the same in every process: (seed, "seen", "epoch", 3)."""
+    return int.from_bytes(hashlib.blake2b(repr(names).encode(), digest_size=8).digest(), "big") >> 1
+
+
+def released_model(config: Config, clip: clips.Clip) -> ReleasedHoi:
+    """The model of preset `released`; ConfigError if it does not fit CLIP."""
+    m = config.model
+    try:
+        return ReleasedHoi(
+            clip=clip,
+            prompts=m.prompts,
+            layers=m.layers,
+            bottleneck=m.bottleneck,
+            heads=m.heads,
+            roi_size=m.roi_size,
+        ).to(clip.device)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def generator(*names: object) -> torch.Generator:
+    """A CPU generator seeded by the names alone (`seed_of`)."""
+    return torch.Generator().manual_seed(seed_of(*names))

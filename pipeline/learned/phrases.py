@@ -1,0 +1,85 @@
+"""Class phrases and descriptions from the `text_embeddings` artifact, as the model's text side reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.clip import Clip
+from models.hoi import Phrases
+from pipeline.datasets.hico.vocabulary import HoiClass, hoi_classes
+from pipeline.learned import released_text
+from pipeline.store.artifact import Artifact
+from pipeline.tables import arrays
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Some HOI classes in rising order: ids, their phrases for the model, and pooled description embeddings (C, d_a)."""
+
+    hois: list[int]
+    phrases: Phrases
+    descriptions: Tensor
+
+    @property
+    def verbs(self) -> list[int]:
+        """Verb id of each class."""
+        return [hoi_classes()[h].verb_id for h in self.hois]
+
+    def take(self, positions: Sequence[int]) -> Classes:
+        """Some of the classes, in the given order."""
+        return Classes(
+            [self.hois[i] for i in positions], self.phrases.take(positions), self.descriptions[list(positions)]
+        )
+
+
+def read(embeddings: Artifact, group: str, *, clip: Clip, guidance: str, preset: str = "paper") -> Classes:
+    """The classes of `group` ("seen" or "unseen"), worded as the preset words them.
+
+    Args:
+        guidance: which embedding of a description guides (Eq. 2): "pooled", "sentence" or "token".
+    """
+    data = arrays.read(embeddings.path(f"{group}-descriptions.parquet"))
+    hois = [int(h) for h in data["hoi_id"]]
+    pooled = torch.from_numpy(data["pooled"].astype(np.float32)).reshape(len(hois), clip.joint_width)
+    rows = [pooled[i : i + 1] for i in range(len(hois))]
+    if guidance != "pooled":
+        rows = [torch.from_numpy(r.astype(np.float32)) for r in data[f"{guidance}s"]]
+    if "actions" in data:  # descriptions.actions: what is said about the verb alone guides as well
+        rows = [torch.cat([row, torch.from_numpy(verb)]) for row, verb in zip(rows, data["actions"], strict=True)]
+    memory, absent = pad(rows, clip.joint_width)
+    if hois:
+        tokens, end = clip.vocabulary.encode([sentence(hoi_classes()[h], preset) for h in hois])
+    else:
+        tokens, end = torch.zeros(0, 2, dtype=torch.long), torch.zeros(0, dtype=torch.long)
+    device = clip.device
+    phrases = Phrases(tokens.to(device), end.to(device), memory.to(device), absent.to(device))
+    return Classes(hois, phrases, pooled.to(device))
+
+
+def sentence(hoi: HoiClass, preset: str) -> str:
+    """What stands for a class: its phrase, or the released code's sentence."""
+    return released_text.class_sentence(hoi) if preset == "released" else hoi.phrase
+
+
+def pad(rows: Sequence[Tensor], width: int) -> tuple[Tensor, Tensor]:
+    """Ragged (m_i, width) to (n, m, width) with zeros, and the mask (n, m) that is True on padding."""
+    most = max([len(r) for r in rows] + [1])
+    out = torch.zeros(len(rows), most, width)
+    absent = torch.ones(len(rows), most, dtype=torch.bool)
+    for i, row in enumerate(rows):
+        out[i, : len(row)] = row
+        absent[i, : len(row)] = False
+    return out, absent
+
+
+def objects(embeddings: Artifact, *, clip: Clip, preset: str = "paper") -> Tensor:
+    """CLIP embeddings (80, d_a) of the object names, by object id, on CLIP's device."""
+    if preset == "released":
+        return released_text.object_features(clip)
+    data = arrays.read(embeddings.path("objects.parquet"))
+    return torch.from_numpy(data["pooled"].astype(np.float32)).to(clip.device)

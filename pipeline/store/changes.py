@@ -1,0 +1,47 @@
+"""What changed between a run and the one before it of the same deployment, stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.store import compare
+from pipeline.store.artifact import Artifact
+from pipeline.store.runs import RunRecord
+from pipeline.store.store import Store
+
+GROUPS = ("full", "seen", "unseen")
+
+
+@dataclass(frozen=True)
+class Changes:
+    """`stages` has a line or more for every stage whose artifact is another one than it was."""
+
+    previous: RunRecord
+    stages: Mapping[str, tuple[str, ...]]
+
+
+def since(previous: RunRecord | None, artifacts: Mapping[str, Artifact], store: Store) -> Changes | None:
+    """The changes since a run; None without one."""
+    if previous is None:
+        return None
+    found = {name: _stage(previous.stages.get(name), artifact, store) for name, artifact in artifacts.items()}
+    return Changes(previous, {name: lines for name, lines in found.items() if lines})
+
+
+def _stage(before: str | None, artifact: Artifact, store: Store) -> tuple[str, ...]:
+    if before == artifact.fingerprint:
+        return ()
+    if before is None:
+        return ("the previous run did not make it",)
+    old = store.get(artifact.stage, before)
+    if old is None:
+        return (f"another artifact than {before[:12]}, which was removed since",)
+    lines = [str(d) for d in compare.manifests(old.manifest, artifact.manifest, store)]
+    if old.digest == artifact.digest:
+        lines.append("its content came out the same, so nothing after it had to run")
+    for group in GROUPS if artifact.stage == "evaluation" else ():
+        a, b = old.manifest.metrics.get(group), artifact.manifest.metrics.get(group)
+        if isinstance(a, int | float) and isinstance(b, int | float):
+            lines.append(f"mAP {group}: {a:.2f} -> {b:.2f} ({b - a:+.2f})")
+    return tuple(lines)

@@ -1,0 +1,146 @@
+"""An object store by fsspec (s3://, gs://, ...) as a few plain operations that outlast its bad moments.
+
+`s3://` needs the extra `s3` (s3fs); credentials and endpoint come from the usual AWS_* variables.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import uuid
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pipeline.errors import StoreError
+from pipeline.store import digest
+
+log = logging.getLogger("ezhoi.store")
+PATIENCE_SECONDS = 300.0
+"""How long a store may answer 5xx, throttle or be away before a run gives up."""
+FINAL = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError, StoreError)
+PASSING = ("botocore", "aiobotocore", "aiohttp", "google", "gcsfs", "adlfs", "azure")
+"""Packages whose own exceptions mean that a request did not get through."""
+T = TypeVar("T")
+
+
+class DamagedError(StoreError):
+    """An object is not what was put there."""
+
+
+class ObjectFolder:
+    """The objects under `url`; names are relative to it. Implements `pipeline.store.remote.lease.Objects`."""
+
+    def __init__(self, url: str, *, patience: float = PATIENCE_SECONDS) -> None:
+        try:
+            import fsspec
+
+            # Listings of others change at any time, so none is kept.
+            self.files, base = fsspec.core.url_to_fs(url, use_listings_cache=False)
+        except (ImportError, ValueError) as error:
+            raise StoreError(
+                f"store.root = {url}: {error}. For s3:// install the extra: pip install 'ezhoi[s3]'"
+            ) from None
+        self.url, self.patience = url, patience
+        self._base = str(base).rstrip("/")
+
+    def read(self, name: str) -> bytes | None:
+        """Content, None if there is no such object."""
+        try:
+            return bytes(self._patiently(lambda: self.files.cat_file(self._path(name))))
+        except FileNotFoundError:
+            return None
+
+    def read_all(self, names: list[str]) -> dict[str, bytes]:
+        """Contents of several objects, read side by side; what is gone is left out."""
+        if not names:
+            return {}
+        paths = {self._path(name): name for name in names}
+        found: dict[str, Any] = self._patiently(lambda: self.files.cat(list(paths), on_error="return"))
+        missing = [p for p, v in found.items() if isinstance(v, Exception) and not isinstance(v, FileNotFoundError)]
+        again = {p: content for p in missing if (content := self.read(paths[p])) is not None}
+        return {paths[p]: bytes(v) for p, v in (found | again).items() if isinstance(v, bytes)}
+
+    def write(self, name: str, content: bytes) -> None:
+        """Create or replace an object, atomically."""
+        self._patiently(lambda: self.files.pipe_file(self._path(name), content))
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Create an object; False if it is there already (one of several that try at once succeeds)."""
+        try:
+            self._patiently(lambda: self.files.pipe_file(self._path(name), content, mode="create"))
+        except FileExistsError:
+            return self.read(name) == content  # ours, if an answer was lost and the request sent again
+        return True
+
+    def names(self, folder: str) -> list[str]:
+        """Names of the objects under a folder, sorted."""
+        return sorted(self.sizes(folder))
+
+    def sizes(self, folder: str = "") -> dict[str, int]:
+        """{name: bytes} of the objects under a folder."""
+        try:
+            found = self._patiently(lambda: self.files.find(self._path(folder), detail=True))
+        except FileNotFoundError:
+            return {}
+        # A folder that gets its first object between the two requests of `find` is reported itself, as a folder.
+        files = {str(path): about for path, about in found.items() if about["type"] == "file"}
+        return {path[len(self._base) + 1 :]: int(about["size"]) for path, about in files.items()}
+
+    def delete(self, names: list[str]) -> None:
+        """Remove objects; what is not there is no error."""
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                self._patiently(partial(self.files.rm_file, self._path(name)))
+
+    def upload(self, path: Path, name: str) -> None:
+        """Copy a local file there."""
+        self._patiently(lambda: self.files.put_file(str(path), self._path(name)))
+
+    def download(self, name: str, path: Path, *, content: str) -> None:
+        """Copy an object here, whole and checked.
+
+        Raises FileNotFoundError if there is none, DamagedError if its digest does not start with `content`.
+        """
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:6]}")
+        try:
+            self._patiently(lambda: self.files.get_file(self._path(name), str(temporary)))
+            if not digest.of_file(temporary).startswith(content):
+                raise DamagedError(f"{self.url}/{name}: damaged, its content does not match its digest")
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def copy(self, name: str, target: str) -> None:
+        """Copy an object within the store."""
+        self._patiently(lambda: self.files.cp_file(self._path(name), self._path(target)))
+
+    def _path(self, name: str) -> str:
+        return f"{self._base}/{name}" if name else self._base
+
+    def _patiently(self, request: Callable[[], T]) -> T:
+        """Repeat a request that did not get through; StoreError when patience ends, what is final at once."""
+        import stamina
+
+        tries = stamina.retry_context(
+            on=_passing, attempts=None, timeout=self.patience, wait_initial=0.2, wait_max=10.0
+        )
+        try:
+            for attempt in tries:
+                with attempt:
+                    return request()
+        except FINAL as error:
+            if isinstance(error, PermissionError):
+                raise StoreError(f"{self.url}: {error}. Look at the credentials (AWS_* variables).") from None
+            raise
+        except Exception as error:
+            raise StoreError(f"{self.url} does not answer as it should: {error}") from error
+        raise AssertionError("the last try returns or raises")
+
+
+def _passing(error: Exception) -> bool:
+    if isinstance(error, FINAL):
+        return False
+    return isinstance(error, OSError) or type(error).__module__.split(".")[0] in PASSING

@@ -1,0 +1,1 @@
+"""Many runs: designs, and the tables they fill."""

@@ -1,0 +1,1 @@
+"""Tables on disk: Parquet arrays, atomic writing, and what a box is."""

@@ -1,0 +1,188 @@
+"""How an unseen class differs from its nearest seen class, in words (the texts behind Eq. 4 and 5).
+
+From the lexicon: what differs in the two classes' entries. From a language model: its answer to a contrast prompt. From
+a file: what it says, for the pairs that it names.
+Where the user edited the description of one of the two, the lexicon's entries no longer say what the classes look like:
+then the disparity is made of those sentences of the unseen class's description that the seen class's does not have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from pipeline.config.tree import Config
+from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.errors import DataError
+from pipeline.store.opening import store_of
+from pipeline.texts import columns, sentences
+from pipeline.texts.given import texts
+from pipeline.texts.given.texts import Given
+from pipeline.texts.judge import judge, normalised
+from pipeline.texts.lexicon import lexicon
+from pipeline.texts.llm.ask import Asked, Progress, Question, ask_all
+from pipeline.texts.llm.journal import PUBLISHED, Journal, earlier_journals
+from pipeline.texts.llm.templates import Template
+from pipeline.texts.llm.templates import template as find_template
+
+Pair = tuple[int, int]
+"""(hoi_id of the unseen class, hoi_id of its nearest seen class)"""
+OWN = ("edit", "file")
+"""Sources of descriptions that the user wrote."""
+PAIR: dict[str, pa.DataType] = {"hoi_id": pa.int64(), "seen_hoi_id": pa.int64()}
+
+
+def quiet(done: int, total: int, note: str) -> None:
+    """Report nothing."""
+
+
+def write(
+    pairs: Sequence[Pair],
+    *,
+    config: Config,
+    descriptions: pd.DataFrame,
+    journal: Path,
+    progress: Progress = quiet,
+    keep: Path | None = None,
+) -> pd.DataFrame:
+    """One row a pair, in the order of `pairs`: hoi_id, seen_hoi_id, and the columns `columns.PRODUCED`.
+
+    Args:
+        pairs: Unseen classes with their nearest seen classes.
+        descriptions: The table of stage `descriptions`; it must have a row for every class in `pairs`.
+        journal: File in the stage's scratch folder that keeps the answers of a language model.
+        progress: Told (done, total, note) as answers come in.
+        keep: Folder (the stage's `work.out`) that gets `provenance.parquet`, and `answers.jsonl` where a language model
+            was asked: how it went, which later stages do not read.
+
+    Raises:
+        DataError: a class has no description, or a language model gave no usable text for it.
+        ConfigError: no such template.
+        ServiceError: the language model's server cannot be used.
+    """
+    described = _described(descriptions, pairs)
+    by_model = config.disparities.source == columns.ANSWERS_SOURCE
+    template = find_template(config.disparities.template, "contrast", key="disparities.template") if by_model else None
+    given = from_file(config) if config.disparities.source == "file" else {}
+    # A prompt that shows both descriptions knows a user's own; neither another prompt nor the lexicon does.
+    own = {
+        pair
+        for pair in pairs
+        if not (template and template.shows_descriptions)
+        and any(described[hoi_id]["source"] in OWN for hoi_id in pair)
+        and pair[0] not in given
+    }
+    asked = [pair for pair in pairs if pair not in own] if template else []
+    asked_for: dict[Pair, Asked] = {}
+    if template:
+        asked_for = _ask(asked, template, described, config, journal, progress, keep)
+    if keep is not None:
+        measures = [
+            {"hoi_id": pair[0], "seen_hoi_id": pair[1], **columns.measured(answer)}
+            for pair, answer in asked_for.items()
+        ]
+        columns.write(keep / "provenance.parquet", measures, PAIR | columns.MEASURED)
+    rows = []
+    for pair in pairs:
+        answer = asked_for.get(pair)
+        if answer is not None:
+            found = columns.produced(answer, sentences.split(answer.text))
+        elif pair[0] in given:
+            found = _given(pair, given)
+        elif pair in own:
+            found = _difference(pair, described)
+        else:
+            found = _from_lexicon(pair, config.disparities.template)
+        rows.append({"hoi_id": pair[0], "seen_hoi_id": pair[1], "verdict": judge(found["text"])} | found)
+    return columns.frame(rows, PAIR | columns.PRODUCED)
+
+
+def _described(descriptions: pd.DataFrame, pairs: Sequence[Pair]) -> dict[int, dict[str, Any]]:
+    """Rows of the table by hoi_id; DataError naming the classes in `pairs` that it lacks."""
+    rows = [{str(key): value for key, value in row.items()} for row in descriptions.to_dict("records")]
+    described = {int(row["hoi_id"]): row for row in rows}
+    missing = sorted({hoi_id for pair in pairs for hoi_id in pair} - described.keys())
+    if missing:
+        names = ", ".join(hoi_classes()[hoi_id].name for hoi_id in missing)
+        raise DataError(f"descriptions.parquet: no description of {names}. Run the stage descriptions again.")
+    return described
+
+
+def from_file(config: Config) -> dict[int, tuple[int, Given]]:
+    """{hoi_id of an unseen class: (hoi_id of its partner, the text)} of `disparities.file`."""
+    if config.disparities.file is None:
+        raise DataError("disparities.source is file: name one with --set disparities.file=PATH")
+    return texts.disparities(config.disparities.file)
+
+
+def difference(text: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
+    """The sentences that the other description does not have, up to punctuation and case; all if it has them all."""
+    known = {normalised(sentence) for sentence in other}
+    own = tuple(sentence for sentence in text if normalised(sentence) not in known)
+    return own or tuple(text)
+
+
+def _ask(
+    pairs: Sequence[Pair],
+    template: Template,
+    described: dict[int, dict[str, Any]],
+    config: Config,
+    path: Path,
+    progress: Progress,
+    keep: Path | None,
+) -> dict[Pair, Asked]:
+    questions = []
+    for unseen_id, seen_id in pairs:
+        unseen, seen = hoi_classes()[unseen_id], hoi_classes()[seen_id]
+        questions.append(
+            Question(
+                name=f"{unseen.name} (unlike {seen.name})",
+                rendered=template.render(
+                    unseen, other=seen, text=described[unseen_id]["text"], other_text=described[seen_id]["text"]
+                ),
+                about=unseen,
+                compared=True,
+            )
+        )
+    with Journal(path, earlier=earlier_journals(path.parent, store_of(config))) as answers:
+        found, _ = ask_all(
+            questions,
+            template=template,
+            llm=config.llm,
+            journal=answers,
+            progress=progress,
+            tolerated=config.disparities.tolerated,
+        )
+        if keep is not None:
+            answers.publish(keep / PUBLISHED)
+    return dict(zip(pairs, found, strict=True))
+
+
+def _given(pair: Pair, given: dict[int, tuple[int, Given]]) -> dict[str, Any]:
+    other, found = given[pair[0]]
+    if other != pair[1]:
+        raise ValueError(f"the file compares class {pair[0]} with class {other}, not with {pair[1]}")
+    parts = list(sentences.split(found.text))
+    return {"text": found.text, "sentences": parts, "source": "file", "origin": found.origin}
+
+
+def _difference(pair: Pair, described: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    unseen, seen = (described[hoi_id] for hoi_id in pair)
+    parts = difference(unseen["sentences"], seen["sentences"])
+    source = "edit" if "edit" in (unseen["source"], seen["source"]) else "file"
+    return {"text": " ".join(parts), "sentences": list(parts), "source": source}
+
+
+def _from_lexicon(pair: Pair, wording: str) -> dict[str, Any]:
+    parts = lexicon.contrast(*pair, wording)
+    return {
+        "text": " ".join(parts),
+        "sentences": list(parts),
+        "source": "lexicon",
+        "template": wording,
+        "template_version": lexicon.LEXICON_VERSION,
+    }

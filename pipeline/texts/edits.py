@@ -1,0 +1,82 @@
+"""Descriptions written by the user: a YAML mapping of class names to texts.
+
+ride horse: A person riding a horse sits high on its back. Both hands hold the reins.
+no_interaction dog: ...
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from pipeline.datasets.hico import vocabulary
+from pipeline.errors import DataError
+
+
+def put(path: Path, name: str, text: str) -> None:
+    """Set the text of a class in an edits file, made if it is not there; all other lines stay as they are.
+
+    Raises DataError if the file, as it would become, cannot be read; it is left alone then.
+    """
+    before = read(path) if path.exists() else {}
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += "\n"
+    entry = yaml.safe_dump({name: text}, allow_unicode=True, width=100)
+    start, end = _span(path, name) if path.exists() else (len(lines), len(lines))
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text("".join([*lines[:start], entry, *lines[end:]]), encoding="utf-8")
+    try:
+        after = read(temporary)
+        if after != before | {vocabulary.find(name).hoi_id: " ".join(text.split())}:
+            raise DataError(
+                f"descriptions.edits = {path}: cannot be edited line by line; write it with one entry a line"
+            )
+    except DataError as error:
+        temporary.unlink()
+        raise DataError(str(error).replace(str(temporary), str(path))) from None
+    temporary.replace(path)
+
+
+def _span(path: Path, name: str) -> tuple[int, int]:
+    """The lines of a class's entry, from the first up to the one after the last; those behind the end if it has none."""
+    root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    for key, value in root.value if root is not None else ():
+        if vocabulary.find(str(key.value)).name == name:
+            last = value.end_mark
+            return key.start_mark.line, last.line + (last.column > 0)
+    count = len(path.read_text(encoding="utf-8").splitlines())
+    return count, count
+
+
+def read(path: Path) -> dict[int, str]:
+    """{hoi_id: text} of an edits file, whitespace collapsed.
+
+    Raises DataError naming the file, the line and the key: not YAML, no mapping, an unknown class (with the nearest
+    names), a class given twice, a text that is empty or no text.
+    """
+    try:
+        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DataError(f"descriptions.edits = {path}: cannot be read as YAML: {error}") from None
+    if root is None:
+        return {}
+    if not isinstance(root, yaml.MappingNode):
+        raise DataError(f"descriptions.edits = {path}: expected a mapping such as 'ride horse: A person riding ...'")
+    found: dict[int, str] = {}
+    for key, value in root.value:  # nodes and not values: they know their lines, and duplicates are not lost
+        where = f"descriptions.edits = {path}, line {key.start_mark.line + 1}, key {key.value!r}"
+        try:
+            hoi_id = vocabulary.find(str(key.value)).hoi_id
+        except ValueError as error:
+            raise DataError(f"{where}: {error}") from None
+        if hoi_id in found:
+            raise DataError(f"{where}: this class has a text already; keep one")
+        text = " ".join(value.value.split()) if isinstance(value, yaml.ScalarNode) else None
+        if text is None or value.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:null"):
+            raise DataError(f"{where}: expected a text (put it in quotes)")
+        if not text or value.tag.endswith("null"):
+            raise DataError(f"{where}: the text is empty; write one, or delete the line to use the usual description")
+        found[hoi_id] = text
+    return found

@@ -1,0 +1,76 @@
+"""Descriptions and disparities from a user's file, whatever its format; each text remembers its place in the file."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.errors import DataError
+from pipeline.texts import synonyms
+from pipeline.texts.given import released, tables
+from pipeline.texts.given.rows import Row
+
+log = logging.getLogger("ezhoi.given")
+
+LEAST_NAMED = 0.5
+"""Share of a file's texts that have to name their class's object; below, its numbers are not HICO-DET's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A text with the file and the place it is from."""
+
+    text: str
+    origin: str
+
+
+def descriptions(path: Path) -> dict[int, Given]:
+    """{hoi_id: text} of a file of descriptions.
+
+    Raises DataError naming the file and the row: unreadable, an unknown class, a class twice, an empty text, texts that
+    are obviously about other classes.
+    """
+    found: dict[int, Given] = {}
+    for row in _rows(path):
+        if row.hoi_id in found:
+            raise DataError(f"{row.origin}: {hoi_classes()[row.hoi_id].name} has a text already; keep one")
+        found[row.hoi_id] = Given(row.text, row.origin)
+    return found
+
+
+def disparities(path: Path) -> dict[int, tuple[int, Given]]:
+    """{hoi_id: (hoi_id of the other class, how the first differs from it)} of a file of pairs.
+
+    Raises DataError as `descriptions` does, and where a row names no other class.
+    """
+    found: dict[int, tuple[int, Given]] = {}
+    for row in _rows(path):
+        name = hoi_classes()[row.hoi_id].name
+        if row.other_id is None:
+            raise DataError(f"{row.origin}: says nothing about what {name} is compared with; this is no file of pairs")
+        if row.hoi_id in found:
+            raise DataError(f"{row.origin}: {name} has a disparity already; keep one")
+        found[row.hoi_id] = (row.other_id, Given(row.text, row.origin))
+    return found
+
+
+def _rows(path: Path) -> Sequence[Row]:
+    try:
+        rows = tables.read(path) if path.suffix.lower() in tables.READERS else released.read(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from None
+    if not rows:
+        raise DataError(f"{path}: holds no text")
+    for row in rows:
+        if not row.text:
+            raise DataError(f"{row.origin}: the text of {hoi_classes()[row.hoi_id].name} is empty")
+    named = sum(synonyms.names_object(row.text, hoi_classes()[row.hoi_id].object) for row in rows)
+    if named < LEAST_NAMED * len(rows):
+        raise DataError(
+            f"{path}: only {named} of {len(rows)} texts name the object of their class, so its numbers are not those of "
+            "HICO-DET's classes. Give classes by name, in a CSV with the columns class and text."
+        )
+    return rows

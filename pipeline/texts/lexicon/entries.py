@@ -1,0 +1,108 @@
+"""The entries of `verbs.yaml` and `objects.yaml`, read once and checked against HICO-DET's vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.datasets.hico import vocabulary
+from pipeline.errors import DataError
+
+FOLDER = Path(__file__).parent
+FIELDS = ("body", "hands", "gaze", "contact", "relation")
+"""What a verb's entry says, in the order of writing."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObjectLook:
+    """How an object appears: `looks` is a noun phrase, `size` compares it with a person."""
+
+    kind: str
+    looks: str
+    size: str
+    plural: bool
+    called: str
+
+    @property
+    def the(self) -> str:
+        return f"the {self.called}"
+
+    @property
+    def is_or_are(self) -> str:
+        return "are" if self.plural else "is"
+
+    def fill(self, text: str) -> str:
+        """`text` with {the}, {it} and {its} replaced by words for this object; it is named once, then referred to."""
+        several = self.plural or self.kind == "person"  # "them" also fits a person of unknown sex
+        first, named, rest = text.partition("{the}")
+        text = first + named + rest.replace("{the}", "{it}")
+        return text.format(the=self.the, it="them" if several else "it", its="their" if several else "its")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VerbLook:
+    """The unfilled fields of a verb, and those that read otherwise for some objects."""
+
+    fields: Mapping[str, str]
+    variants: tuple[tuple[frozenset[str], Mapping[str, str]], ...]
+
+    def of(self, name: str, kind: str) -> dict[str, str]:
+        """The unfilled fields for the object of that name and kind."""
+        for words, changed in self.variants:
+            if name in words or kind in words:
+                return {**self.fields, **changed}
+        return dict(self.fields)
+
+
+@lru_cache(maxsize=1)
+def objects() -> Mapping[str, ObjectLook]:
+    """The 80 objects by name. Raises DataError naming the file and the entry that is wrong."""
+    path = FOLDER / "objects.yaml"
+    found = {}
+    for name, entry in _entries(path, vocabulary.objects()).items():
+        unknown = set(entry) - {"kind", "looks", "size", "plural", "called"}
+        missing = {"kind", "looks", "size"} - set(entry)
+        if unknown or missing:
+            raise DataError(f"{path}: {name}: missing {sorted(missing)}, unknown {sorted(unknown)}")
+        found[name] = ObjectLook(
+            kind=entry["kind"],
+            looks=entry["looks"],
+            size=entry["size"],
+            plural=bool(entry.get("plural", False)),
+            called=entry.get("called", name.replace("_", " ")),
+        )
+    return found
+
+
+@lru_cache(maxsize=1)
+def verbs() -> Mapping[str, VerbLook]:
+    """The 117 verbs by name. Raises DataError naming the file and the entry that is wrong."""
+    path = FOLDER / "verbs.yaml"
+    things = objects()
+    selectors = set(things) | {thing.kind for thing in things.values()}
+    found = {}
+    for name, entry in _entries(path, vocabulary.verbs()).items():
+        if set(entry) - {"variants"} != set(FIELDS):
+            raise DataError(f"{path}: {name}: expected the fields {', '.join(FIELDS)}, found {', '.join(entry)}")
+        variants = []
+        for variant in entry.get("variants", []):
+            words = frozenset(variant["of"])
+            strange = (words - selectors) | (set(variant) - {"of", *FIELDS})
+            if strange:
+                raise DataError(f"{path}: {name}: a variant has no object, kind or field called {sorted(strange)}")
+            variants.append((words, {key: variant[key] for key in FIELDS if key in variant}))
+        found[name] = VerbLook(fields={key: entry[key] for key in FIELDS}, variants=tuple(variants))
+    return found
+
+
+def _entries(path: Path, names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    with path.open(encoding="utf-8") as file:
+        entries: dict[str, dict[str, Any]] = yaml.safe_load(file)
+    if set(entries) != set(names):
+        raise DataError(f"{path}: entries and vocabulary differ in {sorted(set(entries) ^ set(names))}")
+    return entries

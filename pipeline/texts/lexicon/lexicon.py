@@ -1,0 +1,142 @@
+"""Descriptions and disparities composed from the visual lexicon: deterministic, made of words that classes share.
+
+Verbs are described from one small stock of phrases ("both arms are stretched forward", "below the person"), so that
+most of an unseen class's description also occurs in descriptions of seen classes: guidance (Eq. 2) can carry over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.datasets.hico.vocabulary import NO_INTERACTION, HoiClass, hoi_classes
+from pipeline.errors import ConfigError
+from pipeline.texts.lexicon import entries
+
+LEXICON_VERSION = 1
+"""Raised with every change of the entries or of the wording."""
+
+DESCRIBE = "compose"
+"""Name of the wording of descriptions, for their provenance."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Look:
+    """All that the lexicon says about one class; `fields` are not filled in, so that they compare across objects."""
+
+    hoi: HoiClass
+    fields: dict[str, str]
+    object: entries.ObjectLook
+
+    def say(self, *fields: str) -> str:
+        """The fields as one series of clauses about this object."""
+        clauses = [self.fields[field] for field in fields]
+        series = clauses if len(clauses) == 1 else [*clauses[:-1], f"and {clauses[-1]}"]
+        return self.object.fill(", ".join(series))
+
+
+def look(hoi_id: int) -> Look:
+    """The lexicon's entry of a class."""
+    hoi = hoi_classes()[hoi_id]
+    thing = entries.objects()[hoi.object]
+    return Look(hoi=hoi, fields=entries.verbs()[hoi.verb].of(hoi.object, thing.kind), object=thing)
+
+
+def describe(hoi_id: int) -> tuple[str, ...]:
+    """Three sentences of at most 22 words: posture, then hands, gaze and contact, then the object and where it is.
+
+    The first one opens with the class's own phrase.
+    """
+    seen = look(hoi_id)
+    link = ", where the person " if seen.hoi.verb == NO_INTERACTION else " "
+    thing = seen.object
+    return (
+        _sentence(f"{seen.hoi.phrase}{link}{seen.say('body')}"),
+        _sentence(f"{seen.say('hands', 'gaze', 'contact')}"),
+        _sentence(f"{thing.the}, {thing.looks}, {thing.size}, {thing.is_or_are} {seen.say('relation')}"),
+    )
+
+
+def describe_verb(verb: str) -> tuple[str, ...]:
+    """Three sentences about a verb (HICO's word) whatever its object: posture, then hands and gaze, then contact."""
+    fields = entries.verbs()[verb].fields
+    filled = {name: text.format(the="the object", it="the object", its="its") for name, text in fields.items()}
+    return (
+        _sentence(f"the person {filled['body']}"),
+        _sentence(f"{filled['hands']}, and {filled['gaze']}"),
+        _sentence(f"{filled['contact']}, and the object is {filled['relation']}"),
+    )
+
+
+def contrast(unseen_id: int, seen_id: int, template: str) -> tuple[str, ...]:
+    """One to four sentences that say how class `unseen_id` differs from class `seen_id`, said about the former.
+
+    Raises:
+        ConfigError: unknown `template`; the message lists the valid ones.
+        ValueError: the two are the same class.
+    """
+    if template not in CONTRASTS:
+        raise ConfigError(f"disparities.template: no wording {template!r}; valid: {', '.join(CONTRASTS)}")
+    if unseen_id == seen_id:
+        raise ValueError(f"class {unseen_id} cannot differ from itself")
+    return CONTRASTS[template](look(unseen_id), look(seen_id))
+
+
+def _grouped(unseen: Look, seen: Look) -> tuple[str, ...]:
+    """A sentence each on posture, on hands with gaze and contact, on place, on the object."""
+    changed = _changed(unseen, seen)
+    parts = []
+    if "body" in changed:
+        parts.append(f"this person {unseen.say('body')}")
+    touch = [field for field in ("hands", "gaze", "contact") if field in changed]
+    if touch:
+        parts.append(f"here {unseen.say(*touch)}")
+    if "relation" in changed:
+        parts.append(f"{unseen.object.the} {unseen.object.is_or_are} {unseen.say('relation')}")
+    if "object" in changed:
+        parts.append(_presented(unseen.object))
+    parts[0] = f"unlike {_other(seen.hoi)}, {parts[0]}"
+    return tuple(_sentence(part) for part in parts)
+
+
+def _by_field(unseen: Look, seen: Look) -> tuple[str, ...]:
+    """A sentence a difference, at most four: object, posture, hands, contact, place, gaze."""
+    thing = unseen.object
+    wording = {
+        "object": f"{thing.the} {thing.is_or_are} new, {thing.looks}, {thing.size}",
+        "body": f"the posture changes, as the person {unseen.say('body')}",
+        "hands": f"the arms change, as {unseen.say('hands')}",
+        "contact": f"the contact changes, as {unseen.say('contact')}",
+        "relation": f"the place changes, as {thing.the} {thing.is_or_are} {unseen.say('relation')}",
+        "gaze": f"the gaze changes, as {unseen.say('gaze')}",
+    }
+    changed = _changed(unseen, seen)
+    parts = [text for field, text in wording.items() if field in changed][:4]
+    parts[0] = f"compared with {_other(seen.hoi)}, {parts[0]}"
+    return tuple(_sentence(part) for part in parts)
+
+
+CONTRASTS: dict[str, Callable[[Look, Look], tuple[str, ...]]] = {"contrast-v1": _grouped, "contrast-v2": _by_field}
+"""The wordings of disparities by name."""
+
+
+def _changed(unseen: Look, seen: Look) -> set[str]:
+    changed = {field for field in entries.FIELDS if unseen.fields[field] != seen.fields[field]}
+    if unseen.hoi.object_id != seen.hoi.object_id:
+        changed.add("object")
+    return changed
+
+
+def _other(hoi: HoiClass) -> str:
+    return f"{hoi.phrase} without interaction" if hoi.verb == NO_INTERACTION else hoi.phrase
+
+
+def _presented(thing: entries.ObjectLook) -> str:
+    article = "another" if thing.kind == "person" else "an" if thing.called[0] in "aeiou" else "a"
+    noun = "person" if thing.kind == "person" else thing.called
+    opening = f"the objects are {noun}" if thing.plural else f"the object is {article} {noun}"
+    return f"{opening}, {thing.looks}, {thing.size}"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."

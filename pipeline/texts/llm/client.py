@@ -1,0 +1,293 @@
+"""A client of OpenAI-compatible servers: vLLM first.
+
+What passes by itself is waited for, each in its way: 429 lowers the pace of all requests (`pace.py`) and costs no try;
+a server that went away is looked for once a second, for `patience_s`, while all requests wait; other failures (5xx,
+timeouts, answers cut short) are tried again, with exponential backoff and jitter, `retries` times. What does not pass
+stops at once: a wrong key or model name is an error of the whole run, a request that the server rejects, or fails on
+while it answers others, one of its class.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import logging
+import math
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import openai
+import stamina
+
+from pipeline.config.language import Llm
+from pipeline.errors import ServiceError
+from pipeline.texts.llm import troubles
+from pipeline.texts.llm.pace import Pace
+from pipeline.texts.llm.pictures import Picture
+from pipeline.texts.llm.request import Answer, Request, RequestRejected
+from pipeline.texts.llm.troubles import MalformedAnswer
+
+log = logging.getLogger("ezhoi.llm")
+
+WAIT_FIRST, WAIT_MOST, JITTER = 0.5, 30.0, 0.5
+"""Seconds between tries: doubled from the first to the most, plus up to the jitter."""
+LOOK_AGAIN = 1.0
+"""Seconds between two looks for a server that went away, and of a pause after a 429 that names none."""
+TRIES_AT_FIRST = 3
+"""Tries to find the server before anything is asked: one that is not there is an error at once."""
+PICTURE_TOKENS = 576
+"""What a picture takes of LLaVA-1.5's context."""
+
+
+def _tell(details: stamina.instrumentation.RetryDetails) -> None:
+    log.debug("try %d failed: %s", details.retry_num, type(details.caused_by).__name__)
+
+
+stamina.instrumentation.set_on_retry_hooks([_tell])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Served:
+    """A model as the server reports it."""
+
+    model: str
+    root: str | None = None
+    revision: str | None = None
+    """From a second name `MODEL@REVISION`, as `ezhoi llm serve` gives it, or a Hugging Face snapshot folder."""
+    context: int | None = None
+    """Tokens that prompt and answer may have together."""
+    server: str | None = None
+
+
+class Client:
+    """An open connection to the server of a configuration; use it with `async with`."""
+
+    def __init__(self, llm: Llm) -> None:
+        self._llm = llm
+        self._url = llm.runtime.base_url.rstrip("/")
+        self._key = os.environ.get(llm.runtime.api_key_env, "")
+        self._server: str | None = None
+        self._away: asyncio.Task[None] | None = None
+        self.pace = Pace(llm.runtime.concurrency)
+        self._openai = openai.AsyncOpenAI(
+            base_url=self._url,
+            api_key=self._key or "none",  # the package insists on one; servers without keys ignore it
+            max_retries=0,
+            timeout=llm.runtime.timeout_s,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        if self._away is not None:
+            self._away.cancel()
+        await self._openai.close()
+
+    async def served(self) -> Served:
+        """The configured model as the server reports it.
+
+        Raises ServiceError if the server cannot be reached, or does not serve it; the message lists what it serves.
+        """
+        try:
+            async for attempt in self._tries(most=TRIES_AT_FIRST):
+                with attempt:
+                    page = await self._openai.models.list()
+        except (openai.OpenAIError, ValueError) as error:
+            raise self._trouble(error) from error
+        found = {model.id: model.model_extra or {} for model in page.data or ()}
+        if self._llm.model not in found:
+            served = ", ".join(sorted(found)) or "none"
+            raise ServiceError(
+                f"{self._url} does not serve the model {self._llm.model!r}; it serves: {served}. "
+                "Choose one with --set llm.model=NAME."
+            )
+        extra = found[self._llm.model]
+        root, context = extra.get("root"), extra.get("max_model_len")
+        self._server = await self._version()
+        return Served(
+            model=self._llm.model,
+            root=str(root) if root else None,
+            revision=_revision(self._llm.model, list(found), str(root or "")),
+            context=context if isinstance(context, int) else None,
+            server=self._server,
+        )
+
+    async def check_length(self, request: Request, served: Served) -> None:
+        """Whether the longest of the requests fits into the model's context; ServiceError if not.
+
+        vLLM counts the prompt's tokens. For another server a word is taken as one token, which is never too many.
+        """
+        if served.context is None:
+            return
+        prompt = await self._count(request)
+        if prompt is None:
+            prompt = len(f"{request.system} {request.prompt}".split())
+        needed = prompt + PICTURE_TOKENS * len(request.pictures) + request.max_tokens
+        if needed > served.context:
+            raise ServiceError(
+                f"{self._url} serves {served.model!r} with a context of {served.context} tokens, but the longest "
+                f"request needs about {needed} ({request.max_tokens} of them for the answer: llm.max_tokens). Serve it "
+                f"with a longer context (--max-model-len {needed} or more), or lower llm.max_tokens."
+            )
+
+    async def answer(self, request: Request, pictures: Sequence[Picture] = ()) -> Answer:
+        """Send a request until it is answered.
+
+        Raises ServiceError when the server fails for good, RequestRejected when it fails for this request alone.
+        """
+        body, failed_at = _body(request, pictures), math.inf
+        try:
+            async for attempt in self._tries():
+                with attempt:
+                    try:
+                        return await self._unrefused(body, attempt.num)
+                    except Exception:
+                        failed_at = min(failed_at, time.monotonic())
+                        raise
+        except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+            raise RequestRejected(self._hide(troubles.says(error))) from error
+        except (openai.OpenAIError, MalformedAnswer, TimeoutError, ValueError) as error:
+            if troubles.may_pass(error) is not False and self.pace.last_answer > failed_at:
+                raise RequestRejected(f"{self._hide(troubles.says(error))}, while others are answered") from error
+            raise self._trouble(error) from error
+        raise AssertionError("the retry loop ends with an answer or an error")
+
+    async def _unrefused(self, body: dict[str, Any], tries: int) -> Answer:
+        """One try; being refused with 429 is part of it."""
+        while True:
+            if self._away is not None:
+                await asyncio.shield(self._away)
+            async with self.pace.slot() as taken:
+                try:
+                    answer = await self._complete(body, tries)
+                except openai.RateLimitError as error:
+                    wait = troubles.asks_to_wait(error)
+                    self.pace.slow_down(taken=taken, wait=LOOK_AGAIN if wait is None else wait)
+                    if time.monotonic() - self.pace.last_answer > self._llm.runtime.patience_s:
+                        raise self._trouble(error) from error
+                except openai.APIConnectionError as error:
+                    if not isinstance(error, openai.APITimeoutError):
+                        self._gone(error)
+                    raise
+                else:
+                    self.pace.answered()
+                    return answer
+
+    async def _complete(self, body: dict[str, Any], tries: int) -> Answer:
+        asked_at, start = dt.datetime.now(dt.UTC), time.perf_counter()
+        async with asyncio.timeout(self._llm.runtime.timeout_s):  # the transport's own starts anew with every byte
+            completion = await self._openai.chat.completions.create(**body)
+        choices: Any = getattr(completion, "choices", None)
+        if not choices or choices[0].message is None:
+            raise MalformedAnswer("an answer without choices")
+        usage = completion.usage
+        return Answer(
+            text=choices[0].message.content or "",
+            finish_reason=choices[0].finish_reason or "unknown",
+            prompt_tokens=usage.prompt_tokens if usage else None,
+            completion_tokens=usage.completion_tokens if usage else None,
+            latency_s=round(time.perf_counter() - start, 4),
+            tries=tries,
+            asked_at=asked_at.isoformat(timespec="milliseconds"),
+            server=self._server,
+            answered_by=completion.model or None,
+        )
+
+    def _gone(self, error: openai.APIConnectionError) -> None:
+        """The connection broke: one task finds out whether the server did, and everybody waits for it."""
+        if self._away is None or self._away.done():
+            self._away = asyncio.ensure_future(self._look_for_server(error))
+            self._away.add_done_callback(lambda task: task.cancelled() or task.exception())  # seen by whoever waits
+
+    async def _look_for_server(self, error: openai.APIConnectionError) -> None:
+        start, told = time.monotonic(), False
+        while True:
+            with contextlib.suppress(openai.APIConnectionError, openai.InternalServerError):
+                await self._openai.models.list(timeout=10.0)
+                return
+            waited = time.monotonic() - start
+            if waited > self._llm.runtime.patience_s:
+                raise self._trouble(error) from error
+            if not told:
+                log.warning("%s went away; waiting %g s for it", self._url, self._llm.runtime.patience_s)
+                told = True
+            await asyncio.sleep(min(LOOK_AGAIN, self._llm.runtime.patience_s))
+
+    async def _count(self, request: Request) -> int | None:
+        """Tokens of the prompt without pictures, as vLLM counts them; other servers need not have the page."""
+        body = {"model": request.model, "messages": _messages(request, ())}
+        with contextlib.suppress(openai.OpenAIError, ValueError, AttributeError):
+            reply = await self._openai.post(f"{self._root}/tokenize", body=body, cast_to=object)
+            count = reply.get("count") if isinstance(reply, dict) else None
+            return count if isinstance(count, int) else None
+        return None
+
+    async def _version(self) -> str | None:
+        """vLLM tells its version beside the API; other servers need not."""
+        with contextlib.suppress(openai.OpenAIError, ValueError, AttributeError):
+            reply = await self._openai.get(f"{self._root}/version", cast_to=object)
+            version = reply.get("version") if isinstance(reply, dict) else None
+            return f"vllm {version}" if version else None
+        return None
+
+    @property
+    def _root(self) -> str:
+        return self._url.removesuffix("/v1")
+
+    def _tries(self, most: int = sys.maxsize) -> Any:
+        return stamina.retry_context(
+            on=troubles.may_pass,
+            attempts=min(self._llm.runtime.retries, most),
+            timeout=None,
+            wait_initial=WAIT_FIRST,
+            wait_max=WAIT_MOST,
+            wait_jitter=JITTER,
+        )
+
+    def _trouble(self, error: Exception) -> ServiceError:
+        return troubles.explain(error, llm=self._llm, key=self._key)
+
+    def _hide(self, text: str) -> str:
+        return troubles.hide(text, self._key)
+
+
+def _revision(model: str, names: Sequence[str], root: str) -> str | None:
+    for name in names:
+        if name.startswith(f"{model}@"):
+            return name.removeprefix(f"{model}@")
+    folder = root.rstrip("/").rpartition("/snapshots/")[2]
+    return folder if folder != root.rstrip("/") and "/" not in folder else None
+
+
+def _body(request: Request, pictures: Sequence[Picture]) -> dict[str, Any]:
+    return {
+        "model": request.model,
+        "messages": _messages(request, pictures),
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "max_tokens": request.max_tokens,
+        "seed": request.seed,
+    }
+
+
+def _messages(request: Request, pictures: Sequence[Picture]) -> list[dict[str, Any]]:
+    """What is the same for all classes comes first, so that servers compute it once."""
+    words = request.prompt
+    messages: list[dict[str, Any]] = []
+    if request.system and request.system_role:
+        messages.append({"role": "system", "content": request.system})
+    elif request.system:
+        words = f"{request.system}\n\n{words}"
+    if not pictures:
+        return [*messages, {"role": "user", "content": words}]
+    shown = [{"type": "image_url", "image_url": {"url": picture.url}} for picture in pictures]
+    return [*messages, {"role": "user", "content": [*shown, {"type": "text", "text": words}]}]

@@ -1,0 +1,71 @@
+"""Example pictures of classes: what a vision-language model is shown beside the question.
+
+    FOLDER/ride horse/one.jpg       a subfolder a class, named as the class is (ride_horse does as well)
+
+Classes without a subfolder are described from words alone. Pictures of unseen classes are the user's to add: a
+zero-shot experiment must not take them from the dataset it is evaluated on.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.datasets.hico import vocabulary
+from pipeline.errors import DataError
+from pipeline.store import digest
+
+KINDS = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture file, read when it is sent."""
+
+    path: Path
+
+    @property
+    def digest(self) -> str:
+        """Digest of its bytes."""
+        return digest.of_file(self.path)
+
+    @property
+    def url(self) -> str:
+        """The picture as a data URL."""
+        content = base64.b64encode(self.path.read_bytes()).decode("ascii")
+        return f"data:{KINDS[self.path.suffix.lower()]};base64,{content}"
+
+
+def read(folder: Path, *, most: int) -> dict[int, tuple[Picture, ...]]:
+    """{hoi_id: its first `most` pictures in order of name}.
+
+    Raises DataError naming the folder or file: no such folder, a subfolder that is no class, one without a picture, a
+    file that is no picture.
+    """
+    if not folder.is_dir():
+        raise DataError(f"descriptions.pictures = {folder}: no such folder")
+    found: dict[int, tuple[Picture, ...]] = {}
+    for path in sorted(p for p in folder.iterdir() if p.is_dir()):
+        try:
+            hoi_id = vocabulary.find(path.name).hoi_id
+        except ValueError as error:
+            raise DataError(f"descriptions.pictures: folder {path}: {error}") from None
+        files = sorted(p for p in path.iterdir() if p.suffix.lower() in KINDS)[:most]
+        if not files or hoi_id in found:
+            fault = "is a second folder of its class" if hoi_id in found else f"has no picture ({', '.join(KINDS)})"
+            raise DataError(f"descriptions.pictures: folder {path} {fault}")
+        for file in files:
+            _check(file)
+        found[hoi_id] = tuple(Picture(file) for file in files)
+    return found
+
+
+def _check(file: Path) -> None:
+    from PIL import Image
+
+    try:
+        with Image.open(file) as picture:
+            picture.verify()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"descriptions.pictures: {file} cannot be read as a picture: {error}") from None

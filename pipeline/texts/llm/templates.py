@@ -1,0 +1,153 @@
+"""Prompt templates: YAML files of `pipeline/texts/llm/prompts`, or a user's own, with named fields.
+
+    kind: describe                      describe a class, contrast two classes, or describe an action (a verb)
+    version: 1                          rises with the wording; goes into the provenance of every answer
+    says: one line for people           optional
+    system: text that all share         optional; put what is the same for all classes here: servers cache it
+    prompt: A photograph of {scene}...
+
+Fields are listed in `FIELDS`; those that begin with `other_` are of the class that a contrast is made to.
+"""
+
+from __future__ import annotations
+
+import string
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from pipeline.datasets.hico.vocabulary import NO_INTERACTION, HoiClass
+from pipeline.errors import ConfigError
+
+FOLDER = Path(__file__).parent / "prompts"
+Kind = Literal["describe", "contrast", "action"]
+CLASS = ("verb", "verb_ing", "object", "article", "phrase", "scene", "act")
+"""Fields of a class: sit on, sitting on, chair, a, "a person sitting on a chair", that as a scene, sitting on a chair."""
+FIELDS: dict[str, tuple[str, ...]] = {
+    "describe": CLASS,
+    "contrast": (*CLASS, "text", *(f"other_{name}" for name in CLASS), "other_text"),
+    "action": ("verb", "verb_ing"),
+}
+"""By kind of template; `text` and `other_text` are the two classes' descriptions."""
+KEYS = {"kind", "version", "says", "system", "prompt"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rendered:
+    """A prompt as it is sent; `system` is empty where the template has none."""
+
+    prompt: str
+    system: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Template:
+    """A prompt with named fields."""
+
+    name: str
+    kind: Kind
+    version: int
+    prompt: str
+    system: str = ""
+    says: str = ""
+
+    @property
+    def shows_descriptions(self) -> bool:
+        """Whether the model reads the descriptions of both classes."""
+        return "{text}" in self.system + self.prompt
+
+    def render(self, hoi: HoiClass, *, other: HoiClass | None = None, text: str = "", other_text: str = "") -> Rendered:
+        """The prompt for a class, or for a class as opposed to `other`."""
+        values = {"text": text, "other_text": other_text} | fields(hoi)
+        if other is not None:
+            values |= {f"other_{name}": value for name, value in fields(other).items()}
+        return self._filled(values)
+
+    def render_verb(self, verb: str, verb_ing: str) -> Rendered:
+        """The prompt for a verb alone, in HICO's spelling."""
+        return self._filled({"verb": verb.replace("_", " "), "verb_ing": verb_ing.replace("_", " ")})
+
+    def _filled(self, values: dict[str, str]) -> Rendered:
+        return Rendered(prompt=self.prompt.format(**values), system=self.system.format(**values))
+
+
+def fields(hoi: HoiClass) -> dict[str, str]:
+    """The values of `CLASS` for a class. no_interaction has no verb to speak of: it reads "having nothing to do with"."""
+    noun, idle = hoi.object.replace("_", " "), hoi.verb == NO_INTERACTION
+    verb = "have nothing to do with" if idle else hoi.verb.replace("_", " ")
+    verb_ing = "having nothing to do with" if idle else hoi.verb_ing.replace("_", " ")
+    article = "an" if noun[0] in "aeiou" else "a"
+    return {
+        "verb": verb,
+        "verb_ing": verb_ing,
+        "object": noun,
+        "article": article,
+        "phrase": hoi.phrase,
+        "scene": f"{hoi.phrase} that have nothing to do with each other" if idle else hoi.phrase,
+        "act": f"{verb_ing} {article} {noun}",
+    }
+
+
+def names(kind: Kind) -> tuple[str, ...]:
+    """The project's own templates of a kind."""
+    return tuple(path.stem for path in sorted(FOLDER.glob("*.yaml")) if read(path).kind == kind)
+
+
+def path_of(choice: str) -> Path:
+    """The file behind a template's name or path; it need not exist."""
+    own = choice.endswith((".yaml", ".yml"))
+    return Path(choice) if own else FOLDER / f"{choice}.yaml"
+
+
+def template(choice: str, kind: Kind, *, key: str) -> Template:
+    """The template of a name or path; ConfigError, naming the config key and the valid names, if it cannot be used."""
+    path = path_of(choice)
+    if path.parent == FOLDER and (not path.is_file() or read(path).kind != kind):
+        raise ConfigError(
+            f"{key}: no prompt template {choice!r}; valid: {', '.join(names(kind))}, or the path of a YAML file"
+        )
+    found = read(path)
+    if found.kind != kind:
+        raise ConfigError(f"{key} = {path}: a template of kind {found.kind!r}; expected {kind!r}")
+    return found
+
+
+def read(path: Path) -> Template:
+    """A template from its file.
+
+    Raises ConfigError naming the file and what is wrong: not YAML, an unknown or missing key, an unknown field.
+    """
+    try:
+        entry = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"prompt template {path}: cannot be read as YAML: {error}") from None
+    if not isinstance(entry, dict) or set(entry) - KEYS or {"kind", "version", "prompt"} - set(entry):
+        found = ", ".join(map(str, entry)) if isinstance(entry, dict) else "no mapping"
+        raise ConfigError(f"prompt template {path}: expected kind, version, prompt (and system, says), found {found}")
+    kind, version = entry["kind"], entry["version"]
+    if kind not in FIELDS or not isinstance(version, int):
+        raise ConfigError(f"prompt template {path}: kind is one of {', '.join(FIELDS)}, version a whole number")
+    for key in ("prompt", "system"):
+        _check_fields(path, key, entry.get(key, ""), kind)
+    return Template(
+        name=path.stem,
+        kind=kind,
+        version=version,
+        prompt=entry["prompt"].strip(),
+        system=entry.get("system", "").strip(),
+        says=str(entry.get("says", "")),
+    )
+
+
+def _check_fields(path: Path, key: str, text: Any, kind: str) -> None:
+    if not isinstance(text, str):
+        raise ConfigError(f"prompt template {path}: {key} is no text")
+    try:
+        used = {field for _, field, _, _ in string.Formatter().parse(text) if field is not None}
+    except ValueError as error:
+        raise ConfigError(f"prompt template {path}: {key}: {error} (write a brace that is no field twice)") from None
+    if strange := used - set(FIELDS[kind]):
+        valid = ", ".join(f"{{{field}}}" for field in FIELDS[kind])
+        raise ConfigError(f"prompt template {path}: {key}: no field {{{sorted(strange)[0]}}}; {kind} has {valid}")

@@ -1,0 +1,62 @@
+"""How well texts tell classes apart: each class's most similar other class, by the cosine of CLIP's embeddings.
+
+A prompt is good where its descriptions are further apart than the plain phrases are. The mean says it of a verb or an
+object as a whole, the worst of its most confusable class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.datasets.hico.vocabulary import HoiClass, hoi_classes
+
+KINDS = ("description", "phrase")
+
+
+def classes(hois: Sequence[int], *, descriptions: np.ndarray, phrases: np.ndarray) -> pd.DataFrame:
+    """One row a class: hoi_id, name, and of descriptions and phrases the nearest other class and its cosine.
+
+    Args:
+        hois: The classes, at least two.
+        descriptions: (C, d_a), unit length.
+        phrases: (C, d_a), unit length.
+    """
+    rows: dict[str, Any] = {"hoi_id": list(hois), "name": [hoi_classes()[h].name for h in hois]}
+    for kind, embedded in zip(KINDS, (descriptions, phrases), strict=True):
+        similarity = embedded.astype(np.float64) @ embedded.astype(np.float64).T
+        np.fill_diagonal(similarity, -np.inf)
+        nearest = similarity.argmax(axis=1)
+        rows[f"{kind}_nearest"] = [hoi_classes()[hois[i]].name for i in nearest]
+        rows[f"{kind}_cosine"] = similarity[np.arange(len(hois)), nearest]
+    return pd.DataFrame(rows)
+
+
+def groups(found: pd.DataFrame) -> pd.DataFrame:
+    """A row for all classes, for each verb and for each object: how many classes, mean and worst cosine of both kinds.
+
+    Args:
+        found: What `classes` returns.
+    """
+    ways: dict[str, Callable[[HoiClass], str]] = {
+        "all": lambda hoi: "all", "verb": lambda hoi: hoi.verb, "object": lambda hoi: hoi.object
+    }  # fmt: skip
+    rows = []
+    for way, key in ways.items():
+        names = [key(hoi_classes()[h]) for h in found["hoi_id"]]
+        for name, group in found.groupby(names, sort=True):
+            row: dict[str, Any] = {"by": way, "name": str(name), "classes": len(group)}
+            for kind in KINDS:
+                row[f"{kind}_mean"] = float(group[f"{kind}_cosine"].mean())
+                row[f"{kind}_worst"] = float(group[f"{kind}_cosine"].max())
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def summary(table: pd.DataFrame) -> dict[str, float]:
+    """The row for all classes, as metrics."""
+    row = table.loc[table["by"] == "all"].iloc[0]
+    return {f"{kind}_{what}": float(row[f"{kind}_{what}"]) for kind in KINDS for what in ("mean", "worst")}

@@ -1,0 +1,1 @@
+"""How the tiny CLIP that the demo ships is trained."""

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from flows.cli.app import app
+from pipeline.store.store import Store
+
+
+@pytest.fixture
+def ezhoi(fake: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Call the command line in this process, with the test's store."""
+    monkeypatch.setenv("EZHOI__STORE__ROOT", str(fake.root))
+    monkeypatch.setenv("EZHOI__CLIP__WEIGHTS", str(fake.weights))
+
+    def call(*words: str, code: int = 0, **options: Any) -> str:
+        result: Result = CliRunner().invoke(app, list(words), **options)
+        assert result.exit_code == code, result.output + str(result.exception)
+        return result.output
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["status"], ["config", "keys"], ["artifacts", "list"], ["run", "--help"]]
+)
+def test_light_commands_import_nothing_heavy(words: list[str], tmp_path: Path, fake: Any) -> None:
+    heavy = ("torch", "prefect", "pandas", "pyarrow", "numpy", "transformers", "open_clip")
+    code = (
+        f"import sys; sys.argv = ['ezhoi', *{words!r}]\n"
+        "from flows.cli.app import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code, end\n"
+        f"found = [name for name in {heavy!r} if name in sys.modules]\n"
+        "assert not found, found"
+    )
+    environment = fake.environment(EZHOI__STORE__ROOT=str(fake.root), PYTHONPATH="")
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "--set", "seen.epoch=3"], "Did you mean 'seen.epochs'"),
+        (["status", "--profile", "demmo"], "Did you mean 'demo'"),
+        (["artifacts", "show", "seen"], "no artifact"),
+        (["follow"], "ezhoi up"),
+    ],
+)
+def test_a_mistake_is_one_message(words: list[str], message: str, tmp_path: Path, fake: Any) -> None:
+    environment = fake.environment(EZHOI__STORE__ROOT=str(fake.root), EZHOI_HOME=str(tmp_path / "home"))
+    command = [sys.executable, "-m", "flows.cli.app", *words]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=Path(__file__).parents[3])
+    assert done.returncode == 1 and message in done.stderr
+    assert done.stderr.startswith("error: ") and "Traceback" not in done.stderr
+
+
+def test_every_command_has_an_example(ezhoi: Any) -> None:
+    import typer
+
+    def walk(command: Any, path: list[str]) -> None:
+        if hasattr(command, "commands"):
+            for name, inner in command.commands.items():
+                walk(inner, [*path, name])
+        else:
+            assert "Example: ezhoi" in (command.help or ""), path
+
+    walk(typer.main.get_command(app), [])
+
+
+def test_run_twice(ezhoi: Any, fake: Any) -> None:
+    first = ezhoi("run")
+    assert first.count("computed") == 10 and "trained         20.00    21.50    14.25" in first
+    assert "untrained        5.00" in first and f"report: {fake.root}/evaluation/" in first
+    second = ezhoi("run")
+    assert second.count("cached ") == 10 and "10 from the store" in second
+
+
+def test_run_a_part_and_force(ezhoi: Any, fake: Any) -> None:
+    assert "text_embeddings" not in ezhoi("run", "--target", "descriptions")
+    ezhoi("run", "--only", "descriptions", "--force", "annotations")
+    assert fake.executed() == ["annotations", "descriptions", "annotations"]
+    ezhoi("run", "--target", "nothing", code=2)
+
+
+def test_status(ezhoi: Any) -> None:
+    assert "0 of 10 stages fresh" in ezhoi("status")
+    ezhoi("run")
+    assert "10 of 10 stages fresh" in ezhoi("status")
+    changed = ezhoi("status", "--set", "utpl.steps=7")
+    assert "utpl.steps: 60 -> 7" in changed and "waits for utpl" in changed and "8 of 10" in changed
+    found = {s["stage"]: s for s in json.loads(ezhoi("status", "--set", "utpl.steps=7", "--json"))}
+    assert found["utpl"]["state"] == "stale" and found["utpl"]["why"] == ["utpl.steps: 60 -> 7"]
+    assert found["seen"]["state"] == "fresh" and found["seen"]["code_changed"] is False
+
+
+def test_list_and_show(ezhoi: Any) -> None:
+    ezhoi("run")
+    assert "10 artifacts" in ezhoi("artifacts", "list") and "1 run" in ezhoi("artifacts", "list", "seen")
+    listed = json.loads(ezhoi("artifacts", "list", "--json"))
+    shown = ezhoi("artifacts", "show", listed[0]["fingerprint"][:8])
+    assert "data.world.train_images = 1200" in shown and "images.parquet" in shown and "1 rows" in shown
+    assert json.loads(ezhoi("artifacts", "show", "seen", "--json"))["stage"] == "seen"
+
+
+def test_verify(ezhoi: Any, fake: Any) -> None:
+    ezhoi("run")
+    assert "10 artifacts checked, 0 faults" in ezhoi("artifacts", "verify")
+    store = Store(fake.root)
+    path = store.find("seen").folder / "model.safetensors"
+    path.write_bytes(b"x" * path.stat().st_size)
+    found = ezhoi("artifacts", "verify", code=1)
+    assert "model.safetensors: damaged" in found and "1 fault" in found
+    assert json.loads(ezhoi("artifacts", "verify", "seen", "--json", code=1))["checked"] == 1
+    assert "0 faults" in ezhoi("artifacts", "verify", "utpl")
+    (store.find("utpl").folder / "manifest.json").unlink()
+    assert "manifest.json: missing" in ezhoi("artifacts", "verify", code=1)
+
+
+def test_gc_says_asks_and_removes(ezhoi: Any, fake: Any) -> None:
+    ezhoi("run")
+    ezhoi("run", "--set", "utpl.steps=7")
+    store = Store(fake.root)
+    assert "0 to remove" in ezhoi("artifacts", "gc")
+    assert "2 to remove" in ezhoi("artifacts", "gc", "--keep", "1", "--dry-run")
+    refused = ezhoi("artifacts", "gc", "--keep", "1", input="n\n", code=1)
+    assert "evaluation/" in refused and len(store.artifacts()) == 12
+    assert json.loads(ezhoi("artifacts", "gc", "--keep", "1", "--dry-run", "--json"))["bytes"] > 0
+    ezhoi("artifacts", "gc", "--keep", "1", input="y\n")
+    assert len(store.artifacts()) == 10
+    assert "10 of 10 stages fresh" in ezhoi("status", "--set", "utpl.steps=7")
+
+
+def test_gc_leaves_interrupted_work_unless_told(ezhoi: Any, fake: Any) -> None:
+    scratch = fake.root / ".work" / "f00" / "scratch"
+    scratch.mkdir(parents=True)
+    (scratch / "shard").write_text("1")
+    ezhoi("artifacts", "gc", "--yes")
+    assert scratch.exists()
+    assert "interrupted work" in ezhoi("artifacts", "gc", "--work", "--yes") and not scratch.exists()
+
+
+def test_lineage(ezhoi: Any, fake: Any) -> None:
+    ezhoi("run")
+    tree = ezhoi("artifacts", "lineage", "disparities")
+    assert "  text_embeddings/" in tree and "    descriptions/" in tree and "(see above)" in tree
+    assert "text_embeddings --> disparities" in ezhoi("artifacts", "lineage", "disparities", "--mermaid")
+    assert json.loads(ezhoi("artifacts", "lineage", "detections", "--json"))["inputs"][0]["stage"] == "annotations"
+    store = Store(fake.root)
+    store.remove(store.find("descriptions"))
+    assert "removed since" in ezhoi("artifacts", "lineage", "disparities")
+
+
+def test_diff(ezhoi: Any, fake: Any) -> None:
+    ezhoi("run")
+    ezhoi("run", "--set", "seed=3")
+    old, new = (f"seen/{a.fingerprint}" for a in Store(fake.root).artifacts("seen"))
+    shown = ezhoi("artifacts", "diff", old, new)
+    assert "seed: 0 -> 3" in shown and "input detections changed (train.parquet)" in shown
+    assert "model.safetensors" in shown
+    found = json.loads(ezhoi("artifacts", "diff", old, new, "--json"))
+    assert {d["kind"] for d in found["differences"]} == {"config", "input"}
+    assert "made from the same things" in ezhoi("artifacts", "diff", old, old)
+    assert CliRunner().invoke(app, ["artifacts", "diff", "seen", "utpl"]).exit_code == 1
+
+
+def test_config(ezhoi: Any) -> None:
+    import yaml
+
+    assert yaml.safe_load(ezhoi("config", "show", "--set", "seed=3"))["seed"] == 3
+    assert json.loads(ezhoi("config", "show", "--json"))["profile"] == "demo"
+    assert "hico-vitl" in ezhoi("config", "profiles")
+    assert "seen.optimiser.lr" in ezhoi("config", "keys") and "seed" in json.loads(ezhoi("config", "keys", "--json"))

@@ -1,0 +1,180 @@
+"""`ezhoi evaluate` and `ezhoi evaluate-detections` as a user meets them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from flows.cli import options
+from flows.cli.app import app
+from pipeline.datasets.hico.vocabulary import find
+from pipeline.errors import ConfigError, DataError, StoreError
+
+BOXES = ["hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"]
+CLASSES = [find(name).hoi_id for name in ("ride horse", "hold horse", "pet cat", "board airplane")]
+IMAGES = [f"HICO_test2015_{n:08d}.jpg" for n in range(1, 31)]
+
+
+def call(*words: object, error: type[Exception] | None = None) -> Any:
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    if error is None:
+        assert result.exit_code == 0, f"{result.output}{result.exception!r}"
+    else:
+        assert isinstance(result.exception, error), result.output
+    return result
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    """Detections and annotations of thirty images; most pairs are found, some twice, some are wrong."""
+    generator = np.random.default_rng(0)
+    corners = generator.uniform(0, 200, (60, 2, 2))
+    boxes = np.concatenate([corners, corners + generator.uniform(20, 200, (60, 2, 2))], axis=2).reshape(60, 8)
+    pairs = pd.DataFrame(boxes, columns=BOXES).assign(
+        file_name=IMAGES * 2, hoi_id=[CLASSES[i % 4] for i in range(60)], split="test2015"
+    )
+    found = pd.concat([pairs, pairs.iloc[:20].assign(hoi_id=CLASSES[0])]).drop(columns="split")
+    found = found.assign(score=generator.random(80)).rename(columns={"file_name": "image"})
+    found.to_parquet(tmp_path / "d.parquet")
+    pairs.to_parquet(tmp_path / "a.parquet")
+    pd.DataFrame({"file_name": IMAGES}).to_parquet(tmp_path / "i.parquet")
+    return tmp_path / "d.parquet", tmp_path / "a.parquet"
+
+
+def evaluate(files: tuple[Path, Path], *words: object, **more: Any) -> Any:
+    return call("evaluate-detections", "--detections", files[0], "--annotations", files[1], *words, **more)
+
+
+def test_the_table_and_the_folder(files: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    text = evaluate(files, "--setting", "rf-uc", "--protocol", "all", "--mode", "both", "--out", out).stdout
+    lines = text.splitlines()
+    assert lines[0].split() == ["mAP,", "%", "full", "rare", "non", "rare", "unseen", "seen"]
+    assert [line.split("  ")[0] for line in lines[1:13]][:4] == [
+        "official",
+        "official known-object",
+        "upt",
+        "upt known-object",
+    ]
+    assert lines[-1] == f"report: {out / 'report.html'}" and (out / "report.html").is_file()
+    report = json.loads((out / "report.json").read_text())
+    assert len(report["results"]) == 12 and report["setting"] == "rf_uc"
+    assert f"{report['full']:.2f}" in lines[1]
+    assert set(report["digests"]) == {"detections", "annotations"}
+
+
+def test_json_alone(files: tuple[Path, Path]) -> None:
+    result = evaluate(files, "--json")
+    report = json.loads(result.stdout)
+    assert report["protocol"] == "official" and 0 < report["full"] < 100
+    assert report["notes"] == [] and result.stderr == ""
+
+
+def test_notes_go_to_stderr(files: tuple[Path, Path]) -> None:
+    frame = pd.read_parquet(files[0])
+    pd.concat([frame, frame.iloc[:1].assign(score=7.0)]).to_parquet(files[0])
+    result = evaluate(files)
+    assert "note: scores range from" in result.stderr and "note" not in result.stdout
+    assert any("scores range" in note for note in json.loads(evaluate(files, "--json").stdout)["notes"])
+
+
+def test_switches(files: tuple[Path, Path]) -> None:
+    one = json.loads(evaluate(files, "--switch", "top_k=1", "--switch", "nms=0.9", "--json").stdout)
+    assert one["protocol"] == "official+top_k=1+nms=0.9"
+    switches = one["results"][0]["switches"]
+    assert switches["top_k"] == 1 and switches["nms"]["threshold"] == 0.9
+    assert sum(row["detections"] for row in one["per_class"]) == 30
+    for switch, message in (
+        ("top=1", "use KEY=VALUE with one of rule"),
+        ("strict=1", "true or false"),
+        ("top_k=x", "number"),
+    ):
+        assert message in str(evaluate(files, "--switch", switch, error=ConfigError).exception)
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "message"),
+    [
+        (["--protocol", "voc"], ConfigError, "unknown evaluation protocol 'voc'"),
+        (["--setting", "zs"], ConfigError, "no setting 'zs'.*rf_uc"),
+        (["--annotation-boxes", "yards"], ConfigError, "use continuous or pixel1_inclusive"),
+        (["--images", "none.parquet"], DataError, "none.parquet: cannot be read"),
+        (["--curve", "ride hrse", "--out", "x"], ConfigError, "--curve ride hrse"),
+        (["--split", "val"], DataError, "no row of split 'val'"),
+    ],
+)
+def test_mistakes(
+    files: tuple[Path, Path], words: list[str], error: type[Exception], message: str, monkeypatch: Any, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=message):
+        raise evaluate(files, *words, error=error).exception
+
+
+def test_compare(files: tuple[Path, Path], tmp_path: Path) -> None:
+    evaluate(files, "--out", tmp_path / "a")
+    frame = pd.read_parquet(files[0])
+    frame.iloc[:60].to_parquet(files[0])
+    evaluate(files, "--out", tmp_path / "b")
+    lines = call("evaluate", "compare", tmp_path / "a", tmp_path / "b", "--resamples", 50).stdout.splitlines()
+    assert lines[0].startswith("B - A, protocol official, 30 images, 50 resamples")
+    assert lines[2].startswith("full") and "+" in lines[2]
+    assert any(line == "1 classes gain, 0 lose, 3 stay" for line in lines)
+    found = json.loads(call("evaluate", "compare", tmp_path / "a", tmp_path / "b", "--resamples", 20, "--json").stdout)
+    assert found["per_class"][0]["name"] == "ride horse" and found["groups"]["full"]["difference"] > 0
+
+
+def test_export_and_evaluate_again(files: tuple[Path, Path], tmp_path: Path) -> None:
+    images = ["--images", tmp_path / "i.parquet"]
+    before = json.loads(evaluate(files, *images, "--protocol", "exact", "--json").stdout)
+    for to, name in (("mat", "m"), ("qpic", "q.json"), ("coco", "c.json"), ("parquet", "p.parquet")):
+        out = tmp_path / name
+        text = call("evaluate", "export", "-d", files[0], "-a", files[1], *images, "--to", to, "--out", out).stdout
+        assert text == f"80 detections: {out}\n"
+        after = json.loads(evaluate((out, files[1]), *images, "--protocol", "exact", "--json").stdout)
+        assert after["per_class"] == before["per_class"], to
+
+
+def test_vcoco(tmp_path: Path) -> None:
+    name = "COCO_val2014_000000000001.jpg"
+    entry = {"file_name": name, "boxes_h": [[0, 0, 9, 9]], "boxes_o": [[5, 5, 20, 20]], "actions": [0], "objects": [42]}
+    content = {"annotations": [entry], "classes": ["hold obj", "point instr"], "action_to_object": []}
+    (tmp_path / "v.json").write_text(json.dumps(content))
+    row = pd.DataFrame([[0, 0, 9, 9, 5, 5, 20, 20]], columns=BOXES).assign(file_name=name, role="hold obj", score=0.5)
+    row.to_parquet(tmp_path / "d.parquet")
+    words = ["evaluate", "vcoco", "-d", tmp_path / "d.parquet", "-a", tmp_path / "v.json"]
+    assert call(*words).stdout.splitlines()[-1].split() == ["mean", "100.00", "100.00"]
+    assert json.loads(call(*words, "--json").stdout)["scenario_2"]["roles"]["hold obj"] == 100
+
+
+@pytest.fixture
+def stored(files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store with nothing but annotations of these images."""
+    folder = tmp_path / "annotations"
+    folder.mkdir()
+    pd.read_parquet(files[1]).to_parquet(folder / "pairs.parquet")
+
+    def artifact(reference: str) -> Any:
+        if reference != "annotations":
+            raise StoreError(f"no artifact {reference}")
+        return SimpleNamespace(folder=folder)
+
+    monkeypatch.setattr(options, "store", lambda profile, settings: SimpleNamespace(find=artifact))
+    return files[0]
+
+
+def test_evaluate_a_file_against_the_store(stored: Path) -> None:
+    for words in ([stored, "--protocol", "upt"], ["--protocol", "upt", stored], ["predictions", stored]):
+        lines = call("evaluate", *words).stdout.splitlines()
+        assert [line.split()[0] for line in lines] == ["full", "seen", "non"]
+    report = json.loads(call("evaluate", stored, "--per-class", "--json").stdout)
+    assert set(report) == {"map", "classes"} and len(report["classes"]) == 600
+    assert "ezhoi run" in str(call("evaluate", error=StoreError).exception)
+    assert "compare" in call("evaluate", "--help").stdout

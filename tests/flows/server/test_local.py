@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.server import deployment, local, processes
+from flows.server.local import Local
+from flows.server.processes import Process
+from pipeline.errors import ServiceError
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+
+
+def started(command: list[str] = SLEEP) -> tuple[subprocess.Popen[bytes], Process]:
+    child = subprocess.Popen(command, start_new_session=True)
+    process = processes.identify(child.pid)
+    assert process is not None
+    return child, process
+
+
+def test_a_process_is_its_id_and_its_start() -> None:
+    assert processes.current().alive()
+    assert not Process(os.getpid(), "another start", processes.current().boot).alive()
+    child, process = started()
+    assert process.alive()
+    child.kill()
+    while process.alive():  # killed and not yet collected by us: not alive
+        time.sleep(0.01)
+    assert child.wait() == -signal.SIGKILL and processes.identify(child.pid) is None
+
+
+def test_stop_ends_the_whole_group() -> None:
+    inner = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
+    outer = f"import subprocess, sys, time; p = subprocess.Popen([sys.executable, '-c', {inner!r}], stdout=-1)\n"
+    outer += "p.stdout.readline(); print(p.pid, flush=True); time.sleep(60)"
+    child = subprocess.Popen([sys.executable, "-c", outer], start_new_session=True, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    grandchild = processes.identify(int(child.stdout.readline()))
+    leader = processes.identify(child.pid)
+    assert leader is not None and grandchild is not None
+    assert processes.stop(leader, patience=5)
+    deadline = time.monotonic() + 5
+    while grandchild.alive() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not grandchild.alive() and not processes.stop(leader)
+    child.wait()
+
+
+def test_stop_spares_a_process_that_got_the_id_later() -> None:
+    child, process = started()
+    assert not processes.stop(Process(process.pid, "earlier", process.boot))
+    assert process.alive()
+    child.kill()
+    child.wait()
+
+
+def test_the_state_file(tmp_path: Path) -> None:
+    assert local.read(tmp_path) == Local()
+    state = Local(4211, Process(1, "2", "b"), {"ezhoi-cpu": Process(3, "4", "b")}, "digest")
+    local.write(tmp_path, state)
+    assert local.read(tmp_path) == state
+    for damaged in ("", "[]", '{"port": 1, "server": {"pid": 3}}'):
+        (tmp_path / "local.json").write_text(damaged)
+        assert local.read(tmp_path) == Local()
+
+
+def test_the_environment_is_ours_alone(tmp_path: Path) -> None:
+    base = {"PATH": "p", "PREFECT_API_KEY": "secret", "PREFECT_PROFILE": "cloud", "EZHOI__SEED": "3", "NO_PROXY": "x"}
+    found = local.environment(tmp_path, 4211, base)
+    assert found["PATH"] == "p" and found["PREFECT_API_URL"] == "http://127.0.0.1:4211/api"
+    assert not {"PREFECT_API_KEY", "PREFECT_PROFILE", "EZHOI__SEED"} & set(found)
+    assert found["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false" and found["DO_NOT_TRACK"] == "1"
+    assert Path(found["PREFECT_HOME"]).is_absolute() and found["NO_PROXY"] == "x,127.0.0.1,localhost"
+
+
+def test_a_taken_port_is_left_to_its_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert local.choose_port(port) in local.PORTS
+        monkeypatch.setattr(local, "PORTS", range(port, port + 1))
+        with pytest.raises(ServiceError, match=f"no free port on 127.0.0.1 from {port}"):
+            local.choose_port(None)
+    assert local.choose_port(port) == port
+
+
+def test_a_server_that_dies_is_an_error_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "broken"
+    broken.write_text("#!/bin/sh\necho no such module\nsleep 0.2\nexit 3\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(local.sys, "executable", str(broken))
+    with pytest.raises(ServiceError, match=r"(?s)did not start.*server\.log.*no such module"):
+        local.up(tmp_path / "home")
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("")
+    with pytest.raises(ServiceError, match="EZHOI_HOME"):
+        local.up(tmp_path / "home")
+
+
+def test_a_stale_state_file_stops_nothing(tmp_path: Path) -> None:
+    child, process = started()
+    stale = Process(process.pid, "earlier", process.boot)
+    local.write(tmp_path, Local(4211, stale, {"ezhoi-gpu": stale}, "digest"))
+    assert local.down(tmp_path) == [] and process.alive()
+    assert local.read(tmp_path) == Local(4211, None, {}, "digest"), "the port is remembered"
+    child.kill()
+    child.wait()
+
+
+def test_the_signature_changes_with_what_is_deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in deployment.SOURCES:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes((local.ROOT / name).read_bytes())
+    before = deployment.signature()
+    monkeypatch.setattr(deployment, "ROOT", tmp_path)
+    moved = deployment.signature()
+    (tmp_path / "prefect.yaml").write_text("deployments: []\n")
+    assert len({before, moved, deployment.signature()}) == 3
+
+
+def test_prefect_yaml_declares_what_the_readme_names() -> None:
+    import yaml
+
+    from flows.server.stage_name import StageName
+
+    tree = yaml.safe_load((local.ROOT / "prefect.yaml").read_text())
+    declared = {d["name"]: d for d in tree["deployments"]}
+    assert {"full", "world", "describe", "embed", "train", "utpl", "evaluate"} <= set(declared) and "pull" not in tree
+    for found in declared.values():
+        assert found["work_pool"]["name"] in local.POOLS and found["description"] and "ezhoi" in found["tags"]
+        named = found["parameters"].get("targets", []) + found["parameters"].get("reuse", [])
+        assert set(named) <= set(StageName)
+    for name in ("full", "train", "utpl"):
+        assert declared[name]["work_pool"]["name"] == "ezhoi-gpu", "a worker of that pool runs one training a GPU"
+
+
+@pytest.mark.slow
+def test_up_launch_down(fake: Any, tmp_path: Path) -> None:
+    """The whole way of `make run`, twice, beside another server's port, with a user's foreign Prefect settings."""
+    home = tmp_path / "home"
+    environment = fake.environment(EZHOI_HOME=str(home), PREFECT_API_URL="http://192.0.2.1/api", EZHOI__SEED="7")
+    settings = [word for setting in fake.settings for word in ("--set", setting)]
+
+    def ezhoi(*words: str, fails: bool = False) -> str:
+        command = [sys.executable, "-m", "flows.cli.app", *words]
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=400)
+        assert bool(done.returncode) == fails, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    try:
+        first = ezhoi("launch", *settings)
+        assert "starting the Prefect server" in first and "deploying" in first
+        assert "0 of 10 stages from the store" in first and "trained         20.00" in first
+        assert f"report: {fake.root}" in first and "/v2/artifacts/artifact/" in first
+        state = local.read(home)
+        assert "nothing was running" not in ezhoi("up") and local.read(home) == state
+        second = ezhoi("launch", *settings)
+        assert "deploying" not in second and "10 of 10 stages from the store" in second
+        recorded = ezhoi("run", "--record", *settings)
+        assert "10 of 10 stages from the store" in recorded and state.api_url.removesuffix("/api") in recorded
+        assert "10 of 10 stages from the store" in ezhoi("follow")
+        manifest = json.loads(ezhoi("artifacts", "show", "detections", *settings, "--json"))
+        assert manifest["seed"] == 7, "the shell's EZHOI__SEED did not reach the run"
+        assert "no deployment 'nope'; deployments: ablate, describe" in ezhoi(
+            "launch", "-d", "nope", *settings, fails=True
+        )
+        assert "unknown key" in ezhoi("launch", "--set", "a.b=1", fails=True)
+        Path(fake.weights).unlink()
+        failed = ezhoi("launch", *settings, fails=True)
+        assert "ended Failed" in failed and "does not exist" in failed and "Traceback" not in failed
+    finally:
+        stopped = ezhoi("down")
+    assert "ezhoi-gpu, ezhoi-cpu, server" in stopped and "nothing was running" in ezhoi("down")
+    assert not state.api.healthy()

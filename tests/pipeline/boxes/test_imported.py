@@ -1,0 +1,102 @@
+"""Another detector's boxes: what is taken, and how a wrong row is named."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.boxes import imported
+from pipeline.config.data import Detections
+from pipeline.errors import ConfigError, DataError
+
+NAMES = ["images/train2015/a.jpg", "images/train2015/b.jpg", "images/test2015/c.jpg"]
+IMAGES = pd.DataFrame({"image_id": [1, 2, 3], "file_name": NAMES})
+BOXES = pd.DataFrame(
+    [(1, 0, 0.5, 10, 10, 60, 150), (1, 17, 0.4, 50, 60, 200, 180), (2, 0, 0.3, 0, 0, 40, 100)],
+    columns=imported.COLUMNS,
+)
+RESULT = {"image_id": 1, "category_id": 90, "bbox": [10.0, 20.0, 30.0, 5.5], "score": 0.25}
+
+
+def parquet(tmp_path: Path, table: pd.DataFrame) -> pd.DataFrame:
+    path = tmp_path / "boxes.parquet"
+    table.to_parquet(path)
+    return imported.read(Detections(source="parquet", path=path), IMAGES)
+
+
+def coco(tmp_path: Path, entries: Any) -> pd.DataFrame:
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(entries))
+    return imported.read(Detections(source="coco", path=path), IMAGES)
+
+
+def test_a_table_is_taken_as_it_is(tmp_path: Path) -> None:
+    assert parquet(tmp_path, BOXES).equals(BOXES)
+
+
+def test_images_are_found_by_name(tmp_path: Path) -> None:
+    named = BOXES.drop(columns="image_id").assign(file_name=["c.jpg", NAMES[1], "a.jpg"])
+    assert parquet(tmp_path, named)["image_id"].tolist() == [3, 2, 1]
+    with pytest.raises(DataError, match=r"row 1: no annotated image is called 'd\.jpg'"):
+        parquet(tmp_path, named.assign(file_name=["c.jpg", "d.jpg", "a.jpg"]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"score": 1.5}, "row 0"),
+        ({"x2": 0}, "x2 > x1"),
+        ({"y1": np.nan}, "finite corners"),
+        ({"y2": np.inf}, "finite corners"),
+        ({"object_id": 80}, r"object_id in 0\.\.79"),
+        ({"image_id": 9}, "known image_id"),
+    ],
+)
+def test_a_wrong_row_is_named(tmp_path: Path, change: dict[str, float], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        parquet(tmp_path, BOXES.assign(**change))
+
+
+def test_missing_columns_and_missing_paths_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"columns \['score'\] are missing"):
+        parquet(tmp_path, BOXES.drop(columns="score"))
+    with pytest.raises(ConfigError, match=r"needs detections\.path"):
+        imported.read(Detections(source="parquet"), IMAGES)
+    (tmp_path / "no.parquet").write_text("text")
+    with pytest.raises(DataError, match=r"no\.parquet: cannot be read as Parquet"):
+        imported.read(Detections(source="parquet", path=tmp_path / "no.parquet"), IMAGES)
+
+
+def test_coco_results_become_corners_and_object_ids(tmp_path: Path) -> None:
+    found = coco(tmp_path, [RESULT, RESULT | {"category_id": 1, "image_id": 3}])
+    assert found.to_numpy().tolist() == [[1, 79, 0.25, 10, 20, 40, 25.5], [3, 0, 0.25, 10, 20, 40, 25.5]]
+    assert coco(tmp_path, []).empty
+
+
+def test_coco_results_by_file_name(tmp_path: Path) -> None:
+    entry = {k: v for k, v in RESULT.items() if k != "image_id"} | {"file_name": "b.jpg"}
+    assert coco(tmp_path, [entry])["image_id"].tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ([RESULT, RESULT | {"category_id": 12}], "entry 1: .*no object has category_id 12"),
+        ([RESULT | {"bbox": [1, 2, 3]}], r"entry 0: .*bbox \[x, y, width, height\]"),
+        ([{k: v for k, v in RESULT.items() if k != "score"}], "entry 0: .*'score' is missing"),
+        ([RESULT | {"bbox": [1, 2, 0, 4]}], "row 0: .*needs x2 > x1"),
+        ({"annotations": []}, "expected a list of results"),
+    ],
+)
+def test_a_wrong_result_is_named(tmp_path: Path, entries: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        coco(tmp_path, entries)
+
+
+def test_no_json_is_named(tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_text("[{")
+    with pytest.raises(DataError, match=r"r\.json: cannot be read as JSON"):
+        imported.read(Detections(source="coco", path=tmp_path / "r.json"), IMAGES)

@@ -1,0 +1,101 @@
+"""Exports read by others: pycocotools on COCO files, our own reader on the canonical Parquet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import layout_writers as written
+import pyarrow.parquet as pq
+import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from pipeline.config import tree
+from pipeline.datasets.hico import export
+from pipeline.datasets.hico.layouts import detect
+from pipeline.datasets.hico.vocabulary import find
+from pipeline.engine import run
+from pipeline.errors import DataError
+from pipeline.store.artifact import Artifact
+
+TRAIN, TEST = "HICO_train2015_00000007.jpg", "HICO_test2015_00000009.jpg"
+HUMAN, HORSE = (1, 2, 20, 40), (5, 7, 64, 48)
+DATA = written.canonical(
+    [(TRAIN, 64, 48), (TEST, 64, 48), ("HICO_test2015_00000010.jpg", 30, 30)],
+    [(TRAIN, find("ride horse").hoi_id, HUMAN, HORSE)]
+    + [(TEST, find(name).hoi_id, HUMAN, HORSE) for name in ("ride horse", "hold horse")],
+)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> dict[str, Artifact]:
+    """Annotations of the tiny dataset, and its boxes as detections."""
+    written.matlab(tmp_path / "anno_bbox.mat", DATA)
+    settings = [f"data.root={tmp_path}", f"store.root={tmp_path / 'store'}", "detections.source=ground_truth"]
+    configuration = tree.load(profile="hico-vitb", overrides=settings, environment={})
+    return {name: o.artifact for name, o in run.run(configuration, targets=("detections",)).items()}
+
+
+def test_coco_files_are_read_by_pycocotools(made: dict[str, Artifact], tmp_path: Path, capsys: Any) -> None:
+    out = tmp_path / "coco"
+    told = export.coco(made["annotations"], out, detections=made["detections"])
+    assert told[out / "instances_test.json"] == "2 images, 2 annotations, 2 pairs"
+    coco = COCO(out / "instances_test.json")
+    assert coco.getCatIds(catNms=["horse"]) == [19] and len(coco.getCatIds()) == 80
+    assert coco.loadImgs([100_009])[0] == {
+        "id": 100_009,
+        "file_name": f"images/test2015/{TEST}",
+        "width": 64,
+        "height": 48,
+    }
+    boxes = {a["category_id"]: a for a in coco.loadAnns(coco.getAnnIds(imgIds=[100_009]))}
+    assert boxes[1]["bbox"] == [0, 1, 20, 39] and boxes[19]["bbox"] == [4, 6, 60, 42]  # 1-based inclusive, as widths
+    assert boxes[19]["area"] == 60 * 42
+    assert [(p["subject_id"], p["object_id"]) for p in coco.dataset["pairs"]] == [(boxes[1]["id"], boxes[19]["id"])] * 2
+    assert {coco.dataset["hois"][p["hoi_id"]]["name"] for p in coco.dataset["pairs"]} == {"ride horse", "hold horse"}
+    results = coco.loadRes(str(out / "detections_test.json"))
+    scores = COCOeval(coco, results, "bbox")
+    scores.evaluate()
+    scores.accumulate()
+    scores.summarize()
+    assert scores.stats[0] == pytest.approx(1), "annotated boxes as detections are perfect"
+
+
+def test_a_person_as_object_keeps_both_boxes(tmp_path: Path) -> None:
+    hug = find("hug person").hoi_id
+    pairs = [(name, hug, HUMAN, HORSE) for name in (TRAIN, TEST)] + [(TEST, hug, HORSE, HUMAN)]
+    written.matlab(tmp_path / "anno_bbox.mat", written.canonical([(TRAIN, 64, 48), (TEST, 64, 48)], pairs))
+    settings = [f"data.root={tmp_path}", f"store.root={tmp_path / 'store'}"]
+    configuration = tree.load(profile="hico-vitb", overrides=settings, environment={})
+    artifact = run.run(configuration, targets=("annotations",))["annotations"].artifact
+    told = export.coco(artifact, tmp_path)
+    assert told[tmp_path / "instances_test.json"] == "1 images, 2 annotations, 2 pairs"
+    pairs_out = COCO(tmp_path / "instances_test.json").dataset["pairs"]
+    assert [(p["subject_id"], p["object_id"]) for p in pairs_out] in ([(1, 2), (2, 1)], [(2, 1), (1, 2)])
+
+
+def test_parquet_is_the_source_again(made: dict[str, Artifact], tmp_path: Path) -> None:
+    export.parquet(made["annotations"], tmp_path / "p")
+    rows = detect.read(tmp_path / "p" / "pairs.parquet")
+    assert not isinstance(rows, detect.Labels)
+    written.same(rows.tables(), DATA)
+
+
+def test_parquet_is_for_hico_alone(made: dict[str, Artifact], tmp_path: Path) -> None:
+    settings = [f"store.root={tmp_path / 'world'}", "data.world.train_images=1", "data.world.test_images=1"]
+    configuration = tree.load(overrides=settings, environment={})
+    artifact = run.run(configuration, targets=("annotations",))["annotations"].artifact
+    with pytest.raises(DataError, match="Use --format coco"):
+        export.parquet(artifact, tmp_path / "p")
+    export.coco(artifact, tmp_path / "c")
+    assert len(COCO(tmp_path / "c" / "instances_train.json").dataset["pairs"]) == len(
+        artifact.table("pairs.parquet").query("split == 'train'")
+    )
+    assert artifact.json("leakage.json")["uo"]["labels"]["pairs"] == int(
+        (artifact.table("pairs.parquet")["split"] == "train").sum()
+    )
+    for name in ("images", "pairs", "objects", "classes", "presence"):
+        schemas = [pq.read_schema(a.path(f"{name}.parquet")) for a in (artifact, made["annotations"])]
+        assert schemas[0].equals(schemas[1]), f"{name}.parquet is not alike for both worlds"
+        assert schemas[0].metadata[b"box_convention"] == b"continuous"

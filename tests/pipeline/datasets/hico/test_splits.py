@@ -1,0 +1,74 @@
+"""The zero-shot settings: sizes, what each hides, error messages, agreement with the published lists."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.datasets.hico.splits import SETTINGS, rare, unseen
+from pipeline.datasets.hico.vocabulary import find, hoi_classes
+
+SPLITS = Path(__file__).parents[5] / "shared" / "data" / "hico" / "zero_shot_splits.json"
+
+
+def seen_classes(setting):
+    return [hoi for hoi in hoi_classes() if hoi.hoi_id not in unseen(setting)]
+
+
+@pytest.mark.parametrize(
+    ("setting", "size", "rare_inside"),
+    [("rf_uc", 120, 120), ("nf_uc", 120, 0), ("uo", 100, 20), ("uv", 84, 18), ("default", 0, 0)],
+)
+def test_sizes(setting, size, rare_inside):
+    assert len(unseen(setting)) == size
+    assert len(unseen(setting) & rare()) == rare_inside
+
+
+def test_rare_classes():
+    assert len(rare()) == 138
+    assert 8 in rare()
+    assert 0 not in rare()
+
+
+@pytest.mark.parametrize("setting", ["rf_uc", "nf_uc"])
+def test_unseen_combinations_keep_every_verb_and_object_seen(setting):
+    assert len({hoi.verb_id for hoi in seen_classes(setting)}) == 117
+    assert len({hoi.object_id for hoi in seen_classes(setting)}) == 80
+
+
+def test_the_combination_settings_share_nothing():
+    assert not unseen("rf_uc") & unseen("nf_uc")
+
+
+@pytest.mark.parametrize(("setting", "part", "hidden"), [("uo", "object_id", 12), ("uv", "verb_id", 20)])
+def test_whole_objects_and_whole_verbs_are_hidden(setting, part, hidden):
+    inside = {getattr(hoi, part) for hoi in hoi_classes() if hoi.hoi_id in unseen(setting)}
+    outside = {getattr(hoi, part) for hoi in seen_classes(setting)}
+    assert len(inside) == hidden
+    assert not inside & outside
+
+
+def test_landmarks():
+    assert find("ride horse").hoi_id in unseen("uv")
+    assert find("walk dog").hoi_id in unseen("uo")
+    assert find("ride horse").hoi_id not in unseen("uo")
+
+
+@pytest.mark.parametrize(("written", "meant"), [("RF-UC", "'rf_uc'"), ("uvc", "'uv'"), ("defualt", "'default'")])
+def test_unknown_setting_names_the_valid_and_the_nearest(written, meant):
+    with pytest.raises(ValueError, match="unknown zero-shot setting") as error:
+        unseen(written)
+    assert ", ".join(SETTINGS) in str(error.value)
+    assert f"did you mean {meant}" in str(error.value)
+
+
+def test_unknown_setting_without_a_near_one():
+    with pytest.raises(ValueError, match=r"rf_uc, nf_uc, uo, uv, default$"):
+        unseen("supervised 17 !")
+
+
+@pytest.mark.skipif(not SPLITS.is_file(), reason=f"no published lists at {SPLITS}")
+@pytest.mark.parametrize("setting", ["rf_uc", "nf_uc", "uo", "uv"])
+def test_lists_equal_the_published_ones(setting):
+    published = json.loads(SPLITS.read_text())[setting.upper().replace("_", "-")]
+    assert unseen(setting) == set(published)

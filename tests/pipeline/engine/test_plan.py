@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipeline.engine import graph, plan, provenance
+from pipeline.engine.plan import StageStatus
+from pipeline.engine.run import run
+from pipeline.store.store import Store
+
+
+def status(fake: Any, *settings: str, profile: str = "demo") -> dict[str, StageStatus]:
+    """The plan by stage."""
+    config = fake.config(*settings, profile=profile)
+    return {s.stage: s for s in plan.plan(config, Store(config.store.root))}
+
+
+def test_an_empty_store(fake: Any) -> None:
+    found = status(fake)
+    assert list(found) == list(graph.NAMES) and {s.state for s in found.values()} == {"missing"}
+    assert found["annotations"].why == ("never made in this store",)
+    assert found["text_embeddings"].why == ("waits for descriptions, annotations",)
+    assert not fake.root.exists(), "looking wrote something"
+
+
+def test_all_fresh_is_what_the_run_would_reuse(fake: Any) -> None:
+    made = run(fake.config())
+    found = status(fake)
+    assert {s.state for s in found.values()} == {"fresh"} and not any(s.why for s in found.values())
+    assert {n: s.artifact for n, s in found.items()} == {n: o.artifact for n, o in made.items()}
+    assert fake.executed() == list(graph.NAMES)
+
+
+def test_a_changed_key_is_named_with_both_values(fake: Any) -> None:
+    run(fake.config())
+    found = status(fake, "utpl.steps=3", "evaluation.tau=1.5")
+    assert found["seen"].state == "fresh"
+    assert found["utpl"].state == "stale" and found["utpl"].why == ("utpl.steps: 60 -> 3",)
+    assert found["evaluation"].why == ("evaluation.tau: 2.8 -> 1.5", "waits for utpl")
+
+
+def test_changed_input_content_is_named_with_its_files(fake: Any) -> None:
+    run(fake.config())
+    run(fake.config("data.world.test_images=3"), targets=("annotations",))
+    why = status(fake, "data.world.test_images=3")["detections"].why
+    assert len(why) == 1 and why[0].startswith(
+        "input annotations changed (images.parquet, objects.parquet, pairs.parquet"
+    )
+
+
+def test_the_run_itself_agrees(fake: Any) -> None:
+    run(fake.config())
+    fake.executed()
+    settings = ("descriptions.template=another",)
+    expected = {n for n, s in status(fake, *settings).items() if s.state != "fresh"}
+    run(fake.config(*settings))
+    assert set(fake.executed()) <= expected
+
+
+def test_a_new_version_is_a_reason(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(fake.config())
+    newer = tuple(replace(s, version=7) if s.name == "utpl" else s for s in graph.STAGES)
+    old = graph.stage("utpl").version
+    monkeypatch.setattr(graph, "STAGES", newer)
+    assert status(fake)["utpl"].why == (f"stage version {old} -> 7",)
+
+
+def test_damage_and_removal(fake: Any) -> None:
+    made = run(fake.config())
+    (made["utpl"].artifact.folder / "main.parquet").write_bytes(b"")
+    Store(fake.root).remove(made["disparities"].artifact)
+    found = status(fake)
+    assert found["utpl"].state == "stale" and found["utpl"].why[0].endswith("waits for disparities")
+    assert found["disparities"].state == "missing" and found["disparities"].why == ("its artifact was removed",)
+    run(fake.config(), targets=("disparities",))
+    found = status(fake)
+    assert found["utpl"].state == "stale" and "main.parquet: damaged" in found["utpl"].why[0]
+
+
+def test_a_missing_file_of_the_configuration(fake: Any) -> None:
+    run(fake.config())
+    fake.weights.unlink()
+    found = status(fake)["image_embeddings"]
+    assert found.state == "stale" and "does not exist" in found.why[0]
+
+
+def test_a_changed_source_file(fake: Any) -> None:
+    run(fake.config())
+    fake.weights.write_bytes(b"others")
+    assert status(fake)["image_embeddings"].why == ("content of clip.weights changed",)
+
+
+def test_it_compares_with_the_last_run_of_the_profile(fake: Any, tmp_path: Any) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("setting: rf_uc\nmodel: {layers: 3}\nutpl: {steps: 11}\n")
+    run(fake.config(profile=str(mine)))
+    run(fake.config("utpl.steps=22"))
+    assert status(fake, "utpl.steps=33", profile=str(mine))["utpl"].why == ("utpl.steps: 11 -> 33",)
+    assert status(fake, "utpl.steps=33")["utpl"].why == ("utpl.steps: 22 -> 33",)
+
+
+def test_changed_code_is_told_and_changes_nothing(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(fake.config())
+    assert not any(s.code_changed for s in status(fake).values())
+    original = provenance.code_digest
+    monkeypatch.setattr(provenance, "code_digest", lambda s: "other" if s == "seen" else original(s))
+    found = status(fake)
+    assert found["seen"].code_changed and found["seen"].state == "fresh" and not found["utpl"].code_changed
+
+
+def test_only_targets(fake: Any) -> None:
+    config = fake.config()
+    found = plan.plan(config, Store(config.store.root), targets=("descriptions",))
+    assert [s.stage for s in found] == ["annotations", "descriptions"]

@@ -1,0 +1,140 @@
+"""What runs again after which change, with the real graph over stand-in stages."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from pipeline.engine import graph
+from pipeline.engine.run import Outcome, run
+from pipeline.errors import DataError, EzhoiError
+from pipeline.store import runs
+from pipeline.store.store import Store
+
+ALL = list(graph.NAMES)
+DESCRIBED = ["descriptions", "text_embeddings", "disparities"]
+
+
+def test_the_second_run_executes_nothing(fake: Any) -> None:
+    first = run(fake.config())
+    assert fake.executed() == ALL and not any(o.hit for o in first.values())
+    second = run(fake.config())
+    assert fake.executed() == [] and all(o.hit for o in second.values())
+    assert [o.artifact for o in second.values()] == [o.artifact for o in first.values()]
+    last = runs.records(Store(fake.root))[-1]
+    assert last.hits == ALL and last.state == "completed" and list(last.stages) == ALL
+
+
+@pytest.mark.parametrize(
+    ("setting", "executed"),
+    [
+        ("evaluation.tau=1.0", ["evaluation"]),
+        ("utpl.steps=3", ["utpl", "evaluation"]),
+        ("seen.epochs=3", ["seen", "pair_features", "utpl", "evaluation"]),
+        ("descriptions.template=describe-v1", ["descriptions"]),  # equal length: equal content, so nothing follows
+        ("device=cpu", []),
+        ("utpl.runtime.checkpoint_every=7", []),
+        ("llm.runtime.concurrency=7", []),
+    ],
+)
+def test_a_change_costs_what_it_must(fake: Any, setting: str, executed: list[str]) -> None:
+    run(fake.config())
+    fake.executed()
+    run(fake.config(setting))
+    assert fake.executed() == executed
+    run(fake.config())
+    assert fake.executed() == [], "the first results are no longer used"
+
+
+def test_a_changed_description_opens_no_image(fake: Any) -> None:
+    run(fake.config())
+    fake.executed()
+    run(fake.config("descriptions.template=another"))
+    executed = fake.executed()
+    assert executed[:3] == DESCRIBED
+    assert not {"annotations", "detections", "image_embeddings"} & set(executed)
+
+
+def test_the_content_of_a_file_counts_and_its_name_does_not(fake: Any) -> None:
+    run(fake.config(), targets=("image_embeddings",))
+    fake.executed()
+    moved = fake.weights.with_name("moved.safetensors")
+    fake.weights.rename(moved)
+    run(fake.config(f"clip.weights={moved}"), targets=("image_embeddings",))
+    assert fake.executed() == []
+    moved.write_bytes(b"others")
+    run(fake.config(f"clip.weights={moved}"), targets=("image_embeddings",))
+    assert fake.executed() == ["image_embeddings"]
+
+
+def test_a_missing_file_is_named(fake: Any) -> None:
+    fake.weights.unlink()
+    with pytest.raises(DataError, match=r"image_embeddings: clip\.weights = .*weights\.safetensors does not exist"):
+        run(fake.config(), targets=("image_embeddings",))
+
+
+def test_only_what_the_target_needs(fake: Any) -> None:
+    run(fake.config(), targets=("text_embeddings",))
+    assert fake.executed() == ["annotations", "descriptions", "text_embeddings"]
+    with pytest.raises(EzhoiError, match="no stage 'sene'"):
+        run(fake.config(), targets=("sene",))
+
+
+def test_force_executes_that_stage_only(fake: Any) -> None:
+    run(fake.config())
+    fake.executed()
+    outcomes = run(fake.config(), force=("seen",))
+    assert fake.executed() == ["seen"]
+    assert not outcomes["seen"].hit and outcomes["utpl"].hit
+
+
+def test_a_deleted_or_damaged_artifact_is_made_again(fake: Any) -> None:
+    made = run(fake.config())
+    fake.executed()
+    (made["seen"].artifact.folder / "main.parquet").unlink()
+    damaged = made["detections"].artifact.folder / "main.parquet"
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"!")
+    outcomes = run(fake.config())
+    assert fake.executed() == ["detections", "seen"]
+    assert "main.parquet: missing" in outcomes["seen"].faults[0]
+    assert "main.parquet: damaged" in outcomes["detections"].faults[0]
+    assert outcomes["utpl"].hit
+
+
+def test_a_failure_leaves_no_artifact_and_keeps_what_was_made(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EZHOI_FAKE_FAIL", "seen")
+    seen: list[Outcome] = []
+    with pytest.raises(DataError, match="fly pig"):
+        run(fake.config(), on_outcome=seen.append)
+    store = Store(fake.root)
+    assert store.artifacts("seen") == [] and len(seen) == 6
+    assert runs.records(store)[-1].state == "failed"
+    monkeypatch.delenv("EZHOI_FAKE_FAIL")
+    fake.executed()
+    run(fake.config())
+    assert fake.executed() == ALL[6:]
+
+
+def test_two_processes_compute_once(fake: Any) -> None:
+    code = (
+        "from pipeline.config.tree import load; from pipeline.engine.run import run;"
+        f"run(load(overrides={fake.settings!r}), targets=('descriptions',))"
+    )
+    environment = fake.environment(EZHOI_FAKE_SLEEP="descriptions:0.5")
+    both = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(2)]
+    assert [p.wait(60) for p in both] == [0, 0]
+    assert sorted(fake.executed()) == ["annotations", "descriptions"]
+
+
+def test_progress_and_manifest(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EZHOI_FAKE_SLEEP", "detections:0.2")
+    told: list[tuple[str, int, int, str]] = []
+    made = run(fake.config("seed=5"), targets=("detections",), progress=lambda *report: told.append(report))
+    assert told == [("detections", 1, 2, "sleeping"), ("detections", 2, 2, "sleeping")]
+    manifest = made["detections"].artifact.manifest
+    assert manifest.seed == 5 and manifest.packages["numpy"] and manifest.config["seed"] == 5
+    assert manifest.seconds["compute"] >= 0 and manifest.metrics == {"rows": 1}
+    assert manifest.inputs[0].digest == made["annotations"].artifact.manifest.part_digest(manifest.inputs[0].part)

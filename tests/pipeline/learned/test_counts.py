@@ -1,0 +1,43 @@
+"""The parameter table: the published counts, part by part, and what the built models really hold."""
+
+import pytest
+
+from pipeline.config import tree
+from pipeline.errors import ConfigError
+from pipeline.learned.counts import summarise
+
+
+@pytest.mark.parametrize(
+    ("profile", "all_of_it", "live"), [("hico-vitb", 6_854_337, 6_364_289), ("hico-vitl", 14_076_353, 13_419_905)]
+)
+def test_the_released_columns_are_the_published_counts(profile: str, all_of_it: int, live: int) -> None:
+    table = summarise(tree.load(profile=profile, environment={}))
+    assert (table.total("released"), table.total("released_live")) == (all_of_it, live)
+    assert table.published in ("6.85 M", "14.07 M")
+    assert all(row.paper > 0 for row in table.rows)
+
+
+def test_released_parts_at_vit_b() -> None:
+    table = summarise(tree.load(profile="hico-vitb", environment={}))
+    counts = {row.part: row.released for row in table.rows}
+    assert counts["visual_prompts"] == 393_984 + 3_151_872
+    assert counts["adapters"] == 1_602_048
+    assert counts["intra"] == 787_456
+    assert counts["visual_guidance"] == 223_168
+    assert counts["text_guidance"] == 190_144
+    assert counts["inter"] == counts["unseen"] == 206_784
+    assert counts["instance_prior"] == 91_072
+
+
+def test_parts_that_are_off_count_nothing() -> None:
+    chosen = tree.load(profile="demo", overrides=["model.parts.vlm_guidance=false"], environment={})
+    counts = {row.part: row.paper for row in summarise(chosen).rows}
+    assert counts["visual_guidance"] == 0 and counts["text_guidance"] > 0
+
+
+def test_an_unknown_architecture_is_an_error() -> None:
+    chosen = tree.load(
+        profile="hico-vitb", overrides=["clip.architecture=ViT-Z-1", "clip.weights=openai"], environment={}
+    )
+    with pytest.raises(ConfigError, match="ViT-Z-1"):
+        summarise(chosen)

@@ -1,0 +1,264 @@
+"""The store in an object store: what a reader sees, what faults and deaths of writers leave."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.engine.run import run
+from pipeline.errors import StoreError
+from pipeline.store import digest, runs
+from pipeline.store.artifact import Artifact
+from pipeline.store.manifest import Manifest
+from pipeline.store.opening import store_of
+from pipeline.store.remote import lease
+from pipeline.store.remote.objects import ObjectFolder
+from pipeline.store.remote.remote import RemoteStore
+from pipeline.store.store import describe_files
+
+MAKE = textwrap.dedent(
+    """
+    import os, signal, sys
+    from pathlib import Path
+    from pipeline.store import digest
+    from pipeline.store.manifest import Manifest
+    from pipeline.store.remote.remote import RemoteStore
+    from pipeline.store.store import describe_files
+
+    def make(store, text, fingerprint="f00"):
+        with store.workspace(fingerprint) as space:
+            (space.out / "a.txt").write_text(text)
+            (space.out / "b.txt").write_text(text * 2)
+            files = describe_files(space.out)
+            return store.publish(space, Manifest(
+                stage="seen", version=1, fingerprint=fingerprint, files=files, config={}, sources={}, inputs=(),
+                digest=digest.of_files((f.name, f.digest) for f in files), metrics={}, seconds={}, made_at="2026",
+                host="h", device="cpu", packages={}, seed=0, git_commit=None, git_dirty=None, code="c",
+            ))
+    """
+)
+
+
+def make(store: RemoteStore, text: str = "one", fingerprint: str = "f00") -> Artifact:
+    scope: dict[str, Any] = {}
+    exec(MAKE, scope)
+    artifact: Artifact = scope["make"](store, text, fingerprint)
+    return artifact
+
+
+@pytest.fixture
+def url(gate: Any) -> str:
+    gate.closed = False
+    return f"s3://bucket/{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def two(url: str, tmp_path: Path) -> tuple[RemoteStore, RemoteStore]:
+    """The same store from two machines, each with a cache of its own."""
+    return RemoteStore(url, cache=tmp_path / "one", ttl=2), RemoteStore(url, cache=tmp_path / "other", ttl=2)
+
+
+def test_what_one_publishes_the_other_reads(two: Any) -> None:
+    one, other = two
+    assert other.lookup("seen", "f00") == (None, [])
+    made = make(one)
+    found, faults = other.lookup("seen", "f00")
+    assert faults == [] and found is not None and found.manifest == made.manifest
+    assert not found.folder.exists(), "nothing is fetched before it is read"
+    assert found.path("a.txt").read_text() == "one" and found.names() == ["a.txt", "b.txt"]
+    assert [a.fingerprint for a in other.artifacts()] == ["f00"] and other.artifacts("utpl") == []
+    assert other.find("seen").fingerprint == "f00"
+    assert one.objects.names(".leases") == [], "the lease was let go"
+
+
+def test_a_file_is_fetched_once(two: Any, gate: Any) -> None:
+    one, other = two
+    make(one)
+    found = other.get("seen", "f00")
+    found.path("a.txt")
+    gate.seen.clear()
+    assert found.path("a.txt").read_text() == "one" and gate.seen == []
+    again = RemoteStore(other.url, cache=other.root.parent).get("seen", "f00")
+    gate.seen.clear()
+    assert again is not None and again.path("a.txt").read_text() == "one" and gate.seen == []
+
+
+def test_damage_is_named_and_never_used(two: Any) -> None:
+    one, other = two
+    made = make(one)
+    folder = f"seen/f00/{made.manifest.data}"
+    one.objects.write(f"{folder}/a.txt", b"onf")
+    found, faults = other.lookup("seen", "f00")
+    assert faults == [] and found is not None, "the size alone does not tell"
+    with pytest.raises(StoreError, match=r"a\.txt: damaged"):
+        found.path("a.txt")
+    assert "a.txt: damaged" in other.faults(found, rehash=True)[0]
+    one.objects.write(f"{folder}/a.txt", b"o")
+    assert "1 bytes and not 3" in other.lookup("seen", "f00")[1][0]
+    one.objects.delete([f"{folder}/a.txt"])
+    assert "a.txt: missing" in other.lookup("seen", "f00")[1][0]
+    one.objects.write("seen/f00/manifest.json", b"{")
+    assert "manifest.json: unreadable" in other.lookup("seen", "f00")[1][0]
+    assert make(other).path("a.txt").read_text() == "one"
+
+
+def test_a_damaged_local_copy_is_fetched_again(two: Any) -> None:
+    one, other = two
+    make(one)
+    path = other.get("seen", "f00").path("a.txt")
+    path.write_text("xxx")
+    assert RemoteStore(other.url, cache=other.root.parent).get("seen", "f00").path("a.txt").read_text() == "one"  # type: ignore[union-attr]
+
+
+def test_the_store_is_away_for_a_while(two: Any, gate: Any) -> None:
+    one, other = two
+    make(one)
+    gate.closed, gate.refused = True, 0
+    threading.Timer(6.0, lambda: setattr(gate, "closed", False)).start()
+    start = time.monotonic()
+    found, _ = other.lookup("seen", "f00")
+    assert found is not None and time.monotonic() - start > 5 and gate.refused > 1
+    gate.closed = True
+    threading.Timer(4.0, lambda: setattr(gate, "closed", False)).start()
+    assert make(other, "two", "f01").path("b.txt").read_text() == "twotwo"
+    assert one.lookup("seen", "f01")[0] is not None
+
+
+def test_a_store_that_stays_away_is_one_error(two: Any, gate: Any) -> None:
+    one, _ = two
+    one.objects.patience = 1.0
+    gate.closed = True
+    with pytest.raises(StoreError, match="does not answer as it should"):
+        one.lookup("seen", "f00")
+    gate.closed = False
+
+
+def test_a_writer_that_dies_half_way_leaves_nothing_that_counts(two: Any, tmp_path: Path) -> None:
+    """Killed after the first file's upload: no artifact, the lease runs out, the next one makes it and cleans up."""
+    one, other = two
+    make(one, "old")
+    code = f"""
+store = RemoteStore({one.url!r}, cache=Path({str(tmp_path / "third")!r}), ttl=2)
+upload = store.objects.upload
+def deadly(path, name):
+    upload(path, name)
+    os.kill(os.getpid(), signal.SIGKILL)
+store.objects.upload = deadly
+make(store, "new", sys.argv[1])
+"""
+    for fingerprint in ("f00", "f01"):
+        subprocess.run([sys.executable, "-c", MAKE + code, fingerprint], timeout=120)
+    assert other.lookup("seen", "f00")[0].path("a.txt").read_text() == "old"
+    assert other.lookup("seen", "f01") == (None, []) and len(other.objects.names("seen/f01")) == 1
+    start = time.monotonic()
+    assert make(other, "new", "f01").path("a.txt").read_text() == "new"
+    assert time.monotonic() - start >= 1.5, "the dead writer's lease was respected until it ran out"
+    assert len(other.objects.names("seen/f01")) == 3 and other.objects.names(".leases/f01") == []
+
+
+def test_one_writer_at_a_time_and_a_living_one_is_waited_for(two: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = two
+    monkeypatch.setattr(lease, "POLL_SECONDS", 0.2)
+    order: list[str] = []
+
+    def second() -> None:
+        with other.workspace("f00"):
+            order.append("second")
+
+    with one.workspace("f00"):
+        thread = threading.Thread(target=second)
+        thread.start()
+        time.sleep(5)  # more than twice the time after which a lease that is not renewed runs out
+        order.append("first")
+    thread.join(30)
+    assert order == ["first", "second"]
+
+
+def test_of_several_that_try_at_once_one_takes_the_lease(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "POLL_SECONDS", 0.05)
+    objects, inside, most = ObjectFolder(url), [0], [0]
+
+    def enter() -> None:
+        with lease.held(objects, ".leases/x", ttl=10):
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+            time.sleep(0.05)
+            inside[0] -= 1
+
+    threads = [threading.Thread(target=enter) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert most == [1] and not any(t.is_alive() for t in threads)
+
+
+def test_who_lost_the_lease_does_not_publish(two: Any) -> None:
+    one, other = two
+    with pytest.raises(StoreError, match="was taken over"), one.workspace("f00") as space:
+        (space.out / "a.txt").write_text("slow")
+        one._leases["f00"]._stop.set()  # as if the machine had slept
+        make(other, "fast")
+        files = describe_files(space.out)
+        manifest = other.get("seen", "f00").manifest
+        one.publish(space, Manifest(**{**manifest.model_dump(), "files": files, "digest": digest.of_files([])}))
+    assert one.get("seen", "f00").path("a.txt").read_text() == "fast"
+
+
+def test_files_of_a_name_are_found_wherever_they_were_made(two: Any, caplog: pytest.LogCaptureFixture) -> None:
+    one, other = two
+    make(one, "one", "f00")
+    make(one, "two", "f01")
+    assert [(f, p.read_text()) for f, p in other.files_named("a.txt")] == [("f00", "one"), ("f01", "two")]
+    assert other.files_named("c.txt") == []
+    (stored,) = [n for n in one.objects.names("seen/f00") if n.endswith("/b.txt")]
+    one.objects.write(stored, b"torn")
+    assert [f for f, _ in other.files_named("b.txt")] == ["f01"] and "damaged" in caplog.text
+
+
+def test_remove_and_records(two: Any) -> None:
+    one, other = two
+    record = runs.new("demo", deployment="full")
+    record.stages["seen"] = "f00"
+    record.save(one)
+    make(one)
+    assert runs.records(other) == [record] and runs.previous(other, runs.new("demo", deployment="full")) == record
+    other.remove(other.get("seen", "f00"))
+    assert one.artifacts() == [] and one.objects.names("seen") == []
+    runs.collect(other, runs.garbage(other, keep_runs=0))
+    assert runs.records(one) == []
+
+
+def test_the_pipeline_over_an_object_store_equals_the_local_one(fake: Any, url: str, tmp_path: Path) -> None:
+    local = run(fake.config())
+    fake.executed()
+    settings = (f"store.root={url}", f"store.cache={tmp_path / 'cache'}")
+    away = run(fake.config(*settings))
+    assert {n: o.artifact.digest for n, o in away.items()} == {n: o.artifact.digest for n, o in local.items()}
+    assert {n: o.artifact.fingerprint for n, o in away.items()} == {n: o.artifact.fingerprint for n, o in local.items()}
+    again = run(fake.config(f"store.root={url}", f"store.cache={tmp_path / 'another'}"))
+    assert all(o.hit for o in again.values())
+    store = store_of(fake.config(*settings))
+    assert isinstance(store, RemoteStore) and store.place == url
+
+
+def test_an_address_that_cannot_be(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"store\.root = nonsense://x"):
+        RemoteStore("nonsense://x", cache=tmp_path)
+
+
+def test_a_folder_that_appears_while_it_is_listed_is_no_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = ObjectFolder(f"file://{tmp_path}")
+    folder = f"{tmp_path}/.leases/f00"
+    # What s3fs answers if another process creates the first object between its listing and its look at the name itself.
+    found = {folder: {"name": folder, "size": 0, "type": "directory"}}
+    monkeypatch.setattr(type(objects.files), "find", lambda *arguments, **options: found)
+    assert objects.names(".leases/f00") == []

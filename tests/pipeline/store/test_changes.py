@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.engine.run import Run, run
+from pipeline.store import changes, runs
+from pipeline.store.changes import Changes
+from pipeline.store.store import Store
+
+
+def between(fake: Any, *settings: str, deployment: str = "full", then: Any = None) -> Changes | None:
+    """What changes from a run of `full` to one under other settings."""
+    run(fake.config(), deployment="full")
+    if then is not None:
+        then(Store(fake.root))
+    seen: list[Run] = []
+    run(fake.config(*settings), deployment=deployment, on_end=seen.append)
+    steps = seen[0]
+    return changes.since(runs.previous(steps.store, steps.record), steps.artifacts, steps.store)
+
+
+def test_nothing(fake: Any) -> None:
+    found = between(fake)
+    assert found is not None and found.stages == {} and found.previous.deployment == "full"
+
+
+def test_another_deployment_is_not_compared_with(fake: Any) -> None:
+    assert between(fake, deployment="utpl") is None
+
+
+def test_keys_inputs_and_results(fake: Any) -> None:
+    found = between(fake, "utpl.steps=7")
+    assert found is not None and set(found.stages) == {"utpl", "evaluation"}
+    assert found.stages["utpl"] == ("utpl.steps: 60 -> 7",)
+    assert found.stages["evaluation"][0].startswith("input utpl changed")
+    assert "mAP unseen: 14.25 -> 14.25 (+0.00)" in found.stages["evaluation"]
+
+
+def test_a_change_that_comes_to_nothing_says_so(fake: Any) -> None:
+    found = between(fake, "descriptions.template=describe-v1")
+    assert found is not None and set(found.stages) == {"descriptions"}
+    assert found.stages["descriptions"][-1].startswith("its content came out the same")
+
+
+def test_what_it_was_compared_with_may_be_gone(fake: Any) -> None:
+    found = between(fake, "utpl.steps=7", then=lambda store: store.remove(store.find("utpl")))
+    assert found is not None and "was removed since" in found.stages["utpl"][0]

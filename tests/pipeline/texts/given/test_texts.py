@@ -1,0 +1,167 @@
+"""Texts from users' files: tables, the released code's formats, errors that name the file and the row."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.datasets.hico.vocabulary import find, hoi_classes
+from pipeline.errors import DataError
+from pipeline.texts.given import released, tables, texts
+
+RELEASED = Path(__file__).parents[5] / "shared" / "data" / "descriptions" / "llava"
+needs_released = pytest.mark.skipif(not RELEASED.is_dir(), reason="the released texts (../shared/data) are not here")
+ROUND = {"text": "Arms round a dog."}
+RIDE, HUG = find("ride horse").hoi_id, find("hug dog").hoi_id
+
+
+def wrote(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("t.csv", 'class,text\nride horse,"A person, on a horse."\nHug-Dog,Arms round a dog.\n'),
+        ("t.csv", f"hoi_id,text\n{RIDE},\"A person, on a horse.\"\n{HUG},  Arms round   a dog. \n"),
+        ("t.csv", '\ufeffverb,object,text,note\nride,horse,"A person, on a horse.",x\nhug,dog,Arms round a dog.,\n'),
+        ("t.json", '{"ride horse": "A person, on a horse.", "hug dog": "Arms round a dog."}'),
+        ("t.json", json.dumps([{"name": "ride horse", "text": "A person, on a horse."}, {"hoi_id": HUG} | ROUND])),
+    ],
+)  # fmt: skip
+def test_tables_in_every_spelling(name: str, text: str, tmp_path: Path) -> None:
+    found = texts.descriptions(wrote(tmp_path, name, text))
+    assert {h: given.text for h, given in found.items()} == {RIDE: "A person, on a horse.", HUG: "Arms round a dog."}
+    assert found[RIDE].origin in ("t.csv, line 2", "t.json, row 1")
+
+
+@pytest.mark.parametrize("ending", [".csv", ".json", ".parquet"])
+def test_what_is_written_is_read_again(ending: str, tmp_path: Path) -> None:
+    rows = [
+        {"class": "ride horse", "other": "hug dog", "text": 'High on a horse, "astride"; ünïcode.'},
+        {"class": "hug dog", "other": "ride horse", "text": "Arms round\na dog."},
+    ]
+    path = tmp_path / f"t{ending}"
+    tables.write(path, rows)
+    found = texts.disparities(path)
+    assert {h: (other, given.text) for h, (other, given) in found.items()} == {
+        RIDE: (HUG, 'High on a horse, "astride"; ünïcode.'),
+        HUG: (RIDE, "Arms round a dog."),
+    }
+    assert set(texts.descriptions(path)) == {RIDE, HUG}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("t.csv", "class,text\nride hrse,A horse.\n", r"t\.csv, line 2: .*nearest: ride horse"),
+        ("t.csv", "class,text\nride horse,A horse.\nride_horse,A horse.\n", r"line 3: ride horse has a text already"),
+        ("t.csv", "class,text\nride horse,\n", r"line 2: the text of ride horse is empty"),
+        ("t.csv", "class,words\nride horse,A horse.\n", r"line 2: expected the columns class .* found class, words"),
+        ("t.csv", "hoi_id,text\n600,A horse.\n", r"line 2, hoi_id: '600' is no HICO-DET class"),
+        ("t.csv", "class,text\n", "holds no text"),
+        ("t.csv", "hoi_id,text\n1,A cat.\n2,A dog.\n3,An airplane.\n", "only 1 of 3 texts name the object"),
+        ("t.json", "{", "is not JSON"),
+        ("t.json", '["a"]', "expected a list of rows"),
+        ("t.json", '{"ride horse": 3}', "the text is 3"),
+        ("t.parquet", "x", "cannot be read as Parquet"),
+        ("t.txt", "a horse\n", "none of the known formats"),
+    ],
+)
+def test_faults_are_named(name: str, text: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=says):
+        texts.descriptions(wrote(tmp_path, name, text))
+
+
+def test_a_file_of_descriptions_is_none_of_pairs(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="line 2: says nothing about what ride horse is compared with"):
+        texts.disparities(wrote(tmp_path, "t.csv", "class,text\nride horse,A horse.\n"))
+    with pytest.raises(DataError, match="cannot be read"):
+        texts.descriptions(tmp_path / "none.csv")
+
+
+def test_other_endings_and_missing_classes_are_not_written(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no format ends in '\.xml'; valid: \.csv"):
+        tables.write(tmp_path / "t.xml", [{"class": "ride horse", "text": "x"}])
+    with pytest.raises(DataError, match="599 have no text here"):
+        released.write(tmp_path / "t.txt", {RIDE: "x"})
+
+
+def test_the_released_formats_are_written_as_they_are_read(tmp_path: Path) -> None:
+    whole = {hoi.hoi_id: f"Here is {hoi.phrase}." for hoi in hoi_classes()}
+    released.write(tmp_path / "t.txt", whole)
+    assert {h: given.text for h, given in texts.descriptions(tmp_path / "t.txt").items()} == whole
+    pairs = {(RIDE, HUG): "The horse is ridden.", (HUG, RIDE): "The dog is hugged."}
+    released.write_pairs(tmp_path / "p.txt", pairs)
+    found = texts.disparities(tmp_path / "p.txt")
+    assert {(h, other): given.text for h, (other, given) in found.items()} == pairs
+    assert found[HUG][1].origin == "p.txt, line 3"
+
+
+@needs_released
+@pytest.mark.parametrize(
+    ("file", "count", "name", "begins"),
+    [
+        ("hico_HOI_descrip.txt", 600, "board airplane", "In this image, a person is seen entering the airplane"),
+        ("hico_HOI_descrip_2.txt", 600, "board airplane", "Boarding an airplane refers to the process of entering"),
+        ("zs_possibility/all_act_descriptor.txt", 600, "fly airplane", "Cockpit: The cockpit is the control center"),
+        ("vcoco_HOI_descrip.txt", 132, "hold person", 'The phrase "holding a person" refers to the act of physically'),
+    ],
+)
+def test_released_descriptions(file: str, count: int, name: str, begins: str) -> None:
+    found = texts.descriptions(RELEASED / file)
+    assert len(found) == count and found[find(name).hoi_id].text.startswith(begins)
+    if file == "hico_HOI_descrip.txt":
+        assert found[599].text.endswith("coexistence in the frame."), "the last sentence is whole"
+        assert found[599].origin == "hico_HOI_descrip.txt, line 1799"
+
+
+@needs_released
+@pytest.mark.parametrize(
+    ("file", "count"),
+    [
+        ("unseen_verb_diff.txt", 84),
+        ("rare_first_diff.txt", 120),
+        ("non_rare_first_diff.txt", 120),
+        ("unseen_object_diff.txt", 100),
+        ("default_diff.txt", 120),
+        ("unseen_verb_seen_diff.txt", 516),
+        ("rare_first_seen_diff.txt", 480),
+        ("non_rare_first_seen_diff.txt", 480),
+        ("unseen_object_seen_diff.txt", 500),
+    ],
+)
+def test_released_disparities(file: str, count: int) -> None:
+    found = texts.disparities(RELEASED / "zs_possibility" / file)
+    assert len(found) == count and all(other != h for h, (other, _) in found.items())
+    if file == "unseen_verb_diff.txt":
+        other, given = found[find("ride bicycle").hoi_id]
+        assert hoi_classes()[other].name == "push bicycle" and given.text.startswith('The phrase "a person riding a')
+    if not file.endswith("seen_diff.txt") and file != "default_diff.txt":
+        setting = {"unseen_verb": "uv", "rare_first": "rf_uc", "non_rare_first": "nf_uc", "unseen_object": "uo"}
+        from pipeline.datasets.hico import splits
+
+        assert set(found) == splits.unseen(setting[file.removesuffix("_diff.txt")])
+
+
+@needs_released
+def test_pairs_of_another_dataset_are_not_taken_for_ours() -> None:
+    """V-COCO numbers other classes; what its texts quote tells which of ours some are about."""
+    found = texts.disparities(RELEASED / "zs_possibility" / "vcoco_diff.txt")
+    assert len(found) == 66
+    other, given = found[find("sit on bicycle").hoi_id]
+    assert hoi_classes()[other].name == "ride motorcycle" and '"a person sitting on a bicycle"' in given.text
+
+
+def test_parquet_of_numbers(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"hoi_id": [RIDE], "text": ["On a horse."]}), tmp_path / "t.parquet")
+    assert texts.descriptions(tmp_path / "t.parquet")[RIDE].origin == "t.parquet, row 1"
+
+
+def test_json_of_pairs(tmp_path: Path) -> None:
+    path = wrote(tmp_path, "p.json", json.dumps([{"class": "ride horse", "seen_hoi_id": HUG, "text": "On a horse."}]))
+    assert texts.disparities(path)[RIDE][0] == HUG

@@ -1,0 +1,87 @@
+"""The pace of requests: halved by a 429, slowly raised by answers."""
+
+import asyncio
+import time
+
+from pipeline.texts.llm.pace import Pace
+
+
+def run(work) -> None:
+    asyncio.run(asyncio.wait_for(work, timeout=10))
+
+
+def test_at_most_so_many_slots_are_taken() -> None:
+    async def work() -> None:
+        pace, flying, most = Pace(3), 0, 0
+
+        async def one() -> None:
+            nonlocal flying, most
+            async with pace.slot():
+                flying += 1
+                most = max(most, flying)
+                await asyncio.sleep(0.001)
+                flying -= 1
+
+        await asyncio.gather(*(one() for _ in range(50)))
+        assert most == 3
+
+    run(work())
+
+
+def test_one_burst_of_refusals_halves_once_and_answers_raise_again() -> None:
+    async def work() -> None:
+        pace = Pace(32)
+        async with pace.slot() as first, pace.slot() as second:
+            pace.limit = 32.0
+            pace._flying = 32
+            pace.slow_down(taken=first, wait=0)
+            pace.slow_down(taken=second, wait=0)
+            pace._flying = 2
+        assert pace.limit == 16.0 and pace.slowed == 1
+        for _ in range(16):
+            pace.answered()
+        assert 16.9 < pace.limit < 17.1, "a round of answers raises it by one"
+        for _ in range(10_000):
+            pace.answered()
+        assert pace.limit == 32.0
+        async with pace.slot() as later:
+            pace.slow_down(taken=later, wait=0)
+        assert pace.limit == 1.0 and pace.slowed == 2, "never below one, and below what was in flight"
+
+    run(work())
+
+
+def test_everybody_waits_as_long_as_the_server_asks_for() -> None:
+    async def work() -> None:
+        pace = Pace(4)
+        async with pace.slot() as taken:
+            pace.slow_down(taken=taken, wait=0.2)
+        start = time.monotonic()
+
+        async def one() -> None:
+            async with pace.slot():
+                assert time.monotonic() - start > 0.15
+
+        await asyncio.gather(*(one() for _ in range(5)))
+
+    run(work())
+
+
+def test_a_raised_limit_is_used_by_those_who_wait() -> None:
+    async def work() -> None:
+        pace, flying, most = Pace(8), 0, 0
+        pace.limit = 1.0
+
+        async def one() -> None:
+            nonlocal flying, most
+            async with pace.slot():
+                flying += 1
+                most = max(most, flying)
+                await asyncio.sleep(0.002)
+                flying -= 1
+                pace.answered()
+
+        await asyncio.gather(*(one() for _ in range(200)))
+        assert most == 8
+
+    run(work())

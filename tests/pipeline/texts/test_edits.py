@@ -1,0 +1,84 @@
+"""Edits files: what they may say, and errors that name the file, the line and the key."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.datasets.hico.vocabulary import find
+from pipeline.errors import DataError
+from pipeline.texts import edits
+
+
+def wrote(folder: Path, text: str) -> Path:
+    path = folder / "edits.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_names_in_any_spelling(tmp_path: Path) -> None:
+    found = edits.read(
+        wrote(tmp_path, "ride horse: A tall rider.\nEat-At dining_table: |\n  Two lines,\n  one text.\n")
+    )
+    assert found == {
+        find("ride horse").hoi_id: "A tall rider.",
+        find("eat_at dining_table").hoi_id: "Two lines, one text.",
+    }
+
+
+def test_an_empty_file_edits_nothing(tmp_path: Path) -> None:
+    assert edits.read(wrote(tmp_path, "# nothing yet\n")) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("ride horse: A.\nride hose: B.\n", r"edits\.yaml, line 2, key 'ride hose': .*nearest: .*ride horse"),
+        ("ride horse: A.\nride_horse: B.\n", r"line 2, key 'ride_horse': this class has a text already"),
+        ("ride horse:\n", r"line 1, key 'ride horse': the text is empty"),
+        ("ride horse: '  '\n", r"line 1, key 'ride horse': the text is empty"),
+        ("ride horse: 12\n", r"key 'ride horse': expected a text"),
+        ("ride horse: [a, b]\n", r"key 'ride horse': expected a text"),
+        ("- ride horse\n", r"edits\.yaml: expected a mapping"),
+        ("ride horse: 'A.\n", r"edits\.yaml: cannot be read as YAML"),
+        ("12: A.\n", r"line 1, key '12'"),
+    ],
+)
+def test_faults_are_named(text: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=says):
+        edits.read(wrote(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# mine\nride cow: A low rider.  # stays\n",
+        "ride horse: old\n# mine\nride cow: A low rider.\n",
+        "ride cow: A low rider.\nRide_Horse: |\n  old,\n  of two lines\n\n# mine\nhug dog: Arms round it.\n",
+        'ride cow: A low rider.\nride horse: "old\n  and quoted"',
+        "ride horse: old and\n  folded\nride cow: A low rider.",
+    ],
+)
+def test_put_changes_one_text_and_no_other_line(text: str, tmp_path: Path) -> None:
+    path = wrote(tmp_path, text)
+    before = edits.read(path)
+    new = (
+        "A rider: high, 'astride' - \"tall\" #1, and so long a text that it does not fit into one line of YAML at all."
+    )
+    edits.put(path, "ride horse", new)
+    horse = find("ride horse").hoi_id
+    assert edits.read(path) == {horse: new} | {h: t for h, t in before.items() if h != horse}
+    kept = [line for line in text.splitlines() if line.startswith(("#", "ride cow", "hug dog"))]
+    assert [line for line in path.read_text().splitlines() if line.startswith(("#", "ride cow", "hug dog"))] == kept
+
+
+def test_put_makes_the_file_and_refuses_what_cannot_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "new.yaml"
+    edits.put(path, "ride horse", "High up.")
+    assert path.read_text() == "ride horse: High up.\n"
+    with pytest.raises(DataError, match=r"new\.yaml.*the text is empty"):
+        edits.put(path, "ride horse", " ")
+    assert path.read_text() == "ride horse: High up.\n" and list(tmp_path.iterdir()) == [path]
+    path.write_text("{ride horse: High up., hug dog: Round it.}\n")
+    with pytest.raises(DataError, match="one entry a line"):
+        edits.put(path, "ride horse", "Low.")

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import EzhoiError
+from pipeline.work import devices
+
+TWO = ("GPU-a", "GPU-b")
+
+
+def test_without_a_gpu_nothing_is_held(tmp_path: Path) -> None:
+    for configured in ("auto", "cpu"):
+        with devices.hold(configured, found=(), folder=tmp_path) as device:
+            assert device == configured
+    with devices.hold("cpu", found=TWO, folder=tmp_path) as device:
+        assert device == "cpu" and not any(devices.taken(found=TWO, folder=tmp_path).values())
+
+
+def test_two_stages_take_two_gpus_and_a_third_waits(tmp_path: Path) -> None:
+    third: list[str] = []
+
+    def wait() -> None:
+        with devices.hold("auto", found=TWO, folder=tmp_path) as device:
+            third.append(device)
+
+    with devices.hold("auto", found=TWO, folder=tmp_path) as first:
+        with devices.hold("auto", found=TWO, folder=tmp_path) as second:
+            assert (first, second) == ("cuda:0", "cuda:1")
+            assert devices.taken(found=TWO, folder=tmp_path) == {"cuda:0": True, "cuda:1": True}
+            thread = threading.Thread(target=wait)
+            thread.start()
+            time.sleep(0.3)
+            assert not third
+        thread.join(10)
+    assert third == ["cuda:1"]
+
+
+def test_the_one_that_is_asked_for(tmp_path: Path) -> None:
+    with devices.hold("cuda:1", found=TWO, folder=tmp_path) as device:
+        assert device == "cuda:1" and devices.taken(found=TWO, folder=tmp_path)["cuda:0"] is False
+    with (
+        pytest.raises(EzhoiError, match="cuda:7: this machine has cuda:0, cuda:1"),
+        devices.hold("cuda:7", found=TWO, folder=tmp_path),
+    ):
+        pass
+
+
+def test_several_are_taken_together_or_not_at_all(tmp_path: Path) -> None:
+    both: list[str] = []
+
+    def wait() -> None:
+        with devices.hold("auto", count=2, found=TWO, folder=tmp_path) as device:
+            both.append(device)
+
+    with devices.hold("cuda:1", found=TWO, folder=tmp_path):
+        thread = threading.Thread(target=wait)
+        thread.start()
+        time.sleep(0.3)
+        assert not both
+        with devices.hold("cuda:0", found=TWO, folder=tmp_path) as other:
+            assert other == "cuda:0", "the one that waits for two holds one"
+    thread.join(10)
+    assert both == ["cuda:0,cuda:1"]
+    with (
+        pytest.raises(EzhoiError, match="3 processes want a GPU each; there are cuda:0, cuda:1"),
+        devices.hold("auto", count=3, found=TWO, folder=tmp_path),
+    ):
+        pass
+
+
+def test_a_killed_holder_leaves_the_gpu_free(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from pipeline import devices\n"
+        f"with devices.hold('auto', found=('GPU-a',), folder=Path({str(tmp_path)!r})): print(1, flush=True); time.sleep(60)"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert child.stdout is not None and child.stdout.readline()
+    assert devices.taken(found=("GPU-a",), folder=tmp_path) == {"cuda:0": True}
+    child.kill()
+    child.wait()
+    assert devices.taken(found=("GPU-a",), folder=tmp_path) == {"cuda:0": False}
+
+
+def test_visible_devices_count_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_installed", lambda: ("GPU-a", "GPU-b", "GPU-c"))
+    for visible, expected in (("2,0", ("GPU-c", "GPU-a")), ("", ()), ("GPU-b", ("GPU-b",)), ("-1", ())):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        devices.gpus.cache_clear()
+        assert devices.gpus() == expected
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    devices.gpus.cache_clear()
+    assert devices.gpus() == ("GPU-a", "GPU-b", "GPU-c")
+    devices.gpus.cache_clear()
+
+
+def test_a_language_models_server_is_asked_by_one_stage_at_a_time(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with devices.alone("http://127.0.0.1:8000/v1", folder=tmp_path):
+            order.append("second")
+
+    with devices.alone("http://127.0.0.1:8000/v1", folder=tmp_path), devices.alone("http://other", folder=tmp_path):
+        thread = threading.Thread(target=second)
+        thread.start()
+        time.sleep(0.3)
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "second"]
+    with devices.alone(None, folder=tmp_path):
+        assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_which_stages_ask_a_server() -> None:
+    from pipeline.config.tree import load
+    from pipeline.engine import graph
+
+    asked = load(overrides=["descriptions.source=llm", "llm.runtime.base_url=http://x/v1"], environment={})
+    assert graph.stage("descriptions").server(asked) == "http://x/v1"
+    assert graph.stage("disparities").server(asked) is None and graph.stage("seen").server(asked) is None

@@ -1,0 +1,167 @@
+"""Shards: each computed once by whoever claims it, decode, compute and write at once, unreadable images reported."""
+
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from pipeline.config.tree import load
+from pipeline.errors import DataError
+from pipeline.tables import arrays
+from pipeline.work import shards
+from pipeline.work.shards import Shard
+from pipeline.work.stream import stream
+from pipeline.work.work import Work
+
+
+def work_in(folder: Path, *settings: str) -> Work:
+    for name in ("out", "scratch"):
+        (folder / name).mkdir(exist_ok=True)
+    config = load(overrides=settings, environment={})
+    return Work(stage="image_embeddings", config=config, inputs={}, out=folder / "out", scratch=folder / "scratch")
+
+
+def double(shard: Shard, ids: list[int], values: list[int]) -> dict[str, object]:
+    return {"image_id": np.array(ids), "value": np.array(values) * 2, "some": [[v] * (v % 3) for v in values]}
+
+
+PLAN = shards.plan({"train": range(10), "test": range(10, 13)}, size=4)
+
+
+def run(work: Work, read=lambda shard, i: i, compute=double, plan=PLAN) -> None:
+    stream(work, plan, read=read, compute=compute, batch=3)
+
+
+def test_a_plan_cuts_every_split_in_order() -> None:
+    assert [(s.name, s.ids) for s in PLAN] == [
+        ("train-000.parquet", (0, 1, 2, 3)),
+        ("train-001.parquet", (4, 5, 6, 7)),
+        ("train-002.parquet", (8, 9)),
+        ("test-000.parquet", (10, 11, 12)),
+    ]
+
+
+def test_every_shard_holds_its_images_in_order(tmp_path: Path) -> None:
+    work = work_in(tmp_path)
+    told: list[tuple[int, int]] = []
+    object.__setattr__(work, "progress_to", lambda stage, done, total, note: told.append((done, total)))
+    run(work)
+    assert shards.gather(work, PLAN) == {}
+    for shard in PLAN:
+        found = arrays.read(work.out / shard.name)
+        assert found["image_id"].tolist() == list(shard.ids)
+        assert found["value"].tolist() == [2 * i for i in shard.ids]
+        assert found["some"] == [[i] * (i % 3) for i in shard.ids]
+    assert len(told) == 4 and told[-1] == (13, 13)
+
+
+def test_reading_overlaps_computing(tmp_path: Path) -> None:
+    """While a batch is computed the next ones are read: computing waits for a reader that waits for it."""
+    started = threading.Event()
+
+    def read(shard: Shard, i: int) -> int:
+        if i == 4:
+            started.set()
+        return i
+
+    def compute(shard: Shard, ids: list[int], values: list[int]) -> dict[str, object]:
+        assert started.wait(10), "image 4 is read only after the first batch is computed"
+        return double(shard, ids, values)
+
+    run(work_in(tmp_path), read, compute)
+
+
+def test_two_workers_compute_each_shard_once(tmp_path: Path) -> None:
+    work, computed = work_in(tmp_path), []
+
+    def compute(shard: Shard, ids: list[int], values: list[int]) -> dict[str, object]:
+        computed.extend(ids)
+        time.sleep(0.02)
+        return double(shard, ids, values)
+
+    threads = [threading.Thread(target=run, args=(work,), kwargs={"compute": compute}) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(computed) == list(range(13))
+    assert len(shards.gather(work, PLAN)) == 0
+
+
+def test_what_a_failing_worker_held_is_taken_up(tmp_path: Path) -> None:
+    work = work_in(tmp_path)
+
+    def fails(shard: Shard, ids: list[int], values: list[int]) -> dict[str, object]:
+        if shard.number == 1:
+            raise RuntimeError("out of memory")
+        return double(shard, ids, values)
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        run(work, compute=fails)
+    kept = work.scratch / PLAN[0].name
+    inode = kept.stat().st_ino
+    run(work)
+    assert kept.stat().st_ino == inode
+    shards.gather(work, PLAN)
+
+
+def bad(shard: Shard, i: int) -> int:
+    if i in (5, 12):
+        raise DataError(f"image {i}: {i}.jpg is empty (0 bytes)")
+    return i
+
+
+def test_unreadable_images_are_all_named_and_the_rest_is_kept(tmp_path: Path) -> None:
+    work, read = work_in(tmp_path), []
+    run(work, bad)
+    with pytest.raises(
+        DataError, match=r"(?s)2 images cannot be used:.*5\.jpg.*12\.jpg.*2 of 4 shards are done.*=skip"
+    ):
+        shards.gather(work, PLAN)
+    shards.share(work, lambda work: run(work, lambda shard, i: read.append(i) or i))  # mended
+    assert sorted(read) == [4, 5, 6, 7, 10, 11, 12]
+    assert shards.gather(work, PLAN) == {}
+
+
+def test_unreadable_images_are_left_out_where_asked(tmp_path: Path) -> None:
+    work = work_in(tmp_path, "images.runtime.unreadable=skip")
+    run(work, bad)
+    assert shards.gather(work, PLAN) == {
+        5: "image 5: 5.jpg is empty (0 bytes)",
+        12: "image 12: 12.jpg is empty (0 bytes)",
+    }
+    assert arrays.read(work.out / PLAN[1].name)["image_id"].tolist() == [4, 6, 7]
+
+
+def test_what_was_left_out_before_a_kill_is_still_reported(tmp_path: Path) -> None:
+    work = work_in(tmp_path, "images.runtime.unreadable=skip")
+    run(work, bad)
+    shards.share(work, lambda work: stream(work, PLAN, read=bad, compute=double, batch=3))  # the stage starts again
+    assert sorted(shards.gather(work, PLAN)) == [5, 12]
+
+
+def test_a_shard_of_unreadable_images_is_an_error_even_so(tmp_path: Path) -> None:
+    work = work_in(tmp_path, "images.runtime.unreadable=skip")
+
+    def none(shard: Shard, i: int) -> int:
+        raise DataError(f"image {i}: no such folder")
+
+    run(work, none)
+    with pytest.raises(DataError, match=r"13 images cannot be used"):
+        shards.gather(work, PLAN)
+
+
+def test_other_errors_of_reading_are_not_the_images_fault(tmp_path: Path) -> None:
+    def broken(shard: Shard, i: int) -> int:
+        raise KeyError("bug")
+
+    with pytest.raises(KeyError, match="bug"):
+        run(work_in(tmp_path), broken)
+
+
+def test_an_orphaned_worker_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("multiprocessing.parent_process", lambda: SimpleNamespace(is_alive=lambda: False))
+    assert list(shards.claims(work_in(tmp_path), PLAN)) == []
