@@ -25,7 +25,7 @@ from pipeline.errors import ServiceError
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
-CHAT_TEMPLATE = ROOT / "pipeline" / "llm" / "llava15.jinja"
+CHAT_TEMPLATE = ROOT / "pipeline" / "texts" / "llm" / "llava15.jinja"
 INSTALL = (
     "python3 -m venv .venv-vllm && .venv-vllm/bin/pip install vllm        (Linux with an NVIDIA GPU)\n"
     "or, to try it on a CPU: make .venv-vllm"

@@ -76,7 +76,7 @@ def test_several_are_taken_together_or_not_at_all(tmp_path: Path) -> None:
 
 def test_a_killed_holder_leaves_the_gpu_free(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from pipeline import devices\n"
+        "import sys, time; from pathlib import Path; from pipeline.work import devices\n"
         f"with devices.hold('auto', found=('GPU-a',), folder=Path({str(tmp_path)!r})): print(1, flush=True); time.sleep(60)"
     )
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
