@@ -65,6 +65,8 @@ class Content:
     """Classes (``hoi_id``) whose precision-recall curves are drawn; empty: those with the most annotated pairs."""
     before: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     """Per-class results of other models by name, for the Markdown's table of classes."""
+    compared_with: str | None = None
+    """The one of ``before`` that the evaluated model's classes are drawn against."""
 
 
 def shown_groups(content: Content) -> tuple[str, ...]:

@@ -20,6 +20,8 @@ from pipeline.report.content import Content
 from pipeline.work.work import atomic
 
 CHARTS = {
+    "means": "mAP by group of classes",
+    "before_and_after": "AP of every class, before and after",
     "ap_by_class": "AP by class",
     "precision_recall": "Precision and recall of chosen classes",
     "training_count": "AP against training pairs",

@@ -27,7 +27,14 @@ def charts(content: Content) -> dict[str, str]:
     curves = [
         (hoi_classes()[h].name, bool(unseen[h]), *diagnosis.precision_recall(content.first.judged, h)) for h in chosen
     ]
-    drawn = {
+    drawn = {}
+    compared = content.first.protocol.name
+    if len(models := [(row.label, row.means[compared]) for row in content.rows[::-1] if compared in row.means]) > 1:
+        drawn["means"] = svg.means(models, [g for g in shown_groups(content) if g in models[-1][1]])
+    for name, frame in content.before.items():
+        if name == content.compared_with:
+            drawn["before_and_after"] = svg.before_and_after(content.classes, 100 * frame["ap"].to_numpy(), name)
+    drawn |= {
         "ap_by_class": svg.ap_by_class(content.classes),
         "precision_recall": svg.precision_recall(curves),
         "training_count": svg.training_count(content.classes),

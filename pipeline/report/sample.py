@@ -26,10 +26,8 @@ log = logging.getLogger("ezhoi.sample")
 PICTURES = 4
 TEXTS = 6
 HUMAN, THING = "#2563eb", "#dc2626"
-WIDTH, HEIGHT = 640, 220
-COLOURS = ("#1f5f8b", "#c2410c", "#4b7f5a", "#7c3aed")
-POINTS = 300
-"""Points a curve is thinned to."""
+CURVES = 4
+"""Curves of a training that are shown."""
 
 
 def sample(artifact: Artifact, inputs: Mapping[str, Artifact], *, root: Path, images: Path | None = None) -> str:
@@ -71,40 +69,16 @@ def _draw(artifact: Artifact, inputs: Mapping[str, Artifact], images: Path | Non
 
 
 def curve(columns: Mapping[str, Sequence[float]], *, title: str) -> str:
-    """An SVG picture of values by step, one line a column, as Markdown."""
-    from html import escape
+    """A picture of values by step, one line a column, as Markdown."""
+    from pipeline.report import svg
 
-    left, top = 52, 24
-    lines = []
-    values = [v for column in columns.values() for v in column]
-    low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    span, longest = (high - low) or 1.0, max((len(c) for c in columns.values()), default=1)
-    for number, (name, column) in enumerate(columns.items()):
-        step = max(1, len(column) // POINTS)
-        corners = [
-            f"{left + (WIDTH - left - 10) * i / max(longest - 1, 1):.1f},"
-            f"{top + (HEIGHT - top - 22) * (high - v) / span:.1f}"
-            for i, v in list(enumerate(column))[::step]
-        ]
-        colour = COLOURS[number % len(COLOURS)]
-        lines.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{" ".join(corners)}"/>')
-        lines.append(f'<text x="{left + 8 + 120 * number}" y="{top - 8}" fill="{colour}">{escape(name)}</text>')
-    axes = (
-        f'<path d="M{left} {top} V{HEIGHT - 22} H{WIDTH - 10}" fill="none" stroke="#999"/>'
-        f'<text x="4" y="{top + 8}">{high:.3g}</text><text x="4" y="{HEIGHT - 24}">{low:.3g}</text>'
-        f'<text x="{WIDTH - 60}" y="{HEIGHT - 6}">step {longest}</text>'
-    )
-    svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" '
-        f'font-size="12" fill="#333"><rect width="100%" height="100%" fill="#fff"/>{axes}{"".join(lines)}</svg>'
-    )
-    return _embedded(svg.encode(), "image/svg+xml", title)
+    return _embedded(svg.lines(columns, title=title).encode(), "image/svg+xml", title)
 
 
 def _curves(artifact: Artifact) -> str:
     history = artifact.table("history.parquet")
     losses = [n for n in history.columns if n not in ("step", "gradient_norm") and history[n].dtype.kind == "f"]
-    shown = ["loss", *(n for n in losses if n != "loss")][: len(COLOURS)]
+    shown = ["loss", *(n for n in losses if n != "loss")][:CURVES]
     return curve({n: history[n].tolist() for n in shown if n in history}, title="losses of every step")
 
 
@@ -150,10 +124,12 @@ def _report(artifact: Artifact) -> str:
     from PIL import Image
 
     parts = []
-    for name, says in (("report.png", "AP by class"), ("scenes.png", "predictions on test images")):
+    for name, says in (("plots/means.svg", "mAP by group"), ("plots/before_and_after.svg", "AP of every class")):
         if name in artifact.names():
-            with Image.open(artifact.path(name)) as picture:
-                parts.append(_embedded(_jpeg(picture.convert("RGB"), 900), "image/jpeg", says))
+            parts.append(_embedded(artifact.path(name).read_bytes(), "image/svg+xml", says))
+    if "scenes.png" in artifact.names():
+        with Image.open(artifact.path("scenes.png")) as picture:
+            parts.append(_embedded(_jpeg(picture.convert("RGB"), 900), "image/jpeg", "predictions on test images"))
     if "report.md" in artifact.names():
         parts.append(within_a_page(artifact.path("report.md").read_text()))
     return "\n\n".join(part for part in parts if part)

@@ -6,7 +6,7 @@ in shape or dash.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from math import log10
@@ -24,6 +24,8 @@ STYLE = """
 .chart .line { fill: none; stroke-width: 2 } .chart .bar { stroke: none }
 """
 DASHES = ("", "7 3", "2 3", "9 3 2 3")
+POINTS = 300
+"""Points that a line is thinned to."""
 
 
 @dataclass
@@ -40,11 +42,11 @@ class Plot:
     marks: list[str] = field(default_factory=list)
 
     def x(self, value: float) -> float:
-        low, high = self.x_range
+        low, high = _wide(self.x_range)
         return round(56 + (value - low) / (high - low) * (self.width - 76), 2)
 
     def y(self, value: float) -> float:
-        low, high = self.y_range
+        low, high = _wide(self.y_range)
         return round(self.height - 44 - (value - low) / (high - low) * (self.height - 64), 2)
 
     def axes(self, x_ticks: Sequence[tuple[float, str]], y_ticks: Sequence[tuple[float, str]]) -> None:
@@ -77,8 +79,73 @@ class Plot:
         )
 
 
+def _wide(ends: tuple[float, float]) -> tuple[float, float]:
+    """A range that has a width: where all values are one, that value is its lower end."""
+    low, high = ends
+    return (low, high) if high > low else (low, low + 1)
+
+
 TENTHS = [(k / 5, f"{k / 5:.1f}") for k in range(6)]
 PERCENT = [(20.0 * k, str(20 * k)) for k in range(6)]
+
+
+def means(models: Sequence[tuple[str, Mapping[str, float]]], groups: Sequence[str]) -> str:
+    """mAP (percent) of every group of classes, a bar a model; later models are darker. ``models``: (name, {group: mAP})."""
+    plot = Plot("mAP by group", "", "mAP (%)", (0, len(groups)), (0, 100))
+    plot.axes([(k + 0.5, group.replace("_", " ")) for k, group in enumerate(groups)], PERCENT)
+    wide = 0.84 / len(models)
+    for place, (name, values) in enumerate(models):
+        style = f'class="bar seen" fill-opacity="{0.25 + 0.75 * (place + 1) / len(models):.2f}"'
+        for k, group in enumerate(groups):
+            if (value := values.get(group)) is None or value != value:
+                continue
+            left, top = plot.x(k + 0.08 + place * wide), plot.y(value)
+            size = f'width="{plot.x(wide * 0.93) - plot.x(0):.2f}" height="{max(plot.y(0) - top, 0.5):.2f}"'
+            plot.marks.append(
+                f'<rect {style} x="{left}" y="{top}" {size}><title>{escape(name)}: {value:.1f}</title></rect>'
+            )
+        row = plot.height + 18 * place + 4
+        plot.marks.append(f'<rect {style} x="60" y="{row - 6}" width="14" height="12"/>')
+        plot.marks.append(_text(82, row + 4, name, "start"))
+    plot.height += 18 * len(models)
+    return plot.render()
+
+
+def before_and_after(classes: pd.DataFrame, before: Sequence[float] | NDArray[np.float64], name: str) -> str:
+    """AP of every class against that of another model (percent); above the line the evaluated one is better.
+
+    ``classes``: ap (percent or None), unseen, name; ``before``: the other model's AP of the same rows; ``name``: its name.
+    """
+    plot = Plot("AP of every class", f"AP, {name} (%)", "AP (%)", (0, 100), (0, 100))
+    plot.axes(PERCENT, PERCENT)
+    corners = f'x1="{plot.x(0)}" y1="{plot.y(0)}" x2="{plot.x(100)}" y2="{plot.y(100)}"'
+    plot.marks.append(f'<line stroke="currentColor" stroke-dasharray="4 3" {corners}/>')
+    rows = classes.assign(before=before)
+    rows = rows[rows["ap"].notna() & rows["before"].notna()].sort_values("unseen")
+    for row in rows.to_dict("records"):
+        label = f"{escape(row['name'])}: {row['before']:.1f} before, {row['ap']:.1f}"
+        plot.marks.append(_dot(plot.x(row["before"]), plot.y(row["ap"]), label, unseen=row["unseen"]))
+    return plot.render()
+
+
+def lines(columns: Mapping[str, Sequence[float]], *, title: str) -> str:
+    """Values by step, a line a column."""
+    values = [v for column in columns.values() for v in column]
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    longest = max((len(column) for column in columns.values()), default=1)
+    plot = Plot(title, "step", "", (1, longest), (low, high), width=640, height=240)
+    plot.axes(
+        [(1, "1"), (max(longest, 2), f"{longest:,}")], [(low, f"{low:.3g}"), (high, f"{high:.3g}")][: 1 + (high > low)]
+    )
+    for place, (name, column) in enumerate(columns.items()):
+        step = max(1, len(column) // POINTS)
+        points = " ".join(f"{plot.x(i + 1)},{plot.y(v)}" for i, v in list(enumerate(column))[::step])
+        style = f'class="line {("seen", "unseen")[place % 2]}" style="fill:none" stroke-dasharray="{DASHES[place // 2 % 4]}"'
+        plot.marks.append(f'<polyline {style} points="{points}"/>')
+        left = 60 + 140 * place
+        plot.marks.append(f'<line {style} x1="{left}" x2="{left + 28}" y1="10" y2="10"/>')
+        plot.marks.append(_text(left + 34, 14, name, "start"))
+    return plot.render()
 
 
 def ap_by_class(classes: pd.DataFrame) -> str:
@@ -126,7 +193,7 @@ def precision_recall(curves: Sequence[tuple[str, bool, NDArray[np.float64], NDAr
 def training_count(classes: pd.DataFrame) -> str:
     """AP against the number of training pairs, unseen classes as squares. ``classes``: train_pairs, ap, name, unseen, rare."""
     rows = classes[classes["ap"].notna() & classes["train_pairs"].notna()].to_dict("records")
-    most = max((row["train_pairs"] for row in rows), default=9)
+    most = max([9, *(row["train_pairs"] for row in rows)])
     plot = Plot("AP and training pairs", "annotated training pairs", "AP (%)", (0, log10(most + 1) * 1.03), (0, 100))
     ticks = [(log10(n + 1), f"{n:,}") for n in (0, 1, 10, 100, 1000, 10000) if n <= most]
     plot.axes(ticks, PERCENT)
@@ -138,13 +205,8 @@ def training_count(classes: pd.DataFrame) -> str:
         plot.marks.append(_text(edge - 4, plot.y(96), "rare", "end"))
     for row in rows:
         x, y = plot.x(log10(row["train_pairs"] + 1)), plot.y(row["ap"])
-        label = f"<title>{escape(row['name'])}: {row['train_pairs']:,} pairs, AP {row['ap']:.1f}</title>"
-        mark = (
-            f'<rect class="unseen" x="{x - 3}" y="{y - 3}" width="6" height="6" fill-opacity=".8">{label}</rect>'
-            if row["unseen"]
-            else f'<circle class="seen" cx="{x}" cy="{y}" r="2.5" fill-opacity=".5">{label}</circle>'
-        )
-        plot.marks.append(mark)
+        label = f"{escape(row['name'])}: {row['train_pairs']:,} pairs, AP {row['ap']:.1f}"
+        plot.marks.append(_dot(x, y, label, unseen=row["unseen"]))
     return plot.render()
 
 
@@ -166,6 +228,14 @@ def calibration(table: pd.DataFrame) -> str:
             f"<title>{row['count']:,} detections</title></circle>"
         )
     return plot.render()
+
+
+def _dot(x: float, y: float, label: str, *, unseen: bool) -> str:
+    """A class as a mark with a hover title (escaped already): unseen ones are squares."""
+    if unseen:
+        corner = f'x="{x - 3:.2f}" y="{y - 3:.2f}" width="6" height="6"'
+        return f'<rect class="unseen" {corner} fill-opacity=".8"><title>{label}</title></rect>'
+    return f'<circle class="seen" cx="{x}" cy="{y}" r="2.5" fill-opacity=".5"><title>{label}</title></circle>'
 
 
 def _group(unseen: bool) -> str:

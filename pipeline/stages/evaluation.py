@@ -3,7 +3,7 @@
     predictions.parquet    image_id, hoi_id, score, hx1 .. oy2: the adapted model (pipeline/metrics/formats/table.py)
     classes.parquet        per class: name, unseen, and AP of every variant
     report.html            the page; report.md, report.json, per_class.csv, plots/ beside it (pipeline/report/folder.py)
-    report.png, scenes.png
+    scenes.png
 
 Five variants through the same evaluator: `detector_only` (boxes alone, all verbs alike), `untrained` (frozen CLIP, plain
 phrases, union boxes), after the seen stage `plain_phrases` (unseen phrases without prompts) and `before_utpl` (unseen
@@ -31,7 +31,7 @@ from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
 from pipeline.metrics.results import Result
 from pipeline.predict.scoring import class_probabilities, own_object, phrase_logits, predictions, verb_probabilities
-from pipeline.report import folder, plots, scenes
+from pipeline.report import folder, scenes
 from pipeline.report.content import SIDE_BY_SIDE, Content, Row, Source, published_rows
 from pipeline.tables import arrays
 from pipeline.work.work import Work
@@ -164,7 +164,6 @@ def _write(
         **{f"ap_{variant}": of[0].per_class["ap"].to_numpy() for variant, of in found.items()}
     )
     per_class.to_parquet(work.out / "classes.parquet", index=False)
-    plots.write(work.out / "report.png", per_class=per_class, summaries=summaries)
     inputs = {name: artifact.digest for name, artifact in work.inputs.items()}
     report = results.report(own, annotations=truth, detections=checked, setting=setting, digests=inputs)
     whose = work.inputs["pair_features"].json(detector.FILE)
@@ -198,11 +197,10 @@ def _write(
         warning=SYNTHETIC if work.config.data.source == "world" else None,
         leakage=_leakage(work),
         open_image=_opener(work, truth),
+        compared_with=NAMES["untrained"].split(":")[0],
         before={NAMES[v].split(":")[0]: found[v][0].per_class for v in VARIANTS[:-1]},
     )
-    folder.write(
-        work.out, content, pictures=[("mAP and AP by class", "report.png"), ("Scenes and predictions", "scenes.png")]
-    )
+    folder.write(work.out, content, pictures=[("Scenes and predictions", "scenes.png")])
 
 
 def _opener(work: Work, truth: Annotations) -> Callable[[int], Image | None]:

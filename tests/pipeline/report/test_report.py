@@ -136,7 +136,15 @@ def test_an_unknown_class_for_a_curve(data):
 
 def test_charts_of_nothing_and_of_everything():
     empty = pd.DataFrame({"name": [], "ap": [], "unseen": [], "train_pairs": []})
-    for text in (svg.ap_by_class(empty), svg.training_count(empty), svg.precision_recall([])):
+    never = pd.DataFrame({"name": ["a"], "ap": [50.0], "unseen": [True], "train_pairs": [0]})
+    alike = pd.DataFrame({"score": [0.5], "precision": [1.0], "count": [3]})
+    charts = [
+        svg.training_count(never),
+        svg.calibration(alike),
+        svg.lines({"loss": [2.0]}, title=""),
+        svg.lines({}, title=""),
+    ]
+    for text in (svg.ap_by_class(empty), svg.training_count(empty), svg.precision_recall([]), *charts):
         assert text.startswith("<svg") and "nan" not in text
     rows = pd.DataFrame({"name": ["a & <b>"], "ap": [50.0], "unseen": [True], "train_pairs": [3]})
     text = svg.ap_by_class(rows)
@@ -157,3 +165,28 @@ def test_leakage_as_rows():
     rows = dict(flat(value))
     assert rows["labels.pairs"] == "3" and rows["labels.kept"] == "1, two" and rows["says"] == "x"
     assert rows["touches"].endswith("and 1 more")
+
+
+def test_bars_are_as_high_as_their_means() -> None:
+    drawn = svg.means([("first", {"unseen": 25.0, "full": 50.0}), ("<second>", {"unseen": 100.0})], ["unseen", "full"])
+    bars = re.findall(r'y="([\d.]+)" width="[\d.]+" height="([\d.]+)"><title>([^<]+)', drawn)
+    plot = svg.Plot("", "", "", (0, 2), (0, 100))
+    whole = plot.y(0) - plot.y(100)
+    assert [(float(height) / whole, title) for _, height, title in bars] == [
+        (pytest.approx(0.25, abs=1e-3), "first: 25.0"),
+        (pytest.approx(0.5, abs=1e-3), "first: 50.0"),
+        (pytest.approx(1.0, abs=1e-3), "&lt;second&gt;: 100.0"),
+    ], "a group without a mean has no bar"
+    assert all(float(top) + float(height) == pytest.approx(plot.y(0), abs=0.02) for top, height, _ in bars)
+
+
+def test_a_class_that_became_better_lies_above_the_line() -> None:
+    classes = pd.DataFrame(
+        {"name": ["ride horse", "feed cat", "no ap"], "ap": [80.0, 10.0, None], "unseen": [True, False, False]}
+    )
+    drawn = svg.before_and_after(classes, [20.0, 40.0, 5.0], "untrained")
+    plot = svg.Plot("", "", "", (0, 100), (0, 100))
+    assert drawn.count('class="unseen"') == 1 and drawn.count('class="seen"') == 1
+    assert f'<rect class="unseen" x="{plot.x(20) - 3:.2f}" y="{plot.y(80) - 3:.2f}"' in drawn
+    assert f'cx="{plot.x(40)}" cy="{plot.y(10)}"' in drawn
+    assert "ride horse: 20.0 before, 80.0" in drawn and "AP, untrained (%)" in drawn
