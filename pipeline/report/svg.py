@@ -134,9 +134,8 @@ def lines(columns: Mapping[str, Sequence[float]], *, title: str) -> str:
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     longest = max((len(column) for column in columns.values()), default=1)
     plot = Plot(title, "step", "", (1, longest), (low, high), width=640, height=240)
-    plot.axes(
-        [(1, "1"), (max(longest, 2), f"{longest:,}")], [(low, f"{low:.3g}"), (high, f"{high:.3g}")][: 1 + (high > low)]
-    )
+    steps, ends = dict.fromkeys((1, longest)), dict.fromkeys((low, high))
+    plot.axes([(step, f"{step:,}") for step in steps], [(value, f"{value:.3g}") for value in ends])
     for place, (name, column) in enumerate(columns.items()):
         step = max(1, len(column) // POINTS)
         points = " ".join(f"{plot.x(i + 1)},{plot.y(v)}" for i, v in list(enumerate(column))[::step])
