@@ -86,6 +86,7 @@ def resolve(
         targets=wanted,
         reuse=frozenset(map(str, reuse)),
         pins={str(stage): reference for stage, reference in (pins or {}).items()},
+        force=frozenset(map(str, force)),
     )
     return Request(config, wanted, frozenset(map(str, force)), chosen)
 

@@ -14,6 +14,7 @@ from typing import Any
 from pipeline.config.tree import Config
 from pipeline.datasets.hico import folder
 from pipeline.errors import EzhoiError
+from pipeline.store import digest
 from pipeline.texts.llm import templates
 
 PACKAGED = {
@@ -40,6 +41,9 @@ class Input:
 
     stage: str
     part: tuple[str, ...] = ("*",)
+    loose: bool = False
+    """Where the stage's artifact is reused, this input may be another than it was made from: a model that learned under
+    some texts is used with others. Sizes and vocabulary are held by the configuration (`pipeline/engine/fit.py`)."""
 
 
 @dataclass(frozen=True)
@@ -205,9 +209,12 @@ STAGES: tuple[Stage, ...] = (
             Input("annotations", ("images.parquet", "pairs.parquet", "classes.parquet", "pixels-train-*")),
             Input("detections", ("train.parquet",)),
             Input("image_embeddings", ("train-*",)),
-            Input("text_embeddings", ("seen-*", "objects.parquet")),
+            Input("text_embeddings", ("seen-*", "objects.parquet"), loose=True),
         ),
-        joint=(Input("text_embeddings", TEXTS), Input("disparities", ("embeddings.parquet",))),
+        joint=(
+            Input("text_embeddings", TEXTS, loose=True),
+            Input("disparities", ("embeddings.parquet",), loose=True),
+        ),
         says="prompts, guidance, adapters and fusion trained on the seen classes",
         trains=True,
     ),
@@ -221,7 +228,7 @@ STAGES: tuple[Stage, ...] = (
             Input("annotations", ("images.parquet", "pairs.parquet", "pixels-*")),
             Input("detections", ("train.parquet", "test.parquet", "detector.json")),
             Input("image_embeddings"),
-            Input("text_embeddings", ("objects.parquet",)),
+            Input("text_embeddings", ("objects.parquet",), loose=True),
         ),
         shards=True,
         says="fused features of all pairs, train and test",
@@ -267,6 +274,11 @@ STAGES: tuple[Stage, ...] = (
     ),
 )
 NAMES: tuple[str, ...] = tuple(stage.name for stage in STAGES)
+
+
+def source_digest(key: str, path: Path) -> str:
+    """Digest of the file or folder that a config key names, as it enters fingerprints and manifests."""
+    return FINGERPRINTS.get(key, digest.of_path)(path)
 
 
 def stage(name: str) -> Stage:

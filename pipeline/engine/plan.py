@@ -89,12 +89,23 @@ def chosen(
     targets: tuple[str, ...],
     reuse: Collection[str] = (),
     pins: Mapping[str, str] | None = None,
+    force: Collection[str] = (),
 ) -> dict[str, Choice]:
     """The artifacts of the stages that a run shall not compute (`pipeline.engine.selection`); EzhoiError if one has none."""
     if not reuse and not pins:
         return {}
-    statuses = plan(config, store, targets=targets)
-    return choose(config=config, store=store, targets=targets, statuses=statuses, reuse=reuse, pins=pins)
+    known: dict[frozenset[str], list[StageStatus]] = {}
+
+    def with_given(artifacts: Mapping[str, Artifact]) -> list[StageStatus]:
+        name = frozenset(f"{a.stage}/{a.fingerprint}" for a in artifacts.values())
+        if name not in known:
+            stand_ins = {stage: Choice(artifact, "recorded") for stage, artifact in artifacts.items()}
+            known[name] = plan(config, store, targets=targets, given=stand_ins)
+        return known[name]
+
+    return choose(
+        config=config, store=store, targets=targets, plan=with_given, reuse=reuse, pins=pins or {}, force=force
+    )
 
 
 def remaining(statuses: Sequence[StageStatus]) -> tuple[float, list[str]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from pipeline.config.tree import Config
 from pipeline.engine import provenance
-from pipeline.engine.graph import FINGERPRINTS, Stage, needed_for
+from pipeline.engine.graph import Stage, needed_for, source_digest
 from pipeline.engine.selection import Choice
 from pipeline.errors import DataError, EzhoiError
 from pipeline.store import digest, runs
@@ -55,7 +55,7 @@ def ingredients(stage: Stage, *, config: Config, inputs: Mapping[str, Artifact])
     for key, path in stage.source_files(config).items():
         if not path.exists():
             raise DataError(f"stage {stage.name}: {key} = {path} does not exist")
-        sources[key] = FINGERPRINTS.get(key, digest.of_path)(path)
+        sources[key] = source_digest(key, path)
     records = tuple(
         InputRecord(
             stage=edge.stage,

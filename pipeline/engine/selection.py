@@ -1,26 +1,22 @@
 """Which artifact stands in for a stage that a run shall not compute: the pinned one, or the newest that fits.
 
 `ezhoi/utpl` must not train for hours because a description of a seen class changed: it reuses a `seen` artifact, says
-which, and refuses with a reason if none fits.
+which, and refuses with a reason if none fits. A choice binds what it was made from (`pipeline/engine/fit.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 from pipeline.config.tree import Config
-from pipeline.engine import graph
+from pipeline.engine import fit, graph
+from pipeline.engine.fit import Chain, name_of
 from pipeline.engine.graph import Stage
 from pipeline.errors import EzhoiError, StoreError
-from pipeline.store import compare, digest
 from pipeline.store.artifact import Artifact
-from pipeline.store.manifest import Manifest
 from pipeline.store.store import Store
-
-if TYPE_CHECKING:
-    from pipeline.engine.plan import StageStatus
 
 How = Literal["pinned", "exact", "newest", "recorded"]
 
@@ -36,7 +32,6 @@ class Choice:
     """How it differs from what the configuration asks for."""
 
     def __str__(self) -> str:
-        name = f"{self.artifact.stage}/{self.artifact.fingerprint[:12]}"
         says = {
             "pinned": "as pinned",
             "exact": "what the configuration asks for",
@@ -44,7 +39,8 @@ class Choice:
             "recorded": "what the artifact chosen downstream was made from",
         }[self.how]
         differs = f"; it differs: {', '.join(self.differs)}" if self.differs else ""
-        return f"{self.artifact.stage}: uses {name}, {says} (made {self.artifact.manifest.made_at[:16]}){differs}"
+        made = self.artifact.manifest.made_at[:16]
+        return f"{self.artifact.stage}: uses {name_of(self.artifact)}, {says} (made {made}){differs}"
 
 
 def choose(
@@ -52,130 +48,148 @@ def choose(
     config: Config,
     store: Store,
     targets: tuple[str, ...],
-    statuses: Sequence[StageStatus],
+    plan: fit.Plan,
     reuse: Collection[str] = (),
     pins: Mapping[str, str] | None = None,
+    force: Collection[str] = (),
 ) -> dict[str, Choice]:
-    """An artifact for every stage of `reuse` and `pins` that the targets need.
+    """An artifact for every stage of `reuse` and `pins` that the targets need, and for those that these choices bind.
 
-    `statuses` say what the configuration asks for and what of it the store has. A choice binds those upstream of it: the
-    checkpoint that a chosen artifact was made from is the one to use with it. EzhoiError if nothing fits.
+    Args:
+        plan: what the run would do with given artifacts (`pipeline.engine.plan`).
+        reuse: stages that must not be computed: what the configuration asks for, else the newest artifact that fits.
+        pins: {stage: fingerprint or its start}; pins go first, and what is reused has to agree with them.
+        force: stages to compute again; one that a choice was made from cannot be.
+
+    Raises:
+        EzhoiError: nothing fits, or two choices contradict each other.
+        StoreError: what a pinned artifact was made from was removed or is damaged.
     """
     wanted = dict(pins or {})
-    fresh = {s.stage: s.artifact for s in statuses if s.state == "fresh" and s.artifact is not None}
-    data = next((s.fingerprint for s in statuses if s.stage == "annotations"), None)
-    for name in (*wanted, *reuse):
+    for name in (*wanted, *reuse, *force):
         graph.stage(name)
-    chosen: dict[str, Choice] = {}
-    recorded: dict[str, tuple[str, Artifact]] = {}
-    for stage in reversed(graph.needed_for(targets, config=config)):
-        if stage.name not in wanted and stage.name not in reuse:
-            continue
-        if stage.name in wanted:
-            choice = _pinned(stage, wanted[stage.name], config=config, store=store)
-        elif stage.name in recorded:
-            choice = _recorded(stage, *recorded[stage.name], config=config, store=store)
-        elif stage.name in fresh:
-            choice = Choice(fresh[stage.name], "exact")
-        else:
-            choice = _newest(stage, config=config, store=store, data=data)
-        _agree(choice.artifact, recorded.get(stage.name))
-        chosen[stage.name] = choice
-        for record in choice.artifact.manifest.inputs:
-            recorded.setdefault(record.stage, (record.fingerprint, choice.artifact))
-    if unused := wanted.keys() - chosen.keys():
+    needed = graph.needed_for(targets, config=config)
+    if unused := wanted.keys() - {stage.name for stage in needed}:
         names = ", ".join(sorted(unused))
         raise EzhoiError(f"pinned, but not needed for {', '.join(targets)}: {names}. Leave the pin out.")
-    return chosen
+    selection = _Selection(config, store, targets, plan, frozenset({*wanted, *reuse}))
+    selection.pin({stage: wanted[stage.name] for stage in reversed(needed) if stage.name in wanted})
+    # All others have to be made from the annotations that are used, so these are chosen before them.
+    for stage in sorted(needed[::-1], key=lambda stage: stage.name != "annotations"):
+        if stage.name in reuse and stage.name not in selection.choices:
+            selection.reuse(stage)
+    selection.refuse_forced(force)
+    return selection.choices
 
 
-def conflicts(stage: Stage, manifest: Manifest, config: Config, *, seeds: bool = True) -> list[str]:
-    """Why an artifact cannot be used under a configuration; empty if it can.
+@dataclass
+class _Selection:
+    """The choices so far."""
 
-    Every key that the stage shares with one downstream of it must be equal, or the two would read the artifact
-    differently: the zero-shot setting, the CLIP, the model's sizes. Keys that only the stage reads (its epochs) may differ.
-    With `seeds` the seed counts too.
-    """
-    if manifest.version != stage.version:
-        return [f"stage version {manifest.version}, not {stage.version}"]
-    shared = {key for other in _downstream(stage.name) for key in other.reads}
-    now = compare.flatten(stage.config_subset(config))
-    then = compare.flatten(manifest.config)
-    found = []
-    for key in sorted(now.keys() | then.keys()):
-        if key == "seed" and not seeds:
-            continue
-        if any(key == s or key.startswith(f"{s}.") for s in shared) and now.get(key) != then.get(key):
-            found.append(f"{key} is {_shown(then, key)}, not {_shown(now, key)}")
-    for key, path in stage.source_files(config).items():
-        if key in shared and path.exists() and manifest.sources.get(key) != digest.of_path(path):
-            found.append(f"the content of {key} was another")
-    return found
+    config: Config
+    store: Store
+    targets: tuple[str, ...]
+    plan: fit.Plan
+    asked: frozenset[str]
+    choices: dict[str, Choice] = field(default_factory=dict)
+    made_from: dict[str, Artifact] = field(default_factory=dict)
+    """{stage of the run: the chosen artifact that was made from it}"""
 
+    @property
+    def settled(self) -> dict[str, Artifact]:
+        return {name: choice.artifact for name, choice in self.choices.items()}
 
-def _pinned(stage: Stage, reference: str, *, config: Config, store: Store) -> Choice:
-    artifact = store.find(reference if "/" in reference else f"{stage.name}/{reference}")
-    if artifact.stage != stage.name:
-        raise EzhoiError(f"{stage.name} is pinned to {reference}, an artifact of stage {artifact.stage}")
-    if problems := conflicts(stage, artifact.manifest, config, seeds=False):
+    def pin(self, references: Mapping[Stage, str]) -> None:
+        """Take the pinned artifacts, all of them before anything that they bind."""
+        for stage, reference in references.items():
+            artifact = self._pinned(stage, reference)
+            differs = fit.differences(stage, artifact.manifest, self.config)
+            self.choices[stage.name] = Choice(artifact, "pinned", differs)
+        for stage in references:
+            artifact = self.choices[stage.name].artifact
+            chain = self._chain(artifact, seeds=False)
+            if chain.lost:
+                raise StoreError(f"{'; '.join(chain.lost)}. Choose another {stage.name}, or have it computed again.")
+            if chain.conflicts:
+                raise _unfit(artifact, chain.conflicts)
+            self._settle(artifact, "pinned", chain)
+
+    def reuse(self, stage: Stage) -> None:
+        """Take what the configuration asks for, else the newest artifact that fits."""
+        refused = []
+        for how, artifact in self._candidates(stage):
+            problems = fit.conflicts(stage, artifact.manifest, self.config) or self.store.faults(artifact)
+            chain = Chain() if problems else self._chain(artifact)
+            problems += [*chain.conflicts, *chain.lost]
+            if not problems:
+                self._settle(artifact, how, chain)
+                return
+            refused.append(f"{artifact.fingerprint[:12]}: {'; '.join(problems)}")
+        reasons = "".join(f"\n  {line}" for line in dict.fromkeys(refused[:6])) or " The store has none of this stage."
         raise EzhoiError(
-            f"{stage.name}/{artifact.fingerprint[:12]} is pinned and does not fit: {'; '.join(problems)}. "
-            "Pin another (`ezhoi artifacts list`), or change the configuration."
+            f"no {stage.name} artifact in {self.store.place} fits, and this run does not compute one.{reasons}\n"
+            f"Make one (`ezhoi run --target {stage.name}`, or a deployment that does), or pin one."
         )
-    return Choice(_intact(artifact, store), "pinned", _differs(stage, artifact, config))
 
+    def refuse_forced(self, force: Collection[str]) -> None:
+        """A stage cannot be computed again in a run that uses what was made from it, or that does not compute it."""
+        for name in force:
+            if name in self.made_from:
+                maker = self.made_from[name]
+                raise EzhoiError(
+                    f"{name} is to be computed again, but this run uses {name_of(maker)}, which was made from what is "
+                    f"there. Leave out --force {name}, or have {maker.stage} computed too."
+                )
+            if name in self.choices:
+                raise EzhoiError(
+                    f"{name} is to be computed again and not to be computed: force it, or reuse or pin it."
+                )
 
-def _recorded(stage: Stage, fingerprint: str, maker: Artifact, *, config: Config, store: Store) -> Choice:
-    artifact = store.get(stage.name, fingerprint)
-    if artifact is None:
-        raise StoreError(
-            f"{maker.stage}/{maker.fingerprint[:12]} was made from {stage.name}/{fingerprint[:12]}, which is no longer "
-            f"in {store.place}. Choose another {maker.stage}, or leave {stage.name} to be computed."
+    def _pinned(self, stage: Stage, reference: str) -> Artifact:
+        artifact = self.store.find(reference if "/" in reference else f"{stage.name}/{reference}")
+        if artifact.stage != stage.name:
+            raise EzhoiError(f"{stage.name} is pinned to {reference}, an artifact of stage {artifact.stage}")
+        if problems := fit.conflicts(stage, artifact.manifest, self.config, seeds=False):
+            raise _unfit(artifact, problems)
+        if faults := self.store.faults(artifact):
+            raise StoreError(f"{'; '.join(faults)}. Choose another, or have the stage computed again.")
+        return artifact
+
+    def _candidates(self, stage: Stage) -> Iterator[tuple[How, Artifact]]:
+        exact = None
+        for status in self.plan(self.settled):
+            if status.stage == stage.name and status.state == "fresh" and status.artifact is not None:
+                exact = status.artifact
+                yield "exact", exact
+        for artifact in reversed(self.store.artifacts(stage.name)):
+            if exact is None or artifact.fingerprint != exact.fingerprint:
+                yield "newest", artifact
+
+    def _chain(self, artifact: Artifact, *, seeds: bool = True) -> Chain:
+        return fit.chain(
+            artifact,
+            config=self.config,
+            store=self.store,
+            targets=self.targets,
+            settled=self.settled,
+            plan=self.plan,
+            asked=self.asked,
+            seeds=seeds,
         )
-    return Choice(_intact(artifact, store), "recorded", _differs(stage, artifact, config))
+
+    def _settle(self, artifact: Artifact, how: How, chain: Chain) -> None:
+        stage = graph.stage(artifact.stage)
+        differs = fit.differences(stage, artifact.manifest, self.config)
+        self.choices[stage.name] = Choice(artifact, how, (*differs, *chain.differs))
+        for name in chain.ancestors:
+            self.made_from.setdefault(name, artifact)
+        for name, source in chain.bound.items():
+            differs = fit.differences(graph.stage(name), source.manifest, self.config)
+            self.choices[name] = Choice(source, "recorded", differs)
 
 
-def _newest(stage: Stage, *, config: Config, store: Store, data: str | None) -> Choice:
-    refused = []
-    for artifact in reversed(store.artifacts(stage.name)):
-        problems = conflicts(stage, artifact.manifest, config)
-        used = next((r.fingerprint for r in artifact.manifest.inputs if r.stage == "annotations"), None)
-        if data is not None and used is not None and used != data:
-            problems.append("made from other annotations")
-        problems += store.faults(artifact) if not problems else []
-        if not problems:
-            return Choice(artifact, "newest", _differs(stage, artifact, config))
-        refused.append(f"{artifact.fingerprint[:12]}: {'; '.join(problems)}")
-    reasons = "".join(f"\n  {line}" for line in refused[:5]) or " The store has none of this stage."
-    raise EzhoiError(
-        f"no {stage.name} artifact in {store.place} fits, and this run does not compute one.{reasons}\n"
-        f"Make one (`ezhoi run --target {stage.name}`, or a deployment that does), or pin one."
+def _unfit(artifact: Artifact, problems: Sequence[str]) -> EzhoiError:
+    return EzhoiError(
+        f"{name_of(artifact)} is pinned and does not fit: {'; '.join(problems)}. "
+        "Pin another (`ezhoi artifacts list`), or change the configuration."
     )
-
-
-def _intact(artifact: Artifact, store: Store) -> Artifact:
-    if faults := store.faults(artifact):
-        raise StoreError(f"{'; '.join(faults)}. Choose another, or have the stage computed again.")
-    return artifact
-
-
-def _agree(artifact: Artifact, recorded: tuple[str, Artifact] | None) -> None:
-    if recorded is not None and recorded[0] != artifact.fingerprint:
-        maker = recorded[1]
-        raise EzhoiError(
-            f"{maker.stage}/{maker.fingerprint[:12]} was made from {artifact.stage}/{recorded[0][:12]}, not from "
-            f"{artifact.stage}/{artifact.fingerprint[:12]}: the two do not belong together. Pin only one of them."
-        )
-
-
-def _downstream(name: str) -> list[Stage]:
-    """The stages that read the stage's artifact, directly or through others."""
-    return [s for s in graph.STAGES if s.name != name and name in {u.name for u in graph.needed_for((s.name,))}]
-
-
-def _differs(stage: Stage, artifact: Artifact, config: Config) -> tuple[str, ...]:
-    return tuple(str(d) for d in compare.config(artifact.manifest.config, stage.config_subset(config)))
-
-
-def _shown(values: Mapping[str, Any], key: str) -> str:
-    return str(values.get(key, "not set"))

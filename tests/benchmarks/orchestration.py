@@ -26,7 +26,7 @@ import gc; gc.disable()
 import flows.recorded
 gc.enable()
 imported = time.perf_counter()
-result = flows.cli.app.recorded.record(overrides=sys.argv[1:])
+result = flows.cli.recorded.record(overrides=sys.argv[1:])
 ended = time.perf_counter()
 assert result.completed, result.message
 print(json.dumps([imported - start, ended - imported]))

@@ -1,0 +1,249 @@
+"""Whether an artifact can stand in for a stage of a run: does it, and all that it was made from, fit the configuration.
+
+An artifact brings its whole chain with it. What its recorded inputs name has to be what the run uses: where the run would
+take or make something else, the recorded artifact is bound in its place, or the artifact does not fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pipeline.config.tree import Config
+from pipeline.engine import graph
+from pipeline.engine.graph import Stage
+from pipeline.store import compare
+from pipeline.store.artifact import Artifact
+from pipeline.store.manifest import InputRecord, Manifest
+from pipeline.store.store import Store
+
+if TYPE_CHECKING:
+    from pipeline.engine.plan import StageStatus
+
+
+def conflicts(stage: Stage, manifest: Manifest, config: Config, *, seeds: bool = True, own: bool = False) -> list[str]:
+    """Why an artifact cannot be used under a configuration, whatever it was made from; empty if it can.
+
+    Every key that the stage shares with another stage must be equal, or the two would speak of different things: the
+    zero-shot setting, the CLIP, the model's sizes. So must the content of a file that both read. Keys that only the stage
+    reads (its epochs) may differ, unless `own` asks for them too. With `seeds` the seed counts.
+    """
+    if manifest.version != stage.version:
+        return [f"stage version {manifest.version}, not {stage.version}"]
+    others = {key for other in graph.STAGES if other.name != stage.name for key in other.reads}
+
+    def matters(key: str) -> bool:
+        if key == "seed":
+            return seeds
+        return own or any(key == other or key.startswith(f"{other}.") for other in others)
+
+    now, then = compare.flatten(stage.config_subset(config)), compare.flatten(manifest.config)
+    found = [
+        f"{key} is {_shown(then, key)}, not {_shown(now, key)}"
+        for key in sorted(now.keys() | then.keys())
+        if matters(key) and now.get(key) != then.get(key)
+    ]
+    files = stage.source_files(config)
+    for key in sorted(files.keys() | manifest.sources.keys()):
+        if not matters(key):
+            continue
+        if key in files and not files[key].exists():
+            found.append(f"{key} = {files[key]} does not exist")
+        elif manifest.sources.get(key) != (graph.source_digest(key, files[key]) if key in files else None):
+            found.append(f"the content of {key} was another")
+    return found
+
+
+def differences(stage: Stage, manifest: Manifest, config: Config) -> tuple[str, ...]:
+    """How an artifact differs from what the stage would make of its own: its keys, and the content of its files."""
+    there = {key: path for key, path in stage.source_files(config).items() if path.exists()}
+    found = compare.config(manifest.config, stage.config_subset(config))
+    found += compare.sources(manifest.sources, {key: graph.source_digest(key, path) for key, path in there.items()})
+    return tuple(str(difference) for difference in found)
+
+
+@dataclass
+class Chain:
+    """What an artifact brings with it into a run."""
+
+    bound: dict[str, Artifact] = field(default_factory=dict)
+    """The artifacts that stand in for stages upstream, because the chosen one was made from them."""
+    conflicts: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    """What is wrong with recorded artifacts that the run needs: removed, or damaged."""
+    differs: list[str] = field(default_factory=list)
+    """What is said of it: inputs that may be others (`graph.Input.loose`), and how those differ that the run does not need."""
+    ancestors: set[str] = field(default_factory=set)
+    """Stages of the run that the artifact was made from, bound or not."""
+
+    @property
+    def fits(self) -> bool:
+        return not (self.conflicts or self.lost)
+
+
+Plan = Callable[[Mapping[str, Artifact]], Sequence["StageStatus"]]
+"""The plan of the run when these artifacts stand in for their stages."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """An input as an artifact of the chain recorded it."""
+
+    maker: Artifact
+    input: InputRecord
+
+    def __str__(self) -> str:
+        return f"{name_of(self.maker)} was made from {self.input.stage}/{self.input.fingerprint[:12]}"
+
+    def same_content(self, artifact: Artifact) -> bool:
+        """Whether the artifact has what was read: it is the recorded one, or was made anew with the same content."""
+        if artifact.fingerprint == self.input.fingerprint:
+            return True
+        return artifact.manifest.part_digest(self.input.part) == self.input.digest
+
+
+def chain(
+    artifact: Artifact,
+    *,
+    config: Config,
+    store: Store,
+    targets: tuple[str, ...],
+    settled: Mapping[str, Artifact],
+    plan: Plan,
+    asked: Collection[str] = (),
+    seeds: bool = True,
+) -> Chain:
+    """Follow an artifact's recorded inputs upwards, through everything that it was made from.
+
+    Args:
+        settled: artifacts that were chosen before; these stay, and the chain must agree with them.
+        plan: what the run does with given artifacts; a stage that it finds fresh with the recorded content needs no binding.
+        asked: stages that must not be computed: one of them that was removed is missed even where no stage would read it.
+        seeds: whether the seed must be the configuration's.
+    """
+    found = Chain()
+    given = {**_trainings(artifact, store), **settled, artifact.stage: artifact}
+    statuses = {status.stage: status for status in (*plan({}), *plan(given))}
+    records: dict[str, list[Record]] = {}
+    _note(records, artifact)
+    for stage in reversed(graph.STAGES):
+        status = statuses.get(stage.name)
+        run = {s.name for s in graph.needed_for(targets, given={*given, *found.bound}, config=config)}
+        needed = stage.name in run or stage.name in asked
+        fresh = settled.get(stage.name) or _fresh(status)
+        firm, loose = _parted(records.get(stage.name, []))
+        if needed and not firm:
+            found.differs += [
+                f"made from {r.input.stage}/{r.input.fingerprint[:12]}, this run has or makes another"
+                for r in loose[:1]
+                if fresh is None or not r.same_content(fresh)
+            ]
+        if not firm:
+            continue
+        if needed:
+            found.ancestors.add(stage.name)
+        used = _used(firm, fresh, store)
+        if stage.name in settled and used is not fresh:
+            found.conflicts.append(_apart(firm, settled[stage.name]))
+        elif used is not fresh and _made_alike(stage, firm, status):
+            continue  # the run makes it again, as it was
+        elif used is None and needed:
+            found.lost.append(f"{firm[0]}, which is no longer in {store.place}")
+        elif used is not None and used is not fresh and stage.name == "annotations":
+            found.conflicts.append(_other_data(stage, used, config, status))
+        elif used is not None and needed and stage.name not in settled and (stage.trains or used is not fresh):
+            found.bound[stage.name] = used
+            found.lost += store.faults(used)
+            found.conflicts += _bound_conflicts(stage, used, config, seeds=seeds)
+        elif (
+            used is not None and used is not fresh
+        ):  # no stage of the run reads it: only the chosen artifact knows of it
+            found.differs += differences(stage, used.manifest, config)
+        if used is not None:
+            _note(records, used)
+    return found
+
+
+def name_of(artifact: Artifact) -> str:
+    """`seen/3f2a9c0d1e5b`: an artifact for people."""
+    return f"{artifact.stage}/{artifact.fingerprint[:12]}"
+
+
+def _bound_conflicts(stage: Stage, artifact: Artifact, config: Config, *, seeds: bool) -> list[str]:
+    """What a stage of texts or a training alone reads may differ, and is said; boxes that the user asks for are not ignored."""
+    strict = not (stage.trains or stage.source)
+    problems = conflicts(stage, artifact.manifest, config, seeds=seeds, own=strict)
+    return [f"made from {name_of(artifact)}, where {problem}" for problem in problems]
+
+
+def _trainings(artifact: Artifact, store: Store) -> dict[str, Artifact]:
+    """The checkpoints that an artifact was made from: never trained anew beside it."""
+    found: dict[str, Artifact] = {}
+    pending = [artifact]
+    while pending:
+        firm, _ = _parted(_records(pending.pop()))
+        for record in firm:
+            source = store.get(record.input.stage, record.input.fingerprint)
+            if source is not None:
+                pending.append(source)
+                if graph.stage(source.stage).trains:
+                    found.setdefault(source.stage, source)
+    return found
+
+
+def _records(artifact: Artifact) -> list[Record]:
+    return [Record(artifact, recorded) for recorded in artifact.manifest.inputs if recorded.stage in graph.NAMES]
+
+
+def _note(records: dict[str, list[Record]], artifact: Artifact) -> None:
+    for record in _records(artifact):
+        records.setdefault(record.input.stage, []).append(record)
+
+
+def _parted(records: Iterable[Record]) -> tuple[list[Record], list[Record]]:
+    """Inputs that have to be as recorded, and those that may be others."""
+    parts: tuple[list[Record], list[Record]] = ([], [])
+    for record in records:
+        maker = graph.stage(record.maker.stage)
+        loose = any(e.loose for e in (*maker.inputs, *maker.joint) if e.stage == record.input.stage)
+        parts[loose].append(record)
+    return parts
+
+
+def _fresh(status: StageStatus | None) -> Artifact | None:
+    return status.artifact if status is not None and status.state == "fresh" else None
+
+
+def _used(records: Sequence[Record], fresh: Artifact | None, store: Store) -> Artifact | None:
+    """One artifact that has what all of the records read: the run's own, else a recorded one; None if there is none."""
+    if fresh is not None and all(r.same_content(fresh) for r in records):
+        return fresh
+    for record in records:
+        there = store.get(record.input.stage, record.input.fingerprint)
+        if there is not None and all(r.same_content(there) for r in records):
+            return there
+    return None
+
+
+def _made_alike(stage: Stage, records: Sequence[Record], status: StageStatus | None) -> bool:
+    """Whether the run would make the recorded artifact itself again; a training does not give the same numbers twice."""
+    if stage.trains or status is None or status.fingerprint is None:
+        return False
+    return all(r.input.fingerprint == status.fingerprint for r in records)
+
+
+def _apart(records: Sequence[Record], settled: Artifact) -> str:
+    record = next((r for r in records if not r.same_content(settled)), records[0])
+    return f"{record}, not from {name_of(settled)}: the two do not belong together. Pin only one of them"
+
+
+def _other_data(stage: Stage, used: Artifact, config: Config, status: StageStatus | None) -> str:
+    if status is not None and status.fingerprint is None:
+        return f"made from {name_of(used)}, and what the configuration asks for is not known: {'; '.join(status.why)}"
+    how = "; ".join(differences(stage, used.manifest, config))
+    return "made from other annotations" + (f" ({how})" if how else "")
+
+
+def _shown(values: Mapping[str, Any], key: str) -> str:
+    return str(values.get(key, "not set"))
