@@ -56,9 +56,12 @@ def conflicts(stage: Stage, manifest: Manifest, config: Config, *, seeds: bool =
 
 
 def differences(stage: Stage, manifest: Manifest, config: Config) -> tuple[str, ...]:
-    """How an artifact differs from what the stage would make of its own: its keys, and the content of its files."""
+    """How an artifact differs from what the stage would make now: its version, its keys, the content of its files."""
     there = {key: path for key, path in stage.source_files(config).items() if path.exists()}
-    found = compare.config(manifest.config, stage.config_subset(config))
+    found = []
+    if manifest.version != stage.version:
+        found.append(compare.Difference("version", stage.name, str(manifest.version), str(stage.version)))
+    found += compare.config(manifest.config, stage.config_subset(config))
     found += compare.sources(manifest.sources, {key: graph.source_digest(key, path) for key, path in there.items()})
     return tuple(str(difference) for difference in found)
 
@@ -76,10 +79,6 @@ class Chain:
     """What is said of it: inputs that may be others (`graph.Input.loose`), and how those differ that the run does not need."""
     ancestors: set[str] = field(default_factory=set)
     """Stages of the run that the artifact was made from, bound or not."""
-
-    @property
-    def fits(self) -> bool:
-        return not (self.conflicts or self.lost)
 
 
 Plan = Callable[[Mapping[str, Artifact]], Sequence["StageStatus"]]
@@ -152,29 +151,34 @@ def chain(
             found.lost.append(f"{firm[0]}, which is no longer in {store.place}")
         elif used is not None and used is not fresh and stage.name == "annotations":
             found.conflicts.append(_other_data(stage, used, config, status))
-        elif used is not None and needed and stage.name not in settled and (stage.trains or used is not fresh):
-            found.bound[stage.name] = used
-            found.lost += store.faults(used)
-            found.conflicts += _bound_conflicts(stage, used, config, seeds=seeds)
-        elif (
-            used is not None and used is not fresh
-        ):  # no stage of the run reads it: only the chosen artifact knows of it
-            found.differs += differences(stage, used.manifest, config)
+        elif used is not None and stage.name not in settled and (stage.trains or used is not fresh):
+            _bind(found, stage, used, config=config, needed=needed, seeds=seeds)
+            found.lost += store.faults(used) if needed else []
         if used is not None:
             _note(records, used)
     return found
 
 
+def _bind(found: Chain, stage: Stage, used: Artifact, *, config: Config, needed: bool, seeds: bool) -> None:
+    """Take a recorded artifact for its stage; one that no stage of the run reads needs not be taken, but looked at.
+
+    What a training or a stage of texts alone reads may differ, and is said. Boxes and image tokens may not: those that the
+    configuration asks for would be ignored.
+    """
+    texts_or_training = stage.trains or bool(stage.source)
+    if needed:
+        found.bound[stage.name] = used
+    else:
+        found.differs += differences(stage, used.manifest, config)
+    readable = used.manifest.version == stage.version
+    if needed or (readable and not texts_or_training):
+        problems = conflicts(stage, used.manifest, config, seeds=seeds, own=not texts_or_training)
+        found.conflicts += [f"made from {name_of(used)}, where {problem}" for problem in problems]
+
+
 def name_of(artifact: Artifact) -> str:
     """`seen/3f2a9c0d1e5b`: an artifact for people."""
     return f"{artifact.stage}/{artifact.fingerprint[:12]}"
-
-
-def _bound_conflicts(stage: Stage, artifact: Artifact, config: Config, *, seeds: bool) -> list[str]:
-    """What a stage of texts or a training alone reads may differ, and is said; boxes that the user asks for are not ignored."""
-    strict = not (stage.trains or stage.source)
-    problems = conflicts(stage, artifact.manifest, config, seeds=seeds, own=strict)
-    return [f"made from {name_of(artifact)}, where {problem}" for problem in problems]
 
 
 def _trainings(artifact: Artifact, store: Store) -> dict[str, Artifact]:

@@ -75,8 +75,9 @@ def choose(
     selection = _Selection(config, store, targets, plan, frozenset({*wanted, *reuse}))
     selection.pin({stage: wanted[stage.name] for stage in reversed(needed) if stage.name in wanted})
     # All others have to be made from the annotations that are used, so these are chosen before them.
-    for stage in sorted(needed[::-1], key=lambda stage: stage.name != "annotations"):
-        if stage.name in reuse and stage.name not in selection.choices:
+    downwards = [stage for stage in reversed(needed) if stage.name in reuse]
+    for stage in sorted(downwards, key=lambda stage: stage.name != "annotations"):
+        if stage.name not in selection.choices:
             selection.reuse(stage)
     selection.refuse_forced(force)
     return selection.choices

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.engine import plan
+from pipeline.engine import fit, graph, plan
 from pipeline.engine.run import run
 from pipeline.engine.selection import Choice
 from pipeline.errors import EzhoiError, StoreError
+from pipeline.store.artifact import Artifact
 from pipeline.store.store import Store
 
 
@@ -132,3 +134,182 @@ def test_the_plan_shows_choices_forces_and_times(fake: Any) -> None:
     assert found["detections"].seconds is not None and found["utpl"].seconds is None
     seconds, unknown = plan.remaining(list(found.values()))
     assert seconds > 0 and unknown == ["disparities", "pair_features", "utpl"]
+
+
+# --- what a choice was made from -----------------------------------------------------------------------------------
+
+BOTH = ("seen", "utpl")
+REUSES = [BOTH, ("seen",), ("utpl",), ("pair_features",), ("seen", "pair_features", "utpl"), ("utpl", "disparities")]
+
+
+def seen_of(artifact: Artifact, store: Store) -> set[str]:
+    """Fingerprints of all `seen` artifacts that an artifact was made from, by its recorded inputs."""
+    found = {artifact.fingerprint} if artifact.stage == "seen" else set()
+    for record in artifact.manifest.inputs:
+        source = store.get(record.stage, record.fingerprint)
+        assert source is not None
+        found |= seen_of(source, store)
+    return found
+
+
+@pytest.mark.parametrize("reuse", REUSES, ids="+".join)
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ("", r"the content of clip\.weights was another"),
+        ("clip.architecture=another", r"clip\.architecture is tiny, not another"),
+        ("model.prompts=5", r"model\.prompts is \d, not 5"),
+        ("data.world.train_images=7", r"made from other annotations \(data\.world\.train_images: 1200 -> 7\)"),
+    ],
+)
+def test_what_is_reused_fits_the_whole_run(fake: Any, reuse: tuple[str, ...], setting: str, reason: str) -> None:
+    run(fake.config())
+    assert set(chosen(fake, targets=("evaluation",), reuse=reuse)) >= set(reuse)
+    if not setting:
+        fake.weights.write_bytes(b"others")
+    with pytest.raises(EzhoiError, match=f"(?s)artifact in .* fits.*{reason}"):
+        chosen(fake, *[setting] * bool(setting), targets=("evaluation",), reuse=reuse)
+
+
+@pytest.mark.parametrize("stage", ["disparities", "text_embeddings", "image_embeddings", "descriptions", "detections"])
+def test_other_data_is_found_through_the_whole_chain(fake: Any, stage: str) -> None:
+    """`disparities` reads no annotations itself, only texts that were made for their classes."""
+    run(fake.config())
+    with pytest.raises(EzhoiError, match=f"(?s)no {stage} artifact.*made from other annotations"):
+        chosen(fake, "data.world.train_images=7", targets=("evaluation",), reuse=[stage])
+
+
+def test_other_data_is_found_where_nothing_reads_it(fake: Any) -> None:
+    run(fake.config())
+    with pytest.raises(EzhoiError, match="made from other annotations"):
+        chosen(fake, "data.world.train_images=7", targets=("utpl",), reuse=["utpl"])
+
+
+def test_a_file_counts_as_its_fingerprint_does(fake: Any, tmp_path: Path) -> None:
+    """Of a dataset's folder, only what the fingerprint of `data.root` covers: a note beside the annotation does not."""
+    root = tmp_path / "hico"
+    root.mkdir()
+    (root / "anno_bbox.mat").write_bytes(b"boxes")
+    (root / "notes.txt").write_text("one")
+    settings = ("data.source=hico", f"data.root={root}")
+    made = run(fake.config(*settings), targets=("annotations",))["annotations"].artifact
+    (root / "notes.txt").write_text("two")
+    config = fake.config(*settings)
+    assert fit.conflicts(graph.stage("annotations"), made.manifest, config, own=True) == []
+    assert fit.differences(graph.stage("annotations"), made.manifest, config) == ()
+    (root / "anno_bbox.mat").write_bytes(b"others")
+    assert fit.differences(graph.stage("annotations"), made.manifest, config) == ("content of data.root changed",)
+
+
+def test_a_file_that_only_the_stage_reads_is_said(fake: Any, tmp_path: Path) -> None:
+    edits = tmp_path / "edits.yaml"
+    edits.write_text("one")
+    run(fake.config(f"descriptions.edits={edits}"), targets=("utpl",))
+    edits.write_text("two")
+    found = chosen(fake, f"descriptions.edits={edits}", reuse=["descriptions"])["descriptions"]
+    assert found.differs == ("content of descriptions.edits changed",) and "it differs" in str(found)
+
+
+@pytest.mark.parametrize("how", ["reuse", "pin"])
+@pytest.mark.parametrize("stage", ["utpl", "pair_features"])
+def test_a_choice_never_meets_a_second_checkpoint(fake: Any, stage: str, how: str) -> None:
+    old = run(fake.config("seen.epochs=3"))
+    fake.executed()
+    asked: dict[str, Any] = {"reuse": [stage]} if how == "reuse" else {"pins": {stage: old[stage].artifact.fingerprint}}
+    given = chosen(fake, targets=("evaluation",), **asked)
+    assert (given["seen"].artifact, given["seen"].how) == (old["seen"].artifact, "recorded")
+    assert given["seen"].differs == ("seen.epochs: 3 -> 12",)
+    outcomes = run(fake.config(), targets=("evaluation",), given=given)
+    assert "seen" not in fake.executed()
+    assert seen_of(outcomes["evaluation"].artifact, Store(fake.root)) == {old["seen"].artifact.fingerprint}
+
+
+def test_the_deployment_evaluate_after_a_description_changed(fake: Any) -> None:
+    """Everything is as the adapted model was made; that the new description plays no part is said."""
+    old = run(fake.config())
+    fake.executed()
+    given = chosen(fake, "descriptions.template=another", targets=("evaluation",), reuse=BOTH)
+    said = "; ".join(map(str, given.values()))
+    assert given["utpl"].artifact == old["utpl"].artifact and "descriptions.template: " in said and "-> another" in said
+    outcomes = run(fake.config("descriptions.template=another"), targets=("evaluation",), given=given)
+    assert outcomes["evaluation"].artifact == old["evaluation"].artifact and fake.executed() == []
+
+
+def test_the_deployment_evaluate_as_usual(fake: Any) -> None:
+    """After `full`, and after `utpl` with a setting that is left out this time."""
+    run(fake.config())
+    newer = run(fake.config("utpl.steps=7"))
+    fake.executed()
+    given = chosen(fake, "evaluation.tau=2.0", targets=("evaluation",), reuse=BOTH)
+    assert (given["utpl"].how, given["seen"].artifact) == ("exact", newer["seen"].artifact)
+    run(fake.config("evaluation.tau=2.0"), targets=("evaluation",), given=given)
+    assert fake.executed() == ["evaluation"]
+    Store(fake.root).remove(given["utpl"].artifact)
+    given = chosen(fake, "evaluation.tau=2.0", targets=("evaluation",), reuse=BOTH)
+    assert (given["utpl"].artifact, given["utpl"].differs) == (newer["utpl"].artifact, ("utpl.steps: 7 -> 60",))
+
+
+def test_an_edit_of_an_unseen_class_leaves_the_checkpoint_as_it_is(fake: Any) -> None:
+    """Texts of equal length are equal to the stand-ins: the checkpoint was made from the same content."""
+    made = run(fake.config(), targets=("seen",))
+    given = chosen(fake, "descriptions.template=describe-v2", reuse=["seen"])
+    assert given["seen"].artifact == made["seen"].artifact and given["seen"].differs == ()
+
+
+def test_other_texts_than_the_checkpoint_learned_under_are_said(fake: Any) -> None:
+    made = run(fake.config(), targets=("seen",))
+    texts = made["text_embeddings"].artifact.fingerprint[:12]
+    found = chosen(fake, "descriptions.template=another", reuse=["seen"])
+    assert set(found) == {"seen"}
+    assert found["seen"].differs == (f"made from text_embeddings/{texts}, this run has or makes another",)
+
+
+@pytest.mark.parametrize("reuse", [("seen",), BOTH, ("pair_features",)], ids="+".join)
+def test_boxes_that_the_configuration_asks_for_are_not_ignored(fake: Any, reuse: tuple[str, ...]) -> None:
+    run(fake.config())
+    with pytest.raises(EzhoiError, match=r"made from detections/\w+, where detections\.false_boxes is 0\.6, not 2\.0"):
+        chosen(fake, "detections.false_boxes=2", targets=("evaluation",), reuse=reuse)
+
+
+def test_a_pinned_checkpoint_brings_the_adapted_model_made_from_it(fake: Any) -> None:
+    old = run(fake.config("seen.epochs=3"))
+    run(fake.config("seen.epochs=4"))
+    pins = {"seen": old["seen"].artifact.fingerprint}
+    given = chosen(fake, targets=("evaluation",), reuse=BOTH, pins=pins)
+    assert given["utpl"].artifact == old["utpl"].artifact
+    Store(fake.root).remove(old["utpl"].artifact)
+    with pytest.raises(EzhoiError, match=r"no utpl artifact(?s:.*)was made from seen/\w+, not from seen/\w+"):
+        chosen(fake, targets=("evaluation",), reuse=BOTH, pins=pins)
+
+
+def test_a_pin_of_another_seed_brings_its_boxes(fake: Any) -> None:
+    old = run(fake.config("seed=4"))
+    given = chosen(fake, targets=("evaluation",), pins={"seen": old["seen"].artifact.fingerprint})
+    assert given["detections"].artifact == old["detections"].artifact and "seed: 4 -> 0" in str(given["detections"])
+
+
+def test_what_a_choice_was_made_from_and_was_removed(fake: Any) -> None:
+    old = run(fake.config("seen.epochs=3"))
+    store = Store(fake.root)
+    store.remove(old["seen"].artifact)
+    with pytest.raises(EzhoiError, match=r"(?s)no utpl artifact.*was made from seen/\w+, which is no longer in"):
+        chosen(fake, targets=("evaluation",), reuse=BOTH)
+    run(fake.config("seen.epochs=4"))
+    store.remove(run(fake.config("seen.epochs=4"))["image_embeddings"].artifact)
+    given = chosen(fake, targets=("evaluation",), reuse=BOTH)
+    assert "image_embeddings" not in given, "the run makes the same again"
+
+
+def test_a_bound_artifact_that_is_damaged_is_not_used(fake: Any) -> None:
+    made = run(fake.config("seen.epochs=3"))["seen"].artifact
+    made.path("main.parquet").write_bytes(b"")
+    with pytest.raises(EzhoiError, match=r"(?s)no utpl artifact.*seen/.*main\.parquet: damaged"):
+        chosen(fake, targets=("evaluation",), reuse=["utpl"])
+
+
+@pytest.mark.parametrize("force", ["seen", "pair_features", "utpl", "text_embeddings"])
+def test_what_a_choice_was_made_from_cannot_be_forced(fake: Any, force: str) -> None:
+    run(fake.config())
+    with pytest.raises(EzhoiError, match=f"{force} is to be computed again"):
+        chosen(fake, targets=("evaluation",), reuse=["utpl"], force=[force])
+    assert chosen(fake, targets=("evaluation",), reuse=["seen"], force=["utpl", "descriptions"])["seen"].how == "exact"
