@@ -63,12 +63,12 @@ def show(
     artifact = options.store(profile, settings).find(reference)
     manifest = artifact.manifest
     if as_json:
-        typer.echo(json.dumps({"folder": str(artifact.folder)} | manifest.model_dump(mode="json"), indent=1))
+        typer.echo(json.dumps({"folder": artifact.place} | manifest.model_dump(mode="json"), indent=1))
         return
     commit = "" if manifest.git_commit is None else f", git {manifest.git_commit[:10]}{'+' * bool(manifest.git_dirty)}"
     lines = [
         f"{artifact.stage}/{artifact.fingerprint}",
-        f"  folder  {artifact.folder}",
+        f"  folder  {artifact.place}",
         f"  digest  {manifest.digest}",
         f"  made    {manifest.made_at[:19]} on {manifest.host}{commit}, stage version {manifest.version}",
         "  seconds " + ", ".join(f"{kind} {value:.1f}" for kind, value in manifest.seconds.items()),

@@ -14,7 +14,6 @@ from pipeline.errors import DataError, StoreError
 if TYPE_CHECKING:
     from pipeline.datasets.hico.check import Report
     from pipeline.store.artifact import Artifact
-    from pipeline.store.store import Store
 
 app = typer.Typer(no_args_is_help=True, help="Check HICO-DET on disk, and export what the pipeline made of it.")
 FORMATS = ("coco", "parquet")
@@ -85,12 +84,12 @@ def export(
     out: Annotated[Path, typer.Argument(help="Folder to write into; made if it is not there.")],
     format: Annotated[str, typer.Option("--format", help="coco, or parquet (the canonical tables).")] = "coco",
     annotations: Annotated[
-        str | None, typer.Option(help="Fingerprint of the annotations artifact; the newest if left out.")
+        str | None, typer.Option(help="Fingerprint of the annotations artifact; the configuration's if left out.")
     ] = None,
     profile: options.Profile = "demo",
     settings: options.Settings = None,
 ) -> None:
-    """Export annotations, and the detections made from them, from the store in a format that other tools read.
+    """Export the configuration's annotations and detections from the store in a format that other tools read.
 
     Example: ezhoi data export exported --format coco
     """
@@ -98,25 +97,30 @@ def export(
 
     if format not in FORMATS:
         raise DataError(f"--format {format}: use {' or '.join(FORMATS)}")
-    store = options.store(profile, settings)
-    try:
-        source = store.find(f"annotations/{annotations}" if annotations else "annotations")
-    except StoreError as error:
-        raise StoreError(f"{error} Run `ezhoi run --target annotations` (or a whole run) first.") from None
+    if annotations is None:
+        source = options.asked("annotations", profile, settings)
+    else:
+        source = options.store(profile, settings).find(f"annotations/{annotations}")
     out.mkdir(parents=True, exist_ok=True)
     if format == "parquet":
         written = exports.parquet(source, out)
     else:
-        written = exports.coco(source, out, detections=_detections_of(store, source))
+        written = exports.coco(source, out, detections=_detections_of(source, profile, settings))
     for path, rows in written.items():
         typer.echo(f"{path}: {rows}")
 
 
-def _detections_of(store: Store, annotations: Artifact) -> Artifact | None:
-    """The newest detections that were made from these annotations."""
-    made = [
-        d
-        for d in store.artifacts("detections")
-        if any(i.stage == "annotations" and i.fingerprint == annotations.fingerprint for i in d.manifest.inputs)
-    ]
-    return made[-1] if made else None
+def _detections_of(annotations: Artifact, profile: str, settings: list[str] | None) -> Artifact | None:
+    """The configuration's detections, if the store has them and they were made from these annotations."""
+    try:
+        found = options.asked("detections", profile, settings)
+    except StoreError as error:
+        typer.echo(f"note: annotations alone are written. {error}", err=True)
+        return None
+    (made_from,) = (i for i in found.manifest.inputs if i.stage == "annotations")
+    if made_from.digest != annotations.manifest.part_digest(made_from.part):
+        typer.echo(
+            "note: annotations alone are written: the configuration's detections were made from others.", err=True
+        )
+        return None
+    return found

@@ -12,10 +12,9 @@ import typer
 from flows.cli import display, options
 from pipeline.config.tree import Config
 from pipeline.datasets.hico.vocabulary import HoiClass
-from pipeline.errors import DataError, EzhoiError
+from pipeline.errors import DataError, EzhoiError, StoreError
 from pipeline.store.artifact import Artifact
 from pipeline.store.opening import store_of
-from pipeline.store.store import Store
 
 app = typer.Typer(help="Make descriptions, preview prompts, change single texts, import and export.")
 Name = Annotated[str, typer.Argument(metavar="CLASS", help="A class, such as 'ride horse'.")]
@@ -63,36 +62,35 @@ def describe(
     texts_shown.show_report(made.artifact)
     if separability:
         texts_shown.show_separability(outcomes["text_embeddings"].artifact)
-    typer.echo(f"{'from the store' if made.hit else 'made'}: {made.artifact.folder}")
+    typer.echo(f"{'from the store' if made.hit else 'made'}: {made.artifact.place}")
 
 
 @app.command()
 def show(name: Name, profile: options.Profile = "demo", settings: options.Settings = None) -> None:
-    """Show a class's text and everything that is known of how it was made, from the newest artifact.
+    """Show a class's text and everything that is known of how it was made, from the configuration's descriptions.
 
     Example: ezhoi describe show "ride horse"
     """
     hoi = options.hoi_class(name)
-    store = options.store(profile, settings)
-    artifact = store.find("descriptions")
+    artifact = options.asked("descriptions", profile, settings)
     row = _row(artifact, hoi)
     how = artifact.table("provenance.parquet")
     more = how[how["hoi_id"] == hoi.hoi_id].drop(columns="hoi_id").to_dict("records")
     for key, value in (row | {str(k): v for part in more for k, v in part.items()}).items():
         if value is not None and value == value:  # a missing number is no number
             typer.echo(f"{key:<18} {value if isinstance(value, str) else json.dumps(value, default=_plain)}")
-    typer.echo(f"{'artifact':<18} {artifact.folder}")
+    typer.echo(f"{'artifact':<18} {artifact.place}")
 
 
 @app.command()
 def pairs(profile: options.Profile = "demo", settings: options.Settings = None) -> None:
-    """Show the unseen classes of the newest disparities with the seen classes they are compared with, nearest first.
+    """Show the unseen classes of the configuration's disparities with the seen classes they are compared with, nearest first.
 
     Example: ezhoi describe pairs
     """
     from flows.cli import texts_shown
 
-    texts_shown.show_pairs(options.store(profile, settings).find("disparities"))
+    texts_shown.show_pairs(options.asked("disparities", profile, settings))
 
 
 @app.command()
@@ -116,7 +114,7 @@ def edit(
     config = options.configuration(profile, settings)
     path = file or config.descriptions.edits or Path("edits.yaml")
     if text is None:
-        text = _edited(_current(path, hoi, store_of(config)), hoi)
+        text = _edited(_current(path, hoi, config), hoi)
     edits.put(path, hoi.name, " ".join(text.split()))
     typer.echo(f"{path}: {hoi.name}: {' '.join(text.split())}")
     verdict = judge(text, about=hoi)
@@ -168,7 +166,7 @@ def import_texts(
 def export_texts(
     file: Annotated[Path, typer.Argument(help="To write: .csv, .json, .parquet, or .txt as the released code has it.")],
     reference: Annotated[
-        str | None, typer.Option("--artifact", help="Which artifact; the newest descriptions if left out.")
+        str | None, typer.Option("--artifact", help="Which artifact; the configuration's if left out.")
     ] = None,
     disparities: Annotated[bool, typer.Option("--disparities", help="Export the disparities instead.")] = False,
     profile: options.Profile = "demo",
@@ -182,7 +180,10 @@ def export_texts(
     from pipeline.texts.given import released, tables
 
     stage = "disparities" if disparities else "descriptions"
-    artifact = options.store(profile, settings).find(reference or stage)
+    if reference is None:
+        artifact = options.asked(stage, profile, settings)
+    else:
+        artifact = options.store(profile, settings).find(reference)
     if artifact.stage != stage:
         raise DataError(f"{reference} is an artifact of stage {artifact.stage}; expected one of {stage}")
     table = artifact.table(f"{stage}.parquet").to_dict("records")
@@ -245,21 +246,19 @@ def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
-def _current(path: Path, hoi: HoiClass, store: Store) -> str:
-    """The text to start from: of the edits file, else of the newest artifact, else the lexicon's."""
+def _current(path: Path, hoi: HoiClass, config: Config) -> str:
+    """The text to start from: of the edits file, else of the configuration's descriptions, else the lexicon's."""
+    from pipeline.engine import plan
     from pipeline.texts import edits
     from pipeline.texts.lexicon import lexicon
 
     known = edits.read(path) if path.exists() else {}
     if hoi.hoi_id in known:
         return known[hoi.hoi_id]
-    newest = next(reversed(store.artifacts("descriptions")), None)
-    if newest is not None:
-        try:
-            return str(_row(newest, hoi)["text"])
-        except DataError:
-            pass
-    return " ".join(lexicon.describe(hoi.hoi_id))
+    try:
+        return str(_row(plan.asked(config, store_of(config), "descriptions"), hoi)["text"])
+    except (StoreError, DataError):  # not made yet, or of a dataset without the class
+        return " ".join(lexicon.describe(hoi.hoi_id))
 
 
 def _edited(text: str, hoi: HoiClass) -> str:

@@ -10,7 +10,6 @@ import typer
 
 from flows.cli import options
 from pipeline.boxes.detector import ObjectOrder
-from pipeline.errors import StoreError
 
 app = typer.Typer(no_args_is_help=True, help="Detectors: convert checkpoints, judge cached boxes.")
 
@@ -63,17 +62,15 @@ def report(
     split: Annotated[str, typer.Option(help="train or test.")] = "test",
     as_json: options.Json = False,
 ) -> None:
-    """Judge the newest cached boxes against the annotations: box AP, and the ceiling of HOI recall under `pairing`.
+    """Judge the configuration's cached boxes against the annotations: box AP, and the ceiling of HOI recall under `pairing`.
 
     Example: ezhoi detector report --set pairing.score_threshold=0.05
     """
     from pipeline.boxes import detector, quality
 
-    config, store = options.configuration(profile, settings), options.store(profile, settings)
-    try:
-        detections, annotations = store.find("detections"), store.find("annotations")
-    except StoreError as error:
-        raise StoreError(f"{error} Run `ezhoi run --target detections` first.") from None
+    config = options.configuration(profile, settings)
+    detections = options.asked("detections", profile, settings)
+    annotations = options.asked("annotations", profile, settings)
     whose = detections.json(detector.FILE)
     found = quality.report(
         found=detections.table(f"{split}.parquet"),

@@ -37,7 +37,7 @@ def result_lines(evaluation: Artifact) -> list[str]:
     if reports:
         lines.append(f"report: {evaluation.path(reports[0])}")
     else:
-        lines.append(f"artifact: {evaluation.folder}")
+        lines.append(f"artifact: {evaluation.place}")
     return lines
 
 

@@ -33,7 +33,9 @@ app = typer.Typer(
 def evaluate(
     predictions: Annotated[
         Path | None,
-        typer.Argument(help="Detections in any known format. The newest evaluation's predictions if left out."),
+        typer.Argument(
+            help="Detections in any known format. The predictions of the configuration's evaluation if left out."
+        ),
     ] = None,
     profile: options.Profile = "demo",
     settings: options.Settings = None,
@@ -44,20 +46,15 @@ def evaluate(
     per_class: Annotated[bool, typer.Option("--per-class", help="List the AP of every class too.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Evaluate predictions against the newest annotations in the store: mAP of seen, unseen and all classes.
+    """Evaluate predictions against the configuration's annotations in the store: mAP of seen, unseen and all classes.
 
     Example: ezhoi evaluate --protocol exact --per-class
     """
     from pipeline.metrics import annotations, results
 
     config = options.configuration(profile, settings)
-    store = options.store(profile, settings)
-    try:
-        folder = store.find("annotations").folder
-        file = predictions or store.find("evaluation").path("predictions.parquet")
-    except StoreError as error:
-        raise StoreError(f"{error} Run `ezhoi run --target annotations` (or a whole run) first.") from None
-    truth = annotations.read(folder)
+    truth = annotations.of_artifact(options.asked("annotations", profile, settings))
+    file = predictions or options.asked("evaluation", profile, settings).path("predictions.parquet")
     found = read_detections(file, truth)
     chosen = protocols_of([protocol or config.evaluation.protocol], [])
     (result,) = results.results(found, truth, protocols=chosen, modes=["default"], setting=config.setting)
@@ -114,14 +111,16 @@ def compare(
 
 
 def _evaluation(reference: str, profile: str, settings: list[str] | None) -> Path:
-    """The folder of an evaluation, given by its path or by its fingerprint in the store."""
+    """The folder of an evaluation, given by its path or by its fingerprint in the store; what a comparison reads is in it."""
+    from pipeline.metrics import comparison
+
     if Path(reference).is_dir():
         return Path(reference)
     try:
         artifact = options.store(profile, settings).find(reference)
     except StoreError as error:
         raise StoreError(f"{reference}: neither a folder nor in the store. {error}") from None
-    return artifact.folder
+    return artifact.fetched(comparison.REPORT, comparison.JUDGED, comparison.ANNOTATED)
 
 
 def _difference(name: str, row: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -10,7 +11,9 @@ from flows.server.stage_name import StageName
 from pipeline.config.tree import Config, load
 from pipeline.datasets.hico import vocabulary
 from pipeline.datasets.hico.vocabulary import HoiClass
-from pipeline.errors import ConfigError, DataError
+from pipeline.engine import plan
+from pipeline.errors import ConfigError, DataError, StoreError
+from pipeline.store.artifact import Artifact
 from pipeline.store.opening import store_of
 from pipeline.store.store import Store
 
@@ -71,6 +74,17 @@ def configuration(profile: str, settings: list[str] | None) -> Config:
 def store(profile: str, settings: list[str] | None) -> Store:
     """The store of a configuration."""
     return store_of(configuration(profile, settings))
+
+
+def asked(stage: str, profile: str, settings: list[str] | None) -> Artifact:
+    """The stage's artifact that the configuration asks for; StoreError with the command that makes it otherwise."""
+    config = configuration(profile, settings)
+    try:
+        return plan.asked(config, store_of(config), stage)
+    except StoreError as error:
+        words = ["ezhoi", "run", "--target", stage, *(["--profile", profile] if profile != "demo" else [])]
+        command = shlex.join([*words, *(word for setting in settings or [] for word in ("--set", setting))])
+        raise StoreError(f"{error} Make it: `{command}`; or say with --profile and --set what was made.") from None
 
 
 def hoi_class(name: str) -> HoiClass:

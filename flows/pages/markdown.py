@@ -101,7 +101,7 @@ def stage_page(
     if mattered := compare.flatten(manifest.config):
         rows = [[f"`{key}`", short(value)] for key, value in mattered.items()]
         parts += ["## Configuration that mattered", table(["key", "value"], rows)]
-    parts += ["## Files", f"In `{artifact.folder}`", _files(manifest.files)]
+    parts += ["## Files", f"In `{artifact.place}`", _files(manifest.files)]
     if rows_shown := _first_rows(artifact):
         parts += [f"## First rows of {rows_shown[0]}", rows_shown[1]]
     seconds = [[kind, f"{value:.2f}"] for kind, value in manifest.seconds.items()]

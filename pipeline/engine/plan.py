@@ -17,7 +17,7 @@ from pipeline.engine import graph, provenance
 from pipeline.engine.graph import Stage
 from pipeline.engine.run import Ingredients, ingredients
 from pipeline.engine.selection import Choice, choose
-from pipeline.errors import EzhoiError
+from pipeline.errors import EzhoiError, StoreError
 from pipeline.store import compare, runs
 from pipeline.store.artifact import Artifact
 from pipeline.store.store import Store
@@ -80,6 +80,14 @@ def plan(
             status = replace(status, state="stale", why=("forced",))
         found.append(status)
     return found
+
+
+def asked(config: Config, store: Store, stage: str) -> Artifact:
+    """The stage's artifact that the configuration asks for, whatever else the store has; StoreError says why it has none."""
+    status = next(s for s in plan(config, store, targets=(stage,)) if s.stage == stage)
+    if status.state == "fresh" and status.artifact is not None:
+        return status.artifact
+    raise StoreError(f"{store.place} has no {stage} of this configuration ({'; '.join(status.why)}).")
 
 
 def chosen(

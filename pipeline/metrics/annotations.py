@@ -30,6 +30,7 @@ from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.errors import DataError
 from pipeline.metrics.matching import Pairs
 from pipeline.metrics.tables import read_pairs
+from pipeline.store.artifact import Artifact
 
 Convention = Literal["continuous", "pixel1_inclusive"]
 
@@ -136,6 +137,12 @@ def read(
     if image_labels is not None:
         labels = _image_labels(image_labels, split)
     return found if labels is None else replace(found, labels=_placed(labels, found))
+
+
+def of_artifact(artifact: Artifact, *, split: str = "test") -> Annotations:
+    """Annotations of one split from an artifact of the stage `annotations`, wherever its store is."""
+    folder = artifact.fetched("pairs.parquet", "images.parquet", "classes.parquet", "presence.parquet")
+    return read(folder, split=split)
 
 
 def _layout(path: Path, split: str) -> tuple[pd.DataFrame, tuple[pd.DataFrame, frozenset[Any]] | None, list[str]]:

@@ -51,7 +51,7 @@ def run(work: Work) -> dict[str, Any]:
     """Evaluate; metrics are mAP in percent: full, seen, unseen (adapted), and with a prefix those of the other variants."""
     table = classes.read(work.inputs["annotations"], work.config.setting)
     with work.clock("read"):
-        truth = ground_truth.read(work.inputs["annotations"].folder)
+        truth = ground_truth.of_artifact(work.inputs["annotations"])
     scorer = Scorer(work, table)
     found: dict[str, list[Result]] = {}
     for variant in VARIANTS:

@@ -1,4 +1,4 @@
-"""A published artifact: a folder with a manifest, and safe ways to read its files."""
+"""A published artifact: its manifest, and safe ways to its files. Where these lie, nobody else needs to know."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Artifact:
-    """Its folder and its manifest."""
+    """Its manifest, and the folder on this machine in which its files lie or come to lie.
 
-    folder: Path
+    The folder is private, because a file of an object store is in it only after it was asked for: `path`, `table`,
+    `tables`, `json` and `fetched` are the ways in.
+    """
+
+    _folder: Path
     manifest: Manifest
 
     @property
@@ -35,11 +39,26 @@ class Artifact:
     def digest(self) -> str:
         return self.manifest.digest
 
+    @property
+    def place(self) -> str:
+        """Where it is, for people: a folder, or an address."""
+        return str(self._folder)
+
     def path(self, name: str) -> Path:
-        """Path of one of its files; DataError if the manifest does not list it."""
-        if not any(f.name == name for f in self.manifest.files):
-            raise DataError(f"artifact {self.stage}/{self.fingerprint}: has no file {name!r}")
-        return self.folder / name
+        """Path of one of its files; DataError if the manifest does not list it, or if it is gone."""
+        path = self._listed(name)
+        if not path.exists():
+            raise DataError(f"{path}: missing. Run again: it is made anew.")
+        return path
+
+    def fetched(self, *names: str) -> Path:
+        """The folder in which these files are (all of them if none is named), for what reads whole folders.
+
+        Only these are sure to be there, so nothing else of the folder may be read.
+        """
+        for name in names or self.names():
+            self.path(name)
+        return self._folder
 
     def names(self, pattern: str = "*") -> list[str]:
         """Names of its files that match, sorted."""
@@ -62,5 +81,14 @@ class Artifact:
         return pd.concat([self.table(name, columns) for name in self.names(pattern)], ignore_index=True)
 
     def json(self, name: str) -> Any:
-        """A JSON file's value."""
-        return json.loads(self.path(name).read_text())
+        """A JSON file's value; DataError naming the file if it cannot be read."""
+        path = self.path(name)
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path}: cannot be read as JSON ({error}). Run again: it is made anew.") from error
+
+    def _listed(self, name: str) -> Path:
+        if not any(f.name == name for f in self.manifest.files):
+            raise DataError(f"artifact {self.stage}/{self.fingerprint}: has no file {name!r}")
+        return self._folder / name

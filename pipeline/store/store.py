@@ -83,7 +83,7 @@ class Store:
         seals = {} if rehash else self._seals(artifact.fingerprint)
         found, now = [], {}
         for record in artifact.manifest.files:
-            path = artifact.folder / record.name
+            path = artifact._folder / record.name
             try:
                 stat = path.stat()
             except OSError:
@@ -202,7 +202,7 @@ class Store:
 
     def remove(self, artifact: Artifact) -> None:
         """Delete an artifact: its manifest first, so that a kill never leaves half of one."""
-        self._discard(artifact.folder)
+        self._discard(artifact._folder)
         (self.root / ".seals" / f"{artifact.fingerprint}.json").unlink(missing_ok=True)
 
     def _discard(self, folder: Path) -> None:
@@ -250,7 +250,7 @@ class Store:
             temporary.replace(path)
 
     def _seal_as_is(self, artifact: Artifact) -> None:
-        stats = {f.name: (artifact.folder / f.name).stat() for f in artifact.manifest.files}
+        stats = {f.name: (artifact._folder / f.name).stat() for f in artifact.manifest.files}
         self._seal(artifact.fingerprint, {n: [s.st_size, s.st_mtime_ns, s.st_ino] for n, s in stats.items()})
 
     @contextmanager

@@ -62,7 +62,7 @@ def test_targets_and_force(recorded: Any) -> None:
 def test_a_deleted_artifact_is_made_again(recorded: Any) -> None:
     recorded.run()
     artifact = Store(recorded.fake.root).find("seen")
-    next(artifact.folder.glob("*.parquet")).unlink()
+    next(artifact._folder.glob("*.parquet")).unlink()
     states = recorded.run()
     assert {n for n, s in states.items() if s == "Completed"} == {"seen"}
     page = next(a for a in recorded.artifacts() if a["key"] == "ezhoi-seen")

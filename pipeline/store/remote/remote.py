@@ -44,10 +44,16 @@ class RemoteArtifact(Artifact):
 
     def path(self, name: str) -> Path:
         """Path of one of its files, fetched and checked; StoreError if the object store has it damaged or not at all."""
-        path = super().path(name)
+        path = self._listed(name)
         if self.store is not None:
             self.store.fetch(self, name)
         return path
+
+    @property
+    def place(self) -> str:
+        """Its address in the object store."""
+        address = f"{self.stage}/{self.fingerprint}/{self.manifest.data}"
+        return address if self.store is None else f"{self.store.url}/{address}"
 
 
 class RemoteStore(Store):
@@ -101,7 +107,7 @@ class RemoteStore(Store):
             elif size != record.bytes:
                 found.append(f"{name}: damaged, has {size} bytes and not {record.bytes}")
             elif rehash:
-                (artifact.folder / record.name).unlink(missing_ok=True)
+                (artifact._folder / record.name).unlink(missing_ok=True)
                 self._here.discard((artifact.fingerprint, record.name))
                 try:
                     self.fetch(artifact, record.name)
@@ -129,7 +135,7 @@ class RemoteStore(Store):
     def fetch(self, artifact: Artifact, name: str) -> None:
         """Have one file in the cache, intact."""
         key = (artifact.fingerprint, name)
-        path = artifact.folder / name
+        path = artifact._folder / name
         if key in self._here and path.exists():
             return
         record = next(f for f in artifact.manifest.files if f.name == name)
@@ -195,8 +201,8 @@ class RemoteStore(Store):
         others = [n for n in self.objects.names(f"{stage}/{name}") if n.count("/") > 2 and f"/{kept.data}/" not in n]
         self.objects.delete(others)  # of earlier versions, and what a writer that died had uploaded
         artifact = RemoteArtifact(self.root / stage / name / kept.data, kept, self)
-        artifact.folder.parent.mkdir(parents=True, exist_ok=True)
-        workspace.out.rename(artifact.folder)
+        artifact._folder.parent.mkdir(parents=True, exist_ok=True)
+        workspace.out.rename(artifact._folder)
         self._here |= {(name, record.name) for record in kept.files}
         self.forget(name)
         return artifact

@@ -114,13 +114,13 @@ def test_verify(ezhoi: Any, fake: Any) -> None:
     ezhoi("run")
     assert "10 artifacts checked, 0 faults" in ezhoi("artifacts", "verify")
     store = Store(fake.root)
-    path = store.find("seen").folder / "model.safetensors"
+    path = store.find("seen")._folder / "model.safetensors"
     path.write_bytes(b"x" * path.stat().st_size)
     found = ezhoi("artifacts", "verify", code=1)
     assert "model.safetensors: damaged" in found and "1 fault" in found
     assert json.loads(ezhoi("artifacts", "verify", "seen", "--json", code=1))["checked"] == 1
     assert "0 faults" in ezhoi("artifacts", "verify", "utpl")
-    (store.find("utpl").folder / "manifest.json").unlink()
+    (store.find("utpl")._folder / "manifest.json").unlink()
     assert "manifest.json: missing" in ezhoi("artifacts", "verify", code=1)
 
 

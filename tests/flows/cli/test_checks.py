@@ -110,7 +110,7 @@ def test_the_store(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     config = fake.config()
     assert levels(list(checks.store(config))) == ["ok", "ok"], "an empty one is well"
     made = run(config)
-    (made["seen"].artifact.folder / "main.parquet").unlink()
+    made["seen"].artifact.path("main.parquet").unlink()
     scratch = fake.root / ".work" / "f00" / "scratch"
     scratch.mkdir(parents=True)
     (scratch / "shard").write_text("1")

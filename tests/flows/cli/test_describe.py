@@ -72,7 +72,7 @@ def test_describe_edit_diff_export_import(ezhoi: Any, root: Path) -> None:
     assert (change["name"], change["new"], change["new_source"]) == ("ride horse", text, "edit")
     assert 0.3 < change["similarity"] < 0.999 and isinstance(found["nearest_seen"], list)
     shown = ezhoi("describe", "show", "ride horse")
-    assert text in shown and "edits.yaml" in shown and str(new.folder) in shown
+    assert text in shown and "edits.yaml" in shown and new.place in shown
     said = ezhoi("describe", "export", "texts.csv")
     assert f"of descriptions/{new.fingerprint[:12]}" in said
     table = pd.read_csv(root / "texts.csv").set_index("class")

@@ -43,7 +43,7 @@ def test_a_stage_page_says_everything(fake: Any) -> None:
 
 def test_a_page_shows_first_rows_without_opening_a_file(fake: Any) -> None:
     outcome = run(fake.config(), targets=("annotations",))["annotations"]
-    for path in outcome.artifact.folder.glob("*.parquet"):
+    for path in outcome.artifact._folder.glob("*.parquet"):
         path.unlink()
     assert "First rows" in markdown.stage_page(outcome, inputs={})
 

@@ -69,7 +69,7 @@ def test_a_new_version_is_a_reason(fake: Any, monkeypatch: pytest.MonkeyPatch) -
 
 def test_damage_and_removal(fake: Any) -> None:
     made = run(fake.config())
-    (made["utpl"].artifact.folder / "main.parquet").write_bytes(b"")
+    made["utpl"].artifact.path("main.parquet").write_bytes(b"")
     Store(fake.root).remove(made["disparities"].artifact)
     found = status(fake)
     assert found["utpl"].state == "stale" and found["utpl"].why[0].endswith("waits for disparities")

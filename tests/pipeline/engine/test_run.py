@@ -94,8 +94,8 @@ def test_force_executes_that_stage_only(fake: Any) -> None:
 def test_a_deleted_or_damaged_artifact_is_made_again(fake: Any) -> None:
     made = run(fake.config())
     fake.executed()
-    (made["seen"].artifact.folder / "main.parquet").unlink()
-    damaged = made["detections"].artifact.folder / "main.parquet"
+    made["seen"].artifact.path("main.parquet").unlink()
+    damaged = made["detections"].artifact._folder / "main.parquet"
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"!")
     outcomes = run(fake.config())
     assert fake.executed() == ["detections", "seen"]

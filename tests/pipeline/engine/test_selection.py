@@ -78,7 +78,7 @@ def test_an_empty_store_has_nothing_that_fits(fake: Any) -> None:
 def test_a_damaged_one_is_passed_over(fake: Any) -> None:
     older = run(fake.config("seen.epochs=3"), targets=("seen",))["seen"].artifact
     newer = run(fake.config("seen.epochs=4"), targets=("seen",))["seen"].artifact
-    (newer.folder / "main.parquet").write_bytes(b"")
+    newer.path("main.parquet").write_bytes(b"")
     assert chosen(fake, reuse=["seen"])["seen"].artifact == older
     with pytest.raises(StoreError, match="damaged"):
         chosen(fake, pins={"seen": newer.fingerprint})

@@ -61,7 +61,7 @@ def test_a_disparity_template_costs_utpl(store: Path) -> None:
 @pytest.mark.slow
 def test_a_damaged_parquet_file_is_named_and_made_again(store: Path, caplog: pytest.LogCaptureFixture) -> None:
     before = run.run(small(store))["detections"].artifact
-    path = before.folder / "train.parquet"
+    path = before._folder / "train.parquet"
     whole = path.read_bytes()
     path.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
     outcomes = run.run(small(store))
@@ -75,7 +75,7 @@ def test_a_deleted_artifact_is_made_again_and_nothing_else(store: Path) -> None:
     import shutil
 
     artifact = run.run(small(store))["text_embeddings"].artifact
-    shutil.rmtree(artifact.folder)
+    shutil.rmtree(artifact._folder)
     assert computed(run.run(small(store))) == {"text_embeddings"}
 
 

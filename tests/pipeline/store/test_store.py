@@ -80,21 +80,21 @@ def test_a_file_the_manifest_does_not_list(tmp_path: Path) -> None:
 
 def test_damage_of_the_same_size_is_named(tmp_path: Path) -> None:
     artifact = make(tmp_path)
-    (artifact.folder / "b.txt").write_text("oneonf")
+    artifact.path("b.txt").write_text("oneonf")
     found, faults = Store(tmp_path).lookup("seen", "f00")
     assert found is None and len(faults) == 1 and "b.txt" in faults[0] and "damaged" in faults[0]
 
 
 def test_a_missing_or_cut_file_is_named(tmp_path: Path) -> None:
     artifact = make(tmp_path)
-    (artifact.folder / "a.txt").unlink()
-    (artifact.folder / "b.txt").write_text("o")
+    artifact.path("a.txt").unlink()
+    artifact.path("b.txt").write_text("o")
     _, faults = Store(tmp_path).lookup("seen", "f00")
     assert "a.txt: missing" in faults[0] and "1 bytes and not 6" in faults[1]
 
 
 def test_a_torn_manifest_is_not_an_artifact(tmp_path: Path) -> None:
-    path = make(tmp_path).folder / NAME
+    path = make(tmp_path)._folder / NAME
     path.write_text(path.read_text()[:40])
     found, faults = Store(tmp_path).lookup("seen", "f00")
     assert found is None and NAME in faults[0]
@@ -105,7 +105,7 @@ def test_the_seal_saves_hashing_and_touching_breaks_it(tmp_path: Path, monkeypat
     original = digest.of_file
     monkeypatch.setattr(digest, "of_file", lambda path: hashed.append(path.name) or original(path))
     assert store.faults(artifact) == [] and hashed == []
-    os.utime(artifact.folder / "a.txt", (1, 1))
+    os.utime(artifact._folder / "a.txt", (1, 1))
     assert store.faults(artifact) == [] and hashed == ["a.txt"]
     assert store.faults(artifact) == [] and hashed == ["a.txt"], "the new state was not sealed"
     assert store.faults(artifact, rehash=True) == [] and hashed == ["a.txt", "a.txt", "b.txt"]
@@ -113,7 +113,7 @@ def test_the_seal_saves_hashing_and_touching_breaks_it(tmp_path: Path, monkeypat
 
 def test_rehash_finds_what_a_seal_hides(tmp_path: Path) -> None:
     artifact, store = make(tmp_path), Store(tmp_path)
-    path = artifact.folder / "a.txt"
+    path = artifact._folder / "a.txt"
     stat = path.stat()
     with path.open("r+") as file:
         file.write("onf")
@@ -224,7 +224,7 @@ def test_the_disk_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, numbe
 
 def test_reading_needs_no_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     artifact = make(tmp_path)
-    os.utime(artifact.folder / "a.txt", (1, 1))
+    os.utime(artifact._folder / "a.txt", (1, 1))
 
     def refuse(*arguments: Any, **options: Any) -> None:
         raise PermissionError(errno.EROFS, "Read-only file system")

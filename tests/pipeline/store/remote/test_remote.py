@@ -72,7 +72,7 @@ def test_what_one_publishes_the_other_reads(two: Any) -> None:
     made = make(one)
     found, faults = other.lookup("seen", "f00")
     assert faults == [] and found is not None and found.manifest == made.manifest
-    assert not found.folder.exists(), "nothing is fetched before it is read"
+    assert not found._folder.exists(), "nothing is fetched before it is read"
     assert found.path("a.txt").read_text() == "one" and found.names() == ["a.txt", "b.txt"]
     assert [a.fingerprint for a in other.artifacts()] == ["f00"] and other.artifacts("utpl") == []
     assert other.find("seen").fingerprint == "f00"
