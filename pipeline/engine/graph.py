@@ -124,7 +124,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="detections",
-        version=2,
+        version=3,
         reads=(
             "detections.source",
             "detections.weights",
@@ -135,7 +135,7 @@ STAGES: tuple[Stage, ...] = (
             "seed",
         ),
         files=("detections.path", "detections.weights"),
-        inputs=(Input("annotations", ("images.parquet", "pairs.parquet", "objects.parquet")),),
+        inputs=(Input("annotations", ("images.parquet", "pairs.parquet", "objects.parquet", "classes.parquet")),),
         shards=True,
         says="boxes, labels and scores of every image",
     ),

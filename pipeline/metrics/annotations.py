@@ -26,7 +26,7 @@ from pipeline.datasets.hico.layouts import detect
 from pipeline.datasets.hico.layouts.detect import Labels
 from pipeline.datasets.hico.splits import SETTINGS, rare, unseen
 from pipeline.datasets.hico.tables import BOXES, LOW, image_id
-from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.vocabulary import RARE_BELOW, hoi_classes
 from pipeline.errors import DataError
 from pipeline.metrics.matching import Pairs
 from pipeline.metrics.tables import read_pairs
@@ -258,15 +258,16 @@ def _of_split(frame: pd.DataFrame, split: str, path: Path) -> pd.DataFrame:
 
 
 def _groups(table: pd.DataFrame) -> Groups:
-    """The groups that a `classes.parquet` tells."""
+    """The groups that a `classes.parquet` tells; who is rare is the dataset's word, and counted only where it has none."""
     counts = dict(zip(table["hoi_id"].tolist(), table["train_count"].tolist(), strict=True))
     if len(counts) == len(hoi_classes()):
         return hico_groups()
+    few = table["train_count"] < RARE_BELOW
     hidden = {s: frozenset(table.loc[table[s], "hoi_id"].tolist()) for s in SETTINGS if s in table}
     return Groups(
         classes=tuple(sorted(counts)),
         unseen={"default": frozenset()} | hidden,
-        rare=frozenset(h for h, n in counts.items() if n < 10),
+        rare=frozenset(table.loc[table["rare"] if "rare" in table else few, "hoi_id"].tolist()),
         train_count=counts,
         hico=False,
     )

@@ -22,6 +22,7 @@ from pipeline.boxes import detector, imported, quality
 from pipeline.boxes.imported import COLUMNS, CORNERS
 from pipeline.config.data import Detections
 from pipeline.datasets.images import Images
+from pipeline.store.artifact import Artifact
 from pipeline.tables import arrays
 from pipeline.work import shards
 from pipeline.work.shards import Shard
@@ -58,7 +59,7 @@ def run(work: Work) -> dict[str, Any]:
             elif settings.source == "ground_truth":
                 found = boxes.assign(score=1.0)
             else:
-                found = _noisy(boxes, images, settings, work.config.seed)
+                found = _noisy(boxes, images, settings, work.config.seed, labels=_objects(annotations))
     metrics: dict[str, Any] = {"source": settings.source, "detector": detector.line(whose)}
     for split in SPLITS:
         table = _of_split(found, images, split)
@@ -126,11 +127,20 @@ def _plan(images: dict[str, Images]) -> list[Shard]:
 # --- simulated -----------------------------------------------------------------------------------------------------
 
 
-def _noisy(boxes: pd.DataFrame, images: pd.DataFrame, settings: Detections, seed: int) -> pd.DataFrame:
-    """Every image has its own random stream, so that its boxes do not depend on the other images."""
+def _objects(annotations: Artifact) -> np.ndarray:
+    """The objects of the dataset's classes, people (0) first: what a detector of this dataset could tell."""
+    return np.union1d([0], annotations.table("classes.parquet", ["object_id"])["object_id"])
+
+
+def _noisy(
+    boxes: pd.DataFrame, images: pd.DataFrame, settings: Detections, seed: int, *, labels: np.ndarray
+) -> pd.DataFrame:
+    """Annotated boxes with a detector's errors; a false box has one of the `labels`.
+
+    Every image has its own random stream, and the labels are the dataset's, so an image's boxes do not depend on the others.
+    """
     sizes = {i: (w, h) for i, w, h in images[["image_id", "width", "height"]].itertuples(index=False)}
     by_image = dict(list(boxes.groupby("image_id")))
-    labels = np.sort(boxes["object_id"].unique())
     rows = []
     for image_id, (width, height) in sizes.items():
         rng = np.random.default_rng([seed, int(image_id)])

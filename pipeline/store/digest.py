@@ -27,21 +27,15 @@ def of_file(path: Path) -> str:
 
 
 def of_path(path: Path) -> str:
-    """Digest of a file's bytes, or of a folder: names and sizes of all its files, the bytes of weights and of small ones."""
+    """Digest of a file's bytes, or of a folder: the names and the bytes of all its files, pictures and weights included.
+
+    Whoever names a folder has a stage read what is in it. A dataset's images are the one exception, and have a digest of
+    their own (`pipeline/datasets/hico/folder.py`).
+    """
     if path.is_file():
         return of_file(path)
     found = sorted(p for p in path.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
-    return of_value(
-        [
-            [str(p.relative_to(path)), size, of_file(p) if _counts(p, size) else ""]
-            for p in found
-            for size in [p.stat().st_size]
-        ]
-    )
-
-
-def _counts(path: Path, size: int) -> bool:
-    return path.suffix == ".safetensors" or (size < 64 << 20 and path.suffix != ".jpg")
+    return of_value([[p.relative_to(path).as_posix(), of_file(p)] for p in found])
 
 
 def of_files(entries: Iterable[tuple[str, str]]) -> str:

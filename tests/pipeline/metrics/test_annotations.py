@@ -1,6 +1,7 @@
 """Annotations: every layout gives the same pairs, splits and lists of images are told apart, faults are named."""
 
 import json
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.errors import DataError
+from pipeline.errors import DataError, StoreError
 from pipeline.metrics import annotations
+from pipeline.store import digest
+from pipeline.store.manifest import Manifest
+from pipeline.store.remote.remote import RemoteStore
+from pipeline.store.store import describe_files
 
 BOXES = ["hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"]
 HICO = Path(__file__).parents[4] / "shared" / "data" / "hico"
@@ -78,6 +83,62 @@ def test_a_folder_tells_its_classes_and_who_is_unseen(tmp_path):
     assert found.groups.classes == (3, 4) and not found.groups.hico
     assert found.groups.unseen == {"default": frozenset(), "uo": {3}} and found.groups.rare == {3}
     assert found.presence["image_id"].tolist() == [0, 1] and found.presence_says == "labels of whole images"
+
+
+def test_who_is_rare_is_the_datasets_word(tmp_path):
+    """HICO-DET's official list, say, where a part of the dataset has fewer pairs of every class."""
+    table().assign(hoi_id=[3, 4, 3]).to_parquet(tmp_path / "pairs.parquet")
+    classes = pd.DataFrame({"hoi_id": [3, 4], "train_count": [2, 12], "rare": [False, True]})
+    classes.to_parquet(tmp_path / "classes.parquet")
+    assert annotations.read(tmp_path).groups.rare == {4}
+
+
+@pytest.fixture
+def stored(gate, tmp_path):
+    """Annotations in an object store, whose labels of whole images say more than their pairs; and its address."""
+    gate.closed = False
+    url = f"s3://bucket/{uuid.uuid4().hex[:8]}"
+    frame = table().drop(columns="file_name").assign(image_id=[7, 5, 7], hoi_id=[3, 4, 3])
+    tables = {
+        "pairs": frame,
+        "images": pd.DataFrame({"image_id": [5, 6, 7], "file_name": list("abc")}),
+        "classes": pd.DataFrame({"hoi_id": [3, 4], "train_count": [9, 10], "rare": [True, False]}),
+        "presence": pd.DataFrame({"image_id": [5, 6], "split": "test", "hoi_id": [4, 3]}),
+    }
+    store = RemoteStore(url, cache=tmp_path / "one")
+    with store.workspace("f00") as space:
+        for name, content in tables.items():
+            content.to_parquet(space.out / f"{name}.parquet")
+        files = describe_files(space.out)
+        whole = digest.of_files((f.name, f.digest) for f in files)
+        parts = {"config": {}, "sources": {}, "inputs": (), "metrics": {}, "seconds": {}, "packages": {}}
+        words = {"made_at": "2026", "host": "h", "device": "cpu", "code": "c", "git_commit": None, "git_dirty": None}
+        store.publish(
+            space,
+            Manifest(
+                stage="annotations", version=1, fingerprint="f00", files=files, digest=whole, seed=0, **parts, **words
+            ),
+        )
+    return url
+
+
+@pytest.mark.parametrize("there", [(), ("images.parquet", "pairs.parquet")], ids=["empty", "some files"])
+def test_another_machine_sees_the_same_truth(stored, tmp_path, there):
+    """Its cache is empty, or has what the stages before needed: the labels of whole images were read by none of them."""
+    cache = tmp_path / "two"
+    earlier = RemoteStore(stored, cache=cache).get("annotations", "f00")
+    for name in there:
+        earlier.path(name)
+    found = annotations.of_artifact(RemoteStore(stored, cache=cache).get("annotations", "f00"))
+    assert found.pairs.image.tolist() == [2, 0, 2] and found.groups.rare == {3}
+    assert found.presence["image_id"].tolist() == [0, 1] and found.presence_says == "labels of whole images"
+
+
+def test_labels_that_are_gone_are_no_other_labels(stored, tmp_path):
+    store = RemoteStore(stored, cache=tmp_path / "two")
+    store.objects.delete([n for n in store.objects.names("annotations") if n.endswith("presence.parquet")])
+    with pytest.raises(StoreError, match=r"presence\.parquet: missing"):
+        annotations.of_artifact(store.get("annotations", "f00"))
 
 
 @pytest.mark.parametrize(

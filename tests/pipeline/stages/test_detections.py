@@ -14,6 +14,7 @@ from PIL import Image
 from transformers import DetrImageProcessor
 
 from pipeline.boxes import detector
+from pipeline.boxes.imported import CORNERS
 from pipeline.config.data import Detections
 from pipeline.config.tree import load
 from pipeline.engine import graph
@@ -32,13 +33,27 @@ BOXES = pd.DataFrame(
 
 
 def noisy(boxes: pd.DataFrame, seed: int = 0, **changes: float) -> pd.DataFrame:
-    return detections._noisy(boxes, IMAGES, Detections.model_validate(changes), seed)
+    return detections._noisy(boxes, IMAGES, Detections.model_validate(changes), seed, labels=np.array([0, 17, 56]))
 
 
 def test_an_images_detections_do_not_depend_on_the_others() -> None:
-    both, alone = noisy(BOXES), noisy(BOXES[BOXES["image_id"] == 2])
-    mine = [found[found["image_id"] == 2].drop(columns="object_id").to_numpy() for found in (both, alone)]
-    np.testing.assert_array_equal(*mine)
+    both, alone = (noisy(boxes, false_boxes=20.0) for boxes in (BOXES, BOXES[BOXES["image_id"] == 2]))
+    mine = [found[found["image_id"] == 2] for found in (both, alone)]
+    np.testing.assert_array_equal(*(found.to_numpy() for found in mine))
+    assert set(mine[0]["object_id"]) == {0, 17, 56}
+
+
+def test_false_boxes_have_the_objects_of_the_datasets_classes(tmp_path: Path, artifact: Callable) -> None:
+    """People, although every class names another object; and objects that no image shows."""
+    pairs = pd.DataFrame(
+        columns=["image_id", "split", "hoi_id", "object_id", *(f"{s}{c}" for s in "ho" for c in CORNERS)]
+    )
+    classes = pd.DataFrame({"hoi_id": [3, 4, 5], "object_id": [56, 17, 17]})
+    images = IMAGES.assign(file_name="none.jpg", split=["train", "train", "test"])
+    made = artifact(tmp_path / "a", images=images, objects=BOXES, pairs=pairs.astype("float64"), classes=classes)
+    work = work_in(tmp_path, made, "detections.source=noisy_truth", "detections.false_boxes=30", "detections.miss=0.99")
+    detections.run(work)
+    assert set(pd.read_parquet(work.out / "train.parquet")["object_id"]) == {0, 17, 56}
 
 
 def test_seeds_differ_and_repeat() -> None:
@@ -99,7 +114,8 @@ def photographs(tmp_path: Path, artifact: Callable) -> Artifact:
         columns=["image_id", "split", "hoi_id", "object_id", *(f"{s}{c}" for s in "ho" for c in corners)],
     )
     images = pd.DataFrame(rows, columns=["image_id", "split", "file_name", "width", "height"])
-    return artifact(tmp_path / "annotations", images=images, objects=boxes, pairs=pairs)
+    classes = pd.DataFrame({"hoi_id": [89], "object_id": [56]})
+    return artifact(tmp_path / "annotations", images=images, objects=boxes, pairs=pairs, classes=classes)
 
 
 def work_in(folder: Path, annotations: Artifact, *more: str) -> Work:

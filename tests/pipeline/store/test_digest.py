@@ -52,6 +52,26 @@ def test_a_folder_counts_names_and_contents(tmp_path: Path) -> None:
     assert len({before, renamed, digest.of_path(tmp_path)}) == 3
 
 
+@pytest.mark.parametrize("name", ["a.jpg", "a.JPG", "a.jpeg", "a.Jpeg", "a.png", "a.webp", "b/c/a.jpg", "model.bin"])
+def test_the_content_of_every_file_of_a_folder_counts(tmp_path: Path, name: str) -> None:
+    """A stage reads the pictures and the weights in it; equal names and sizes say nothing."""
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"one")
+    before = digest.of_path(tmp_path)
+    path.write_bytes(b"two")
+    assert digest.of_path(tmp_path) != before
+
+
+def test_so_does_that_of_a_large_one(tmp_path: Path) -> None:
+    with (tmp_path / "pytorch_model.bin").open("wb") as file:
+        file.truncate(65 << 20)
+    before = digest.of_path(tmp_path)
+    with (tmp_path / "pytorch_model.bin").open("r+b") as file:
+        file.write(b"x")
+    assert digest.of_path(tmp_path) != before
+
+
 def test_a_file_larger_than_a_chunk(tmp_path: Path) -> None:
     path = tmp_path / "large"
     path.write_bytes(b"x" * (digest.CHUNK + 1))

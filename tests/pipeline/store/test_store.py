@@ -60,6 +60,23 @@ def script(root: Path, code: str) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
+def test_a_folder_misses_no_file(tmp_path: Path) -> None:
+    artifact = make(tmp_path)
+    assert sorted(p.name for p in artifact.fetched().iterdir()) == ["a.txt", "b.txt", NAME]
+    assert artifact.place == str(artifact.fetched("a.txt"))
+    artifact.path("b.txt").unlink()
+    assert artifact.fetched("a.txt").is_dir()
+    with pytest.raises(DataError, match=r"b\.txt: missing"):
+        artifact.fetched()
+    with pytest.raises(DataError, match=r"b\.txt: missing"):
+        artifact.path("b.txt")
+
+
+def test_a_value_that_is_no_json_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a\.txt: cannot be read as JSON"):
+        make(tmp_path).json("a.txt")
+
+
 def test_published_is_there(tmp_path: Path) -> None:
     store, made = Store(tmp_path), make(tmp_path)
     found, faults = store.lookup("seen", "f00")

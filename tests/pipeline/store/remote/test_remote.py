@@ -79,6 +79,20 @@ def test_what_one_publishes_the_other_reads(two: Any) -> None:
     assert one.objects.names(".leases") == [], "the lease was let go"
 
 
+def test_a_folder_is_whole_or_has_what_was_asked_for(two: Any) -> None:
+    one, other = two
+    made = make(one)
+    found = other.get("seen", "f00")
+    folder = found.fetched("a.txt")
+    assert [p.name for p in folder.iterdir()] == ["a.txt"]
+    assert sorted(p.name for p in found.fetched().iterdir()) == ["a.txt", "b.txt"]
+    assert found.place == f"{other.url}/seen/f00/{made.manifest.data}"
+    one.objects.write(f"seen/f00/{made.manifest.data}/b.txt", b"otherx")
+    (folder / "b.txt").unlink()
+    with pytest.raises(StoreError, match=r"b\.txt: damaged"):
+        found.fetched()
+
+
 def test_a_file_is_fetched_once(two: Any, gate: Any) -> None:
     one, other = two
     make(one)
