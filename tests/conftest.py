@@ -20,7 +20,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from pipeline.config.tree import Config, load
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import Manifest
-from pipeline.store.store import describe_files
+from pipeline.store.store import Store, describe_files
 
 # No test is timed: how long an example takes says how busy the machine is.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -78,19 +78,32 @@ def artifact() -> Callable[..., Artifact]:
         folder.mkdir(parents=True, exist_ok=True)
         for name, table in tables.items():
             table.to_parquet(folder / f"{name}.parquet", index=False)
-        files = describe_files(folder)
-        empty = {
-            "digest": stage,
-            "config": {},
-            "sources": {},
-            "inputs": (),
-            "metrics": {},
-            "seconds": {},
-            "packages": {},
-        }
-        text = {"made_at": "2026-01-01T00:00:00", "host": "", "device": "cpu", "code": ""}
-        unknown = {"git_commit": None, "git_dirty": None, "seed": 0, "version": 1}
-        return Artifact(folder, Manifest(stage=stage, fingerprint=stage, files=files, **empty, **text, **unknown))
+        return Artifact(folder, manifest_of(folder, stage, stage))
+
+    return make
+
+
+def manifest_of(folder: Path, stage: str, fingerprint: str) -> Manifest:
+    """The manifest of the files in a folder, which were made from nothing."""
+    files = describe_files(folder)
+    empty = {"digest": stage, "config": {}, "sources": {}, "inputs": (), "metrics": {}, "seconds": {}, "packages": {}}
+    text = {"made_at": "2026-01-01T00:00:00", "host": "", "device": "cpu", "code": ""}
+    unknown = {"git_commit": None, "git_dirty": None, "seed": 0, "version": 1}
+    return Manifest(stage=stage, fingerprint=fingerprint, files=files, **empty, **text, **unknown)
+
+
+@pytest.fixture
+def publish() -> Callable[..., Artifact]:
+    """Publishes tables and texts, by file name, as an artifact of a store."""
+
+    def make(store: Store, stage: str, fingerprint: str, files: dict[str, pd.DataFrame | str]) -> Artifact:
+        with store.workspace(fingerprint) as space:
+            for name, content in files.items():
+                if isinstance(content, str):
+                    (space.out / name).write_text(content)
+                else:
+                    content.to_parquet(space.out / name, index=False)
+            return store.publish(space, manifest_of(space.out, stage, fingerprint))
 
     return make
 

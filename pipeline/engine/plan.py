@@ -84,10 +84,12 @@ def plan(
 
 def asked(config: Config, store: Store, stage: str) -> Artifact:
     """The stage's artifact that the configuration asks for, whatever else the store has; StoreError says why it has none."""
-    status = next(s for s in plan(config, store, targets=(stage,)) if s.stage == stage)
+    statuses = plan(config, store, targets=(stage,))
+    status = next(s for s in statuses if s.stage == stage)
     if status.state == "fresh" and status.artifact is not None:
         return status.artifact
-    raise StoreError(f"{store.place} has no {stage} of this configuration ({'; '.join(status.why)}).")
+    first = next(s for s in statuses if s.runs)  # those after it only wait for it
+    raise StoreError(f"{store.place} has no {stage} of this configuration ({first.stage}: {'; '.join(first.why)}).")
 
 
 def chosen(

@@ -46,8 +46,14 @@ def test_export_from_the_store(tmp_path: Path, monkeypatch: Any) -> None:
         CliRunner().invoke(app, ["data", "export", str(tmp_path / "out")]).exception.__class__.__name__ == "StoreError"
     )
     run.run(tree.load(overrides=settings), targets=("detections",))
-    said = ezhoi("data", "export", str(tmp_path / "out"), "--format", "coco")
+    chosen = [word for setting in settings for word in ("--set", setting)]
+    other = CliRunner().invoke(app, ["data", "export", str(tmp_path / "out")])
+    assert "no annotations of this configuration (annotations: data.world.test_images: 2 -> 600" in str(other.exception)
+    said = ezhoi("data", "export", str(tmp_path / "out"), "--format", "coco", *chosen)
     assert "instances_train.json: 2 images" in said and "boxes of detections/" in said
     assert len(json.loads((tmp_path / "out" / "instances_test.json").read_text())["images"]) == 2
+    more = [*chosen, "--set", "detections.false_boxes=2"]
+    said = ezhoi("data", "export", str(tmp_path / "alone"), "--format", "coco", *more)
+    assert "annotations alone are written" in said and "boxes of detections/" not in said
     wrong = CliRunner().invoke(app, ["data", "export", str(tmp_path / "out"), "--format", "voc"])
     assert "use coco or parquet" in str(wrong.exception)

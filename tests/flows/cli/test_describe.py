@@ -71,9 +71,12 @@ def test_describe_edit_diff_export_import(ezhoi: Any, root: Path) -> None:
     (change,) = found["texts"]
     assert (change["name"], change["new"], change["new_source"]) == ("ride horse", text, "edit")
     assert 0.3 < change["similarity"] < 0.999 and isinstance(found["nearest_seen"], list)
-    shown = ezhoi("describe", "show", "ride horse")
+    ezhoi("describe", "export", "plain.csv")
+    assert text not in (root / "plain.csv").read_text(), "this configuration has no edits"
+    edited = ["--set", "descriptions.edits=edits.yaml"]
+    shown = ezhoi("describe", "show", "ride horse", *edited)
     assert text in shown and "edits.yaml" in shown and new.place in shown
-    said = ezhoi("describe", "export", "texts.csv")
+    said = ezhoi("describe", "export", "texts.csv", *edited)
     assert f"of descriptions/{new.fingerprint[:12]}" in said
     table = pd.read_csv(root / "texts.csv").set_index("class")
     assert table.loc["ride horse", "text"] == text and table.loc["ride horse", "source"] == "edit"

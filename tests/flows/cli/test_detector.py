@@ -72,6 +72,9 @@ def test_cached_boxes_are_judged_at_any_threshold(tmp_path: Path) -> None:
     store = ["--set", f"store.root={tmp_path}", "--set", "device=cpu"]
     world = ["--set", "data.world.train_images=4", "--set", "data.world.test_images=6"]
     ezhoi("run", "--target", "detections", *store, *world)
+    with pytest.raises(StoreError, match=r"no detections of this configuration .*data\.world\.train_images: 4 -> 1200"):
+        ezhoi("detector", "report", *store)
+    store += world
     told = ezhoi("detector", "report", *store)
     assert "annotated boxes with simulated errors; no detector was run" in told and "test: 6 images" in told
     strict = [*store, "--set", "pairing.score_threshold=0.99", "--set", "pairing.min_instances=1"]

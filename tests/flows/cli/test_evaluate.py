@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import uuid
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,10 @@ from typer.testing import CliRunner
 from flows.cli import options
 from flows.cli.app import app
 from pipeline.datasets.hico.vocabulary import find
+from pipeline.engine import plan
+from pipeline.engine.run import run
 from pipeline.errors import ConfigError, DataError, StoreError
+from pipeline.store.remote.remote import RemoteStore
 
 BOXES = ["hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"]
 CLASSES = [find(name).hoi_id for name in ("ride horse", "hold horse", "pet cat", "board airplane")]
@@ -155,18 +158,20 @@ def test_vcoco(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def stored(files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A store with nothing but annotations of these images."""
-    folder = tmp_path / "annotations"
-    folder.mkdir()
-    pd.read_parquet(files[1]).to_parquet(folder / "pairs.parquet")
+def stored(files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, artifact: Any) -> Path:
+    """A store with nothing but annotations of these images, which the configuration asks for."""
+    pairs = pd.read_parquet(files[1])
+    images = pd.DataFrame({"file_name": IMAGES, "split": "test"})
+    classes = pd.DataFrame({"hoi_id": range(600), "train_count": 10, "rare": False})
+    presence = pairs[["file_name", "split", "hoi_id"]]
+    made = artifact(tmp_path / "annotations", pairs=pairs, images=images, classes=classes, presence=presence)
 
-    def artifact(reference: str) -> Any:
-        if reference != "annotations":
-            raise StoreError(f"no artifact {reference}")
-        return SimpleNamespace(folder=folder)
+    def asked(config: Any, store: Any, stage: str) -> Any:
+        if stage != "annotations":
+            raise StoreError(f"the store has no {stage} of this configuration.")
+        return made
 
-    monkeypatch.setattr(options, "store", lambda profile, settings: SimpleNamespace(find=artifact))
+    monkeypatch.setattr(plan, "asked", asked)
     return files[0]
 
 
@@ -176,5 +181,53 @@ def test_evaluate_a_file_against_the_store(stored: Path) -> None:
         assert [line.split()[0] for line in lines] == ["full", "seen", "non"]
     report = json.loads(call("evaluate", stored, "--per-class", "--json").stdout)
     assert set(report) == {"map", "classes"} and len(report["classes"]) == 600
-    assert "ezhoi run" in str(call("evaluate", error=StoreError).exception)
+    assert "ezhoi run --target evaluation" in str(call("evaluate", error=StoreError).exception)
     assert "compare" in call("evaluate", "--help").stdout
+
+
+def test_annotations_of_another_dataset_are_not_taken(fake: Any, files: tuple[Path, Path]) -> None:
+    """After a demo run, `--profile hico-vitb` means HICO-DET's annotations, which the store lacks."""
+    run(fake.config(), targets=("annotations",))
+    store = [word for setting in fake.settings for word in ("--set", setting)]
+    refused = str(call("evaluate", files[0], "--profile", "hico-vitb", *store, error=StoreError).exception)
+    assert "no annotations of this configuration (annotations: data.source: world -> hico)" in refused
+    assert f"`ezhoi run --target annotations --profile hico-vitb --set {fake.settings[0]} " in refused
+
+
+def test_the_predictions_are_the_configurations(fake: Any) -> None:
+    """The newest evaluation is another configuration's."""
+    run(fake.config(), targets=("annotations",))
+    run(fake.config("utpl.steps=7"))
+    store = [word for setting in fake.settings for word in ("--set", setting)]
+    with pytest.raises(StoreError, match=r"no evaluation .* \(utpl: utpl\.steps: 7 -> 60\).*--target evaluation"):
+        options.asked("evaluation", "demo", store[1::2])
+    assert options.asked("evaluation", "demo", [*store[1::2], "utpl.steps=7"]).stage == "evaluation"
+
+
+def test_a_comparison_fetches_what_it_reads(gate: Any, tmp_path: Path, publish: Any) -> None:
+    """Two evaluations by fingerprint, on a machine whose cache is empty."""
+    gate.closed = False
+    url = f"s3://bucket/{uuid.uuid4().hex[:8]}"
+    report = {
+        "protocol": "official",
+        "mode": "default",
+        "setting": "default",
+        "counts": {"images": 2},
+        "results": [{"switches": {"rule": "exact"}}],
+        "per_class": [{"hoi_id": 0, "name": "a", "unseen": False, "rare": False, "test_pairs": 1}],
+    }
+    files = {
+        "judged.parquet": pd.DataFrame(
+            {"image": [0, 1], "hoi_id": [0, 0], "score": [0.9, 0.8], "hit": [True, False]},
+        ),
+        "annotated.parquet": pd.DataFrame({"image": [0], "hoi_id": [0]}),
+        "report.json": json.dumps(report),
+        "large.txt": "not read",
+    }
+    for fingerprint in ("aaaa", "bbbb"):
+        publish(RemoteStore(url, cache=tmp_path / "one"), "evaluation", fingerprint, files)
+    settings = ("--set", f"store.root={url}", "--set", f"store.cache={tmp_path / 'two'}")
+    found = call("evaluate", "compare", "aaaa", "bbbb", "--resamples", 10, "--json", *settings)
+    assert json.loads(found.stdout)["groups"]["full"]["difference"] == 0
+    fetched = {p.name for p in (tmp_path / "two").rglob("*") if p.is_file()}
+    assert fetched == {"judged.parquet", "annotated.parquet", "report.json"}

@@ -12,10 +12,7 @@ import pytest
 
 from pipeline.errors import DataError, StoreError
 from pipeline.metrics import annotations
-from pipeline.store import digest
-from pipeline.store.manifest import Manifest
 from pipeline.store.remote.remote import RemoteStore
-from pipeline.store.store import describe_files
 
 BOXES = ["hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"]
 HICO = Path(__file__).parents[4] / "shared" / "data" / "hico"
@@ -94,7 +91,7 @@ def test_who_is_rare_is_the_datasets_word(tmp_path):
 
 
 @pytest.fixture
-def stored(gate, tmp_path):
+def stored(gate, tmp_path, publish):
     """Annotations in an object store, whose labels of whole images say more than their pairs; and its address."""
     gate.closed = False
     url = f"s3://bucket/{uuid.uuid4().hex[:8]}"
@@ -105,20 +102,8 @@ def stored(gate, tmp_path):
         "classes": pd.DataFrame({"hoi_id": [3, 4], "train_count": [9, 10], "rare": [True, False]}),
         "presence": pd.DataFrame({"image_id": [5, 6], "split": "test", "hoi_id": [4, 3]}),
     }
-    store = RemoteStore(url, cache=tmp_path / "one")
-    with store.workspace("f00") as space:
-        for name, content in tables.items():
-            content.to_parquet(space.out / f"{name}.parquet")
-        files = describe_files(space.out)
-        whole = digest.of_files((f.name, f.digest) for f in files)
-        parts = {"config": {}, "sources": {}, "inputs": (), "metrics": {}, "seconds": {}, "packages": {}}
-        words = {"made_at": "2026", "host": "h", "device": "cpu", "code": "c", "git_commit": None, "git_dirty": None}
-        store.publish(
-            space,
-            Manifest(
-                stage="annotations", version=1, fingerprint="f00", files=files, digest=whole, seed=0, **parts, **words
-            ),
-        )
+    files = {f"{name}.parquet": content for name, content in tables.items()}
+    publish(RemoteStore(url, cache=tmp_path / "one"), "annotations", "f00", files)
     return url
 
 
