@@ -14,7 +14,7 @@ from flows.pages import markdown
 from pipeline.errors import StoreError
 from pipeline.store import compare, runs
 from pipeline.store.artifact import Artifact
-from pipeline.store.manifest import NAME
+from pipeline.store.runs import Garbage
 from pipeline.store.store import Store
 
 app = typer.Typer(no_args_is_help=True, help="Look at the artifact store, check it, shrink it.")
@@ -98,7 +98,7 @@ def verify(
     found = [store.find(r) for r in references] if references else store.artifacts()
     faults = [fault for artifact in found for fault in store.faults(artifact, rehash=True)]
     if not references:
-        faults += [f"{folder / NAME}: missing or unreadable" for folder in _without_manifest(store)]
+        faults += [broken.fault for broken in store.unusable()] + runs.read(store)[1]
     if as_json:
         typer.echo(json.dumps({"checked": len(found), "faults": faults}, indent=1))
     else:
@@ -121,25 +121,42 @@ def gc(
 ) -> None:
     """Remove what none of the last runs used; say first what would go, and ask.
 
+    What a running run uses stays too: one of this machine as long as its process lives, one of another machine until seven
+    days after its last finished stage. If the record of a run cannot be read, nothing is removed.
+
     Example: ezhoi artifacts gc --keep 1 --dry-run
     """
     store = options.store(profile, settings)
     garbage = runs.garbage(store, keep_runs=keep, work=work)
     if as_json:
         rows = [_summary(a) for a in garbage.artifacts]
-        typer.echo(json.dumps({"artifacts": rows, "work": garbage.work, "bytes": garbage.bytes}, indent=1))
+        unusable = [asdict(u) for u in garbage.unusable]
+        others = {"work": garbage.work, "runs": garbage.runs, "unusable": unusable, "leftovers": garbage.leftovers}
+        typer.echo(json.dumps({"artifacts": rows} | others | {"bytes": garbage.bytes}, indent=1))
     else:
-        for a in garbage.artifacts:
-            typer.echo(f"{a.stage}/{a.fingerprint}  {markdown.size(a.manifest.bytes)}")
-        for fingerprint in garbage.work:
-            typer.echo(f"interrupted work {store.place}/.work/{fingerprint}")
-        count = len(garbage.artifacts) + len(garbage.work)
-        typer.echo(f"{count} to remove, {markdown.size(garbage.bytes)}; the last {keep} runs of each profile stay")
-    if dry_run or not (garbage.artifacts or garbage.work or garbage.runs):
+        _show_garbage(garbage, store, keep)
+    if dry_run or garbage.empty:
         return
     if not yes and not typer.confirm("Remove?", err=True):
         raise typer.Exit(1)
     runs.collect(store, garbage)
+
+
+def _show_garbage(garbage: Garbage, store: Store, keep: int) -> None:
+    """Every single thing that would go."""
+    for a in garbage.artifacts:
+        typer.echo(f"{a.stage}/{a.fingerprint}  {markdown.size(a.manifest.bytes)}")
+    for u in garbage.unusable:
+        typer.echo(f"{u.stage}/{u.fingerprint}  {markdown.size(u.bytes)}, of no use: {u.fault}")
+    for fingerprint in garbage.work:
+        typer.echo(f"interrupted work {store.place}/.work/{fingerprint}")
+    for name in garbage.leftovers:
+        typer.echo(f"left by a process that is gone: {name}")
+    for run in garbage.runs:
+        typer.echo(f"record and pages of run {run}")
+    count = len(garbage.artifacts) + len(garbage.unusable) + len(garbage.work) + len(garbage.leftovers)
+    records = f" and {len(garbage.runs)} run{'s' * (len(garbage.runs) != 1)}" if garbage.runs else ""
+    typer.echo(f"{count} to remove{records}, {markdown.size(garbage.bytes)}; the last {keep} runs of each profile stay")
 
 
 @app.command()
@@ -202,11 +219,6 @@ def diff(
 def _summary(artifact: Artifact) -> dict[str, Any]:
     m = artifact.manifest
     return {"stage": m.stage, "fingerprint": m.fingerprint, "digest": m.digest, "bytes": m.bytes, "made_at": m.made_at}
-
-
-def _without_manifest(store: Store) -> list[Any]:
-    folders = (p for p in store.root.glob("*/*") if p.is_dir() and not p.parent.name.startswith("."))
-    return sorted(p for p in folders if store.get(p.parent.name, p.name) is None)
 
 
 def _upstream(artifact: Artifact, store: Store) -> dict[str, Artifact]:

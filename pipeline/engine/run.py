@@ -217,6 +217,7 @@ class Run:
     artifacts: dict[str, Artifact] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.store.sweep()
         self.record = runs.new(self.config.profile, deployment=self.deployment, flow_run=self.flow_run)
 
     def step(self, stage: Stage) -> Outcome:

@@ -12,18 +12,21 @@ what. Between machines that share an object store, `ObjectExchange` hands pieces
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.errors import StoreError
 from pipeline.store import digest
+from pipeline.store.names import is_piece
 from pipeline.store.remote import lease
 from pipeline.store.remote.lease import Watch
 from pipeline.store.remote.objects import DamagedError, ObjectFolder
 
 DIGITS = 24
 """Of a digest, in an object's name."""
+PIECE = re.compile(rf"(?P<name>[^/]+)~(?:(?P<step>[0-9]{{12}})-)?[0-9a-f]{{{DIGITS}}}")
 FRESH_SECONDS = 1.0
 """How long a listing of the finished pieces may be used again."""
 
@@ -86,11 +89,13 @@ class ObjectExchange(Exchange):
         newest = f"{self._folder}/{path.name}~{step:012d}-{digest.of_file(path)[:DIGITS]}"
         self.objects.upload(path, newest)
         versions = self.objects.names(self._folder)
-        self.objects.delete([n for n in versions if n.startswith(f"{self._folder}/{path.name}~") and n != newest])
+        # Later ones stay: this machine may have slept while another one went on.
+        self.objects.delete([n for n in versions if n.startswith(f"{self._folder}/{path.name}~") and n < newest])
 
     def resume(self, path: Path, *, beyond: int) -> None:
         stored = self._pieces(fresh=True).get(path.name)
-        if stored is not None and int(stored.rpartition("~")[2].partition("-")[0]) > beyond:
+        found = PIECE.fullmatch(stored.rpartition("/")[2]) if stored is not None else None
+        if found is not None and int(found["step"] or -1) > beyond:
             self.fetch(path.name, path)
 
     def withdraw(self, name: str) -> None:
@@ -112,7 +117,11 @@ class ObjectExchange(Exchange):
 
     def over(self) -> bool:
         state, still = self.watch.look(self.objects, lease_of(self.fingerprint))
-        return state is None or still > self.ttl
+        return not state.held or still > self.ttl
+
+    def held(self) -> bool:
+        """Whether somebody has the lease on the whole work, alive or dead."""
+        return self.watch.look(self.objects, lease_of(self.fingerprint))[0].held
 
     def alive(self) -> bool:
         """Whether somebody is at the work: waits for a sign of life, or for the lease to be let go or to run out."""
@@ -135,9 +144,12 @@ class ObjectExchange(Exchange):
         """{piece: its object}"""
         listed, found = self._listed
         if fresh or time.monotonic() - listed >= FRESH_SECONDS:
-            names = [n.rsplit("/", 1)[1] for n in self.objects.names(self._folder) if "/.leases/" not in n]
-            # In order of their names, so that of a file's versions the last one stays.
-            found = {name.rpartition("~")[0]: f"{self._folder}/{name}" for name in sorted(names) if "~" in name}
+            found = {}
+            # In order of their names, so that of a file's versions the last one stays. What is no piece is passed over.
+            for name in self.objects.names(self._folder):
+                piece = PIECE.fullmatch(name.removeprefix(f"{self._folder}/"))
+                if piece is not None and is_piece(piece["name"]):
+                    found[piece["name"]] = name
             self._listed = (time.monotonic(), found)
         return found
 

@@ -1,16 +1,27 @@
-"""The manifest: what an artifact is, what it was made from and how. Its presence is what makes an artifact exist."""
+"""The manifest: what an artifact is, what it was made from and how. Its presence is what makes an artifact exist.
+
+A manifest vouches for the files (`digest`, over theirs) and for itself (`manifest_digest`, over everything else in it), so
+an edited number or a cut list of files is noticed. It is no signature: who writes both digests anew is believed.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from fnmatch import fnmatch
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from pipeline.store import digest
+from pipeline.store.names import DIGEST, FileName, Fingerprint, StageName, Token, clashes
 
 NAME = "manifest.json"
+OWN = "manifest_digest"
+
+
+class ManifestError(ValueError):
+    """Why a manifest cannot be believed, to follow its path in a message."""
 
 
 class _Record(BaseModel):
@@ -20,8 +31,8 @@ class _Record(BaseModel):
 class FileRecord(_Record):
     """One data file: bytes, digest, and rows, schema and first rows where it is a table."""
 
-    name: str
-    bytes: int
+    name: FileName
+    bytes: int = Field(ge=0)
     digest: str
     rows: int | None = None
     columns: dict[str, str] | None = None
@@ -31,18 +42,18 @@ class FileRecord(_Record):
 class InputRecord(_Record):
     """An input as it was used: which artifact, which part of it, and the digest of that part."""
 
-    stage: str
+    stage: StageName
     part: tuple[str, ...]
-    fingerprint: str
+    fingerprint: Fingerprint
     digest: str
 
 
 class Manifest(_Record):
     """Everything about one artifact. `digest` covers its files alone, so equal content has an equal digest."""
 
-    stage: str
+    stage: StageName
     version: int
-    fingerprint: str
+    fingerprint: Fingerprint
     digest: str
     config: dict[str, Any]
     sources: dict[str, str]
@@ -62,10 +73,28 @@ class Manifest(_Record):
     """Digest of the source files that the stage's module imports, directly and indirectly."""
     wall_seconds: float | None = None
     """How long the execution that finished it took; work that an interrupted one left is not in it."""
-    data: str = ""
+    data: Token = ""
     """Object stores only: the folder beside the manifest that holds the files."""
     made_by: dict[str, str] = {}
     """The run that computed it: `run` (its record in the store), and `deployment` and `flow_run` if Prefect ran it."""
+    manifest_digest: str = ""
+    """Digest of all other fields, of later versions too."""
+
+    @field_validator("files")
+    @classmethod
+    def _side_by_side(cls, files: tuple[FileRecord, ...]) -> tuple[FileRecord, ...]:
+        if twice := clashes([NAME, *(f.name for f in files)]):
+            raise ValueError(f"the file {twice[0]!r} cannot lie beside the others")
+        return files
+
+    def sealed(self) -> Self:
+        """The same with its own digest, as it is published."""
+        content = json.loads(self.model_dump_json(exclude={OWN}))
+        return self.model_copy(update={OWN: digest.of_value(content)})
+
+    def as_json(self) -> str:
+        """The file's text."""
+        return self.model_dump_json(indent=1)
 
     def part_digest(self, patterns: Sequence[str]) -> str:
         """Digest of the files that match one of the patterns."""
@@ -82,6 +111,34 @@ class Manifest(_Record):
     def bytes(self) -> int:
         """Size of all files."""
         return sum(f.bytes for f in self.files)
+
+
+def read(content: bytes, *, stage: str, fingerprint: str) -> Manifest:
+    """The manifest that lies in the folder `<stage>/<fingerprint>`; ManifestError if it cannot be believed."""
+    try:
+        value = json.loads(content)
+        own = value.pop(OWN, "")
+        manifest = Manifest.model_validate(value | {OWN: own})
+        believed = own == digest.of_value(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ManifestError(f"unreadable ({where}: {first['msg']})") from None
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ManifestError(f"unreadable ({error})") from None
+    if not own:
+        raise ManifestError("has no digest of its own: made by an earlier version, or edited")
+    if not believed:
+        raise ManifestError("was changed after it was written, it does not match its own digest")
+    if (manifest.stage, manifest.fingerprint) != (stage, fingerprint):
+        raise ManifestError(f"belongs to {manifest.stage}/{manifest.fingerprint}")
+    if manifest.digest != digest.of_files((f.name, f.digest) for f in manifest.files):
+        raise ManifestError("its digest is not that of the files in its list")
+    if not manifest.files:
+        raise ManifestError("lists no file")
+    if odd := [f.name for f in manifest.files if not DIGEST.fullmatch(f.digest)]:
+        raise ManifestError(f"the digest of {odd[0]} is none")
+    return manifest
 
 
 def fingerprint(

@@ -1,36 +1,68 @@
-"""Records of runs: which artifacts a run made or reused, what `gc` keeps, and lineage without a server."""
+"""Records of runs: which artifacts a run made or reused, what `gc` keeps, and lineage without a server.
+
+An artifact is kept if one of the last runs of a profile used it, or a run that is still going on. A record that cannot be
+read, damaged or of another version, may name any artifact: then nothing is collected.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-import json
 import logging
-import shutil
+import re
 import uuid
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import StoreError
+from pipeline.machine import processes
 from pipeline.store.artifact import Artifact
+from pipeline.store.checks import Unusable
+from pipeline.store.names import Fingerprint, RunId, StageName
 from pipeline.store.store import Store
 
 log = logging.getLogger("ezhoi.store")
+TABLES = re.compile(r"ablation-[0-9a-f]+\.json")
+"""Names of files beside the records that are none: tables of results."""
+ELSEWHERE = dt.timedelta(days=7)
+"""How long after its last finished stage a run of another machine, which cannot be looked at, counts as running."""
 
 
-@dataclass
-class RunRecord:
-    """One run of the pipeline, kept as `<root>/.runs/<id>.json` and rewritten after every stage."""
+def _moment(text: str) -> str:
+    dt.datetime.fromisoformat(text)
+    return text
 
-    id: str
+
+Moment = Annotated[str, AfterValidator(_moment)]
+"""A date and time by ISO 8601."""
+
+
+class RunRecord(BaseModel):
+    """One run of the pipeline, kept as `<root>/.runs/<id>.json` and rewritten after every stage.
+
+    Fields that a later version adds are passed over; what this one knows has to be of the right type.
+    """
+
+    model_config = ConfigDict(extra="ignore", validate_assignment=True)
+
+    id: RunId
     profile: str
-    started_at: str
-    stages: dict[str, str] = field(default_factory=dict)
+    started_at: Moment
+    stages: dict[StageName, Fingerprint] = Field(default_factory=dict)
     """{stage: fingerprint}"""
-    hits: list[str] = field(default_factory=list)
+    hits: list[str] = Field(default_factory=list)
     state: str = "running"
     deployment: str = ""
     """Name of the Prefect deployment that ran, or of the command."""
     flow_run: str = ""
     """Id of the Prefect flow run, if there was one."""
+    saved_at: Moment | None = None
+    """When the record was last written."""
+    machine: str = ""
+    """Where the run's process is (`processes.machine`)."""
+    process: processes.Process | None = None
+    """Which process it is."""
 
     def origin(self) -> dict[str, str]:
         """What an artifact keeps of the run that made it."""
@@ -39,10 +71,22 @@ class RunRecord:
 
     def save(self, store: Store) -> None:
         """Write it; in a store that cannot be written a run of hits still works, and leaves no record."""
+        self.saved_at = dt.datetime.now(dt.UTC).isoformat()
         try:
-            store.write_record(f"{self.id}.json", json.dumps(asdict(self), indent=1))
+            store.write_record(f"{self.id}.json", self.model_dump_json(indent=1))
         except (OSError, StoreError) as error:
             log.warning("run %s leaves no record: %s", self.id, error)
+
+    def running(self) -> bool:
+        """Whether the run is still at it; of another machine's run only the time since its last stage can tell."""
+        if self.state != "running":
+            return False
+        if self.process is not None and self.machine == processes.machine():
+            return self.process.alive()
+        last = dt.datetime.fromisoformat(self.saved_at or self.started_at)
+        if last.tzinfo is None:
+            last = last.replace(tzinfo=dt.UTC)
+        return dt.datetime.now(dt.UTC) - last < ELSEWHERE
 
 
 def new(profile: str, *, deployment: str = "", flow_run: str = "") -> RunRecord:
@@ -54,6 +98,8 @@ def new(profile: str, *, deployment: str = "", flow_run: str = "") -> RunRecord:
         started_at=now.isoformat(),
         deployment=deployment,
         flow_run=flow_run,
+        machine=processes.machine(),
+        process=processes.current(),
     )
 
 
@@ -71,13 +117,28 @@ def previous(store: Store, record: RunRecord) -> RunRecord | None:
 
 def records(store: Store) -> list[RunRecord]:
     """All run records, oldest first; unreadable ones are left out."""
-    found = []
-    for text in store.read_records():
-        try:
-            found.append(RunRecord(**json.loads(text)))
-        except (ValueError, TypeError):
+    return read(store)[0]
+
+
+def read(store: Store) -> tuple[list[RunRecord], list[str]]:
+    """All run records, oldest first, and a line about each that cannot be read."""
+    found, unreadable = [], []
+    for name, content in sorted(store.read_records().items()):
+        if TABLES.fullmatch(name):
             continue
-    return sorted(found, key=lambda record: record.started_at)
+        try:
+            if content is None:
+                raise ValueError("the file cannot be opened")
+            record = RunRecord.model_validate_json(content)
+            if name != f"{record.id}.json":
+                raise ValueError(f"it is the record of another run, {record.id}")
+            found.append(record)
+        except ValidationError as error:
+            first = error.errors()[0]
+            unreadable.append(f"{store.place}/.runs/{name}: {'.'.join(map(str, first['loc']))}: {first['msg']}")
+        except ValueError as error:
+            unreadable.append(f"{store.place}/.runs/{name}: {error}")
+    return sorted(found, key=lambda record: (record.started_at, record.id)), unreadable
 
 
 @dataclass(frozen=True)
@@ -88,32 +149,77 @@ class Garbage:
     work: tuple[str, ...]
     """Fingerprints of interrupted work."""
     bytes: int
+    """Of everything but records and pages of runs."""
     runs: tuple[str, ...]
+    """Runs whose record and pages go."""
+    unusable: tuple[Unusable, ...] = ()
+    """Folders that no run can use."""
+    leftovers: tuple[str, ...] = ()
+    """What deletions that were cut left, as paths below the store's root."""
+    keep_runs: int = 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to remove."""
+        return not (self.artifacts or self.work or self.runs or self.unusable or self.leftovers)
 
 
 def garbage(store: Store, *, keep_runs: int, work: bool = False) -> Garbage:
-    """Artifacts that none of the last `keep_runs` runs (of each profile) used, and with `work` also interrupted work.
+    """Artifacts that neither a running run nor one of the last `keep_runs` of each profile used.
 
-    Interrupted work is what a restart would continue from; work that a process is at is never garbage.
+    With `work` also interrupted work, which a restart would continue from; work that a process is at is never garbage.
+    StoreError if a record cannot be read.
     """
-    by_profile: dict[str, list[RunRecord]] = {}
-    for record in records(store):
-        by_profile.setdefault(record.profile, []).append(record)
-    kept = [r for runs in by_profile.values() for r in (runs[-keep_runs:] if keep_runs else [])]
-    used = {(stage, fingerprint) for r in kept for stage, fingerprint in r.stages.items()}
-    dropped = [r.id for runs in by_profile.values() for r in runs if r not in kept]
+    kept, dropped = _divide(store, keep_runs)
+    used = _used(kept)
     unused = [a for a in store.artifacts() if (a.stage, a.fingerprint) not in used]
+    unusable = [u for u in store.unusable() if u.ours and (u.stage, u.fingerprint) not in used]
     interrupted = store.interrupted() if work else {}
-    size = sum(a.manifest.bytes for a in unused) + sum(interrupted.values())
-    return Garbage(tuple(unused), tuple(interrupted), size, tuple(dropped))
+    left = store.leftovers()
+    size = sum(a.manifest.bytes for a in unused) + sum(u.bytes for u in unusable)
+    return Garbage(
+        tuple(unused),
+        tuple(interrupted),
+        size + sum(interrupted.values()) + sum(left.values()),
+        tuple(r.id for r in dropped),
+        tuple(unusable),
+        tuple(left),
+        keep_runs,
+    )
 
 
 def collect(store: Store, found: Garbage) -> None:
-    """Remove it: artifacts, interrupted work, and the records of runs that are no longer kept."""
-    for artifact in found.artifacts:
-        store.remove(artifact)
+    """Remove it, but for what a run has begun to use since it was found."""
+    used = _used(_divide(store, found.keep_runs)[0])
+    things: tuple[Artifact | Unusable, ...] = (*found.artifacts, *found.unusable)
+    for thing in things:
+        if (thing.stage, thing.fingerprint) not in used:
+            store.remove(thing)
     for fingerprint in found.work:
         store.drop_interrupted(fingerprint)
     for run in found.runs:
         store.remove_record(f"{run}.json")
-        shutil.rmtree(store.root / ".runs" / run, ignore_errors=True)  # its pages
+        store.remove_pages(run)
+    store.drop_leftovers(found.leftovers)
+
+
+def _divide(store: Store, keep_runs: int) -> tuple[list[RunRecord], list[RunRecord]]:
+    """Runs that are kept, and the others."""
+    records, unreadable = read(store)
+    if unreadable:
+        raise StoreError(
+            "nothing was removed: what these runs use is not known, so it might be taken from them.\n  "
+            + "\n  ".join(unreadable)
+            + "\nIf a newer version wrote them, collect with that one. Delete the files that no run needs, then run it again."
+        )
+    by_profile: dict[str, list[RunRecord]] = {}
+    for record in records:
+        by_profile.setdefault(record.profile, []).append(record)
+    last = {r.id for found in by_profile.values() for r in (found[-keep_runs:] if keep_runs else [])}
+    kept = [r for r in records if r.id in last or r.running()]
+    ids = {r.id for r in kept}
+    return kept, [r for r in records if r.id not in ids]
+
+
+def _used(kept: list[RunRecord]) -> set[tuple[str, str]]:
+    return {(stage, fingerprint) for r in kept for stage, fingerprint in r.stages.items()}

@@ -4,32 +4,32 @@
     <root>/.work/<fingerprint>/{out, scratch}                    in progress; one writer, who holds <fingerprint>.lock
     <root>/.seals/<fingerprint>.json                             file stats when the digests last held
 
-Publishing renames the whole `out` folder, manifest included, in one step: a kill leaves the old state or the new one.
+Publishing renames the whole `out` folder, manifest included, in one step, and exchanges it with one that is replaced: a kill
+leaves the old state or the new one. An artifact is there only if its manifest can be believed (pipeline/store/manifest.py)
+and lies in the folder that it names.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
-import json
 import logging
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
-
-from pydantic import ValidationError
 
 from pipeline.errors import StoreError
-from pipeline.store import digest, preview
+from pipeline.store import checks, digest, leftovers, locks, preview, seals, trees
+from pipeline.store import manifest as manifests
 from pipeline.store.artifact import Artifact
+from pipeline.store.checks import Unusable
 from pipeline.store.exchange import Exchange
-from pipeline.store.manifest import NAME, FileRecord, Manifest
+from pipeline.store.manifest import NAME, FileRecord, Manifest, ManifestError
+from pipeline.store.names import FINGERPRINT, STAGE, is_artifact
 
 log = logging.getLogger("ezhoi.store")
 
@@ -57,52 +57,60 @@ class Store:
     # --- reading -----------------------------------------------------------------------------------------------
 
     def get(self, stage: str, fingerprint: str) -> Artifact | None:
-        """The artifact if its manifest exists and can be read; its files are not checked."""
+        """The artifact if its manifest can be believed; its files are not checked."""
+        return self.read(stage, fingerprint)[0]
+
+    def read(self, stage: str, fingerprint: str) -> tuple[Artifact | None, list[str]]:
+        """The artifact if its manifest can be believed, and why not otherwise; nothing is said of what is not there."""
         folder = self.root / stage / fingerprint
+        path = folder / NAME
+        if not is_artifact(stage, fingerprint):
+            return None, []
         try:
-            return Artifact(folder, Manifest.model_validate_json((folder / NAME).read_bytes()))
-        except FileNotFoundError:
-            return None
-        except (ValidationError, OSError):
-            return None
+            if path.is_symlink():
+                return None, [f"{path}: a link in place of the file"]
+            content = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None, [f"{path}: missing or unreadable"] if folder.is_dir() else []
+        except OSError as error:
+            return None, [f"{path}: missing or unreadable ({error.strerror})"]
+        try:
+            return Artifact(folder, manifests.read(content, stage=stage, fingerprint=fingerprint)), []
+        except ManifestError as error:
+            return None, [f"{path}: {error}"]
 
     def lookup(self, stage: str, fingerprint: str) -> tuple[Artifact | None, list[str]]:
         """The artifact if it exists and all its files are intact, and what is wrong with it otherwise.
 
-        A file is hashed again only if its size, time of change or inode differ from when it last matched its digest.
+        A file is hashed again only if its size, times or inode differ from when it last matched its digest.
         """
-        artifact = self.get(stage, fingerprint)
-        if artifact is None:
-            broken = (self.root / stage / fingerprint).is_dir()
-            return None, [f"{self.root / stage / fingerprint / NAME}: missing or unreadable"] if broken else []
-        faults = self.faults(artifact)
+        artifact, faults = self.read(stage, fingerprint)
+        if artifact is None and not faults and self._aside(stage, fingerprint).exists():
+            self._settle(fingerprint)
+            artifact, faults = self.read(stage, fingerprint)
+        if artifact is not None:
+            faults = checks.files(self.root, artifact.manifest, rehash=False)
         return (None, faults) if faults else (artifact, [])
 
     def faults(self, artifact: Artifact, *, rehash: bool = False) -> list[str]:
-        """What is wrong with an artifact's files, one line a file; empty if nothing is."""
-        seals = {} if rehash else self._seals(artifact.fingerprint)
-        found, now = [], {}
-        for record in artifact.manifest.files:
-            path = artifact._folder / record.name
-            try:
-                stat = path.stat()
-            except OSError:
-                found.append(f"{path}: missing")
-                continue
-            now[record.name] = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
-            if stat.st_size != record.bytes:
-                found.append(f"{path}: damaged, has {stat.st_size} bytes and not {record.bytes}")
-            elif seals.get(record.name) != now[record.name] and digest.of_file(path) != record.digest:
-                found.append(f"{path}: damaged, its content does not match its digest")
-        if not found and seals != now:
-            self._seal(artifact.fingerprint, now)
-        return found
+        """What is wrong with an artifact: its manifest, its files, what else lies in its folder; empty if nothing is."""
+        folder = self.root / artifact.stage / artifact.fingerprint
+        there, faults = self.read(artifact.stage, artifact.fingerprint)
+        if there is None or there.manifest.manifest_digest != artifact.manifest.manifest_digest:
+            return faults or [f"{folder / NAME}: missing, or another one by now"]
+        return checks.files(self.root, there.manifest, rehash=rehash)
 
     def artifacts(self, stage: str | None = None) -> list[Artifact]:
         """All published artifacts, oldest first."""
         pattern = f"{stage or '*'}/*/{NAME}"
         found = [self.get(p.parent.parent.name, p.parent.name) for p in self.root.glob(pattern)]
         return sorted((a for a in found if a is not None), key=lambda a: (a.manifest.made_at, a.fingerprint))
+
+    def unusable(self) -> list[Unusable]:
+        """What lies where artifacts do and is none: with a manifest of an earlier version, a damaged one, or without any."""
+        folders = sorted(p for p in self.root.glob("*/*") if p.is_dir())
+        read = [(folder, *self.read(folder.parent.name, folder.name)) for folder in folders]
+        return [checks.unusable(folder, faults[0]) for folder, artifact, faults in read if artifact is None and faults]
 
     def files_named(self, name: str) -> list[tuple[str, Path]]:
         """(fingerprint, path) of every published file of a name, of whatever stage."""
@@ -114,6 +122,10 @@ class Store:
         matches = [a for a in self.artifacts(stage or None) if a.fingerprint.startswith(start)]
         if not stage and (newest := self.artifacts(prefix)):
             return newest[-1]
+        if not matches:
+            for broken in self.unusable():
+                if stage in ("", broken.stage) and broken.fingerprint.startswith(start):
+                    raise StoreError(f"{broken.fault}. Run again: its stage makes it anew.")
         if len(matches) != 1:
             problem = "no artifact" if not matches else f"{len(matches)} artifacts"
             raise StoreError(f"{problem} under {self.place} with fingerprint {prefix!r}. See `ezhoi artifacts list`.")
@@ -125,13 +137,14 @@ class Store:
     def workspace(self, fingerprint: str) -> Iterator[Workspace]:
         """Lock the work in progress on a fingerprint; waits while another process is at it. `out` starts empty."""
         folder = self.root / ".work" / fingerprint
-        with self._writable(folder):
-            (folder / "scratch").mkdir(parents=True, exist_ok=True)
-            lock = _lock_of(folder).open("a")
+        with self.writable(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            lock = locks.take(locks.of(folder))
+        assert lock is not None
         try:
-            _wait_for(lock, fingerprint)
-            shutil.rmtree(folder / "out", ignore_errors=True)
-            with self._writable(folder):
+            with self.writable(folder):
+                self._put_back(fingerprint)
+                shutil.rmtree(folder / "out", ignore_errors=True)
                 (folder / "out").mkdir(parents=True, exist_ok=True)
                 (folder / "scratch").mkdir(exist_ok=True)
             yield Workspace(folder / "out", folder / "scratch")
@@ -139,7 +152,8 @@ class Store:
             with contextlib.suppress(OSError):
                 if not any((folder / "scratch").iterdir()):  # nothing that a restart could continue from
                     shutil.rmtree(folder)
-            lock.close()
+            with contextlib.suppress(OSError):
+                locks.release(locks.of(folder), lock)
 
     @contextmanager
     def guest(self, fingerprint: str) -> Iterator[Workspace | None]:
@@ -148,7 +162,7 @@ class Store:
         They are gone when that process publishes: then files in them cannot be made any more.
         """
         folder = self.root / ".work" / fingerprint
-        here = _locked(_lock_of(folder)) and (folder / "scratch").is_dir()
+        here = locks.held(locks.of(folder)) and (folder / "scratch").is_dir()
         yield Workspace(folder / "out", folder / "scratch") if here else None
 
     def exchange(self, fingerprint: str) -> Exchange:
@@ -157,58 +171,100 @@ class Store:
 
     def publish(self, workspace: Workspace, manifest: Manifest) -> Artifact:
         """Make the work's `out` folder the artifact, atomically, and forget its scratch."""
+        manifest = manifest.sealed()
         target = self.root / manifest.stage / manifest.fingerprint
-        with self._writable(target):
-            text = manifest.model_dump_json(indent=1)
+        with self.writable(target):
             with (workspace.out / NAME).open("w") as file:
-                file.write(text)
+                file.write(manifest.as_json())
                 file.flush()
                 os.fsync(file.fileno())
             for record in manifest.files:
                 with (workspace.out / record.name).open("rb") as data:
                     os.fsync(data.fileno())
             target.parent.mkdir(parents=True, exist_ok=True)
-            if target.exists():  # damaged, or made again by force: deleting takes time, so it only steps aside first
-                shutil.rmtree(workspace.out.parent / "replaced", ignore_errors=True)
-                target.rename(workspace.out.parent / "replaced")
-            workspace.out.rename(target)
-            _sync_folder(target.parent)
+            # Damaged, or made again by force: deleting the old one takes time, so it only steps aside.
+            if not (target.exists() and trees.swap(workspace.out, target)):
+                if target.exists():
+                    aside = self._aside(manifest.stage, manifest.fingerprint)
+                    shutil.rmtree(aside, ignore_errors=True)
+                    aside.parent.mkdir(exist_ok=True)
+                    target.rename(aside)
+                workspace.out.rename(target)
+            trees.sync(target.parent)
         self.forget(manifest.fingerprint)
         artifact = Artifact(target, manifest)
-        self._seal_as_is(artifact)
+        # Only now: where scratch had hard links to the files, deleting it changed their ctime.
+        stamps = {f.name: seals.stamp((target / f.name).lstat(), f.digest) for f in manifest.files}
+        seals.write(self.root, manifest.fingerprint, stamps)
         return artifact
+
+    def _aside(self, stage: str, fingerprint: str) -> Path:
+        """Where an artifact waits while the one that replaces it takes its place, if the two cannot be swapped in one step."""
+        return self.root / ".work" / fingerprint / "replaced" / stage
+
+    def _put_back(self, fingerprint: str) -> None:
+        """End a replacement that a kill cut, as the holder of the work's lock: the old artifact is there again."""
+        for aside in (self.root / ".work" / fingerprint / "replaced").glob("*"):
+            target = self.root / aside.name / fingerprint
+            if STAGE.fullmatch(aside.name) and not target.exists():
+                aside.rename(target)
+
+    def _settle(self, fingerprint: str) -> None:
+        """Put back what a kill left aside, unless a process is at it or the store is read-only."""
+        lock = locks.of(self.root / ".work" / fingerprint)
+        with contextlib.suppress(OSError):
+            if (held := locks.take(lock, wait=False)) is not None:
+                try:
+                    self._put_back(fingerprint)
+                finally:
+                    locks.release(lock, held)
 
     def forget(self, fingerprint: str) -> None:
         """Delete what is left of the work on an artifact that is there; for guests, who may be looking at it, in one step."""
         folder = self.root / ".work" / fingerprint
-        gone = folder.with_name(f"{fingerprint}.gone-{uuid.uuid4().hex[:8]}")
+        gone = folder.with_name(f"{fingerprint}{leftovers.GONE}{uuid.uuid4().hex[:8]}")
         with contextlib.suppress(OSError):
             folder.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
 
     def interrupted(self) -> dict[str, int]:
         """{fingerprint: bytes} of the work that a run would continue and no process is at."""
-        folders = [p for p in (self.root / ".work").glob("*") if p.is_dir() and not _locked(_lock_of(p))]
-        return {p.name: sum(f.stat().st_size for f in p.rglob("*") if f.is_file()) for p in folders}
+        folders = [p for p in (self.root / ".work").glob("*") if p.is_dir() and FINGERPRINT.fullmatch(p.name)]
+        return {p.name: trees.size(p) for p in folders if not locks.held(locks.of(p))}
 
     def drop_interrupted(self, fingerprint: str) -> None:
         """Delete interrupted work, unless a run has taken it up."""
         folder = self.root / ".work" / fingerprint
         if not folder.is_dir():
             return
-        with _lock_of(folder).open("a") as lock, contextlib.suppress(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self.forget(fingerprint)
+        with self.writable(folder):
+            if (lock := locks.take(locks.of(folder), wait=False)) is not None:
+                try:
+                    self._put_back(fingerprint)
+                    self.forget(fingerprint)
+                finally:
+                    locks.release(locks.of(folder), lock)
 
-    def remove(self, artifact: Artifact) -> None:
+    def leftovers(self) -> dict[str, int]:
+        """{path below the root: bytes} of what is of no use to anybody (pipeline/store/leftovers.py)."""
+        return leftovers.found(self.root)
+
+    def drop_leftovers(self, names: Iterable[str]) -> None:
+        """Delete some of the leftovers, unless somebody has taken them up."""
+        leftovers.drop(self.root, names)
+
+    def sweep(self) -> None:
+        """Delete what earlier processes left on this machine."""
+        leftovers.drop(self.root, leftovers.found(self.root))
+
+    def remove(self, artifact: Artifact | Unusable) -> None:
         """Delete an artifact: its manifest first, so that a kill never leaves half of one."""
-        self._discard(artifact._folder)
-        (self.root / ".seals" / f"{artifact.fingerprint}.json").unlink(missing_ok=True)
-
-    def _discard(self, folder: Path) -> None:
-        if folder.exists():
-            (folder / NAME).unlink(missing_ok=True)
-            shutil.rmtree(folder)
+        folder = self.root / artifact.stage / artifact.fingerprint
+        with self.writable(folder):
+            if not folder.is_symlink():
+                trees.remove(folder / NAME, within=self.root)
+            trees.remove(folder, within=self.root)
+            seals.remove(self.root, artifact.fingerprint)
 
     # --- records of runs (pipeline/store/runs.py) ---------------------------------------------------------------
 
@@ -220,41 +276,32 @@ class Store:
         temporary.write_text(text)
         temporary.replace(path)
 
-    def read_records(self) -> list[str]:
-        """The records of all runs; unreadable ones are left out."""
-        found = []
+    def read_records(self) -> dict[str, bytes | None]:
+        """{file name: content} of all records, None for one that cannot be read."""
+        found: dict[str, bytes | None] = {}
         for path in (self.root / ".runs").glob("*.json"):
-            with contextlib.suppress(OSError):
-                found.append(path.read_text())
+            try:
+                found[path.name] = path.read_bytes()
+            except OSError:
+                found[path.name] = None
         return found
 
     def remove_record(self, name: str) -> None:
         """Forget the record of a run."""
-        (self.root / ".runs" / name).unlink(missing_ok=True)
+        self._remove_below(".runs", name)
 
-    # --- seals: stats of files whose digests held ---------------------------------------------------------------
+    def remove_pages(self, run: str) -> None:
+        """Delete the pages of a run, which are on this machine."""
+        self._remove_below(".runs", run)
 
-    def _seals(self, fingerprint: str) -> dict[str, list[int]]:
-        try:
-            value = json.loads((self.root / ".seals" / f"{fingerprint}.json").read_text())
-        except (OSError, ValueError):
-            return {}
-        return value if isinstance(value, dict) else {}
-
-    def _seal(self, fingerprint: str, stats: dict[str, list[int]]) -> None:
-        path = self.root / ".seals" / f"{fingerprint}.json"
-        with contextlib.suppress(OSError):  # a read-only store is still readable: it is only slower
-            path.parent.mkdir(exist_ok=True)
-            temporary = path.with_suffix(f".{os.getpid()}")
-            temporary.write_text(json.dumps(stats))
-            temporary.replace(path)
-
-    def _seal_as_is(self, artifact: Artifact) -> None:
-        stats = {f.name: (artifact._folder / f.name).stat() for f in artifact.manifest.files}
-        self._seal(artifact.fingerprint, {n: [s.st_size, s.st_mtime_ns, s.st_ino] for n, s in stats.items()})
+    def _remove_below(self, folder: str, name: str) -> None:
+        path = self.root / folder / name
+        with self.writable(path):
+            trees.remove(path, within=self.root)
 
     @contextmanager
-    def _writable(self, path: Path) -> Iterator[None]:
+    def writable(self, path: Path) -> Iterator[None]:
+        """Say what to do where the disk refuses to write at `path`: StoreError."""
         try:
             yield
         except OSError as error:
@@ -271,7 +318,7 @@ class Store:
 def describe_files(folder: Path) -> tuple[FileRecord, ...]:
     """Records of all files under a folder: sizes, digests, and rows, columns and first rows of Parquet files."""
     records = []
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != NAME):
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / NAME):
         rows, columns, head = None, None, None
         if path.suffix == ".parquet":
             import pyarrow.parquet as pq
@@ -284,36 +331,3 @@ def describe_files(folder: Path) -> tuple[FileRecord, ...]:
         size, content = path.stat().st_size, digest.of_file(path)
         records.append(FileRecord(name=name, bytes=size, digest=content, rows=rows, columns=columns, head=head))
     return tuple(records)
-
-
-def _wait_for(lock: IO[str], fingerprint: str) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        log.info("artifact %s is being made by another process; waiting for it", fingerprint)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-
-
-def _lock_of(folder: Path) -> Path:
-    """The lock of a work's folder."""
-    return folder.with_name(f"{folder.name}.lock")
-
-
-def _locked(lock: Path) -> bool:
-    """Whether a process holds the lock."""
-    try:
-        with lock.open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return False
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

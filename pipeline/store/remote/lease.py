@@ -1,10 +1,14 @@
 """A lock in an object store: whoever creates the next numbered object holds it, for as long as it keeps renewing it.
 
-    <name>/000001    {"holder": "host:pid:token", "beat": 17}
+    <name>/000017    {"holder": "host:pid:token", "beat": 17}       or, once it was let go, {"free": true}
 
 Object stores have no locks that die with their holder. So the holder rewrites its object every few seconds, and who waits
 for it takes over once the object has stood still for `ttl` seconds *by the waiter's own clock*: clocks of machines need
 not agree. Taking over is creating the next number, which only one of several can do (a conditional write).
+
+A machine that slept longer than `ttl` may wake at any moment and go on as if it still held the lease. So no number is used
+twice (the newest object stays when the lease is let go), an object is rewritten only as long as it is what its holder wrote
+last, and `check` asks the store.
 """
 
 from __future__ import annotations
@@ -12,13 +16,15 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import socket
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from pipeline.errors import StoreError
 
@@ -27,9 +33,12 @@ TTL_SECONDS = 60.0
 BEATS = 12
 """Renewals within the time that a lease may stand still."""
 POLL_SECONDS = 1.0
+FREE = json.dumps({"free": True}).encode()
+NUMBER = re.compile(r"[0-9]{6,18}")
 
 
-State = tuple[str, bytes] | None
+class LostError(StoreError):
+    """Another process has taken over what only the holder of a lease may do."""
 
 
 class Objects(Protocol):
@@ -38,17 +47,42 @@ class Objects(Protocol):
     def read(self, name: str) -> bytes | None:
         """Content, None if there is no such object."""
 
-    def write(self, name: str, content: bytes) -> None:
-        """Create or replace an object, atomically."""
-
     def create(self, name: str, content: bytes) -> bool:
         """Create an object; False if it is there already."""
+
+    def replace(self, name: str, content: bytes, *, old: bytes) -> bool:
+        """Replace an object that has the content `old`; False if it has another by now or is gone."""
 
     def names(self, folder: str) -> list[str]:
         """Names of the objects under a folder, sorted."""
 
     def delete(self, names: list[str]) -> None:
         """Remove objects; what is not there is no error."""
+
+
+@dataclass(frozen=True)
+class State:
+    """The newest object of a lease; number 0 if there is none."""
+
+    number: int = 0
+    content: bytes = b""
+
+    @property
+    def held(self) -> bool:
+        """Whether somebody holds it, or died holding it."""
+        return self.number > 0 and self._said().get("free") is not True
+
+    @property
+    def holder(self) -> str:
+        """Who holds it, for people."""
+        return str(self._said().get("holder", "another process"))
+
+    def _said(self) -> dict[str, Any]:
+        try:
+            said = json.loads(self.content)
+        except (ValueError, RecursionError):
+            return {}
+        return said if isinstance(said, dict) else {}
 
 
 class Watch:
@@ -58,11 +92,10 @@ class Watch:
         self._seen: dict[str, tuple[State, float]] = {}
 
     def look(self, objects: Objects, folder: str) -> tuple[State, float]:
-        """The newest object of a lease and its content, None if nobody holds it, and for how many seconds it is so."""
-        names = objects.names(folder)
-        state = (names[-1], objects.read(names[-1]) or b"") if names else None
+        """The newest state of a lease, and for how many seconds it is so."""
+        state = _newest(objects, folder)
         before, since = self._seen.get(folder, (None, 0.0))
-        if state is None or state != before:
+        if not state.held or state != before:
             since = time.monotonic()
             self._seen[folder] = (state, since)
         return state, time.monotonic() - since
@@ -73,17 +106,18 @@ class Lease:
 
     def __init__(self, objects: Objects, folder: str, number: int, holder: str, ttl: float) -> None:
         self._objects, self._folder, self._holder, self._ttl = objects, folder, holder, ttl
-        self._name = _name(folder, number)
+        self._number, self._name = number, _name(folder, number)
         self._beat = 0
+        self._lost = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
         self._thread.start()
 
     def check(self) -> None:
-        """StoreError if another process has taken over meanwhile."""
-        newest = self._objects.names(self._folder)
-        if not newest or newest[-1] != self._name:
-            raise StoreError(
+        """LostError if another process has taken over meanwhile."""
+        newest = _newest(self._objects, self._folder)
+        if self._lost or (newest.number, newest.holder) != (self._number, self._holder):
+            raise LostError(
                 f"the lease {self._folder} was taken over: this process did not renew it for {self._ttl:.0f} s. "
                 "Run again: what the other one makes is reused."
             )
@@ -99,19 +133,25 @@ class Lease:
         self._stop.set()
         self._thread.join()
         try:
-            names = self._objects.names(self._folder)
-            if names and names[-1] == self._name:
-                self._objects.delete(names)
+            if not self._lost:
+                self._objects.replace(self._name, FREE, old=_content(self._holder, self._beat))
         except StoreError as error:
             log.warning("the lease %s was not let go: %s", self._folder, error)
 
     def _renew(self) -> None:
         while not self._stop.wait(self._ttl / BEATS):
-            self._beat += 1
             try:
-                self._objects.write(self._name, _content(self._holder, self._beat))
+                kept = self._objects.replace(
+                    self._name, _content(self._holder, self._beat + 1), old=_content(self._holder, self._beat)
+                )
             except StoreError as error:  # the store is away; if for too long, `check` will tell
                 log.warning("the lease %s could not be renewed: %s", self._folder, error)
+                continue  # with the same beat: it may have got through
+            if not kept:
+                self._lost = True
+                log.warning("the lease %s was taken over", self._folder)
+                return
+            self._beat += 1
 
 
 @contextmanager
@@ -132,6 +172,12 @@ def claim(
     return None if number is None else Lease(objects, folder, number, holder, ttl)
 
 
+def forget(objects: Objects, folder: str) -> None:
+    """Delete what a lease left, unless somebody holds it: for when nothing is left that it could be about."""
+    if not _newest(objects, folder).held:
+        objects.delete(objects.names(folder))
+
+
 def _take(
     objects: Objects, folder: str, holder: str, ttl: float, unless: Callable[[], bool], watch: Watch
 ) -> int | None:
@@ -139,18 +185,37 @@ def _take(
     said = False
     while True:
         state, still = watch.look(objects, folder)
-        expired = state is not None and still > ttl
-        number = int(state[0].rsplit("/", 1)[1]) if state is not None else 0
-        if (state is None or expired) and objects.create(_name(folder, number + 1), _content(holder, 0)):
-            if expired:
-                log.warning("took over the lease %s, which %s no longer renews", folder, _holder(state))
-            return number + 1
+        expired = state.held and still > ttl
+        number = state.number + 1
+        if (not state.held or expired) and objects.create(_name(folder, number), _content(holder, 0)):
+            numbers = _numbers(objects, folder)
+            if max(numbers, default=0) == number:
+                if expired:
+                    log.warning("took over the lease %s, which %s no longer renews", folder, state.holder)
+                objects.delete([name for n, name in numbers.items() if n < number])
+                return number
+            objects.delete([_name(folder, number)])  # this process slept after its look, and others have been here
+            continue
         if unless():
             return None
-        if not said and state is not None:
-            log.info("%s is being made by %s; waiting for it", folder, _holder(state))
+        if not said and state.held:
+            log.info("%s is being made by %s; waiting for it", folder, state.holder)
             said = True
         time.sleep(POLL_SECONDS)
+
+
+def _newest(objects: Objects, folder: str) -> State:
+    numbers = _numbers(objects, folder)
+    if not numbers:
+        return State()
+    newest = max(numbers)
+    return State(newest, objects.read(numbers[newest]) or b"")
+
+
+def _numbers(objects: Objects, folder: str) -> dict[int, str]:
+    """{number: object} of a lease; whatever else lies there is none of its."""
+    names = [name for name in objects.names(folder) if NUMBER.fullmatch(name.removeprefix(f"{folder}/"))]
+    return {int(name.rpartition("/")[2]): name for name in names}
 
 
 def _name(folder: str, number: int) -> str:
@@ -159,10 +224,3 @@ def _name(folder: str, number: int) -> str:
 
 def _content(holder: str, beat: int) -> bytes:
     return json.dumps({"holder": holder, "beat": beat}).encode()
-
-
-def _holder(state: State) -> str:
-    try:
-        return str(json.loads((state[1] if state else b"") or b"{}")["holder"])
-    except (ValueError, KeyError):
-        return "another process"

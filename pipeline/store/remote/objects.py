@@ -30,6 +30,10 @@ class DamagedError(StoreError):
     """An object is not what was put there."""
 
 
+class ChangedError(StoreError):
+    """A conditional request was refused: the object is not what the request supposes."""
+
+
 class ObjectFolder:
     """The objects under `url`; names are relative to it. Implements `pipeline.store.remote.lease.Objects`."""
 
@@ -71,8 +75,26 @@ class ObjectFolder:
         """Create an object; False if it is there already (one of several that try at once succeeds)."""
         try:
             self._patiently(lambda: self.files.pipe_file(self._path(name), content, mode="create"))
-        except FileExistsError:
+        except (FileExistsError, ChangedError):
             return self.read(name) == content  # ours, if an answer was lost and the request sent again
+        return True
+
+    def replace(self, name: str, content: bytes, *, old: bytes) -> bool:
+        """Replace an object that has the content `old`; False if it has another by now or is gone.
+
+        S3 compares as it writes (`If-Match`). Other stores cannot be told to by fsspec: there a writer that comes between
+        the reading and the writing is overwritten.
+        """
+        path = self._path(name)
+        try:
+            conditions = {"IfMatch": self._patiently(lambda: self.files.info(path))["ETag"]} if self._is_s3() else {}
+            if (now := self.read(name)) != old:
+                return now == content  # ours, if an answer was lost
+            self._patiently(lambda: self.files.pipe_file(path, content, **conditions))
+        except (FileNotFoundError, KeyError):
+            return False
+        except ChangedError:
+            return self.read(name) == content
         return True
 
     def names(self, folder: str) -> list[str]:
@@ -117,6 +139,10 @@ class ObjectFolder:
         """Copy an object within the store."""
         self._patiently(lambda: self.files.cp_file(self._path(name), self._path(target)))
 
+    def _is_s3(self) -> bool:
+        protocol = self.files.protocol
+        return "s3" in ((protocol,) if isinstance(protocol, str) else protocol)
+
     def _path(self, name: str) -> str:
         return f"{self._base}/{name}" if name else self._base
 
@@ -136,11 +162,20 @@ class ObjectFolder:
                 raise StoreError(f"{self.url}: {error}. Look at the credentials (AWS_* variables).") from None
             raise
         except Exception as error:
+            if _refused(error):
+                raise ChangedError(f"{self.url}: {error}") from None
             raise StoreError(f"{self.url} does not answer as it should: {error}") from error
         raise AssertionError("the last try returns or raises")
 
 
 def _passing(error: Exception) -> bool:
-    if isinstance(error, FINAL):
+    if isinstance(error, FINAL) or _refused(error):
         return False
     return isinstance(error, OSError) or type(error).__module__.split(".")[0] in PASSING
+
+
+def _refused(error: Exception) -> bool:
+    """Whether a store answered 412, "precondition failed"."""
+    answer = getattr(error.__cause__ or error, "response", None)
+    about = answer.get("Error") if isinstance(answer, dict) else None
+    return isinstance(about, dict) and about.get("Code") in ("PreconditionFailed", "412")

@@ -2,9 +2,13 @@
 
     <root>/<stage>/<fingerprint>/manifest.json           names the folder of its files; written last, in one request
     <root>/<stage>/<fingerprint>/<token>/{data files}    one folder a writer, so that two never mix
-    <root>/.leases/<fingerprint>/...                     who is at work on it (pipeline/store/remote/lease.py)
+    <root>/.leases/<fingerprint>/...                     who is at work on it, or was (pipeline/store/remote/lease.py)
     <root>/.work/<fingerprint>/...                       finished pieces of that work (pipeline/store/exchange.py)
     <root>/.runs/<run>.json                              records of runs
+
+A manifest is created, or replaces the very one that its writer found; so of two writers who both believe to be the only one,
+because the machine of one slept, the later one is refused. Whatever is listed or read there may be somebody else's: it is
+parsed into the types of pipeline/store/names.py before it names a file here.
 
 Files are fetched when they are first read, and checked against their digests before they are used. The cache is a folder a
 store under `store.cache`; it can be deleted at any time.
@@ -14,22 +18,23 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import shutil
 import uuid
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from pipeline.errors import StoreError
-from pipeline.store import digest
+from pipeline.store import checks, digest, trees
+from pipeline.store import manifest as manifests
 from pipeline.store.artifact import Artifact
+from pipeline.store.checks import Unusable
 from pipeline.store.exchange import ObjectExchange, lease_of
-from pipeline.store.manifest import NAME, Manifest
+from pipeline.store.manifest import NAME, Manifest, ManifestError
+from pipeline.store.names import DIGEST, FINGERPRINT, is_artifact
 from pipeline.store.remote import lease
-from pipeline.store.remote.lease import Lease
+from pipeline.store.remote.lease import Lease, LostError
 from pipeline.store.remote.objects import ObjectFolder
 from pipeline.store.store import Store, Workspace
 
@@ -64,7 +69,7 @@ class RemoteStore(Store):
         super().__init__(cache.expanduser() / digest.of_value(self.url)[:12])
         self.ttl = ttl
         self.objects = ObjectFolder(self.url)
-        self._here: set[tuple[str, str]] = set()
+        self._here: set[Path] = set()
         self._leases: dict[str, Lease] = {}
         self._exchanges: dict[str, ObjectExchange] = {}
 
@@ -78,48 +83,76 @@ class RemoteStore(Store):
 
     # --- reading -----------------------------------------------------------------------------------------------
 
-    def get(self, stage: str, fingerprint: str) -> Artifact | None:
-        """The artifact if its manifest exists and can be read; its files are not checked."""
+    def read(self, stage: str, fingerprint: str) -> tuple[Artifact | None, list[str]]:
+        """The artifact if its manifest can be believed, and why not otherwise; nothing is said of what is not there."""
+        if not is_artifact(stage, fingerprint):
+            return None, []
         content = self.objects.read(f"{stage}/{fingerprint}/{NAME}")
-        return None if content is None else self._artifact(content)
+        return (None, []) if content is None else self._parse(content, stage, fingerprint)
 
     def lookup(self, stage: str, fingerprint: str) -> tuple[Artifact | None, list[str]]:
         """The artifact if it exists and all its files are there in full size; their content is checked when fetched."""
-        content = self.objects.read(f"{stage}/{fingerprint}/{NAME}")
-        if content is None:
-            return None, []
-        artifact = self._artifact(content)
-        if artifact is None:
-            return None, [f"{self.url}/{stage}/{fingerprint}/{NAME}: unreadable"]
-        faults = self.faults(artifact)
+        artifact, faults = self.read(stage, fingerprint)
+        if artifact is not None:
+            faults = self._file_faults(artifact, rehash=False)
         return (None, faults) if faults else (artifact, [])
 
     def faults(self, artifact: Artifact, *, rehash: bool = False) -> list[str]:
-        """What is wrong with an artifact's files; with `rehash` every file is fetched again and checked."""
+        """What is wrong with an artifact; with `rehash` every file is fetched again and checked."""
+        there, faults = self.read(artifact.stage, artifact.fingerprint)
+        if there is None or there.manifest.manifest_digest != artifact.manifest.manifest_digest:
+            return faults or [
+                f"{self.url}/{artifact.stage}/{artifact.fingerprint}/{NAME}: missing, or another one by now"
+            ]
+        return self._file_faults(artifact, rehash=rehash)
+
+    def _file_faults(self, artifact: Artifact, *, rehash: bool) -> list[str]:
         folder = self._folder(artifact.manifest)
         sizes = self.objects.sizes(folder)
         found = []
         for record in artifact.manifest.files:
             name = f"{self.url}/{folder}/{record.name}"
-            size = sizes.get(f"{folder}/{record.name}")
+            size = sizes.pop(f"{folder}/{record.name}", None)
             if size is None:
                 found.append(f"{name}: missing")
             elif size != record.bytes:
                 found.append(f"{name}: damaged, has {size} bytes and not {record.bytes}")
             elif rehash:
-                (artifact._folder / record.name).unlink(missing_ok=True)
-                self._here.discard((artifact.fingerprint, record.name))
+                self._cached(artifact, record.name).unlink(missing_ok=True)
                 try:
                     self.fetch(artifact, record.name)
                 except StoreError as error:
                     found.append(str(error))
-        return found
+        return found + [f"{self.url}/{name}: was added, the manifest does not list it" for name in sorted(sizes)]
 
     def artifacts(self, stage: str | None = None) -> list[Artifact]:
         """All published artifacts, oldest first."""
-        names = [n for n in self.objects.names(stage or "") if n.count("/") == 2 and n.endswith(f"/{NAME}")]
-        found = [self._artifact(content) for content in self.objects.read_all(names).values()]
+        names = {}
+        for name in self.objects.names(stage or ""):
+            parts = name.split("/")
+            if len(parts) == 3 and parts[2] == NAME and is_artifact(parts[0], parts[1]):
+                names[name] = parts
+        read = self.objects.read_all(list(names))
+        found = [self._parse(content, names[name][0], names[name][1])[0] for name, content in read.items()]
         return sorted((a for a in found if a is not None), key=lambda a: (a.manifest.made_at, a.fingerprint))
+
+    def unusable(self) -> list[Unusable]:
+        """What lies where artifacts do, is none, and is not being uploaded just now."""
+        sizes: dict[tuple[str, str], int] = defaultdict(int)
+        for name, size in self.objects.sizes().items():
+            parts = name.split("/")
+            if len(parts) > 2 and is_artifact(parts[0], parts[1]):
+                sizes[parts[0], parts[1]] += size
+        found = []
+        for (stage, fingerprint), size in sorted(sizes.items()):
+            place = f"{stage}/{fingerprint}/{NAME}"
+            content = self.objects.read(place)
+            artifact, faults = (None, []) if content is None else self._parse(content, stage, fingerprint)
+            if artifact is None and self.exchange(fingerprint).over():
+                ours = DIGEST.fullmatch(fingerprint) is not None or checks.says_so(content or b"", stage, fingerprint)
+                fault = faults[0] if faults else f"{self.url}/{place}: missing or unreadable"
+                found.append(Unusable(stage, fingerprint, fault, size, ours))
+        return found
 
     def files_named(self, name: str) -> list[tuple[str, Path]]:
         """(fingerprint, path) of every published file of a name, of whatever stage; fetches them, but for damaged ones."""
@@ -134,19 +167,22 @@ class RemoteStore(Store):
 
     def fetch(self, artifact: Artifact, name: str) -> None:
         """Have one file in the cache, intact."""
-        key = (artifact.fingerprint, name)
-        path = artifact._folder / name
-        if key in self._here and path.exists():
+        path = self._cached(artifact, name)
+        if path in self._here and path.is_file():
             return
         record = next(f for f in artifact.manifest.files if f.name == name)
-        if not (path.exists() and path.stat().st_size == record.bytes and digest.of_file(path) == record.digest):
+        whole = path.is_file() and not path.is_symlink() and path.stat().st_size == record.bytes
+        if not (whole and digest.of_file(path) == record.digest):
             path.parent.mkdir(parents=True, exist_ok=True)
             remote = f"{self._folder(artifact.manifest)}/{name}"
             try:
                 self.objects.download(remote, path, content=record.digest)
             except FileNotFoundError:
                 raise StoreError(f"{self.url}/{remote}: missing. Run again: its stage makes it anew.") from None
-        self._here.add(key)
+        self._here.add(path)
+
+    def _cached(self, artifact: Artifact, name: str) -> Path:
+        return self.root / self._folder(artifact.manifest) / name
 
     # --- writing -----------------------------------------------------------------------------------------------
 
@@ -181,31 +217,53 @@ class RemoteStore(Store):
                 yield Workspace(space.out, space.scratch, exchange)
             finally:
                 super().forget(own)  # finished pieces wait in the exchange
-                (self.root / ".work" / f"{own}.lock").unlink(missing_ok=True)
 
     def publish(self, workspace: Workspace, manifest: Manifest) -> Artifact:
         """Upload the work's files, then the manifest in one request; forget the scratch."""
         stage, name = manifest.stage, manifest.fingerprint
-        kept = manifest.model_copy(update={"data": uuid.uuid4().hex[:12]})
-        exchange = self.exchange(name)
-        there = set(self.objects.names(f".work/{name}"))
+        kept = manifest.model_copy(update={"data": uuid.uuid4().hex[:12]}).sealed()
+        # Read before the lease is checked: whoever takes it after that check puts another one in its place.
+        before = self.objects.read(f"{stage}/{name}/{NAME}")
+        self._upload(workspace, kept)
+        try:
+            if name in self._leases:
+                self._leases[name].check()
+            self._put_manifest(kept, before)
+        except LostError:
+            self.objects.delete(self.objects.names(self._folder(kept)))
+            raise
+        others = [n for n in self.objects.names(f"{stage}/{name}") if n.count("/") > 2 and f"/{kept.data}/" not in n]
+        self.objects.delete(others)  # of earlier versions, and what a writer that died had uploaded
+        artifact = RemoteArtifact(self.root / self._folder(kept), kept, self)
+        folder = self.root / self._folder(kept)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        workspace.out.rename(folder)
+        self._here |= {folder / record.name for record in kept.files}
+        self.forget(name)
+        return artifact
+
+    def _upload(self, workspace: Workspace, kept: Manifest) -> None:
+        exchange = self.exchange(kept.fingerprint)
+        there = set(self.objects.names(f".work/{kept.fingerprint}"))
         for record in kept.files:
             target, piece = f"{self._folder(kept)}/{record.name}", exchange.object_of(record.name, record.digest)
             if piece in there:
                 self.objects.copy(piece, target)
             else:
                 self.objects.upload(workspace.out / record.name, target)
-        if name in self._leases:
-            self._leases[name].check()
-        self.objects.write(f"{stage}/{name}/{NAME}", kept.model_dump_json(indent=1).encode())
-        others = [n for n in self.objects.names(f"{stage}/{name}") if n.count("/") > 2 and f"/{kept.data}/" not in n]
-        self.objects.delete(others)  # of earlier versions, and what a writer that died had uploaded
-        artifact = RemoteArtifact(self.root / stage / name / kept.data, kept, self)
-        artifact._folder.parent.mkdir(parents=True, exist_ok=True)
-        workspace.out.rename(artifact._folder)
-        self._here |= {(name, record.name) for record in kept.files}
-        self.forget(name)
-        return artifact
+
+    def _put_manifest(self, kept: Manifest, before: bytes | None) -> None:
+        """Make it the artifact's, in place of the one that was there (damaged, or made again by force) or of none."""
+        place, content = f"{kept.stage}/{kept.fingerprint}/{NAME}", kept.as_json().encode()
+        if before is None:
+            done = self.objects.create(place, content)
+        else:
+            done = self.objects.replace(place, content, old=before)
+        if not done:
+            raise LostError(
+                f"{self.url}/{place}: another process published it meanwhile, since this one did not renew its lease for "
+                f"{self.ttl:.0f} s. Run again: what the other one made is reused."
+            )
 
     def forget(self, fingerprint: str) -> None:
         """Delete what is left of the work on an artifact that is there, here and in the object store."""
@@ -217,7 +275,8 @@ class RemoteStore(Store):
         found = super().interrupted()
         for name, size in self.objects.sizes(".work").items():
             fingerprint = name.split("/")[1]
-            found[fingerprint] = found.get(fingerprint, 0) + size
+            if FINGERPRINT.fullmatch(fingerprint):
+                found[fingerprint] = found.get(fingerprint, 0) + size
         return {fingerprint: size for fingerprint, size in found.items() if self.exchange(fingerprint).over()}
 
     def drop_interrupted(self, fingerprint: str) -> None:
@@ -226,12 +285,33 @@ class RemoteStore(Store):
             self.exchange(fingerprint).clear()
             super().drop_interrupted(fingerprint)
 
-    def remove(self, artifact: Artifact) -> None:
+    def leftovers(self) -> dict[str, int]:
+        """What is of no use to anybody, here, and leases there that nobody holds on what is not there."""
+        found = super().leftovers()
+        sizes = self.objects.sizes()
+        parts = {name: name.split("/") for name in sizes if name.count("/") > 1}
+        used = {where[1] for where in parts.values() if where[0] != ".leases"}  # an artifact, or work on one
+        for name, (top, fingerprint, *_) in parts.items():
+            unused = top == ".leases" and fingerprint not in used and FINGERPRINT.fullmatch(fingerprint)
+            if unused and not self.exchange(fingerprint).held():
+                found[name] = sizes[name]
+        return found
+
+    def drop_leftovers(self, names: Iterable[str]) -> None:
+        """Delete some of the leftovers, unless somebody has taken them up."""
+        names = list(names)
+        for fingerprint in {name.split("/")[1] for name in names if name.startswith(".leases/")}:
+            lease.forget(self.objects, lease_of(fingerprint))
+        super().drop_leftovers(name for name in names if not name.startswith(".leases/"))
+
+    def remove(self, artifact: Artifact | Unusable) -> None:
         """Delete an artifact: its manifest first, so that a kill never leaves half of one."""
         folder = f"{artifact.stage}/{artifact.fingerprint}"
         self.objects.delete([f"{folder}/{NAME}"])
         self.objects.delete(self.objects.names(folder))
-        shutil.rmtree(self.root / artifact.stage / artifact.fingerprint, ignore_errors=True)
+        lease.forget(self.objects, lease_of(artifact.fingerprint))
+        with contextlib.suppress(OSError):  # of the cache
+            trees.remove(self.root / folder, within=self.root)
 
     # --- records -----------------------------------------------------------------------------------------------
 
@@ -239,10 +319,10 @@ class RemoteStore(Store):
         """Keep the record of a run."""
         self.objects.write(f".runs/{name}", text.encode())
 
-    def read_records(self) -> list[str]:
-        """The records of all runs."""
-        names = [n for n in self.objects.names(".runs") if n.endswith(".json")]
-        return [content.decode(errors="replace") for content in self.objects.read_all(names).values()]
+    def read_records(self) -> dict[str, bytes | None]:
+        """{file name: content} of all records, None for one that cannot be read."""
+        names = [n for n in self.objects.names(".runs") if n.count("/") == 1 and n.endswith(".json")]
+        return {name.partition("/")[2]: content for name, content in self.objects.read_all(names).items()}
 
     def remove_record(self, name: str) -> None:
         """Forget the record of a run."""
@@ -254,11 +334,12 @@ class RemoteStore(Store):
             self._exchanges[fingerprint] = ObjectExchange(self.url, fingerprint, ttl=self.ttl)
         return self._exchanges[fingerprint]
 
-    def _artifact(self, content: bytes) -> Artifact | None:
-        with contextlib.suppress(ValidationError):
-            manifest = Manifest.model_validate_json(content)
-            return RemoteArtifact(self.root / self._folder(manifest), manifest, self)
-        return None
+    def _parse(self, content: bytes, stage: str, fingerprint: str) -> tuple[Artifact | None, list[str]]:
+        try:
+            manifest = manifests.read(content, stage=stage, fingerprint=fingerprint)
+        except ManifestError as error:
+            return None, [f"{self.url}/{stage}/{fingerprint}/{NAME}: {error}"]
+        return RemoteArtifact(self.root / self._folder(manifest), manifest, self), []
 
     def _folder(self, manifest: Manifest) -> str:
         return f"{manifest.stage}/{manifest.fingerprint}/{manifest.data}"

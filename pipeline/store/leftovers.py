@@ -1,0 +1,35 @@
+"""What a kill leaves in `.work` that is of no use to anybody: folders whose deletion was cut, locks that nobody holds."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from pipeline.errors import StoreError
+from pipeline.store import locks, trees
+
+GONE = ".gone-"
+"""In the name of a work's folder that is being deleted."""
+
+
+def found(root: Path) -> dict[str, int]:
+    """{path below the store's root: bytes}"""
+    sizes = {}
+    for path in sorted((root / ".work").glob("*")):
+        lock = path.suffix == ".lock" and path.is_file()
+        if (GONE in path.name and not lock) or (lock and not locks.held(path)):
+            with contextlib.suppress(FileNotFoundError):  # whoever deletes it is still at it
+                sizes[f".work/{path.name}"] = trees.size(path)
+    return sizes
+
+
+def drop(root: Path, names: Iterable[str]) -> None:
+    """Delete some of them, as far as this process may; a lock that somebody has taken stays."""
+    for name in names:
+        path = root / name
+        with contextlib.suppress(OSError, StoreError):
+            if path.suffix != ".lock":
+                trees.remove(path, within=root)
+            elif (lock := locks.take(path, wait=False)) is not None:
+                locks.release(path, lock)

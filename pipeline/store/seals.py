@@ -1,0 +1,50 @@
+"""Seals: what the files of an artifact looked like when their digests last held, so that they need not be read again.
+
+    <root>/.seals/<fingerprint>.json     {file: [bytes, mtime, inode, ctime, digest]}, times in ns
+
+The time of change (ctime) is what nobody can put back: a flipped bit whose modification time was restored breaks the seal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+Stamp = list[int | str]
+
+
+def stamp(stat: os.stat_result, digest: str) -> Stamp:
+    """What stays equal as long as nobody touches a file of this digest."""
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_ctime_ns, digest]
+
+
+def read(root: Path, fingerprint: str) -> dict[str, Any]:
+    """The stamps of an artifact's files; empty if there are none or the seal is damaged."""
+    try:
+        value = json.loads(_path(root, fingerprint).read_text())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def write(root: Path, fingerprint: str, stamps: Mapping[str, Stamp]) -> None:
+    """Keep the stamps of an artifact's files; a read-only store is still readable, it is only slower."""
+    path = _path(root, fingerprint)
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(exist_ok=True)
+        temporary = path.with_suffix(f".{os.getpid()}")
+        temporary.write_text(json.dumps(stamps))
+        temporary.replace(path)
+
+
+def remove(root: Path, fingerprint: str) -> None:
+    """Forget an artifact's seal."""
+    _path(root, fingerprint).unlink(missing_ok=True)
+
+
+def _path(root: Path, fingerprint: str) -> Path:
+    return root / ".seals" / f"{fingerprint}.json"
