@@ -10,6 +10,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from flows.cli.app import app
+from pipeline.errors import StoreError
+from pipeline.store import runs
 from pipeline.store.store import Store
 
 
@@ -136,6 +138,36 @@ def test_gc_says_asks_and_removes(ezhoi: Any, fake: Any) -> None:
     ezhoi("artifacts", "gc", "--keep", "1", input="y\n")
     assert len(store.artifacts()) == 10
     assert "10 of 10 stages fresh" in ezhoi("status", "--set", "utpl.steps=7")
+
+
+def test_gc_lists_everything_that_it_deletes(ezhoi: Any, fake: Any) -> None:
+    ezhoi("run")
+    store = Store(fake.root)
+    (record,) = runs.records(store)
+    manifest = fake.root / "utpl" / record.stages["utpl"] / "manifest.json"
+    manifest.write_text("{")
+    (fake.root / ".work").mkdir(exist_ok=True)
+    (fake.root / ".work" / "f00.gone-0a1b2c3d").mkdir()
+    said = ezhoi("artifacts", "gc", "--keep", "0", "--dry-run")
+    assert f"record and pages of run {record.id}" in said and "11 to remove and 1 run, " in said
+    assert f"utpl/{record.stages['utpl']}" in said and "of no use: " in said and "interrupted work" not in said
+    assert "left by a process that is gone: .work/f00.gone-0a1b2c3d" in said
+    as_json = json.loads(ezhoi("artifacts", "gc", "--keep", "0", "--dry-run", "--json"))
+    assert as_json["runs"] == [record.id] and as_json["leftovers"] == [".work/f00.gone-0a1b2c3d"]
+    assert [u["stage"] for u in as_json["unusable"]] == ["utpl"] and len(as_json["artifacts"]) == 9
+    ezhoi("artifacts", "gc", "--keep", "0", "--yes")
+    left = {p.relative_to(fake.root).parts[0] for p in fake.root.rglob("*") if p.is_file()} - {".ran"}
+    assert left == set(), left
+
+
+def test_a_record_of_wrong_types_breaks_no_command(ezhoi: Any, fake: Any) -> None:
+    ezhoi("run")
+    store = Store(fake.root)
+    store.write_record("20260131T120000-0a1b2c.json", '{"id": "/home/me", "started_at": 5, "stages": 6}')
+    assert "10 artifacts" in ezhoi("artifacts", "list") and "10 of 10 stages fresh" in ezhoi("status")
+    assert "20260131T120000-0a1b2c.json: id" in ezhoi("artifacts", "verify", code=1)
+    refused = CliRunner().invoke(app, ["artifacts", "gc", "--keep", "0", "--yes"]).exception
+    assert isinstance(refused, StoreError) and "nothing was removed" in str(refused) and len(store.artifacts()) == 10
 
 
 def test_gc_leaves_interrupted_work_unless_told(ezhoi: Any, fake: Any) -> None:

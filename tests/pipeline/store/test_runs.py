@@ -1,12 +1,39 @@
+"""Records of runs, and what `gc` takes and leaves."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from pipeline.engine.run import Run
+from pipeline.errors import StoreError
+from pipeline.machine import processes
 from pipeline.store import runs
+from pipeline.store.runs import RunRecord
 from pipeline.store.store import Store
 
+ID = "20260131T120000-0a1b2c"
+OLD = {
+    "id": ID,
+    "profile": "demo",
+    "started_at": "2026-01-31T12:00:00+00:00",
+    "stages": {"seen": "0a" * 16},
+    "hits": [],
+    "state": "completed",
+    "deployment": "",
+    "flow_run": "",
+}
+"""A record as earlier versions wrote it."""
 
-def record(store: Store, profile: str, identity: str, stages: dict[str, str]) -> None:
-    runs.RunRecord(id=identity, profile=profile, started_at=identity, stages=stages, state="completed").save(store)
+
+def put(store: Store, content: Any, name: str = f"{ID}.json") -> None:
+    store.write_record(name, content if isinstance(content, str) else json.dumps(content))
 
 
 def test_a_record_comes_back(tmp_path: Path) -> None:
@@ -16,12 +43,75 @@ def test_a_record_comes_back(tmp_path: Path) -> None:
     assert runs.records(store) == [new]
 
 
-def test_unreadable_records_are_left_out(tmp_path: Path) -> None:
+def test_records_of_earlier_and_later_versions_are_read(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    record(store, "demo", "1", {})
-    (tmp_path / ".runs" / "2.json").write_text("{")
-    (tmp_path / ".runs" / "3.json").write_text('{"other": 1}')
-    assert [r.id for r in runs.records(store)] == ["1"]
+    put(store, OLD | {"later": {"a": 1}, "process": {"pid": 1, "start": "2", "boot": "3", "later": 4}})
+    (record,) = runs.records(store)
+    assert (record.id, record.stages, record.machine) == (ID, {"seen": "0a" * 16}, "") and not record.running()
+
+
+WRONG: list[Any] = [
+    "{",
+    "\0\0",
+    "[]",
+    "[" * 100_000,
+    OLD | {"started_at": 5},
+    OLD | {"started_at": "yesterday"},
+    OLD | {"stages": 6},
+    OLD | {"stages": {"seen": {"fingerprint": "0a"}}},
+    OLD | {"stages": {"seen": "../other"}},
+    OLD | {"stages": {"..": "f00"}},
+    OLD | {"id": "/home/me"},
+    OLD | {"id": "../../me"},
+    OLD | {"id": "20260131T120000-ffffff"},
+    OLD | {"state": None},
+    {"other": 1},
+]
+
+
+@pytest.mark.parametrize("content", WRONG, ids=lambda value: str(value)[:60])
+def test_a_record_that_cannot_be_read_stops_the_collection(fake: Any, content: Any) -> None:
+    """It may name any artifact, so nothing is removed. Whoever only looks passes it over."""
+    from pipeline.engine.graph import stage
+
+    store = Store(fake.root)
+    run = Run(fake.config(), store)
+    run.step(stage("annotations"))
+    run.finish("completed")
+    put(store, content)
+    assert [r.id for r in runs.records(store)] == [run.record.id] and runs.previous(store, runs.new("demo"))
+    with pytest.raises(StoreError, match=rf"nothing was removed(.|\n)*\.runs/{ID}\.json(.|\n)*run it again"):
+        runs.garbage(store, keep_runs=0)
+    store.remove_record(f"{ID}.json")
+    assert len(runs.garbage(store, keep_runs=0).artifacts) == 1
+
+
+def test_a_file_that_cannot_be_opened_stops_it_too(tmp_path: Path) -> None:
+    (tmp_path / ".runs" / f"{ID}.json").mkdir(parents=True)
+    with pytest.raises(StoreError, match="cannot be opened"):
+        runs.garbage(Store(tmp_path), keep_runs=0)
+
+
+def test_no_folder_outside_is_removed_whatever_a_record_says(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    store = Store(tmp_path / "store")
+    for name in (str(mine), "../../mine"):
+        put(store, OLD | {"id": name, "started_at": "2020-01-01T00:00:00+00:00"})
+        with pytest.raises(StoreError):
+            runs.collect(store, runs.garbage(store, keep_runs=1))
+    pages = tmp_path / "store" / ".runs" / ID
+    pages.symlink_to(mine)
+    (mine / "index.html").write_text("")
+    put(store, OLD)
+    runs.collect(store, runs.garbage(store, keep_runs=0))
+    assert (mine / "index.html").exists() and not pages.is_symlink() and runs.records(store) == []
+
+
+def test_a_table_beside_the_records_is_none(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    put(store, {"design": 1}, "ablation-0123456789ab.json")
+    assert runs.read(store) == ([], [])
 
 
 def test_a_store_that_cannot_be_written_costs_the_record_only(tmp_path: Path) -> None:
@@ -29,7 +119,68 @@ def test_a_store_that_cannot_be_written_costs_the_record_only(tmp_path: Path) ->
     runs.new("demo").save(Store(tmp_path / "store"))
 
 
-def test_garbage_is_what_no_kept_run_used(fake, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def record_of(state: str, *, here: bool = True, pid: int | None = None, days: float = 0.0) -> RunRecord:
+    record = runs.new("demo")
+    record.state = state
+    now = dt.datetime.now(dt.UTC) - dt.timedelta(days=days)
+    record.started_at = record.saved_at = now.isoformat()
+    if not here:
+        record.machine = "elsewhere"
+    if pid is not None:
+        record.process = processes.Process(pid, "1", "2")
+    return record
+
+
+def test_what_counts_as_running() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    living = record_of("running")
+    living.process = processes.identify(child.pid)
+    assert living.running()
+    child.communicate(b"\n", timeout=60)
+    assert not living.running(), "its process ended"
+    mine = record_of("running", days=30)
+    assert mine.running(), "however long it takes"
+    assert not record_of("completed").running() and not record_of("failed").running()
+    assert not record_of("running", pid=1).running(), "the id was given to another process since"
+    assert record_of("running", here=False, days=6.9).running()
+    assert not record_of("running", here=False, days=7.1).running()
+    early = RunRecord(**OLD | {"state": "running", "started_at": dt.datetime.now().isoformat()})
+    assert early.running(), "of an earlier version, which did not say where it is"
+    assert not RunRecord(**OLD | {"state": "running"}).running()
+
+
+def test_what_a_running_run_uses_stays(fake: Any) -> None:
+    """Three newer runs of its profile push it out of those that are kept; it is at work even so."""
+    from pipeline.engine.graph import stage
+
+    store = Store(fake.root)
+    living = Run(fake.config("data.world.test_images=9"), store)
+    artifact = living.step(stage("annotations")).artifact
+    for images in (1, 2, 3, 4):
+        run = Run(fake.config(f"data.world.test_images={images}"), store)
+        run.step(stage("annotations"))
+        run.finish("completed")
+    found = runs.garbage(store, keep_runs=3)
+    assert len(found.artifacts) == 1 and artifact not in found.artifacts and living.record.id not in found.runs
+    living.finish("completed")
+    assert artifact in runs.garbage(store, keep_runs=3).artifacts
+
+
+def test_what_a_run_took_up_since_it_was_listed_stays(fake: Any) -> None:
+    from pipeline.engine.graph import stage
+
+    store = Store(fake.root)
+    first = Run(fake.config(), store)
+    artifact = first.step(stage("annotations")).artifact
+    first.finish("completed")
+    found = runs.garbage(store, keep_runs=0)
+    assert found.artifacts == (artifact,)
+    Run(fake.config(), store).step(stage("annotations"))  # while the user thinks about the question
+    runs.collect(store, found)
+    assert store.artifacts() == [artifact]
+
+
+def test_garbage_is_what_no_kept_run_used(fake: Any) -> None:
     from pipeline.engine.graph import stage
 
     store = Store(fake.root)
@@ -54,9 +205,46 @@ def test_garbage_is_what_no_kept_run_used(fake, tmp_path: Path) -> None:  # type
     assert store.artifacts() == made[1:] and not work.exists() and len(runs.records(store)) == 2
 
 
+def test_an_artifact_of_an_earlier_version_is_collected_unless_a_kept_run_names_it(fake: Any) -> None:
+    from pipeline.engine.graph import stage
+
+    store = Store(fake.root)
+    run = Run(fake.config(), store)
+    artifact = run.step(stage("annotations")).artifact
+    run.finish("completed")
+    path = fake.root / "annotations" / artifact.fingerprint / "manifest.json"
+    content = json.loads(path.read_text())
+    del content["manifest_digest"]
+    path.write_text(json.dumps(content))
+    assert runs.garbage(store, keep_runs=1).unusable == ()
+    found = runs.garbage(store, keep_runs=0)
+    assert [u.fingerprint for u in found.unusable] == [artifact.fingerprint]
+    assert found.bytes >= artifact.manifest.bytes and "earlier version" in found.unusable[0].fault
+    runs.collect(store, found)
+    assert not path.parent.exists()
+
+
 def test_work_in_progress_is_never_garbage(tmp_path: Path) -> None:
     store = Store(tmp_path)
     with store.workspace("f00") as space:
         (space.scratch / "shard").write_text("1")
         assert runs.garbage(store, keep_runs=0, work=True).work == ()
     assert len(runs.garbage(store, keep_runs=0, work=True).work) == 1
+
+
+def test_what_deletions_left_is_garbage_under_its_own_name(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    gone = tmp_path / ".work" / "f00.gone-0a1b2c3d"
+    gone.mkdir(parents=True)
+    (gone / "shard").write_text("12345")
+    found = runs.garbage(store, keep_runs=0, work=True)
+    assert found.work == () and found.leftovers == (".work/f00.gone-0a1b2c3d",) and found.bytes == 5
+    runs.collect(store, found)
+    assert not gone.exists()
+
+
+def test_a_run_sweeps_what_a_killed_one_left(fake: Any) -> None:
+    gone = fake.root / ".work" / "f00.gone-0a1b2c3d"
+    gone.mkdir(parents=True)
+    Run(fake.config(), Store(fake.root))
+    assert not gone.exists()

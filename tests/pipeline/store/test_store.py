@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +59,8 @@ def make(root: Path, text: str = "one", fingerprint: str = "f00") -> Artifact:
 def script(root: Path, code: str) -> subprocess.Popen[str]:
     """Another process with `make` at hand."""
     text = MAKE + f"root = {str(root)!r}\n" + textwrap.dedent(code)
-    return subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.Popen([sys.executable, "-c", text], **pipes, text=True)
 
 
 def test_a_folder_misses_no_file(tmp_path: Path) -> None:
@@ -128,15 +131,143 @@ def test_the_seal_saves_hashing_and_touching_breaks_it(tmp_path: Path, monkeypat
     assert store.faults(artifact, rehash=True) == [] and hashed == ["a.txt", "a.txt", "b.txt"]
 
 
-def test_rehash_finds_what_a_seal_hides(tmp_path: Path) -> None:
+def test_a_flip_whose_modification_time_was_put_back_is_found(tmp_path: Path) -> None:
     artifact, store = make(tmp_path), Store(tmp_path)
-    path = artifact._folder / "a.txt"
+    path = artifact.path("a.txt")
     stat = path.stat()
     with path.open("r+") as file:
         file.write("onf")
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert store.faults(artifact) == []
-    assert "a.txt" in store.faults(artifact, rehash=True)[0]
+    assert "a.txt: damaged" in store.lookup("seen", "f00")[1][0]
+
+
+def test_a_new_ctime_alone_costs_one_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second name for a file, or one less, changes its ctime and nothing else."""
+    artifact, store, hashed = make(tmp_path), Store(tmp_path), []
+    original = digest.of_file
+    monkeypatch.setattr(digest, "of_file", lambda path: hashed.append(path.name) or original(path))
+    os.link(artifact.path("a.txt"), tmp_path / "second")
+    assert store.lookup("seen", "f00") == (artifact, []) and hashed == ["a.txt"]
+    assert store.lookup("seen", "f00") == (artifact, []) and hashed == ["a.txt"]
+
+
+def test_files_that_were_links_of_scratch_are_not_hashed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scope: dict[str, Any] = {}
+    exec(MAKE, scope)
+    store = Store(tmp_path)
+    with store.workspace("f00") as space:
+        (space.scratch / "shard").write_text("1")
+        os.link(space.scratch / "shard", space.out / "shard")
+        store.publish(space, scope["manifest"](space.out))
+    monkeypatch.setattr(digest, "of_file", lambda path: pytest.fail("the seal was broken by the store itself"))
+    assert store.lookup("seen", "f00")[1] == []
+
+
+def test_a_seal_is_of_one_digest(tmp_path: Path) -> None:
+    """Another digest for a file that nobody touched is another manifest's: the seal says nothing about it."""
+    make(tmp_path)
+
+    def other_digest(content: dict[str, Any]) -> None:
+        content["files"][0]["digest"] = "0" * 32
+        content["digest"] = digest.of_files((f["name"], f["digest"]) for f in content["files"])
+
+    edit(tmp_path, other_digest, own=True)
+    assert "a.txt: damaged" in Store(tmp_path).lookup("seen", "f00")[1][0]
+
+
+def edit(root: Path, change: Callable[[dict[str, Any]], None], *, own: bool = False) -> None:
+    """Change the manifest by hand; with `own` its own digest too, as one who knows how would do."""
+    path = root / "seen" / "f00" / NAME
+    content = json.loads(path.read_text())
+    change(content)
+    if own:
+        del content["manifest_digest"]
+        content["manifest_digest"] = digest.of_value(content)
+    path.write_text(json.dumps(content))
+
+
+EDITS: dict[str, tuple[Callable[[dict[str, Any]], Any], bool, str]] = {
+    "a metric": (lambda m: m.update(metrics={"unseen": 99.9}), False, "its own digest"),
+    "the host": (lambda m: m.update(host="other"), False, "its own digest"),
+    "no files": (lambda m: m.update(files=[]), False, "its own digest"),
+    "no files, all digests anew": (
+        lambda m: m.update(files=[], digest=digest.of_files([])),
+        True,
+        "lists no file",
+    ),
+    "one file less": (lambda m: m["files"].pop(), True, "not that of the files"),
+    "no own digest": (lambda m: m.pop("manifest_digest"), False, "no digest of its own"),
+    "an empty own digest": (lambda m: m.update(manifest_digest=""), False, "no digest of its own"),
+    "a number for a digest": (lambda m: m.update(manifest_digest=5), False, "unreadable"),
+    "a field of a later version, added by hand": (lambda m: m.update(later=1), False, "its own digest"),
+    "another stage": (lambda m: m.update(stage="utpl"), True, "belongs to utpl/f00"),
+    "another fingerprint": (lambda m: m.update(fingerprint="f01"), True, "belongs to seen/f01"),
+    "a digest that is none": (
+        lambda m: (
+            m["files"][0].update(digest=""),
+            m.update(digest=digest.of_files([("a.txt", ""), ("b.txt", m["files"][1]["digest"])])),
+        ),
+        True,
+        "is none",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", EDITS)
+def test_an_edited_manifest_is_no_artifact_to_anybody(tmp_path: Path, what: str) -> None:
+    change, own, words = EDITS[what]
+    make(tmp_path)
+    edit(tmp_path, change, own=own)
+    store = Store(tmp_path)
+    assert store.get("seen", "f00") is None and store.artifacts() == []
+    found, faults = store.lookup("seen", "f00")
+    assert found is None and len(faults) == 1 and NAME in faults[0] and words in faults[0]
+    with pytest.raises(StoreError, match="Run again"):
+        store.find("seen/f00")
+    assert [u.fault for u in store.unusable()] == faults
+    assert make(tmp_path, "new").path("a.txt").read_text() == "new", "it is no dead end"
+    assert store.lookup("seen", "f00")[1] == [] and store.unusable() == []
+
+
+def test_a_field_of_a_later_version_is_covered_and_passed_over(tmp_path: Path) -> None:
+    make(tmp_path)
+    edit(tmp_path, lambda m: m.update(later={"a": [1.5, None]}), own=True)
+    assert Store(tmp_path).lookup("seen", "f00")[1] == []
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"5", b"null", b"\xff\xfe", b"[" * 100_000, b'{"metrics": NaN}'])
+def test_a_manifest_that_is_garbage(tmp_path: Path, content: bytes) -> None:
+    (make(tmp_path).path("a.txt").parent / NAME).write_bytes(content)
+    found, faults = Store(tmp_path).lookup("seen", "f00")
+    assert found is None and "unreadable" in faults[0]
+    make(tmp_path)
+
+
+def test_what_was_added_to_the_folder_is_named(tmp_path: Path) -> None:
+    folder = make(tmp_path).path("a.txt").parent
+    (folder / "sub").mkdir()
+    (folder / "sub" / ".hidden").write_text("x")
+    (folder / "elsewhere").symlink_to(tmp_path)
+    assert [line.partition(":")[0] for line in Store(tmp_path).lookup("seen", "f00")[1]] == [
+        str(folder / "elsewhere"),
+        str(folder / "sub" / ".hidden"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["a.txt", NAME])
+def test_a_link_in_place_of_a_file_is_a_fault(tmp_path: Path, name: str) -> None:
+    path = make(tmp_path).path("a.txt").parent / name
+    (tmp_path / "same").write_bytes(path.read_bytes())
+    path.unlink()
+    path.symlink_to(tmp_path / "same")
+    found, faults = Store(tmp_path).lookup("seen", "f00")
+    assert found is None and f"{name}: a link" in faults[0]
+
+
+@pytest.mark.parametrize(("stage", "fingerprint"), [("..", "x"), ("seen", "../other"), ("seen", "/tmp"), ("", "")])
+def test_what_cannot_be_an_artifact_is_none(tmp_path: Path, stage: str, fingerprint: str) -> None:
+    assert Store(tmp_path).lookup(stage, fingerprint) == (None, [])
+    assert Store(tmp_path).get(stage, fingerprint) is None
 
 
 def test_a_damaged_seal_is_ignored(tmp_path: Path) -> None:
@@ -183,6 +314,103 @@ def test_kill_while_publishing(tmp_path: Path, function: str, after: int, replac
     if found is not None:
         assert found.path("a.txt").read_text() in (("old", "new") if replace else ("new",))
     assert make(tmp_path, "new").path("a.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize("swaps", [True, False], ids=["exchanged", "two renames"])
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_a_kill_while_one_is_replaced_leaves_the_old_or_the_new_one(tmp_path: Path, swaps: bool, after: int) -> None:
+    """Also where the file system cannot exchange two folders in one step."""
+    make(tmp_path, "old")
+    child = script(
+        tmp_path,
+        f"""
+        import pathlib
+        from pipeline.store import trees
+        original, calls = pathlib.Path.rename, []
+        def deadly(*arguments):
+            calls.append(1)
+            if len(calls) > {after}:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return original(*arguments)
+        pathlib.Path.rename = deadly
+        if not {swaps}:
+            trees.swap = lambda one, other: False
+        make(root, "new")
+        """,
+    )
+    child.communicate(timeout=60)
+    store = Store(tmp_path)
+    found, faults = store.lookup("seen", "f00")
+    assert faults == [] and found is not None
+    expected = "new" if swaps or after == 2 else "old"
+    assert found.path("a.txt").read_text() == expected
+    assert make(tmp_path, "newer").path("a.txt").read_text() == "newer"
+    assert not list((tmp_path / ".work").glob("f00")) and not list((tmp_path / ".work").glob("*.lock"))
+
+
+def test_what_another_process_just_replaces_is_left_to_it(tmp_path: Path) -> None:
+    artifact, store = make(tmp_path), Store(tmp_path)
+    folder = artifact.path("a.txt").parent
+    with store.workspace("f00") as space:
+        (space.out.parent / "replaced").mkdir()
+        folder.rename(space.out.parent / "replaced" / "seen")
+        child = script(tmp_path, 'print(Store(Path(root)).lookup("seen", "f00"))')
+        assert child.communicate(timeout=60)[0] == "(None, [])\n"
+        (space.out.parent / "replaced" / "seen").rename(folder)
+    assert store.lookup("seen", "f00") == (artifact, [])
+
+
+def test_a_deletion_that_was_cut_and_locks_of_nobody_are_swept(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    gone = tmp_path / ".work" / "f00.gone-0a1b2c3d"
+    gone.mkdir(parents=True)
+    (gone / "shard").write_text("12345")
+    (tmp_path / ".work" / "f02.lock").write_text("")
+    child = script(
+        tmp_path,
+        """
+        import sys
+        with Store(Path(root)).workspace("f01"):
+            print("locked", flush=True)
+            sys.stdin.read()
+        """,
+    )
+    assert child.stdout is not None and child.stdout.readline() == "locked\n"
+    try:
+        assert store.interrupted() == {}, "it is no work that a run would continue"
+        assert store.leftovers() == {".work/f00.gone-0a1b2c3d": 5, ".work/f02.lock": 0}
+        store.sweep()
+        assert store.leftovers() == {}
+        assert {p.name for p in (tmp_path / ".work").iterdir()} == {"f01", "f01.lock"}
+    finally:
+        assert child.stdin is not None
+        child.stdin.close()
+        assert child.wait(60) == 0
+    assert list((tmp_path / ".work").iterdir()) == [], "who lets a lock go takes its file along"
+
+
+def test_one_writer_though_the_lock_is_removed_each_time(tmp_path: Path) -> None:
+    """Whoever waited for a lock whose file is gone by now starts again; nobody holds it twice."""
+    code = """
+        import sys, time
+        inside = Path(root) / "inside"
+        for _ in range(15):
+            with Store(Path(root)).workspace("f00"):
+                inside.mkdir()
+                time.sleep(0.005)
+                inside.rmdir()
+        """
+    children = [script(tmp_path, code) for _ in range(3)]
+    assert [(c.communicate(timeout=100)[0], c.returncode) for c in children] == [("", 0)] * 3
+
+
+def test_a_file_system_without_locks_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(StoreError, match=r"has no locks.*--set store\.root"):
+        make(tmp_path)
 
 
 def test_scratch_survives_a_kill_and_out_does_not(tmp_path: Path) -> None:
@@ -264,6 +492,46 @@ def test_remove(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.remove(make(tmp_path))
     assert store.artifacts() == [] and list((tmp_path / ".seals").iterdir()) == []
+
+
+def test_nothing_behind_a_link_is_deleted(tmp_path: Path) -> None:
+    """A folder of the store, or one on the way to it, may be a link to somebody else's files."""
+    store, elsewhere = Store(tmp_path / "store"), tmp_path / "elsewhere"
+    artifact = make(tmp_path / "store")
+    folder = tmp_path / "store" / "seen" / "f00"
+    folder.rename(elsewhere)
+    folder.symlink_to(elsewhere)
+    store.remove(artifact)
+    assert not folder.exists() and (elsewhere / "a.txt").read_text() == "one" and (elsewhere / NAME).exists()
+    folder.parent.rmdir()
+    (tmp_path / "other").mkdir()
+    elsewhere.rename(tmp_path / "other" / "f00")
+    folder.parent.symlink_to(tmp_path / "other")
+    with pytest.raises(StoreError, match="is a link: nothing behind it is deleted"):
+        store.remove(artifact)
+    assert (tmp_path / "other" / "f00" / NAME).exists()
+
+
+def test_removing_from_a_read_only_store_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    artifact = make(tmp_path)
+
+    def refuse(self: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(self))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(StoreError, match="cannot be written"):
+        Store(tmp_path).remove(artifact)
+
+
+def test_only_what_was_an_artifact_is_ours_to_delete(tmp_path: Path) -> None:
+    """`store.root` may be a folder with other things in it."""
+    for name in ("docs/images", "public/static", "seen/" + "0a" * 16):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "public" / "static" / NAME).write_text('{"name": "an app", "stage": "public"}')
+    make(tmp_path)
+    edit(tmp_path, lambda m: m.update(host="other"))
+    found = {f"{u.stage}/{u.fingerprint}": u.ours for u in Store(tmp_path).unusable()}
+    assert found == {"docs/images": False, "public/static": False, "seen/" + "0a" * 16: True, "seen/f00": True}
 
 
 def test_files_are_described(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -76,7 +79,7 @@ def test_what_one_publishes_the_other_reads(two: Any) -> None:
     assert found.path("a.txt").read_text() == "one" and found.names() == ["a.txt", "b.txt"]
     assert [a.fingerprint for a in other.artifacts()] == ["f00"] and other.artifacts("utpl") == []
     assert other.find("seen").fingerprint == "f00"
-    assert one.objects.names(".leases") == [], "the lease was let go"
+    assert lease.Watch().look(one.objects, ".leases/f00")[0].held is False, "the lease was let go"
 
 
 def test_a_folder_is_whole_or_has_what_was_asked_for(two: Any) -> None:
@@ -175,7 +178,7 @@ make(store, "new", sys.argv[1])
     start = time.monotonic()
     assert make(other, "new", "f01").path("a.txt").read_text() == "new"
     assert time.monotonic() - start >= 1.5, "the dead writer's lease was respected until it ran out"
-    assert len(other.objects.names("seen/f01")) == 3 and other.objects.names(".leases/f01") == []
+    assert len(other.objects.names("seen/f01")) == 3 and not other.exchange("f01").held()
 
 
 def test_one_writer_at_a_time_and_a_living_one_is_waited_for(two: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,6 +245,7 @@ def test_remove_and_records(two: Any) -> None:
     one, other = two
     record = runs.new("demo", deployment="full")
     record.stages["seen"] = "f00"
+    record.state = "completed"
     record.save(one)
     make(one)
     assert runs.records(other) == [record] and runs.previous(other, runs.new("demo", deployment="full")) == record
@@ -276,3 +280,162 @@ def test_a_folder_that_appears_while_it_is_listed_is_no_object(tmp_path: Path, m
     found = {folder: {"name": folder, "size": 0, "type": "directory"}}
     monkeypatch.setattr(type(objects.files), "find", lambda *arguments, **options: found)
     assert objects.names(".leases/f00") == []
+
+
+SLEEPER = """
+store = RemoteStore(sys.argv[1], cache=Path(sys.argv[2]), ttl=2)
+asleep = sys.argv[3]
+
+def fall_asleep():
+    print("tired", flush=True)
+    sys.stdin.readline()
+
+with store.workspace("f00") as space:
+    held = store._leases["f00"]
+    if asleep == "after the check":
+        check = held.check
+        held.check = lambda: (check(), fall_asleep())
+    (space.out / "a.txt").write_text("slow")
+    files = describe_files(space.out)
+    if asleep == "before the check":
+        fall_asleep()
+    store.publish(space, Manifest(
+        stage="seen", version=1, fingerprint="f00", files=files, config={}, sources={}, inputs=(),
+        digest=digest.of_files((f.name, f.digest) for f in files), metrics={}, seconds={}, made_at="2026",
+        host="h", device="cpu", packages={}, seed=0, git_commit=None, git_dirty=None, code="c",
+    ))
+"""
+
+
+@pytest.mark.parametrize("before", ["nothing", "an artifact that is replaced"])
+@pytest.mark.parametrize("asleep", ["before the check", "after the check"])
+def test_a_machine_that_slept_does_not_publish_over_its_successor(
+    two: Any, tmp_path: Path, asleep: str, before: str
+) -> None:
+    """A suspended process: it wakes after another one took the lease, published and let it go."""
+    one, other = two
+    if before != "nothing":
+        make(one, "old")
+    command = [sys.executable, "-c", MAKE + SLEEPER, one.url, str(tmp_path / "sleeper"), asleep]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert child.stdout is not None and child.stdout.readline() == "tired\n"
+        os.kill(child.pid, signal.SIGSTOP)
+        made = make(other, "fast")
+        os.kill(child.pid, signal.SIGCONT)
+        time.sleep(1)  # several times as long as a renewal takes to come
+        _, said = child.communicate("\n", timeout=60)
+    finally:
+        child.kill()
+        child.wait()
+    assert child.returncode == 1 and "LostError" in said and "Run again" in said
+    found, faults = RemoteStore(one.url, cache=tmp_path / "reader").lookup("seen", "f00")
+    assert faults == [] and found is not None and found.manifest == made.manifest
+    assert found.path("a.txt").read_text() == "fast"
+    assert len(one.objects.names("seen/f00")) == 3, "what the sleeper uploaded is gone"
+    assert not one.exchange("f00").held(), "the sleeper left the lease alone"
+
+
+def edited(store: RemoteStore, content: Any, place: str = "seen/f00/manifest.json") -> None:
+    """Put another manifest there, with a digest of its own that holds."""
+    content.pop("manifest_digest", None)
+    store.objects.write(place, json.dumps(content | {"manifest_digest": digest.of_value(content)}).encode())
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../../../../../.bashrc", "/tmp/ezhoi-escaped", "a/../../x", "..", "", "a\\b", "a\0b", "manifest.json", "x" * 300],
+)
+def test_a_manifest_of_a_stranger_writes_nowhere(two: Any, tmp_path: Path, name: str) -> None:
+    """The bucket is shared: a manifest there may name any file. It is none, so its stage is computed again."""
+    one, other = two
+    made = make(one)
+    content = json.loads(one.objects.read("seen/f00/manifest.json"))
+    content["files"][0]["name"] = name
+    content["digest"] = digest.of_files((f["name"], f["digest"]) for f in content["files"])
+    edited(one, content)
+    assert other.get("seen", "f00") is None and other.artifacts() == []
+    assert "manifest.json: unreadable (files" in other.lookup("seen", "f00")[1][0]
+    assert not any(path.is_file() for path in tmp_path.glob("other/**/*"))
+    assert make(other, "new").manifest.data != made.manifest.data and other.lookup("seen", "f00")[1] == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("data", "../.."), ("data", "/tmp"), ("stage", ".."), ("fingerprint", "..")]
+)
+def test_no_field_of_a_manifest_leads_out_of_the_cache(two: Any, field: str, value: str) -> None:
+    one, other = two
+    make(one)
+    content = json.loads(one.objects.read("seen/f00/manifest.json"))
+    edited(one, content | {field: value})
+    assert other.get("seen", "f00") is None
+    with pytest.raises(StoreError, match=r"manifest\.json: (unreadable|belongs to)"):
+        other.find("seen")
+
+
+def test_objects_of_strangers_name_no_folder(two: Any, tmp_path: Path) -> None:
+    """Names under `.work`, `.leases` and `.runs` become folders here only if they are ours."""
+    one, other = two
+    other.root.mkdir(parents=True)
+    kept = other.root / "kept.txt"
+    kept.write_text("mine")
+    make(one)
+    for name in (".work/../evil", ".work/.../x", ".work/UP/x", ".leases/..%2f/000001", ".runs/../../x.json"):
+        one.objects.write(name, b"{}")
+    assert set(other.interrupted()) == set()
+    assert other.read_records() == {}
+    assert other.exchange("f00").names(fresh=True) == frozenset()
+    one.objects.write(".work/f00/..~" + "0" * 24, b"x")
+    one.objects.write(".work/f00/a\\b~" + "0" * 24, b"x")
+    one.objects.write(".work/f00/model~latest", b"x")
+    assert other.exchange("f00").names(fresh=True) == frozenset()
+    assert kept.read_text() == "mine"
+
+
+def test_a_manifest_is_checked_by_every_read(two: Any) -> None:
+    one, other = two
+    make(one)
+    place = "seen/f00/manifest.json"
+    whole = json.loads(one.objects.read(place))
+    for wrong in (
+        whole | {"metrics": {"unseen": 99.9}},
+        whole | {"files": []},
+        {k: v for k, v in whole.items() if k != "manifest_digest"},
+    ):
+        one.objects.write(place, json.dumps(wrong).encode())
+        assert other.get("seen", "f00") is None and other.artifacts() == []
+        found, faults = other.lookup("seen", "f00")
+        assert found is None and "manifest.json" in faults[0]
+        with pytest.raises(StoreError, match=r"manifest\.json"):
+            other.find("seen/f00")
+        assert [u.fingerprint for u in other.unusable()] == ["f00"]
+    one.objects.write(place, json.dumps(whole).encode())
+    assert other.get("seen", "f00") is not None, "only the wrong ones are refused"
+
+
+def test_a_file_that_was_added_is_named(two: Any) -> None:
+    one, other = two
+    made = make(one)
+    one.objects.write(f"seen/f00/{made.manifest.data}/c.txt", b"x")
+    assert "c.txt: was added" in other.lookup("seen", "f00")[1][0]
+
+
+def test_gc_removes_what_is_of_no_use_and_not_what_is_being_uploaded(two: Any) -> None:
+    one, other = two
+    make(one, fingerprint="f00")
+    content = json.loads(one.objects.read("seen/f00/manifest.json"))
+    del content["manifest_digest"]
+    one.objects.write("seen/f00/manifest.json", json.dumps(content).encode())
+    whole = "0123456789abcdef0123456789abcdef"
+    with one.workspace(whole):
+        one.objects.write(f"seen/{whole}/0a0b/half.txt", b"x")
+        found = runs.garbage(other, keep_runs=0)
+        assert [u.fingerprint for u in found.unusable] == ["f00"] and not found.artifacts
+        runs.collect(other, found)
+        assert one.objects.names("seen") == [f"seen/{whole}/0a0b/half.txt"]
+    found = runs.garbage(other, keep_runs=0)
+    assert [u.fingerprint for u in found.unusable] == [whole]
+    runs.collect(other, found)
+    assert one.objects.names("seen") == []
+    runs.collect(other, runs.garbage(other, keep_runs=0))
+    assert one.objects.names("") == [], "leases on what is not there are forgotten too"
