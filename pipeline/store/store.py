@@ -22,6 +22,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from pipeline.errors import StoreError
 from pipeline.store import checks, digest, leftovers, locks, preview, seals, trees
 from pipeline.store import manifest as manifests
@@ -102,6 +104,8 @@ class Store:
 
     def artifacts(self, stage: str | None = None) -> list[Artifact]:
         """All published artifacts, oldest first."""
+        if stage is not None and not STAGE.fullmatch(stage):
+            return []
         pattern = f"{stage or '*'}/*/{NAME}"
         found = [self.get(p.parent.parent.name, p.parent.name) for p in self.root.glob(pattern)]
         return sorted((a for a in found if a is not None), key=lambda a: (a.manifest.made_at, a.fingerprint))
@@ -124,7 +128,8 @@ class Store:
             return newest[-1]
         if not matches:
             for broken in self.unusable():
-                if stage in ("", broken.stage) and broken.fingerprint.startswith(start):
+                named = stage in ("", broken.stage) and broken.fingerprint.startswith(start)
+                if named or broken.stage == prefix:
                     raise StoreError(f"{broken.fault}. Run again: its stage makes it anew.")
         if len(matches) != 1:
             problem = "no artifact" if not matches else f"{len(matches)} artifacts"
@@ -316,7 +321,10 @@ class Store:
 
 
 def describe_files(folder: Path) -> tuple[FileRecord, ...]:
-    """Records of all files under a folder: sizes, digests, and rows, columns and first rows of Parquet files."""
+    """Records of all files under a folder: sizes, digests, and rows, columns and first rows of Parquet files.
+
+    StoreError if a file has a name that no artifact's file can have.
+    """
     records = []
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / NAME):
         rows, columns, head = None, None, None
@@ -329,5 +337,8 @@ def describe_files(folder: Path) -> tuple[FileRecord, ...]:
             head = preview.head(path)
         name = str(path.relative_to(folder))
         size, content = path.stat().st_size, digest.of_file(path)
-        records.append(FileRecord(name=name, bytes=size, digest=content, rows=rows, columns=columns, head=head))
+        try:
+            records.append(FileRecord(name=name, bytes=size, digest=content, rows=rows, columns=columns, head=head))
+        except ValidationError:
+            raise StoreError(f"{path}: an artifact can have no file of this name") from None
     return tuple(records)

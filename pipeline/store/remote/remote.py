@@ -32,7 +32,7 @@ from pipeline.store.artifact import Artifact
 from pipeline.store.checks import Unusable
 from pipeline.store.exchange import ObjectExchange, lease_of
 from pipeline.store.manifest import NAME, Manifest, ManifestError
-from pipeline.store.names import DIGEST, FINGERPRINT, is_artifact
+from pipeline.store.names import DIGEST, FINGERPRINT, STAGE, is_artifact
 from pipeline.store.remote import lease
 from pipeline.store.remote.lease import Lease, LostError
 from pipeline.store.remote.objects import ObjectFolder
@@ -127,6 +127,8 @@ class RemoteStore(Store):
 
     def artifacts(self, stage: str | None = None) -> list[Artifact]:
         """All published artifacts, oldest first."""
+        if stage is not None and not STAGE.fullmatch(stage):
+            return []
         names = {}
         for name in self.objects.names(stage or ""):
             parts = name.split("/")

@@ -483,7 +483,14 @@ def test_find(tmp_path: Path) -> None:
     first, second = make(tmp_path, fingerprint="aab"), make(tmp_path, fingerprint="aac")
     assert store.find("aab") == store.find("seen/aab") == first
     assert store.find("seen") == second
-    for wrong, words in (("aa", "2 artifacts"), ("ff", "no artifact"), ("utpl/aab", "no artifact")):
+    for wrong, words in (
+        ("aa", "2 artifacts"),
+        ("ff", "no artifact"),
+        ("utpl/aab", "no artifact"),
+        ("/etc/aab", "no artifact"),
+        ("../seen/aab", "no artifact"),
+        ("**/aab", "no artifact"),
+    ):
         with pytest.raises(StoreError, match=words):
             store.find(wrong)
 
@@ -544,6 +551,12 @@ def test_files_are_described(tmp_path: Path) -> None:
     assert set(records) == {"t.parquet", "folder/x.json"}
     assert records["t.parquet"].rows == 2 and set(records["t.parquet"].columns or {}) == {"hoi_id", "name"}
     assert records["folder/x.json"].bytes == 2 and records["folder/x.json"].rows is None
+
+
+def test_a_file_that_no_artifact_can_have_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a\\b.txt").write_text("")
+    with pytest.raises(StoreError, match=r"b\.txt: an artifact can have no file of this name"):
+        describe_files(tmp_path)
 
 
 def test_a_damaged_table_is_named(tmp_path: Path) -> None:
