@@ -17,9 +17,9 @@ def found(root: Path) -> dict[str, int]:
     """{path below the store's root: bytes}"""
     sizes = {}
     for path in sorted((root / ".work").glob("*")):
-        lock = path.suffix == ".lock" and path.is_file()
-        if (GONE in path.name and not lock) or (lock and not locks.held(path)):
-            with contextlib.suppress(FileNotFoundError):  # whoever deletes it is still at it
+        with contextlib.suppress(OSError, StoreError):  # another user's, or whoever deletes it is still at it
+            lock = path.suffix == ".lock" and path.is_file()
+            if (lock and not locks.held(path)) or (GONE in path.name and not lock):
                 sizes[f".work/{path.name}"] = trees.size(path)
     return sizes
 

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISREG
 
 from pydantic import ValidationError
 
@@ -69,8 +70,8 @@ class Store:
         if not is_artifact(stage, fingerprint):
             return None, []
         try:
-            if path.is_symlink():
-                return None, [f"{path}: a link in place of the file"]
+            if not S_ISREG(path.lstat().st_mode):
+                return None, [f"{path}: a link or the like in place of the file"]
             content = path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None, [f"{path}: missing or unreadable"] if folder.is_dir() else []
@@ -323,10 +324,12 @@ class Store:
 def describe_files(folder: Path) -> tuple[FileRecord, ...]:
     """Records of all files under a folder: sizes, digests, and rows, columns and first rows of Parquet files.
 
-    StoreError if a file has a name that no artifact's file can have.
+    StoreError if one is a link or has a name that no artifact's file can have: it could be published and never read.
     """
     records = []
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / NAME):
+        if path.is_symlink():
+            raise StoreError(f"{path}: a link; an artifact holds its files itself")
         rows, columns, head = None, None, None
         if path.suffix == ".parquet":
             import pyarrow.parquet as pq

@@ -45,11 +45,11 @@ def remove(path: Path, *, within: Path) -> None:
 
 
 def entries(folder: Path) -> dict[str, os.stat_result]:
-    """{name: stat} of all files and links below a folder; links are not followed, what goes meanwhile is left out."""
+    """{name: stat} of all files and links below a folder; links are not followed, what cannot be looked at is left out."""
     found = {}
     for here, folders, files in os.walk(folder):
         for path in [Path(here, name) for name in (*files, *folders)]:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):
                 stat = path.lstat()
                 if not S_ISDIR(stat.st_mode):
                     found[path.relative_to(folder).as_posix()] = stat

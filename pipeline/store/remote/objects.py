@@ -23,6 +23,8 @@ PATIENCE_SECONDS = 300.0
 FINAL = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError, StoreError)
 PASSING = ("botocore", "aiobotocore", "aiohttp", "google", "gcsfs", "adlfs", "azure")
 """Packages whose own exceptions mean that a request did not get through."""
+REFUSED = ("PreconditionFailed", "412")
+"""What S3 calls it that the condition of a write does not hold."""
 T = TypeVar("T")
 
 
@@ -162,20 +164,20 @@ class ObjectFolder:
                 raise StoreError(f"{self.url}: {error}. Look at the credentials (AWS_* variables).") from None
             raise
         except Exception as error:
-            if _refused(error):
+            if _code(error) in REFUSED:
                 raise ChangedError(f"{self.url}: {error}") from None
             raise StoreError(f"{self.url} does not answer as it should: {error}") from error
         raise AssertionError("the last try returns or raises")
 
 
 def _passing(error: Exception) -> bool:
-    if isinstance(error, FINAL) or _refused(error):
+    if isinstance(error, FINAL) or _code(error) in (*REFUSED, "NotImplemented"):
         return False
     return isinstance(error, OSError) or type(error).__module__.split(".")[0] in PASSING
 
 
-def _refused(error: Exception) -> bool:
-    """Whether a store answered 412, "precondition failed"."""
+def _code(error: Exception) -> str:
+    """What S3 calls the error; s3fs keeps it only in the cause."""
     answer = getattr(error.__cause__ or error, "response", None)
     about = answer.get("Error") if isinstance(answer, dict) else None
-    return isinstance(about, dict) and about.get("Code") in ("PreconditionFailed", "412")
+    return str(about.get("Code")) if isinstance(about, dict) else ""

@@ -100,6 +100,18 @@ def test_a_checkpoint_goes_forward_only(machines: Any, tmp_path: Path) -> None:
     assert copy.read_text() == "step 100"
 
 
+def test_a_machine_that_slept_takes_no_later_checkpoint_away(machines: Any, tmp_path: Path) -> None:
+    slept, successor = (ObjectExchange(m.url, "f00", ttl=TTL) for m in machines)
+    path, copy = tmp_path / "w.safetensors", tmp_path / "there" / "w.safetensors"
+    copy.parent.mkdir()
+    path.write_text("step 500")
+    successor.keep(path, step=500)
+    path.write_text("step 100")
+    slept.keep(path, step=100)
+    successor.resume(copy, beyond=0)
+    assert copy.read_text() == "step 500"
+
+
 def test_a_dead_run_is_not_helped(machines: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = machines
     with one.workspace("f00"):

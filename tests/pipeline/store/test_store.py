@@ -389,6 +389,19 @@ def test_a_deletion_that_was_cut_and_locks_of_nobody_are_swept(tmp_path: Path) -
     assert list((tmp_path / ".work").iterdir()) == [], "who lets a lock go takes its file along"
 
 
+def test_what_is_not_ours_to_look_at_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another user's lock in a shared store ends no run."""
+    (tmp_path / ".work").mkdir()
+    (tmp_path / ".work" / "f00.lock").write_text("")
+
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    Store(tmp_path).sweep()
+    assert Store(tmp_path).leftovers() == {} and (tmp_path / ".work" / "f00.lock").exists()
+
+
 def test_one_writer_though_the_lock_is_removed_each_time(tmp_path: Path) -> None:
     """Whoever waited for a lock whose file is gone by now starts again; nobody holds it twice."""
     code = """
@@ -556,6 +569,10 @@ def test_files_are_described(tmp_path: Path) -> None:
 def test_a_file_that_no_artifact_can_have_is_named(tmp_path: Path) -> None:
     (tmp_path / "a\\b.txt").write_text("")
     with pytest.raises(StoreError, match=r"b\.txt: an artifact can have no file of this name"):
+        describe_files(tmp_path)
+    (tmp_path / "a\\b.txt").rename(tmp_path / "a.txt")
+    (tmp_path / "b.txt").symlink_to("a.txt")
+    with pytest.raises(StoreError, match=r"b\.txt: a link"):
         describe_files(tmp_path)
 
 
