@@ -175,7 +175,7 @@ def assist(
 
 
 def _manifest(stage: Stage, config: Config, need: Ingredients, work: Work, metrics: dict[str, object]) -> Manifest:
-    files = describe_files(work.out)
+    files = describe_files(work.out, known=work.digests)
     if not files:
         raise EzhoiError(f"stage {stage.name} made no file")
     commit, dirty = provenance.git_state()

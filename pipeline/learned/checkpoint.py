@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import torch
@@ -11,15 +12,27 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from pipeline.errors import DataError
-from pipeline.work.work import atomic
+from pipeline.machine.files import atomic
+from pipeline.work.pieces import Pieces
+
+NAME = "training.safetensors"
+"""The checkpoint's file in a scratch folder."""
 
 
 def save_weights(path: Path, state: dict[str, Tensor], about: dict[str, str] | None = None) -> None:
-    """Tensors and a few strings, on the disk when this returns."""
+    """Tensors and a few strings, on the disk when this returns; OSError if it cannot be written."""
     with atomic(path) as temporary:
-        save_file({k: v.detach().cpu().contiguous() for k, v in state.items()}, temporary, metadata=about)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        _put(temporary, state, about)
+
+
+def _put(path: Path, state: dict[str, Tensor], about: dict[str, str] | None) -> None:
+    try:
+        save_file({k: v.detach().cpu().contiguous() for k, v in state.items()}, path, metadata=about)
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
 
 
 def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -31,17 +44,22 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise DataError(f"{path}: cannot be read ({error})") from error
 
 
-def save(path: Path, *, step: int, modules: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-    """Weights, the optimiser's moments, and the step that they are at."""
+def save(pieces: Pieces, *, step: int, history: str, modules: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    """Weights, the optimiser's moments, the step that they are at, and the digest of the history up to there."""
     state = {f"model.{name}": tensor for name, tensor in modules.state_dict().items()}
     for index, moments in optimiser.state_dict()["state"].items():
         state |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
-    save_weights(path, state, {"step": str(step)})
+    with pieces.writing(NAME) as temporary:
+        _put(temporary, state, {"step": str(step), "history": history})
 
 
-def step_of(path: Path) -> int:
-    """The step that a checkpoint is at, 0 if there is none; DataError naming the file if it is damaged."""
-    return int(load_weights(path)[1]["step"]) if path.exists() else 0
+def state_of(pieces: Pieces) -> tuple[int, str]:
+    """The step that the checkpoint is at and the digest of its history; (0, "") if there is none that is intact."""
+    if pieces.digest_of(NAME) is None:
+        return 0, ""
+    with safe_open(pieces.folder / NAME, framework="pt") as file:
+        about = file.metadata()
+    return int(about["step"]), about.get("history", "")
 
 
 def restore(path: Path, *, modules: nn.Module, optimiser: torch.optim.Optimizer) -> int:

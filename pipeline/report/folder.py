@@ -14,10 +14,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.machine.files import atomic
 from pipeline.metrics import comparison
 from pipeline.report import html, markdown
 from pipeline.report.content import Content
-from pipeline.work.work import atomic
 
 CHARTS = {
     "means": "mAP by group of classes",

@@ -132,17 +132,16 @@ def _scene(work: Work, split: str, index: int) -> Scene:
 
 
 def _render(work: Work, name: str, ids: list[int], scenes: list[Scene]) -> None:
-    kept = work.scratch / name
-    if not kept.exists():
+    if work.pieces.digest_of(name) is None:
         pngs = []
         with work.clock("compute"):
             for scene in scenes:
                 buffer = io.BytesIO()
                 draw(scene).save(buffer, format="PNG", compress_level=1)
                 pngs.append(buffer.getvalue())
-        with work.clock("write"):
-            arrays.write(kept, {"image_id": ids, "png": pngs})
-    (work.out / name).hardlink_to(kept)
+        with work.clock("write"), work.pieces.writing(name) as temporary:
+            arrays.put(temporary, {"image_id": ids, "png": pngs})
+    work.hand_over(name)
 
 
 def _pair_rows(first: int, image_id: int, split: str, scene: Scene) -> list[tuple[Any, ...]]:

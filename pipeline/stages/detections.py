@@ -27,7 +27,7 @@ from pipeline.tables import arrays
 from pipeline.work import shards
 from pipeline.work.shards import Shard
 from pipeline.work.stream import stream
-from pipeline.work.work import Work, atomic
+from pipeline.work.work import Work
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,7 +50,7 @@ def run(work: Work) -> dict[str, Any]:
     left_out: list[str] = []
     if settings.source == "detr":
         found, left_out = _detected(work)
-        whose = json.loads((work.scratch / detector.FILE).read_text())
+        whose = json.loads((work.scratch / detector.FILE).read_text(encoding="utf-8"))
     else:
         whose = detector.identity(work.config)
         with work.clock("compute"):
@@ -87,10 +87,9 @@ def _of_split(found: pd.DataFrame, images: pd.DataFrame, split: str) -> pd.DataF
 def compute(work: Work) -> int:
     """One process's share of the shards, every query of DETR on every image; how many they were."""
     net = detector.load(work.config)
-    identity = work.scratch / detector.FILE
-    if not identity.exists():
-        with atomic(identity) as temporary:
-            temporary.write_text(json.dumps(detector.identity(work.config, net)))
+    if work.pieces.digest_of(detector.FILE) is None:
+        with work.pieces.writing(detector.FILE) as temporary:
+            temporary.write_text(json.dumps(detector.identity(work.config, net)), encoding="utf-8")
     images = _images(work)
 
     def read(shard: Shard, image_id: int) -> Prepared:

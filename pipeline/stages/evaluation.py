@@ -113,14 +113,15 @@ class Scorer:
     def _shards(self, variant: str) -> Iterator[pd.DataFrame]:
         names = self.work.inputs["pair_features"].names("test-*")
         for done, name in enumerate(names):
-            kept = self.work.scratch / f"{variant}-{name}"
-            if not kept.exists():
+            kept = f"{variant}-{name}"
+            if self.work.pieces.digest_of(kept) is None:
                 with self.work.clock("read"):
                     pairs = arrays.read(self.work.inputs["pair_features"].path(name))
                 with self.work.clock("compute"):
                     found = self._score(variant, pairs)
-                arrays.write(kept, {str(column): found[column].to_numpy() for column in found})
-            yield pd.read_parquet(kept)
+                with self.work.pieces.writing(kept) as temporary:
+                    arrays.put(temporary, {str(column): found[column].to_numpy() for column in found})
+            yield pd.read_parquet(self.work.scratch / kept)
             self.work.progress(VARIANTS.index(variant) * len(names) + done + 1, len(VARIANTS) * len(names), variant)
 
     def _score(self, variant: str, pairs: dict[str, np.ndarray]) -> pd.DataFrame:

@@ -12,18 +12,19 @@ what. Between machines that share an object store, `ObjectExchange` hands pieces
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.errors import StoreError
 from pipeline.store import digest
 from pipeline.store.names import is_piece
 from pipeline.store.remote import lease
 from pipeline.store.remote.lease import Watch
 from pipeline.store.remote.objects import DamagedError, ObjectFolder
 
+log = logging.getLogger("ezhoi.store")
 DIGITS = 24
 """Of a digest, in an object's name."""
 PIECE = re.compile(rf"(?P<name>[^/]+)~(?:(?P<step>[0-9]{{12}})-)?[0-9a-f]{{{DIGITS}}}")
@@ -38,20 +39,21 @@ class Exchange:
         """Pieces that lie elsewhere and can be fetched; with `fresh` as of now."""
         return frozenset()
 
-    def offer(self, path: Path) -> None:
-        """Let others have a finished piece."""
+    def offer(self, path: Path, *, content: str | None = None) -> None:
+        """Let others have a finished piece; `content` is its digest, where it is known."""
 
-    def keep(self, path: Path, *, step: int) -> None:
+    def keep(self, path: Path, *, step: int, content: str | None = None) -> None:
         """Let another machine go on from this file, as it was after a step, in place of its last version."""
 
-    def resume(self, path: Path, *, beyond: int) -> None:
-        """Have the last version that was kept, by whatever machine, if it is of a later step."""
+    def resume(self, path: Path, *, beyond: int) -> str | None:
+        """Have the last version that was kept, by whatever machine, if it is of a later step; its digest then."""
+        return None
 
     def withdraw(self, name: str) -> None:
         """Take a piece back, so that it is made again."""
 
-    def fetch(self, name: str, path: Path) -> None:
-        """Have a piece of `names()` here, whole."""
+    def fetch(self, name: str, path: Path) -> str | None:
+        """Have a piece of `names()` here, whole; its digest. None if it was damaged: then it is said and taken back."""
         raise KeyError(name)
 
     def claim(self, name: str, *, unless: Callable[[], bool]) -> contextlib.AbstractContextManager[object] | None:
@@ -82,34 +84,36 @@ class ObjectExchange(Exchange):
     def names(self, *, fresh: bool = False) -> frozenset[str]:
         return frozenset(self._pieces(fresh=fresh))
 
-    def offer(self, path: Path) -> None:
-        self.objects.upload(path, self.object_of(path.name, digest.of_file(path)))
+    def offer(self, path: Path, *, content: str | None = None) -> None:
+        self.objects.upload(path, self.object_of(path.name, content or digest.of_file(path)))
 
-    def keep(self, path: Path, *, step: int) -> None:
-        newest = f"{self._folder}/{path.name}~{step:012d}-{digest.of_file(path)[:DIGITS]}"
+    def keep(self, path: Path, *, step: int, content: str | None = None) -> None:
+        newest = f"{self._folder}/{path.name}~{step:012d}-{(content or digest.of_file(path))[:DIGITS]}"
         self.objects.upload(path, newest)
         versions = self.objects.names(self._folder)
         # Later ones stay: this machine may have slept while another one went on.
         self.objects.delete([n for n in versions if n.startswith(f"{self._folder}/{path.name}~") and n < newest])
 
-    def resume(self, path: Path, *, beyond: int) -> None:
+    def resume(self, path: Path, *, beyond: int) -> str | None:
         stored = self._pieces(fresh=True).get(path.name)
         found = PIECE.fullmatch(stored.rpartition("/")[2]) if stored is not None else None
-        if found is not None and int(found["step"] or -1) > beyond:
-            self.fetch(path.name, path)
+        if found is None or int(found["step"] or -1) <= beyond:
+            return None
+        return self.fetch(path.name, path)
 
     def withdraw(self, name: str) -> None:
         stored = self._pieces(fresh=True).pop(name, None)
         if stored is not None:
             self.objects.delete([stored])
 
-    def fetch(self, name: str, path: Path) -> None:
+    def fetch(self, name: str, path: Path) -> str | None:
         stored = self._pieces()[name]
         try:
-            self.objects.download(stored, path, content=stored[-DIGITS:])
+            return self.objects.download(stored, path, content=stored[-DIGITS:])
         except DamagedError as error:
-            self.objects.delete([stored])
-            raise StoreError(f"{error}. It was deleted; run again: it is made anew") from None
+            log.warning("%s. It is made again", error)
+            self.withdraw(name)
+            return None
 
     def claim(self, name: str, *, unless: Callable[[], bool]) -> contextlib.AbstractContextManager[object] | None:
         folder = f"{self._folder}/.leases/{name}"

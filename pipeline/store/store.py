@@ -17,7 +17,7 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -321,10 +321,11 @@ class Store:
             raise
 
 
-def describe_files(folder: Path) -> tuple[FileRecord, ...]:
+def describe_files(folder: Path, known: Mapping[str, str] | None = None) -> tuple[FileRecord, ...]:
     """Records of all files under a folder: sizes, digests, and rows, columns and first rows of Parquet files.
 
-    StoreError if one is a link or has a name that no artifact's file can have: it could be published and never read.
+    A file whose digest is `known` already is not hashed again. StoreError if one is a link or has a name that no artifact's
+    file can have: it could be published and never read.
     """
     records = []
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / NAME):
@@ -339,7 +340,7 @@ def describe_files(folder: Path) -> tuple[FileRecord, ...]:
             columns = {field.name: str(field.type) for field in parquet.schema_arrow}
             head = preview.head(path)
         name = str(path.relative_to(folder))
-        size, content = path.stat().st_size, digest.of_file(path)
+        size, content = path.stat().st_size, (known or {}).get(name) or digest.of_file(path)
         try:
             records.append(FileRecord(name=name, bytes=size, digest=content, rows=rows, columns=columns, head=head))
         except ValidationError:

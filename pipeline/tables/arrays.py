@@ -12,14 +12,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import DataError
-from pipeline.work.work import atomic
+from pipeline.machine.files import atomic
 
 LARGEST_PAGE = 1 << 30
 """Bytes; above any row's, so that a row group of one row has one page."""
 
 
 def write(path: Path, columns: Mapping[str, Any], *, rows_a_group: int | None = None) -> None:
-    """Write columns of equal length atomically.
+    """Write columns of equal length atomically (see `put`)."""
+    with atomic(path) as temporary:
+        put(temporary, columns, rows_a_group=rows_a_group)
+
+
+def put(path: Path, columns: Mapping[str, Any], *, rows_a_group: int | None = None) -> None:
+    """Write columns of equal length to a path that is only another file's temporary one.
 
     With `rows_a_group`, for random access: row groups of so many rows, values as they are (no compression, no dictionary).
 
@@ -37,21 +43,19 @@ def write(path: Path, columns: Mapping[str, Any], *, rows_a_group: int | None = 
             arrays[name] = _ragged(values)
         else:
             arrays[name] = pa.array(values)
-    table = pa.table(arrays)
-    with atomic(path) as temporary:
-        table = table.replace_schema_metadata(shapes)
-        if rows_a_group is None:
-            pq.write_table(table, temporary, compression="zstd")
-        else:
-            pq.write_table(
-                table,
-                temporary,
-                row_group_size=rows_a_group,
-                compression="none",
-                use_dictionary=False,
-                write_statistics=False,
-                data_page_size=LARGEST_PAGE,
-            )
+    table = pa.table(arrays).replace_schema_metadata(shapes)
+    if rows_a_group is None:
+        pq.write_table(table, path, compression="zstd")
+    else:
+        pq.write_table(
+            table,
+            path,
+            row_group_size=rows_a_group,
+            compression="none",
+            use_dictionary=False,
+            write_statistics=False,
+            data_page_size=LARGEST_PAGE,
+        )
 
 
 def _ragged(rows: Sequence[np.ndarray]) -> pa.Array:

@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import DataError
-from pipeline.work.work import atomic
+from pipeline.machine.files import atomic
 
 Row = dict[str, Any]
 KINDS = ("data", "forward", "backward")
@@ -33,19 +35,27 @@ class History:
     def __init__(self, path: Path | None, *, steps: int = 0) -> None:
         self._path = path
         self.steps: list[Row] = []
+        self._hash = _hash([])
         if path is None:
             return
         if steps:
             self.steps = _read(path, steps)
+        self._hash = _hash(self.steps)
         with atomic(path) as temporary:
-            temporary.write_text("".join(_line(row) for row in self.steps))
+            temporary.write_text("".join(_line(row) for row in self.steps), encoding="utf-8")
 
     def add(self, row: Row) -> None:
         """One more step; in the file when this returns."""
         self.steps.append(row)
+        self._hash.update(_line(row).encode())
         if self._path is not None:
-            with self._path.open("a") as file:
+            with self._path.open("a", encoding="utf-8") as file:
                 file.write(_line(row))
+
+    @property
+    def digest(self) -> str:
+        """Digest of the steps so far, by which `intact` knows them again."""
+        return self._hash.hexdigest()
 
     def sync(self) -> None:
         """On the disk: call it before a checkpoint says that these steps are done."""
@@ -74,13 +84,25 @@ class History:
         return found | {f"{kind}_percent": round(100 * value / total, 1) for kind, value in spent.items()}
 
 
+def intact(path: Path, *, steps: int, digest: str) -> bool:
+    """Whether a history's file has its first `steps` steps as they were when their digest was taken."""
+    try:
+        return _hash(_read(path, steps)).hexdigest() == digest
+    except DataError:
+        return False
+
+
+def _hash(rows: Iterable[Row]) -> hashlib.blake2b:
+    return hashlib.blake2b("".join(map(_line, rows)).encode(), digest_size=16)
+
+
 def _line(row: Row) -> str:
     return json.dumps(row) + "\n"
 
 
 def _read(path: Path, steps: int) -> list[Row]:
     try:
-        rows = [json.loads(line) for line in path.read_text().splitlines()[:steps]]
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()[:steps]]
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read ({error}). Delete its folder: the training starts anew.") from error
     if len(rows) < steps:

@@ -35,9 +35,10 @@ from typing import Any
 from pipeline.config.training import SeenRuntime
 from pipeline.config.tree import Config
 from pipeline.errors import EzhoiError
+from pipeline.machine.files import atomic
 from pipeline.store.opening import store_of
 from pipeline.work import devices
-from pipeline.work.work import Work, atomic
+from pipeline.work.work import Work
 
 log = logging.getLogger("ezhoi.training")
 MARK = "@ezhoi "

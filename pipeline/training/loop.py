@@ -28,7 +28,7 @@ from pipeline.errors import EzhoiError, StoreError
 from pipeline.learned import checkpoint
 from pipeline.learned.build import device, seed_of
 from pipeline.training.ahead import ahead
-from pipeline.training.history import History
+from pipeline.training.history import History, intact
 from pipeline.training.task import Part, Task
 from pipeline.work.work import Work
 
@@ -52,7 +52,8 @@ def train(
 ) -> History:
     """Minimise the sum of the task's losses over the modules' trainable parameters.
 
-    Continues from `<scratch>/training.safetensors` if it is there; `<scratch>/history.jsonl` grows by a line a step.
+    Continues from `<scratch>/training.safetensors` if that and the history are there as they were written;
+    `<scratch>/history.jsonl` grows by a line a step.
 
     Args:
         rate_at: factor of the learning rate at a step.
@@ -65,11 +66,9 @@ def train(
 
     crew = Accelerator(cpu=device(work.config).type == "cpu", mixed_precision="no")
     trainer = Trainer(work, modules, task, settings, crew, accumulate)
-    path, rows = work.scratch / "training.safetensors", work.scratch / "history.jsonl"
+    path, rows = work.scratch / checkpoint.NAME, work.scratch / "history.jsonl"
     if crew.is_main_process:
-        here = checkpoint.step_of(path)
-        for file in (path, rows):  # of another machine that was at it: its history is never behind its checkpoint
-            work.exchange.resume(file, beyond=here)
+        _find_state(work, path, rows)
     crew.wait_for_everyone()
     start = checkpoint.restore(path, modules=modules, optimiser=trainer.optimiser)
     history = History(rows if crew.is_main_process else None, steps=start)
@@ -85,10 +84,29 @@ def train(
             if (step + 1) % runtime.checkpoint_every == 0 or step + 1 == steps:
                 with work.clock("write"):
                     history.sync()
-                    checkpoint.save(path, step=step + 1, modules=modules, optimiser=trainer.optimiser)
+                    checkpoint.save(
+                        work.pieces,
+                        step=step + 1,
+                        history=history.digest,
+                        modules=modules,
+                        optimiser=trainer.optimiser,
+                    )
                     _keep(work, (rows, path), step=step + 1)
             work.progress(step + 1, steps, f"loss {row['loss']:.3f}")
     return history
+
+
+def _find_state(work: Work, path: Path, rows: Path) -> None:
+    """Have here the checkpoint and the history of whoever got furthest, both as they were written; or no checkpoint."""
+    here, _ = checkpoint.state_of(work.pieces)
+    newer = work.exchange.resume(path, beyond=here)
+    if newer is not None:
+        work.pieces.adopt(path.name, newer)
+    work.exchange.resume(rows, beyond=here)  # it is never behind its checkpoint
+    step, digest = checkpoint.state_of(work.pieces)
+    if step and not intact(rows, steps=step, digest=digest):
+        log.warning("%s: lacks steps of the checkpoint, or is damaged; stage %s is trained anew", rows, work.stage)
+        work.pieces.drop(path.name)
 
 
 def _keep(work: Work, files: Sequence[Path], *, step: int) -> None:

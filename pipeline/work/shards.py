@@ -1,12 +1,12 @@
 """The shards of an image stage, and how processes of one machine or of several share them.
 
-A shard is one file in `work.scratch`, whole or absent. Whoever computes it holds a lock on it, which the system lets go
-when its process dies, and among machines that share an object store a lease (`work.exchange`): each shard is computed once,
-and what a dead worker left undone another one takes up. An image that cannot be read never stops the others; the stage
-reports all of them when the rest is done.
+A shard is one piece in `work.scratch`, whole or absent: what an earlier run left is checked before it is used. Whoever
+computes it holds a lock on it, which the system lets go when its process dies, and among machines that share an object
+store a lease (`work.exchange`): each shard is computed once, and what a dead worker left undone another one takes up. An
+image that cannot be read never stops the others; the stage reports all of them when the rest is done.
 
     plan     cut the splits into shards
-    share    run the stage's `compute(work)` here and in `images.runtime.workers` - 1 further processes
+    share    run the stage's `compute(work)` here and in helper processes (`pipeline/work/helpers.py`)
     assist   the same for a stage that another run is at
     claims   what `compute` iterates over (see `pipeline/work/stream.py`)
     gather   publish the files, or say which images could not be read
@@ -14,18 +14,16 @@ reports all of them when the rest is done.
 
 from __future__ import annotations
 
-import fcntl
-import importlib
 import json
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 from pipeline.errors import DataError, EzhoiError
-from pipeline.work.work import Work, atomic
+from pipeline.machine import locks
+from pipeline.work import helpers
+from pipeline.work.work import Work
 
 FAULTS = ".faults.json"
 LISTED = 20
@@ -115,9 +113,7 @@ def _local_right(work: Work, shard: Shard, wait: bool) -> AbstractContextManager
         file = (work.scratch / ".locks" / shard.name).open("a")
     except FileNotFoundError:
         return None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
+    if not locks.take(file, wait=wait):
         file.close()
         return None
     return file
@@ -128,18 +124,42 @@ def _right_among_machines(work: Work, shard: Shard, wait: bool) -> AbstractConte
 
 
 def share(work: Work, compute: Callable[[Work], int]) -> None:
-    """Run `compute`, which claims shards until none is left, here and in further processes.
+    """Run `compute`, which claims shards until none is left, here and in helper processes.
 
-    A further process that dies costs time only: this one goes on until every shard is settled.
+    A helper that dies costs time only: this one goes on until every shard is settled. Shards that are damaged,
+    here or where another machine left them, are computed again.
     """
+    _drop_damaged(work)
     names = {path.name for path in work.scratch.iterdir()} | work.exchange.names(fresh=True)
     for name in names:
         if name.endswith(FAULTS) and name.removesuffix(FAULTS) not in names:  # the images may have been mended since
-            (work.scratch / name).unlink(missing_ok=True)
+            work.pieces.drop(name)
             work.exchange.withdraw(name)
     start = time.perf_counter()
-    _together(work, compute)
+    helpers.together(work, compute)
+    if not _bring(work):
+        helpers.together(work, compute)
     work.clock.add("wall", time.perf_counter() - start)
+
+
+def _drop_damaged(work: Work) -> None:
+    """Of what an earlier run left, keep what is as it was written."""
+    for path in sorted(work.scratch.glob("*")):
+        if path.name.endswith((".parquet", FAULTS)) and work.pieces.digest_of(path.name) is None:
+            work.pieces.drop(path.name.removesuffix(FAULTS))  # whose faults are not known is computed again
+
+
+def _bring(work: Work) -> bool:
+    """Have the pieces that lie elsewhere here; False if one was damaged there, so that it has to be made again."""
+    whole = True
+    for name in sorted(work.exchange.names(fresh=True)):
+        if not (work.scratch / name).exists():
+            content = work.exchange.fetch(name, work.scratch / name)
+            if content is None:
+                whole = False
+            else:
+                work.pieces.adopt(name, content)
+    return whole
 
 
 def assist(work: Work, compute: Callable[[Work], int]) -> int:
@@ -148,58 +168,23 @@ def assist(work: Work, compute: Callable[[Work], int]) -> int:
     Whether an image can be read is for that run to judge: a shard with an image that cannot be read here is left to it.
     """
     try:
-        return _together(work, compute)
+        return helpers.together(work, compute)
     except FileNotFoundError:
         if work.scratch.is_dir():
             raise
         return 0  # published meanwhile, and the folder is gone
 
 
-def _together(work: Work, compute: Callable[[Work], int]) -> int:
-    group = uuid.uuid4().hex[:8]
-    others = [_start(work, group, index) for index in range(1, work.config.images.runtime.workers)]
-    made = compute(work)
-    for process in others:
-        process.join()
-    for path in sorted(work.scratch.glob(f"{group}-*.json")):
-        share = json.loads(path.read_text())
-        made += share["shards"]
-        for kind, seconds in share["seconds"].items():
-            work.clock.add(kind, seconds)
-        path.unlink()
-    return made
-
-
-def _start(work: Work, group: str, index: int) -> Any:
-    from multiprocessing import get_context
-
-    # All but its clock, which has a lock, and its voice: only this process tells how far the stage is.
-    given = {name: getattr(work, name) for name in ("stage", "config", "inputs", "out", "scratch", "exchange", "guest")}
-    arguments = (given | {"inputs": dict(work.inputs)}, group, index)
-    process = get_context("spawn").Process(target=_worker, args=arguments, daemon=True)
-    process.start()
-    return process
-
-
-def _worker(given: dict[str, Any], group: str, index: int) -> None:
-    """A further process's share; several GPUs are dealt out in turn."""
-    import torch
-
-    work = Work(**given)
-    if work.config.device in ("auto", "cuda") and torch.cuda.is_available():
-        device = f"cuda:{index % torch.cuda.device_count()}"
-        work = replace(work, config=work.config.model_copy(update={"device": device}))
-    made = importlib.import_module(f"pipeline.stages.{work.stage}").compute(work)
-    with atomic(work.scratch / f"{group}-{index}.json") as temporary:
-        temporary.write_text(json.dumps({"shards": made, "seconds": work.clock.seconds}))
+def offer(work: Work, name: str) -> None:
+    """Let other machines have a piece that is finished here."""
+    work.exchange.offer(work.scratch / name, content=work.pieces.digest_of(name))
 
 
 def note_faults(work: Work, shard: Shard, faults: Mapping[int, str]) -> None:
     """Remember which images of a shard could not be read, and why."""
-    path = work.scratch / _faults(shard)
-    with atomic(path) as temporary:
-        temporary.write_text(json.dumps(faults))
-    work.exchange.offer(path)
+    with work.pieces.writing(_faults(shard)) as temporary:
+        temporary.write_text(json.dumps(faults), encoding="utf-8")
+    offer(work, _faults(shard))
 
 
 def gather(work: Work, shards: Sequence[Shard]) -> dict[int, str]:
@@ -210,15 +195,12 @@ def gather(work: Work, shards: Sequence[Shard]) -> dict[int, str]:
     """
     left_out: dict[int, str] = {}
     undone = []
-    elsewhere = work.exchange.names(fresh=True)
-    for name in [name for shard in shards for name in (shard.name, _faults(shard))]:
-        if name in elsewhere and not (work.scratch / name).exists():
-            work.exchange.fetch(name, work.scratch / name)
+    _bring(work)
     for shard in shards:
-        path = work.scratch / _faults(shard)
-        if path.exists():
-            left_out |= {int(i): reason for i, reason in json.loads(path.read_text()).items()}
-        if not (work.scratch / shard.name).exists():
+        if work.pieces.digest_of(_faults(shard)) is not None:
+            text = (work.scratch / _faults(shard)).read_text(encoding="utf-8")
+            left_out |= {int(i): reason for i, reason in json.loads(text).items()}
+        if work.pieces.digest_of(shard.name) is None:
             undone.append(shard)
     if undone and not left_out:
         raise EzhoiError(
@@ -235,5 +217,5 @@ def gather(work: Work, shards: Sequence[Shard]) -> dict[int, str]:
             " go on without them: --set images.runtime.unreadable=skip"
         )
     for shard in shards:
-        (work.out / shard.name).hardlink_to(work.scratch / shard.name)
+        work.hand_over(shard.name)
     return left_out

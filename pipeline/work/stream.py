@@ -130,9 +130,9 @@ class _Pump:
             if faults:
                 shards.note_faults(self.work, claim.shard, faults)
             if parts and (not faults or self.work.config.images.runtime.unreadable == "skip"):
-                path = self.work.scratch / claim.shard.name
-                arrays.write(path, _joined(parts), rows_a_group=self.rows_a_group)
-                self.work.exchange.offer(path)
+                with self.work.pieces.writing(claim.shard.name) as temporary:
+                    arrays.put(temporary, _joined(parts), rows_a_group=self.rows_a_group)
+                shards.offer(self.work, claim.shard.name)
         claim.release()
         self.settled += 1
 

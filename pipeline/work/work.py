@@ -3,22 +3,24 @@
     def run(work: Work) -> dict[str, Any]: ...        # pipeline/stages/<stage>.py; returns the artifact's metrics
 
 Files left in `work.out` are published as the artifact when `run` returns. `work.scratch` survives a kill: a stage keeps
-finished shards and checkpoints there (written with `atomic`) and continues from them. It is deleted on publishing.
+finished shards and checkpoints there (`work.pieces`) and continues from them. It is deleted on publishing.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from pipeline.config.tree import Config
+from pipeline.machine.files import link_or_copy
 from pipeline.store.artifact import Artifact
 from pipeline.store.exchange import Exchange
+from pipeline.work.pieces import Pieces
 
 Progress = Callable[[str, int, int, str], None]
 """(stage, done, total, note)"""
@@ -63,10 +65,28 @@ class Work:
     scratch: Path
     exchange: Exchange = field(default_factory=Exchange)
     """How finished files of the scratch folder reach other machines that are at the same work."""
+    gpus: tuple[str, ...] = ()
+    """Torch devices of the GPUs that the stage holds: `config.device` is one of them. Empty without a GPU."""
     guest: bool = False
     """Whether another process publishes what is made here."""
     progress_to: Progress = silent
     clock: Clock = field(default_factory=Clock)
+    digests: dict[str, str] = field(default_factory=dict)
+    """Digests of files of `out` that are known already, so that publishing need not hash them again."""
+
+    @cached_property
+    def pieces(self) -> Pieces:
+        """The finished pieces in `scratch`."""
+        return Pieces(self.scratch)
+
+    def hand_over(self, piece: str) -> bool:
+        """Have a finished piece in `out` too, under its name; False if it is not there as it was written."""
+        content = self.pieces.digest_of(piece)
+        if content is None:
+            return False
+        link_or_copy(self.scratch / piece, self.out / piece)
+        self.digests[piece] = content
+        return True
 
     def progress(self, done: int, total: int, note: str = "") -> None:
         """Tell whoever watches that `done` of `total` units are finished.
@@ -74,14 +94,3 @@ class Work:
         A note of a name and a number, such as "loss 0.31", is shown as a curve over the units.
         """
         self.progress_to(self.stage, done, total, note)
-
-
-@contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """A temporary path that becomes `path` when the block ends well: the file is whole or absent, never torn."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

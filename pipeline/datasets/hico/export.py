@@ -20,8 +20,8 @@ from pipeline.datasets.hico import tables
 from pipeline.datasets.hico.tables import BOXES, CORNERS, SPLITS, Tables, split_of
 from pipeline.datasets.hico.vocabulary import coco_ids, hoi_classes, objects
 from pipeline.errors import DataError
+from pipeline.machine.files import atomic
 from pipeline.store.artifact import Artifact
-from pipeline.work.work import atomic
 
 
 def coco(annotations: Artifact, out: Path, *, detections: Artifact | None = None) -> dict[Path, str]:

@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.work.work import atomic
+from pipeline.machine.files import atomic
 
 SPLITS = ("train", "test")
 CORNERS = ["x1", "y1", "x2", "y2"]

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import DataError
+from pipeline.machine.files import atomic
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
-from pipeline.work.work import atomic
 
 
 def read(path: Path, content: list[Any]) -> pd.DataFrame:

@@ -19,8 +19,8 @@ import pandas as pd
 
 from pipeline.datasets.hico.vocabulary import hoi_classes, objects, verbs
 from pipeline.errors import DataError
+from pipeline.machine.files import atomic
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
-from pipeline.work.work import atomic
 
 
 def read(path: Path, content: list[Any]) -> tuple[pd.DataFrame, int]:

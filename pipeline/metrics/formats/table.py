@@ -24,8 +24,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import DataError
+from pipeline.machine.files import atomic
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
-from pipeline.work.work import atomic
 
 COLUMNS = ("hoi_id", "score", *HUMAN_BOX, *OBJECT_BOX)
 IMAGE = ("file_name", "image", "image_id", "image_index")

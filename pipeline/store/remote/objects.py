@@ -123,19 +123,21 @@ class ObjectFolder:
         """Copy a local file there."""
         self._patiently(lambda: self.files.put_file(str(path), self._path(name)))
 
-    def download(self, name: str, path: Path, *, content: str) -> None:
-        """Copy an object here, whole and checked.
+    def download(self, name: str, path: Path, *, content: str) -> str:
+        """Copy an object here, whole and checked; its digest.
 
         Raises FileNotFoundError if there is none, DamagedError if its digest does not start with `content`.
         """
         temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:6]}")
         try:
             self._patiently(lambda: self.files.get_file(self._path(name), str(temporary)))
-            if not digest.of_file(temporary).startswith(content):
+            found = digest.of_file(temporary)
+            if not found.startswith(content):
                 raise DamagedError(f"{self.url}/{name}: damaged, its content does not match its digest")
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+        return found
 
     def copy(self, name: str, target: str) -> None:
         """Copy an object within the store."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pipeline.config.training import Optimiser, TrainRuntime
 from pipeline.config.tree import load
-from pipeline.errors import DataError, EzhoiError
+from pipeline.errors import EzhoiError
 from pipeline.store.exchange import Exchange, ObjectExchange
 from pipeline.training.history import History
 from pipeline.training.loop import train
@@ -232,10 +232,60 @@ def test_the_schedule_reaches_the_optimiser(tmp_path: Path) -> None:
     assert torch.equal(model.first.weight, before)
 
 
-def test_a_history_that_lacks_steps_is_named(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        fit(tmp_path, Killed())
-    path = tmp_path / "scratch" / "history.jsonl"
+def cut_lines(path: Path) -> None:
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:4]))
-    with pytest.raises(DataError, match=r"history\.jsonl: has 4 steps, but the checkpoint beside it 21"):
-        fit(tmp_path, Regression())
+
+
+def change_a_number(path: Path) -> None:
+    """A line that is valid JSON and says something else."""
+    lines = path.read_text().splitlines()
+    lines[3] = json.dumps(json.loads(lines[3]) | {"loss": 0.0})
+    path.write_text("\n".join(lines) + "\n")
+
+
+def flip_a_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1  # in the last tensor: nothing that safetensors would notice
+    path.write_bytes(content)
+
+
+def cut_in_half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("history.jsonl", cut_lines),
+        ("history.jsonl", change_a_number),
+        ("history.jsonl", Path.unlink),
+        ("training.safetensors", flip_a_byte),
+        ("training.safetensors", cut_in_half),
+        ("training.safetensors", lambda path: path.write_bytes(b"")),
+        (".digests/training.safetensors", lambda path: path.write_bytes(b"\xff\xfe")),
+    ],
+)
+def test_a_damaged_state_is_said_and_trained_anew(
+    tmp_path: Path, name: str, damage: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = Regression()
+    history = fit(tmp_path / "whole", whole)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path / "cut", Killed())
+    damage(tmp_path / "cut" / "scratch" / name)
+    again = Counting()
+    continued = fit(tmp_path / "cut", again)
+    assert again.steps == list(range(STEPS))
+    assert continued.rows == history.rows
+    assert all(torch.equal(value, again.state_dict()[key]) for key, value in whole.state_dict().items())
+    assert len([r for r in caplog.records if r.levelname == "WARNING"]) == 1
+
+
+def test_a_damaged_checkpoint_is_taken_from_the_object_store(tmp_path: Path, gate: Any) -> None:
+    exchange = ObjectExchange(f"s3://bucket/{tmp_path.name}", "f00", ttl=10)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path, Killed(), exchange=exchange)
+    flip_a_byte(tmp_path / "scratch" / "training.safetensors")
+    again = Counting()
+    fit(tmp_path, again, exchange=exchange)
+    assert again.steps == list(range(21, STEPS))

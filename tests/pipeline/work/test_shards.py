@@ -1,7 +1,9 @@
 """Shards: each computed once by whoever claims it, decode, compute and write at once, unreadable images reported."""
 
+import errno
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,7 +11,9 @@ import numpy as np
 import pytest
 
 from pipeline.config.tree import load
-from pipeline.errors import DataError
+from pipeline.errors import DataError, EzhoiError, StoreError
+from pipeline.store import digest
+from pipeline.store.store import describe_files
 from pipeline.tables import arrays
 from pipeline.work import shards
 from pipeline.work.shards import Shard
@@ -160,6 +164,84 @@ def test_other_errors_of_reading_are_not_the_images_fault(tmp_path: Path) -> Non
 
     with pytest.raises(KeyError, match="bug"):
         run(work_in(tmp_path), broken)
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[30] ^= 1
+    path.write_bytes(content)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def strange(path: Path) -> None:
+    """A whole shard that nobody recorded, as a version before digests would leave it."""
+    arrays.write(path, {"image_id": [0]})
+
+
+@pytest.mark.parametrize("damage", [flip, empty, strange])
+def test_a_damaged_shard_is_said_and_computed_again(
+    tmp_path: Path, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    run(work_in(tmp_path))
+    damage(tmp_path / "scratch" / PLAN[1].name)
+    work, read = work_in(tmp_path), []  # another run
+    shards.share(work, lambda work: run(work, lambda shard, i: read.append(i) or i))
+    assert sorted(read) == [4, 5, 6, 7]
+    assert shards.gather(work, PLAN) == {}
+    assert arrays.read(work.out / PLAN[1].name)["value"].tolist() == [8, 10, 12, 14]
+    assert caplog.text.count(PLAN[1].name) == 1
+
+
+def test_a_shard_that_is_damaged_before_it_is_published_is_not_published(tmp_path: Path) -> None:
+    work = work_in(tmp_path)
+    run(work)
+    flip(work.scratch / PLAN[0].name)
+    with pytest.raises(EzhoiError, match=r"1 of 4 shards were not computed. Run again"):
+        shards.gather(work, PLAN)
+
+
+def test_damaged_notes_of_unreadable_images_are_made_again(tmp_path: Path) -> None:
+    work = work_in(tmp_path, "images.runtime.unreadable=skip")
+    run(work, bad)
+    (work.scratch / (PLAN[1].name + shards.FAULTS)).write_text('{"6": "image 6 is fine"}')
+    work = work_in(tmp_path, "images.runtime.unreadable=skip")
+    shards.share(work, lambda work: run(work, bad))
+    assert sorted(shards.gather(work, PLAN)) == [5, 12]
+
+
+def test_publishing_does_not_hash_what_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[str] = []
+    of_file = digest.of_file
+    monkeypatch.setattr(digest, "of_file", lambda path: hashed.append(path.name) or of_file(path))
+    work = work_in(tmp_path)
+    shards.share(work, run)
+    shards.gather(work, PLAN)
+    records = describe_files(work.out, known=work.digests)
+    assert len(hashed) == len(PLAN)
+    assert {r.name: r.digest for r in records} == {s.name: of_file(work.out / s.name) for s in PLAN}
+
+
+def test_without_hard_links_shards_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path, target: Path) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(self))
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    work = work_in(tmp_path)
+    run(work)
+    shards.gather(work, PLAN)
+    assert arrays.read(work.out / PLAN[0].name)["value"].tolist() == [0, 2, 4, 6]
+
+
+def test_without_file_locks_one_message_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(file: object, kind: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(StoreError, match=r"file system of .*train-000.* has no file locks \(flock"):
+        run(work_in(tmp_path))
 
 
 def test_an_orphaned_worker_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

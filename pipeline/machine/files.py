@@ -1,0 +1,107 @@
+"""Writing files so that they are whole or absent, and saying in one sentence what a file system refuses."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.errors import StoreError
+
+REFUSALS = {
+    errno.ENOSPC: "no space left for {path}. Free some (`ezhoi artifacts gc`), run again",
+    errno.EDQUOT: "no space left for {path}: your quota is used up. Free some (`ezhoi artifacts gc`), run again",
+    errno.EFBIG: "{path}: a file may not grow so large here. Look at `ulimit -f` and at the file system's own limit",
+    errno.EROFS: "{path} cannot be written: its file system is read-only. Choose another folder",
+    errno.EACCES: "{path}: no permission. Change its rights, or choose another folder",
+    errno.EPERM: "{path}: not permitted here. Change its rights, or choose another folder",
+    errno.ENAMETOOLONG: "{path}: the name is too long for the file system. Choose a shorter one",
+    errno.EIO: "{path}: the disk reports an error. Look at its health before you run again",
+    errno.EMFILE: "{path}: too many open files. Raise `ulimit -n`",
+    errno.ENOENT: "{path}: no such file or folder",
+    errno.ENOTDIR: "{path}: a file is where a folder should be",
+    errno.EISDIR: "{path}: a folder is where a file should be",
+    errno.EEXIST: "{path}: is there already, and is not what should be there",
+}
+"""What an error number means for whoever gave the path, and what to do."""
+ENVIRONMENT = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENAMETOOLONG,
+    errno.EIO,
+    errno.EMFILE,
+)
+"""Numbers that are never the code's fault. The others may be, so a stage that meets them ends with its traceback."""
+NOT_POSSIBLE = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK)
+"""What `link` answers where there are no hard links, or no more of them."""
+
+
+def sentence(error: OSError, *, path: Path | str = "") -> str:
+    """What the system refused, where, and what to do; `path` is used where the error names none."""
+    where = error.filename if isinstance(error.filename, str | Path) else str(path)
+    found = REFUSALS.get(error.errno or 0, "{path}: " + (error.strerror or str(error)))
+    return found.format(path=where or "a file")
+
+
+@contextmanager
+def refusals(what: str, *, path: Path) -> Iterator[None]:
+    """Turn what the environment refuses into one StoreError that begins with `what`; `path` is where the work goes on."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in ENVIRONMENT:
+            raise
+        raise StoreError(f"{what}: {sentence(error, path=path)}. What was computed is kept.") from error
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A temporary path that becomes `path` when the block ends well: the file is whole or absent, also after a power cut.
+
+    OSError names `path` and never the temporary one.
+    """
+    # Not the whole name: with the other parts it might be longer than a name can be.
+    temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}.part")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        if error.filename is None or Path(os.fsdecode(error.filename)) != temporary:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the folder's names on the disk, where the file system can do that for a folder."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name; a copy where the file system has no hard links (exFAT, SMB, many cluster ones)."""
+    try:
+        target.hardlink_to(source)
+    except OSError as error:
+        if error.errno not in NOT_POSSIBLE:
+            raise
+        shutil.copyfile(source, target)

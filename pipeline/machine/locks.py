@@ -1,0 +1,33 @@
+"""Locks on files that die with their holder (flock), and a message where the file system has none."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+from typing import IO
+
+from pipeline.errors import StoreError
+
+MISSING = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)
+
+
+def take(file: IO[str] | int, *, wait: bool = False, shared: bool = False) -> bool:
+    """Lock an open file; False if another process has it and we do not wait.
+
+    Raises:
+        StoreError: its file system has no such locks.
+    """
+    kind = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
+    try:
+        fcntl.flock(file, kind)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in MISSING:
+            raise
+        name = "" if isinstance(file, int) else f" of {file.name}"
+        raise StoreError(
+            f"the file system{name} has no file locks (flock: {error.strerror}), which keep two runs apart. Mount it with "
+            "them (Lustre: -o flock), or choose a store on another one with --set store.root=FOLDER."
+        ) from error
+    return True

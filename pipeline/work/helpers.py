@@ -1,0 +1,110 @@
+"""Helper processes of a stage on this machine: `images.runtime.workers` - 1 of them run the stage's `compute` beside us.
+
+They end with us, and one that fails or dies is named at once; the rest of the stage goes on without it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import signal
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import EzhoiError
+from pipeline.machine.files import atomic
+from pipeline.work.work import Work
+
+log = logging.getLogger("ezhoi.work")
+
+
+def together(work: Work, compute: Callable[[Work], int]) -> int:
+    """`compute` here and in the helper processes, which end with this one; how many shards were made."""
+    group = uuid.uuid4().hex[:8]
+    others = [_start(work, group, index) for index in range(1, work.config.images.runtime.workers)]
+    over = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(work, group, others, over), daemon=True)
+    watcher.start()
+    try:
+        made = compute(work)
+    except BaseException:
+        over.set()
+        for process in others:
+            process.terminate()
+        raise
+    finally:
+        watcher.join()
+    for path in sorted(work.scratch.glob(f"{group}-*.json")):
+        share = json.loads(path.read_text(encoding="utf-8"))
+        made += share["shards"]
+        for kind, seconds in share["seconds"].items():
+            work.clock.add(kind, seconds)
+        path.unlink()
+    return made
+
+
+def _watch(work: Work, group: str, others: Sequence[Any], over: threading.Event) -> None:
+    """Wait for the helper processes, and say at once which of them failed or died."""
+    from multiprocessing import connection
+
+    running = {process.sentinel: (index, process) for index, process in enumerate(others, start=1)}
+    while running:
+        for sentinel in connection.wait(list(running)):
+            index, process = running.pop(sentinel)
+            process.join()
+            if process.exitcode and not over.is_set():
+                log.warning(
+                    "stage %s: helper process %d of %d is gone (%s); the others do its share, only slower",
+                    *(
+                        work.stage,
+                        index,
+                        len(others),
+                        _how_it_ended(process.exitcode, work.scratch / _reason(group, index)),
+                    ),
+                )
+
+
+def _how_it_ended(code: int, reason: Path) -> str:
+    if code < 0:
+        return f"ended by {signal.Signals(-code).name}"
+    try:
+        return f"exit code {code}: {reason.read_text(encoding='utf-8')}"
+    except OSError:
+        return f"exit code {code}"
+
+
+def _reason(group: str, index: int) -> str:
+    return f".{group}-{index}.txt"
+
+
+def _start(work: Work, group: str, index: int) -> Any:
+    from multiprocessing import get_context
+
+    # All but its clock, which has a lock, and its voice: only this process tells how far the stage is.
+    names = ("stage", "config", "inputs", "out", "scratch", "exchange", "guest", "gpus")
+    given = {name: getattr(work, name) for name in names}
+    arguments = (given | {"inputs": dict(work.inputs)}, group, index)
+    process = get_context("spawn").Process(target=_worker, args=arguments, daemon=True)
+    process.start()
+    return process
+
+
+def _worker(given: dict[str, Any], group: str, index: int) -> None:
+    """A helper process's share; the GPUs that the stage holds are dealt out in turn."""
+    work = Work(**given)
+    if work.gpus:
+        device = work.gpus[index % len(work.gpus)]
+        work = replace(work, config=work.config.model_copy(update={"device": device}))
+    try:
+        made = importlib.import_module(f"pipeline.stages.{work.stage}").compute(work)
+    except Exception as error:  # whatever it is, it costs time only, and who started this process says so
+        kind = "" if isinstance(error, EzhoiError) else f"{type(error).__name__}: "
+        (work.scratch / _reason(group, index)).write_text(f"{kind}{error}", encoding="utf-8")
+        raise SystemExit(1) from None
+    with atomic(work.scratch / f"{group}-{index}.json") as temporary:
+        temporary.write_text(json.dumps({"shards": made, "seconds": work.clock.seconds}), encoding="utf-8")

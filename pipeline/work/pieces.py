@@ -1,0 +1,89 @@
+"""Finished pieces of unfinished work: shards, checkpoints and other files of a scratch folder, used only as they were written.
+
+A piece is written with `Pieces.writing`, which leaves its digest beside it, in `<scratch>/.digests/<name>`. A piece that does
+not match (a flipped byte, a cut file, one that nobody finished) counts as not there: it is said once, removed and made again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.machine.files import atomic
+from pipeline.store import digest
+
+log = logging.getLogger("ezhoi.work")
+FOLDER = ".digests"
+REMEMBERED = 8
+"""Digests that a piece may have: of its last versions, since a kill may leave the one before the newest."""
+
+
+class Pieces:
+    """The pieces in a scratch folder. A piece is hashed once a process, and again only if its file changed since."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._known: dict[str, tuple[tuple[int, ...], str]] = {}
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        """A temporary path that becomes the piece when the block ends well."""
+        path = self.folder / name
+        with atomic(path) as temporary:
+            yield temporary
+            content = digest.of_file(temporary)
+            # Before the piece takes its place: a kill between the two leaves the version before, whose digest stays.
+            self._record(name, content)
+        self._known[name] = (_stats(path), content)
+
+    def adopt(self, name: str, content: str) -> None:
+        """Count a file as a piece that came whole from elsewhere, with this digest."""
+        self._record(name, content)
+
+    def digest_of(self, name: str) -> str | None:
+        """Digest of a piece that is there as it was written; None if it is not, and then nothing of it is there."""
+        path = self.folder / name
+        try:
+            stats = _stats(path)
+            known = self._known.get(name)
+            if known is not None and known[0] == stats:
+                return known[1]
+            content = digest.of_file(path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            log.warning("%s: cannot be read (%s); it is made again", path, error)
+            self.drop(name)
+            return None
+        if content not in self._recorded(name):
+            log.warning("%s: damaged, or not finished by this version; it is made again", path)
+            self.drop(name)
+            return None
+        self._known[name] = (stats, content)
+        return content
+
+    def drop(self, name: str) -> None:
+        """Have the piece made again."""
+        for path in (self.folder / name, self.folder / FOLDER / name):
+            path.unlink(missing_ok=True)
+        self._known.pop(name, None)
+
+    def _record(self, name: str, content: str) -> None:
+        (self.folder / FOLDER).mkdir(exist_ok=True)
+        kept = [content, *(d for d in self._recorded(name) if d != content)][:REMEMBERED]
+        with atomic(self.folder / FOLDER / name) as temporary:
+            temporary.write_text("".join(f"{line}\n" for line in kept), encoding="ascii")
+
+    def _recorded(self, name: str) -> list[str]:
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            return (self.folder / FOLDER / name).read_text(encoding="ascii").split()
+        return []
+
+
+def _stats(path: Path) -> tuple[int, ...]:
+    """What changes when a file does; the time of change cannot be set back."""
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino

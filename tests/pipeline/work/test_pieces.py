@@ -1,0 +1,90 @@
+"""Pieces are used only as they were written, and a kill at any moment leaves one that counts."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import pytest
+
+from pipeline.work import pieces
+from pipeline.work.pieces import Pieces
+
+
+def write(found: Pieces, name: str, text: str) -> None:
+    with found.writing(name) as temporary:
+        temporary.write_text(text)
+
+
+def test_a_piece_is_known_again_by_another_process(tmp_path: Path) -> None:
+    write(Pieces(tmp_path), "a.txt", "one")
+    # BLAKE2b with 16 bytes of "one", by `b2sum -l 128`.
+    assert Pieces(tmp_path).digest_of("a.txt") == "c88d4df74262143a08e9d190e3bd67f1"
+    assert Pieces(tmp_path).digest_of("b.txt") is None
+
+
+@pytest.mark.parametrize("content", [b"onf", b"on", b"", b"one "])
+def test_a_damaged_piece_is_said_once_and_gone(
+    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = Pieces(tmp_path)
+    write(found, "a.txt", "one")
+    (tmp_path / "a.txt").write_bytes(content)
+    for _ in range(2):
+        assert found.digest_of("a.txt") is None
+    assert [r.levelno for r in caplog.records] == [logging.WARNING]
+    assert str(tmp_path / "a.txt") in caplog.text
+    assert not (tmp_path / "a.txt").exists()
+
+
+def test_a_flip_with_the_time_put_back_is_found(tmp_path: Path) -> None:
+    found = Pieces(tmp_path)
+    write(found, "a.txt", "one")
+    stat = (tmp_path / "a.txt").stat()
+    (tmp_path / "a.txt").write_text("onf")
+    os.utime(tmp_path / "a.txt", ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert found.digest_of("a.txt") is None
+
+
+def test_the_version_before_counts_where_a_kill_kept_the_next_from_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Pieces(tmp_path)
+    write(found, "a.txt", "one")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", _killed_at("a.txt"))
+        for text in ("two", "three"):  # killed twice in that moment
+            with pytest.raises(KeyboardInterrupt):
+                write(Pieces(tmp_path), "a.txt", text)
+    assert Pieces(tmp_path).digest_of("a.txt") is not None
+    assert (tmp_path / "a.txt").read_text() == "one"
+
+
+def _killed_at(name: str):
+    replace = Path.replace
+
+    def killed(self: Path, target: Path) -> Path:
+        if target.name == name and target.parent.name != pieces.FOLDER:
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    return killed
+
+
+def test_file_and_folder_are_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def note(handle: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{handle}").readlink().name)
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", note)
+    write(Pieces(tmp_path), "a.txt", "one")
+    assert [name.split(".")[1] if name.startswith(".a") else name for name in synced] == [
+        "a",  # the digest, then its folder
+        pieces.FOLDER,
+        "a",
+        tmp_path.name,
+    ]
