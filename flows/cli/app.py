@@ -35,7 +35,7 @@ from flows.cli import (
     weights,
     world,
 )
-from flows.server import local, parameters
+from flows.server import ending, local, parameters
 from flows.server.stage_name import StageName
 from pipeline.engine.run import Outcome
 from pipeline.errors import EzhoiError, ServiceError
@@ -152,7 +152,7 @@ def _recorded(profile: str, settings: list[str], asked: dict[str, Any]) -> None:
     try:
         result = record(profile=given.profile, overrides=given.settings, **asked)
     except ServiceError as error:
-        _say(error)
+        ending.say(str(error))
         sys.stdout.flush()
         os._exit(1)
     if not result.completed:
@@ -164,16 +164,8 @@ def _recorded(profile: str, settings: list[str], asked: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """The console script: an error that the user can mend is one message and exit code 1."""
-    try:
-        app()
-    except EzhoiError as error:
-        _say(error)
-        raise SystemExit(1) from None
-
-
-def _say(error: EzhoiError) -> None:
-    typer.secho(f"error: {error}", fg="red", err=True)
+    """The console script."""
+    ending.guarded(app)
 
 
 if __name__ == "__main__":

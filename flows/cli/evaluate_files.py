@@ -92,6 +92,8 @@ def evaluate_detections(
     from pipeline.metrics import results
     from pipeline.store import digest
 
+    if out is not None:  # an evaluation that could not be written is not made
+        out.mkdir(parents=True, exist_ok=True)
     truth = read_annotations(annotations, images, image_labels, boxes, split)
     chosen = _setting(setting, truth)
     found = read_detections(detections, truth)

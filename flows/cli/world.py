@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from flows.cli import options
+from pipeline.errors import DataError
+from pipeline.machine.files import atomic, demand_writable
 
 app = typer.Typer(no_args_is_help=True, help="Look at the demo's rendered world, and measure or rebuild its tiny CLIP.")
 
@@ -44,10 +46,17 @@ def sheet(
 
     Example: ezhoi world sheet sheet.png --count 12
     """
+    from PIL import Image
+
     from pipeline.datasets.world.scenes import sample
     from pipeline.datasets.world.sheet import contact_sheet
 
-    contact_sheet([sample(split=split, index=i, style=style) for i in range(count)]).save(out)
+    kind = Image.registered_extensions().get(out.suffix.lower())
+    if kind is None:
+        raise DataError(f"{out}: no picture format ends in {out.suffix!r}; use .png")
+    drawn = contact_sheet([sample(split=split, index=i, style=style) for i in range(count)])
+    with atomic(out) as temporary:
+        drawn.save(temporary, format=kind)
     typer.echo(f"{count} scenes of split {split} in {out}")
 
 
@@ -77,6 +86,7 @@ def clip(
         if step % 50 == 0 or step == recipe.steps:
             typer.echo(f"step {step} of {recipe.steps}, loss {loss:.3f}", err=True)
 
+    demand_writable(out)
     net, losses = pretrain.train(recipe, pretrain.pictures(recipe, drawn), learned)
     pretrain.save(out, net, recipe, losses)
     typer.echo(

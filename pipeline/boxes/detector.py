@@ -125,8 +125,10 @@ def convert(path: Path, *, order: ObjectOrder) -> tuple[Converted, list[str], di
 def save(converted: Converted, folder: Path, *, labels: list[str], notes: dict[str, Any]) -> None:
     """Write the model folder and load it again: DataError if a weight of the architecture did not arrive."""
     from models import detector
+    from pipeline.learned import checkpoint
 
-    detector.save(converted, folder, labels=labels, notes=notes)
+    with checkpoint.refused_as_usual(folder):
+        detector.save(converted, folder, labels=labels, notes=notes)
     try:
         detector.load(str(folder), objects=objects())
     except ValueError as error:

@@ -15,6 +15,7 @@ from pipeline.engine import provenance
 from pipeline.engine.graph import Stage, needed_for, source_digest
 from pipeline.engine.selection import Choice
 from pipeline.errors import DataError, EzhoiError
+from pipeline.machine.files import refusals
 from pipeline.store import digest, runs
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import InputRecord, Manifest, fingerprint
@@ -141,8 +142,9 @@ def execute(
                 progress_to=progress,
             )
             module = importlib.import_module(f"pipeline.stages.{stage.name}")
-            metrics = module.run(work)
-            manifest = _manifest(stage, work.config, need, work, metrics)
+            with refusals(f"stage {stage.name}", path=space.out):
+                metrics = module.run(work)
+                manifest = _manifest(stage, work.config, need, work, metrics)
         taken = {"wall_seconds": round(time.perf_counter() - started, 3), "made_by": dict(origin or {})}
         artifact = store.publish(space, manifest.model_copy(update=taken))
     return Outcome(stage.name, artifact, hit=False, faults=tuple(faults))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -26,8 +28,15 @@ def save_weights(path: Path, state: dict[str, Tensor], about: dict[str, str] | N
 
 
 def _put(path: Path, state: dict[str, Tensor], about: dict[str, str] | None) -> None:
-    try:
+    with refused_as_usual(path):
         save_file({k: v.detach().cpu().contiguous() for k, v in state.items()}, path, metadata=about)
+
+
+@contextmanager
+def refused_as_usual(path: Path) -> Iterator[None]:
+    """Turn safetensors' own error into the OSError that it tells of: a full disk is a full disk, whoever writes."""
+    try:
+        yield
     except SafetensorError as error:
         number = re.search(r"os error (\d+)", str(error))
         if number is None:

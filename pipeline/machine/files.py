@@ -25,7 +25,7 @@ REFUSALS = {
     errno.ENOENT: "{path}: no such file or folder",
     errno.ENOTDIR: "{path}: a file is where a folder should be",
     errno.EISDIR: "{path}: a folder is where a file should be",
-    errno.EEXIST: "{path}: is there already, and is not what should be there",
+    errno.EEXIST: "{path}: is there already, as a file where a folder should be",
 }
 """What an error number means for whoever gave the path, and what to do."""
 ENVIRONMENT = (
@@ -46,9 +46,12 @@ NOT_POSSIBLE = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errn
 
 def sentence(error: OSError, *, path: Path | str = "") -> str:
     """What the system refused, where, and what to do; `path` is used where the error names none."""
-    where = error.filename if isinstance(error.filename, str | Path) else str(path)
-    found = REFUSALS.get(error.errno or 0, "{path}: " + (error.strerror or str(error)))
-    return found.format(path=where or "a file")
+    where = str(error.filename or path)
+    if error.errno == errno.ENOENT and where and not Path(where).parent.is_dir():
+        return f"{where}: there is no folder {Path(where).parent}. Make it, or choose another"
+    if error.errno in REFUSALS:
+        return REFUSALS[error.errno].format(path=where or "what was to be written")
+    return f"{where}: {error.strerror}" if where and error.strerror else str(error)
 
 
 @contextmanager
@@ -60,6 +63,15 @@ def refusals(what: str, *, path: Path) -> Iterator[None]:
         if error.errno not in ENVIRONMENT:
             raise
         raise StoreError(f"{what}: {sentence(error, path=path)}. What was computed is kept.") from error
+
+
+def demand_writable(path: Path) -> None:
+    """Before a long computation: OSError if its result could not be written to `path`."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    with contextlib.suppress(FileExistsError):
+        (probe := path.with_name(f".{path.name[:40]}.{os.getpid()}.probe")).touch()
+        probe.unlink()
 
 
 @contextmanager

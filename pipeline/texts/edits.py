@@ -12,6 +12,7 @@ import yaml
 
 from pipeline.datasets.hico import vocabulary
 from pipeline.errors import DataError
+from pipeline.machine.files import atomic
 
 
 def put(path: Path, name: str, text: str) -> None:
@@ -25,18 +26,16 @@ def put(path: Path, name: str, text: str) -> None:
         lines[-1] += "\n"
     entry = yaml.safe_dump({name: text}, allow_unicode=True, width=100)
     start, end = _span(path, name) if path.exists() else (len(lines), len(lines))
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text("".join([*lines[:start], entry, *lines[end:]]), encoding="utf-8")
-    try:
-        after = read(temporary)
+    with atomic(path) as temporary:
+        temporary.write_text("".join([*lines[:start], entry, *lines[end:]]), encoding="utf-8")
+        try:
+            after = read(temporary)
+        except DataError as error:
+            raise DataError(str(error).replace(str(temporary), str(path))) from None
         if after != before | {vocabulary.find(name).hoi_id: " ".join(text.split())}:
             raise DataError(
                 f"descriptions.edits = {path}: cannot be edited line by line; write it with one entry a line"
             )
-    except DataError as error:
-        temporary.unlink()
-        raise DataError(str(error).replace(str(temporary), str(path))) from None
-    temporary.replace(path)
 
 
 def _span(path: Path, name: str) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from typing import Any
 
 from pipeline.datasets.hico import vocabulary
 from pipeline.errors import DataError
+from pipeline.machine.files import atomic
 from pipeline.texts.given.rows import Row
 
 COLUMNS = "class (or hoi_id, or verb and object) and text"
@@ -45,20 +46,21 @@ def read(path: Path) -> list[Row]:
 def write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Rows of equal keys as CSV, JSON or Parquet, by the file's ending; DataError for another ending."""
     kind = path.suffix.lower()
-    if kind == ".csv":
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else ["class", "text"])
-            writer.writeheader()
-            writer.writerows(rows)
-    elif kind == ".json":
-        path.write_text(json.dumps(list(rows), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    elif kind == ".parquet":
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        pq.write_table(pa.Table.from_pylist([dict(row) for row in rows]), path)
-    else:
+    if kind not in (".csv", ".json", ".parquet"):
         raise DataError(f"{path}: no format ends in {kind!r}; valid: {', '.join(READERS)} and .txt")
+    with atomic(path) as temporary:
+        if kind == ".csv":
+            with temporary.open("w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else ["class", "text"])
+                writer.writeheader()
+                writer.writerows(rows)
+        elif kind == ".json":
+            temporary.write_text(json.dumps(list(rows), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        else:
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+
+            pq.write_table(pa.Table.from_pylist([dict(row) for row in rows]), temporary)
 
 
 def _class(

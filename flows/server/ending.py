@@ -1,0 +1,122 @@
+"""How the `ezhoi` command ends.
+
+Done: exit code 0. What the user can mend, a refusal of the file system included: one message and 1. A signal (Ctrl-C, SIGTERM
+of a job system, SIGHUP of a closed terminal): one line and 128 + its number; the run's record is closed, its processes end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import typer
+
+from pipeline.errors import EzhoiError
+from pipeline.machine import files
+
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that end a command as Ctrl-C does. One that is ignored when we start (nohup) stays so."""
+INTERRUPTED = 128 + signal.SIGINT
+
+
+def guarded(app: Callable[[], object]) -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    _prepare_streams()
+    received = _listen()
+    code = 1
+    try:
+        app()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except EzhoiError as error:
+        say(str(error))
+    except BrokenPipeError:
+        pass  # whoever read our output has seen enough
+    except OSError as error:
+        say(_refused(error))
+    except UnicodeEncodeError as error:
+        say(f"the locale cannot express {error.object[error.start : error.end]!r}. Set LC_ALL=C.UTF-8")
+    except UnicodeDecodeError as error:
+        say(f"a file is not UTF-8 ({error}). Convert it, for example with `iconv -f latin1 -t utf-8`")
+    if code == INTERRUPTED:
+        number = received[0] if received else signal.SIGINT
+        code = 128 + number
+        say(f"stopped by {signal.Signals(number).name}. What was computed is kept: the same command goes on", word="")
+    raise SystemExit(_flushed(code))
+
+
+def say(message: str, *, word: str = "error: ") -> None:
+    """One message on the error stream, if that still takes any."""
+    with contextlib.suppress(OSError, ValueError):
+        typer.secho(f"{word}{message}", fg="red", err=True)
+
+
+class _Output(io.FileIO):
+    """The standard output: what it refuses has its name, as a file's refusals have."""
+
+    def write(self, content: Any) -> Any:
+        try:
+            return super().write(content)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, "the standard output") from error
+
+
+def _prepare_streams() -> None:
+    """Name the standard output in errors; what the locale cannot express is printed as ?, which is no reason to end."""
+    with contextlib.suppress(AttributeError, ValueError, OSError):  # one that is closed, or a test's
+        sys.stderr.reconfigure(errors="replace")  # type: ignore[union-attr]
+        old, raw = sys.stdout, _Output(sys.stdout.fileno(), "w", closefd=False)
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(raw), encoding=old.encoding, errors="replace", line_buffering=raw.isatty()
+        )
+
+
+def _listen() -> list[int]:
+    """End by the signals of `ENDING` as by Ctrl-C; the list gets the number of the one that came."""
+    received: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        if len(received) == 1:  # job systems send it to the group and to its leader; once is enough
+            raise KeyboardInterrupt
+
+    for number in ENDING:
+        with contextlib.suppress(ValueError):  # not in the main thread
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, end)
+    return received
+
+
+def _refused(error: OSError) -> str:
+    if error.filename is None:
+        try:
+            Path.cwd()
+        except FileNotFoundError:
+            return "the working directory is gone. Change to a folder that is there, and run again"
+    return files.sentence(error)
+
+
+def _flushed(code: int) -> int:
+    """The exit code, once what was printed has left; 1 and a message if it cannot."""
+    try:
+        if sys.stdout is not None and not sys.stdout.closed:
+            sys.stdout.flush()
+    except OSError as error:
+        with contextlib.suppress(OSError, ValueError):  # or Python would complain as it ends
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
+        if code == 0 and not isinstance(error, BrokenPipeError):
+            say(files.sentence(error))
+            return 1
+    return code

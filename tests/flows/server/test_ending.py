@@ -1,0 +1,147 @@
+"""How the command ends: by a signal with one line and a closed record, by what a file system refuses with one message."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+
+def command(fake: Any, *words: str, **more: str) -> dict[str, Any]:
+    environment = fake.environment(EZHOI__STORE__ROOT=str(fake.root), EZHOI__CLIP__WEIGHTS=str(fake.weights), **more)
+    environment["PYTHONPATH"] += f"{os.pathsep}{ROOT}"
+    return {"args": [sys.executable, "-m", "flows.cli.app", *words], "env": environment, "text": True}
+
+
+def run(fake: Any, *words: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    keys = {key: more.pop(key) for key in ("cwd", "preexec_fn", "stdout") if key in more}
+    return subprocess.run(**command(fake, *words, **more), stderr=subprocess.PIPE, **keys)
+
+
+def one_message(done: subprocess.CompletedProcess[str], *parts: str) -> None:
+    assert done.returncode == 1, done.stderr
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and "Traceback" not in done.stderr, done.stderr
+    for part in parts:
+        assert part in errors[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_with_one_line_and_closes_the_record(fake: Any, number: signal.Signals) -> None:
+    given = command(fake, "run", EZHOI_FAKE_SLEEP="detections:60")
+    process = subprocess.Popen(**given, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    until_runs(fake, "detections")
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert [line for line in errors.splitlines() if "stopped" in line] == [
+        f"stopped by {number.name}. What was computed is kept: the same command goes on"
+    ]
+    assert "Traceback" not in errors
+    (record,) = (fake.root / ".runs").glob("*.json")
+    assert json.loads(record.read_text())["state"] != "running"
+
+
+def test_helper_processes_end_with_the_run(fake: Any) -> None:
+    given = command(fake, "run", "--set", "images.runtime.workers=2", EZHOI_FAKE_SHARDS="image_embeddings:400")
+    process = subprocess.Popen(**given, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    until_runs(fake, "image_embeddings")
+    deadline = time.monotonic() + 60
+    while not (children := _children(process.pid)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    while any(Path(f"/proc/{child}").exists() for child in children):
+        assert time.monotonic() < deadline, "a helper outlives its run"
+        time.sleep(0.1)
+
+
+def test_a_signal_that_is_ignored_stays_so(fake: Any) -> None:
+    """As `nohup` does it."""
+    given = command(fake, "run", EZHOI_FAKE_SLEEP="detections:3")
+    ignore = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)  # noqa: E731
+    process = subprocess.Popen(**given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=ignore)
+    until_runs(fake, "detections")
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+
+
+def test_a_full_standard_output_is_one_message_and_loses_nothing(fake: Any) -> None:
+    with Path("/dev/full").open("w") as full:
+        one_message(run(fake, "run", stdout=full), "no space left for the standard output")
+        assert run(fake, "artifacts", "list", stdout=subprocess.DEVNULL).returncode == 0
+        one_message(run(fake, "config", "keys", stdout=full), "standard output")
+
+
+def test_a_working_directory_that_is_gone(fake: Any, tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    given = command(fake, "run", "--set", "store.root=relative")
+    del given["env"]["EZHOI__STORE__ROOT"]
+    line = f'rmdir {tmp_path / "gone"}; exec "$@"'
+    given["args"] = ["sh", "-c", line, "sh", *given["args"]]
+    one_message(subprocess.run(**given, cwd=tmp_path / "gone", stderr=subprocess.PIPE), "working directory is gone")
+
+
+def test_a_store_whose_path_is_too_long(fake: Any) -> None:
+    one_message(run(fake, "run", "--set", f"store.root=/tmp/{'x' * 300}"), "too long")
+
+
+def test_a_limit_of_file_size(fake: Any) -> None:
+    limited = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))  # noqa: E731
+    done = run(fake, "run", preexec_fn=limited)
+    one_message(done, "stage annotations", "ulimit -f")
+
+
+def test_a_locale_that_is_not_utf8(fake: Any, tmp_path: Path) -> None:
+    """The pages have characters that ASCII has not."""
+    c = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = run(fake, "run", stdout=subprocess.PIPE, **c)
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    assert "lineage: " in done.stdout
+    (page,) = (fake.root / ".runs").glob("*/index.html")
+    assert "·" in page.read_text(encoding="utf-8") or "–" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["world", "sheet", "none/x.png", "--count", "1"], "none"),
+        (["world", "sheet", "x.xyz", "--count", "1"], "x.xyz"),
+        (["world", "sheet", "folder.png", "--count", "1"], "folder.png"),
+        (["world", "clip", "none/x.safetensors"], "none"),
+        (["describe", "edit", "hug horse", "--text", "A person hugs a horse.", "--file", "none/e.yaml"], "none"),
+        (["describe", "import", "texts.csv", "--to", "none/x.json"], "none"),
+        (["describe", "import", "texts.csv", "--to", "texts.csv/x.csv"], "texts.csv/x.csv"),
+        (["evaluate-detections", "-d", "d", "-a", "a", "--out", "texts.csv"], "texts.csv"),
+        (["evaluate-detections", "-d", "d", "-a", "a", "--out", "/proc/none/x"], "/proc/none"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_named(fake: Any, tmp_path: Path, words: list[str], named: str) -> None:
+    (tmp_path / "texts.csv").write_text("class,text\nride horse,A person sits on a horse.\n")
+    (tmp_path / "folder.png").mkdir()
+    one_message(run(fake, *words, cwd=tmp_path), named)
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
+
+
+def until_runs(fake: Any, stage: str) -> None:
+    deadline = time.monotonic() + 120
+    while not ((fake.root / ".ran").exists() and stage in (fake.root / ".ran").read_text().split()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -1,0 +1,74 @@
+"""Files are whole or absent, and what a file system refuses is one sentence that names the path."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import SafetensorError
+
+from pipeline.errors import StoreError
+from pipeline.learned import checkpoint
+from pipeline.machine import files
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [
+        (errno.ENOSPC, r"^stage seen: no space left for /store/out\. Free some .* is kept\.$"),
+        (errno.EROFS, r"^stage seen: /store/out cannot be written: its file system is read-only"),
+        (errno.EFBIG, r"^stage seen: /store/out: a file may not grow so large here\. Look at `ulimit -f`"),
+        (errno.ENAMETOOLONG, r"^stage seen: /store/out: the name is too long"),
+    ],
+)
+def test_what_a_stage_is_refused_is_one_message(number: int, says: str) -> None:
+    with pytest.raises(StoreError, match=says), files.refusals("stage seen", path=Path("/store/out")):
+        raise OSError(number, "whatever the system says")
+
+
+def test_a_fault_of_the_code_stays_one() -> None:
+    with pytest.raises(FileNotFoundError), files.refusals("stage seen", path=Path("/store/out")):
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", "nowhere.parquet")
+
+
+def test_a_full_disk_is_told_whichever_library_writes(tmp_path: Path) -> None:
+    """pyarrow's OSError has the number and no file name. (It deletes what it could not write: no path of a device here.)"""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def parquet() -> None:
+        with Path("/dev/full").open("wb") as full:
+            pq.write_table(pa.table({"a": list(range(10_000))}), full)
+
+    def safetensors() -> None:
+        with checkpoint.refused_as_usual(tmp_path / "a.safetensors"):
+            raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    for write in (parquet, safetensors):
+        with pytest.raises(StoreError, match=f"no space left for {tmp_path}"), files.refusals("x", path=tmp_path):
+            write()
+
+
+def test_safetensors_names_the_folder_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "none" / "a.safetensors"
+    with pytest.raises(FileNotFoundError) as caught:
+        checkpoint.save_weights(path, {"a": torch.zeros(2)})
+    assert files.sentence(caught.value) == f"{path}: there is no folder {path.parent}. Make it, or choose another"
+
+
+def test_the_temporary_name_is_never_told(tmp_path: Path) -> None:
+    (tmp_path / "folder" / "inside").mkdir(parents=True)
+    for path, kind in ((tmp_path / "none" / "a", FileNotFoundError), (tmp_path / "folder", IsADirectoryError)):
+        with pytest.raises(kind) as caught, files.atomic(path) as temporary:
+            temporary.write_text("x")
+        assert caught.value.filename == str(path)
+    assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_name_as_long_as_a_name_can_be(tmp_path: Path) -> None:
+    path = tmp_path / ("ü" * 120 + ".parquet")  # 248 bytes
+    with files.atomic(path) as temporary:
+        temporary.write_text("x")
+    assert path.read_text() == "x"
