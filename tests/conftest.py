@@ -29,6 +29,14 @@ settings.load_profile("untimed")
 FAKES = Path(__file__).parent / "flows" / "fake_stages"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_locks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The user's own locks are not those of the runs that he has beside the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+        yield
+
+
 class FakePipeline:
     """A store and settings under a temporary folder, and a count of what was executed."""
 

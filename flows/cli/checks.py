@@ -183,12 +183,12 @@ def store(config: Config) -> Iterator[Finding]:
 
 
 def gpus() -> Iterator[Finding]:
-    """The GPUs, and which of them a training holds."""
+    """The GPUs, and which of them a stage holds, of whatever user."""
     held = devices.taken()
     if not held:
         yield Finding("GPU", "note", "none that nvidia-smi shows; everything computes on the CPU")
     for device, taken in held.items():
-        yield Finding("GPU", "ok", f"{device}: {'a training holds it' if taken else 'free'}")
+        yield Finding("GPU", "ok", f"{device}: {'a stage holds it' if taken else 'free'}")
 
 
 def language_model(config: Config) -> Iterator[Finding]:

@@ -60,7 +60,9 @@ class Stage:
     """Config keys that hold the path of a file whose content enters the fingerprint (and whose path does not)."""
     says: str = ""
     trains: bool = False
-    """A training: holds a GPU alone where there is one."""
+    """A training."""
+    embeds: bool = False
+    """Embeds texts with CLIP."""
     shards: bool = False
     """Goes through all images, in shards."""
     source: str = ""
@@ -82,6 +84,10 @@ class Stage:
     def sharded(self, config: Config) -> bool:
         """Whether several runs can compute the stage together, shard by shard (`pipeline/work/shards.py`)."""
         return self.shards and (self.name != "detections" or config.detections.source == "detr")
+
+    def computes(self, config: Config) -> bool:
+        """Whether it computes on the configured device: it holds a GPU alone where there is one."""
+        return self.trains or self.embeds or self.sharded(config)
 
     def processes(self, config: Config) -> int:
         """How many processes compute the stage together, one a GPU."""
@@ -174,6 +180,7 @@ STAGES: tuple[Stage, ...] = (
             Input("annotations", ("classes.parquet",)),
         ),
         says="CLIP embeddings of phrases, descriptions and object names",
+        embeds=True,
     ),
     Stage(
         name="image_embeddings",
@@ -199,6 +206,7 @@ STAGES: tuple[Stage, ...] = (
         files=("clip.weights", "disparities.source", "disparities.template", "disparities.file"),
         inputs=(Input("text_embeddings", TEXTS), Input("descriptions", ("descriptions.parquet",))),
         says="how each unseen class differs from its nearest seen class, embedded",
+        embeds=True,
     ),
     Stage(
         name="seen",

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import Any
 
 from pipeline.config.tree import Config
 from pipeline.engine import provenance
@@ -125,16 +126,16 @@ def execute(
         if artifact is not None and not force:  # another process made it while we waited for the lock
             store.forget(need.fingerprint)
             return Outcome(stage.name, artifact, hit=True)
-        held = config.device if stage.trains else "cpu"
+        wanted = config.device if stage.computes(config) else "cpu"
         with (
-            devices.hold(held, count=stage.processes(config)) as device,
+            devices.hold(wanted, count=stage.processes(config), most=_helpers(stage, config)) as held,
             devices.alone(stage.server(config)),
             company(stage, need) if stage.sharded(config) else nullcontext(),
         ):
             started = time.perf_counter()
             work = Work(
                 stage=stage.name,
-                config=config.model_copy(update={"device": device}) if stage.trains else config,
+                **_on(held if stage.computes(config) else config.device, stage, config),
                 inputs=inputs,
                 out=space.out,
                 scratch=space.scratch,
@@ -160,12 +161,15 @@ def assist(
     progress: Progress = silent,
 ) -> int:
     """Help the run that is at a sharded stage until no shard is left; how many were made here, 0 if no run is at it."""
-    with store.guest(fingerprint) as space:
-        if space is None:
+    with (
+        store.guest(fingerprint) as space,
+        devices.hold_if_free(config.device if space else "cpu", most=_helpers(stage, config)) as held,
+    ):
+        if space is None or held is None:
             return 0
         work = Work(
             stage=stage.name,
-            config=config,
+            **_on(held, stage, config),
             inputs=inputs,
             out=space.out,
             scratch=space.scratch,
@@ -174,6 +178,21 @@ def assist(
             progress_to=progress,
         )
         return shards.assist(work, importlib.import_module(f"pipeline.stages.{stage.name}").compute)
+
+
+def _helpers(stage: Stage, config: Config) -> int:
+    """How many GPUs the stage can use on this machine."""
+    return config.images.runtime.workers if stage.sharded(config) else 1
+
+
+def _on(held: str, stage: Stage, config: Config) -> dict[str, Any]:
+    """The work's configuration and GPUs, given the devices that are held ('cuda:0,cuda:2').
+
+    A training deals them out itself, all others compute on the first and leave the others to their helpers.
+    """
+    gpus = tuple(held.split(",")) if held.startswith("cuda:") else ()
+    device = held if stage.trains or not gpus else gpus[0]
+    return {"config": config.model_copy(update={"device": device}), "gpus": gpus}
 
 
 def _manifest(stage: Stage, config: Config, need: Ingredients, work: Work, metrics: dict[str, object]) -> Manifest:

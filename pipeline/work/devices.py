@@ -1,28 +1,33 @@
 """The GPUs of this machine and the servers it asks, one stage at a time on each.
 
-Each is a lock that dies with its holder, so no slot stays taken. A server-side limit counts slots and leaks them when a
-machine goes down; a lock on a file of the machine does not, and it says *which* GPU is free.
+Whatever computes on a GPU holds it alone: trainings, image stages and the embedding of texts. Each GPU is a lock that dies with
+its holder, so no slot stays taken. A server-side limit counts slots and leaks them when a machine goes down; a lock on a file
+of the machine does not, and it says *which* GPU is free. GPUs are everybody's, so their locks lie where all users of the
+machine see them; the lock of a language model's server is the user's own (`pipeline/machine/lock_folders.py`), and its file is named
+by a digest, since an address may hold a password. Where no lock can be had, a warning says so and the stage runs without.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import shutil
+import socket
 import subprocess
-import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from pipeline.errors import EzhoiError
+from pipeline.machine import lock_folders, turns
+from pipeline.machine.turns import Held
+from pipeline.store import digest
 
+T = TypeVar("T")
 log = logging.getLogger("ezhoi.devices")
-POLL_SECONDS = 1.0
 
 
 @cache
@@ -38,28 +43,50 @@ def gpus() -> tuple[str, ...]:
 
 @contextmanager
 def hold(
-    configured: str, *, count: int = 1, found: Sequence[str] | None = None, folder: Path | None = None
+    configured: str,
+    *,
+    count: int = 1,
+    most: int = 1,
+    found: Sequence[str] | None = None,
+    folder: Path | None = None,
 ) -> Iterator[str]:
-    """Hold `count` GPUs for one training and give the torch device to use, 'cuda:0,cuda:2' where they are several.
+    """Hold `count` GPUs for one stage, up to `most` if they are free, and give the torch device to use.
 
-    `configured` is the configuration's `device`: 'auto' takes the first free GPUs and waits while too few are free,
-    'cuda:N' waits for that one. It comes back as it is where there is no GPU to hold.
+    It is 'cuda:0,cuda:2' where they are several. `configured` is the configuration's `device`: 'auto' takes the first
+    free GPUs and waits while too few are free, 'cuda:N' waits for that one. It comes back as it is where there is no GPU
+    to hold.
     """
-    known = gpus() if found is None else found
-    if configured == "cpu" or not known:
+    wanted = _wanted(configured, found, count)
+
+    def waiting() -> None:
+        log.info("%s: at work for another stage; waiting for %d", ", ".join(wanted), count)
+
+    with contextlib.ExitStack() as stack:
+        held = None
+        if wanted:
+            held = _or_warn(lambda: turns.take(_gpu_folder(folder), wanted, count=count, most=most, waiting=waiting))
+        if held is not None:
+            stack.callback(held.release)
+        yield _named(configured, held, found)
+
+
+@contextmanager
+def hold_if_free(
+    configured: str, *, most: int = 1, found: Sequence[str] | None = None, folder: Path | None = None
+) -> Iterator[str | None]:
+    """The same for who can do without: None where no GPU is free now."""
+    wanted = _wanted(configured, found, 1)
+    if not wanted:
         yield configured
         return
-    names = {f"cuda:{i}": name for i, name in enumerate(known)}
-    wanted = {configured: names[configured]} if configured in names else names
-    if configured.startswith("cuda:") and configured not in names:
-        raise EzhoiError(f"device = {configured}: this machine has {', '.join(names)}")
-    if count > len(wanted):
-        raise EzhoiError(f"{count} processes want a GPU each; there are {', '.join(wanted)}")
-    held = _first_free(wanted, folder or Path(tempfile.gettempdir()) / f"ezhoi-gpus-{os.getuid()}", count)
-    try:
-        yield configured if len(known) == 1 else ",".join(held)
-    finally:
-        _release(held)
+    held = _or_warn(lambda: turns.take(_gpu_folder(folder), wanted, most=most, wait=False) or Held())
+    if held is not None and not held.locks:
+        yield None
+        return
+    with contextlib.ExitStack() as stack:
+        if held is not None:
+            stack.callback(held.release)
+        yield _named(configured, held, found)
 
 
 @contextmanager
@@ -71,58 +98,58 @@ def alone(server: str | None, *, folder: Path | None = None) -> Iterator[None]:
     if server is None:
         yield
         return
-    held = _first_free({server: server}, folder or Path(tempfile.gettempdir()) / f"ezhoi-servers-{os.getuid()}", 1)
+    # A home folder may be that of several machines.
+    name = f"server-{digest.of_value([socket.gethostname(), server])}"
+
+    def waiting() -> None:
+        log.info("the language model's server answers another stage; waiting")
+
+    held = _or_warn(lambda: turns.take(folder or lock_folders.own(), {name: name}, waiting=waiting))
     try:
         yield
     finally:
-        _release(held)
+        if held is not None:
+            held.release()
 
 
 def taken(*, found: Sequence[str] | None = None, folder: Path | None = None) -> dict[str, bool]:
-    """{torch device: whether a training holds it now}"""
-    place = folder or Path(tempfile.gettempdir()) / f"ezhoi-gpus-{os.getuid()}"
-    answer = {}
-    for i, name in enumerate(gpus() if found is None else found):
-        handle = _try(place, name)
-        answer[f"cuda:{i}"] = handle is None
-        if handle is not None:
-            os.close(handle)
-    return answer
+    """{torch device: whether a stage of any user holds it now}"""
+    names = gpus() if found is None else found
+    held = _or_warn(lambda: [turns.taken(_gpu_folder(folder), name) for name in names]) or [False] * len(names)
+    return {f"cuda:{i}": by_somebody for i, by_somebody in enumerate(held)}
 
 
-def _first_free(wanted: dict[str, str], folder: Path, count: int) -> dict[str, int]:
-    """{device: open lock}. All or none: two trainings that want several never hold what the other one waits for."""
-    said = False
-    while True:
-        held: dict[str, int] = {}
-        for device, name in wanted.items():
-            handle = _try(folder, name)
-            if handle is not None:
-                held[device] = handle
-            if len(held) == count:
-                return held
-        _release(held)
-        if not said:
-            log.info("%s: at work for another stage; waiting for %d", ", ".join(wanted), count)
-            said = True
-        time.sleep(POLL_SECONDS)
+def _gpu_folder(folder: Path | None) -> Path:
+    return folder or lock_folders.shared()
 
 
-def _release(held: Mapping[str, int]) -> None:
-    for handle in held.values():
-        os.close(handle)
+def _wanted(configured: str, found: Sequence[str] | None, count: int) -> dict[str, str]:
+    """{torch device: identifier} of the GPUs that will do; empty where none is to be held."""
+    known = gpus() if found is None else found
+    if configured == "cpu" or not known:
+        return {}
+    names = {f"cuda:{i}": name for i, name in enumerate(known)}
+    wanted = {configured: names[configured]} if configured in names else names
+    if configured.startswith("cuda:") and configured not in names:
+        raise EzhoiError(f"device = {configured}: this machine has {', '.join(names)}")
+    if count > len(wanted):
+        raise EzhoiError(f"{count} processes want a GPU each; there are {', '.join(wanted)}")
+    return wanted
 
 
-def _try(folder: Path, name: str) -> int | None:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{''.join(c if c.isalnum() or c in '-.' else '_' for c in name)}.lock"
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _named(configured: str, held: Held | None, found: Sequence[str] | None) -> str:
+    if held is None or len(gpus() if found is None else found) == 1:
+        return configured
+    return ",".join(held.locks)
+
+
+def _or_warn(take: Callable[[], T]) -> T | None:
+    """What `take` gives; None and a warning where no lock can be had, which is no reason not to compute."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
+        return take()
+    except (OSError, EzhoiError) as error:
+        log.warning("no lock can be had (%s): other stages may use the same GPU or server at the same time", error)
         return None
-    return handle
 
 
 def _installed() -> tuple[str, ...]:

@@ -124,7 +124,7 @@ def test_the_store(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     assert levels(list(checks.gpus())) in (["note"], ["ok"] * len(devices.gpus()))
     monkeypatch.setattr(devices, "taken", lambda: {"cuda:0": True, "cuda:1": False})
-    assert [f.says for f in checks.gpus()] == ["cuda:0: a training holds it", "cuda:1: free"]
+    assert [f.says for f in checks.gpus()] == ["cuda:0: a stage holds it", "cuda:1: free"]
 
 
 class Models(BaseHTTPRequestHandler):

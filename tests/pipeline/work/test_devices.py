@@ -117,6 +117,63 @@ def test_a_language_models_server_is_asked_by_one_stage_at_a_time(tmp_path: Path
         assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_a_password_in_an_address_is_no_file_name_and_no_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    address = "http://me:secret@host/v1"
+    with devices.alone(address, folder=tmp_path):
+        thread = threading.Thread(target=lambda: devices.alone(address, folder=tmp_path).__enter__(), daemon=True)
+        thread.start()
+        time.sleep(0.3)
+        names = [path.name for path in tmp_path.iterdir()]
+        contents = "".join(path.read_text() for path in tmp_path.iterdir())
+    assert len(names) == 2, "the lock and a ticket"
+    assert "secret" not in "".join(names) + contents + caplog.text
+    assert "waiting" in caplog.text
+
+
+def test_a_stage_takes_as_many_as_are_free(tmp_path: Path) -> None:
+    three = (*TWO, "GPU-c")
+    with devices.hold("cuda:1", found=three, folder=tmp_path):
+        with devices.hold("auto", most=3, found=three, folder=tmp_path) as device:
+            assert device == "cuda:0,cuda:2"
+            with devices.hold_if_free("auto", found=three, folder=tmp_path) as none:
+                assert none is None
+        with devices.hold_if_free("auto", found=three, folder=tmp_path) as device:
+            assert device == "cuda:0"
+
+
+def test_where_no_lock_can_be_had_a_warning_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").write_text("")
+    for _ in range(2):
+        with devices.hold("auto", found=TWO, folder=tmp_path / "file") as device:
+            assert device == "auto"
+    assert devices.taken(found=TWO, folder=tmp_path / "file") == {"cuda:0": False, "cuda:1": False}
+    assert "no lock can be had" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "computes"),
+    [
+        ("annotations", [], False),
+        ("detections", [], False),
+        ("detections", ["detections.source=detr"], True),
+        ("descriptions", [], False),
+        ("text_embeddings", [], True),
+        ("image_embeddings", [], True),
+        ("disparities", [], True),
+        ("seen", [], True),
+        ("pair_features", [], True),
+        ("utpl", [], True),
+        ("evaluation", [], False),
+    ],
+)
+def test_which_stages_hold_a_gpu(name: str, settings: list[str], computes: bool) -> None:
+    from pipeline.config.tree import load
+    from pipeline.engine import graph
+
+    assert graph.stage(name).computes(load(overrides=settings, environment={})) is computes
+
+
 def test_which_stages_ask_a_server() -> None:
     from pipeline.config.tree import load
     from pipeline.engine import graph

@@ -1,0 +1,85 @@
+"""Things that one process at a time holds: who waits longest comes first, and what a dead process left does not count."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.machine import turns
+from pipeline.machine.turns import Held
+
+BOTH = {"cuda:0": "GPU-a", "cuda:1": "GPU-b"}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(turns, "GRACE_SECONDS", 0.1)
+
+
+def taken(folder: Path, count: int = 1, wanted: dict[str, str] = BOTH) -> Held:
+    held = turns.take(folder, wanted, count=count)
+    assert held is not None
+    return held
+
+
+def test_one_that_needs_both_is_not_starved_by_those_that_come_for_one(tmp_path: Path) -> None:
+    """Two take turns so that at every moment one of the two GPUs is held."""
+    stop, got_both = threading.Event(), threading.Event()
+
+    def one_after_the_other(start: float) -> None:
+        time.sleep(start)
+        while not stop.is_set():
+            held = taken(tmp_path)
+            time.sleep(0.1)
+            held.release()
+
+    def both() -> None:
+        held = taken(tmp_path, count=2)
+        got_both.set()
+        held.release()
+
+    threads = [threading.Thread(target=one_after_the_other, args=(start,)) for start in (0, 0.05)]
+    threads += [threading.Thread(target=both)]
+    try:
+        for thread in threads:
+            thread.start()
+        assert got_both.wait(20)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not list(tmp_path.glob("*.ticket"))
+
+
+def test_who_waits_for_something_else_is_not_in_the_way(tmp_path: Path) -> None:
+    first = taken(tmp_path, wanted={"cuda:1": "GPU-b"})
+    waiter = threading.Thread(target=lambda: taken(tmp_path, wanted={"cuda:1": "GPU-b"}).release())
+    waiter.start()
+    time.sleep(0.3)
+    taken(tmp_path, wanted={"cuda:0": "GPU-a"}).release()
+    first.release()
+    waiter.join(10)
+
+
+def test_tickets_of_the_dead_and_of_jokers_do_not_count(tmp_path: Path) -> None:
+    old = tmp_path / f"{1:020d}-77-dead.ticket"
+    old.write_text("GPU-a\nGPU-b")
+    (tmp_path / "never-a-number.ticket").write_text("GPU-a")
+    (tmp_path / f"{2:020d}-1-link.ticket").symlink_to("/etc/passwd")
+    os.mkfifo(tmp_path / f"{3:020d}-1-pipe.ticket")
+    (tmp_path / f"{4:020d}-1-binary.ticket").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / f"{5:020d}-1-folder.ticket").mkdir()
+    taken(tmp_path, count=2).release()
+    assert not old.exists()
+
+
+def test_nothing_is_held_or_left_after_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "GPU-b.lock").symlink_to("/etc/passwd")
+    with pytest.raises(OSError, match="symbolic links"):
+        turns.take(tmp_path, BOTH, count=2)
+    assert turns.taken(tmp_path, "GPU-a") is False
