@@ -2,11 +2,15 @@
 
 A training batch wants a few rows of files of many gigabytes. The `image_embeddings` stage writes one image a row group,
 its values plain and uncompressed in one page, so a row lies in the file as it does in memory and the file's footer says
-where: reading it is one copy from a memory map. Any Parquet reader reads the same values, only more slowly.
+where: reading it is one copy from a memory map. A file that is laid out otherwise, as another release of pyarrow may write
+it, is read through pyarrow: the same values, only more slowly, which a warning says.
 """
 
 from __future__ import annotations
 
+import logging
+from bisect import bisect_right
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +22,7 @@ from torch import Tensor
 from pipeline.errors import DataError
 from pipeline.store.artifact import Artifact
 
+log = logging.getLogger("ezhoi.tokens")
 LARGEST_HEADER = 1024
 """Bytes; more than the header and the list levels of a page can take."""
 
@@ -29,43 +34,77 @@ class FrozenTokens:
     """
 
     def __init__(self, embeddings: Artifact, split: str) -> None:
-        self._rows: dict[int, tuple[int, int]] = {}
-        self._maps: list[np.ndarray] = []
+        self._rows: dict[int, tuple[_Mapped | _Anyhow, int]] = {}
+        slow = []
         for name in embeddings.names(f"{split}-*"):
-            ids, starts, self._shape, content = _index(embeddings.path(name))
-            self._rows |= {i: (len(self._maps), start) for i, start in zip(ids, starts, strict=True)}
-            self._maps.append(content)
+            ids, self._shape, file = _open(embeddings.path(name))
+            self._rows |= {image_id: (file, row) for row, image_id in enumerate(ids)}
+            slow += [name] if isinstance(file, _Anyhow) else []
         self.ids = list(self._rows)
+        if slow:
+            log.warning(
+                "%d files of tokens (%s first) are laid out as another pyarrow does it: slow to read",
+                len(slow),
+                slow[0],
+            )
 
     def of(self, image_ids: list[int]) -> Tensor:
         """(B, tokens, d_a) as float32; tokens is 1 + D, or 1 where only CLS was kept."""
         found = np.empty((len(image_ids), *self._shape), np.float16)
         for row, image_id in zip(found.reshape(len(image_ids), -1), image_ids, strict=True):
-            file, start = self._rows[image_id]
-            row[:] = np.frombuffer(self._maps[file], np.float16, len(row), start)
+            file, number = self._rows[image_id]
+            row[:] = file.row(number)
         return torch.from_numpy(found).float()
 
 
-def _index(path: Path) -> tuple[list[int], list[int], tuple[int, ...], np.ndarray]:
-    """Image ids, where in the file each one's values start, the shape of a row, and the file as a memory map."""
+class _Mapped:
+    """A file as a memory map, and where in it the values of each row start."""
+
+    def __init__(self, path: Path, starts: list[int], size: int) -> None:
+        self.starts, self.size = starts, size
+        self.content = np.memmap(path, np.uint8, mode="r")
+
+    def row(self, number: int) -> np.ndarray:
+        return np.frombuffer(self.content, np.float16, self.size, self.starts[number])
+
+
+class _Anyhow:
+    """A file of whatever layout, read by row groups, of which the last one is kept."""
+
+    def __init__(self, path: Path, firsts: list[int]) -> None:
+        self.path, self.firsts = path, firsts
+        self.last: tuple[int, np.ndarray] = (-1, np.empty((0, 0)))
+
+    def row(self, number: int) -> np.ndarray:
+        group = bisect_right(self.firsts, number) - 1
+        kept, values = self.last
+        if kept != group:
+            column = pq.ParquetFile(self.path).read_row_group(group, columns=["tokens"]).column("tokens")
+            values = np.stack([row.values.to_numpy(zero_copy_only=False) for row in column])
+            self.last = (group, values)
+        found: np.ndarray = values[number - self.firsts[group]]
+        return found
+
+
+def _open(path: Path) -> tuple[list[int], tuple[int, ...], _Mapped | _Anyhow]:
+    """Image ids, the shape of a row, and the file that gives the rows."""
     try:
         file = pq.ParquetFile(path)
         ids = file.read(columns=["image_id"]).column("image_id").to_pylist()
-    except (OSError, KeyError, pa.ArrowInvalid) as error:
+        column = file.schema_arrow.names.index("tokens")
+    except (OSError, KeyError, ValueError, pa.ArrowInvalid) as error:
         raise DataError(f"{path}: cannot be read as Parquet ({error}). Run again: the stage recomputes it.") from error
     metadata = file.schema_arrow.metadata or {}
     shape = tuple(int(n) for n in metadata.get(b"shape:tokens", b"0").split(b","))
-    column = file.schema_arrow.names.index("tokens")
     size = 2 * int(np.prod(shape))
+    groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
     starts = []
-    for group in range(file.metadata.num_row_groups):
-        chunk = file.metadata.row_group(group).column(column)
+    for chunk in (group.column(column) for group in groups):
         spare = chunk.total_compressed_size - size
         plain = chunk.compression == "UNCOMPRESSED" and set(chunk.encodings) == {"RLE", "PLAIN"}
-        if not (plain and chunk.num_values * 2 == size and 0 <= spare < LARGEST_HEADER):
-            raise DataError(
-                f"{path}: its row groups are not laid out as the stage image_embeddings writes them. "
-                "Remove the artifact and run again."
-            )
-        starts.append(chunk.data_page_offset + spare)
-    return ids, starts, shape, np.memmap(path, np.uint8, mode="r")
+        if plain and chunk.num_values * 2 == size and 0 <= spare < LARGEST_HEADER:
+            starts.append(chunk.data_page_offset + spare)
+    if len(starts) == len(groups):
+        return ids, shape, _Mapped(path, starts, size // 2)
+    firsts = [0, *accumulate(group.num_rows for group in groups)]
+    return ids, shape, _Anyhow(path, firsts[:-1])

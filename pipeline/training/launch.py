@@ -35,8 +35,9 @@ from typing import Any
 from pipeline.config.training import SeenRuntime
 from pipeline.config.tree import Config
 from pipeline.errors import EzhoiError
-from pipeline.machine.files import atomic
+from pipeline.machine.files import atomic, refusals
 from pipeline.store.opening import store_of
+from pipeline.training import ranks
 from pipeline.work import devices
 from pipeline.work.work import Work
 
@@ -44,6 +45,8 @@ log = logging.getLogger("ezhoi.training")
 MARK = "@ezhoi "
 CHILD = "EZHOI_LAUNCHED"
 """Set in the processes that we start: they end when their standard input does."""
+CONFIG = Path(__file__).with_name("accelerate.yaml")
+"""In place of the user's own default_config.yaml."""
 TAIL = 15
 """Lines of the log that the error of a dead training repeats."""
 PATIENCE_SECONDS = 10.0
@@ -88,7 +91,7 @@ def command(processes: int, spec: Path) -> list[str]:
     """The command line of accelerate. `--multi_gpu` is its word for one machine with several processes, on CPUs too."""
     several = ["--multi_gpu", "--main_process_port", "0"] if processes > 1 else []
     line = [sys.executable, "-m", "accelerate.commands.launch", *several, "--num_processes", str(processes)]
-    line += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    line += ["--config_file", str(CONFIG), "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
     return [*line, "-m", "pipeline.training.launch", str(spec)]
 
 
@@ -98,7 +101,7 @@ def _environment(device: str) -> Mapping[str, str]:
     numbers = [int(name.removeprefix("cuda:")) for name in device.split(",") if name.startswith("cuda:")]
     if numbers:
         changes["CUDA_VISIBLE_DEVICES"] = ",".join(devices.gpus()[n] for n in numbers)
-    return os.environ | changes
+    return ranks.without(os.environ) | changes
 
 
 def _follow(line: list[str], environment: Mapping[str, str], work: Work, tail: deque[str]) -> int:
@@ -182,6 +185,7 @@ def main(spec: Path) -> None:
     """One of the processes."""
     if os.environ.get(CHILD):
         _end_with_parent()
+    os.environ[ranks.LAUNCHED] = "1"
     from accelerate import PartialState
 
     from pipeline.learned.build import device
@@ -192,9 +196,12 @@ def main(spec: Path) -> None:
     with tempfile.TemporaryDirectory() as spare:
         work = replace(work, progress_to=_say) if crew.is_main_process else replace(work, out=Path(spare))
         try:
-            metrics = importlib.import_module(f"pipeline.stages.{work.stage}").run(work)
+            with refusals(f"stage {work.stage}", path=work.out):
+                metrics = importlib.import_module(f"pipeline.stages.{work.stage}").run(work)
         except EzhoiError as error:
-            (work.scratch / "failure.txt").write_text(str(error))
+            log.error("%s", error)  # in the log, should the disk be full
+            with atomic(work.scratch / "failure.txt") as temporary:
+                temporary.write_text(str(error), encoding="utf-8")
             raise SystemExit(1) from None
     if crew.is_main_process:
         with atomic(work.scratch / "result.json") as temporary:

@@ -27,6 +27,7 @@ from pipeline.config.training import Optimiser, TrainRuntime
 from pipeline.errors import EzhoiError, StoreError
 from pipeline.learned import checkpoint
 from pipeline.learned.build import device, seed_of
+from pipeline.training import ranks
 from pipeline.training.ahead import ahead
 from pipeline.training.history import History, intact
 from pipeline.training.task import Part, Task
@@ -62,9 +63,7 @@ def train(
     Raises:
         EzhoiError: a loss or gradient is not finite; it names the step's files, and the last checkpoint stays.
     """
-    from accelerate import Accelerator  # here, because only training needs it
-
-    crew = Accelerator(cpu=device(work.config).type == "cpu", mixed_precision="no")
+    crew = ranks.crew(cpu=device(work.config).type == "cpu")
     trainer = Trainer(work, modules, task, settings, crew, accumulate)
     path, rows = work.scratch / checkpoint.NAME, work.scratch / "history.jsonl"
     if crew.is_main_process:

@@ -1,0 +1,62 @@
+"""A training that nobody launched as one of several runs alone, whatever ranks the environment holds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.training import launch, ranks
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        {"WORLD_SIZE": "2"},
+        {"LOCAL_RANK": "0"},
+        {"PMI_SIZE": "2", "PMI_RANK": "0"},
+        {"OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_LOCAL_RANK": "1"},
+        {"MASTER_ADDR": "192.0.2.1", "MASTER_PORT": "29500", "RANK": "3", "WORLD_SIZE": "8", "LOCAL_RANK": "3"},
+        {"ACCELERATE_USE_DEEPSPEED": "true", "LOCAL_RANK": "0"},
+    ],
+)
+def test_ranks_that_a_job_system_left_do_not_count(left: dict[str, str]) -> None:
+    """In a process of its own: accelerate keeps what it found for as long as a process lives."""
+    code = (
+        "import logging, os; from pipeline.training import ranks; logging.basicConfig(level=20)\n"
+        "found = ranks.crew(cpu=True)\n"
+        "print(found.num_processes, found.process_index, found.is_main_process, sorted(os.environ.items() & set("
+        f"{sorted(left.items())!r})) == {sorted(left.items())!r})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | left, cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.split() == ["1", "0", "True", "True"], done.stderr
+    assert f"{', '.join(sorted(left))}: of another program" in done.stderr
+
+
+def test_processes_that_are_launched_get_their_ranks_from_the_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "MASTER_ADDR"):
+        monkeypatch.setenv(name, "7")
+    monkeypatch.setenv("PMIXER", "stays")
+    found = launch._environment("cpu")
+    assert not {"RANK", "WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "MASTER_ADDR"} & set(found)
+    assert found["PMIXER"] == "stays" and "PATH" in found
+
+
+def test_a_user_s_own_configuration_of_accelerate_does_not_count(tmp_path: Path) -> None:
+    """DeepSpeed is not installed: were the file read, accelerate would end with an ImportError."""
+    own = tmp_path / "accelerate" / "default_config.yaml"
+    own.parent.mkdir()
+    own.write_text("compute_environment: LOCAL_MACHINE\ndistributed_type: DEEPSPEED\nnum_processes: 1\n")
+    (tmp_path / "script.py").write_text("print('ran')")
+    line = launch.command(1, tmp_path)
+    line = [*line[: line.index("-m", 3)], str(tmp_path / "script.py")]
+    environment = ranks.without(os.environ) | {"HF_HOME": str(tmp_path), "ACCELERATE_USE_CPU": "1"}
+    done = subprocess.run(line, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "ran", done.stderr
