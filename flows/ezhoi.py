@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict
 
 from flows.pages import html, lineage, plans, progress
 from flows.pages import markdown as pages
-from flows.server import local, output, reaper
+from flows.server import ending, local, output, reaper
 from flows.server.api import Api
 from flows.server.company import Company
 from flows.server.parameters import AS_IN_PROFILE, Fingerprint, Override, Profile, Request, Seed, SettingName, resolve
@@ -210,6 +210,7 @@ def _ref(outcome: Outcome) -> Ref:
 def register() -> None:
     """Leave a note of this process, outlive the worker that reads it, and look after runs whose process is gone."""
     output.outlive_reader()
+    ending.hang_up_as_termination()
     url, run, home = PREFECT_API_URL.value(), this_flow.get_id(), local.home()
     if url is None or run is None:  # Prefect's own temporary server: nobody will ask it afterwards
         return

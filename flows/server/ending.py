@@ -61,6 +61,13 @@ def say(message: str, *, word: str = "error: ") -> None:
         typer.secho(f"{word}{message}", fg="red", err=True)
 
 
+def hang_up_as_termination() -> None:
+    """In a process that Prefect runs, which knows SIGTERM only: end by SIGHUP in the same way."""
+    with contextlib.suppress(ValueError):  # not in the main thread
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+            signal.signal(signal.SIGHUP, lambda number, frame: signal.raise_signal(signal.SIGTERM))
+
+
 class _Output(io.FileIO):
     """The standard output: what it refuses has its name, as a file's refusals have."""
 

@@ -4,8 +4,9 @@
 
 runs, and logs, this line; it can also be given by hand, with more of accelerate's options:
 
-    accelerate launch --multi_gpu --num_processes 4 --num_machines 1 --main_process_port 0 --mixed_precision no
-        --dynamo_backend no -m pipeline.training.launch STORE/.work/FINGERPRINT/scratch/work.json
+    accelerate launch --multi_gpu --main_process_port 0 --num_processes 4 --config_file pipeline/training/accelerate.yaml
+        --num_machines 1 --mixed_precision no --dynamo_backend no
+        -m pipeline.training.launch STORE/.work/FINGERPRINT/scratch/work.json
 
 What is trained by hand stays in its checkpoint; the next `ezhoi run` with the same settings publishes it.
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pipeline.engine import graph
 from pipeline.engine.run import Outcome, run
-from pipeline.errors import DataError, EzhoiError
+from pipeline.errors import DataError, EzhoiError, StoreError
+from pipeline.machine import lock_folders
 from pipeline.store import runs
 from pipeline.store.store import Store
+from pipeline.work import devices
 
 ALL = list(graph.NAMES)
 DESCRIBED = ["descriptions", "text_embeddings", "disparities"]
@@ -138,3 +143,49 @@ def test_progress_and_manifest(fake: Any, monkeypatch: pytest.MonkeyPatch) -> No
     assert manifest.seed == 5 and manifest.packages["numpy"] and manifest.config["seed"] == 5
     assert manifest.seconds["compute"] >= 0 and manifest.metrics == {"rows": 1}
     assert manifest.inputs[0].digest == made["annotations"].artifact.manifest.part_digest(manifest.inputs[0].part)
+
+
+def test_a_stage_computes_on_the_gpus_that_it_holds(fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another run trains on cuda:0. Every stage that computes gets other GPUs, and holds them while it does."""
+    three = ("GPU-a", "GPU-b", "GPU-c")
+    locks = lock_folders.shared(tmp_path / "locks")
+    monkeypatch.setattr(devices, "gpus", lambda: three)
+    monkeypatch.setattr(lock_folders, "shared", lambda: locks)
+    stand_in = sys.modules["pipeline.stages.seen"]
+    found: dict[str, tuple[str, tuple[str, ...], list[str]]] = {}
+
+    def note(work: Any) -> Any:
+        held = [device for device, is_held in devices.taken().items() if is_held]
+        found[work.stage] = (work.config.device, work.gpus, held)
+        return stand_in.run(work)
+
+    for name in ALL:
+        monkeypatch.setitem(sys.modules, f"pipeline.stages.{name}", SimpleNamespace(run=note, compute=None))
+    with devices.hold("cuda:0"):
+        run(fake.config("images.runtime.workers=4"))
+    alone, both = ("cuda:1", ("cuda:1",), ["cuda:0", "cuda:1"]), ("cuda:1", "cuda:2")
+    for stage in ("text_embeddings", "disparities", "seen", "utpl"):
+        assert found[stage] == alone
+    for stage in ("image_embeddings", "pair_features"):
+        assert found[stage] == ("cuda:1", both, ["cuda:0", *both])
+    for stage in ("annotations", "descriptions", "evaluation"):
+        assert found[stage] == ("auto", (), ["cuda:0"])
+    assert devices.taken() == dict.fromkeys(("cuda:0", "cuda:1", "cuda:2"), False)
+
+
+def test_a_full_disk_in_a_stage_is_one_message_and_the_next_run_goes_on(
+    fake: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in = sys.modules["pipeline.stages.seen"]
+
+    def full(work: Any) -> Any:
+        raise OSError(errno.ENOSPC, "Error writing bytes to file. Detail: [errno 28] No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "pipeline.stages.seen", SimpleNamespace(run=full))
+        with pytest.raises(StoreError, match=rf"^stage seen: no space left for {fake.root}/\.work/"):
+            run(fake.config())
+    fake.executed()
+    assert sys.modules["pipeline.stages.seen"] is stand_in
+    run(fake.config())
+    assert fake.executed() == ["seen", "pair_features", "utpl", "evaluation"]
