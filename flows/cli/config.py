@@ -33,7 +33,9 @@ def list_profiles() -> None:
     """
     for name in profiles():
         comments = [
-            line[1:].strip() for line in (PROFILES / f"{name}.yaml").read_text().splitlines() if line.startswith("#")
+            line[1:].strip()
+            for line in (PROFILES / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+            if line.startswith("#")
         ]
         typer.echo(f"{name:<12} {' '.join(comments[1:2] or comments)}")
 

@@ -58,7 +58,7 @@ def import_(
     about = {"preset": "released", "source": path.name, "architecture": config.clip.architecture}
     checkpoint.save_weights(target, converted, about)
     beside = target.with_suffix(".report.json")
-    beside.write_text(json.dumps(about | report.as_json(), indent=1))
+    beside.write_text(json.dumps(about | report.as_json(), indent=1), encoding="utf-8")
     if as_json:
         typer.echo(json.dumps(about | report.as_json(), indent=1))
         return

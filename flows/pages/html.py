@@ -128,7 +128,7 @@ def _save(path: Path, markdown: str, title: str, drawing: str = "") -> Path:
         body = body.replace(f'src="picture-{number}"', f'src="{picture}"')
     body = body.replace(f"<p>{escape(DRAWING)}</p>", drawing)
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
-    path.write_text(f'<!doctype html><html lang="en">{head}{body}</html>')
+    path.write_text(f'<!doctype html><html lang="en">{head}{body}</html>', encoding="utf-8")
     return path
 
 

@@ -39,7 +39,7 @@ def deploy(folder: Path, *, force: bool = False, say: Say = lambda line: None) -
         local.wait_for_pools(folder, state)
         say("deploying prefect.yaml")
         path = folder / "logs" / "deploy.log"
-        with path.open("w") as log:
+        with path.open("w", encoding="utf-8") as log:
             done = subprocess.run(
                 [sys.executable, "-m", "prefect", "deploy", "--all", "--no-prompt"],
                 cwd=ROOT,

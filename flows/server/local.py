@@ -76,7 +76,7 @@ def home() -> Path:
 def read(folder: Path) -> Local:
     """The state file; an empty state if there is none or it is damaged."""
     try:
-        tree = json.loads((folder / "local.json").read_text())
+        tree = json.loads((folder / "local.json").read_text(encoding="utf-8"))
         server = Process(**tree["server"]) if tree.get("server") else None
         workers = {str(pool): Process(**process) for pool, process in tree.get("workers", {}).items()}
         return Local(tree["port"], server, workers, tree.get("deployed"))
@@ -87,7 +87,7 @@ def read(folder: Path) -> Local:
 def write(folder: Path, state: Local) -> None:
     """Replace the state file in one step."""
     temporary = folder / "local.json.part"
-    temporary.write_text(json.dumps(asdict(state), indent=1))
+    temporary.write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
     temporary.replace(folder / "local.json")
 
 
@@ -96,7 +96,7 @@ def locked(folder: Path) -> Iterator[None]:
     """One `up`, `down` or `deploy` at a time; the lock dies with its holder."""
     try:
         (folder / "logs").mkdir(parents=True, exist_ok=True)
-        lock = (folder / "local.lock").open("a")
+        lock = (folder / "local.lock").open("a", encoding="utf-8")
     except OSError as error:
         message = f"{folder} cannot be written ({error.strerror}); set EZHOI_HOME to a folder that can"
         raise ServiceError(message) from None
@@ -181,7 +181,7 @@ def wait_for_pools(folder: Path, state: Local) -> None:
 def tail(path: Path, lines: int = 8) -> str:
     """The end of a log, with its name."""
     try:
-        text = path.read_text(errors="replace").splitlines()[-lines:]
+        text = path.read_text(errors="replace", encoding="utf-8").splitlines()[-lines:]
     except OSError:
         text = []
     return "\n".join([f"{path}:", *(f"  {line}" for line in text)])
@@ -229,7 +229,7 @@ def choose_port(remembered: int | None) -> int:
 
 
 def _start(folder: Path, name: str, command: list[str], port: int) -> Process:
-    with (folder / "logs" / f"{name}.log").open("a") as log:
+    with (folder / "logs" / f"{name}.log").open("a", encoding="utf-8") as log:
         child = subprocess.Popen(
             [sys.executable, "-m", "prefect", *command],
             cwd=ROOT,

@@ -30,7 +30,7 @@ def register(home: Path, flow_run: str, *, api: str) -> None:
     path = _note(home, flow_run)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(note))
+    temporary.write_text(json.dumps(note), encoding="utf-8")
     temporary.replace(path)
 
 
@@ -48,7 +48,7 @@ def reap(home: Path, api: Api) -> list[str]:
     crashed = []
     for path in sorted((home / "runs").glob("*.json")):
         try:
-            note = json.loads(path.read_text())
+            note = json.loads(path.read_text(encoding="utf-8"))
             process = processes.Process(int(note["pid"]), str(note["start"]), str(note["boot"]))
         except (OSError, ValueError, KeyError):
             path.unlink(missing_ok=True)

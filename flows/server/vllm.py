@@ -59,7 +59,7 @@ class Serving:
     def is_llava(self) -> bool:
         """Whether the model is a LLaVA-1.5, by its name or by the configuration in its folder."""
         try:
-            kind = json.loads((Path(self.model) / "config.json").read_text()).get("model_type")
+            kind = json.loads((Path(self.model) / "config.json").read_text(encoding="utf-8")).get("model_type")
         except (OSError, ValueError, AttributeError):
             return "llava-1.5" in self.model.lower()
         return bool(kind == "llava")
@@ -91,7 +91,9 @@ def find(environment: Path | None = None) -> Installed:
             f"vLLM is not installed (looked for {looked}). It needs an environment of its own:\n{INSTALL}"
         )
     ask = [str(command.with_name("python")), "-c", "from importlib.metadata import version; print(version('vllm'))"]
-    done = subprocess.run(ask, env=surroundings(on_cpu=False), capture_output=True, text=True)
+    done = subprocess.run(
+        ask, env=surroundings(on_cpu=False), capture_output=True, text=True, encoding="utf-8", errors="replace"
+    )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise ServiceError(f"{command} does not start: {last}. Make its environment anew:\n{INSTALL}")
@@ -206,4 +208,4 @@ def _ask(url: str, key: str, body: dict[str, Any] | None = None) -> None:
 
 
 def _end(log: Path, lines: int = 12) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+    return "\n".join(log.read_text(errors="replace", encoding="utf-8").splitlines()[-lines:])

@@ -48,7 +48,7 @@ def _parquet(path: Path) -> pd.DataFrame:
 
 def _coco(path: Path) -> pd.DataFrame:
     try:
-        entries: Any = json.loads(path.read_text())
+        entries: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"detections.path = {path}: cannot be read as JSON ({error})") from error
     if not isinstance(entries, list):

@@ -91,7 +91,7 @@ def _read_profile(profile: str) -> dict[str, Any]:
             f"no profile {profile!r}.{hint} Profiles: {', '.join(profiles())}; or give a path to a .yaml file."
         )
     try:
-        tree = yaml.safe_load(path.read_text())
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise ConfigError(f"profile {path}: not valid YAML: {error}") from None
     if not isinstance(tree, dict):

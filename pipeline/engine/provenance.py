@@ -52,7 +52,7 @@ def closure(start: Path) -> frozenset[Path]:
 def imports(file: Path) -> tuple[Path, ...]:
     """Our files that a file imports anywhere in its text, packages' `__init__` included."""
     names = set()
-    for node in _statements(ast.parse(file.read_text(), filename=str(file))):
+    for node in _statements(ast.parse(file.read_text(encoding="utf-8"), filename=str(file))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -91,8 +91,24 @@ def packages() -> dict[str, str]:
 def git_state() -> tuple[str | None, bool | None]:
     """(commit, whether the working tree differs from it); (None, None) outside of a checkout."""
     try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
-        status = subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=True)
+        commit = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+        status = subprocess.run(
+            ["git", "status", "--porcelain"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+            encoding="utf-8",
+            errors="replace",
+        )
     except (OSError, subprocess.CalledProcessError):
         return None, None
     return commit.stdout.strip(), bool(status.stdout.strip())

@@ -51,7 +51,7 @@ def load(folder: Path) -> Evaluated:
         DataError: a file is missing or cannot be read.
     """
     try:
-        report = json.loads((folder / REPORT).read_text())
+        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
         detections, annotated = (pd.read_parquet(folder / name) for name in (JUDGED, ANNOTATED))
         judged = Judged(
             row=np.arange(len(detections)),

@@ -37,7 +37,7 @@ def sample(artifact: Artifact, inputs: Mapping[str, Artifact], *, root: Path, im
     """
     kept = root / ".samples" / f"{artifact.fingerprint}-{artifact.digest[:8]}.md"
     with contextlib.suppress(OSError):
-        return kept.read_text()
+        return kept.read_text(encoding="utf-8")
     try:
         text = _draw(artifact, inputs, images)
     except OSError as error:  # pictures on a disk that may be back next time
@@ -49,7 +49,7 @@ def sample(artifact: Artifact, inputs: Mapping[str, Artifact], *, root: Path, im
     with contextlib.suppress(OSError):  # a store that cannot be written
         kept.parent.mkdir(exist_ok=True)
         temporary = kept.with_suffix(f".{os.getpid()}")
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
         temporary.replace(kept)
     return text
 
@@ -131,7 +131,7 @@ def _report(artifact: Artifact) -> str:
         with Image.open(artifact.path("scenes.png")) as picture:
             parts.append(_embedded(_jpeg(picture.convert("RGB"), 900), "image/jpeg", "predictions on test images"))
     if "report.md" in artifact.names():
-        parts.append(within_a_page(artifact.path("report.md").read_text()))
+        parts.append(within_a_page(artifact.path("report.md").read_text(encoding="utf-8")))
     return "\n\n".join(part for part in parts if part)
 
 

@@ -177,7 +177,7 @@ def _write_tables(
     _write(work, "presence", presence)
     _write(work, "classes", class_table)
     leaks = leakage.reports(pairs[pairs["split"] == "train"], hois=hois, unseen={**unseen, "default": frozenset()})
-    (work.out / "leakage.json").write_text(json.dumps(leaks, indent=1))
+    (work.out / "leakage.json").write_text(json.dumps(leaks, indent=1), encoding="utf-8")
     return {
         "images": len(images),
         "pairs": len(pairs),

@@ -71,7 +71,7 @@ def run(work: Work) -> dict[str, Any]:
             found=found, images=images, boxes=boxes, pairs=annotations.table("pairs.parquet"), split="test"
         )
     for name, value in ((detector.FILE, whose), ("report.json", report)):
-        (work.out / name).write_text(json.dumps(value, indent=1) + "\n")
+        (work.out / name).write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
     return metrics | {"left_out": left_out} | quality.summary(report)
 
 

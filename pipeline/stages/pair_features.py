@@ -53,7 +53,7 @@ def run(work: Work) -> dict[str, Any]:
         work.inputs["detections"].table("test.parquet"), annotated[annotated["split"] == "test"], work.config.pairing
     )
     whose = work.inputs["detections"].json(detector.FILE) | {"pair_recall": recall}
-    (work.out / detector.FILE).write_text(json.dumps(whose, indent=1) + "\n")
+    (work.out / detector.FILE).write_text(json.dumps(whose, indent=1) + "\n", encoding="utf-8")
     return {f"{name}_pairs": count for name, count in pairs.items()} | {
         "test_pair_recall": recall,
         "detector": detector.line(whose),

@@ -58,7 +58,7 @@ def run(work: Work) -> dict[str, Any]:
             metrics |= {f"{name}_first": history[0][name], f"{name}_last": history[-1][name]}
     checkpoint.save_weights(work.out / "model.safetensors", task.module.state_dict())
     arrays.write(work.out / "text.parquet", task.text_columns())
-    (work.out / "scale.json").write_text(json.dumps(float(task.model.logit_scale)))
+    (work.out / "scale.json").write_text(json.dumps(float(task.model.logit_scale)), encoding="utf-8")
     pd.DataFrame(history).to_parquet(work.out / "history.parquet", index=False)
     return metrics
 

@@ -279,7 +279,7 @@ class Store:
         path = self.root / ".runs" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(".part")
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
 
     def read_records(self) -> dict[str, bytes | None]:

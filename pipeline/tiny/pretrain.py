@@ -171,7 +171,7 @@ def save(path: Path, clip: Clip, recipe: Recipe, losses: list[float]) -> None:
         "loss_last_50": float(np.mean(losses[-50:])),
         "torch": torch.__version__,
     }
-    path.with_suffix(".json").write_text(json.dumps(manifest, indent=1) + "\n")
+    path.with_suffix(".json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
 def _initialise(net: open_clip.CLIP, pool: list[Picture], recipe: Recipe) -> None:

@@ -75,14 +75,14 @@ def train_apart(work: Work, *, processes: int) -> dict[str, Any]:
     tail: deque[str] = deque(maxlen=TAIL)
     code = _follow(line, _environment(work.config.device), work, tail)
     if failure.exists():
-        raise EzhoiError(failure.read_text())
+        raise EzhoiError(failure.read_text(encoding="utf-8"))
     if code or not result.exists():
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         raise EzhoiError(
             f"stage {work.stage}: the training {how}. Run again: it continues from its last checkpoint. "
             f"Log: {work.scratch / 'launch.log'}, last lines:\n" + "\n".join(f"  {text}" for text in tail)
         )
-    found = json.loads(result.read_text())
+    found = json.loads(result.read_text(encoding="utf-8"))
     for kind, seconds in found["seconds"].items():
         work.clock.add(kind, seconds)
     return dict(found["metrics"])
@@ -116,10 +116,11 @@ def _follow(line: list[str], environment: Mapping[str, str], work: Work, tail: d
         text=True,
         errors="replace",
         start_new_session=True,
+        encoding="utf-8",
     )
     assert process.stdin is not None and process.stdout is not None
     try:
-        with (work.scratch / "launch.log").open("a") as kept:
+        with (work.scratch / "launch.log").open("a", encoding="utf-8") as kept:
             for text in process.stdout:
                 if text.startswith(MARK):
                     work.progress(*json.loads(text.removeprefix(MARK)))
@@ -146,12 +147,12 @@ def _write(spec: Path, work: Work) -> None:
         "scratch": str(work.scratch),
     }
     with atomic(spec) as temporary:
-        temporary.write_text(json.dumps(tree, indent=1))
+        temporary.write_text(json.dumps(tree, indent=1), encoding="utf-8")
 
 
 def _read(spec: Path) -> Work:
     """The work as each of the processes sees it: it is launched already, and which GPU it has is accelerate's business."""
-    tree = json.loads(spec.read_text())
+    tree = json.loads(spec.read_text(encoding="utf-8"))
     config = Config.model_validate(tree["config"])
     store = store_of(config)
     inputs = {name: found for name, key in tree["inputs"].items() if (found := store.get(name, key)) is not None}
@@ -206,7 +207,7 @@ def main(spec: Path) -> None:
             raise SystemExit(1) from None
     if crew.is_main_process:
         with atomic(work.scratch / "result.json") as temporary:
-            temporary.write_text(json.dumps({"metrics": metrics, "seconds": work.clock.seconds}))
+            temporary.write_text(json.dumps({"metrics": metrics, "seconds": work.clock.seconds}), encoding="utf-8")
     crew.destroy_process_group()
 
 

@@ -159,6 +159,6 @@ def _installed() -> tuple[str, ...]:
         return ()
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         command = [tool, "--query-gpu=uuid", "--format=csv,noheader"]
-        shown = subprocess.run(command, capture_output=True, text=True, timeout=20)
+        shown = subprocess.run(command, capture_output=True, text=True, timeout=20, encoding="utf-8", errors="replace")
         return tuple(line.strip() for line in shown.stdout.splitlines() if line.strip().startswith("GPU-"))
     return ()

@@ -110,7 +110,7 @@ def _local_right(work: Work, shard: Shard, wait: bool) -> AbstractContextManager
     """A lock on this machine; None if another process has it, or the work is over."""
     try:
         (work.scratch / ".locks").mkdir(exist_ok=True)
-        file = (work.scratch / ".locks" / shard.name).open("a")
+        file = (work.scratch / ".locks" / shard.name).open("a", encoding="utf-8")
     except FileNotFoundError:
         return None
     if not locks.take(file, wait=wait):

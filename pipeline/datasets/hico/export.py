@@ -133,4 +133,4 @@ def _rows(table: pd.DataFrame, columns: list[str]) -> list[tuple[Any, ...]]:
 
 def _dump(path: Path, value: Any) -> None:
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps(value, allow_nan=False))
+        temporary.write_text(json.dumps(value, allow_nan=False), encoding="utf-8")

@@ -65,7 +65,7 @@ def write(path: Path, detections: pd.DataFrame) -> None:
         for entry, name in zip(entries, detections["file_name"], strict=True):
             entry["file_name"] = str(name)
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps(entries))
+        temporary.write_text(json.dumps(entries), encoding="utf-8")
 
 
 def _xywh(boxes: np.ndarray) -> list[list[float]]:

@@ -77,7 +77,7 @@ def write(path: Path, detections: pd.DataFrame) -> None:
         listed = [{"bbox": list(box[1:]), "category_id": box[0]} for box in boxes]
         entries.append({"file_name": str(name), "predictions": listed, "hoi_prediction": pairs})
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps(entries))
+        temporary.write_text(json.dumps(entries), encoding="utf-8")
 
 
 def _numbering(person: Any, before: int | None) -> int:
