@@ -15,6 +15,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -66,7 +67,7 @@ def hold(
         if wanted:
             held = _or_warn(lambda: turns.take(_gpu_folder(folder), wanted, count=count, most=most, waiting=waiting))
         if held is not None:
-            stack.callback(held.release)
+            stack.callback(_give_back, held)
         yield _named(configured, held, found)
 
 
@@ -85,7 +86,7 @@ def hold_if_free(
         return
     with contextlib.ExitStack() as stack:
         if held is not None:
-            stack.callback(held.release)
+            stack.callback(_give_back, held)
         yield _named(configured, held, found)
 
 
@@ -135,6 +136,14 @@ def _wanted(configured: str, found: Sequence[str] | None, count: int) -> dict[st
     if count > len(wanted):
         raise EzhoiError(f"{count} processes want a GPU each; there are {', '.join(wanted)}")
     return wanted
+
+
+def _give_back(held: Held) -> None:
+    """Release GPUs, and the memory that torch keeps there for later: the next holder may need it."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    held.release()
 
 
 def _named(configured: str, held: Held | None, found: Sequence[str] | None) -> str:

@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pipeline.config.tree import Config
+from pipeline.errors import DataError
 from pipeline.machine.files import link_or_copy
 from pipeline.store.artifact import Artifact
 from pipeline.store.exchange import Exchange
@@ -79,14 +80,13 @@ class Work:
         """The finished pieces in `scratch`."""
         return Pieces(self.scratch)
 
-    def hand_over(self, piece: str) -> bool:
-        """Have a finished piece in `out` too, under its name; False if it is not there as it was written."""
+    def hand_over(self, piece: str) -> None:
+        """Have a finished piece in `out` too, under its name; DataError if it is not there as it was written."""
         content = self.pieces.digest_of(piece)
         if content is None:
-            return False
+            raise DataError(f"stage {self.stage}: {piece} was damaged while it was at work. Run again: it goes on")
         link_or_copy(self.scratch / piece, self.out / piece)
         self.digests[piece] = content
-        return True
 
     def progress(self, done: int, total: int, note: str = "") -> None:
         """Tell whoever watches that `done` of `total` units are finished.

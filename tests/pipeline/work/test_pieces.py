@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config.tree import load
+from pipeline.errors import DataError
 from pipeline.work import pieces
 from pipeline.work.pieces import Pieces
+from pipeline.work.work import Work
 
 
 def write(found: Pieces, name: str, text: str) -> None:
@@ -70,6 +73,20 @@ def _killed_at(name: str):
         return replace(self, target)
 
     return killed
+
+
+def test_what_is_damaged_is_never_handed_over(tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    config = load(environment={})
+    work = Work(stage="seen", config=config, inputs={}, out=tmp_path, scratch=tmp_path / "scratch")
+    write(work.pieces, "a.txt", "one")
+    work.hand_over("a.txt")
+    assert (tmp_path / "a.txt").read_text() == "one" and list(work.digests) == ["a.txt"]
+    write(work.pieces, "b.txt", "one")
+    (tmp_path / "scratch" / "b.txt").write_text("two")
+    with pytest.raises(DataError, match=r"stage seen: b\.txt was damaged while it was at work"):
+        work.hand_over("b.txt")
+    assert not (tmp_path / "b.txt").exists()
 
 
 def test_file_and_folder_are_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
