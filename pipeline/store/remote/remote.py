@@ -69,7 +69,7 @@ class RemoteStore(Store):
         super().__init__(cache.expanduser() / digest.of_value(self.url)[:12])
         self.ttl = ttl
         self.objects = ObjectFolder(self.url)
-        self._here: set[Path] = set()
+        self._here: set[tuple[Path, str]] = set()
         self._leases: dict[str, Lease] = {}
         self._exchanges: dict[str, ObjectExchange] = {}
 
@@ -145,10 +145,11 @@ class RemoteStore(Store):
             parts = name.split("/")
             if len(parts) > 2 and is_artifact(parts[0], parts[1]):
                 sizes[parts[0], parts[1]] += size
+        places = {key: f"{key[0]}/{key[1]}/{NAME}" for key in sorted(sizes)}
+        contents = self.objects.read_all(list(places.values()))
         found = []
-        for (stage, fingerprint), size in sorted(sizes.items()):
-            place = f"{stage}/{fingerprint}/{NAME}"
-            content = self.objects.read(place)
+        for (stage, fingerprint), place in places.items():
+            content, size = contents.get(place), sizes[stage, fingerprint]
             artifact, faults = (None, []) if content is None else self._parse(content, stage, fingerprint)
             if artifact is None and self.exchange(fingerprint).over():
                 ours = DIGEST.fullmatch(fingerprint) is not None or checks.says_so(content or b"", stage, fingerprint)
@@ -170,9 +171,9 @@ class RemoteStore(Store):
     def fetch(self, artifact: Artifact, name: str) -> None:
         """Have one file in the cache, intact."""
         path = self._cached(artifact, name)
-        if path in self._here and path.is_file():
-            return
         record = next(f for f in artifact.manifest.files if f.name == name)
+        if (path, record.digest) in self._here and path.is_file():
+            return
         whole = path.is_file() and not path.is_symlink() and path.stat().st_size == record.bytes
         if not (whole and digest.of_file(path) == record.digest):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -181,7 +182,7 @@ class RemoteStore(Store):
                 self.objects.download(remote, path, content=record.digest)
             except FileNotFoundError:
                 raise StoreError(f"{self.url}/{remote}: missing. Run again: its stage makes it anew.") from None
-        self._here.add(path)
+        self._here.add((path, record.digest))
 
     def _cached(self, artifact: Artifact, name: str) -> Path:
         return self.root / self._folder(artifact.manifest) / name
@@ -240,7 +241,7 @@ class RemoteStore(Store):
         folder = self.root / self._folder(kept)
         folder.parent.mkdir(parents=True, exist_ok=True)
         workspace.out.rename(folder)
-        self._here |= {folder / record.name for record in kept.files}
+        self._here |= {(folder / record.name, record.digest) for record in kept.files}
         self.forget(name)
         return artifact
 
@@ -339,6 +340,8 @@ class RemoteStore(Store):
     def _parse(self, content: bytes, stage: str, fingerprint: str) -> tuple[Artifact | None, list[str]]:
         try:
             manifest = manifests.read(content, stage=stage, fingerprint=fingerprint)
+            if not manifest.data:
+                raise ManifestError("does not say where its files are")
         except ManifestError as error:
             return None, [f"{self.url}/{stage}/{fingerprint}/{NAME}: {error}"]
         return RemoteArtifact(self.root / self._folder(manifest), manifest, self), []

@@ -361,7 +361,7 @@ def test_a_manifest_of_a_stranger_writes_nowhere(two: Any, tmp_path: Path, name:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("data", "../.."), ("data", "/tmp"), ("stage", ".."), ("fingerprint", "..")]
+    ("field", "value"), [("data", ""), ("data", "../.."), ("data", "/tmp"), ("stage", ".."), ("fingerprint", "..")]
 )
 def test_no_field_of_a_manifest_leads_out_of_the_cache(two: Any, field: str, value: str) -> None:
     one, other = two
@@ -369,7 +369,7 @@ def test_no_field_of_a_manifest_leads_out_of_the_cache(two: Any, field: str, val
     content = json.loads(one.objects.read("seen/f00/manifest.json"))
     edited(one, content | {field: value})
     assert other.get("seen", "f00") is None
-    with pytest.raises(StoreError, match=r"manifest\.json: (unreadable|belongs to)"):
+    with pytest.raises(StoreError, match=r"manifest\.json: (unreadable|belongs to|does not say)"):
         other.find("seen")
 
 
@@ -411,6 +411,20 @@ def test_a_manifest_is_checked_by_every_read(two: Any) -> None:
         assert [u.fingerprint for u in other.unusable()] == ["f00"]
     one.objects.write(place, json.dumps(whole).encode())
     assert other.get("seen", "f00") is not None, "only the wrong ones are refused"
+
+
+def test_a_file_in_the_cache_is_of_one_digest(two: Any) -> None:
+    """Another manifest may name the same file with another content."""
+    one, other = two
+    made = make(one)
+    assert other.get("seen", "f00").path("a.txt").read_text() == "one"
+    content = json.loads(one.objects.read("seen/f00/manifest.json"))
+    content["files"][0]["digest"] = "0" * 32
+    content["digest"] = digest.of_files((f["name"], f["digest"]) for f in content["files"])
+    edited(one, content)
+    assert other.get("seen", "f00").manifest.data == made.manifest.data
+    with pytest.raises(StoreError, match=r"a\.txt: damaged"):
+        other.get("seen", "f00").path("a.txt")
 
 
 def test_a_file_that_was_added_is_named(two: Any) -> None:
