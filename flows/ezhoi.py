@@ -20,7 +20,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.runtime import deployment as this_deployment
 from prefect.runtime import flow_run as this_flow
 from prefect.runtime import task_run as this_task
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_KEY, PREFECT_API_URL, PREFECT_CLIENT_CUSTOM_HEADERS
 from prefect.states import Completed, Failed
 from pydantic import BaseModel, ConfigDict
 
@@ -135,8 +135,17 @@ def _run(request: Request, client: SyncPrefectClient, given: dict[str, Any]) -> 
 
 
 def _company(given: dict[str, Any], *, most: int) -> runner.Company:
-    url, run = PREFECT_API_URL.value(), this_flow.get_id()
-    return Company(Api(url), run, given, most) if url and run else runner.alone
+    api, run = api_of_this_run(), this_flow.get_id()
+    return Company(api, run, given, most) if api and run else runner.alone
+
+
+def api_of_this_run() -> Api | None:
+    """The server that this run is recorded in, with the credentials that Prefect has for it; None for a temporary one."""
+    url = PREFECT_API_URL.value()
+    if url is None:
+        return None
+    password, key = PREFECT_API_AUTH_STRING.value(), PREFECT_API_KEY.value()
+    return Api(url, password=password or "", key=key or "", headers=PREFECT_CLIENT_CUSTOM_HEADERS.value())
 
 
 @dataclass
@@ -211,14 +220,14 @@ def register() -> None:
     """Leave a note of this process, outlive the worker that reads it, and look after runs whose process is gone."""
     output.outlive_reader()
     ending.hang_up_as_termination()
-    url, run, home = PREFECT_API_URL.value(), this_flow.get_id(), local.home()
-    if url is None or run is None:  # Prefect's own temporary server: nobody will ask it afterwards
+    api, run, home = api_of_this_run(), this_flow.get_id(), local.home()
+    if api is None or run is None:  # Prefect's own temporary server: nobody will ask it afterwards
         return
     try:
-        reaper.register(home, run, api=url)
+        reaper.register(home, run, api=api.url)
     except OSError as error:
         get_run_logger().warning("%s cannot be written (%s): if killed, this run stays Running", home, error)
-    reaper.reap_quietly(home, Api(url))
+    reaper.reap_quietly(home, api)
 
 
 def uuid_of(text: str | None) -> UUID | None:

@@ -139,7 +139,7 @@ def _recorded(profile: str, settings: list[str], asked: dict[str, Any]) -> None:
     """Call the flow here, with its states and pages in the local server."""
     given = parameters.portable(profile=profile, settings=settings)
     state = local.up(local.home(), lambda line: typer.echo(line, err=True))
-    ours = local.environment(local.home(), state.port or 0)
+    ours = local.environment(local.home(), state.port or 0, password=state.password)
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:
         del os.environ[name]
     os.environ.update(ours)

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib.metadata
-import json
 import os
 import shutil
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import httpx
+
 from flows.pages.markdown import size
 from flows.server import deployment, local, reaper
-from flows.server.api import Api
+from flows.server.api import Api, connect
 from flows.server.local import Local
 from pipeline.config.tree import Config
 from pipeline.errors import EzhoiError, ServiceError
 from pipeline.store.opening import store_of
+from pipeline.texts.llm.keys import api_key
 from pipeline.work import devices
 
 Level = Literal["ok", "note", "bad"]
@@ -66,7 +66,11 @@ def environment() -> Iterator[Finding]:
 
 def server(home: Path) -> Iterator[Finding]:
     """The local server, its pools, workers, deployments and runs."""
-    state = local.read(home)
+    try:
+        state = local.read(home)
+    except ServiceError as error:
+        yield Finding("server", "bad", str(error))
+        return
     if state.server is None:
         yield Finding(
             "server", "note", f"none has been started here ({home})", "ezhoi up, if you want to see runs in Prefect"
@@ -81,7 +85,15 @@ def server(home: Path) -> Iterator[Finding]:
             "server", "bad", f"runs and does not answer at {state.api_url}", f"ezhoi up restarts it; see {log}"
         )
         return
-    yield Finding("server", "ok", f"{state.ui_url}, version {state.api.get('/admin/version')}")
+    try:
+        yield Finding("server", "ok", f"{state.ui_url}, version {state.api.get('/admin/version')}")
+    except ServiceError as error:
+        yield Finding("server", "bad", str(error), "ezhoi down, then ezhoi up")
+        return
+    if state.open is not False:
+        level: Level = "note" if state.open else "bad"
+        says = "asks for no password, so every user of this machine can run commands as you"
+        yield Finding("server", level, says, "ezhoi down, then ezhoi up")
     yield from _workers(state, home)
     current = state.deployed == deployment.signature()
     yield (
@@ -196,14 +208,16 @@ def language_model(config: Config) -> Iterator[Finding]:
     if "llm" not in (config.descriptions.source, config.disparities.source):
         yield Finding("LLM", "ok", "not needed: texts come from the lexicon")
         return
-    url = f"{config.llm.runtime.base_url.rstrip('/')}/models"
-    key = os.environ.get(config.llm.runtime.api_key_env)
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})
+    runtime = config.llm.runtime
+    url = f"{runtime.base_url.rstrip('/')}/models"
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            names = [str(model["id"]) for model in json.load(answer)["data"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = f"{error.code} {error.reason}" if isinstance(error, urllib.error.HTTPError) else error
+        key = api_key(runtime)
+        with connect(url, headers={"Authorization": f"Bearer {key}"} if key else None, timeout=5) as http:
+            answer = http.get(url)
+            names = [str(model["id"]) for model in answer.raise_for_status().json()["data"]]
+    except (httpx.HTTPError, httpx.InvalidURL, ImportError, ValueError, KeyError, TypeError, ServiceError) as error:
+        refused = error.response if isinstance(error, httpx.HTTPStatusError) else None
+        reason = f"{refused.status_code} {refused.reason_phrase}" if refused is not None else str(error)
         do = "start the server, or --set llm.runtime.base_url=URL"
         yield Finding("LLM", "bad", f"{url} does not answer as it should: {reason}", do)
         return

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +16,8 @@ from flows.cli import options
 from flows.server import local, vllm
 from pipeline.config.tree import Config
 from pipeline.errors import ServiceError
+from pipeline.machine.home import write_secret
+from pipeline.texts.llm.keys import key_file
 
 app = typer.Typer(no_args_is_help=True, help="Serve a language model, check the one that is served.")
 
@@ -44,8 +49,9 @@ def serve(
 ) -> None:
     """Start vLLM with the flags that LLaVA-1.5 needs, wait until it answers, and stop it with Ctrl-C.
 
-    The key in the variable llm.runtime.api_key_env, if it is set, is asked of clients. vLLM's output goes to
-    .ezhoi/logs/vllm-PORT.log.
+    Clients are asked for a key: that in the variable llm.runtime.api_key_env, or if it is not set, one that is made for
+    this server, which commands and runs of this checkout find by themselves (.ezhoi/llm/PORT.key, gone when the server
+    is). vLLM's output goes to .ezhoi/logs/vllm-PORT.log.
 
     Example: ezhoi llm serve llava-hf/llava-1.5-7b-hf --requests 32
     """
@@ -64,11 +70,15 @@ def serve(
     log = local.home() / "logs" / f"vllm-{port}.log"
     typer.echo(f"starting vLLM {found.version}; its output: {log}", err=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM stops as Ctrl-C does
-    key = os.environ.get(llm.runtime.api_key_env, "")
+    own = os.environ.get(llm.runtime.api_key_env, "")
+    key = own or f"ezhoi-{secrets.token_urlsafe(24)}"
     try:
-        with vllm.serve(
-            found, serving, log=log, key=key, patience=patience, say=lambda line: typer.echo(line, err=True)
-        ) as process:
+        with (
+            vllm.serve(
+                found, serving, log=log, key=key, patience=patience, say=lambda line: typer.echo(line, err=True)
+            ) as process,
+            nullcontext() if own else _found_by_clients(key_file(port), key),
+        ):
             typer.echo(f"ready: {serving.url} serves {serving.model}")
             typer.echo(
                 "use it: ezhoi describe --set descriptions.source=llm "
@@ -78,6 +88,16 @@ def serve(
         raise ServiceError(f"vLLM ended by itself with exit code {code}; its output: {log}")
     except KeyboardInterrupt:
         typer.echo("stopped", err=True)
+
+
+@contextmanager
+def _found_by_clients(path: Path, key: str) -> Iterator[None]:
+    """While the block runs, clients of this checkout find the key."""
+    write_secret(path, key + "\n")
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 @app.command()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -35,16 +37,30 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def up() -> None:
+def up(
+    no_password: Annotated[
+        bool,
+        typer.Option(
+            "--no-password",
+            help="Ask for no password. Then every user of this machine can run commands as you: for a machine with one.",
+        ),
+    ] = False,
+) -> None:
     """Start the local Prefect server and its workers, or find them running.
 
-    State and logs are in .ezhoi/ of the checkout (or in $EZHOI_HOME). Nothing leaves this machine.
+    State and logs are in .ezhoi/ of the checkout (or in $EZHOI_HOME). Nothing leaves this machine. Who may talk to the
+    server may have it run commands, so it asks for a password, which commands of this checkout find by themselves
+    (.ezhoi/password). What it prints after `for plain prefect commands:` lets those find it too.
 
     Example: ezhoi up
     """
-    state = local.up(local.home(), _say)
-    typer.echo(f"server  {state.ui_url}")
-    typer.echo(f"for plain prefect commands: export PREFECT_API_URL={state.api_url}")
+    folder = local.home()
+    state = local.up(folder, _say, open_to_all=True if no_password else None)
+    typer.echo(f"server   {state.ui_url}")
+    _show_password(folder, state)
+    # The profile in that folder has the password, which stays off screens, command lines and logs this way.
+    home = shlex.quote(str(folder / "prefect"))
+    typer.echo(f"for plain prefect commands: export PREFECT_HOME={home} PREFECT_API_URL={state.api_url}")
 
 
 def down() -> None:
@@ -86,6 +102,7 @@ def launch(
     folder = local.home()
     local.up(folder, _say)
     state = deployment.deploy(folder, say=_say)
+    _show_password(folder, state)
     asked: dict[str, Any] = {"profile": given.profile, "overrides": given.settings}
     # Only what was asked: what is left out keeps the deployment's own value.
     asked |= {"force": [str(stage) for stage in force]} if force else {}
@@ -107,6 +124,21 @@ def follow(run: Annotated[str | None, typer.Argument(help="Id of a run; the newe
         raise ServiceError("the local server does not run; start it with `ezhoi up`")
     last = _follow(state, run or following.newest_run(state.api))
     _conclude(state, last, None)
+
+
+def _show_password(folder: Path, state: Local) -> None:
+    """The password that Prefect's page asks for, once a browser: on a terminal itself, else (a log?) where it is."""
+    if state.open:
+        typer.secho(
+            "password: none, as was asked for. Every user of this machine can run commands as you through the server; "
+            "`ezhoi down` and `ezhoi up` give it a password",
+            fg="yellow",
+            err=True,
+        )
+    elif sys.stdout.isatty():
+        typer.echo(f"password {state.password}   (Prefect's page asks for it once)")
+    else:
+        typer.echo(f"password in {folder / 'password'}   (Prefect's page asks for it once)")
 
 
 def show_links(state: Local, run: str) -> None:

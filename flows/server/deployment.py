@@ -43,7 +43,7 @@ def deploy(folder: Path, *, force: bool = False, say: Say = lambda line: None) -
             done = subprocess.run(
                 [sys.executable, "-m", "prefect", "deploy", "--all", "--no-prompt"],
                 cwd=ROOT,
-                env=local.environment(folder, state.port or 0),
+                env=local.environment(folder, state.port or 0, password=state.password),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -3,9 +3,13 @@
 Everything they keep is in one folder, `.ezhoi/` of the checkout, or the folder that $EZHOI_HOME names:
 
     local.json     port and processes, and what was deployed
-    prefect/       PREFECT_HOME: the server's database
+    password       what the server asks for; its owner alone can read it
+    prefect/       PREFECT_HOME, its owner's alone: the server's database, and a profile with address and password
     logs/          server.log, deploy.log, and a log a worker
     runs/          notes of runs in progress (flows/server/reaper.py)
+
+Who may talk to the server may have it start commands as the user who started it. So it asks for a password, unless it was
+started without one on purpose, and answers to no foreign page (flows/server/prefect_server.py).
 """
 
 from __future__ import annotations
@@ -20,16 +24,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
-from flows.server import processes, reaper
+from flows.server import prefect_server, processes, reaper
 from flows.server.api import Api
+from flows.server.prefect_server import HOST
 from flows.server.processes import Process
 from pipeline.errors import ServiceError
+from pipeline.machine.home import home as home
+from pipeline.machine.home import private_folder, read_secret, secret, write_secret
 from pipeline.work import devices
 
 ROOT = Path(__file__).resolve().parents[2]
-HOST = "127.0.0.1"
 PORTS = range(4210, 4300)
 """Prefect's own 4200 is left to other servers."""
 POOLS = ("ezhoi-gpu", "ezhoi-cpu")
@@ -50,6 +57,10 @@ class Local:
     """{pool: its worker}"""
     deployed: str | None = None
     """Digest of what was deployed last."""
+    open: bool | None = None
+    """Whether the server asks for no password; None of a server of an older version, which knew none."""
+    password: str = field(default="", repr=False)
+    """What it asks for. Not kept in `local.json`."""
 
     def works(self) -> bool:
         """Whether every pool has a living worker."""
@@ -63,31 +74,28 @@ class Local:
     def ui_url(self) -> str:
         return f"http://{HOST}:{self.port}/v2"
 
-    @property
+    @cached_property
     def api(self) -> Api:
-        return Api(self.api_url)
-
-
-def home() -> Path:
-    """The folder of the local server's state."""
-    return Path(os.environ.get("EZHOI_HOME") or ROOT / ".ezhoi").absolute()
+        return Api(self.api_url, password=self.password)
 
 
 def read(folder: Path) -> Local:
-    """The state file; an empty state if there is none or it is damaged."""
+    """The state file; an empty state if there is none or it is damaged. ServiceError as of `read_secret`."""
     try:
         tree = json.loads((folder / "local.json").read_text(encoding="utf-8"))
         server = Process(**tree["server"]) if tree.get("server") else None
         workers = {str(pool): Process(**process) for pool, process in tree.get("workers", {}).items()}
-        return Local(tree["port"], server, workers, tree.get("deployed"))
+        state = Local(tree["port"], server, workers, tree.get("deployed"), tree.get("open"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Local()
+    return replace(state, password=read_secret(folder / "password")) if state.open is False else state
 
 
 def write(folder: Path, state: Local) -> None:
     """Replace the state file in one step."""
+    kept = {name: value for name, value in asdict(state).items() if name != "password"}
     temporary = folder / "local.json.part"
-    temporary.write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
+    temporary.write_text(json.dumps(kept, indent=1), encoding="utf-8")
     temporary.replace(folder / "local.json")
 
 
@@ -95,7 +103,9 @@ def write(folder: Path, state: Local) -> None:
 def locked(folder: Path) -> Iterator[None]:
     """One `up`, `down` or `deploy` at a time; the lock dies with its holder."""
     try:
-        (folder / "logs").mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in ("logs", "prefect"):
+            private_folder(folder / name)
         lock = (folder / "local.lock").open("a", encoding="utf-8")
     except OSError as error:
         message = f"{folder} cannot be written ({error.strerror}); set EZHOI_HOME to a folder that can"
@@ -105,8 +115,10 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def environment(folder: Path, port: int, base: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What server, worker and runs are started with.
+def environment(
+    folder: Path, port: int, base: Mapping[str, str] | None = None, *, password: str = ""
+) -> dict[str, str]:
+    """What workers and runs are started with, and plain `prefect` commands of ours.
 
     The user's own PREFECT_* settings point elsewhere and are dropped. EZHOI__* overrides are dropped too: a run gets
     its own as a parameter, and must not inherit those of the shell that happened to start the worker.
@@ -115,31 +127,66 @@ def environment(folder: Path, port: int, base: Mapping[str, str] | None = None) 
     kept = {k: v for k, v in source.items() if not k.startswith(("PREFECT_", "EZHOI__"))}
     for name in ("NO_PROXY", "no_proxy"):
         kept[name] = ",".join([*filter(None, [kept.get(name)]), HOST, "localhost"])
-    return kept | {
-        "PREFECT_HOME": str(folder / "prefect"),
-        "PREFECT_API_URL": f"http://{HOST}:{port}/api",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
-        "PREFECT_WORKER_QUERY_SECONDS": "2",
-        "PREFECT_LOGGING_EXTRA_LOGGERS": "ezhoi",
-        "EZHOI_HOME": str(folder),
-    }
+    known = {"PREFECT_API_AUTH_STRING": password} if password else {}
+    return (
+        kept
+        | known
+        | {
+            "PREFECT_HOME": str(folder / "prefect"),
+            "PREFECT_API_URL": f"http://{HOST}:{port}/api",
+            "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "true",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
+            "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+            "PREFECT_WORKER_QUERY_SECONDS": "2",
+            "PREFECT_LOGGING_EXTRA_LOGGERS": "ezhoi",
+            "EZHOI_HOME": str(folder),
+        }
+    )
 
 
-def up(folder: Path, say: Say = lambda line: None) -> Local:
+def server_environment(
+    folder: Path, port: int, base: Mapping[str, str] | None = None, *, password: str = ""
+) -> dict[str, str]:
+    """What the server is started with. Without a password it asks for none."""
+    asked = {"PREFECT_SERVER_API_AUTH_STRING": password} if password else {}
+    return (
+        environment(folder, port, base, password=password)
+        | asked
+        | {
+            "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(prefect_server.origins(port)),
+            "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
+        }
+    )
+
+
+def server_command(port: int) -> list[str]:
+    """The server's command line."""
+    return [sys.executable, "-m", "flows.server.prefect_server", str(port)]
+
+
+def up(folder: Path, say: Say = lambda line: None, *, open_to_all: bool | None = None) -> Local:
     """Server and workers run when this returns; what runs healthy already is left alone.
 
-    Raises ServiceError naming the log if one does not start, or if no port is free.
+    Args:
+        folder: Where they keep what they keep.
+        say: Is told what takes a while.
+        open_to_all: Whether the server asks for no password; None for as it runs, and with one if it does not run.
+
+    Raises:
+        ServiceError: one does not start (the message names its log), no port is free, or the server that runs has to be
+            started anew for its password, and runs are at work in it.
     """
     with locked(folder):
-        state = _server_up(folder, read(folder), say)
+        state = _server_up(folder, read(folder), say, open_to_all)
         if not state.works():
             say("starting the workers")
         for pool in POOLS:
             if pool not in state.workers or not state.workers[pool].alive():
-                worker = _start(folder, pool, worker_command(pool), state.port or 0)
+                worker = _start(
+                    folder, pool, worker_command(pool), environment(folder, state.port or 0, password=state.password)
+                )
                 state = replace(state, workers={**state.workers, pool: worker})
                 write(folder, state)
     reaper.reap_quietly(folder, state.api)
@@ -162,10 +209,11 @@ def down(folder: Path) -> list[str]:
 
 
 def worker_command(pool: str) -> list[str]:
-    """`prefect ...` of a pool's worker on this machine."""
+    """Command line of a pool's worker on this machine."""
     runs = max(1, len(devices.gpus())) if pool == "ezhoi-gpu" else CPU_RUNS
     name = f"{pool}-{socket.gethostname()}"  # the same each time, or the pool's page fills with dead workers
-    return ["worker", "start", "--pool", pool, "--type", "process", "--name", name, "--limit", str(runs)]
+    start = [sys.executable, "-m", "prefect", "worker", "start"]
+    return [*start, "--pool", pool, "--type", "process", "--name", name, "--limit", str(runs)]
 
 
 def wait_for_pools(folder: Path, state: Local) -> None:
@@ -187,18 +235,28 @@ def tail(path: Path, lines: int = 8) -> str:
     return "\n".join([f"{path}:", *(f"  {line}" for line in text)])
 
 
-def _server_up(folder: Path, state: Local, say: Say) -> Local:
+def _server_up(folder: Path, state: Local, say: Say, open_to_all: bool | None) -> Local:
     if state.server is not None and state.server.alive():
-        if _becomes_healthy(state, 30.0):
+        if not _becomes_healthy(state, 30.0):
+            say("the server does not answer; starting it anew")
+        elif state.open is False and not state.password:
+            raise ServiceError(f"{folder / 'password'} of the server that runs is gone: `ezhoi down`, then `ezhoi up`")
+        elif state.open is (state.open if open_to_all is None else open_to_all) and state.open is not None:
             return state
-        say("the server does not answer; starting it anew")
+        else:
+            _refuse_while_runs_are_at_work(state)
+            say(
+                f"the server runs {'with a password' if state.open is False else 'without a password'}; starting it anew"
+            )
         processes.stop(state.server)
     for worker in state.workers.values():  # they would go on asking the old server's port
         processes.stop(worker)
     port = choose_port(state.port)
+    password = "" if open_to_all else secret(folder / "password", "ezhoi:")
+    _write_profile(folder, port, password)
     say(f"starting the Prefect server on {HOST}:{port} (half a minute the first time)")
-    server = _start(folder, "server", ["server", "start", "--host", HOST, "--port", str(port)], port)
-    state = replace(state, port=port, server=server, workers={})
+    server = _start(folder, "server", server_command(port), server_environment(folder, port, password=password))
+    state = replace(state, port=port, server=server, workers={}, open=bool(open_to_all), password=password)
     write(folder, state)
     if not _becomes_healthy(state, START_SECONDS):
         processes.stop(server)
@@ -215,6 +273,24 @@ def _becomes_healthy(state: Local, seconds: float) -> bool:
     return False
 
 
+def _refuse_while_runs_are_at_work(state: Local) -> None:
+    at_work = state.api.post("/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}})
+    if at_work:
+        raise ServiceError(
+            f"the server that runs asks {'for a' if state.open is False else 'for no'} password, and a change would end "
+            f"the runs at work in it ({', '.join(sorted(run['name'] for run in at_work))}). Wait for them, or end "
+            "them with `ezhoi down`; then give this command again"
+            + ("" if state.open is False else ". Until then any user of this machine can run commands as you")
+        )
+
+
+def _write_profile(folder: Path, port: int, password: str) -> None:
+    """Address and password for plain `prefect` commands with this PREFECT_HOME."""
+    lines = ['active = "ezhoi"', "", "[profiles.ezhoi]", f'PREFECT_API_URL = "http://{HOST}:{port}/api"']
+    lines += [f"PREFECT_API_AUTH_STRING = {json.dumps(password)}"] if password else []
+    write_secret(folder / "prefect" / "profiles.toml", "\n".join(lines) + "\n")
+
+
 def choose_port(remembered: int | None) -> int:
     """The remembered port if it is free, else the first free one of PORTS; ServiceError if none is."""
     for port in ([remembered] if remembered else []) + list(PORTS):
@@ -228,12 +304,12 @@ def choose_port(remembered: int | None) -> int:
     raise ServiceError(f"no free port on {HOST} from {PORTS[0]} to {PORTS[-1]}: stop a server that uses one of them")
 
 
-def _start(folder: Path, name: str, command: list[str], port: int) -> Process:
+def _start(folder: Path, name: str, command: list[str], variables: dict[str, str]) -> Process:
     with (folder / "logs" / f"{name}.log").open("a", encoding="utf-8") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "prefect", *command],
+            command,
             cwd=ROOT,
-            env=environment(folder, port),
+            env=variables,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

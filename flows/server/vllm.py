@@ -12,15 +12,16 @@ import shutil
 import socket
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from flows.server import processes
+from flows.server.api import connect
 from pipeline.errors import ServiceError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -187,10 +188,11 @@ def _wait(process: subprocess.Popen[bytes], serving: Serving, log: Path, key: st
             _ask(f"{root}/health", key)
             _ask(f"{serving.url}/chat/completions", key, probe)
             return
-        except urllib.error.HTTPError as error:
-            if error.code < 500:
-                raise ServiceError(f"vLLM refuses a first question ({error}); the end of {log}:\n{_end(log)}") from None
-        except OSError:
+        except httpx.HTTPStatusError as error:
+            code = error.response.status_code
+            if code < 500:
+                raise ServiceError(f"vLLM refuses a first question ({code}); the end of {log}:\n{_end(log)}") from None
+        except httpx.HTTPError:
             pass  # not listening yet
         if time.monotonic() - told > 15:
             told = time.monotonic()
@@ -199,12 +201,8 @@ def _wait(process: subprocess.Popen[bytes], serving: Serving, log: Path, key: st
 
 
 def _ask(url: str, key: str, body: dict[str, Any] | None = None) -> None:
-    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
-    content = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data=content, headers=headers)
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=120) as reply:
-        reply.read()
+    with connect(url, headers={"Authorization": f"Bearer {key}"} if key else None, timeout=120.0) as http:
+        (http.get(url) if body is None else http.post(url, json=body)).raise_for_status()
 
 
 def _end(log: Path, lines: int = 12) -> str:

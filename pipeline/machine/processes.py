@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 PROC = Path("/proc")
+TICKS = 100
+"""Of a second: as exactly as systems tell when a process was started."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class Process:
 
     pid: int
     start: str
-    """Start time as the system gives it; never parsed, only compared."""
+    """When it started, in hundredths of a second since the boot; only compared."""
     boot: str
     """Id of the machine's boot; empty where the system has none."""
 
@@ -28,15 +31,15 @@ class Process:
 
 def identify(pid: int) -> Process | None:
     """The process that now has this id."""
-    if PROC.is_dir():
-        try:
-            fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
+    try:
+        process = psutil.Process(pid)
+        if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
             return None
-        state, start = fields[0], fields[19]
-        return None if state in "ZX" else Process(pid, start, _boot())
-    shown = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True)
-    return Process(pid, shown.stdout.strip(), "") if shown.stdout.strip() else None
+        # Both are times of the clock, which is set now and then; their difference does not change with it.
+        started = process.create_time() - psutil.boot_time()
+    except psutil.Error:
+        return None
+    return Process(pid, str(round(started * TICKS)), _boot())
 
 
 def current() -> Process:

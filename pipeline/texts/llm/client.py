@@ -14,7 +14,6 @@ import contextlib
 import datetime as dt
 import logging
 import math
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -28,6 +27,7 @@ import stamina
 from pipeline.config.language import Llm
 from pipeline.errors import ServiceError
 from pipeline.texts.llm import troubles
+from pipeline.texts.llm.keys import api_key
 from pipeline.texts.llm.pace import Pace
 from pipeline.texts.llm.pictures import Picture
 from pipeline.texts.llm.request import Answer, Request, RequestRejected
@@ -71,7 +71,7 @@ class Client:
     def __init__(self, llm: Llm) -> None:
         self._llm = llm
         self._url = llm.runtime.base_url.rstrip("/")
-        self._key = os.environ.get(llm.runtime.api_key_env, "")
+        self._key = api_key(llm.runtime)
         self._server: str | None = None
         self._away: asyncio.Task[None] | None = None
         self.pace = Pace(llm.runtime.concurrency)

@@ -1,0 +1,76 @@
+"""The process that `ezhoi up` starts: Prefect's own server behind a gate. `python -m flows.server.prefect_server PORT`
+
+A browser lets any page send requests to this machine, and a page's host name may be pointed at it after the page was
+loaded (DNS rebinding). The gate lets in what names the server by an address of this machine and, if a page sends it, comes
+from a page of this server. It stands before the password, and also where there is none (`ezhoi up --no-password`).
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+HOST = "127.0.0.1"
+NAMES = ("127.0.0.1", "localhost", "::1")
+"""What this machine calls itself. The port may be another one: that of a tunnel."""
+
+
+def origins(port: int) -> tuple[str, ...]:
+    """Where the pages of the server come from."""
+    return (f"http://127.0.0.1:{port}", f"http://localhost:{port}")
+
+
+class Gate:
+    """Refuses requests and sockets that name the server by a foreign host, or that a foreign page sends."""
+
+    def __init__(self, app: ASGIApp, port: int) -> None:
+        self._app = app
+        self._origins = origins(port)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        kind = scope["type"]
+        if kind == "lifespan" or self.admits(scope["headers"]):
+            await self._app(scope, receive, send)
+        elif kind == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008, "reason": "foreign host or origin"})
+        else:
+            body = b'{"detail": "This server answers to its own pages, and to its own address on this machine."}'
+            headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+            await send({"type": "http.response.start", "status": 403, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+
+    def admits(self, headers: list[tuple[bytes, bytes]]) -> bool:
+        """Whether the request's one Host is this machine, and its Origin, if it has one, the same place."""
+        hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
+        sent_by = [value.decode("latin-1") for name, value in headers if name == b"origin"]
+        if len(hosts) != 1 or _name(hosts[0]) not in NAMES:
+            return False
+        own = {*self._origins, f"http://{hosts[0]}", f"https://{hosts[0]}"}
+        return all(origin in own for origin in sent_by)
+
+
+def _name(host: str) -> str | None:
+    """The host's name without its port; None if it is no host."""
+    try:
+        parts = urlsplit(f"//{host}")
+        return parts.hostname if parts.netloc == host and "@" not in host else None
+    except ValueError:
+        return None
+
+
+def serve(port: int) -> None:
+    """Serve until a signal ends it, with the settings of the environment (`flows.server.local.server_environment`)."""
+    import uvicorn
+    from prefect.server.api.server import create_app
+
+    uvicorn.run(Gate(create_app(final=True), port), host=HOST, port=port, log_level="warning")
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]))

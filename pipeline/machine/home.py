@@ -1,0 +1,65 @@
+"""The folder of this checkout's servers, and the secrets in it, which only their owner can read."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from pipeline.errors import ServiceError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def home() -> Path:
+    """`.ezhoi/` of the checkout, or the folder that $EZHOI_HOME names."""
+    return Path(os.environ.get("EZHOI_HOME") or ROOT / ".ezhoi").absolute()
+
+
+def private_folder(folder: Path) -> None:
+    """The folder exists when this returns, and nobody else can look into it. OSError if it cannot be made."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_mode & 0o077:  # made by an older version, or by hand
+        folder.chmod(0o700)
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Write a file that was never readable by others, in one step."""
+    private_folder(path.parent)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    temporary.replace(path)
+
+
+def read_secret(path: Path) -> str:
+    """The secret in a file; empty if there is no such file.
+
+    Raises:
+        ServiceError: the file is not this user's alone, so somebody else may know the secret, or have chosen it.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            found = os.fstat(file.fileno())
+            text = file.read().strip()
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError) as error:
+        raise ServiceError(f"the secret in {path} cannot be read: {error}") from None
+    if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise ServiceError(
+            f"others may know the secret in {path}: it has to be a file of yours with mode 0600. "
+            "Delete it, and start its server anew (`ezhoi down`, `ezhoi up`): it gets another one"
+        )
+    return text
+
+
+def secret(path: Path, prefix: str = "") -> str:
+    """The secret in a file, made if there is none: `prefix` and 32 random characters. ServiceError as of `read_secret`."""
+    if not (found := read_secret(path)):
+        found = prefix + secrets.token_urlsafe(24)
+        write_secret(path, found + "\n")
+    return found
