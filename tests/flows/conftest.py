@@ -1,16 +1,11 @@
-"""One Prefect server for all tests of a session, on a database whose migrations were made once."""
+"""One Prefect server for all tests of a session; what they run there and read back."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
-import signal
-import socket
-import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from served_prefect import PASSWORD, Served, client
 
 from flows.server import following, local, processes
 from flows.server.api import Api
@@ -26,82 +22,20 @@ from flows.server.api import Api
 os.environ["PREFECT_SERVER_EPHEMERAL_ENABLED"] = "false"
 
 
-def _environment(home: Path) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
-    return kept | {
-        "PREFECT_HOME": str(home),
-        "DO_NOT_TRACK": "1",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    }
-
-
-def _database(home: Path, environment: dict[str, str]) -> None:
-    """Migrations take half a minute, so a migrated file is kept for the next session."""
-    import prefect
-
-    template = Path(tempfile.gettempdir()) / f"ezhoi-tests-{os.getuid()}" / f"prefect-{prefect.__version__}.db"
-    home.mkdir(parents=True, exist_ok=True)
-    if not template.exists():
-        upgrade = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "-y"]
-        subprocess.run(upgrade, env=environment, check=True, stdout=subprocess.DEVNULL)
-        connection = sqlite3.connect(home / "prefect.db")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.close()
-        template.parent.mkdir(parents=True, exist_ok=True)
-        part = template.with_suffix(f".{os.getpid()}")
-        shutil.copy(home / "prefect.db", part)
-        part.replace(template)
-    shutil.copy(template, home / "prefect.db")
-
-
-class Served:
-    """A Prefect server on a free port of this machine, with a database of its own; can be killed and started again."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.environment = _environment(home)
-        _database(home, self.environment)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.api = Api(f"http://127.0.0.1:{self.port}/api")
-        self.environment["PREFECT_SERVER_UI_API_URL"] = self.api.url
-        self.start()
-
-    def start(self) -> None:
-        words = ["server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
-        command = [sys.executable, "-m", "prefect", *words]
-        self.process = subprocess.Popen(
-            command,
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        deadline = time.monotonic() + 180
-        while not self.api.healthy():
-            assert self.process.poll() is None and time.monotonic() < deadline, "the test server did not start"
-            time.sleep(0.1)
-
-    def kill(self) -> None:
-        """SIGKILL: the process that was started, and the one that it serves with."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(30)
-
-
 @pytest.fixture(scope="session")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """A server of its own; flows of this process are recorded there."""
-    served = Served(tmp_path_factory.mktemp("prefect"))
-    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, PREFECT_HOME, temporary_settings
+    served = Served(tmp_path_factory.mktemp("served"))
+    from prefect.settings import (
+        PREFECT_API_AUTH_STRING,
+        PREFECT_API_URL,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        PREFECT_HOME,
+        temporary_settings,
+    )
 
-    with temporary_settings(
-        {PREFECT_API_URL: served.api.url, PREFECT_HOME: served.home, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
-    ):
+    known = {PREFECT_API_URL: served.api.url, PREFECT_API_AUTH_STRING: PASSWORD, PREFECT_HOME: served.home}
+    with temporary_settings(known | {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         yield served.api
     served.stop()
 
@@ -119,7 +53,7 @@ def deployed(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Api:
     """`prefect deploy --all --no-prompt` on a fresh server, once its pools are there."""
     for pool in local.POOLS:
         api.post("/work_pools/", {"name": pool, "type": "process"})
-    environment = local.environment(tmp_path_factory.mktemp("deploy"), 0) | {"PREFECT_API_URL": api.url}
+    environment = client(tmp_path_factory.mktemp("deploy"), api)
     command = [sys.executable, "-m", "prefect", "deploy", "--all", "--no-prompt"]
     done = subprocess.run(command, cwd=local.ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -132,8 +66,7 @@ class Shell:
     def __init__(self, api: Api, fake: Any, folder: Path) -> None:
         self.api, self.fake = api, fake
         self.home = folder / "home"
-        base = local.environment(self.home, 0, fake.environment())
-        self.environment = base | {"PREFECT_API_URL": api.url}
+        self.environment = client(self.home, api, fake.environment())
 
     def prefect(self, *words: str, code: int = 0) -> str:
         """Run a command to its end."""

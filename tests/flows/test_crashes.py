@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from flows.server import following, reaper
-from flows.server.api import Api
 from flows.server.processes import Process
 
 pytestmark = pytest.mark.slow
@@ -104,6 +103,7 @@ def test_a_killed_server_costs_at_most_the_run(fake: Any, served: Any, tmp_path:
     environment = fake.environment(
         EZHOI_FAKE_GATE=f"descriptions:{gate}",
         PREFECT_API_URL=served.api.url,
+        PREFECT_API_AUTH_STRING=served.password,
         EZHOI_HOME=str(home),
         PREFECT_HOME=str(tmp_path / "client"),
         PREFECT_CLIENT_MAX_RETRIES="1",
@@ -120,7 +120,7 @@ def test_a_killed_server_costs_at_most_the_run(fake: Any, served: Any, tmp_path:
     assert subprocess.run(command, env=environment, timeout=240).returncode == 0
     again = fake.executed()
     assert set(made).isdisjoint(again) and set(made) | set(again) == set(all_stages())
-    assert following.look(Api(served.api.url), run).final and not list((home / "runs").glob("*.json"))
+    assert following.look(served.api, run).final and not list((home / "runs").glob("*.json"))
 
 
 def all_stages() -> tuple[str, ...]:

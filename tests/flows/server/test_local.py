@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from flows.server import deployment, local, processes
 from flows.server.local import Local
 from flows.server.processes import Process
 from pipeline.errors import ServiceError
+from pipeline.machine import home
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -68,6 +70,10 @@ def test_the_state_file(tmp_path: Path) -> None:
     state = Local(4211, Process(1, "2", "b"), {"ezhoi-cpu": Process(3, "4", "b")}, "digest")
     local.write(tmp_path, state)
     assert local.read(tmp_path) == state
+    protected = replace(state, open=False, password=home.secret(tmp_path / "password"))
+    local.write(tmp_path, protected)
+    assert local.read(tmp_path) == protected
+    assert protected.password not in (tmp_path / "local.json").read_text() + repr(protected)
     for damaged in ("", "[]", '{"port": 1, "server": {"pid": 3}}'):
         (tmp_path / "local.json").write_text(damaged)
         assert local.read(tmp_path) == Local()
@@ -79,6 +85,13 @@ def test_the_environment_is_ours_alone(tmp_path: Path) -> None:
     assert found["PATH"] == "p" and found["PREFECT_API_URL"] == "http://127.0.0.1:4211/api"
     assert not {"PREFECT_API_KEY", "PREFECT_PROFILE", "EZHOI__SEED"} & set(found)
     assert found["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false" and found["DO_NOT_TRACK"] == "1"
+    assert "PREFECT_API_AUTH_STRING" not in found and "PREFECT_SERVER_API_AUTH_STRING" not in found
+    known = local.environment(tmp_path, 4211, base, password="ezhoi:word")
+    assert known == found | {"PREFECT_API_AUTH_STRING": "ezhoi:word"}
+    server = local.server_environment(tmp_path, 4211, base, password="ezhoi:word")
+    assert server["PREFECT_SERVER_API_AUTH_STRING"] == "ezhoi:word"
+    assert server["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] == "http://127.0.0.1:4211,http://localhost:4211"
+    assert "word" not in " ".join(local.server_command(4211) + local.worker_command("ezhoi-gpu"))
     assert Path(found["PREFECT_HOME"]).is_absolute() and found["NO_PROXY"] == "x,127.0.0.1,localhost"
 
 
@@ -164,6 +177,7 @@ def test_up_launch_down(fake: Any, tmp_path: Path) -> None:
         assert "starting the Prefect server" in first and "deploying" in first
         assert "0 of 10 stages from the store" in first and "trained         20.00" in first
         assert f"report: {fake.root}" in first and "/v2/artifacts/artifact/" in first
+        assert f"password in {home / 'password'}" in first
         state = local.read(home)
         assert "nothing was running" not in ezhoi("up") and local.read(home) == state
         second = ezhoi("launch", *settings)

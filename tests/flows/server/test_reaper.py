@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from served_prefect import client
 
 from flows.server import following, reaper
 from flows.server.api import Api
@@ -101,8 +102,7 @@ def test_no_server_is_an_error_and_quietly_none(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_killed_run_does_not_say_running_for_ever(api: Api, fake: Any, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    environment = fake.environment(EZHOI_FAKE_SLEEP="descriptions:60", PREFECT_API_URL=api.url, EZHOI_HOME=str(home))
-    environment["PREFECT_HOME"] = str(tmp_path / "client")
+    environment = client(home, api, fake.environment(EZHOI_FAKE_SLEEP="descriptions:60"))
     child = subprocess.Popen([sys.executable, "-c", RUN, *fake.settings], env=environment)
     log = fake.root / ".ran"
     deadline = time.monotonic() + 60

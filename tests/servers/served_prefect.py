@@ -1,0 +1,81 @@
+"""The Prefect server of the tests: as `ezhoi up` starts it, on a database whose migrations were made once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from flows.server import local
+from flows.server.api import Api
+
+PASSWORD = "ezhoi:of the tests"
+
+
+def _database(home: Path, environment: dict[str, str]) -> None:
+    """Migrations take half a minute, so a migrated file is kept for the next session."""
+    import prefect
+
+    template = Path(tempfile.gettempdir()) / f"ezhoi-tests-{os.getuid()}" / f"prefect-{prefect.__version__}.db"
+    home.mkdir(parents=True, exist_ok=True)
+    if not template.exists():
+        upgrade = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "-y"]
+        subprocess.run(upgrade, env=environment, check=True, stdout=subprocess.DEVNULL)
+        connection = sqlite3.connect(home / "prefect.db")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.close()
+        template.parent.mkdir(parents=True, exist_ok=True)
+        part = template.with_suffix(f".{os.getpid()}")
+        shutil.copy(home / "prefect.db", part)
+        part.replace(template)
+    shutil.copy(template, home / "prefect.db")
+
+
+class Served:
+    """The server as `ezhoi up` starts it, with a database of its own; can be killed and started again."""
+
+    def __init__(self, folder: Path, password: str = PASSWORD) -> None:
+        self.home, self.password = folder / "prefect", password
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.environment = local.server_environment(folder, self.port, password=password)
+        _database(self.home, self.environment)
+        self.api = Api(f"http://127.0.0.1:{self.port}/api", password=password)
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            local.server_command(self.port),
+            cwd=local.ROOT,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + 180
+        while not self.api.healthy():
+            assert self.process.poll() is None and time.monotonic() < deadline, "the test server did not start"
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        """SIGKILL: the process that was started, and the one that it serves with."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(30)
+
+
+def client(home: Path, api: Api, base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What a process is started with that talks to the tests' server."""
+    return local.environment(home, 0, base, password=PASSWORD) | {"PREFECT_API_URL": api.url}
