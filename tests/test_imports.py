@@ -1,8 +1,11 @@
 """The house's one rule: models <- pipeline <- flows, and stages never import stages."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -66,3 +69,43 @@ def test_torch_never_loads_code() -> None:
             for node in ast.walk(ast.parse(file.read_text())):
                 if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
                     assert any(k.arg == "weights_only" for k in node.keywords), f"{file}:{node.lineno}"
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def declared(*extras: str) -> set[str]:
+    """Names of the distributions that pyproject.toml asks for."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = project["dependencies"] + [one for extra in extras for one in project["optional-dependencies"][extra]]
+    return {canonical(re.split(r"[^\w.-]", one)[0]) for one in asked}
+
+
+def undeclared(files: dict[Path, str], known: set[str]) -> list[str]:
+    """`file imports module` for each import of a package that is neither Python's, nor ours, nor in `known`."""
+    ours = {path.stem for path in (ROOT / "tests").rglob("*.py")} | {"models", "pipeline", "flows", "tests"}
+    owners = packages_distributions()
+    found = set()
+    for path, source in files.items():
+        for top in {name.split(".")[0] for name in imported(source)} - ours - set(sys.stdlib_module_names):
+            if not {canonical(name) for name in owners.get(top, [top])} & known:
+                found.add(f"{path} imports {top}")
+    return sorted(found)
+
+
+def sources(*folders: str) -> dict[Path, str]:
+    return {path.relative_to(ROOT): path.read_text() for name in folders for path in (ROOT / name).rglob("*.py")}
+
+
+def test_every_package_that_is_imported_is_declared() -> None:
+    assert undeclared(sources(*FORBIDDEN), declared()) == []
+    assert undeclared(sources("tests"), declared() | declared("dev")) == []
+
+
+def test_a_package_that_only_others_ask_for_is_named() -> None:
+    """certifi comes with httpx, and PyYAML is imported by another name."""
+    source = "import certifi, yaml, json\nfrom markdown_it import MarkdownIt\nfrom pipeline import plan"
+    file = {Path("flows/some.py"): source}
+    assert undeclared(file, {"pyyaml", "markdown-it-py"}) == ["flows/some.py imports certifi"]
+    assert undeclared(file, {"markdown-it-py"}) == ["flows/some.py imports certifi", "flows/some.py imports yaml"]

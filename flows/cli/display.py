@@ -99,7 +99,8 @@ def watching() -> Iterator[PlainLines | Bars]:
         TimeRemainingColumn(),
     )
     try:
-        with Progress(*columns, console=console, transient=True) as progress:
+        # Results go to stdout, which may be a file; rich would send them to the terminal.
+        with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
             yield Bars(progress)
     finally:
         root.removeHandler(handler)

@@ -196,35 +196,34 @@ def _follow(state: Local, run: str) -> RunState:
 
 
 class _Waiting:
-    """What is going on: one changing line on a terminal, a new line only when it says something new elsewhere."""
+    """What is going on: one changing line on a terminal, elsewhere a line for each quarter of a stage."""
 
     def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
+        from rich.console import Console
+
+        self._line = Console(stderr=True).status("") if sys.stderr.isatty() else None
         self._last = ""
 
     def show(self, run: RunState, task: TaskState | None) -> None:
         """The stage at work, or what the run waits for."""
         if run.final:
             return
-        if task is None:
-            text = f"{run.state.lower()} ..."
-        else:
-            # In steps of a quarter outside of terminals: a log wants few lines.
-            step = None if task.percent is None else (task.percent if self._terminal else 25 * int(task.percent // 25))
-            text = f"{task.stage:<{display.WIDTH}} {task.state.lower()}" + (f" {step:.0f} %" if step else "")
-        if text == self._last:
-            return
-        self._last = text
-        if self._terminal:
-            typer.echo(f"\r\x1b[K{text}", nl=False, err=True)
-        elif task is not None and task.percent is not None:
-            typer.echo(text, err=True)
+        text = f"{run.state.lower()} ..." if task is None else f"{task.stage:<{display.WIDTH}} {task.state.lower()}"
+        percent = task.percent if task is not None else None
+        if self._line is not None:
+            self._line.update(text + (f" {percent:.0f} %" if percent else ""))
+            self._line.start()
+        elif percent is not None:
+            quarter = 25 * int(percent // 25)
+            text += f" {quarter} %" if quarter else ""
+            if text != self._last:
+                typer.echo(text, err=True)
+            self._last = text
 
     def clear(self) -> None:
         """Make room for a line."""
-        if self._terminal and self._last:
-            typer.echo("\r\x1b[K", nl=False, err=True)
-        self._last = ""
+        if self._line is not None:
+            self._line.stop()
 
 
 def _say(line: str) -> None:

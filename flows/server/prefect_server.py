@@ -8,11 +8,15 @@ from a page of this server. It stands before the password, and also where there 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
 from urllib.parse import urlsplit
 
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+"""An application as ASGI knows it."""
 
 HOST = "127.0.0.1"
 NAMES = ("127.0.0.1", "localhost", "::1")
@@ -27,7 +31,7 @@ def origins(port: int) -> tuple[str, ...]:
 class Gate:
     """Refuses requests and sockets that name the server by a foreign host, or that a foreign page sends."""
 
-    def __init__(self, app: ASGIApp, port: int) -> None:
+    def __init__(self, app: App, port: int) -> None:
         self._app = app
         self._origins = origins(port)
 
