@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from served_prefect import PASSWORD
 from small_demo import SETTINGS
 
 from pipeline.datasets.world.classes import unseen, world_classes
@@ -77,6 +78,8 @@ def test_walk_from_the_run_to_the_descriptions_in_a_browser(demo: Demo) -> None:
         page = browser.new_page(viewport={"width": 1500, "height": 1200})
         # The interface asks an analytics host for its settings; a test leaves this machine alone.
         page.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), lambda route: route.abort())
+        # As after its owner gave the password once.
+        page.add_init_script(f"localStorage.setItem('prefect-password', btoa('{PASSWORD}'))")
         page.set_default_timeout(90_000)
         expect.set_options(timeout=90_000)
 

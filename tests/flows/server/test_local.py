@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from flows.server import deployment, local, processes
@@ -132,6 +134,75 @@ def test_a_stale_state_file_stops_nothing(tmp_path: Path) -> None:
     child.wait()
 
 
+class Asked:
+    """The server's API, with these runs at work."""
+
+    def __init__(self, *runs: str) -> None:
+        self.runs = runs
+
+    def post(self, path: str, body: Any) -> Any:
+        assert path == "/flow_runs/filter"
+        return [{"name": name} for name in self.runs]
+
+
+@pytest.mark.parametrize(
+    ("runs_open", "wanted", "new"),
+    [
+        (None, None, False),  # of an older version, which knew no password
+        (None, True, True),
+        (True, False, False),
+        (False, True, True),
+        (True, None, None),
+        (False, None, None),
+        (False, False, None),
+    ],
+)
+def test_a_server_that_asks_otherwise_than_wanted_is_started_anew_once_no_run_is_at_work(
+    runs_open: bool | None, wanted: bool | None, new: bool | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child, process = started()
+    password = home.secret(tmp_path / "password", "ezhoi:") if runs_open is False else ""
+    running = Local(4211, process, {}, "digest", runs_open, password)
+    local.write(tmp_path, running)
+    tree = json.loads((tmp_path / "local.json").read_text())
+    if runs_open is None:
+        del tree["open"]
+        (tmp_path / "local.json").write_text(json.dumps(tree))
+    begun: dict[str, dict[str, str]] = {}
+
+    def start(folder: Path, name: str, command: list[str], variables: dict[str, str]) -> Process:
+        begun[name] = variables
+        return processes.current()
+
+    monkeypatch.setattr(local, "_start", start)
+    monkeypatch.setattr(local, "_becomes_healthy", lambda state, seconds: True)
+    monkeypatch.setattr(local.reaper, "reap_quietly", lambda folder, api: None)
+    monkeypatch.setattr(Local, "api", property(lambda self: Asked("brave-otter")))
+    if new is not None:
+        with pytest.raises(ServiceError, match=r"brave-otter.*ezhoi down"):
+            local.up(tmp_path, open_to_all=wanted)
+        assert process.alive() and begun == {}
+    monkeypatch.setattr(Local, "api", property(lambda self: Asked()))
+    state = local.up(tmp_path, open_to_all=wanted)
+    assert process.alive() is (new is None) and ("server" in begun) is (new is not None)
+    assert state.open is (runs_open if new is None else new) and local.read(tmp_path) == state
+    assert bool(state.password) is not state.open
+    assert {v.get("PREFECT_API_AUTH_STRING", "") for v in begun.values()} == {state.password}
+    if new is not None:
+        assert begun["server"].get("PREFECT_SERVER_API_AUTH_STRING", "") == state.password
+    child.kill()
+    child.wait()
+
+
+def test_a_server_whose_password_is_gone_is_not_taken_for_a_healthy_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local.write(tmp_path, Local(4211, processes.current(), {}, None, False))
+    monkeypatch.setattr(local, "_becomes_healthy", lambda state, seconds: True)
+    with pytest.raises(ServiceError, match=r"password of the server that runs is gone: `ezhoi down`"):
+        local.up(tmp_path)
+
+
 def test_the_signature_changes_with_what_is_deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in deployment.SOURCES:
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -179,7 +250,9 @@ def test_up_launch_down(fake: Any, tmp_path: Path) -> None:
         assert f"report: {fake.root}" in first and "/v2/artifacts/artifact/" in first
         assert f"password in {home / 'password'}" in first
         state = local.read(home)
-        assert "nothing was running" not in ezhoi("up") and local.read(home) == state
+        said = ezhoi("up")
+        assert "nothing was running" not in said and local.read(home) == state
+        assert _answer_of_plain_prefect(said, fake.environment()).count("ezhoi/full") == 1
         second = ezhoi("launch", *settings)
         assert "deploying" not in second and "10 of 10 stages from the store" in second
         recorded = ezhoi("run", "--record", *settings)
@@ -194,7 +267,26 @@ def test_up_launch_down(fake: Any, tmp_path: Path) -> None:
         Path(fake.weights).unlink()
         failed = ezhoi("launch", *settings, fails=True)
         assert "ended Failed" in failed and "does not exist" in failed and "Traceback" not in failed
+        assert _who_says(state.password, home, fake.root) == {home / "password", home / "prefect" / "profiles.toml"}
+        shown = [" ".join(p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"])]
+        assert shown and not [line for line in shown if state.password in line]
     finally:
         stopped = ezhoi("down")
     assert "ezhoi-gpu, ezhoi-cpu, server" in stopped and "nothing was running" in ezhoi("down")
     assert not state.api.healthy()
+
+
+def _answer_of_plain_prefect(said: str, environment: dict[str, str]) -> str:
+    """What `prefect deployment ls` finds with the variables that `ezhoi up` says, and no other."""
+    line = next(line for line in said.splitlines() if line.startswith("for plain prefect commands: "))
+    command = f"{line.partition(': ')[2]}; exec {sys.executable} -m prefect deployment ls"
+    done = subprocess.run(["sh", "-c", command], env=environment, cwd="/", capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _who_says(password: str, *folders: Path) -> set[Path]:
+    """The files with the password: as it is, or as it is sent."""
+    sent = base64.b64encode(password.encode())
+    found = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return {path for path in found if password.encode() in (text := path.read_bytes()) or sent in text}

@@ -1,7 +1,6 @@
 """`ezhoi llm serve` with a stand-in for vLLM: found, started with the right flags, waited for, stopped with its children."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -9,11 +8,17 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
+from typer.testing import CliRunner
 
+from flows.cli.app import app
 from flows.server import vllm
 from flows.server.vllm import Installed, Serving
+from pipeline.config.language import LlmRuntime
 from pipeline.errors import ServiceError
+from pipeline.machine.home import write_secret
+from pipeline.texts.llm.keys import api_key, key_file
 
 STAND_IN = """#!{python}
 import json, os, subprocess, sys, time
@@ -148,19 +153,49 @@ def test_a_server_that_does_not_come_up_says_why(
         assert gone(int((tmp_path / "child").read_text()))
 
 
-def test_the_command_prints_where_it_serves_and_stops_with_ctrl_c(environment: Path, tmp_path: Path) -> None:
+def test_the_command_prints_where_it_serves_and_stops_with_ctrl_c(
+    environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its server is asked by who finds its key, which is gone with it and was shown nowhere."""
     port = free_port()
+    monkeypatch.setenv("EZHOI_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("EZHOI_LLM_API_KEY", raising=False)
     command = [sys.executable, "-m", "flows.cli.app", "llm", "serve", "m", "--port", str(port)]
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("EZHOI_")}
     process = subprocess.Popen(
         [*command, "--environment", str(environment)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        cwd=Path(__file__).parents[3], env=kept | {"EZHOI_HOME": str(tmp_path / "home")},
+        cwd=Path(__file__).parents[3],
     )  # fmt: skip
     assert process.stdout is not None
     assert process.stdout.readline() == f"ready: http://127.0.0.1:{port}/v1 serves m\n"
     said = process.stdout.readline()
     child = int((tmp_path / "child").read_text())
+    runtime = LlmRuntime(base_url=f"http://127.0.0.1:{port}/v1")
+    key = api_key(runtime)
+    asked = {known: _status(port, known) for known in ("", "another", key)}
     process.send_signal(signal.SIGTERM)
     _, complained = process.communicate(timeout=60)
     assert process.returncode == 0 and "--set llm.model=m" in said and complained.endswith("stopped\n")
     assert gone(child)
+    assert asked == {"": 401, "another": 401, key: 200} and api_key(runtime) == ""
+    assert key not in said + complained + (tmp_path / "home" / "logs" / f"vllm-{port}.log").read_text()
+
+
+def test_a_second_server_on_the_port_leaves_the_key_of_the_first(
+    environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EZHOI_HOME", str(tmp_path / "home"))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        write_secret(key_file(port), "of the first")
+        done = CliRunner().invoke(app, ["llm", "serve", "m", "--port", str(port), "--environment", str(environment)])
+        assert isinstance(done.exception, ServiceError) and "is taken" in str(done.exception)
+    assert api_key(LlmRuntime(base_url=f"http://127.0.0.1:{port}/v1")) == "of the first"
+
+
+def _status(port: int, key: str) -> int:
+    """How the server answers a question of somebody who knows this key."""
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    with httpx.Client(trust_env=False) as http:
+        return http.post(f"http://127.0.0.1:{port}/v1/chat/completions", headers=headers, json={}).status_code
