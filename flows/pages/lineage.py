@@ -6,6 +6,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from uuid import UUID
 
 import httpx
@@ -46,7 +47,8 @@ class RunPages:
         self._thread.shutdown(wait=True)
 
     def _submit(self, work: Callable[..., None], *arguments: object) -> None:
-        self._thread.submit(work, *arguments).add_done_callback(_complain)
+        # Prefect keeps its settings, so also the server's address, in the context, which a thread does not inherit.
+        self._thread.submit(copy_context().run, work, *arguments).add_done_callback(_complain)
 
     def _stage(self, outcome: Outcome, artifacts: dict[str, Artifact], task_run: UUID | None) -> None:
         config, store = self._steps.config, self._steps.store

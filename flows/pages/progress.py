@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -87,7 +88,7 @@ class ProgressPages:
         """Do it in the thread, unless that is still busy (with `wait`, after what it is at); whether it will be done."""
         if self._pending is not None and not self._pending.done() and not wait:
             return False
-        self._pending = self._thread.submit(work)
+        self._pending = self._thread.submit(copy_context().run, work)  # Prefect's settings are in the context
         return True
 
     def _show(self, at: _Stage, stage: str, percent: float, text: str) -> None:

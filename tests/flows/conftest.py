@@ -26,6 +26,8 @@ os.environ["PREFECT_SERVER_EPHEMERAL_ENABLED"] = "false"
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """A server of its own; flows of this process are recorded there."""
     served = Served(tmp_path_factory.mktemp("served"))
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
     from prefect.settings import (
         PREFECT_API_AUTH_STRING,
         PREFECT_API_URL,
@@ -37,6 +39,9 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     known = {PREFECT_API_URL: served.api.url, PREFECT_API_AUTH_STRING: PASSWORD, PREFECT_HOME: served.home}
     with temporary_settings(known | {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         yield served.api
+        # What is still queued has to be sent while there is a server: at exit it would be complaints.
+        APILogWorker.drain_all()
+        EventsWorker.drain_all()
     served.stop()
 
 
