@@ -7,8 +7,11 @@ from uuid import uuid4
 
 import pytest
 
-from flows.pages import progress
+from flows.pages import lineage, progress
 from flows.pages.progress import ProgressPages, describe
+from pipeline.engine.graph import stage
+from pipeline.engine.run import Run
+from pipeline.store.opening import store_of
 
 
 class Client:
@@ -24,6 +27,32 @@ class Client:
 
     def update_artifact(self, identity: Any, artifact: Any) -> None:
         self.updated.append((identity, artifact))
+
+
+def test_what_is_published_in_a_thread_goes_to_the_server_of_the_run(
+    fake: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prefect keeps its settings in the context: without it, a thread publishes to a temporary server of its own."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    monkeypatch.setattr(progress, "SHOW_SECONDS", 0.0)
+    seen: list[str | None] = []
+
+    class Server(Client):
+        def create_artifact(self, artifact: Any) -> Any:
+            seen.append(PREFECT_API_URL.value())
+            return super().create_artifact(artifact)
+
+    server = "http://127.0.0.1:1/api"
+    with temporary_settings({PREFECT_API_URL: server}):
+        shown = ProgressPages(Server(), logger=logging.getLogger("test"), flow_run=uuid4())  # type: ignore[arg-type]
+        shown.begin(uuid4())
+        shown("seen", 4, 5, "")
+        shown.close()
+        steps = Run(fake.config(), store_of(fake.config()))
+        published = lineage.RunPages(Server(), steps, flow_run=uuid4())  # type: ignore[arg-type]
+        published.close([steps.step(stage("annotations"))], state="completed")
+    assert len(seen) == 2 and set(seen) == {server}
 
 
 def test_rate_and_rest() -> None:
