@@ -46,7 +46,8 @@ class Disparities(Section):
 class LlmRuntime(Section):
     base_url: str = Field("http://127.0.0.1:8000/v1", description="OpenAI-compatible endpoint")
     api_key_env: str = Field(
-        "EZHOI_LLM_API_KEY", description="environment variable that holds the key, if one is needed"
+        "EZHOI_LLM_API_KEY",
+        description="environment variable that holds the key, if one is needed; that of `ezhoi llm serve` is found",
     )
     concurrency: PositiveInt = Field(
         32, description="requests in flight at most; halved when the server answers 429, and slowly raised again"
