@@ -25,8 +25,8 @@ def private_folder(folder: Path) -> None:
 
 
 def write_secret(path: Path, text: str) -> None:
-    """Write a file that was never readable by others, in one step."""
-    private_folder(path.parent)
+    """Write a file that was never readable by others, in one step. Its folder, if there is none, is made as closed."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -183,7 +183,6 @@ def test_another_user_gets_in_nowhere(deployed: Api) -> None:
         shown, hidden = Path(folder) / "shown", Path(folder) / "password"
         shown.write_text("all can read this")
         secret(hidden)
-        Path(folder).chmod(0o755)  # a home that its user opened
         assert as_nobody("cat", str(shown)).returncode == 0
         refused = as_nobody("cat", str(hidden))
         assert refused.returncode == 1 and "Permission denied" in refused.stderr and refused.stdout == ""
