@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -57,7 +56,7 @@ def up(
     folder = local.home()
     state = local.up(folder, _say, open_to_all=True if no_password else None)
     typer.echo(f"server   {state.ui_url}")
-    _show_password(folder, state)
+    _say_who_gets_in(state)
     # The profile in that folder has the password, which stays off screens, command lines and logs this way.
     home = shlex.quote(str(folder / "prefect"))
     typer.echo(f"for plain prefect commands: export PREFECT_HOME={home} PREFECT_API_URL={state.api_url}")
@@ -102,7 +101,7 @@ def launch(
     folder = local.home()
     local.up(folder, _say)
     state = deployment.deploy(folder, say=_say)
-    _show_password(folder, state)
+    _say_who_gets_in(state)
     asked: dict[str, Any] = {"profile": given.profile, "overrides": given.settings}
     # Only what was asked: what is left out keeps the deployment's own value.
     asked |= {"force": [str(stage) for stage in force]} if force else {}
@@ -126,8 +125,8 @@ def follow(run: Annotated[str | None, typer.Argument(help="Id of a run; the newe
     _conclude(state, last, None)
 
 
-def _show_password(folder: Path, state: Local) -> None:
-    """The password that Prefect's page asks for, once a browser: on a terminal itself, else (a log?) where it is."""
+def _say_who_gets_in(state: Local) -> None:
+    """How to get past the server's door, or that it has none."""
     if state.open:
         typer.secho(
             "password: none, as was asked for. Every user of this machine can run commands as you through the server; "
@@ -135,10 +134,14 @@ def _show_password(folder: Path, state: Local) -> None:
             fg="yellow",
             err=True,
         )
-    elif sys.stdout.isatty():
-        typer.echo(f"password {state.password}   (Prefect's page asks for it once)")
     else:
-        typer.echo(f"password in {folder / 'password'}   (Prefect's page asks for it once)")
+        typer.echo(_password(state))
+
+
+def _password(state: Local) -> str:
+    """What Prefect's page asks for, once a browser: on a terminal itself, else (that is a log) where it is."""
+    shown = state.password if sys.stdout.isatty() else f"in {local.home() / 'password'}"
+    return f"password {shown}   (Prefect's page asks for it once)"
 
 
 def show_links(state: Local, run: str) -> None:
@@ -148,6 +151,8 @@ def show_links(state: Local, run: str) -> None:
     found = state.api.post("/artifacts/filter", {"artifacts": wanted, "limit": 1})
     page = f"artifact/{found[0]['id']}" if found else f"key/{LINEAGE_KEY}"
     typer.echo(f"lineage: {state.ui_url}/artifacts/{page}")
+    if not state.open:
+        typer.echo(_password(state))
 
 
 def show_result(config: Config) -> None:

@@ -93,7 +93,12 @@ class Api:
                     return None
                 if answer.is_success:
                     return answer.json() if answer.content else None
-            except (httpx.HTTPError, ValueError, ImportError) as error:  # ImportError: a proxy of an unknown kind
+            except (
+                httpx.HTTPError,
+                httpx.InvalidURL,
+                ValueError,
+                ImportError,
+            ) as error:  # ImportError: a proxy of an unknown kind
                 message = f"the Prefect server at {self.url} does not answer ({error}). Start it: `ezhoi up`."
                 raise ServiceError(message) from None
             if answer.status_code == 401:

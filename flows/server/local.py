@@ -236,7 +236,8 @@ def tail(path: Path, lines: int = 8) -> str:
 
 
 def _server_up(folder: Path, state: Local, say: Say, open_to_all: bool | None) -> Local:
-    if state.server is not None and state.server.alive():
+    ended_by_itself = state.server is not None and not state.server.alive()
+    if state.server is not None and not ended_by_itself:
         if not _becomes_healthy(state, 30.0):
             say("the server does not answer; starting it anew")
         elif state.open is False and not state.password:
@@ -252,6 +253,9 @@ def _server_up(folder: Path, state: Local, say: Say, open_to_all: bool | None) -
     for worker in state.workers.values():  # they would go on asking the old server's port
         processes.stop(worker)
     port = choose_port(state.port)
+    if ended_by_itself or port != (state.port or port):
+        # Who looked for it has told the password to whoever took its port.
+        (folder / "password").unlink(missing_ok=True)
     password = "" if open_to_all else secret(folder / "password", "ezhoi:")
     _write_profile(folder, port, password)
     say(f"starting the Prefect server on {HOST}:{port} (half a minute the first time)")

@@ -194,6 +194,28 @@ def test_a_server_that_asks_otherwise_than_wanted_is_started_anew_once_no_run_is
     child.wait()
 
 
+@pytest.mark.parametrize(
+    ("ended", "taken", "kept"), [("down", False, True), ("killed", False, False), ("down", True, False)]
+)
+def test_a_password_that_another_may_have_been_told_is_not_used_again(
+    ended: str, taken: bool, kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clients that look for a server send the password to whoever has its port by then."""
+    before = home.secret(tmp_path / "password", "ezhoi:")
+    server = Process(1, "never", "another") if ended == "killed" else None
+    monkeypatch.setattr(local, "_start", lambda *given: processes.current())
+    monkeypatch.setattr(local, "_becomes_healthy", lambda state, seconds: True)
+    monkeypatch.setattr(local.reaper, "reap_quietly", lambda folder, api: None)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        port = other.getsockname()[1]
+        if not taken:
+            other.close()
+        local.write(tmp_path, Local(port, server, {}, None, False))
+        state = local.up(tmp_path)
+    assert (state.password == before) is kept and state.password == home.read_secret(tmp_path / "password")
+
+
 def test_a_server_whose_password_is_gone_is_not_taken_for_a_healthy_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
