@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from pipeline.datasets.hico.vocabulary import NO_INTERACTION, HoiClass, hoi_classes
 from pipeline.texts import sentences, synonyms
+from pipeline.texts.llm import thinking
 
 PASSED = "passed"
 FEWEST_WORDS, MOST_WORDS = 6, 220
@@ -22,7 +23,7 @@ NEAR = 0.9
 _FINISHED = ("stop", "eos", "eos_token", "stop_sequence")
 """The reasons that servers give for an answer that ended by itself."""
 
-UNUSABLE = ("empty", "refusal", "not a text", "not English", "rejected by the server")
+UNUSABLE = ("empty", "thinking aloud", "markup", "refusal", "not a text", "not English", "rejected by the server")
 """Faults with which a text is never kept, whatever share of faulty ones is tolerated."""
 
 _PART_OF_OTHERS = ("hold", "sit_on", "stand_on")
@@ -36,6 +37,14 @@ _BOILERPLATE = re.compile(
     r"^(sure|certainly|of course|okay|here (is|are)|here's|absolutely)\b(?! how)"
     r"|\b(let me know|hope this helps|feel free to|as (requested|you requested))\b"
     r"|^(user|assistant|description|system) ?:|\b(first|second) photograph\b|\bscene (one|two)\b"
+)
+_THINKING = re.compile(
+    r"^(\W*(okay|ok|alright|hmm+|right|so|well|first)\b)*\W*(let me (think|see|start)|let's (think|see)"
+    r"|(the|this) (user|prompt|question|instructions?) (is|are|asks?|wants?|needs?|says?)\b"
+    r"|(we|i) (need|have|want|should|must|are asked)( to)?\b|thinking( process| aloud)?\W{0,4}:)"
+)
+_MARK = re.compile(
+    r"</?[a-z][\w:.-]*(?:\s[^<>]*)?/?>|<\|[^|<>]{1,40}\|>|\[/?(?:inst|img|think)\]|◁/?\w+▷", re.IGNORECASE
 )
 _FUNCTION_WORDS = frozenset(
     {
@@ -96,15 +105,15 @@ def judge(text: str, *, finish_reason: str = "stop", about: HoiClass | None = No
     Whether two classes have the same text is for `Owners` to say.
 
     Args:
-        text: An answer, or a text from elsewhere.
+        text: An answer, or a text from elsewhere; what the model thought before it is not judged.
         finish_reason: How the answer ended, as the server says.
         about: The class that the text has to be about; None for a verb's description.
         compared: The text compares the class with another one, so it may name other verbs.
     """
-    text = " ".join(text.split())
-    fault = _as_answer(text, finish_reason) or _as_text(text)
+    said = " ".join(thinking.spoken(text).split())
+    fault = _as_whole(text, said, finish_reason) or _as_answer(said, finish_reason) or _as_text(said)
     if fault is None and about is not None:
-        fault = _as_description(text, about, compared)
+        fault = _as_description(said, about, compared)
     return fault or PASSED
 
 
@@ -118,14 +127,26 @@ def normalised(text: str) -> str:
     return " ".join(re.findall(r"[^\W\d_]+", text.lower()))
 
 
+def _as_whole(text: str, said: str, finish_reason: str) -> str | None:
+    """Whether there is an answer at all, and if not what came in its place."""
+    if normalised(said):
+        return None
+    fault = "thinking aloud without an answer" if normalised(text) else "empty"
+    if finish_reason == "length":
+        fault += ", cut off (finish reason 'length': raise llm.max_tokens)"
+    return fault
+
+
 def _as_answer(text: str, finish_reason: str) -> str | None:
     plain = text.lower().replace("’", "'")
-    if not normalised(text):
-        return "empty"
     if _REFUSAL.search(plain) or finish_reason == "content_filter":
         return "refusal"
     if finish_reason not in _FINISHED:
         return f"cut off (finish reason {finish_reason!r})"
+    if _THINKING.search(plain):
+        return "thinking aloud"
+    if mark := _MARK.search(text):
+        return f"markup ({mark[0][:40]!r})"
     if _BOILERPLATE.search(plain):
         return "boilerplate"
     return None

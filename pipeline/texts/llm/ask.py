@@ -12,6 +12,7 @@ from pipeline.config.language import Llm
 from pipeline.datasets.hico.vocabulary import HoiClass
 from pipeline.errors import DataError, ServiceError
 from pipeline.texts.judge import PASSED, Owners, judge, usable
+from pipeline.texts.llm import thinking
 from pipeline.texts.llm.journal import Journal
 from pipeline.texts.llm.pictures import Picture
 from pipeline.texts.llm.request import Answer, Request, RequestRejected
@@ -24,6 +25,8 @@ log = logging.getLogger("ezhoi.llm")
 
 Progress = Callable[[int, int, str], None]
 """(done, total, note)"""
+NAMED = 8
+"""Classes that a message names of those with the same fault."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,8 +51,8 @@ class Asked:
 
     @property
     def text(self) -> str:
-        """The answer on one line."""
-        return " ".join(self.answer.text.split())
+        """The answer on one line, without what the model thought before it."""
+        return " ".join(thinking.spoken(self.answer.text).split())
 
 
 @dataclass(slots=True)
@@ -246,10 +249,11 @@ def _tolerate(asking: _Asking, tolerated: float) -> None:
 
 
 def _complaint(asking: _Asking, failing: Sequence[int], tolerated: float) -> str:
-    lines = []
+    faults: dict[str, list[str]] = {}
     for position in failing:
-        faults = [result if isinstance(result, str) else result.verdict for result in asking.rejected[position]]
-        lines.append(f"  {asking.questions[position].name}: {'; '.join(faults)}")
+        said = [result if isinstance(result, str) else result.verdict for result in asking.rejected[position]]
+        faults.setdefault("; ".join(said), []).append(asking.questions[position].name)
+    lines = [f"  {_some(names)}: {said}" for said, names in faults.items()]
     frozen = " Its temperature is 0, so asking again hardly changes an answer." if asking.llm.temperature == 0 else ""
     return (
         f"{len(failing)} of {len(asking.questions)} classes got no usable text from {asking.llm.model!r} in "
@@ -259,3 +263,8 @@ def _complaint(asking: _Asking, failing: Sequence[int], tolerated: float) -> str
         "llm.attempts or llm.max_tokens, choose another llm.model, or write these classes' descriptions yourself "
         "(descriptions.edits=FILE.yaml)."
     )
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")

@@ -21,17 +21,21 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+import httpx2
 import openai
 import stamina
 
 from pipeline.config.language import Llm
 from pipeline.errors import ServiceError
-from pipeline.texts.llm import troubles
-from pipeline.texts.llm.keys import api_key
-from pipeline.texts.llm.pace import Pace
+from pipeline.outside.escaping import plain
+from pipeline.texts.llm import completion, troubles
+from pipeline.texts.llm.completion import MalformedAnswer
+from pipeline.texts.llm.pace import InVain, Pace
 from pipeline.texts.llm.pictures import Picture
+from pipeline.texts.llm.proxy import proxy_of
 from pipeline.texts.llm.request import Answer, Request, RequestRejected
-from pipeline.texts.llm.troubles import MalformedAnswer
+from pipeline.texts.llm.secrets import is_address, key_of, shown_address
+from pipeline.texts.llm.transport import OversizedReply, connection
 
 log = logging.getLogger("ezhoi.llm")
 
@@ -70,16 +74,23 @@ class Client:
 
     def __init__(self, llm: Llm) -> None:
         self._llm = llm
-        self._url = llm.runtime.base_url.rstrip("/")
-        self._key = api_key(llm.runtime)
+        url = llm.runtime.base_url.strip().rstrip("/")
+        self._shown = shown_address(url)
+        if not is_address(url):
+            raise ServiceError(
+                f"llm.runtime.base_url = {self._shown!r} is no server's address; it is http://HOST:PORT/v1"
+            )
+        self._root = url.removesuffix("/v1")
         self._server: str | None = None
+        self._rejection = ""
         self._away: asyncio.Task[None] | None = None
         self.pace = Pace(llm.runtime.concurrency)
         self._openai = openai.AsyncOpenAI(
-            base_url=self._url,
-            api_key=self._key or "none",  # the package insists on one; servers without keys ignore it
+            base_url=url,
+            api_key=key_of(llm) or "none",  # the package insists on one; servers without keys ignore it
             max_retries=0,
             timeout=llm.runtime.timeout_s,
+            http_client=openai.DefaultAsyncHttpxClient(transport=connection(proxy_of(url))),
         )
 
     async def __aenter__(self) -> Self:
@@ -100,24 +111,23 @@ class Client:
         try:
             async for attempt in self._tries(most=TRIES_AT_FIRST):
                 with attempt:
-                    page = await self._openai.models.list()
-        except (openai.OpenAIError, ValueError) as error:
+                    reply = await self._openai.get("/models", cast_to=httpx2.Response)
+                    found = {model.id: model for model in completion.models(reply.content)}
+        except (openai.OpenAIError, MalformedAnswer, ValueError) as error:
             raise self._trouble(error) from error
-        found = {model.id: model.model_extra or {} for model in page.data or ()}
         if self._llm.model not in found:
             served = ", ".join(sorted(found)) or "none"
             raise ServiceError(
-                f"{self._url} does not serve the model {self._llm.model!r}; it serves: {served}. "
+                f"{self._shown} does not serve the model {self._llm.model!r}; it serves: {served}. "
                 "Choose one with --set llm.model=NAME."
             )
-        extra = found[self._llm.model]
-        root, context = extra.get("root"), extra.get("max_model_len")
+        model = found[self._llm.model]
         self._server = await self._version()
         return Served(
-            model=self._llm.model,
-            root=str(root) if root else None,
-            revision=_revision(self._llm.model, list(found), str(root or "")),
-            context=context if isinstance(context, int) else None,
+            model=model.id,
+            root=model.root or None,
+            revision=_revision(model.id, list(found), model.root or ""),
+            context=model.max_model_len,
             server=self._server,
         )
 
@@ -134,7 +144,7 @@ class Client:
         needed = prompt + PICTURE_TOKENS * len(request.pictures) + request.max_tokens
         if needed > served.context:
             raise ServiceError(
-                f"{self._url} serves {served.model!r} with a context of {served.context} tokens, but the longest "
+                f"{self._shown} serves {served.model!r} with a context of {served.context} tokens, but the longest "
                 f"request needs about {needed} ({request.max_tokens} of them for the answer: llm.max_tokens). Serve it "
                 f"with a longer context (--max-model-len {needed} or more), or lower llm.max_tokens."
             )
@@ -142,7 +152,8 @@ class Client:
     async def answer(self, request: Request, pictures: Sequence[Picture] = ()) -> Answer:
         """Send a request until it is answered.
 
-        Raises ServiceError when the server fails for good, RequestRejected when it fails for this request alone.
+        Raises ServiceError when the server fails for good or rejects all that it is asked, RequestRejected when it fails
+        for this request alone.
         """
         body, failed_at = _body(request, pictures), math.inf
         try:
@@ -154,10 +165,15 @@ class Client:
                         failed_at = min(failed_at, time.monotonic())
                         raise
         except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-            raise RequestRejected(self._hide(troubles.says(error))) from error
+            self._rejection = troubles.says(error, llm=self._llm)
+            if self.pace.in_vain:
+                raise self._in_vain() from error
+            raise RequestRejected(self._rejection) from error
+        except InVain:
+            raise self._in_vain() from None
         except (openai.OpenAIError, MalformedAnswer, TimeoutError, ValueError) as error:
             if troubles.may_pass(error) is not False and self.pace.last_answer > failed_at:
-                raise RequestRejected(f"{self._hide(troubles.says(error))}, while others are answered") from error
+                raise RequestRejected(f"{troubles.says(error, llm=self._llm)}, while others are answered") from error
             raise self._trouble(error) from error
         raise AssertionError("the retry loop ends with an answer or an error")
 
@@ -174,7 +190,12 @@ class Client:
                     self.pace.slow_down(taken=taken, wait=LOOK_AGAIN if wait is None else wait)
                     if time.monotonic() - self.pace.last_answer > self._llm.runtime.patience_s:
                         raise self._trouble(error) from error
+                except (openai.BadRequestError, openai.UnprocessableEntityError):
+                    self.pace.turned_down()
+                    raise
                 except openai.APIConnectionError as error:
+                    if isinstance(error.__cause__, OversizedReply):
+                        raise MalformedAnswer(str(error.__cause__)) from error
                     if not isinstance(error, openai.APITimeoutError):
                         self._gone(error)
                     raise
@@ -185,21 +206,18 @@ class Client:
     async def _complete(self, body: dict[str, Any], tries: int) -> Answer:
         asked_at, start = dt.datetime.now(dt.UTC), time.perf_counter()
         async with asyncio.timeout(self._llm.runtime.timeout_s):  # the transport's own starts anew with every byte
-            completion = await self._openai.chat.completions.create(**body)
-        choices: Any = getattr(completion, "choices", None)
-        if not choices or choices[0].message is None:
-            raise MalformedAnswer("an answer without choices")
-        usage = completion.usage
+            reply = await self._openai.post("/chat/completions", body=body, cast_to=httpx2.Response)
+        found = completion.completion(reply.content)
         return Answer(
-            text=choices[0].message.content or "",
-            finish_reason=choices[0].finish_reason or "unknown",
-            prompt_tokens=usage.prompt_tokens if usage else None,
-            completion_tokens=usage.completion_tokens if usage else None,
+            text=found.text,
+            finish_reason=found.choices[0].finish_reason or "unknown",
+            prompt_tokens=found.usage.prompt_tokens if found.usage else None,
+            completion_tokens=found.usage.completion_tokens if found.usage else None,
             latency_s=round(time.perf_counter() - start, 4),
             tries=tries,
             asked_at=asked_at.isoformat(timespec="milliseconds"),
             server=self._server,
-            answered_by=completion.model or None,
+            answered_by=found.model or None,
         )
 
     def _gone(self, error: openai.APIConnectionError) -> None:
@@ -212,13 +230,13 @@ class Client:
         start, told = time.monotonic(), False
         while True:
             with contextlib.suppress(openai.APIConnectionError, openai.InternalServerError):
-                await self._openai.models.list(timeout=10.0)
+                await self._openai.get("/models", cast_to=httpx2.Response, options={"timeout": 10.0})
                 return
             waited = time.monotonic() - start
             if waited > self._llm.runtime.patience_s:
                 raise self._trouble(error) from error
             if not told:
-                log.warning("%s went away; waiting %g s for it", self._url, self._llm.runtime.patience_s)
+                log.warning("%s went away; waiting %g s for it", self._shown, self._llm.runtime.patience_s)
                 told = True
             await asyncio.sleep(min(LOOK_AGAIN, self._llm.runtime.patience_s))
 
@@ -236,12 +254,8 @@ class Client:
         with contextlib.suppress(openai.OpenAIError, ValueError, AttributeError):
             reply = await self._openai.get(f"{self._root}/version", cast_to=object)
             version = reply.get("version") if isinstance(reply, dict) else None
-            return f"vllm {version}" if version else None
+            return f"vllm {plain(str(version))[:40]}" if version else None
         return None
-
-    @property
-    def _root(self) -> str:
-        return self._url.removesuffix("/v1")
 
     def _tries(self, most: int = sys.maxsize) -> Any:
         return stamina.retry_context(
@@ -254,10 +268,10 @@ class Client:
         )
 
     def _trouble(self, error: Exception) -> ServiceError:
-        return troubles.explain(error, llm=self._llm, key=self._key)
+        return troubles.explain(error, llm=self._llm)
 
-    def _hide(self, text: str) -> str:
-        return troubles.hide(text, self._key)
+    def _in_vain(self) -> ServiceError:
+        return troubles.rejects_all(self._rejection, count=self.pace.rejected, llm=self._llm)
 
 
 def _revision(model: str, names: Sequence[str], root: str) -> str | None:

@@ -3,7 +3,8 @@
 One JSON object a line, appended and synced before anybody gets the answer, so that a kill loses at most the requests in
 flight. Answers that come in while the disk is busy share the next sync, and nobody else waits for it. A line is
 found again by the digest of its full request: changing the prompt, the model or the sampling asks anew, nothing else.
-It holds no API key and no header.
+It holds no API key and no header. Each line has a digest of its own, and is parsed into a `Record` when it is read: one
+that was damaged, or that is none, costs one request. Lines of earlier releases have no digest and are read as they are.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ import json
 import logging
 import os
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from pipeline.store import digest
 from pipeline.store.store import Store
-from pipeline.texts.llm.request import Answer, Request
+from pipeline.texts.llm.request import CHECKED, Answer, Request
 
 log = logging.getLogger("ezhoi.llm")
 
@@ -27,6 +31,27 @@ WORKING = "journal.jsonl"
 """Name of the journal in a stage's scratch folder."""
 PUBLISHED = "answers.jsonl"
 """Name of the answers in a stage's artifact."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """One line of a journal."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CHECKED
+
+    key: str
+    request: Request
+    answer: Answer
+    digest: str | None = None
+    """Of the request and the answer; earlier releases wrote none."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the line says what was written."""
+        return self.key == self.request.key and self.digest in (None, _digest(self.request, self.answer))
+
+
+RECORD = TypeAdapter(Record)
 
 
 class Journal:
@@ -106,25 +131,42 @@ def earlier_journals(scratch: Path, store: Store) -> list[Path]:
 
 
 def _line(request: Request, answer: Answer) -> str:
-    record = {"key": request.key, "request": asdict(request), "answer": asdict(answer)}
-    return json.dumps(record, ensure_ascii=False, sort_keys=True) + "\n"
+    record = Record(key=request.key, request=request, answer=answer, digest=_digest(request, answer))
+    return json.dumps(asdict(record), ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def _digest(request: Request, answer: Answer) -> str:
+    return digest.of_value([asdict(request), asdict(answer)])
 
 
 def _read(path: Path) -> dict[str, Answer]:
     """The answers in a journal; a line that is no record costs one request, not the run."""
-    found = {}
+    found: dict[str, Answer] = {}
     try:
         lines = path.read_bytes().split(b"\n")
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        log.warning("%s cannot be read, and what it has is asked again: %s", path, error)
+        return {}
+    damaged = []
     for number, line in enumerate(lines[:-1], start=1):  # what follows the last newline is torn, or nothing
         try:
-            record = json.loads(line)
-            request, answer = Request(**record["request"]), Answer(**record["answer"])
-        except (ValueError, KeyError, TypeError):
-            log.warning("%s: line %d is damaged and is left out", path, number)
+            record = RECORD.validate_json(line, strict=True)
+        except ValidationError:
+            damaged.append(number)
             continue
-        found[request.key] = answer
+        if record.is_whole:
+            found[record.key] = record.answer
+        else:
+            damaged.append(number)
+    if damaged:
+        log.warning(
+            "%s: line %d is damaged%s; what is left out is asked again",
+            path,
+            damaged[0],
+            f", and {len(damaged) - 1} more are" if len(damaged) > 1 else "",
+        )
     return found
 
 

@@ -1,10 +1,23 @@
-"""What is sent to a language model and what comes back."""
+"""What is sent to a language model and what comes back.
+
+Both are trusted once they are made: answers of a server (`completion.py`) and lines of a journal (`journal.py`) are
+checked against the types below when they come in.
+"""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Annotated, ClassVar
 
+from pydantic import AfterValidator, ConfigDict, Field
+
+from pipeline.outside.escaping import plain
 from pipeline.store import digest
+
+Words = Annotated[str, AfterValidator(plain)]
+"""A text from outside, without control characters."""
+Count = Annotated[int, Field(ge=0, lt=1 << 63)]
+CHECKED = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class RequestRejected(Exception):
@@ -14,6 +27,8 @@ class RequestRejected(Exception):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
     """Everything that determines an answer, as far as a client can."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CHECKED
 
     model: str
     root: str | None
@@ -45,15 +60,18 @@ class Request:
 class Answer:
     """A completion and how it came about; `latency_s` is that of the try that succeeded."""
 
-    text: str
-    finish_reason: str
-    prompt_tokens: int | None
-    completion_tokens: int | None
+    __pydantic_config__: ClassVar[ConfigDict] = CHECKED
+
+    text: Words
+    """As the server sent it, thinking included (`thinking.spoken` takes that away)."""
+    finish_reason: Words
+    prompt_tokens: Count | None
+    completion_tokens: Count | None
     latency_s: float
-    tries: int
-    asked_at: str
+    tries: Count
+    asked_at: Words
     """UTC, ISO 8601."""
-    server: str | None = None
+    server: Words | None = None
     """Version of the server software, if it tells."""
-    answered_by: str | None = None
+    answered_by: Words | None = None
     """The model that the answer itself names: a server may resolve a name to a dated one."""

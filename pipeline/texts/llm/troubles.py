@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
 
 import openai
 
 from pipeline.config.language import Llm
 from pipeline.errors import ServiceError
+from pipeline.texts.llm.completion import MalformedAnswer, words_of
+from pipeline.texts.llm.proxy import proxy_of
+from pipeline.texts.llm.secrets import Secrets, shown_address, shown_name
 
 LONGEST_WAIT = 120.0
 """Seconds that a server may make us wait between two tries."""
-
-
-class MalformedAnswer(Exception):
-    """The server answered 200, but with no chat completion."""
 
 
 def may_pass(error: Exception) -> bool | float:
@@ -38,13 +38,14 @@ def asks_to_wait(error: openai.APIStatusError) -> float | None:
     return None
 
 
-def explain(error: Exception, *, llm: Llm, key: str) -> ServiceError:
+def explain(error: Exception, *, llm: Llm) -> ServiceError:
     """The error in the user's words, without the key."""
-    url, said = llm.runtime.base_url, hide(says(error), key)
+    url, said = shown_address(llm.runtime.base_url), says(error, llm=llm)
     if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
+        name = llm.runtime.api_key_env
         return ServiceError(
-            f"{url} refuses the key in the environment variable {llm.runtime.api_key_env} "
-            f"({'which is set' if key else 'which is not set'}): {said}"
+            f"{url} refuses the key in the environment variable {shown_name(name)} "
+            f"({'which is set' if os.environ.get(name) else 'which is not set'}): {said}"
         )
     if isinstance(error, openai.NotFoundError):
         return ServiceError(
@@ -60,7 +61,7 @@ def explain(error: Exception, *, llm: Llm, key: str) -> ServiceError:
         slow = isinstance(error, openai.APITimeoutError | TimeoutError)
         kind = "does not answer in time" if slow else "cannot be reached"
         return ServiceError(
-            f"the language model's server {url} {kind} ({_cause(error)}). "
+            f"the language model's server {url} {kind} ({said}){_through(llm)}. "
             f"Start one with `ezhoi llm serve {llm.model}`, or name another with "
             "--set llm.runtime.base_url=URL; answers that came in are kept, so run again."
         )
@@ -70,16 +71,30 @@ def explain(error: Exception, *, llm: Llm, key: str) -> ServiceError:
     )
 
 
-def hide(text: str, key: str) -> str:
-    """The text without the key."""
-    return text.replace(key, "***") if key else text
+def rejects_all(said: str, *, count: int, llm: Llm) -> ServiceError:
+    """The error of a server that rejected every one of the first `count` questions."""
+    return ServiceError(
+        f"{shown_address(llm.runtime.base_url)} rejects every question ({count} of {count}), so the others were not "
+        f"sent: {said}. Asking again changes nothing: serve the model as this needs it, or change llm.model, the "
+        "template or the llm.* setting that the server names."
+    )
 
 
-def says(error: Exception) -> str:
-    """The first words of what the server said."""
-    return " ".join(str(error).split())[:300]
+def says(error: Exception, *, llm: Llm) -> str:
+    """The first words of what the server said, or of what happened to the connection; no secret is in them."""
+    if isinstance(error, openai.APIStatusError):
+        body = error.body if error.body else error.response.text
+        text = f"status {error.status_code}: {words_of(body)}" if body else f"status {error.status_code}"
+    elif isinstance(error, openai.APIConnectionError | TimeoutError):
+        cause = error.__cause__ or error
+        text = f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
+    else:
+        text = str(error)
+    return Secrets.of(llm).hide(words_of(text))
 
 
-def _cause(error: Exception) -> str:
-    cause = error.__cause__ or error
-    return f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
+def _through(llm: Llm) -> str:
+    proxy = proxy_of(llm.runtime.base_url)
+    if proxy is None:
+        return ""
+    return f", through the proxy {shown_address(proxy)} of the environment (NO_PROXY leaves it out)"

@@ -108,8 +108,13 @@ def test_a_server_that_comes_back_with_another_model_stops_the_run(language_serv
 
 def test_a_server_that_stays_away_ends_the_run_with_one_message(language_server, tmp_path: Path) -> None:
     language_server.delay_s = 0.02
-    stopping = threading.Timer(0.5, language_server.stop)
-    stopping.start()
+
+    def stop() -> None:
+        while language_server.answered < 20:
+            time.sleep(0.005)
+        language_server.stop()
+
+    threading.Thread(target=stop, daemon=True).start()
     with pytest.raises(ServiceError, match=r"cannot be reached.*answers that came in are kept"):
         ask(language_server, tmp_path / "j", "llm.runtime.patience_s=0.5", "llm.runtime.concurrency=8")
     language_server.start()

@@ -1,0 +1,82 @@
+"""What must never be printed: the key, and passwords in addresses."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import quote, unquote, urlsplit
+
+from pipeline.config.language import Llm
+from pipeline.errors import ServiceError
+
+HIDDEN = "***"
+LEAST = 4
+"""Characters of a secret that is looked for in texts; a shorter one would hide half of every message."""
+_USER = re.compile(r"(?<=://)[^/?#\s]*@")
+_PARAMETER = re.compile(r"(?<=[?&])([^=&#\s]*(?:key|token|secret|password|auth)[^=&#\s]*)=[^&#\s]+", re.IGNORECASE)
+_NAME = re.compile(r"[A-Z]+(_[A-Z0-9]+)*")
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """The secrets of a configuration."""
+
+    values: tuple[str, ...]
+
+    @classmethod
+    def of(cls, llm: Llm) -> Self:
+        """The key as it is set and as it is sent, a key that was put where its variable's name belongs, passwords."""
+        name = llm.runtime.api_key_env
+        known = [os.environ.get(name, ""), "" if shown_name(name) == name else name]
+        proxies = [value for key, value in os.environ.items() if key.lower().endswith("_proxy")]
+        for address in (llm.runtime.base_url, *proxies):
+            user, separator, _ = address.partition("://")[2].partition("/")[0].rpartition("@")
+            known += [user, user.partition(":")[2]] if separator else []
+        forms = {
+            form
+            for secret in known
+            for whole in (secret, secret.strip(), unquote(secret))
+            for form in (whole, quote(whole, safe=""), repr(whole)[1:-1], repr(whole.encode())[2:-1])
+        }
+        return cls(tuple(sorted((form for form in forms if len(form.strip()) >= LEAST), key=len, reverse=True)))
+
+    def hide(self, text: str) -> str:
+        """The text without them, and without what looks like a password in an address."""
+        for secret in self.values:
+            text = text.replace(secret, HIDDEN)
+        return shown_address(text)
+
+
+def key_of(llm: Llm) -> str:
+    """The key in the variable `llm.runtime.api_key_env`, white space around it left out; '' if there is none.
+
+    Raises ServiceError if what it holds cannot be a key.
+    """
+    key = os.environ.get(llm.runtime.api_key_env, "").strip()
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ServiceError(
+            f"the environment variable {shown_name(llm.runtime.api_key_env)} (llm.runtime.api_key_env) holds something "
+            "that cannot be a key: it has white space or other than ASCII characters inside. Set it to the key alone."
+        )
+    return key
+
+
+def shown_address(text: str) -> str:
+    """An address, or a text with addresses, without users, passwords and keys in them."""
+    return _PARAMETER.sub(rf"\1={HIDDEN}", _USER.sub(f"{HIDDEN}@", text))
+
+
+def shown_name(name: str) -> str:
+    """The name of the key's variable; hidden where it looks more like a key that was put in the wrong place."""
+    return name if name in os.environ or (_NAME.fullmatch(name) and len(name) <= 64) else HIDDEN
+
+
+def is_address(url: str) -> bool:
+    """Whether a server may be asked there."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
