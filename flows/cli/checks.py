@@ -21,12 +21,14 @@ from flows.server.local import Local
 from pipeline.config.tree import Config
 from pipeline.errors import EzhoiError, ServiceError
 from pipeline.store.opening import store_of
-from pipeline.texts.llm.keys import api_key
+from pipeline.texts.llm.secrets import shown_address
 from pipeline.work import devices
 
 Level = Literal["ok", "note", "bad"]
 LEAST_SPACE = 5 << 30
 WAITING = dt.timedelta(minutes=5)
+LLM_SECONDS = 5.0
+"""How long the language model's server may take to list its models."""
 
 
 @dataclass(frozen=True)
@@ -208,21 +210,17 @@ def language_model(config: Config) -> Iterator[Finding]:
     if "llm" not in (config.descriptions.source, config.disparities.source):
         yield Finding("LLM", "ok", "not needed: texts come from the lexicon")
         return
-    runtime = config.llm.runtime
-    url = f"{runtime.base_url.rstrip('/')}/models"
+    from pipeline.texts.llm.client import served_names
+
+    url = shown_address(config.llm.runtime.base_url)
+    runtime = config.llm.runtime.model_copy(update={"timeout_s": LLM_SECONDS, "retries": 1})
     try:
-        key = api_key(runtime)
-        with connect(url, headers={"Authorization": f"Bearer {key}"} if key else None, timeout=5) as http:
-            answer = http.get(url)
-            names = [str(model["id"]) for model in answer.raise_for_status().json()["data"]]
-    except (httpx.HTTPError, httpx.InvalidURL, ImportError, ValueError, KeyError, TypeError, ServiceError) as error:
-        refused = error.response if isinstance(error, httpx.HTTPStatusError) else None
-        reason = f"{refused.status_code} {refused.reason_phrase}" if refused is not None else str(error)
-        do = "start the server, or --set llm.runtime.base_url=URL"
-        yield Finding("LLM", "bad", f"{url} does not answer as it should: {reason}", do)
+        names = served_names(config.llm.model_copy(update={"runtime": runtime}))
+    except ServiceError as error:
+        yield Finding("LLM", "bad", str(error), "start the server, or --set llm.runtime.base_url=URL")
         return
     if config.llm.model in names:
-        yield Finding("LLM", "ok", f"{config.llm.runtime.base_url} serves {config.llm.model}")
+        yield Finding("LLM", "ok", f"{url} serves {config.llm.model}")
     else:
-        says = f"{config.llm.runtime.base_url} serves {', '.join(names)}, not {config.llm.model}"
+        says = f"{url} serves {', '.join(names) or 'nothing'}, not {config.llm.model}"
         yield Finding("LLM", "bad", says, "--set llm.model=NAME, or serve that model")

@@ -11,17 +11,21 @@ from pydantic import BaseModel
 
 from flows.cli import options
 from pipeline.config.tree import PROFILES, Config, profiles
+from pipeline.texts.llm.secrets import shown_address, shown_name
 
 app = typer.Typer(no_args_is_help=True, help="Show profiles, their keys and the configuration that a run would use.")
 
 
 @app.command()
 def show(profile: options.Profile = "demo", settings: options.Settings = None, as_json: options.Json = False) -> None:
-    """Print the resolved configuration: profile, then EZHOI__SECTION__KEY variables, then --set.
+    """Print the resolved configuration: profile, then EZHOI__SECTION__KEY variables, then --set. Passwords are ***.
 
     Example: ezhoi config show --profile hico-vitb --set data.root=/data/hico
     """
     tree = options.configuration(profile, settings).model_dump(mode="json")
+    runtime = tree["llm"]["runtime"]
+    runtime["base_url"] = shown_address(runtime["base_url"])
+    runtime["api_key_env"] = shown_name(runtime["api_key_env"])
     typer.echo(json.dumps(tree, indent=1) if as_json else yaml.safe_dump(tree, sort_keys=False).rstrip())
 
 

@@ -17,6 +17,7 @@ from flows.server import local, vllm
 from pipeline.config.tree import Config
 from pipeline.errors import ServiceError
 from pipeline.machine.home import write_secret
+from pipeline.outside.escaping import plain
 from pipeline.texts.llm.keys import key_file
 
 app = typer.Typer(no_args_is_help=True, help="Serve a language model, check the one that is served.")
@@ -118,8 +119,10 @@ def check(
 async def _check(config: Config, hoi_id: int) -> None:
     from pipeline.datasets.hico.vocabulary import hoi_classes
     from pipeline.texts.judge import judge
+    from pipeline.texts.llm import thinking
     from pipeline.texts.llm.client import Client
     from pipeline.texts.llm.request import Request, RequestRejected
+    from pipeline.texts.llm.secrets import shown_address
     from pipeline.texts.llm.templates import template
 
     hoi, llm = hoi_classes()[hoi_id], config.llm
@@ -137,9 +140,9 @@ async def _check(config: Config, hoi_id: int) -> None:
         try:
             answer = await client.answer(request)
         except RequestRejected as error:
-            raise ServiceError(f"{llm.runtime.base_url} rejects the question: {error}") from None
+            raise ServiceError(f"{shown_address(llm.runtime.base_url)} rejects the question: {error}") from None
     lines = {
-        "server": f"{llm.runtime.base_url}  {served.server or ''}".rstrip(),
+        "server": f"{shown_address(llm.runtime.base_url)}  {served.server or ''}".rstrip(),
         "model": served.model,
         "loaded from": served.root or "not told",
         "revision": served.revision or "not told",
@@ -151,8 +154,8 @@ async def _check(config: Config, hoi_id: int) -> None:
         lines["speed"] = f"{speed:.1f} tokens/s alone ({answer.prompt_tokens} read, {answer.completion_tokens} written)"
     lines |= {
         "asked about": f"{hoi.name} ({wording.name})",
-        "answer": " ".join(answer.text.split()),
+        "answer": " ".join(thinking.spoken(answer.text).split()),
         "verdict": judge(answer.text, finish_reason=answer.finish_reason, about=hoi),
     }
     for key, value in lines.items():
-        typer.echo(f"{key:<12} {value}")
+        typer.echo(f"{key:<12} {plain(value)}")

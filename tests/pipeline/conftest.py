@@ -1,5 +1,6 @@
 """A server that speaks enough of the OpenAI protocol to be asked for descriptions, and misbehaves on demand."""
 
+import gzip
 import json
 import re
 import socket
@@ -39,6 +40,8 @@ class LanguageServer:
     refused: int = 0
     capacity: int = 10_000
     """Requests in flight from which on the server answers 429."""
+    sent: int = 0
+    """Bytes of answers without end."""
     lasts: int = 10_000
     """Answers after which every request fails."""
     in_flight: int = 0
@@ -148,6 +151,23 @@ class _Handler(BaseHTTPRequestHandler):
         if claim:
             self.close_connection = True
 
+    def _stream(
+        self, state: LanguageServer, block: bytes, *, count: int, headers: dict[str, str] | None = None
+    ) -> None:
+        """Send a block again and again, until the client hangs up."""
+        self.send_response(200)
+        for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(block) * count))
+        self.end_headers()
+        self.close_connection = True
+        try:
+            for _ in range(count):
+                self.wfile.write(block)
+                state.sent += len(block)
+        except OSError:
+            pass
+
     def _error(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
         self._send(status, json.dumps({"error": {"message": message, "code": status}}).encode(), headers)
 
@@ -211,6 +231,15 @@ class _Handler(BaseHTTPRequestHandler):
             return self.connection.close()
         if fault == "garbage":
             return self._send(200, b"<html>proxy</html>")
+        if fault == "huge":
+            return self._stream(state, b" " * (1 << 16), count=1600)
+        if fault == "bomb":
+            return self._stream(
+                state, gzip.compress(bytes(200 << 20), 1), count=1, headers={"Content-Encoding": "gzip"}
+            )
+        if fault is not None and fault.startswith("status:"):
+            _, status, content = fault.split(":", 2)
+            return self._send(int(status), content.encode())
         if fault == "hang":
             state.closing.wait(30)
             self.close_connection = True
@@ -227,6 +256,12 @@ class _Handler(BaseHTTPRequestHandler):
         usage = {"prompt_tokens": len(prompt.split()), "completion_tokens": len(text.split()), "total_tokens": 0}
         reply = {"id": "x", "object": "chat.completion", "created": 1, "model": body["model"], "usage": usage}
         reply["choices"] = [] if fault == "no choices" else [choice]
+        if fault is not None and fault.startswith("reply:"):
+            reply |= json.loads(fault.removeprefix("reply:"))
+        if fault is not None and fault.startswith("message:"):
+            choice |= {"message": json.loads(fault.removeprefix("message:"))}
+        if fault is not None and fault.startswith("choice:"):
+            choice |= json.loads(fault.removeprefix("choice:"))
         content = json.dumps(reply).encode()
         if fault == "reset":
             self._send(200, content[: len(content) // 2], claim=len(content) // 2)

@@ -35,7 +35,7 @@ from pipeline.texts.llm.pictures import Picture
 from pipeline.texts.llm.proxy import proxy_of
 from pipeline.texts.llm.request import Answer, Request, RequestRejected
 from pipeline.texts.llm.secrets import is_address, key_of, shown_address
-from pipeline.texts.llm.transport import OversizedReply, connection
+from pipeline.texts.llm.transport import connection
 
 log = logging.getLogger("ezhoi.llm")
 
@@ -108,13 +108,7 @@ class Client:
 
         Raises ServiceError if the server cannot be reached, or does not serve it; the message lists what it serves.
         """
-        try:
-            async for attempt in self._tries(most=TRIES_AT_FIRST):
-                with attempt:
-                    reply = await self._openai.get("/models", cast_to=httpx2.Response)
-                    found = {model.id: model for model in completion.models(reply.content)}
-        except (openai.OpenAIError, MalformedAnswer, ValueError) as error:
-            raise self._trouble(error) from error
+        found = await self.models()
         if self._llm.model not in found:
             served = ", ".join(sorted(found)) or "none"
             raise ServiceError(
@@ -130,6 +124,17 @@ class Client:
             context=model.max_model_len,
             server=self._server,
         )
+
+    async def models(self) -> dict[str, completion.Model]:
+        """The models that the server lists, by name; ServiceError if it cannot be reached or lists none as it should."""
+        try:
+            async for attempt in self._tries(most=TRIES_AT_FIRST):
+                with attempt:
+                    reply = await self._openai.get("/models", cast_to=httpx2.Response)
+                    return {model.id: model for model in completion.models(reply.content)}
+        except (openai.OpenAIError, MalformedAnswer, ValueError) as error:
+            raise self._trouble(error) from error
+        raise AssertionError("the retry loop ends with an answer or an error")
 
     async def check_length(self, request: Request, served: Served) -> None:
         """Whether the longest of the requests fits into the model's context; ServiceError if not.
@@ -194,8 +199,6 @@ class Client:
                     self.pace.turned_down()
                     raise
                 except openai.APIConnectionError as error:
-                    if isinstance(error.__cause__, OversizedReply):
-                        raise MalformedAnswer(str(error.__cause__)) from error
                     if not isinstance(error, openai.APITimeoutError):
                         self._gone(error)
                     raise
@@ -229,7 +232,7 @@ class Client:
     async def _look_for_server(self, error: openai.APIConnectionError) -> None:
         start, told = time.monotonic(), False
         while True:
-            with contextlib.suppress(openai.APIConnectionError, openai.InternalServerError):
+            with contextlib.suppress(openai.APIConnectionError, openai.InternalServerError, MalformedAnswer):
                 await self._openai.get("/models", cast_to=httpx2.Response, options={"timeout": 10.0})
                 return
             waited = time.monotonic() - start
@@ -243,18 +246,18 @@ class Client:
     async def _count(self, request: Request) -> int | None:
         """Tokens of the prompt without pictures, as vLLM counts them; other servers need not have the page."""
         body = {"model": request.model, "messages": _messages(request, ())}
-        with contextlib.suppress(openai.OpenAIError, ValueError, AttributeError):
-            reply = await self._openai.post(f"{self._root}/tokenize", body=body, cast_to=object)
-            count = reply.get("count") if isinstance(reply, dict) else None
+        with contextlib.suppress(openai.OpenAIError, MalformedAnswer, ValueError):
+            reply = await self._openai.post(f"{self._root}/tokenize", body=body, cast_to=httpx2.Response)
+            count = completion.fields(reply.content).get("count")
             return count if isinstance(count, int) else None
         return None
 
     async def _version(self) -> str | None:
         """vLLM tells its version beside the API; other servers need not."""
-        with contextlib.suppress(openai.OpenAIError, ValueError, AttributeError):
-            reply = await self._openai.get(f"{self._root}/version", cast_to=object)
-            version = reply.get("version") if isinstance(reply, dict) else None
-            return f"vllm {plain(str(version))[:40]}" if version else None
+        with contextlib.suppress(openai.OpenAIError, MalformedAnswer, ValueError):
+            reply = await self._openai.get(f"{self._root}/version", cast_to=httpx2.Response)
+            version = completion.fields(reply.content).get("version")
+            return f"vllm {plain(version)[:40]}" if isinstance(version, str) else None
         return None
 
     def _tries(self, most: int = sys.maxsize) -> Any:
@@ -272,6 +275,16 @@ class Client:
 
     def _in_vain(self) -> ServiceError:
         return troubles.rejects_all(self._rejection, count=self.pace.rejected, llm=self._llm)
+
+
+def served_names(llm: Llm) -> list[str]:
+    """Names of the models that the server of a configuration lists; raises ServiceError as `Client.models` does."""
+
+    async def names() -> list[str]:
+        async with Client(llm) as client:
+            return list(await client.models())
+
+    return asyncio.run(names())
 
 
 def _revision(model: str, names: Sequence[str], root: str) -> str | None:

@@ -16,7 +16,7 @@ MOST_WORDS = 300
 
 
 class MalformedAnswer(Exception):
-    """The server answered 200, but with no chat completion."""
+    """The server answered, but with no chat completion, or with more than is read."""
 
 
 class _Text(BaseModel):
@@ -108,6 +108,12 @@ def models(body: bytes) -> list[Model]:
         )
     except ValidationError as error:
         raise MalformedAnswer(f"its list of models has the wrong shape ({_first(error)})") from None
+
+
+def fields(body: bytes) -> dict[str, Any]:
+    """A reply's JSON object, empty if it is another value; MalformedAnswer if it is not JSON."""
+    value = _value(body)
+    return value if isinstance(value, dict) else {}
 
 
 def words_of(value: Any) -> str:

@@ -7,17 +7,11 @@ import zlib
 import httpx2
 
 from pipeline.errors import ServiceError
+from pipeline.texts.llm.completion import MalformedAnswer
 from pipeline.texts.llm.secrets import shown_address
 
 LARGEST_REPLY = 1 << 20
 """Bytes of a reply, unpacked; an answer of 1,000 tokens has some 5,000."""
-
-
-class OversizedReply(Exception):
-    """A reply is larger than `LARGEST_REPLY`; the rest of it is not read."""
-
-    def __init__(self) -> None:
-        super().__init__(f"an answer of more than {LARGEST_REPLY:,} bytes, the most that is read")
 
 
 def connection(proxy: str | None) -> Bounded:
@@ -42,7 +36,7 @@ class Bounded(httpx2.AsyncBaseTransport):
         self._inner = inner
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send a request; raises OversizedReply, and what the inner transport raises."""
+        """Send a request; raises MalformedAnswer for a larger reply, and what the inner transport raises."""
         request.headers["Accept-Encoding"] = "gzip"
         response = await self._inner.handle_async_request(request)
         try:
@@ -71,7 +65,7 @@ async def _content(response: httpx2.Response) -> bytes:
         except zlib.error as error:
             raise httpx2.DecodingError(f"broken gzip: {error}") from None
         if len(content) > LARGEST_REPLY:
-            raise OversizedReply
+            raise MalformedAnswer(f"an answer of more than {LARGEST_REPLY:,} bytes, the most that is read")
     if unpack is not None and not unpack.eof and content:
         raise httpx2.DecodingError("broken gzip: it ends too early")
     return bytes(content)
