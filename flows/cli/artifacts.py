@@ -12,6 +12,7 @@ import typer
 from flows.cli import options, texts_shown
 from flows.pages import markdown
 from pipeline.errors import StoreError
+from pipeline.outside.escaping import plain
 from pipeline.store import compare, runs
 from pipeline.store.artifact import Artifact
 from pipeline.store.runs import Garbage
@@ -60,7 +61,7 @@ def show(
 
     Example: ezhoi artifacts show evaluation
     """
-    artifact = options.store(profile, settings).find(reference)
+    artifact = options.artifact(options.store(profile, settings), reference)
     manifest = artifact.manifest
     if as_json:
         typer.echo(json.dumps({"folder": artifact.place} | manifest.model_dump(mode="json"), indent=1))
@@ -78,7 +79,7 @@ def show(
     lines += [f"  file    {f.name}  {markdown.size(f.bytes)}{rows[f.name]}" for f in manifest.files]
     lines += [f"  config  {key} = {value}" for key, value in compare.flatten(manifest.config).items()]
     lines += [f"  metric  {key} = {value}" for key, value in compare.flatten(manifest.metrics).items()]
-    typer.echo("\n".join(lines))
+    typer.echo(plain("\n".join(lines)))
 
 
 @app.command()
@@ -172,7 +173,7 @@ def lineage(
     Example: ezhoi artifacts lineage evaluation
     """
     store = options.store(profile, settings)
-    artifact = store.find(reference)
+    artifact = options.artifact(store, reference)
     if mermaid:
         typer.echo(markdown.mermaid(list(_upstream(artifact, store).values())))
     elif as_json:
@@ -197,7 +198,7 @@ def diff(
     Example: ezhoi artifacts diff evaluation/3f2a evaluation/91c0
     """
     store = options.store(profile, settings)
-    a, b = store.find(old), store.find(new)
+    a, b = options.artifact(store, old), options.artifact(store, new)
     if a.stage != b.stage:
         raise StoreError(f"{old} is of stage {a.stage} and {new} of stage {b.stage}: only one stage's can be compared")
     found = compare.manifests(a.manifest, b.manifest, store)
@@ -208,7 +209,7 @@ def diff(
         return
     typer.echo(f"{a.stage}: {a.fingerprint[:12]} -> {b.fingerprint[:12]}")
     for difference in found:
-        typer.echo(f"  {difference}")
+        typer.echo(plain(f"  {difference}"))
     if not found:
         typer.echo("  made from the same things")
     typer.echo(f"  files that differ: {', '.join(files)}" if files else "  all files are identical")

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import httpx
-
 from flows.pages.markdown import size
 from flows.server import deployment, local, reaper
-from flows.server.api import Api, connect
+from flows.server.api import Api
 from flows.server.local import Local
 from pipeline.config.tree import Config
 from pipeline.errors import EzhoiError, ServiceError

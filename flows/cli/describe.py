@@ -13,6 +13,7 @@ from flows.cli import display, options
 from pipeline.config.tree import Config
 from pipeline.datasets.hico.vocabulary import HoiClass
 from pipeline.errors import DataError, EzhoiError, StoreError
+from pipeline.outside.escaping import plain
 from pipeline.store.artifact import Artifact
 from pipeline.store.opening import store_of
 
@@ -77,8 +78,9 @@ def show(name: Name, profile: options.Profile = "demo", settings: options.Settin
     how = artifact.table("provenance.parquet")
     more = how[how["hoi_id"] == hoi.hoi_id].drop(columns="hoi_id").to_dict("records")
     for key, value in (row | {str(k): v for part in more for k, v in part.items()}).items():
-        if value is not None and value == value:  # a missing number is no number
-            typer.echo(f"{key:<18} {value if isinstance(value, str) else json.dumps(value, default=_plain)}")
+        if not _is_missing(value):
+            shown = value if isinstance(value, str) else json.dumps(value, default=_plain, ensure_ascii=False)
+            typer.echo(f"{key:<18} {plain(shown)}")
     typer.echo(f"{'artifact':<18} {artifact.place}")
 
 
@@ -116,7 +118,7 @@ def edit(
     if text is None:
         text = _edited(_current(path, hoi, config), hoi)
     edits.put(path, hoi.name, " ".join(text.split()))
-    typer.echo(f"{path}: {hoi.name}: {' '.join(text.split())}")
+    typer.echo(plain(f"{path}: {hoi.name}: {' '.join(text.split())}"))
     verdict = judge(text, about=hoi)
     if verdict != PASSED:
         typer.secho(f"note: the quality gate would say: {verdict}", fg="yellow", err=True)
@@ -183,7 +185,7 @@ def export_texts(
     if reference is None:
         artifact = options.asked(stage, profile, settings)
     else:
-        artifact = options.store(profile, settings).find(reference)
+        artifact = options.artifact(options.store(profile, settings), reference)
     if artifact.stage != stage:
         raise DataError(f"{reference} is an artifact of stage {artifact.stage}; expected one of {stage}")
     table = artifact.table(f"{stage}.parquet").to_dict("records")
@@ -239,6 +241,13 @@ def _row(artifact: Artifact, hoi: HoiClass) -> dict[str, Any]:
     if not rows:
         raise DataError(f"descriptions/{artifact.fingerprint[:12]} has no class {hoi.name!r}: its dataset does not")
     return {str(key): value for key, value in rows[0].items()}
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether a cell holds nothing: None, or a number that is none."""
+    import pandas as pd
+
+    return pd.api.types.is_scalar(value) and bool(pd.isna(value))
 
 
 def _plain(value: Any) -> Any:

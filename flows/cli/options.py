@@ -87,6 +87,15 @@ def asked(stage: str, profile: str, settings: list[str] | None) -> Artifact:
         raise StoreError(f"{error} Make it: `{command}`; or say with --profile and --set what was made.") from None
 
 
+def artifact(store: Store, reference: str) -> Artifact:
+    """The artifact of a fingerprint, `stage/fingerprint` or stage (`Store.find`); StoreError says what to run first."""
+    if reference in [*StageName] and not store.artifacts(reference):
+        raise StoreError(
+            f"{store.place} has no artifact of the stage {reference} yet; make one: ezhoi run --target {reference}"
+        )
+    return store.find(reference)
+
+
 def hoi_class(name: str) -> HoiClass:
     """The class of a name such as 'ride horse'; DataError with the nearest names otherwise."""
     try:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.outside.escaping import plain
 from pipeline.store.artifact import Artifact
 from pipeline.store.store import Store
 from pipeline.texts import comparison
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.text import Text
 
 
 def difference(old: Artifact, new: Artifact, store: Store) -> dict[str, Any]:
@@ -30,7 +32,6 @@ def show_difference(old: Artifact, new: Artifact, store: Store, *, most: int = 4
     """The same for people: texts side by side, then the unseen classes whose nearest seen class changed."""
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     embedded = comparison.embeddings(old, new, store)
     found = comparison.changed(old, new, embedded)
@@ -41,7 +42,7 @@ def show_difference(old: Artifact, new: Artifact, store: Store, *, most: int = 4
     table.add_column("similarity")
     for c in found[:most]:
         similarity = "" if c.similarity is None else f"{c.similarity:.3f}"
-        table.add_row(c.name, Text(f"[{c.old_source}] {c.old}"), Text(f"[{c.new_source}] {c.new}"), similarity)
+        table.add_row(c.name, _text(c.old_source, c.old), _text(c.new_source, c.new), similarity)
     if found:
         Console().print(table)
     if len(found) > most:
@@ -59,6 +60,12 @@ def show_difference(old: Artifact, new: Artifact, store: Store, *, most: int = 4
         typer.echo(f"  {one}: {before} ({m.old_similarity:.3f}) -> {after} ({m.new_similarity:.3f})")
 
 
+def _text(source: str, text: str) -> Text:
+    from rich.text import Text
+
+    return Text(plain(f"[{source}] {text}"))
+
+
 def show_report(descriptions: Artifact) -> None:
     """Where the texts come from, and which of them fail the quality gate."""
     metrics = descriptions.manifest.metrics
@@ -72,7 +79,7 @@ def show_report(descriptions: Artifact) -> None:
     failing = dict(metrics.get("failing", {}))
     typer.echo(f"{len(failing)} texts fail the quality gate" + (":" if failing else ""))
     for name, verdict in failing.items():
-        typer.echo(f"  {name}: {verdict}")
+        typer.echo(plain(f"  {name}: {verdict}"))
 
 
 def show_pairs(disparities: Artifact) -> None:
@@ -80,7 +87,7 @@ def show_pairs(disparities: Artifact) -> None:
     table: pd.DataFrame = disparities.table("disparities.parquet", ["hoi_id", "seen_hoi_id", "similarity", "text"])
     for row in table.sort_values("similarity", ascending=False).to_dict("records"):
         one, other = (hoi_classes()[int(row[key])].name for key in ("hoi_id", "seen_hoi_id"))
-        typer.echo(f"{row['similarity']:.3f}  {one} ~ {other}: {row['text']}")
+        typer.echo(plain(f"{row['similarity']:.3f}  {one} ~ {other}: {row['text']}"))
 
 
 def show_separability(embeddings: Artifact, *, most: int = 8) -> None:

@@ -1,6 +1,7 @@
 """A run's lineage as a folder of HTML pages beside its record, `<store>/.runs/<run>/index.html`: no server, no script.
 
 The pages are those of Prefect's interface, with the graph drawn as SVG since mermaid would need a script from elsewhere.
+They load nothing: pictures are part of the page, and its policy has the browser refuse all else.
 """
 
 from __future__ import annotations
@@ -64,7 +65,10 @@ def write(steps: Run, outcomes: Sequence[Outcome]) -> Path | None:
         return None
 
 
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 DRAWING = "<!-- the graph -->"
+LINK = re.compile(r"https?://[^/@]+(/.*)?|[\w-]+\.html|picture-\d+")
+"""Where a link may lead: to a plain address, or to another page of the folder."""
 PICTURE = re.compile(r"data:image/(?:jpeg|svg\+xml);base64,[A-Za-z0-9+/=]+")
 
 
@@ -116,20 +120,35 @@ def _edge(start: tuple[int, int], end: tuple[int, int]) -> str:
 
 
 def _save(path: Path, markdown: str, title: str, drawing: str = "") -> Path:
-    from markdown_it import MarkdownIt
-
     # Pictures go round the reader, which would take a tenth of a second a page for them.
     pictures = PICTURE.findall(markdown)
     for number, picture in enumerate(pictures):
         markdown = markdown.replace(picture, f"picture-{number}")
-    # Texts of the run are escaped, never read as HTML.
-    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
+    body = _rendered(markdown)
     for number, picture in enumerate(pictures):
         body = body.replace(f'src="picture-{number}"', f'src="{picture}"')
     body = body.replace(f"<p>{escape(DRAWING)}</p>", drawing)
-    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
+    policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+    head = f'<meta charset="utf-8">{policy}<title>{escape(title)}</title><style>{STYLE}</style>'
     path.write_text(f'<!doctype html><html lang="en">{head}{body}</html>', encoding="utf-8")
     return path
+
+
+def _rendered(markdown: str) -> str:
+    """Markdown as HTML: texts are escaped, never read as HTML; pictures from elsewhere are their names."""
+    from markdown_it import MarkdownIt
+
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table")
+    reader.validateLink = _is_allowed  # type: ignore[method-assign]
+    for block in (tokens := reader.parse(markdown)):
+        for token in block.children or ():
+            if token.type == "image" and not str(token.attrs["src"]).startswith("picture-"):
+                token.type, token.tag, token.children = "text", "", None
+    return str(reader.renderer.render(tokens, reader.options, {}))
+
+
+def _is_allowed(url: str) -> bool:
+    return LINK.fullmatch(url) is not None
 
 
 def _link(artifact: Artifact) -> str:

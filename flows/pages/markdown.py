@@ -1,15 +1,18 @@
 """Lineage as Markdown and mermaid: one page a stage, one page a run. Reads manifests only; no Prefect.
 
-Links are made by the caller: Prefect's pages refer to each other by artifact key, files of the store by path.
+Links are made by the caller: Prefect's pages refer to each other by artifact key, files of the store by path. What an
+artifact says is shown as it is (`escaping.markdown`): no text of it becomes a link, a picture or HTML.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from pipeline.engine import graph
 from pipeline.engine.run import Outcome
+from pipeline.outside.escaping import markdown
 from pipeline.store import compare
 from pipeline.store.artifact import Artifact
 from pipeline.store.changes import Changes
@@ -22,6 +25,8 @@ RunLink = Callable[[str], str | None]
 LINEAGE_KEY = "ezhoi-lineage"
 HIT, MISS = "#cfe8d5", "#ffd9a8"
 RESULTS = ("full", "seen", "unseen")
+_BAR = re.compile(r"(?<!\\)\|")
+"""A bar that would end a cell."""
 
 
 def key(stage: str) -> str:
@@ -78,12 +83,12 @@ def stage_page(
         f"**In this run:** {_how(outcome, run_link)}  \n**Fingerprint:** `{manifest.fingerprint}` · "
         f"**Digest:** `{manifest.digest}`",
     ]
-    parts += [f"> {fault}; the stage ran again." for fault in outcome.faults]
+    parts += [f"> {markdown(fault)}; the stage ran again." for fault in outcome.faults]
     if rows := result_rows(manifest.metrics):
         parts += ["## Result: mAP, %", table(["model", *RESULTS], rows)]
     if changes is not None:
         lines = changes.stages.get(outcome.stage) or ("nothing: the same artifact",)
-        parts += [f"## Since {_named(changes.previous, run_link)}", "\n".join(f"- {line}" for line in lines)]
+        parts += [f"## Since {_named(changes.previous, run_link)}", "\n".join(f"- {markdown(line)}" for line in lines)]
     source = [
         [f"[{r.stage}]({link(inputs[r.stage])})", ", ".join(r.part), f"`{r.digest[:12]}`", f"`{r.fingerprint[:12]}`"]
         if r.stage in inputs
@@ -92,15 +97,14 @@ def stage_page(
     ]
     parts += ["## Inputs", table(["input", "part", "digest", "artifact"], source) if source else "None."]
     if manifest.sources:
-        outside = [[name, f"`{digest[:12]}`"] for name, digest in manifest.sources.items()]
+        outside = [[markdown(name), f"`{digest[:12]}`"] for name, digest in manifest.sources.items()]
         parts.append(table(["file outside of the store", "digest"], outside))
     if sample:
         parts += ["## Sample", sample]
     if metrics := compare.flatten(manifest.metrics):
-        parts += ["## Metrics", table(["metric", "value"], [[k, short(v)] for k, v in metrics.items()])]
+        parts += ["## Metrics", _of_values("metric", metrics)]
     if mattered := compare.flatten(manifest.config):
-        rows = [[f"`{key}`", short(value)] for key, value in mattered.items()]
-        parts += ["## Configuration that mattered", table(["key", "value"], rows)]
+        parts += ["## Configuration that mattered", _of_values("key", mattered)]
     parts += ["## Files", f"In `{artifact.place}`", _files(manifest.files)]
     if rows_shown := _first_rows(artifact):
         parts += [f"## First rows of {rows_shown[0]}", rows_shown[1]]
@@ -132,7 +136,9 @@ def run_page(
         parts.append(table(["mAP, %", *RESULTS], results))
     parts.append(drawing or f"```mermaid\n{mermaid(list(artifacts.values()), hits=hits, link=link)}\n```")
     if changes is not None:
-        rows = [[f"[{name}]({link(artifacts[name])})", "; ".join(lines)] for name, lines in changes.stages.items()]
+        rows = [
+            [f"[{name}]({link(artifacts[name])})", markdown("; ".join(lines))] for name, lines in changes.stages.items()
+        ]
         parts += [
             f"## Since {_named(changes.previous, run_link)}",
             table(["stage", "what changed"], rows) if rows else "Nothing: the same artifacts.",
@@ -155,22 +161,22 @@ def run_page(
 def _how(outcome: Outcome, run_link: RunLink) -> str:
     """Cached, reused or computed; and by which earlier run."""
     manifest = outcome.artifact.manifest
-    where = f"{manifest.host}, {manifest.device}"
+    where = markdown(f"{manifest.host}, {manifest.device}")
     if not outcome.hit:
         return f"{state_name(outcome)}, computed in {duration(manifest.duration)} on {where}"
     made = f"made {manifest.made_at[:19].replace('T', ' ')} UTC in {duration(manifest.duration)} on {where}"
     by = manifest.made_by
     if by.get("flow_run"):
-        name = f"a run of {by.get('deployment') or 'ezhoi'}"
+        name = markdown(f"a run of {by.get('deployment') or 'ezhoi'}")
         made += f" by {f'[{name}]({target})' if (target := run_link(by['flow_run'])) else name}"
     elif by.get("run"):
-        made += f" by run {by['run']}"
-    chosen = f" ({outcome.choice})" if outcome.choice else ""
+        made += f" by run {markdown(by['run'])}"
+    chosen = f" ({markdown(str(outcome.choice))})" if outcome.choice else ""
     return f"{state_name(outcome)}{chosen}, {made}"
 
 
 def _named(previous: RunRecord, run_link: RunLink) -> str:
-    name = f"the previous run{f' of {previous.deployment}' if previous.deployment else ''}"
+    name = f"the previous run{f' of {markdown(previous.deployment)}' if previous.deployment else ''}"
     target = run_link(previous.flow_run) if previous.flow_run else None
     return f"{f'[{name}]({target})' if target else name} ({previous.started_at[:16].replace('T', ' ')} UTC)"
 
@@ -217,14 +223,19 @@ def result_rows(metrics: Mapping[str, Any]) -> list[list[str]]:
     return rows
 
 
+def _of_values(head: str, values: Mapping[str, Any]) -> str:
+    """A table of names and values."""
+    return table([head, "value"], [[markdown(name), markdown(short(value))] for name, value in values.items()])
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
+    """A table of cells in Markdown."""
     lines = [head, ["---"] * len(head), *([_cell(value) for value in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return _BAR.sub(r"\\|", text).replace("\n", " ")
 
 
 def size(count: int) -> str:
@@ -238,7 +249,10 @@ def size(count: int) -> str:
 
 
 def _files(files: Sequence[FileRecord]) -> str:
-    rows = [[f.name, "–" if f.rows is None else f"{f.rows:,}", size(f.bytes), f"`{f.digest[:12]}`"] for f in files[:40]]
+    rows = [
+        [markdown(f.name), "–" if f.rows is None else f"{f.rows:,}", size(f.bytes), f"`{f.digest[:12]}`"]
+        for f in files[:40]
+    ]
     if len(files) > 40:
         rows.append([f"and {len(files) - 40} more", "", size(sum(f.bytes for f in files[40:])), ""])
     return table(["file", "rows", "size", "digest"], rows)
@@ -249,15 +263,16 @@ def _first_rows(artifact: Artifact) -> tuple[str, str] | None:
     for file in artifact.manifest.files:
         if file.head:
             columns = list(file.head[0])
-            return file.name, table(columns, [[row[c] for c in columns] for row in file.head])
+            rows = [[markdown(row[c]) for c in columns] for row in file.head]
+            return markdown(file.name), table([markdown(c) for c in columns], rows)
     return None
 
 
 def _provenance(manifest: Manifest) -> str:
     commit = "not a checkout" if manifest.git_commit is None else f"`{manifest.git_commit[:12]}`"
     rows = [
-        ["made (UTC)", manifest.made_at],
-        ["machine", f"{manifest.host}, device {manifest.device}"],
+        ["made (UTC)", markdown(manifest.made_at)],
+        ["machine", markdown(f"{manifest.host}, device {manifest.device}")],
         ["code", f"`{manifest.code[:12]}`, stage version {manifest.version}"],
         ["commit", commit + (" with local changes" if manifest.git_dirty else "")],
         ["seed", str(manifest.seed)],

@@ -17,6 +17,7 @@ import torch
 from PIL import ExifTags, Image
 
 from pipeline.errors import DataError
+from pipeline.outside import reading
 from pipeline.store.artifact import Artifact
 
 TURNED = (5, 6, 7, 8)
@@ -79,12 +80,14 @@ def read_rgb(path: Path, *, what: str = "image", size: tuple[int, int] | None = 
         what: what the message calls it.
         size: annotated width and height; unknown if None or not positive.
 
-    Raises DataError naming the file if it is missing, empty, cut short, no image, or of another size.
+    Raises DataError naming the file if it is missing, empty, cut short, no image, too large (`outside.MOST_PIXELS`) or of
+    another size.
     """
     try:
         if path.stat().st_size == 0:
             raise DataError(f"{what}: {path} is empty (0 bytes)")
         with Image.open(path) as image:
+            reading.check_pixels(*image.size, what=f"{what}: {path}")
             orientation = image.getexif().get(ExifTags.Base.Orientation)
             converted = image.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # SyntaxError: a broken PNG

@@ -84,7 +84,7 @@ def _opener(folder: Path, annotations: Annotations) -> Callable[[int], Image.Ima
         )
         try:
             return Image.open(file).convert("RGB") if file else None
-        except OSError:
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             return None
 
     return opened

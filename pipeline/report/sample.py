@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import EzhoiError
+from pipeline.outside.escaping import markdown
 from pipeline.store.artifact import Artifact
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 log = logging.getLogger("ezhoi.sample")
+FORMAT = 2
+"""Rises with how samples are drawn, so that those of an earlier release are drawn anew."""
 PICTURES = 4
 TEXTS = 6
 HUMAN, THING = "#2563eb", "#dc2626"
@@ -35,7 +38,7 @@ def sample(artifact: Artifact, inputs: Mapping[str, Artifact], *, root: Path, im
 
     A sample that cannot be drawn is left out with a warning: it decorates a page and must not end a run.
     """
-    kept = root / ".samples" / f"{artifact.fingerprint}-{artifact.digest[:8]}.md"
+    kept = root / ".samples" / f"{artifact.fingerprint}-{artifact.digest[:8]}-{FORMAT}.md"
     with contextlib.suppress(OSError):
         return kept.read_text(encoding="utf-8")
     try:
@@ -87,7 +90,7 @@ def _texts(artifact: Artifact) -> str:
 
     table = artifact.table(f"{artifact.stage}.parquet", ["hoi_id", "text"])
     chosen = table.iloc[:: max(1, len(table) // TEXTS)].head(TEXTS)
-    rows = [f"- **{hoi_classes()[int(r.hoi_id)].name}**: {r.text}" for r in chosen.itertuples()]  # type: ignore[arg-type]
+    rows = [f"- **{hoi_classes()[int(r.hoi_id)].name}**: {markdown(r.text)}" for r in chosen.itertuples()]  # type: ignore[arg-type]
     return "\n".join(rows)
 
 

@@ -13,6 +13,8 @@ import yaml
 from pipeline.datasets.hico import vocabulary
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic
+from pipeline.outside import reading
+from pipeline.texts.given.texts import check_text
 
 
 def put(path: Path, name: str, text: str) -> None:
@@ -21,7 +23,7 @@ def put(path: Path, name: str, text: str) -> None:
     Raises DataError if the file, as it would become, cannot be read; it is left alone then.
     """
     before = read(path) if path.exists() else {}
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    lines = reading.text(path).splitlines(keepends=True) if path.exists() else []
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
     entry = yaml.safe_dump({name: text}, allow_unicode=True, width=100)
@@ -40,12 +42,12 @@ def put(path: Path, name: str, text: str) -> None:
 
 def _span(path: Path, name: str) -> tuple[int, int]:
     """The lines of a class's entry, from the first up to the one after the last; those behind the end if it has none."""
-    root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    for key, value in root.value if root is not None else ():
+    root = reading.yaml_node(path)
+    for key, value in root.value if isinstance(root, yaml.MappingNode) else ():
         if vocabulary.find(str(key.value)).name == name:
             last = value.end_mark
             return key.start_mark.line, last.line + (last.column > 0)
-    count = len(path.read_text(encoding="utf-8").splitlines())
+    count = len(reading.text(path).splitlines())
     return count, count
 
 
@@ -53,19 +55,18 @@ def read(path: Path) -> dict[int, str]:
     """{hoi_id: text} of an edits file, whitespace collapsed.
 
     Raises DataError naming the file, the line and the key: not YAML, no mapping, an unknown class (with the nearest
-    names), a class given twice, a text that is empty or no text.
+    names), a class given twice, a text that is empty, no text, or has control characters.
     """
-    try:
-        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DataError(f"descriptions.edits = {path}: cannot be read as YAML: {error}") from None
+    root = reading.yaml_node(path, what=f"descriptions.edits = {path}")
     if root is None:
         return {}
     if not isinstance(root, yaml.MappingNode):
         raise DataError(f"descriptions.edits = {path}: expected a mapping such as 'ride horse: A person riding ...'")
     found: dict[int, str] = {}
     for key, value in root.value:  # nodes and not values: they know their lines, and duplicates are not lost
-        where = f"descriptions.edits = {path}, line {key.start_mark.line + 1}, key {key.value!r}"
+        where = f"descriptions.edits = {path}, line {key.start_mark.line + 1}, key {str(key.value)[:80]!r}"
+        if not isinstance(key, yaml.ScalarNode):
+            raise DataError(f"{where}: expected the name of a class")
         try:
             hoi_id = vocabulary.find(str(key.value)).hoi_id
         except ValueError as error:
@@ -77,5 +78,6 @@ def read(path: Path) -> dict[int, str]:
             raise DataError(f"{where}: expected a text (put it in quotes)")
         if not text or value.tag.endswith("null"):
             raise DataError(f"{where}: the text is empty; write one, or delete the line to use the usual description")
+        check_text(text, where=f"{where}: the text")
         found[hoi_id] = text
     return found

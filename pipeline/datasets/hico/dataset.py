@@ -19,6 +19,7 @@ from pipeline.datasets.hico.layouts.detect import Labels
 from pipeline.datasets.hico.rows import Rows
 from pipeline.datasets.hico.tables import SPLITS, Tables
 from pipeline.errors import DataError
+from pipeline.outside import reading
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,7 @@ def image_size(path: Path, *, decode: bool = False) -> tuple[int, int]:
 
     try:
         with Image.open(path) as image:
+            reading.check_pixels(*image.size, what=str(path))
             if decode:
                 image.load()
             return image.size

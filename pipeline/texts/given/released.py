@@ -22,6 +22,7 @@ from pathlib import Path
 
 from pipeline.datasets.hico.vocabulary import hoi_classes, hoi_of, verbs
 from pipeline.errors import DataError
+from pipeline.outside import reading
 from pipeline.texts import synonyms
 from pipeline.texts.given.rows import Row
 
@@ -45,7 +46,7 @@ Block = tuple[int, "re.Match[str]", list[str]]
 
 def read(path: Path) -> list[Row]:
     """The rows of a file; DataError naming the file if it has none of the known shapes."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = reading.text(path).splitlines()
     for head, reader in READERS.items():
         if any(head.match(line) for line in lines[:3]):
             return reader(path, lines)

@@ -6,12 +6,14 @@ A row names its class in one of three ways, and for disparities what it is compa
     hoi_id                     160                    other_hoi_id (or seen_hoi_id)
     verb and object            ride, horse            other_verb and other_object
 
-Its text is in the column `text`. JSON is a list of such rows, or a mapping {"ride horse": "text"}.
+Its text is in the column `text`. JSON is a list of such rows, or a mapping {"ride horse": "text"}. In a CSV file a cell that
+a spreadsheet would take for a formula has ' before it, which is no part of it.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,9 +22,17 @@ from typing import Any
 from pipeline.datasets.hico import vocabulary
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic
+from pipeline.outside import reading
+from pipeline.outside.escaping import from_cell, to_cell
 from pipeline.texts.given.rows import Row
 
 COLUMNS = "class (or hoi_id, or verb and object) and text"
+
+
+CLASS = (("class", "name"), ("hoi_id",), ("verb", "object"))
+OTHER = (("other", "seen"), ("other_hoi_id", "seen_hoi_id"), ("other_verb", "other_object"))
+KNOWN = {"text", *(column for columns in (*CLASS, *OTHER) for column in columns)}
+"""The columns that are read."""
 
 
 def read(path: Path) -> list[Row]:
@@ -30,12 +40,10 @@ def read(path: Path) -> list[Row]:
     found = []
     for place, entry in READERS[path.suffix.lower()](path):
         origin = f"{path.name}, {place}"
-        hoi_id = _class(entry, origin, ("class", "name"), ("hoi_id",), ("verb", "object"))
+        hoi_id = _class(entry, origin, *CLASS)
         if hoi_id is None or "text" not in entry:
-            raise DataError(f"{origin}: expected the columns {COLUMNS}; found {', '.join(map(str, entry))}")
-        other = _class(
-            entry, origin, ("other", "seen"), ("other_hoi_id", "seen_hoi_id"), ("other_verb", "other_object")
-        )
+            raise DataError(f"{origin}: expected the columns {COLUMNS}; found {', '.join(map(str, entry))[:200]}")
+        other = _class(entry, origin, *OTHER)
         text = entry["text"]
         if not isinstance(text, str):
             raise DataError(f"{origin}: the text is {text!r}; expected a text")
@@ -53,7 +61,8 @@ def write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
             with temporary.open("w", encoding="utf-8", newline="") as file:
                 writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else ["class", "text"])
                 writer.writeheader()
-                writer.writerows(rows)
+                for row in rows:
+                    writer.writerow({key: to_cell(cell) if isinstance(cell, str) else cell for key, cell in row.items()})
         elif kind == ".json":
             temporary.write_text(json.dumps(list(rows), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         else:
@@ -84,24 +93,39 @@ def _class(
 def _number(value: Any, where: str) -> int:
     try:
         number = int(value)
-    except (TypeError, ValueError):
-        number = -1
-    if not 0 <= number < len(vocabulary.hoi_classes()):
-        raise DataError(f"{where}: {value!r} is no HICO-DET class; they are numbered from 0 to 599")
+        whole = not isinstance(value, bool) and (isinstance(value, str) or number == value)
+    except (TypeError, ValueError, OverflowError):
+        number, whole = -1, False
+    if not whole or not 0 <= number < len(vocabulary.hoi_classes()):
+        raise DataError(f"{where}: {repr(value)[:40]} is no HICO-DET class; they are numbered from 0 to 599")
     return number
 
 
 def _csv(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        return [(f"line {reader.line_num}", row) for row in reader]
+    content = reading.text(path)
+    csv.field_size_limit(reading.LARGEST_FILE)
+    reader = csv.reader(io.StringIO(content, newline=""))
+    rows: list[tuple[str, Mapping[str, Any]]] = []
+    try:
+        head = next(reader, [])
+        if len(set(head)) < len(head):
+            raise DataError(f"{path}: a column is there twice: {', '.join(head)}")
+        for cells in reader:
+            if len(cells) > len(head):
+                raise DataError(
+                    f"{path.name}, line {reader.line_num}: {len(cells)} cells, but {len(head)} columns. "
+                    'Put a text that has commas in quotes ("...").'
+                )
+            if cells:  # a blank line is no row
+                row = dict(zip(head, map(from_cell, cells), strict=False))
+                rows.append((f"line {reader.line_num}", row))
+    except csv.Error as error:
+        raise DataError(f"{path}: line {reader.line_num} cannot be read as CSV: {error}") from None
+    return rows
 
 
 def _json(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path}: is not JSON: {error}") from None
+    value = reading.json_value(path)
     if isinstance(value, dict):
         value = [{"class": key, "text": text} for key, text in value.items()]
     if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
@@ -110,11 +134,23 @@ def _json(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def _parquet(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
+    """The rows, a few at a time: what a small file unpacks to is not known before."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    rows: list[Mapping[str, Any]] = []
+    size = 0
     try:
-        rows = pq.read_table(path).to_pylist()
+        with pq.ParquetFile(path) as file:
+            if file.metadata.num_rows > reading.MOST_ROWS:
+                raise DataError(f"{path}: has {file.metadata.num_rows:,} rows; a file of texts has few")
+            for batch in file.iter_batches(batch_size=64, columns=[c for c in file.schema_arrow.names if c in KNOWN]):
+                size += batch.nbytes
+                if size > reading.LARGEST_FILE:
+                    raise DataError(
+                        f"{path}: unpacks to more than {reading.LARGEST_FILE >> 20} MiB, the most that is read"
+                    )
+                rows += batch.to_pylist()
     except pa.ArrowException as error:
         raise DataError(f"{path}: cannot be read as Parquet: {error}") from None
     return [(f"row {number}", row) for number, row in enumerate(rows, start=1)]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.errors import DataError
+from pipeline.outside import reading
+from pipeline.outside.escaping import unfit
 from pipeline.texts import synonyms
 from pipeline.texts.given import released, tables
 from pipeline.texts.given.rows import Row
+from pipeline.texts.llm import thinking
 
 log = logging.getLogger("ezhoi.given")
 
@@ -31,10 +34,15 @@ def descriptions(path: Path) -> dict[int, Given]:
     """{hoi_id: text} of a file of descriptions.
 
     Raises DataError naming the file and the row: unreadable, an unknown class, a class twice, an empty text, texts that
-    are obviously about other classes.
+    are obviously about other classes, pairs of classes.
     """
     found: dict[int, Given] = {}
     for row in _rows(path):
+        if row.other_id is not None:
+            raise DataError(
+                f"{row.origin}: compares {hoi_classes()[row.hoi_id].name} with {hoi_classes()[row.other_id].name}; this "
+                "file is one of disparities, not of descriptions (disparities.file, or --disparities)"
+            )
         if row.hoi_id in found:
             raise DataError(f"{row.origin}: {hoi_classes()[row.hoi_id].name} has a text already; keep one")
         found[row.hoi_id] = Given(row.text, row.origin)
@@ -60,13 +68,11 @@ def disparities(path: Path) -> dict[int, tuple[int, Given]]:
 def _rows(path: Path) -> Sequence[Row]:
     try:
         rows = tables.read(path) if path.suffix.lower() in tables.READERS else released.read(path)
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
     if not rows:
         raise DataError(f"{path}: holds no text")
-    for row in rows:
-        if not row.text:
-            raise DataError(f"{row.origin}: the text of {hoi_classes()[row.hoi_id].name} is empty")
+    rows = [_spoken(row) for row in rows]
     named = sum(synonyms.names_object(row.text, hoi_classes()[row.hoi_id].object) for row in rows)
     if named < LEAST_NAMED * len(rows):
         raise DataError(
@@ -74,3 +80,25 @@ def _rows(path: Path) -> Sequence[Row]:
             "HICO-DET's classes. Give classes by name, in a CSV with the columns class and text."
         )
     return rows
+
+
+def _spoken(row: Row) -> Row:
+    """The row with its text as it is used: a model's thinking may have come along."""
+    where = f"{row.origin}: the text of {hoi_classes()[row.hoi_id].name}"
+    check_text(row.text, where=where)
+    text = thinking.spoken(row.text)
+    if not text:
+        raise DataError(f"{where} is a model's thinking without an answer")
+    if text != row.text:
+        log.warning("%s began with a model's thinking or marks, which are left out", where)
+    return replace(row, text=text)
+
+
+def check_text(text: str, *, where: str) -> None:
+    """DataError if a text that a user gives is empty, too long, or has characters that no text has."""
+    if not text:
+        raise DataError(f"{where} is empty")
+    if len(text) > reading.LONGEST_TEXT:
+        raise DataError(f"{where} has {len(text):,} characters; the most that is read are {reading.LONGEST_TEXT:,}")
+    if (strange := unfit(text)) is not None:
+        raise DataError(f"{where} has the control character {strange}, which no description needs; take it out")

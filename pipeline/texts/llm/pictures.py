@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pipeline.datasets.hico import vocabulary
 from pipeline.errors import DataError
+from pipeline.outside import reading
 from pipeline.store import digest
 
 KINDS = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
@@ -64,8 +65,12 @@ def read(folder: Path, *, most: int) -> dict[int, tuple[Picture, ...]]:
 def _check(file: Path) -> None:
     from PIL import Image
 
+    what = f"descriptions.pictures: {file}"
     try:
+        if file.stat().st_size > reading.LARGEST_PICTURE:
+            raise DataError(f"{what} is larger than {reading.LARGEST_PICTURE >> 20} MiB, the most that is sent")
         with Image.open(file) as picture:
+            reading.check_pixels(*picture.size, what=what)
             picture.verify()
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"descriptions.pictures: {file} cannot be read as a picture: {error}") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{what} cannot be read as a picture: {error}") from None

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from pipeline.datasets.hico.vocabulary import NO_INTERACTION, HoiClass
 from pipeline.errors import ConfigError
+from pipeline.outside import reading
+from pipeline.outside.escaping import plain, unfit
 
 FOLDER = Path(__file__).parent / "prompts"
 Kind = Literal["describe", "contrast", "action"]
@@ -117,17 +117,15 @@ def template(choice: str, kind: Kind, *, key: str) -> Template:
 def read(path: Path) -> Template:
     """A template from its file.
 
-    Raises ConfigError naming the file and what is wrong: not YAML, an unknown or missing key, an unknown field.
+    Raises ConfigError naming the file and what is wrong: not YAML, an unknown or missing key, an unknown field, or one that
+    is more than a name in braces.
     """
-    try:
-        entry = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"prompt template {path}: cannot be read as YAML: {error}") from None
+    entry = reading.yaml_value(path, what=f"prompt template {path}", error=ConfigError)
     if not isinstance(entry, dict) or set(entry) - KEYS or {"kind", "version", "prompt"} - set(entry):
         found = ", ".join(map(str, entry)) if isinstance(entry, dict) else "no mapping"
         raise ConfigError(f"prompt template {path}: expected kind, version, prompt (and system, says), found {found}")
     kind, version = entry["kind"], entry["version"]
-    if kind not in FIELDS or not isinstance(version, int):
+    if kind not in [*FIELDS] or type(version) is not int:  # a kind may be a list, which no dictionary can be asked for
         raise ConfigError(f"prompt template {path}: kind is one of {', '.join(FIELDS)}, version a whole number")
     for key in ("prompt", "system"):
         _check_fields(path, key, entry.get(key, ""), kind)
@@ -137,17 +135,21 @@ def read(path: Path) -> Template:
         version=version,
         prompt=entry["prompt"].strip(),
         system=entry.get("system", "").strip(),
-        says=str(entry.get("says", "")),
+        says=plain(str(entry.get("says", ""))),
     )
 
 
 def _check_fields(path: Path, key: str, text: Any, kind: str) -> None:
     if not isinstance(text, str):
         raise ConfigError(f"prompt template {path}: {key} is no text")
+    if len(text) > reading.LONGEST_TEXT or unfit(text) is not None:
+        raise ConfigError(f"prompt template {path}: {key} is too long or has the control character {unfit(text)}")
     try:
-        used = {field for _, field, _, _ in string.Formatter().parse(text) if field is not None}
+        parts = [part for part in string.Formatter().parse(text) if part[1] is not None]
     except ValueError as error:
         raise ConfigError(f"prompt template {path}: {key}: {error} (write a brace that is no field twice)") from None
-    if strange := used - set(FIELDS[kind]):
-        valid = ", ".join(f"{{{field}}}" for field in FIELDS[kind])
-        raise ConfigError(f"prompt template {path}: {key}: no field {{{sorted(strange)[0]}}}; {kind} has {valid}")
+    for _, field, form, conversion in parts:
+        if form or conversion or field not in FIELDS[kind]:
+            valid = ", ".join(f"{{{name}}}" for name in FIELDS[kind])
+            whole = f"{field}{'!' if conversion else ''}{conversion or ''}{':' if form else ''}{form}"[:80]
+            raise ConfigError(f"prompt template {path}: {key}: no field {{{whole}}}; {kind} has {valid}")

@@ -52,7 +52,10 @@ def test_what_is_written_is_read_again(ending: str, tmp_path: Path) -> None:
         RIDE: (HUG, 'High on a horse, "astride"; ünïcode.'),
         HUG: (RIDE, "Arms round a dog."),
     }
-    assert set(texts.descriptions(path)) == {RIDE, HUG}
+    with pytest.raises(
+        DataError, match=r"row 1|line 2: compares ride horse with hug dog; this file is one of disparities"
+    ):
+        texts.descriptions(path)
 
 
 @pytest.mark.parametrize(
