@@ -34,7 +34,7 @@ from pipeline.texts.llm.pace import InVain, Pace
 from pipeline.texts.llm.pictures import Picture
 from pipeline.texts.llm.proxy import proxy_of
 from pipeline.texts.llm.request import Answer, Request, RequestRejected
-from pipeline.texts.llm.secrets import is_address, key_of, shown_address
+from pipeline.texts.llm.secrets import is_address, key_of, shown_address, without_user
 from pipeline.texts.llm.transport import connection
 
 log = logging.getLogger("ezhoi.llm")
@@ -80,6 +80,7 @@ class Client:
             raise ServiceError(
                 f"llm.runtime.base_url = {self._shown!r} is no server's address; it is http://HOST:PORT/v1"
             )
+        url, user = without_user(url)
         self._root = url.removesuffix("/v1")
         self._server: str | None = None
         self._rejection = ""
@@ -88,6 +89,7 @@ class Client:
         self._openai = openai.AsyncOpenAI(
             base_url=url,
             api_key=key_of(llm) or "none",  # the package insists on one; servers without keys ignore it
+            default_headers=user,
             max_retries=0,
             timeout=llm.runtime.timeout_s,
             http_client=openai.DefaultAsyncHttpxClient(transport=connection(proxy_of(url))),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import quote, unquote, urlsplit
@@ -61,6 +62,16 @@ def key_of(llm: Llm) -> str:
             "that cannot be a key: it has white space or other than ASCII characters inside. Set it to the key alone."
         )
     return key
+
+
+def without_user(url: str) -> tuple[str, dict[str, str]]:
+    """An address without user and password, which HTTP libraries write into their logs, and the header that has them."""
+    scheme, _, rest = url.partition("://")
+    place, slash, path = rest.partition("/")
+    user, at, host = place.rpartition("@")
+    if not at:
+        return url, {}
+    return f"{scheme}://{host}{slash}{path}", {"Authorization": f"Basic {b64encode(unquote(user).encode()).decode()}"}
 
 
 def shown_address(text: str) -> str:

@@ -42,11 +42,14 @@ def explain(error: Exception, *, llm: Llm) -> ServiceError:
     """The error in the user's words, without the key."""
     url, said = shown_address(llm.runtime.base_url), says(error, llm=llm)
     if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-        name = llm.runtime.api_key_env
-        return ServiceError(
-            f"{url} refuses the key in the environment variable {shown_name(name)} "
-            f"({'which is set' if os.environ.get(name) else 'which is not set'}): {said}"
+        name = shown_name(llm.runtime.api_key_env)
+        known = "which is set" if os.environ.get(llm.runtime.api_key_env) else "which is not set"
+        hint = (
+            ""
+            if name == llm.runtime.api_key_env
+            else ". llm.runtime.api_key_env is the name of the variable, not a key"
         )
+        return ServiceError(f"{url} refuses the key in the environment variable {name} ({known}): {said}{hint}")
     if isinstance(error, openai.NotFoundError):
         return ServiceError(
             f"{url} answers 404 for the model {llm.model!r}: {said}. "
