@@ -24,6 +24,17 @@ def test_a_cell_cannot_break_the_table() -> None:
     assert markdown.table(["a"], [["x|y\nz"]]) == "| a |\n| --- |\n| x\\|y z |"
 
 
+def test_what_is_escaped_is_not_escaped_again() -> None:
+    assert markdown.table(["a"], [["x\\|y"]]) == "| a |\n| --- |\n| x\\|y |"
+
+
+def test_values_are_shown_as_they_are() -> None:
+    values = {"failing.ride_horse": "![x](http://evil/a) | `b` <i>"}
+    assert markdown._of_values("metric", values).splitlines()[2] == (
+        "| failing.ride\\_horse | !\\[x\\](http://\u200bevil/a) \\| \\`b\\` \\<i\\> |"
+    )
+
+
 def test_result_rows() -> None:
     metrics = {"full": 20.0, "seen": 21.456, "unseen": None, "untrained_full": 1, "losses": {"a": 2}}
     assert markdown.result_rows(metrics) == [["trained", "20.00", "21.46", "–"], ["untrained", "1.00", "–", "–"]]

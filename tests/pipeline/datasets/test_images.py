@@ -1,5 +1,7 @@
 """Image files as users have them: damaged ones are named, unusual ones become RGB, none is turned."""
 
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,3 +106,36 @@ def test_real_photographs_are_read() -> None:
         pytest.skip(f"{PHOTOGRAPHS} is not there: no photographs to read")
     sizes = {path.name: read_rgb(path).size for path in PHOTOGRAPHS.rglob("*.jpg")}
     assert len(sizes) == 10 and sizes["COCO_val2014_000000439180.jpg"] == (640, 360)
+
+
+def bomb(path: Path, width: int, height: int) -> Path:
+    """A PNG file of some hundred bytes that says it has so many pixels."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(1 << 16))), (b"IEND", b"")]
+    chunks = [struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in parts]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    return path
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("side", [10_000, 14_000, 60_000])
+def test_a_picture_of_too_many_pixels_is_named_before_it_is_decoded(side: int, tmp_path: Path) -> None:
+    from pipeline.datasets.hico.dataset import image_size
+    from pipeline.texts.llm import pictures
+
+    (tmp_path / "ride horse").mkdir()
+    path = bomb(tmp_path / "ride horse" / "bomb.png", side, side)
+    for read in (lambda: read_rgb(path), lambda: image_size(path), lambda: pictures.read(tmp_path, most=1)):
+        with pytest.raises(DataError, match=r"bomb\.png.*(pixels are more than|exceeds limit)"):
+            read()
+
+
+def test_a_picture_file_that_is_too_large_to_send_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline.outside import reading
+    from pipeline.texts.llm import pictures
+
+    (tmp_path / "ride horse").mkdir()
+    gradient().save(tmp_path / "ride horse" / "a.png")
+    monkeypatch.setattr(reading, "LARGEST_PICTURE", 10)
+    with pytest.raises(DataError, match=r"a\.png is larger than"):
+        pictures.read(tmp_path, most=1)

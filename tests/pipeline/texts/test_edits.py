@@ -82,3 +82,29 @@ def test_put_makes_the_file_and_refuses_what_cannot_be_read(tmp_path: Path) -> N
     path.write_text("{ride horse: High up., hug dog: Round it.}\n")
     with pytest.raises(DataError, match="one entry a line"):
         edits.put(path, "ride horse", "Low.")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b'ride horse: "A \\e[31mhorse."\n', r"line 1, key 'ride horse': the text has the control character U\+001B"),
+        (b'ride horse: "A \\u202ehorse."\n', r"U\+202E"),
+        (b'ride horse: "A \\ud83d horse."\n', r"U\+D83D"),
+        (b"ride horse: A horse \xe0 la carte.\n", "is not UTF-8"),
+        (b"[" * 100_000, "nested too deep"),
+        (b"? [a, b]\n: x\n", r"line 1, .*expected the name of a class"),
+        (b"ride horse: " + b"a horse " * 20_000, "has 159,999 characters"),
+    ],
+)
+def test_what_no_text_may_hold_is_named(content: bytes, says: str, tmp_path: Path) -> None:
+    (tmp_path / "edits.yaml").write_bytes(content)
+    with pytest.raises(DataError, match=rf"descriptions\.edits = .*edits\.yaml.*{says}"):
+        edits.read(tmp_path / "edits.yaml")
+
+
+def test_an_edit_with_control_characters_leaves_the_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "edits.yaml"
+    edits.put(path, "ride horse", "A horse.")
+    with pytest.raises(DataError, match=r"U\+001B"):
+        edits.put(path, "ride horse", "A \x1b[31mhorse.")
+    assert path.read_text() == "ride horse: A horse.\n" and [p.name for p in tmp_path.iterdir()] == ["edits.yaml"]

@@ -1,5 +1,6 @@
 """Texts from users' files: tables, the released code's formats, errors that name the file and the row."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -68,6 +69,23 @@ def test_what_is_written_is_read_again(ending: str, tmp_path: Path) -> None:
         ("t.csv", "hoi_id,text\n600,A horse.\n", r"line 2, hoi_id: '600' is no HICO-DET class"),
         ("t.csv", "class,text\n", "holds no text"),
         ("t.csv", "hoi_id,text\n1,A cat.\n2,A dog.\n3,An airplane.\n", "only 1 of 3 texts name the object"),
+        (
+            "t.csv",
+            "class,text\nride horse,High on a horse, astride.\n",
+            r"t\.csv, line 2: 3 cells, but 2 columns.*quotes",
+        ),
+        ("t.csv", "class,text,text\nride horse,a,b\n", "a column is there twice"),
+        ("t.csv", "class,text\nride horse,A \x1b[31mhorse.\n", r"line 2: the text of ride horse has .* U\+001B"),
+        ("t.csv", f"class,text\nride horse,{'a horse ' * 20_000}\n", r"line 2: .* has 159,999 characters"),
+        ("t.csv", "class,text\nride horse,<think>A horse\n", r"line 2: .* is a model's thinking without an answer"),
+        ("t.json", '{"ride horse": "A horse \\u202e."}', r"row 1: the text of ride horse has .* U\+202E"),
+        ("t.json", '{"ride horse": "A horse \\ud83d."}', r"row 1: the text of ride horse has .* U\+D83D"),
+        ("t.json", '{"ride horse": "A horse.", "ride horse": "Another horse."}', "the key 'ride horse' is there twice"),
+        ("t.json", "[" * 100_000, "nested too deep"),
+        ("t.json", '[{"hoi_id": 1.7, "text": "A horse."}]', r"row 1, hoi_id: 1\.7 is no HICO-DET class"),
+        ("t.json", '[{"hoi_id": true, "text": "A horse."}]', r"row 1, hoi_id: True is no HICO-DET class"),
+        ("t.json", '[{"hoi_id": "' + "9" * 5000 + '", "text": "A horse."}]', r"hoi_id: '9{39} is no HICO-DET class"),
+        ("t.txt", "(4, 4)\nBoarding an \x1b]0;x\x07airplane.\n", r"line 1: the text of .* U\+001B"),
         ("t.json", "{", "is not JSON"),
         ("t.json", '["a"]', "expected a list of rows"),
         ("t.json", '{"ride horse": 3}', "the text is 3"),
@@ -168,3 +186,58 @@ def test_parquet_of_numbers(tmp_path: Path) -> None:
 def test_json_of_pairs(tmp_path: Path) -> None:
     path = wrote(tmp_path, "p.json", json.dumps([{"class": "ride horse", "seen_hoi_id": HUG, "text": "On a horse."}]))
     assert texts.disparities(path)[RIDE][0] == HUG
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.json", "t.txt"])
+def test_another_encoding_is_named(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes("class,text\nride horse,A horse à la carte.\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"t\.\w+: cannot be read: it is not UTF-8"):
+        texts.descriptions(tmp_path / name)
+
+
+def test_a_byte_order_mark_is_skipped(tmp_path: Path) -> None:
+    for name, content in (
+        ("t.json", '{"ride horse": "A horse."}'),
+        ("t.txt", "(4, 4)\nBoarding an airplane refers to it.\n"),
+    ):
+        (tmp_path / name).write_text(content, encoding="utf-8-sig")
+        assert len(texts.descriptions(tmp_path / name)) == 1
+
+
+def test_a_formula_goes_out_quoted_and_comes_back(tmp_path: Path) -> None:
+    mine = {
+        "ride horse": "=HYPERLINK(horse)",
+        "hug dog": "'=a dog",
+        "feed cat": "-a cat",
+        "kick sports_ball": "'a' ball",
+    }
+    tables.write(tmp_path / "t.csv", [{"class": name, "text": text} for name, text in mine.items()])
+    cells = [row[1] for row in csv.reader((tmp_path / "t.csv").open(encoding="utf-8"))][1:]
+    assert cells == ["'=HYPERLINK(horse)", "''=a dog", "'-a cat", "'a' ball"]
+    assert [given.text for given in texts.descriptions(tmp_path / "t.csv").values()] == list(mine.values())
+
+
+def test_other_columns_may_be_as_long_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(f"class,text,notes\nride horse,A horse.,{'x' * 200_000}\n")
+    assert texts.descriptions(tmp_path / "t.csv")[RIDE].text == "A horse."
+
+
+def test_a_table_that_unpacks_to_too_much_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pandas as pd
+
+    from pipeline.outside import reading
+
+    monkeypatch.setattr(reading, "LARGEST_FILE", 4 << 20)
+    table = pd.DataFrame({"hoi_id": [RIDE] * 500, "text": ["a horse " * 12_000] * 500})
+    table.to_parquet(tmp_path / "t.parquet")
+    assert (tmp_path / "t.parquet").stat().st_size < 1 << 20
+    with pytest.raises(DataError, match="unpacks to more than 4 MiB"):
+        texts.descriptions(tmp_path / "t.parquet")
+    monkeypatch.setattr(reading, "MOST_ROWS", 499)
+    with pytest.raises(DataError, match="has 500 rows"):
+        texts.descriptions(tmp_path / "t.parquet")
+
+
+def test_thinking_that_came_along_is_left_out_with_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "t.json").write_text('{"ride horse": "<think>hm</think>A horse."}')
+    assert texts.descriptions(tmp_path / "t.json")[RIDE].text == "A horse." and "thinking" in caplog.text

@@ -4,8 +4,9 @@ import asyncio
 import json
 import logging
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -100,6 +101,62 @@ def test_a_damaged_line_costs_one_request(tmp_path: Path, caplog: pytest.LogCapt
     with caplog.at_level(logging.WARNING), Journal(path) as journal:
         assert len(journal) == 2
     assert "line 2 is damaged" in caplog.text
+
+
+@pytest.mark.parametrize("bit", [1, 0x20])
+def test_every_flipped_byte_is_noticed(bit: int, tmp_path: Path) -> None:
+    path = filled(tmp_path / "j", range(1))
+    whole = path.read_bytes()
+    for place in range(len(whole) - 1):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1 :])
+        with Journal(path) as journal:
+            assert len(journal) == 0, whole[place - 20 : place + 20]
+
+
+DAMAGE: dict[str, Any] = {
+    "text a list": {"text": [{"type": "text", "text": "x"}]},
+    "text a number": {"text": 5},
+    "text null": {"text": None},
+    "half a character": {"text": "\ud83d"},
+    "tokens a text": {"prompt_tokens": "5"},
+    "tokens too many": {"prompt_tokens": 1 << 70},
+    "model an object": {"answered_by": {"id": "m"}},
+    "reason a number": {"finish_reason": 5},
+    "latency NaN": {"latency_s": float("nan")},
+    "another field": {"more": 1},
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_line_of_wrong_types_is_asked_again(
+    damage: str, earlier: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such lines are in journals of earlier releases, without a digest."""
+    record = {"key": REQUEST.key, "request": asdict(REQUEST), "answer": asdict(ANSWER)}
+    other = replace(REQUEST, seed=1)
+    good = {"key": other.key, "request": asdict(other), "answer": asdict(ANSWER)}
+    bad = record | {"answer": record["answer"] | DAMAGE[damage]}
+    (tmp_path / "j").write_text("".join(json.dumps(line) + "\n" for line in (bad, good, bad)))
+    with Journal(tmp_path / ("k" if earlier else "j"), earlier=[tmp_path / "j"] if earlier else []) as journal:
+        assert journal.get(REQUEST) is None and journal.get(other) == ANSWER
+    assert [r.levelname for r in caplog.records] == ["WARNING"] and "line 1 is damaged, and 1 more" in caplog.text
+
+
+def test_lines_of_an_earlier_release_are_read(tmp_path: Path) -> None:
+    answer = {key: value for key, value in asdict(ANSWER).items() if key not in ("server", "answered_by")}
+    line = {"key": REQUEST.key, "request": asdict(REQUEST), "answer": answer | {"text": "A \x1b[31mred\x1b[0m horse."}}
+    (tmp_path / "j").write_text(json.dumps(line) + "\n")
+    with Journal(tmp_path / "j") as journal:
+        assert journal.get(REQUEST) == replace(ANSWER, text="A red horse.")
+
+
+@pytest.mark.parametrize("line", [b"[" * 100_000, b'{"key":' * 50_000, b"null", b"[]", b'"x"', b"\xff\xfe", b"{}"])
+def test_a_line_that_is_no_record_is_left_out(line: bytes, tmp_path: Path) -> None:
+    path = filled(tmp_path / "j", range(1))
+    path.write_bytes(line + b"\n" + path.read_bytes())
+    with Journal(path) as journal:
+        assert len(journal) == 1
 
 
 def test_published_answers_are_those_used_and_serve_other_runs(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from pipeline.texts.llm.pace import Pace
+from pipeline.texts.llm.pace import FEW, OPENING, InVain, Pace
 
 
 def run(work) -> None:
@@ -83,5 +83,81 @@ def test_a_raised_limit_is_used_by_those_who_wait() -> None:
 
         await asyncio.gather(*(one() for _ in range(200)))
         assert most == 8
+
+    run(work())
+
+
+def test_few_go_first_and_the_others_with_the_first_answer() -> None:
+    async def work() -> None:
+        pace, flying, most = Pace(32), 0, [0]
+
+        async def one(number: int) -> None:
+            nonlocal flying
+            async with pace.slot():
+                flying += 1
+                most[-1] = max(most[-1], flying)
+                await asyncio.sleep(0.05)
+                pace.answered()
+                most.extend([0] if len(most) == 1 else [])
+                flying -= 1
+
+        await asyncio.gather(*(one(number) for number in range(100)))
+        assert most[0] == FEW and most[1] == 32
+
+    run(work())
+
+
+def test_the_others_do_not_wait_long_for_a_slow_first_answer() -> None:
+    async def work() -> None:
+        pace, taken = Pace(32), []
+
+        async def one() -> None:
+            async with pace.slot() as at:
+                taken.append(at)
+                await asyncio.sleep(2 * OPENING)
+                pace.answered()
+
+        await asyncio.gather(*(one() for _ in range(20)))
+        assert 0.9 * OPENING < taken[FEW] - taken[0] < 2 * OPENING
+        assert len(taken) == 20
+
+    run(work())
+
+
+def test_nothing_more_goes_out_when_all_of_the_first_are_rejected() -> None:
+    async def work() -> None:
+        pace, sent = Pace(32), 0
+
+        async def one() -> None:
+            nonlocal sent
+            async with pace.slot():
+                sent += 1
+                await asyncio.sleep(0.01)
+                pace.turned_down()
+
+        found = await asyncio.gather(*(one() for _ in range(100)), return_exceptions=True)
+        assert FEW <= sent < 2 * FEW and sum(isinstance(f, InVain) for f in found) == 100 - sent
+        assert pace.in_vain and pace.rejected == sent
+
+    run(work())
+
+
+def test_an_answer_that_comes_late_ends_the_doubt() -> None:
+    async def work() -> None:
+        pace, sent = Pace(32), 0
+
+        async def one(number: int) -> None:
+            nonlocal sent
+            async with pace.slot():
+                sent += 1
+                if number == 0:
+                    await asyncio.sleep(0.1)
+                    assert sent < 3 * FEW, "the others wait for it"
+                    pace.answered()
+                else:
+                    pace.turned_down()
+
+        await asyncio.gather(*(one(number) for number in range(100)))
+        assert sent == 100 and not pace.in_vain
 
     run(work())

@@ -128,3 +128,42 @@ def test_a_template_that_is_not_there(tmp_path: Path) -> None:
 
 def test_every_kind_has_fields() -> None:
     assert {templates.read(path).kind for path in templates.FOLDER.glob("*.yaml")} == set(FIELDS)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "{verb:>99999999}",
+        "{verb.__class__}",
+        "{verb!r}",
+        "{verb[0]}",
+        "{verb:d}",
+        "{verb:{object}}",
+        "{0}",
+        "{}",
+        "{ verb }",
+    ],
+)
+def test_a_field_is_a_name_and_nothing_more(field: str, tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    for key in ("prompt", "system"):
+        texts = {"prompt": "A {verb}.", "system": "A {verb}."} | {key: f"A {field}."}
+        path.write_text("kind: describe\nversion: 1\n" + "".join(f"{k}: '{text}'\n" for k, text in texts.items()))
+        with pytest.raises(ConfigError, match=rf"own\.yaml: {key}: (no field \{{|.*brace)"):
+            template(str(path), "describe", key="x")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"kind: [describe]\nversion: 1\nprompt: x\n", "kind is one of"),
+        (b"kind: describe\nversion: true\nprompt: x\n", "version a whole number"),
+        (b'kind: describe\nversion: 1\nprompt: "a \\e[31m horse"\n', r"prompt .* control character U\+001B"),
+        (b"kind: describe\nversion: 1\nprompt: \xe0\n", "is not UTF-8"),
+        (b"[" * 100_000, "nested too deep"),
+    ],
+)
+def test_a_file_that_is_no_template_is_named(content: bytes, says: str, tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_bytes(content)
+    with pytest.raises(ConfigError, match=rf"own\.yaml.*{says}"):
+        template(str(tmp_path / "own.yaml"), "describe", key="x")
