@@ -9,8 +9,9 @@ import pytest
 from small_demo import SETTINGS
 from typer.testing import CliRunner
 
-from flows.cli.app import app
+from flows.cli.app import _say, app
 from pipeline.datasets.hico.vocabulary import find
+from pipeline.errors import DataError
 from pipeline.store.store import Store
 
 WORLD = ("data.world.train_images=24", "data.world.test_images=12", "device=cpu")
@@ -86,6 +87,51 @@ def test_describe_edit_diff_export_import(ezhoi: Any, root: Path) -> None:
     horse = given.loc[find("ride horse").hoi_id]
     assert set(given["source"]) == {"file"} and horse["text"] == text and horse["origin"].startswith("texts.csv, line ")
     assert len(given) == len(old.table("descriptions.parquet"))
+
+
+def test_a_text_of_several_sentences_is_shown(ezhoi: Any, root: Path) -> None:
+    own = ("--set", f"store.root={root / 'shown'}")
+    ezhoi("describe", *own)
+    shown = dict(line.split(maxsplit=1) for line in ezhoi("describe", "show", "ride horse", *own).splitlines())
+    parts = json.loads(shown["sentences"])
+    assert len(parts) > 1 and " ".join(parts) == shown["text"]
+    assert shown["source"] == "lexicon" and "model" not in shown, "what is missing is left out"
+
+
+def test_before_a_run_commands_say_what_to_run(ezhoi: Any, root: Path) -> None:
+    elsewhere = ("--set", f"store.root={root / 'empty'}")
+    for words, stage in (
+        (("describe", "pairs"), "disparities"),
+        (("describe", "show", "ride horse"), "descriptions"),
+        (("describe", "export", "x.csv"), "descriptions"),
+        (("artifacts", "show", "utpl"), "utpl"),
+        (("artifacts", "lineage", "evaluation"), "evaluation"),
+    ):
+        said = ezhoi(*words, *elsewhere, code=1)
+        assert f"no artifact of the stage {stage} yet; make one: ezhoi run --target {stage}" in said
+
+
+def test_what_a_store_has_from_elsewhere_commands_no_terminal(ezhoi: Any, root: Path) -> None:
+    """Texts of earlier releases, or of a store that others write to."""
+    own = ("--set", f"store.root={root / 'hostile'}")
+    ezhoi("describe", *own)
+    old = Store(root / "hostile").find("descriptions")
+    path = old.path("descriptions.parquet")
+    table = pd.read_parquet(path)
+    table.loc[table["name"] == "ride horse", "text"] = "A \x1b]0;title\x07\x1b[31mred\u202e horse."
+    path.unlink()
+    table.to_parquet(path)
+    assert "A red horse." in ezhoi("describe", "show", "ride horse", *own)
+    (root / "other.yaml").write_text("ride horse: A person sits astride a brown horse.\n")
+    ezhoi("describe", *own, "--set", "descriptions.edits=other.yaml")
+    new = Store(root / "hostile").find("descriptions")
+    said = ezhoi("artifacts", "diff", old.fingerprint, new.fingerprint, *own)
+    assert "A red horse." in said and not set(said) & set("\x1b\x07\u202e")
+
+
+def test_errors_command_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    _say(DataError("a file says \x1b[31mred\x1b]0;x\x07\u202e"))
+    assert capsys.readouterr().err.strip() == "error: a file says red"
 
 
 def test_a_file_that_lacks_classes_is_not_mixed_silently(ezhoi: Any, root: Path) -> None:
