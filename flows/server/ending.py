@@ -20,6 +20,7 @@ import typer
 
 from pipeline.errors import EzhoiError
 from pipeline.machine import files
+from pipeline.outside.escaping import plain
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 """Signals that end a command as Ctrl-C does. One that is ignored when we start (nohup) stays so."""
@@ -56,9 +57,9 @@ def guarded(app: Callable[[], object]) -> NoReturn:
 
 
 def say(message: str, *, word: str = "error: ") -> None:
-    """One message on the error stream, if that still takes any."""
+    """One message on the error stream, if that still takes any; what it quotes of a file or a server gives no orders."""
     with contextlib.suppress(OSError, ValueError):
-        typer.secho(f"{word}{message}", fg="red", err=True)
+        typer.secho(f"{word}{plain(message)}", fg="red", err=True)
 
 
 def hang_up_as_termination() -> None:

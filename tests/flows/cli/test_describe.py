@@ -9,9 +9,8 @@ import pytest
 from small_demo import SETTINGS
 from typer.testing import CliRunner
 
-from flows.cli.app import _say, app
+from flows.cli.app import app, main
 from pipeline.datasets.hico.vocabulary import find
-from pipeline.errors import DataError
 from pipeline.store.store import Store
 
 WORLD = ("data.world.train_images=24", "data.world.test_images=12", "device=cpu")
@@ -108,7 +107,7 @@ def test_before_a_run_commands_say_what_to_run(ezhoi: Any, root: Path) -> None:
         (("artifacts", "lineage", "evaluation"), "evaluation"),
     ):
         said = ezhoi(*words, *elsewhere, code=1)
-        assert f"no artifact of the stage {stage} yet; make one: ezhoi run --target {stage}" in said
+        assert f"ezhoi run --target {stage}" in said
 
 
 def test_what_a_store_has_from_elsewhere_commands_no_terminal(ezhoi: Any, root: Path) -> None:
@@ -129,9 +128,15 @@ def test_what_a_store_has_from_elsewhere_commands_no_terminal(ezhoi: Any, root: 
     assert "A red horse." in said and not set(said) & set("\x1b\x07\u202e")
 
 
-def test_errors_command_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    _say(DataError("a file says \x1b[31mred\x1b]0;x\x07\u202e"))
-    assert capsys.readouterr().err.strip() == "error: a file says red"
+def test_errors_command_no_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["ezhoi", "describe", "import", "a\x1b]0;x\x07\x1b[31mred\u202e.csv"])
+    with pytest.raises(SystemExit):
+        main()
+    said = capsys.readouterr().err
+    assert "error: ared.csv: cannot be read" in said and not set(said) & set("\x1b\x07\u202e")
 
 
 def test_a_file_that_lacks_classes_is_not_mixed_silently(ezhoi: Any, root: Path) -> None:
