@@ -46,7 +46,7 @@ def read(path: Path) -> list[Row]:
         other = _class(entry, origin, *OTHER)
         text = entry["text"]
         if not isinstance(text, str):
-            raise DataError(f"{origin}: the text is {text!r}; expected a text")
+            raise DataError(f"{origin}: the text is {repr(text)[:80]}; expected a text")
         found.append(Row(hoi_id=hoi_id, other_id=other, text=" ".join(text.split()), origin=origin))
     return found
 
@@ -151,7 +151,7 @@ def _parquet(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
                         f"{path}: unpacks to more than {reading.LARGEST_FILE >> 20} MiB, the most that is read"
                     )
                 rows += batch.to_pylist()
-    except pa.ArrowException as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as Parquet: {error}") from None
     return [(f"row {number}", row) for number, row in enumerate(rows, start=1)]
 
