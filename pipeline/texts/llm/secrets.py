@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from pipeline.config.language import Llm
 from pipeline.errors import ServiceError
+from pipeline.texts.llm.keys import api_key
 
 HIDDEN = "***"
 LEAST = 4
@@ -30,7 +31,7 @@ class Secrets:
     def of(cls, llm: Llm) -> Self:
         """The key as it is set and as it is sent, a key that was put where its variable's name belongs, passwords."""
         name = llm.runtime.api_key_env
-        known = [_given(llm), "" if shown_name(name) == name else name]
+        known = [api_key(llm.runtime), "" if shown_name(name) == name else name]
         proxies = [value for key, value in os.environ.items() if key.lower().endswith("_proxy")]
         for address in (llm.runtime.base_url, *proxies):
             user, separator, _ = address.partition("://")[2].partition("/")[0].rpartition("@")
@@ -55,7 +56,7 @@ def key_of(llm: Llm) -> str:
 
     Raises ServiceError if what it holds cannot be a key.
     """
-    key = _given(llm).strip()
+    key = api_key(llm.runtime).strip()
     if not key.isascii() or not key.isprintable() or " " in key:
         raise ServiceError(
             f"the environment variable {shown_name(llm.runtime.api_key_env)} (llm.runtime.api_key_env) holds something "
@@ -77,10 +78,6 @@ def without_user(url: str) -> tuple[str, dict[str, str]]:
 def shown_address(text: str) -> str:
     """An address, or a text with addresses, without users, passwords and keys in them."""
     return _PARAMETER.sub(rf"\1={HIDDEN}", _USER.sub(f"{HIDDEN}@", text))
-
-
-def _given(llm: Llm) -> str:
-    return os.environ.get(llm.runtime.api_key_env, "")
 
 
 def shown_name(name: str) -> str:
