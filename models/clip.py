@@ -6,23 +6,18 @@ N prompted layers, p prompts a layer, L text tokens, D patches, m memory rows; w
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import open_clip
 import torch
-from open_clip.model import set_model_preprocess_cfg
 from open_clip.tokenizer import SimpleTokenizer
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL.Image import Image
-from safetensors import safe_open
 from torch import Tensor, nn
 
-MEAN = (0.48145466, 0.4578275, 0.40821073)
-STD = (0.26862954, 0.26130258, 0.27577711)
 CONTEXT = 77
+"""Tokens that OpenAI's text tower reads at most, and most others."""
 
 
 class Vocabulary:
@@ -32,8 +27,8 @@ class Vocabulary:
     `unknown`, the one before the last. Start and end of text keep the two highest BPE ids.
     """
 
-    def __init__(self, kept: Sequence[int] | None = None) -> None:
-        self._bpe = SimpleTokenizer()
+    def __init__(self, kept: Sequence[int] | None = None, *, context: int = CONTEXT) -> None:
+        self._bpe, self.context = SimpleTokenizer(), context
         self.start, self.end = self._bpe.sot_token_id, self._bpe.eot_token_id
         self._row = None if kept is None else {token: row for row, token in enumerate(kept)}
         self.size = self._bpe.vocab_size if kept is None else len(kept) + 1
@@ -41,11 +36,11 @@ class Vocabulary:
     def encode(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Rows (C, L) trimmed to the longest text, and the position (C,) of EOT.
 
-        At most 77 tokens: a longer text loses its last words, not its end token.
+        At most `context` tokens: a longer text loses its last words, not its end token.
 
         Trimming is exact: under the causal mask nothing behind EOT can reach it.
         """
-        ids = [[self.start, *self._bpe.encode(text)[: CONTEXT - 2], self.end] for text in texts]
+        ids = [[self.start, *self._bpe.encode(text)[: self.context - 2], self.end] for text in texts]
         length = max(len(row) for row in ids)
         tokens = torch.zeros(len(ids), length, dtype=torch.long)
         for row, found in zip(tokens, ids, strict=True):
@@ -68,7 +63,10 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class Clip:
-    """A frozen open_clip model and its vocabulary."""
+    """A frozen open_clip model and its vocabulary.
+
+    What images have to look like travels with the model: `net.visual.preprocess_cfg` is of the checkpoint, not of CLIP.
+    """
 
     net: open_clip.CLIP
     vocabulary: Vocabulary
@@ -110,6 +108,12 @@ class Clip:
         """The model's own preprocessing: an RGB image to normalised pixels (3, S, S)."""
         return image_transform_v2(PreprocessCfg(**self.net.visual.preprocess_cfg), is_train=False)
 
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """uint8 pixels (..., 3, S, S) less the model's own mean, over its own deviation, as `preprocess` has them too."""
+        settings = self.net.visual.preprocess_cfg
+        mean, std = (torch.tensor(settings[key], device=pixels.device).view(3, 1, 1) for key in ("mean", "std"))
+        return (pixels.float() / 255 - mean) / std
+
     @torch.no_grad()
     def embed_texts(self, texts: Sequence[str], *, batch: int = 256) -> tuple[Tensor, list[Tensor]]:
         """Pooled features (C, d_a), unit length, and per text its token features (L_c, d_a) from SOS to EOT."""
@@ -129,66 +133,3 @@ class Clip:
         from models.visual_tower import visual_tokens
 
         return visual_tokens(self.net.visual, images)
-
-
-def normalise(pixels: Tensor) -> Tensor:
-    """uint8 pixels (..., 3, S, S) as CLIP wants them."""
-    mean = torch.tensor(MEAN, device=pixels.device).view(3, 1, 1)
-    std = torch.tensor(STD, device=pixels.device).view(3, 1, 1)
-    return (pixels.float() / 255 - mean) / std
-
-
-def load(*, architecture: str, weights: str | Path, image_size: int, device: str | torch.device = "cpu") -> Clip:
-    """A frozen CLIP in evaluation mode, fp32.
-
-    `weights` ending in .safetensors is a checkpoint of the project's own: it carries its architecture and its pruned
-    vocabulary in the file's header, and was trained on squashed images. Anything else goes to open_clip (a pretrained
-    tag, or a checkpoint's path).
-    Raises FileNotFoundError for a missing file and ValueError for an image size the patches do not divide.
-    """
-    if str(weights).endswith(".safetensors"):
-        clip = _load_own(Path(weights), image_size)
-    else:
-        net = open_clip.create_model(
-            architecture, pretrained=str(weights), precision="fp32", force_image_size=image_size, device="cpu"
-        )
-        clip = Clip(net, Vocabulary())
-    clip.net.eval().requires_grad_(False).to(device)
-    return clip
-
-
-def _load_own(path: Path, image_size: int) -> Clip:
-    with safe_open(path, framework="pt") as file:
-        header = file.metadata()
-        state = {key: file.get_tensor(key).float() for key in file.keys() if key != "vocabulary"}  # noqa: SIM118
-        kept = file.get_tensor("vocabulary").tolist()
-    config = json.loads(header["architecture"])
-    trained_at = config["vision_cfg"]["image_size"]
-    if image_size != trained_at:
-        raise ValueError(f"{path} was trained at image size {trained_at}: set clip.image_size={trained_at}")
-    net = build(config)
-    net.load_state_dict(state)
-    set_model_preprocess_cfg(net, asdict(PreprocessCfg(size=image_size, mean=MEAN, std=STD, resize_mode="squash")))
-    return Clip(net, Vocabulary(kept))
-
-
-def skeleton(*, architecture: str, weights: str | Path, image_size: int) -> Clip:
-    """The same CLIP without numbers, on the device `meta`: its widths and layers, for counting; nothing is downloaded.
-
-    Raises FileNotFoundError for a missing checkpoint of the project's own and ValueError for an unknown architecture.
-    """
-    if str(weights).endswith(".safetensors"):
-        with safe_open(weights, framework="pt") as file:
-            config = json.loads(file.metadata()["architecture"])
-    else:
-        found = open_clip.get_model_config(architecture)
-        if found is None:
-            raise ValueError(f"clip.architecture = {architecture}: open_clip has none of that name")
-        config = found | {"vision_cfg": found["vision_cfg"] | {"image_size": image_size}}
-    with torch.device("meta"):
-        return Clip(build(config), Vocabulary())
-
-
-def build(config: dict[str, object]) -> open_clip.CLIP:
-    """An open_clip model from its architecture's configuration."""
-    return open_clip.CLIP(**config)

@@ -12,7 +12,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from models.clip import Clip, normalise
+from models.clip import Clip
 from models.fusion import InterFusion, IntraFusion, box_features, union_features
 from models.guidance import TextGuidance, VisualGuidance, VisualPrompts
 from models.instances import InstanceAdapter, InstancePrior, Instances
@@ -104,10 +104,9 @@ class EzHoi(nn.Module):
         """The frozen CLIP."""
         return self._clip[0]
 
-    @staticmethod
-    def normalise(pixels: Tensor) -> Tensor:
+    def normalise(self, pixels: Tensor) -> Tensor:
         """uint8 pixels (..., 3, S, S) as the visual tower wants them."""
-        return normalise(pixels)
+        return self.clip.normalise(pixels)
 
     def class_prompts(self, phrases: Phrases, own: Tensor | None = None) -> Tensor:
         """Guided prompts (C, N, p, d_t) of the classes (Eq. 2), from the shared prompts or from each class's own ones."""

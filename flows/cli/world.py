@@ -105,12 +105,12 @@ def zero_shot(
 
     Example: ezhoi world zero-shot --scenes 200
     """
-    from models import clip as clips
+    from models import clip_loading
     from pipeline.engine.graph import PACKAGED
     from pipeline.tiny.pretrain import Recipe
     from pipeline.tiny.zero_shot import measure
 
-    loaded = clips.load(architecture="tiny", weights=weights or PACKAGED["tiny"], image_size=Recipe().image_size)
+    loaded = clip_loading.load(architecture="tiny", weights=weights or PACKAGED["tiny"], image_size=Recipe().image_size)
     figures = measure(loaded, scenes=scenes, style=style)
     if as_json:
         typer.echo(json.dumps(figures, indent=1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from pipeline.config.section import Section
 
@@ -84,8 +84,18 @@ class Detections(Section):
     false_boxes: float = Field(0.6, ge=0, description="noisy_truth: mean number of false boxes an image")
 
 
+def is_checkpoint(weights: str) -> bool:
+    """Whether `clip.weights` is the path of a file, and not a tag of open_clip."""
+    return "/" in weights or Path(weights).suffix in (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
+
+
 class Clip(Section):
     """The frozen vision-language model, an open_clip architecture."""
+
+    @property
+    def file(self) -> Path | None:
+        """The checkpoint that `weights` names, if it is no tag."""
+        return Path(self.weights) if is_checkpoint(self.weights) else None
 
     architecture: str = Field(
         "tiny", description="'tiny' (the project's own) or an open_clip name such as ViT-B-16-quickgelu"
@@ -94,6 +104,14 @@ class Clip(Section):
         "tiny", description="'tiny', an open_clip pretrained tag such as 'openai', or a checkpoint file"
     )
     image_size: PositiveInt = Field(112, description="pixels of the squared input image")
+    mean: tuple[float, float, float] | None = Field(
+        None,
+        description="mean of red, green and blue in 0..1 that it was trained with; null: the tag's, OpenAI's for a file",
+    )
+    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = Field(None, description="deviation, as clip.mean")
+    resize: Literal["shortest", "squash"] | None = Field(
+        None, description="how whole images become squares for it: centre cut out or squashed; null: as clip.mean"
+    )
     tokens: Literal["all", "cls"] = Field(
         "all", description="which frozen image tokens are kept: CLS and patches, or CLS"
     )

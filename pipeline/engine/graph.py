@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.data import is_checkpoint
 from pipeline.config.tree import Config
 from pipeline.datasets.hico import folder
 from pipeline.errors import EzhoiError
@@ -29,7 +30,7 @@ FINGERPRINTS: dict[str, Callable[[Path], str]] = {
 """Files outside of the store whose fingerprint is not the digest of all their bytes, by config key."""
 TEXTS = ("seen-*", "unseen-*", "objects.parquet")
 """The text embeddings that are computed with; the artifact's other files say how well classes can be told apart."""
-CLIP = ("clip.architecture", "clip.weights", "clip.image_size")
+CLIP = ("clip.architecture", "clip.weights", "clip.image_size", "clip.mean", "clip.std")
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,8 @@ class Stage:
 
 def _is_file(key: str, value: str) -> bool:
     """Whether a word of the configuration means a file; a detector's weights may be a folder, or else a hub's name."""
+    if key == "clip.weights":
+        return is_checkpoint(value)
     return value.endswith((".safetensors", ".pt", ".bin")) or (key == "detections.weights" and Path(value).is_dir())
 
 
@@ -138,6 +141,7 @@ STAGES: tuple[Stage, ...] = (
             "detections.jitter",
             "detections.miss",
             "detections.false_boxes",
+            "images.unreadable",
             "seed",
         ),
         files=("detections.path", "detections.weights"),
@@ -185,7 +189,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="image_embeddings",
         version=2,
-        reads=(*CLIP, "clip.tokens"),
+        reads=(*CLIP, "clip.resize", "clip.tokens", "images.unreadable"),
         files=("clip.weights",),
         inputs=(Input("annotations", ("images.parquet", "pixels-*")),),
         shards=True,
@@ -229,7 +233,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="pair_features",
         version=2,
-        reads=(*CLIP, "pairing", "model"),
+        reads=(*CLIP, "pairing", "model", "images.unreadable"),
         files=("clip.weights",),
         inputs=(
             Input("seen", ("model.safetensors",)),

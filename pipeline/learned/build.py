@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import torch
 
-from models import clip as clips
+from models import clip_loading
+from models.clip import Clip
 from models.hoi import EzHoi, Parts, Sizes
 from models.released.hoi import ReleasedHoi
 from pipeline.config.tree import Config
@@ -24,20 +26,28 @@ def device(config: Config) -> torch.device:
         raise ConfigError(f"device: expected 'auto', 'cpu', 'cuda' or 'cuda:N', got {config.device!r}") from None
 
 
-def frozen_clip(config: Config) -> clips.Clip:
+def frozen_clip(config: Config) -> Clip:
     """The configured CLIP on the configured device."""
-    weights = PACKAGED.get(config.clip.weights, config.clip.weights)
+    chosen = config.clip
     try:
-        return clips.load(
-            architecture=config.clip.architecture,
-            weights=weights,
-            image_size=config.clip.image_size,
+        return clip_loading.load(
+            architecture=chosen.architecture,
+            weights=clip_weights(config),
+            image_size=chosen.image_size,
             device=device(config),
+            mean=chosen.mean,
+            std=chosen.std,
+            resize=chosen.resize,
         )
     except FileNotFoundError as error:
-        raise DataError(f"clip.weights = {config.clip.weights}: {error}") from error
+        raise DataError(f"clip.weights = {error}") from error
     except ValueError as error:
-        raise ConfigError(f"clip: {error}") from error
+        raise ConfigError(str(error)) from error
+
+
+def clip_weights(config: Config) -> Path | str:
+    """The file of the configured CLIP, or its tag in open_clip."""
+    return PACKAGED.get(config.clip.weights) or config.clip.file or config.clip.weights
 
 
 def sizes(config: Config) -> Sizes:
@@ -58,12 +68,12 @@ HoiModel = EzHoi | ReleasedHoi
 """Either preset: the stages use what both have."""
 
 
-def model(config: Config, clip: clips.Clip) -> HoiModel:
+def model(config: Config, clip: Clip) -> HoiModel:
     """The configured model with fresh weights, on CLIP's device; ConfigError if it does not fit CLIP."""
     return released_model(config, clip) if config.model.preset == "released" else paper_model(config, clip)
 
 
-def paper_model(config: Config, clip: clips.Clip) -> EzHoi:
+def paper_model(config: Config, clip: Clip) -> EzHoi:
     """The model of preset `paper`; ConfigError if it does not fit CLIP."""
     try:
         return EzHoi(clip=clip, sizes=sizes(config)).to(clip.device)
@@ -76,7 +86,7 @@ def seed_of(*names: object) -> int:
     return int.from_bytes(hashlib.blake2b(repr(names).encode(), digest_size=8).digest(), "big") >> 1
 
 
-def released_model(config: Config, clip: clips.Clip) -> ReleasedHoi:
+def released_model(config: Config, clip: Clip) -> ReleasedHoi:
     """The model of preset `released`; ConfigError if it does not fit CLIP."""
     m = config.model
     try:

@@ -7,15 +7,14 @@ from typing import Any
 
 from torch import nn
 
-from models.clip import skeleton
+from models.clip_loading import skeleton
 from models.hoi import EzHoi
 from models.released.inert import InertText
 from models.unseen import UnseenPrompts
 from pipeline.config.tree import Config
 from pipeline.datasets.hico.splits import unseen
-from pipeline.engine.graph import PACKAGED
 from pipeline.errors import ConfigError
-from pipeline.learned.build import released_model, sizes
+from pipeline.learned.build import clip_weights, released_model, sizes
 
 PUBLISHED = {768: ("ViT-B/16", "6.85 M"), 1024: ("ViT-L/14-336", "14.07 M")}
 """What the paper states, by visual width."""
@@ -90,10 +89,11 @@ class Summary:
 
 def summarise(config: Config) -> Summary:
     """Count, without any weights. ConfigError if CLIP's architecture is unknown or too shallow for the prompts."""
-    weights = PACKAGED.get(config.clip.weights, config.clip.weights)
     chosen, m = sizes(config), config.model
     try:
-        clip = skeleton(architecture=config.clip.architecture, weights=weights, image_size=config.clip.image_size)
+        clip = skeleton(
+            architecture=config.clip.architecture, weights=clip_weights(config), image_size=config.clip.image_size
+        )
         paper = EzHoi(clip=clip, sizes=chosen)
     except (ValueError, OSError) as error:
         raise ConfigError(str(error)) from error

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.clip import Clip, normalise
+from models.clip import Clip
 from models.hoi import pair_prior
 from models.instances import Instances
 from pipeline.boxes import detector, quality
@@ -149,7 +149,7 @@ class Split:
     def _zero_shot(self, crops: Tensor) -> np.ndarray:
         """CLIP's image feature of each pair's union box, unit length."""
         found = [
-            self.clip.embed_images(normalise(crops[i : i + 64].to(self.clip.device)))[:, 0]
+            self.clip.embed_images(self.clip.normalise(crops[i : i + 64].to(self.clip.device)))[:, 0]
             for i in range(0, len(crops), 64)
         ]
         if not found:

@@ -15,11 +15,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import open_clip
 import torch
 from torch import Tensor, nn
 
-from models.clip import Clip, Vocabulary, build, normalise
+from models.clip import Clip, Vocabulary
+from models.clip_loading import build
 from models.text_tower import text_features
 from pipeline.datasets.hico.vocabulary import hoi_classes, objects
 from pipeline.datasets.world.classes import WORLD_VERSION, held_out, world_classes
@@ -128,7 +128,8 @@ def train(
     kept = vocabulary()
     words = Vocabulary(kept)
     net = build(recipe.architecture(words.size))
-    _initialise(net, pool, recipe)
+    clip = Clip(net, words)
+    _initialise(clip, pool, recipe)
     decayed = [p for p in net.parameters() if p.ndim > 1]
     plain = [p for p in net.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
@@ -141,7 +142,7 @@ def train(
             group["lr"] = recipe.lr * rate
         pixels, texts, owners = batch(pool, recipe, step)
         tokens, end = words.encode(texts)
-        image = net.encode_image(normalise(pixels), normalize=True)
+        image = net.encode_image(clip.normalise(pixels), normalize=True)
         text = nn.functional.normalize(text_features(net, tokens, end), dim=-1)
         loss = contrastive(image, text, owners, net.logit_scale.exp().clamp(max=100))
         optimiser.zero_grad(set_to_none=True)
@@ -151,7 +152,7 @@ def train(
         losses.append(float(loss.detach()))
         report(step + 1, losses[-1])
     net.eval().requires_grad_(False)
-    return Clip(net, words), losses
+    return clip, losses
 
 
 def save(path: Path, clip: Clip, recipe: Recipe, losses: list[float]) -> None:
@@ -174,12 +175,13 @@ def save(path: Path, clip: Clip, recipe: Recipe, losses: list[float]) -> None:
     path.with_suffix(".json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
-def _initialise(net: open_clip.CLIP, pool: list[Picture], recipe: Recipe) -> None:
+def _initialise(clip: Clip, pool: list[Picture], recipe: Recipe) -> None:
     """Patch embedding from the principal components of patches, positions from 2-d sines."""
     rng = np.random.default_rng(recipe.seed)
     some = [pool[i] for i in rng.choice(len(pool), min(200, len(pool)), replace=False)]
     views = np.stack([window(p, p.subjects[0], rng, recipe.image_size) for p in some])
-    pixels = normalise(torch.from_numpy(views.transpose(0, 3, 1, 2).copy()))
+    net = clip.net
+    pixels = clip.normalise(torch.from_numpy(views.transpose(0, 3, 1, 2).copy()))
     patches = nn.functional.unfold(pixels, recipe.patch, stride=recipe.patch).transpose(1, 2).flatten(0, 1)
     patches = patches - patches.mean(dim=0)
     _, values, basis = torch.linalg.svd(patches[torch.randperm(len(patches))[:4000]], full_matrices=False)

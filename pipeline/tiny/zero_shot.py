@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from models.clip import Clip, normalise
+from models.clip import Clip
 from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.datasets.world.classes import held_out, world_classes
 from pipeline.tiny.captions import scene_picture
@@ -35,7 +35,7 @@ def measure(clip: Clip, *, scenes: int = 600, style: str = "outlined") -> dict[s
             truth.append(subject.group)
     labels = np.searchsorted(hois, np.array(truth))
     features = torch.cat(
-        [clip.embed_images(normalise(torch.stack(views[i : i + 64])))[:, 0] for i in range(0, len(views), 64)]
+        [clip.embed_images(clip.normalise(torch.stack(views[i : i + 64])))[:, 0] for i in range(0, len(views), 64)]
     )
     logits = (torch.nn.functional.normalize(features, dim=-1) @ text.T).numpy()
     return {

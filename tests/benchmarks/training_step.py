@@ -28,7 +28,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from models.clip import Clip, Vocabulary, build
+from models.clip import Clip, Vocabulary
+from models.clip_loading import build
 from models.hoi import EzHoi, Phrases, Sizes, pair_prior
 from models.instances import Instances, collate
 from models.losses import class_relation, focal, with_prior

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.clip import Clip, Vocabulary, build
+from models.clip import Clip, Vocabulary
+from models.clip_loading import build
 from models.hoi import Phrases
 from models.instances import Instances, collate
 

@@ -1,14 +1,17 @@
-"""The frozen CLIP: equal to open_clip's own encoders, trimmed context, pruned vocabularies, own checkpoints."""
+"""The frozen CLIP: equal to open_clip's own encoders, trimmed context, pruned vocabularies, its own pixels."""
 
-import json
+import copy
+from dataclasses import replace
 
+import numpy as np
 import open_clip
 import pytest
 import torch
-from safetensors.torch import save_file
+from open_clip.model import set_model_preprocess_cfg
+from PIL import Image
 
-from models import clip as clips
-from models.clip import Clip, Vocabulary, build
+from models.clip import Clip, Vocabulary
+from models.hoi import EzHoi, Sizes
 
 TEXTS = ["a person riding a horse", "a person and a cup", "a person holding a very long surfboard under one arm"]
 
@@ -48,22 +51,30 @@ def test_pruned_vocabulary_maps_ids_one_to_one_and_names_what_it_lacks() -> None
     assert int(pruned.encode(["zebra"])[0][0, 1]) == pruned.size - 1
 
 
-def test_own_checkpoint_loads_as_it_was(tmp_path, architecture) -> None:
-    torch.manual_seed(1)
-    kept = Vocabulary().bpe_ids(["a person riding a horse"])
-    architecture["text_cfg"]["vocab_size"] = len(kept) + 1
-    net = build(architecture)
-    path = tmp_path / "own.safetensors"
-    save_file(net.state_dict() | {"vocabulary": torch.tensor(kept)}, path, {"architecture": json.dumps(architecture)})
-    loaded = clips.load(architecture="tiny", weights=path, image_size=56)
-    assert all(
-        torch.equal(a, b) for a, b in zip(net.state_dict().values(), loaded.net.state_dict().values(), strict=True)
-    )
-    assert not any(p.requires_grad for p in loaded.net.parameters())
-    with pytest.raises(ValueError, match="trained at image size 56"):
-        clips.load(architecture="tiny", weights=path, image_size=112)
+def test_a_vocabulary_has_the_models_context() -> None:
+    tokens, end = Vocabulary(context=16).encode(["horse " * 200])
+    assert tokens.shape == (1, 16) and end.tolist() == [15]
 
 
-def test_normalise_uses_clips_mean_and_deviation() -> None:
-    white = clips.normalise(torch.full((1, 3, 2, 2), 255, dtype=torch.uint8))
-    assert white[0, 0, 0, 0].item() == pytest.approx((1 - 0.48145466) / 0.26862954)
+def with_pixels(clip: Clip, **settings: object) -> Clip:
+    """The same CLIP, trained on pixels prepared otherwise."""
+    other = replace(clip, net=copy.deepcopy(clip.net))
+    set_model_preprocess_cfg(other.net, clip.net.visual.preprocess_cfg | settings)
+    return other
+
+
+def test_pixels_are_normalised_with_the_models_own_mean_and_deviation(clip: Clip) -> None:
+    white = torch.full((1, 3, 2, 2), 255, dtype=torch.uint8)
+    assert clip.normalise(white)[0, 0, 0, 0].item() == pytest.approx((1 - 0.48145466) / 0.26862954)
+    halves = with_pixels(clip, mean=(0.5, 0.25, 0.0), std=(0.5, 0.5, 2.0))
+    assert halves.normalise(white)[0, :, 0, 0].tolist() == [1.0, 1.5, 0.5]
+
+
+@pytest.mark.parametrize("mean", [(0.48145466, 0.4578275, 0.40821073), (0.5, 0.5, 0.5), (0.0, 0.1, 0.2)])
+def test_the_frozen_and_the_prompted_tower_see_the_same_pixels(clip: Clip, mean: tuple[float, ...]) -> None:
+    other = with_pixels(clip, mean=mean, std=(0.5, 0.25, 0.125))
+    sizes = Sizes(prompts=1, layers=1, bottleneck=8, heads=2, roi_size=2, logit_scale=1.0)
+    drawn = torch.randint(0, 256, (90, 60, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(5))
+    picture = Image.fromarray(drawn.numpy())
+    squashed = torch.from_numpy(np.asarray(picture.resize((56, 56), Image.Resampling.BICUBIC)).copy()).permute(2, 0, 1)
+    torch.testing.assert_close(EzHoi(clip=other, sizes=sizes).normalise(squashed), other.preprocess()(picture))

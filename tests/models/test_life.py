@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from models.clip import Clip, Vocabulary, build
+from models.clip import Clip, Vocabulary
+from models.clip_loading import build
 from models.hoi import EzHoi, Phrases, Sizes
 from models.instances import collate
 from models.phrases import verb_logits

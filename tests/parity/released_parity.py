@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from models.clip import Clip, Vocabulary, build
+from models.clip import Clip, Vocabulary
+from models.clip_loading import build
 from models.instances import Instances, collate
 from models.released import keys
 from models.released.hoi import ReleasedHoi

@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from models import clip as clips
+from models import clip_loading as clips
 from pipeline.config.tree import load
 from pipeline.errors import DataError
 from pipeline.learned.tokens import FrozenTokens
@@ -94,7 +94,7 @@ def test_the_tiny_clip_sees_squashed_images() -> None:
     clip = clips.load(architecture="tiny", weights=Path("pipeline/tiny/tiny_clip.safetensors"), image_size=112)
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 90, 3), dtype=np.uint8))
     squashed = np.asarray(picture.resize((112, 112), Image.Resampling.BICUBIC))
-    torch.testing.assert_close(clip.preprocess()(picture), clips.normalise(torch.tensor(squashed).permute(2, 0, 1)))
+    torch.testing.assert_close(clip.preprocess()(picture), clip.normalise(torch.tensor(squashed).permute(2, 0, 1)))
 
 
 def test_damaged_images_are_named_when_the_others_are_done(tmp_path: Path, artifact: Callable) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models import clip as clips
+from models import clip_loading as clips
 from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.datasets.world.classes import WORLD_VERSION, held_out, unseen, world_classes
 from pipeline.engine.graph import PACKAGED
