@@ -120,7 +120,8 @@ def portable(
             value = _value(config, key)
             weights = key == "clip.weights" and (here / value).is_file()
             if (isinstance(value, Path) and not value.is_absolute()) or weights:
-                found.append(f"{key}={json.dumps(str(here / value))}")  # JSON's quotes are YAML's: any path survives
+                # JSON's quotes are YAML's: any path survives.
+                found.append(f"{key}={json.dumps(str(here / value), ensure_ascii=False)}")
         if profile.endswith((".yaml", ".yml")):
             profile = str(here / profile)
     return Parameters(profile, found, config)

@@ -18,6 +18,7 @@ import pandas as pd
 from pipeline.config.data import Detections
 from pipeline.datasets.hico.vocabulary import coco_ids
 from pipeline.errors import ConfigError, DataError
+from pipeline.outside import parsing
 
 CORNERS = ["x1", "y1", "x2", "y2"]
 COLUMNS = ["image_id", "object_id", "score", *CORNERS]
@@ -47,10 +48,7 @@ def _parquet(path: Path) -> pd.DataFrame:
 
 
 def _coco(path: Path) -> pd.DataFrame:
-    try:
-        entries: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"detections.path = {path}: cannot be read as JSON ({error})") from error
+    entries: Any = parsing.json_file(path)
     if not isinstance(entries, list):
         raise DataError(
             f"{path}: expected a list of results, as COCO's evaluation takes them, got {type(entries).__name__}"

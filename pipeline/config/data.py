@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
+import importlib.util
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal, Self
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from pipeline.config.section import Section
-
-
-def _place(value: object) -> object:
-    """An address stays text, anything else is a folder."""
-    return value if "://" in str(value) else Path(str(value))
+from pipeline.config.section import Here, Named, Place, Section
 
 
 class Store(Section):
-    root: Annotated[Path | str, BeforeValidator(_place)] = Field(
+    root: Place = Field(
         Path("artifacts"), description="the artifact store: a folder, or an address such as s3://bucket/prefix"
     )
-    cache: Path = Field(
+    cache: Here = Field(
         Path("~/.cache/ezhoi"), description="local copies of what was read from an object store; may be deleted"
     )
 
@@ -36,8 +34,8 @@ class World(Section):
 
 class Data(Section):
     source: Literal["world", "hico"] = Field("world", description="the rendered world, or HICO-DET on disk")
-    root: Path | None = Field(None, description="folder of HICO-DET (source: hico)")
-    annotations: Path | None = Field(
+    root: Here | None = Field(None, description="folder of HICO-DET (source: hico)")
+    annotations: Here | None = Field(
         None, description="HICO-DET's annotation, a file or a folder, if it is not under data.root"
     )
     faults: Literal["error", "skip"] = Field(
@@ -54,15 +52,31 @@ class ImagesRuntime(Section):
         16, description="most other workers of its Prefect pool that a run asks to share an image stage"
     )
     readers: PositiveInt = Field(4, description="threads of a process that decode images ahead")
-    unreadable: Literal["error", "skip"] = Field(
-        "error", description="images that cannot be read: fail when all others are done, or leave them out and say so"
-    )
 
 
 class Images(Section):
     """How the stages that open images go through them."""
 
+    unreadable: Literal["error", "skip"] = Field(
+        "error", description="images that cannot be read: fail when all others are done, or leave them out and say so"
+    )
     runtime: ImagesRuntime = ImagesRuntime()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _formerly_runtime(cls, given: object) -> object:
+        """`images.runtime.unreadable` is taken for `images.unreadable`, as which it was known."""
+        if not (
+            isinstance(given, dict) and isinstance(given.get("runtime"), dict) and "unreadable" in given["runtime"]
+        ):
+            return given
+        runtime = dict(given["runtime"])
+        former = runtime.pop("unreadable")
+        if given.get("unreadable", former) != former:
+            raise ValueError(
+                "unreadable is given twice, as images.unreadable and as images.runtime.unreadable; keep the first"
+            )
+        return given | {"unreadable": former, "runtime": runtime}
 
 
 class Detections(Section):
@@ -73,15 +87,23 @@ class Detections(Section):
         description="annotated boxes with a detector's errors, annotated boxes, DETR, or another detector's boxes from a "
         "Parquet table or COCO results",
     )
-    weights: str = Field(
+    weights: Named = Field(
         "facebook/detr-resnet-50",
         description="detr: a model's name on the hub, or a folder that `ezhoi detector convert` made",
     )
     revision: str | None = Field(None, description="detr: commit, tag or branch of a model on the hub")
-    path: Path | None = Field(None, description="the file to import (sources parquet and coco)")
+    path: Here | None = Field(None, description="the file to import (sources parquet and coco)")
     jitter: float = Field(0.06, ge=0, le=0.5, description="noisy_truth: std of an edge's shift, in box sizes")
     miss: float = Field(0.05, ge=0, lt=1, description="noisy_truth: probability that a box is missed")
     false_boxes: float = Field(0.6, ge=0, description="noisy_truth: mean number of false boxes an image")
+
+
+@cache
+def architectures() -> tuple[str, ...]:
+    """open_clip's names, found without importing it (it imports torch); none where it is not installed."""
+    found = importlib.util.find_spec("open_clip")
+    folders = (found.submodule_search_locations or []) if found else []
+    return tuple(sorted(path.stem for folder in folders for path in Path(folder).glob("model_configs/*.json")))
 
 
 def is_checkpoint(weights: str) -> bool:
@@ -100,7 +122,7 @@ class Clip(Section):
     architecture: str = Field(
         "tiny", description="'tiny' (the project's own) or an open_clip name such as ViT-B-16-quickgelu"
     )
-    weights: str = Field(
+    weights: Named = Field(
         "tiny", description="'tiny', an open_clip pretrained tag such as 'openai', or a checkpoint file"
     )
     image_size: PositiveInt = Field(112, description="pixels of the squared input image")
@@ -112,6 +134,26 @@ class Clip(Section):
     resize: Literal["shortest", "squash"] | None = Field(
         None, description="how whole images become squares for it: centre cut out or squashed; null: as clip.mean"
     )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        """The names of architecture and weights belong together; what a file holds is seen when it is read."""
+        if self.architecture == "tiny" and not (self.weights == "tiny" or self.file):
+            raise ValueError(
+                f"clip.weights = {self.weights} is not of clip.architecture = tiny; "
+                "set clip.architecture to its name in open_clip too, such as ViT-B-16-quickgelu"
+            )
+        if self.architecture != "tiny" and self.weights == "tiny":
+            raise ValueError(
+                f"clip.weights = tiny is not of clip.architecture = {self.architecture}; set clip.weights too, such as openai"
+            )
+        known = ("tiny", *architectures())
+        if len(known) > 1 and self.architecture not in known:
+            near = difflib.get_close_matches(self.architecture, known, n=3, cutoff=0.4)
+            hint = f"; near: {', '.join(near)}" if near else ""
+            raise ValueError(f"clip.architecture = {self.architecture}: open_clip has none of that name{hint}")
+        return self
+
     tokens: Literal["all", "cls"] = Field(
         "all", description="which frozen image tokens are kept: CLS and patches, or CLS"
     )

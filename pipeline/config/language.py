@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
-from pipeline.config.section import Section
+from pipeline.config.section import Here, Named, Section
 
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"{error} in the address") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise ValueError("expected an address such as http://127.0.0.1:8000/v1")
+    return text
+
+
+Url = Annotated[str, AfterValidator(_url)]
+"""The address of a server."""
 Source = Literal["lexicon", "llm", "file"]
 
 
 class Descriptions(Section):
     source: Source = Field("lexicon", description="the project's visual lexicon, a language model, or texts of yours")
-    template: str = Field("describe-v2", description="prompt template: a name, or the path of a YAML file (llm)")
-    file: Path | None = Field(None, description="CSV, JSON, Parquet or text file of descriptions (source: file)")
+    template: Named = Field("describe-v2", description="prompt template: a name, or the path of a YAML file (llm)")
+    file: Here | None = Field(None, description="CSV, JSON, Parquet or text file of descriptions (source: file)")
     missing: Literal["error", "lexicon", "llm"] = Field(
         "error", description="where classes come from that the file lacks; each row tells its source (source: file)"
     )
-    edits: Path | None = Field(None, description="YAML file of 'verb object: text' that replaces single descriptions")
-    pictures: Path | None = Field(
+    edits: Here | None = Field(None, description="YAML file of 'verb object: text' that replaces single descriptions")
+    pictures: Here | None = Field(
         None, description="folder of example pictures, one subfolder a class ('ride horse/'), shown to the model (llm)"
     )
     pictures_per_class: PositiveInt = Field(1, description="the server must allow as many pictures in a request")
     actions: bool = Field(False, description="also describe the verbs alone, as further guidance (paper, section 4.7)")
-    action_template: str = Field("action-v1", description="prompt template of the verbs' descriptions (llm)")
+    action_template: Named = Field("action-v1", description="prompt template of the verbs' descriptions (llm)")
     tolerated: float = Field(
         0.05,
         ge=0,
@@ -36,15 +50,15 @@ class Descriptions(Section):
 
 class Disparities(Section):
     source: Source = Field("lexicon", description="where 'how does it differ' comes from")
-    template: str = Field(
+    template: Named = Field(
         "contrast-v1", description="wording (lexicon) or prompt template, by name or path (llm) of the disparities"
     )
-    file: Path | None = Field(None, description="file of pairs of classes with their disparities (source: file)")
+    file: Here | None = Field(None, description="file of pairs of classes with their disparities (source: file)")
     tolerated: float = Field(0.05, ge=0, le=1, description="as descriptions.tolerated")
 
 
 class LlmRuntime(Section):
-    base_url: str = Field("http://127.0.0.1:8000/v1", description="OpenAI-compatible endpoint")
+    base_url: Url = Field("http://127.0.0.1:8000/v1", description="OpenAI-compatible endpoint")
     api_key_env: str = Field(
         "EZHOI_LLM_API_KEY",
         description="environment variable that holds the key, if one is needed; that of `ezhoi llm serve` is found",

@@ -17,6 +17,14 @@ class Pairing(Section):
     min_instances: PositiveInt = Field(3, description="kept humans (and objects) an image at least")
     max_instances: PositiveInt = Field(15, description="kept humans (and objects) an image at most")
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.min_instances > self.max_instances:
+            raise ValueError(
+                f"pairing.min_instances = {self.min_instances} is more than pairing.max_instances = {self.max_instances}"
+            )
+        return self
+
 
 class Parts(Section):
     """Which parts the model has, for ablations; without all five it is deep shared prompts on union-box features."""
@@ -45,7 +53,11 @@ class Model(Section):
     parts: Parts = Parts()
 
     @model_validator(mode="after")
-    def _released_is_whole(self) -> Self:
+    def _fits_together(self) -> Self:
         if self.preset == "released" and self.parts != Parts():
             raise ValueError("model.parts can be turned off in preset 'paper' only")
+        if self.bottleneck % self.heads:
+            raise ValueError(
+                f"model.heads = {self.heads} do not divide model.bottleneck = {self.bottleneck}: every head has an equal part"
+            )
         return self

@@ -2,10 +2,72 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import unquote, urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationInfo, field_validator
+
+_ADDRESS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):/(/?)")
 
 
 class Section(BaseModel):
-    """A part of the tree: immutable, and unknown keys are errors."""
+    """A part of the tree: immutable, unknown keys are errors, numbers are finite, and nothing is empty or a truth by chance."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _neither_empty_nor_a_truth(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, str) and not value.strip():
+            raise ValueError("is empty, as an unset variable of a script leaves it; null means none")
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError(f"expected a value, not {str(value).lower()}")
+        return value
+
+
+def at_home(text: str) -> str:
+    """A path with `~` and `~name` as the folder that they stand for; ValueError if there is no such user."""
+    found = os.path.expanduser(text)  # noqa: PTH111, pathlib's own raises where no home is known
+    if found.startswith("~") and found[1:2] not in ("", "/"):
+        raise ValueError(
+            f"no user has the home folder {found.partition('/')[0]}; write ./{found} for a folder of that name"
+        )
+    if "\0" in found:
+        raise ValueError("a path has no NUL in it")
+    return found
+
+
+def folder_or_address(value: object) -> object:
+    """An address (s3://bucket/prefix) stays text; a folder, given as such or as file:///folder, is a path."""
+    text = at_home(str(value))
+    found = _ADDRESS.match(text)
+    if found is None:
+        return Path(text)
+    if not found[2]:
+        raise ValueError(f"one slash is missing: write {found[1]}://{text[found.end() :].lstrip('/')}")
+    if found[1].lower() != "file":
+        if not text[found.end() :].strip("/"):
+            raise ValueError(f"nothing follows {found[1]}://; expected a bucket, such as s3://bucket/prefix")
+        return text
+    parts = urlsplit(text)
+    if parts.netloc not in ("", "localhost") or not parts.path:
+        raise ValueError(f"{text}: a folder of this machine is written /folder or file:///folder")
+    return Path(unquote(parts.path))
+
+
+def _path(value: object) -> object:
+    found = folder_or_address(value) if isinstance(value, str | Path) else value
+    if isinstance(found, str):
+        raise ValueError("expected a path, not an address")
+    return found
+
+
+Here = Annotated[Path, BeforeValidator(_path)]
+"""A file or folder of this machine; `~` is the home folder."""
+Place = Annotated[Path | str, BeforeValidator(folder_or_address)]
+"""A folder of this machine, or an address."""
+Named = Annotated[str, AfterValidator(at_home)]
+"""A name of something, or the path of a file; `~` is the home folder."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from pipeline.config.section import Section
+from pipeline.config.section import Here, Section
 
 
 class Optimiser(Section):
@@ -59,7 +58,7 @@ class SeenRuntime(TrainRuntime):
 class Seen(Section):
     """Training on the seen classes."""
 
-    weights: Path | None = Field(None, description="imported weights (ezhoi weights import), instead of training")
+    weights: Here | None = Field(None, description="imported weights (ezhoi weights import), instead of training")
     epochs: PositiveInt = 12
     drop_after: PositiveInt = Field(10, description="epoch after which the learning rate is a tenth")
     batch_size: PositiveInt = Field(16, description="images a step, of all processes together")

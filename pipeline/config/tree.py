@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from pipeline.config.data import Clip, Data, Detections, Images, Store
 from pipeline.config.evaluation import Evaluation
 from pipeline.config.language import Descriptions, Disparities, Llm
 from pipeline.config.model import Model, Pairing
-from pipeline.config.section import Section
+from pipeline.config.section import Section, at_home
 from pipeline.config.training import Seen, Utpl
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, DataError
+from pipeline.outside import parsing
 
 PROFILES = Path(__file__).parent / "profiles"
 ENVIRONMENT_PREFIX = "EZHOI__"
@@ -35,7 +36,7 @@ class Config(Section):
     seed: int = Field(0, ge=0, description="seed of initial weights, batches and detection noise")
     setting: Setting = Field("rf_uc", description="zero-shot setting: which classes are unseen")
     device: str = Field("auto", description="'auto', 'cpu', 'cuda' or 'cuda:N'")
-    store: Store = Store()
+    store: Store = Field(default_factory=Store)
     data: Data = Data()
     images: Images = Images()
     detections: Detections = Detections()
@@ -48,6 +49,21 @@ class Config(Section):
     seen: Seen = Seen()
     utpl: Utpl = Utpl()
     evaluation: Evaluation = Evaluation()
+
+    @field_validator("device")
+    @classmethod
+    def _known_device(cls, value: str) -> str:
+        if re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", value) is None:
+            raise ValueError("expected 'auto', 'cpu', 'cuda' or 'cuda:N'")
+        return value
+
+    @model_validator(mode="after")
+    def _released_as_published(self) -> Self:
+        if self.model.preset == "released" and self.clip.tokens == "cls":
+            raise ValueError("model.preset = released reads the patches' tokens, which clip.tokens = cls leaves out")
+        if self.model.preset == "released" and self.seen.joint:
+            raise ValueError("seen.joint trains unseen prompts, which model.preset = released does not have")
+        return self
 
     def subset(self, keys: Sequence[str]) -> dict[str, Any]:
         """The values under dotted `keys` as plain JSON, without any `runtime` section."""
@@ -83,7 +99,7 @@ def load(
 
 
 def _read_profile(profile: str) -> dict[str, Any]:
-    path = Path(profile) if profile.endswith((".yaml", ".yml")) else PROFILES / f"{profile}.yaml"
+    path = Path(at_home(profile)) if profile.endswith((".yaml", ".yml")) else PROFILES / f"{profile}.yaml"
     if not path.is_file():
         near = difflib.get_close_matches(profile, profiles(), n=1, cutoff=0.4)
         hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -91,25 +107,22 @@ def _read_profile(profile: str) -> dict[str, Any]:
             f"no profile {profile!r}.{hint} Profiles: {', '.join(profiles())}; or give a path to a .yaml file."
         )
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"profile {path}: not valid YAML: {error}") from None
+        tree = parsing.yaml_file(path)
+    except DataError as error:
+        raise ConfigError(f"profile {error}") from None
     if not isinstance(tree, dict):
         raise ConfigError(f"profile {path}: expected a mapping of sections at the top level")
     return tree
 
 
 def _assign(tree: dict[str, Any], key: str, value: str, *, origin: str) -> None:
-    """Set a dotted key; the value is read as YAML, so numbers, booleans, null and lists work."""
+    """Set a dotted key; numbers, booleans, null, lists and quoted texts are read as YAML, all else as it is."""
     node, parts = tree, key.split(".")
     for part in parts[:-1]:
         node = node.setdefault(part, {})
         if not isinstance(node, dict):
             raise ConfigError(f"{origin}: {part!r} is a value, not a section")
-    try:
-        node[parts[-1]] = yaml.safe_load(value) if value else ""
-    except yaml.YAMLError:
-        node[parts[-1]] = value
+    node[parts[-1]] = parsing.yaml_scalar(value)
 
 
 def _lookup(tree: dict[str, Any], key: str) -> Any:
@@ -151,5 +164,7 @@ def _explain(error: ValidationError, profile: str) -> str:
                 + (f" Did you mean {guess!r}?" if guess else f" Sections: {', '.join(Config.model_fields)}")
             )
         else:
-            lines.append(f"key {key!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}, got {fault['input']!r}")
+            says = fault["msg"].removeprefix("Value error, ")
+            got = "" if isinstance(fault["input"], dict | BaseModel) else f", got {parsing.shown(fault['input'])}"
+            lines.append((f"key {key!r}: {says[0].lower()}{says[1:]}" if key else says) + got)
     return f"configuration of profile {profile!r}:\n  " + "\n  ".join(lines)

@@ -13,7 +13,7 @@ import yaml
 from pipeline.datasets.hico import vocabulary
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic
-from pipeline.outside import reading
+from pipeline.outside import parsing, reading
 from pipeline.texts.given.texts import check_text
 
 
@@ -64,9 +64,10 @@ def read(path: Path) -> dict[int, str]:
         raise DataError(f"descriptions.edits = {path}: expected a mapping such as 'ride horse: A person riding ...'")
     found: dict[int, str] = {}
     for key, value in root.value:  # nodes and not values: they know their lines, and duplicates are not lost
-        where = f"descriptions.edits = {path}, line {key.start_mark.line + 1}, key {str(key.value)[:80]!r}"
         if not isinstance(key, yaml.ScalarNode):
-            raise DataError(f"{where}: expected the name of a class")
+            line = key.start_mark.line + 1
+            raise DataError(f"descriptions.edits = {path}, line {line}: a list or mapping is no class; expected a name")
+        where = f"descriptions.edits = {path}, line {key.start_mark.line + 1}, key {parsing.shown(key.value)}"
         try:
             hoi_id = vocabulary.find(str(key.value)).hoi_id
         except ValueError as error:

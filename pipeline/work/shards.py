@@ -214,7 +214,7 @@ def gather(work: Work, shards: Sequence[Shard]) -> dict[int, str]:
             + "\n  ".join(reasons[:LISTED])
             + more
             + f"\n{len(shards) - len(undone)} of {len(shards)} shards are done and kept. Mend these files and run again, or"
-            " go on without them: --set images.runtime.unreadable=skip"
+            " go on without them: --set images.unreadable=skip"
         )
     for shard in shards:
         work.hand_over(shard.name)

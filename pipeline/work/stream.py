@@ -129,7 +129,7 @@ class _Pump:
         with self.work.clock("write"):
             if faults:
                 shards.note_faults(self.work, claim.shard, faults)
-            if parts and (not faults or self.work.config.images.runtime.unreadable == "skip"):
+            if parts and (not faults or self.work.config.images.unreadable == "skip"):
                 with self.work.pieces.writing(claim.shard.name) as temporary:
                     arrays.put(temporary, _joined(parts), rows_a_group=self.rows_a_group)
                 shards.offer(self.work, claim.shard.name)

@@ -64,7 +64,7 @@ def _findings(found: ImageCheck, missing: list[str], unreadable: list[str], size
         ("fault", missing, "{n:,} of {all:,} image files are missing",
          "detections, training and evaluation of these images; data.faults = skip goes on without them"),
         ("fault", unreadable, "{n:,} image files cannot be read",
-         "detections and image embeddings stop at them, unless images.runtime.unreadable = skip"),
+         "detections and image embeddings stop at them, unless images.unreadable = skip"),
         ("fault", sizes, "{n:,} image files have another size than the annotation says",
          "their boxes do not lie where they should: these are not the dataset's images, or they were resized or rotated"),
         ("note", [""] * found.not_annotated, "{n:,} image files are not annotated", "nothing: they are not read"),

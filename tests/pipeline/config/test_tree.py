@@ -1,9 +1,16 @@
+import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
-from pydantic import ValidationError
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
-from pipeline.config.tree import keys, load, profiles
+from pipeline.config.tree import Config, keys, load, profiles
+from pipeline.engine.graph import STAGES
 from pipeline.errors import ConfigError
 
 
@@ -79,3 +86,169 @@ def test_subset_leaves_runtime_out() -> None:
 
 def test_keys_are_all_settable() -> None:
     assert "seen.optimiser.lr" in keys() and "seen" not in keys()
+
+
+def told(*overrides: str, environment: dict[str, str] | None = None, profile: str = "demo") -> str:
+    """The one message that a wrong configuration gets."""
+    with pytest.raises(ConfigError) as caught:
+        load(profile=profile, overrides=overrides, environment=environment or {})
+    return str(caught.value)
+
+
+def fields(section: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Every key of the tree with its declaration."""
+    for name, field in section.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from fields(field.annotation, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", field
+
+
+def keys_of(*kinds: object) -> list[str]:
+    """The keys that hold a value of one of the kinds, or nothing."""
+    return [key for key, field in fields() if set(kinds) & {field.annotation, *get_args(field.annotation)}]
+
+
+@pytest.mark.parametrize("key", keys_of(float))
+def test_no_number_is_infinite_or_nan(key: str) -> None:
+    for value in (".inf", "-.inf", ".nan", "1e999", "inf", "nan"):
+        assert key in told(f"{key}={value}")
+
+
+@pytest.mark.parametrize("key", keys_of(int, float))
+def test_no_truth_is_a_number(key: str) -> None:
+    for value in ("true", "no"):
+        assert key in told(f"{key}={value}")
+
+
+@pytest.mark.parametrize("key", keys())
+def test_an_empty_value_is_an_error_whatever_the_key(key: str) -> None:
+    for value in ("", "  ", '""'):
+        assert f"{key}'" in told(f"{key}={value}")
+    assert f"{key}'" in told(environment={"EZHOI__" + key.upper().replace(".", "__"): ""})
+
+
+@pytest.mark.parametrize("key", keys_of(Path, str))
+def test_the_home_folder_is_written_as_a_tilde_in_every_path(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a key is a name or a path; other texts have no '~' in them, or are no paths."""
+    monkeypatch.setenv("HOME", "/home/somebody")
+    named = {"clip.weights", "detections.weights", *(key for key in keys() if key.endswith("template"))}
+    if key not in named | set(keys_of(Path)):
+        return
+    config: Any = load(
+        overrides=[f"{key}=~/a b #2/x.pt", "clip.architecture=ViT-B-16"][: 1 + (key == "clip.weights")], environment={}
+    )
+    for part in key.split("."):
+        config = getattr(config, part)
+    assert str(config) == "/home/somebody/a b #2/x.pt"
+
+
+def test_the_default_cache_is_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert load(environment={}).store.cache == Path("/home/somebody/.cache/ezhoi")
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp", "Zs"]), min_size=1, max_size=8))
+def test_a_path_is_never_cut_nor_changed(name: str) -> None:
+    assert load(overrides=[f"store.root=/x/a {name} # {name}"], environment={}).store.root == Path(
+        f"/x/a {name} # {name}"
+    )
+    assert load(
+        overrides=[f'store.root="/x/{json.dumps(name, ensure_ascii=False)[1:-1]}"'], environment={}
+    ).store.root == Path(f"/x/{name}")
+
+
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        ("file:///x/y", Path("/x/y")),
+        ("file://localhost/x", Path("/x")),
+        ("file:///a%20b", Path("/a b")),
+        ("s3://bucket/x", "s3://bucket/x"),
+        ("/x/run #2", Path("/x/run #2")),
+        ("010", Path("010")),
+        ("2024-01-01", Path("2024-01-01")),
+        ("a: b", Path("a: b")),
+        ("[x", Path("[x")),
+        ("&x", Path("&x")),
+    ],
+)
+def test_a_store_is_a_folder_or_an_address(given: str, place: Path | str) -> None:
+    assert load(overrides=[f"store.root={given}"], environment={}).store.root == place
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("store.root=s3:/bucket/x", "write s3://bucket/x"),
+        ("store.root=s3://", "expected a bucket"),
+        ("store.root=gs:/x", "write gs://x"),
+        ("store.root=file://other/x", "a folder of this machine"),
+        ("store.root=~nobody-of-that-name/x", "no user has the home folder"),
+        ("data.root=s3://bucket/x", "data.root"),
+        ("data.root=s3:/bucket/x", "data.root"),
+        ("seed=0x10", "seed"),
+        ("seed=1:30", "seed"),
+        ("seed=3 # three", "seed"),
+        ("seed=1.5", "seed"),
+        ("seed=" + "9" * 5000, "seed"),
+        ("device=cuda:x", "expected 'auto', 'cpu', 'cuda' or 'cuda:N'"),
+        ("device=mps", "expected 'auto'"),
+        ("device=meta", "expected 'auto'"),
+        ("llm.runtime.base_url=http://127.0.0.1:99999/v1", "port"),
+        ("llm.runtime.base_url=127.0.0.1:8000", "expected an address"),
+        ("llm.runtime.base_url=http:///v1", "expected an address"),
+        ("model.heads=7", "model.heads = 7 do not divide model.bottleneck = 64"),
+        ("model.bottleneck=1", "model.heads = 2"),
+        ("pairing.min_instances=16", "pairing.max_instances = 15"),
+        ("clip.architecture=ViT-XXL", "set clip.weights too"),
+        ("clip.weights=openai", "set clip.architecture"),
+        ("clip.std=[0, 1, 1]", "clip.std"),
+    ],
+)
+def test_what_contradicts_itself_or_means_nothing_is_an_error(override: str, words: str) -> None:
+    message = told(override)
+    assert words in message and len(message) < 500
+
+
+def test_pairs_of_keys_that_contradict() -> None:
+    assert "near: ViT-B-16" in told("clip.architecture=ViT-B16", "clip.weights=openai")
+    assert "clip.tokens = cls" in told("model.preset=released", "clip.tokens=cls")
+    assert "seen.joint" in told("model.preset=released", "seen.joint=true")
+
+
+def test_numbers_are_decimal() -> None:
+    assert load(overrides=["seed=010", "seen.optimiser.lr=1e-3"], environment={}).seed == 10
+    assert load(environment={"EZHOI__SEED": "-0"}).seed == 0
+
+
+def test_unreadable_is_no_runtime_key_and_its_former_name_is_taken_for_it() -> None:
+    """What is left out changes what is made: so it enters the fingerprints of the three stages that open images."""
+    new, former = (
+        load(overrides=[f"images.{key}=skip"], environment={}) for key in ("unreadable", "runtime.unreadable")
+    )
+    assert new == former and new.images.unreadable == "skip"
+    usual = load(environment={})
+    changed = {s.name for s in STAGES if s.config_subset(new) != s.config_subset(usual)}
+    assert changed == {"detections", "image_embeddings", "pair_features"}
+    assert "given twice" in told("images.runtime.unreadable=skip", "images.unreadable=error")
+    assert "images.unreadable" in keys() and "images.runtime.unreadable" not in keys()
+
+
+def test_a_profile_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    for content, words in {
+        b"device: cpu # caf\xe9\n": "line 1: not UTF-8",
+        b"\x00\x01\x02": "not valid YAML",
+        b"seen: {epochs: 1}\nseed: 1\nseen: {epochs: 2}\n": "'seen' is given twice, in lines 1 and 3",
+        b"seen:\n  epochs: 1\n  epochs: 2\n": "'epochs' is given twice, in lines 2 and 3",
+        b"[" * 5000: "nested too deeply",
+        b"seed: " + b"{a: " * 3000: "nested too deeply",
+        b"? [a]\n: 1\n": "not valid YAML",
+        b"": "expected a mapping",
+    }.items():
+        path.write_bytes(content)
+        message = told(profile=str(path))
+        assert words in message and str(path) in message
+    path.write_bytes(b"\xef\xbb\xbfseed: 4\r\n")
+    assert load(profile=str(path), environment={}).seed == 4

@@ -104,7 +104,7 @@ def test_damaged_images_are_named_when_the_others_are_done(tmp_path: Path, artif
     with pytest.raises(DataError, match=r"3\.png is empty \(0 bytes\)"):
         image_embeddings.run(work)
     assert (work.scratch / "test-000.parquet").exists()
-    config = load(overrides=[f"data.root={tmp_path}", "images.runtime.unreadable=skip"], environment={})
+    config = load(overrides=[f"data.root={tmp_path}", "images.unreadable=skip"], environment={})
     metrics = image_embeddings.run(dataclasses.replace(work, config=config))
     assert metrics["images"] == 9 and len(metrics["left_out"]) == 1
     assert 3 not in FrozenTokens(artifact(work.out, "image_embeddings"), "train").ids

@@ -238,7 +238,7 @@ def test_what_a_guest_cannot_read_the_first_one_judges(machines: Any, unreadable
     with one.workspace("f00") as space, other.guest("f00") as visited:
         assert visited is not None
         guest = work_in(visited, guest=True)
-        guest = replace(guest, config=load(environment={}, overrides=[f"images.runtime.unreadable={unreadable}"]))
+        guest = replace(guest, config=load(environment={}, overrides=[f"images.unreadable={unreadable}"]))
         made = stream(guest, PLAN[:3], read=bad, compute=lambda s, ids, v: {"image_id": np.array(ids)}, batch=2)
         assert made == 1
         work = work_in(space)

@@ -131,7 +131,7 @@ def test_unreadable_images_are_all_named_and_the_rest_is_kept(tmp_path: Path) ->
 
 
 def test_unreadable_images_are_left_out_where_asked(tmp_path: Path) -> None:
-    work = work_in(tmp_path, "images.runtime.unreadable=skip")
+    work = work_in(tmp_path, "images.unreadable=skip")
     run(work, bad)
     assert shards.gather(work, PLAN) == {
         5: "image 5: 5.jpg is empty (0 bytes)",
@@ -141,14 +141,14 @@ def test_unreadable_images_are_left_out_where_asked(tmp_path: Path) -> None:
 
 
 def test_what_was_left_out_before_a_kill_is_still_reported(tmp_path: Path) -> None:
-    work = work_in(tmp_path, "images.runtime.unreadable=skip")
+    work = work_in(tmp_path, "images.unreadable=skip")
     run(work, bad)
     shards.share(work, lambda work: stream(work, PLAN, read=bad, compute=double, batch=3))  # the stage starts again
     assert sorted(shards.gather(work, PLAN)) == [5, 12]
 
 
 def test_a_shard_of_unreadable_images_is_an_error_even_so(tmp_path: Path) -> None:
-    work = work_in(tmp_path, "images.runtime.unreadable=skip")
+    work = work_in(tmp_path, "images.unreadable=skip")
 
     def none(shard: Shard, i: int) -> int:
         raise DataError(f"image {i}: no such folder")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ import pandas as pd
 from pipeline.datasets.hico.layouts import hake, matlab, parquet, ppdm, upt
 from pipeline.datasets.hico.rows import Rows
 from pipeline.errors import DataError
+from pipeline.outside import parsing
 
 TITLES = {
     "matlab": "official MATLAB (anno_bbox.mat)",
@@ -46,22 +44,11 @@ def read(path: Path) -> Rows | Labels:
         return parquet.read(path)
     if path.suffix == ".mat":
         return _matlab(path)
-    value = json_value(path)
+    value = parsing.json_file(path)
     for layout in _JSON:
         if layout.matches(value):
             return layout.read(value, path)
     raise DataError(f"{path}: JSON of no known layout: {_shape(value)}. Known: {'; '.join(TITLES.values())}.")
-
-
-def json_value(path: Path) -> Any:
-    """A JSON file, gzipped or not; DataError naming the place where it breaks."""
-    try:
-        data = path.read_bytes()
-        return json.loads(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be read ({error})") from error
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
-        raise DataError(f"{path}: not valid JSON ({error}). Is the download whole?") from error
 
 
 def _matlab(path: Path) -> Rows | Labels:

@@ -1,0 +1,179 @@
+"""Columns of tables that others wrote, as numbers: a fraction, a truth or nothing at all never becomes a whole number.
+
+    frame = columns.read(path, ["hoi_id", "score"])     a Parquet file, whatever pandas kept as its index
+    columns.whole(frame, "hoi_id", str(path))           int64, one a row
+    columns.numbers(frame, "score", str(path))          float64, one a row
+
+Whole numbers may come as integers of any width, as floats, decimals, texts or categories, as long as every one is whole.
+Errors are ValueErrors that name the table, the row (counted from 0), the column and the value.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline.errors import DataError
+from pipeline.outside.parsing import shown
+
+_LEAST, _MOST = -(2**63), 2**63 - 1
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_DIGITS = 400
+"""Letters of a text that may be a number."""
+
+
+def read(path: Path, wanted: Iterable[str]) -> pd.DataFrame:
+    """Those of the wanted columns that a Parquet file has, in the order wanted; its other columns are not looked at.
+
+    A column that pandas kept as the table's index (`set_index`, `groupby`) is a column like the others.
+    Raises DataError naming the file if it cannot be read.
+    """
+    wanted = list(wanted)
+    try:
+        schema = pq.read_schema(path)
+        table = pq.read_table(path, columns=[name for name in wanted if name in schema.names])
+        frame = table.to_pandas(ignore_metadata=True)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise DataError(f"{path}: cannot be read as Parquet ({_first_line(error)})") from error
+    kept = {name: count for name, count in _counted(schema).items() if name in wanted and name not in frame}
+    return frame.assign(**kept)[[name for name in wanted if name in frame or name in kept]] if kept else frame
+
+
+def names(path: Path) -> list[str]:
+    """The names of a Parquet file's columns; DataError naming the file if it cannot be read."""
+    try:
+        schema = pq.read_schema(path)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise DataError(f"{path}: cannot be read as Parquet ({_first_line(error)})") from error
+    return [*schema.names, *(name for name in _counted(schema) if name not in schema.names)]
+
+
+def _counted(schema: pa.Schema) -> dict[str, NDArray[np.int64]]:
+    """Index columns of consecutive numbers, of which pandas writes down the first and the last alone."""
+    try:
+        kept = (schema.pandas_metadata or {}).get("index_columns", ())
+        ranges = [
+            e for e in kept if isinstance(e, dict) and e.get("kind") == "range" and isinstance(e.get("name"), str)
+        ]
+        return {e["name"]: np.arange(e["start"], e["stop"], e["step"], dtype=np.int64) for e in ranges}
+    except (ValueError, KeyError, TypeError, AttributeError):  # metadata that others wrote
+        return {}
+
+
+def whole_number(value: Any) -> int:
+    """A whole number within 64 bits, given as an integer, or as a float, decimal or text that is whole; ValueError else."""
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    number: int | None = None
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        number = int(value)
+    elif isinstance(value, str) and len(value) < _DIGITS and _DECIMAL.fullmatch(value.strip()):
+        value = Decimal(value.strip())
+    elif isinstance(value, float | np.floating) and math.isfinite(value):
+        value = Decimal(float(value))
+    if (
+        isinstance(value, Decimal)
+        and value.is_finite()
+        and value.adjusted() < 20
+        and value == value.to_integral_value()
+    ):
+        number = int(value)
+    if number is None or not _LEAST <= number <= _MOST:
+        raise ValueError(f"{shown(value)}, a whole number is needed")
+    return number
+
+
+def number(value: Any) -> float:
+    """A number, given as such or as a text; nan and infinity are numbers here. ValueError for a truth, or for no number."""
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    try:
+        if isinstance(value, str) and value.isascii() and "_" not in value:
+            return float(value)
+        if isinstance(value, int | float | Decimal | np.number) and not isinstance(value, bool):
+            return float(value)  # type: ignore[arg-type]  # a complex number is a TypeError
+    except (ValueError, TypeError, OverflowError):
+        pass
+    raise ValueError(f"{shown(value)}, a number is needed")
+
+
+def whole(frame: pd.DataFrame, column: str, where: str) -> NDArray[np.int64]:
+    """A column's whole numbers.
+
+    Args:
+        where: what the table is called in errors.
+
+    Raises ValueError for the first row whose value is none.
+    """
+    plain = _plain(frame[column])
+    if plain is not None and (plain.dtype.kind == "i" or (plain.dtype.kind == "u" and plain.dtype.itemsize < 8)):
+        return plain.astype(np.int64)
+    if plain is not None and plain.dtype.kind == "f":
+        numbers = plain.astype(np.float64)
+        bad = ~(np.isfinite(numbers) & (numbers == np.round(numbers)) & (numbers >= _LEAST) & (numbers < float(_MOST)))
+        if not bad.any():
+            return numbers.astype(np.int64)
+    return np.array(_each(frame[column], whole_number, column, where), dtype=np.int64)
+
+
+def numbers(frame: pd.DataFrame, column: str, where: str, *, missing: bool = False) -> NDArray[np.float64]:
+    """A column's numbers; nan and infinity are for the caller to judge.
+
+    Args:
+        where: what the table is called in errors.
+        missing: nothing (null) is nan; else it is an error.
+
+    Raises ValueError for the first row whose value is none.
+    """
+    plain = _plain(frame[column])
+    if plain is not None and plain.dtype.kind in "iufb":
+        return plain.astype(np.float64)
+
+    def read(value: Any) -> float:
+        if missing and (value is None or value is pd.NA):
+            return math.nan
+        return float(value) if isinstance(value, bool | np.bool_) else number(value)
+
+    return np.array(_each(frame[column], read, column, where), dtype=np.float64)
+
+
+def _plain(values: pd.Series[Any]) -> NDArray[Any] | None:
+    return values.to_numpy() if isinstance(values.dtype, np.dtype) else None
+
+
+def _each(values: pd.Series[Any], read: Callable[[Any], Any], column: str, where: str) -> list[Any]:
+    """Every value as `read` reads it; a value that comes often is read once."""
+    if isinstance(values.dtype, pd.CategoricalDtype | pd.StringDtype):
+        codes, distinct = pd.factorize(values)  # type: ignore[call-overload]
+        known = [*_read(list(distinct), read), *_read([None], read)]
+        found = [known[code] for code in codes]  # -1, where there is nothing, is the last
+    else:
+        found = _read(values.tolist(), read)
+    for row, value in enumerate(found):
+        if isinstance(value, ValueError):
+            raise ValueError(f"{where} row {row}: {column} is {value}")
+    return found
+
+
+def _read(values: list[Any], read: Callable[[Any], Any]) -> list[Any]:
+    found: list[Any] = []
+    for value in values:
+        try:
+            found.append(read(value))
+        except ValueError as error:
+            found.append(error)
+    return found
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,138 @@
+"""Whole numbers and numbers of foreign tables: what is read, what is refused, and that the row is named."""
+
+import decimal
+import math
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import DataError
+from pipeline.outside import columns
+
+INTS = st.integers(-(2**63), 2**63 - 1)
+
+
+def whole(values: Any, dtype: Any = None) -> list[int]:
+    return columns.whole(pd.DataFrame({"n": pd.Series(values, dtype=dtype)}), "n", "t").tolist()
+
+
+@given(st.lists(INTS, min_size=1, max_size=5))
+def test_whole_numbers_are_read_whatever_they_are_written_as(values: list[int]) -> None:
+    assert whole(values, "int64") == whole(values, "Int64") == whole(values, object) == values
+    with decimal.localcontext(prec=30):
+        assert whole([Decimal(v) for v in values]) == values
+        assert whole([f" {v}.00\n" for v in values]) == values
+    assert whole([str(v) for v in values]) == whole([str(v) for v in values], "category") == values
+    assert whole([str(v).encode() for v in values]) == values
+
+
+@given(st.lists(st.integers(-(2**53), 2**53), min_size=1, max_size=5))
+def test_whole_floats_are_read(values: list[int]) -> None:
+    assert whole([float(v) for v in values]) == whole([float(v) for v in values], "Float64") == values
+    assert whole([float(v) for v in values], object) == whole([float(v) for v in values], "category") == values
+
+
+def test_narrow_types_are_read() -> None:
+    assert whole([3, 255], "uint8") == whole([3, 255], "float16") == whole([3, 255], "uint64") == [3, 255]
+    assert whole([1.5e2, 2], "float32") == [150, 2] and whole(["1e2"]) == [100] and whole([], "float64") == []
+
+
+NO_WHOLE = [
+    *(
+        True,
+        False,
+        None,
+        pd.NA,
+        math.nan,
+        math.inf,
+        -math.inf,
+        0.5,
+        1.7,
+        -2.25,
+        1e19,
+        -1e30,
+        2**63,
+        -(2**63) - 1,
+        10**5000,
+    ),
+    *("", " ", "1.5", "one", "1_000", "0x10", "nan", "inf", "1e999", "1e-1", "١", "1 2", "9" * 5000),
+    *(Decimal("0.5"), Decimal("nan"), Decimal("1e30"), [1], {}, b"x", 1j, pd.Timestamp(0), Fraction(1, 2)),
+]
+
+
+@pytest.mark.parametrize("value", NO_WHOLE, ids=lambda v: repr(v)[:20] if not isinstance(v, int) else f"{v % 97}")
+def test_what_is_no_whole_number_is_named_with_its_row(value: Any) -> None:
+    for rows in (pd.Series([7, value], dtype=object), pd.Series(["7", value], dtype=object)):
+        with pytest.raises(ValueError, match=r"^t row 1: n is .*, a whole number is needed$") as caught:
+            columns.whole(pd.DataFrame({"n": rows}), "n", "t")
+        assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ([True, True], "bool"),
+        ([None, True], "boolean"),
+        ([None, 3], "Int64"),
+        ([0.5, 1], "float64"),
+        ([0.5, 1], "Float64"),
+        ([math.nan, 1], "float32"),
+        ([2**63, 1], "uint64"),
+        (["1.5", "1"], "category"),
+        ([True, 1], "category"),
+        ([None, "1"], "category"),
+        ([None, "1"], "string"),
+    ],
+)
+def test_typed_columns_are_no_door_for_other_values(values: list[Any], dtype: str) -> None:
+    with pytest.raises(ValueError, match=r"^t row 0: n is .*, a whole number is needed$"):
+        whole(values, dtype)
+
+
+@given(st.lists(st.floats() | st.integers(-(10**6), 10**6), max_size=5))
+def test_numbers_are_read_whatever_they_are_written_as(values: list[float]) -> None:
+    wanted = [float(v) for v in values]
+    for dtype in ("float64", "Float64", object, "category"):
+        found = columns.numbers(pd.DataFrame({"x": pd.Series(values, dtype=dtype)}), "x", "t", missing=True)
+        np.testing.assert_array_equal(found, wanted)
+    texts = pd.DataFrame({"x": pd.Series([repr(v) for v in values], dtype=object)})
+    np.testing.assert_array_equal(columns.numbers(texts, "x", "t"), wanted)
+
+
+def test_nothing_is_a_number_only_where_it_may_be_missing() -> None:
+    for dtype in ("Float64", object):
+        frame = pd.DataFrame({"x": pd.Series([1, None], dtype=dtype)})
+        assert columns.numbers(frame, "x", "t", missing=True).tolist()[0] == 1
+        with pytest.raises(ValueError, match=r"^t row 1: x is .*, a number is needed$"):
+            columns.numbers(frame, "x", "t")
+    for value in ("high", [1], "1_0", "", 1j, {}):
+        with pytest.raises(ValueError, match=r"row 0: x is .*, a number is needed"):
+            columns.numbers(pd.DataFrame({"x": pd.Series([value], dtype=object)}), "x", "t", missing=True)
+
+
+def test_a_column_kept_as_index_is_read_and_others_are_not_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    frame = pd.DataFrame({"name": ["a", "b"], "n": [1, 2], "m": [3, 4]})
+    for index in ("name", "n", ["name", "n"], ["n", "name", "m"]):
+        frame.set_index(index).to_parquet(path)
+        found = columns.read(path, ["name", "absent", "n"])
+        assert found.columns.tolist() == ["name", "n"] and found.to_numpy().tolist() == [["a", 1], ["b", 2]]
+    frame.iloc[::-1].to_parquet(path)
+    assert columns.read(path, ["n"])["n"].tolist() == [2, 1]
+    far = pa.array([10**12, None], pa.timestamp("s"))
+    pq.write_table(pa.table({"n": [1, 2], "far": far, "list": [[1.0], []]}), path)
+    assert columns.read(path, ["n"]).to_dict("list") == {"n": [1, 2]}
+    path.write_bytes(b"PAR1 no table")
+    with pytest.raises(DataError, match=r"t\.parquet: cannot be read as Parquet"):
+        columns.read(path, ["n"])
+    with pytest.raises(DataError, match=r"absent\.parquet: cannot be read"):
+        columns.read(tmp_path / "absent.parquet", ["n"])
