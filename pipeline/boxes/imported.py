@@ -3,12 +3,12 @@
     Parquet    image_id or file_name, object_id (0..79, COCO's order), score (0..1), x1, y1, x2, y2 (pixels)
     COCO       [{"image_id" or "file_name", "category_id", "bbox": [x, y, width, height], "score"}, ...]
 
-A `file_name` may be the annotated one or its last part. `category_id` is COCO's own (1..90, with gaps).
+A `file_name` may be the annotated one or its last part. `category_id` is COCO's own (1..90, with gaps). Numbers may be
+written as texts; fractions of an id and missing values are errors, as is a file without a single box.
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,10 @@ import pandas as pd
 from pipeline.config.data import Detections
 from pipeline.datasets.hico.vocabulary import coco_ids
 from pipeline.errors import ConfigError, DataError
-from pipeline.outside import parsing
+from pipeline.metrics.annotations import base_name
+from pipeline.outside import columns, parsing
+from pipeline.outside.columns import number, whole_number
+from pipeline.outside.parsing import shown
 
 CORNERS = ["x1", "y1", "x2", "y2"]
 COLUMNS = ["image_id", "object_id", "score", *CORNERS]
@@ -32,19 +35,14 @@ def read(settings: Detections, images: pd.DataFrame) -> pd.DataFrame:
             f"detections.source = {settings.source} needs detections.path, "
             + ("results in COCO's format" if settings.source == "coco" else "a table of " + ", ".join(COLUMNS))
         )
-    table = _coco(path) if settings.source == "coco" else _parquet(path)
+    table = _coco(path) if settings.source == "coco" else columns.read(path, [*COLUMNS, "file_name"])
     if "image_id" not in table.columns and "file_name" in table.columns:
         table = table.assign(image_id=_by_name(path, table["file_name"], images))
     if missing := [c for c in COLUMNS if c not in table.columns]:
         raise DataError(f"{path}: columns {missing} are missing; expected {COLUMNS}")
+    if table.empty:
+        raise DataError(f"{path}: holds no box; a detector that found nothing at all is no detector")
     return _checked(path, table, images)
-
-
-def _parquet(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"detections.path = {path}: cannot be read as Parquet ({error})") from error
 
 
 def _coco(path: Path) -> pd.DataFrame:
@@ -54,16 +52,20 @@ def _coco(path: Path) -> pd.DataFrame:
             f"{path}: expected a list of results, as COCO's evaluation takes them, got {type(entries).__name__}"
         )
     rows: dict[str, list[Any]] = {name: [] for name in ("object_id", "score", *CORNERS)}
-    key = "image_id" if not entries or "image_id" in entries[0] else "file_name"
+    key = "image_id" if not entries or (isinstance(entries[0], dict) and "image_id" in entries[0]) else "file_name"
     rows[key] = []
     object_of = {coco_id: i for i, coco_id in enumerate(coco_ids())}
-    for number, entry in enumerate(entries):
+    for place, entry in enumerate(entries):
         try:
-            x, y, width, height = map(float, entry["bbox"])
-            values = (object_of[entry["category_id"]], entry["score"], x, y, x + width, y + height, entry[key])
+            x, y, width, height = map(number, entry["bbox"])
+            category = whole_number(entry["category_id"])
+            if category not in object_of:
+                raise ValueError(f"no object has category_id {category}")
+            values = (object_of[category], number(entry["score"]), x, y, x + width, y + height, entry[key])
         except (KeyError, TypeError, ValueError) as error:
+            why = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
             raise DataError(
-                f"{path}, entry {number}: {json.dumps(entry)[:120]}: {_why(entry, error)}; needs image_id or file_name, "
+                f"{path}, entry {place}: {shown(entry)}: {why}; needs image_id or file_name, "
                 "category_id (COCO's, 1..90), bbox [x, y, width, height] and score"
             ) from None
         for column, value in zip(rows, values, strict=True):
@@ -71,25 +73,37 @@ def _coco(path: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _why(entry: Any, error: Exception) -> str:
-    if isinstance(entry, dict) and isinstance(error, KeyError) and error.args[0] == entry.get("category_id"):
-        return f"no object has category_id {error.args[0]}"
-    return f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-
-
 def _by_name(path: Path, names: pd.Series[str], images: pd.DataFrame) -> pd.Series[int]:
     by_name = {Path(f).name: i for f, i in zip(images["file_name"], images["image_id"], strict=True)}
     if len(by_name) != len(images):
         by_name = {}  # last parts are not unique: whole names only
     by_name |= dict(zip(images["file_name"], images["image_id"], strict=True))
-    found = names.map(lambda name: by_name.get(name, by_name.get(Path(name).name)))
+    written = names.map(lambda name: _text(name) if isinstance(name, str | bytes) else None)
+    found = written.map(lambda name: by_name.get(name, by_name.get(base_name(name))))
     if found.isna().any():
-        row = names.index[found.isna()][0]
-        raise DataError(f"{path}, row {row}: no annotated image is called {names[row]!r}")
+        row = found.isna().to_numpy().argmax()
+        raise DataError(f"{path}, row {row}: no annotated image is called {shown(names.iloc[row])}")
     return found.astype("int64")
 
 
+def _text(name: str | bytes) -> str:
+    return name if isinstance(name, str) else name.decode(errors="replace")
+
+
 def _checked(path: Path, table: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """The table with numbers in place of what is written as another type; DataError for the first row that is no box."""
+    typed = {}
+    try:
+        for column in COLUMNS:
+            if column in ("image_id", "object_id"):
+                typed[column] = columns.whole(table, column, f"{path},")
+            elif table[column].dtype.kind not in "iuf" or isinstance(
+                table[column].dtype, pd.api.extensions.ExtensionDtype
+            ):
+                typed[column] = columns.numbers(table, column, f"{path},")
+    except ValueError as error:
+        raise DataError(str(error)) from None
+    table = table.assign(**typed)
     finite = np.isfinite(table[CORNERS].to_numpy(np.float64)).all(axis=1)
     right = (table["x2"] > table["x1"]) & (table["y2"] > table["y1"]) & table["score"].between(0, 1) & finite
     right &= table["object_id"].between(0, 79) & table["image_id"].isin(images["image_id"])

@@ -30,8 +30,11 @@ from pipeline.datasets.hico.vocabulary import RARE_BELOW, hoi_classes
 from pipeline.errors import DataError
 from pipeline.metrics.matching import Pairs
 from pipeline.metrics.tables import read_pairs
+from pipeline.outside import columns
 from pipeline.store.artifact import Artifact
 
+COLUMNS = ("file_name", "image", "image_id", "split", "hoi_id", *BOXES, *SETTINGS, "train_count")
+"""What is read of Parquet tables."""
 Convention = Literal["continuous", "pixel1_inclusive"]
 
 
@@ -216,7 +219,7 @@ def _annotations(
 
 def _table(path: Path, split: str, convention: Convention | None) -> tuple[pd.DataFrame, list[str]]:
     """Annotated pairs of a split in continuous pixels, and remarks."""
-    frame = _of_split(_parquet(path), split, path).rename(columns={"image": "file_name"})
+    frame = _of_split(_parquet(path), split, path)
     corners = [c for c in BOXES if c in frame]
     metadata = pq.read_schema(path).metadata or {}
     stated = convention or (metadata.get(b"box_convention") or b"").decode() or None
@@ -236,7 +239,7 @@ def _table(path: Path, split: str, convention: Convention | None) -> tuple[pd.Da
 
 def _images(path: Path, split: str) -> tuple[pd.DataFrame, frozenset[Any]]:
     """The images of the split, and the keys of all others."""
-    frame = _parquet(path).rename(columns={"image": "file_name"})
+    frame = _parquet(path)
     keys = [key for key in ("file_name", "image_id") if key in frame]
     if not keys:
         raise DataError(f"{path}: no column file_name or image_id; columns are {', '.join(frame.columns)}")
@@ -259,6 +262,8 @@ def _of_split(frame: pd.DataFrame, split: str, path: Path) -> pd.DataFrame:
 
 def _groups(table: pd.DataFrame) -> Groups:
     """The groups that a `classes.parquet` tells; who is rare is the dataset's word, and counted only where it has none."""
+    if missing := [column for column in ("hoi_id", "train_count") if column not in table]:
+        raise DataError(f"classes.parquet: no column {', '.join(missing)}; columns are {', '.join(table.columns)}")
     counts = dict(zip(table["hoi_id"].tolist(), table["train_count"].tolist(), strict=True))
     if len(counts) == len(hoi_classes()):
         return hico_groups()
@@ -283,7 +288,18 @@ def _if_there(path: Path) -> Path | None:
 
 
 def _parquet(path: Path) -> pd.DataFrame:
+    """The columns that are looked at here, with `image` under its other name `file_name`; DataError if none is there."""
+    frame = columns.read(path, COLUMNS)
+    if "file_name" not in frame and "image" in frame:
+        frame = frame.rename(columns={"image": "file_name"})
+    if frame.columns.empty:
+        raise DataError(f"{path}: none of its columns is known; columns are {', '.join(columns.names(path)) or 'none'}")
+    if "file_name" in frame:
+        frame = frame.assign(file_name=frame["file_name"].map(lambda n: n.decode() if isinstance(n, bytes) else n))
+    whole = [
+        c for c in ("image_id", "hoi_id", "train_count") if c in frame and not pd.api.types.is_string_dtype(frame[c])
+    ]
     try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as Parquet ({error})") from error
+        return frame.assign(**{column: columns.whole(frame, column, str(path)) for column in whole})
+    except ValueError as error:
+        raise DataError(str(error)) from None

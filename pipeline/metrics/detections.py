@@ -27,12 +27,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.datasets.hico.layouts.detect import json_value
 from pipeline.errors import DataError
 from pipeline.metrics.annotations import Annotations, base_name
 from pipeline.metrics.formats import coco, matlab, qpic, table
 from pipeline.metrics.matching import Pairs
 from pipeline.metrics.tables import read_pairs, read_scores
+from pipeline.outside import columns
+from pipeline.outside.parsing import json_file
 from pipeline.tables.boxes import Floats
 
 
@@ -66,15 +67,12 @@ def read(path: Path) -> tuple[pd.DataFrame, list[str]]:
         return table.read(path), []
     if path.suffix not in (".json", ".gz"):
         raise DataError(f"{path}: detections are .parquet, .json, .json.gz, .mat or a folder of detections_NN.mat")
-    content = json_value(path)
+    content = json_file(path)
     if not isinstance(content, list):
         raise DataError(f"{path}: a list of images (QPIC) or of results (COCO) is needed, not {type(content).__name__}")
     if content and isinstance(content[0], dict) and "category_id" in content[0]:
         return coco.read(path, content), []
-    frame, invalid = qpic.read(path, content)
-    return frame, [
-        f"{invalid:,} detections name a verb that does not go with their object: left out"
-    ] if invalid else []
+    return qpic.read(path, content)
 
 
 def check(frame: pd.DataFrame, annotations: Annotations, *, name: str = "detections") -> Detections:
@@ -86,13 +84,12 @@ def check(frame: pd.DataFrame, annotations: Annotations, *, name: str = "detecti
     notes: list[str] = []
     frame = frame.reset_index(drop=True)
     image, inside = _places(frame, annotations, name, notes)
-    columns = {"image_id": image}
     try:
-        pairs = read_pairs(frame.assign(**columns), np.array(annotations.groups.classes), table=name)
+        pairs = read_pairs(frame.assign(image_id=image), np.array(annotations.groups.classes), table=name)
         scores = read_scores(frame, pairs, table=name)
+        prior = columns.numbers(frame, "prior", name) if "prior" in frame else None
     except ValueError as error:
         raise DataError(str(error)) from None
-    prior = frame["prior"].to_numpy(dtype=np.float64) if "prior" in frame else None
     if prior is not None and not np.isfinite(prior).all():
         raise DataError(f"{name} row {int(np.flatnonzero(~np.isfinite(prior))[0])}: prior is not finite")
     if not inside.all():

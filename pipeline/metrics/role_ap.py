@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,7 @@ from pipeline.errors import DataError
 from pipeline.metrics.average_precision import average_precision
 from pipeline.metrics.matching import Pairs, best_truth
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
+from pipeline.outside import columns
 from pipeline.tables.boxes import Floats, iou
 
 Scenario = Literal[1, 2]
@@ -93,20 +94,44 @@ def place(frame: pd.DataFrame, people: People, *, name: str = "detections") -> p
     if missing:
         raise DataError(f"{name}: no column {', '.join(missing)}; columns are {', '.join(map(str, frame.columns))}")
     image = pd.Index(people.images).get_indexer(pd.Index(frame["file_name"]))
-    role = frame["role"]
-    if role.dtype.kind not in "iu":
-        role = role.map({name: number for number, name in enumerate(people.roles)}).fillna(-1)
-    human = frame[list(HUMAN_BOX)].to_numpy(dtype=np.float64)
+    role = _roles(frame["role"], people)
+    try:
+        numbers = {c: columns.numbers(frame, c, name, missing=True) for c in ("score", *HUMAN_BOX, *OBJECT_BOX)}
+    except ValueError as error:
+        raise DataError(str(error)) from None
+    frame = frame.assign(**numbers)
+    human, thing = (frame[list(box)].to_numpy(dtype=np.float64) for box in (HUMAN_BOX, OBJECT_BOX))
     sound = np.isfinite(human).all(axis=1) & (human[:, 2:] >= human[:, :2]).all(axis=1)
+    whole = np.isnan(thing).all(axis=1) | (np.isfinite(thing).all(axis=1) & (thing[:, 2:] >= thing[:, :2]).all(axis=1))
     for bad, fault in (
         (image < 0, "the image is not in the annotations"),
-        (~role.between(0, len(people.roles) - 1).to_numpy(), f"the role is none of {len(people.roles)}"),
+        (role < 0, f"the role is none of {len(people.roles)}"),
         (~np.isfinite(frame["score"].to_numpy(dtype=np.float64)), "the score is not finite"),
         (~sound, "the person's box needs finite x1 <= x2 and y1 <= y2"),
+        (
+            ~whole,
+            "the object's box needs finite x1 <= x2 and y1 <= y2, or nan or 0 in all four where no object is seen",
+        ),
     ):
         if bad.any():
             raise DataError(f"{name} row {int(np.flatnonzero(bad)[0])}: {fault} ({int(bad.sum()):,} such rows)")
-    return frame.assign(image=image, role=role.astype(np.int64))
+    return frame.assign(image=image, role=role)
+
+
+def _roles(values: pd.Series[Any], people: People) -> NDArray[np.int64]:
+    """Numbers of roles that are given by number or by name; -1 where it is neither."""
+    by_name = {name: place for place, name in enumerate(people.roles)}
+
+    def read(value: Any) -> int:
+        if isinstance(value, str) and value in by_name:
+            return by_name[value]
+        try:
+            found = columns.whole_number(value)
+        except ValueError:
+            return -1
+        return found if 0 <= found < len(people.roles) else -1
+
+    return np.array([read(value) for value in values], dtype=np.int64)
 
 
 def role_ap(frame: pd.DataFrame, people: People, *, scenario: Scenario) -> pd.DataFrame:

@@ -1,13 +1,13 @@
 """Reading predictions and annotations out of data frames, with errors that name the row and the class."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.metrics.matching import Pairs
+from pipeline.outside import columns
 from pipeline.tables.boxes import Floats
 
 HUMAN_BOX = ("hx1", "hy1", "hx2", "hy2")
@@ -43,12 +43,12 @@ def read_pairs(frame: pd.DataFrame, classes: NDArray[np.int64], *, table: str) -
     missing = [column for column in ("image_id", "hoi_id", *HUMAN_BOX, *OBJECT_BOX) if column not in frame]
     if missing:
         raise ValueError(f"{table}: no column {', '.join(missing)}; columns are {', '.join(map(str, frame.columns))}")
-    hoi = _integers(frame, "hoi_id", table)
+    hoi = columns.whole(frame, "hoi_id", table)
     known = f"known are {len(classes)} classes from {classes.min()} to {classes.max()}"
     _refuse(~np.isin(hoi, classes), hoi, table, lambda row: f"unknown class, {known}")
     human = _boxes(frame, HUMAN_BOX, hoi, table, "human")
     thing = _boxes(frame, OBJECT_BOX, hoi, table, "object")
-    return Pairs(image=_integers(frame, "image_id", table), hoi=hoi, human=human, object=thing)
+    return Pairs(image=columns.whole(frame, "image_id", table), hoi=hoi, human=human, object=thing)
 
 
 def read_scores(frame: pd.DataFrame, pairs: Pairs, *, table: str) -> Floats:
@@ -59,32 +59,19 @@ def read_scores(frame: pd.DataFrame, pairs: Pairs, *, table: str) -> Floats:
     """
     if "score" not in frame:
         raise ValueError(f"{table}: no column score; columns are {', '.join(map(str, frame.columns))}")
-    scores = np.asarray(frame["score"].to_numpy(dtype=np.float64, na_value=np.nan))
+    scores = columns.numbers(frame, "score", table, missing=True)
     _refuse(~np.isfinite(scores), pairs.hoi, table, lambda row: f"score is {scores[row]}")
     return scores
 
 
-def _boxes(frame: pd.DataFrame, columns: Sequence[str], hoi: NDArray[np.int64], table: str, kind: str) -> Floats:
+def _boxes(frame: pd.DataFrame, corners: Sequence[str], hoi: NDArray[np.int64], table: str, kind: str) -> Floats:
     """``[n, 4]`` boxes, all finite, no corner past the other."""
-    boxes = np.stack([frame[column].to_numpy(dtype=np.float64, na_value=np.nan) for column in columns], axis=1)
+    boxes = np.stack([columns.numbers(frame, corner, table, missing=True) for corner in corners], axis=1)
     # Asked this way round, nan counts as malformed; infinite corners are caught by the second half.
     sound = (boxes[:, 2] >= boxes[:, 0]) & (boxes[:, 3] >= boxes[:, 1]) & np.isfinite(boxes).all(axis=1)
     need = "finite x1 <= x2 and y1 <= y2 are needed"
     _refuse(~sound, hoi, table, lambda row: f"{kind} box {boxes[row].tolist()}, {need}")
     return boxes
-
-
-def _integers(frame: pd.DataFrame, column: str, table: str) -> NDArray[np.int64]:
-    """``[n]`` whole numbers; a float column is taken when every value is whole."""
-    values: NDArray[Any] = frame[column].to_numpy()
-    if values.dtype.kind in "iu":
-        return values.astype(np.int64)
-    numbers = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    bad = np.flatnonzero(~(np.isfinite(numbers) & (numbers == np.round(numbers))))
-    if len(bad):
-        value = values[bad[:1]].tolist()[0]
-        raise ValueError(f"{table} row {bad[0]}: {column} is {value!r}, a whole number is needed")
-    return numbers.astype(np.int64)
 
 
 def _refuse(bad: NDArray[np.bool_], hoi: NDArray[np.int64], table: str, fault: Callable[[int], str]) -> None:

@@ -45,7 +45,8 @@ def read(path: Path, wanted: Iterable[str]) -> pd.DataFrame:
         frame = table.to_pandas(ignore_metadata=True)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{path}: cannot be read as Parquet ({_first_line(error)})") from error
-    kept = {name: count for name, count in _counted(schema).items() if name in wanted and name not in frame}
+    counted = {name: count for name, count in _counted(schema).items() if name in wanted and name not in frame}
+    kept = {name: np.array(count, dtype=np.int64) for name, count in counted.items() if len(count) == len(table)}
     return frame.assign(**kept)[[name for name in wanted if name in frame or name in kept]] if kept else frame
 
 
@@ -58,14 +59,14 @@ def names(path: Path) -> list[str]:
     return [*schema.names, *(name for name in _counted(schema) if name not in schema.names)]
 
 
-def _counted(schema: pa.Schema) -> dict[str, NDArray[np.int64]]:
+def _counted(schema: pa.Schema) -> dict[str, range]:
     """Index columns of consecutive numbers, of which pandas writes down the first and the last alone."""
     try:
         kept = (schema.pandas_metadata or {}).get("index_columns", ())
         ranges = [
             e for e in kept if isinstance(e, dict) and e.get("kind") == "range" and isinstance(e.get("name"), str)
         ]
-        return {e["name"]: np.arange(e["start"], e["stop"], e["step"], dtype=np.int64) for e in ranges}
+        return {e["name"]: range(e["start"], e["stop"], e["step"]) for e in ranges}
     except (ValueError, KeyError, TypeError, AttributeError):  # metadata that others wrote
         return {}
 

@@ -25,6 +25,7 @@ from pipeline.datasets.hico.rows import Rows
 from pipeline.datasets.hico.tables import SPLITS, Tables
 from pipeline.datasets.vcoco import reader
 from pipeline.errors import DataError
+from pipeline.outside import parsing
 
 Verdict = Literal["complete", "usable", "unusable"]
 Images = Literal["none", "headers", "decode"]
@@ -169,7 +170,7 @@ def _summary(path: Path, rows: Rows, by_split: dict[str, Tables], used_for: tupl
 def _vcoco(path: Path, report: Report) -> list[str]:
     """Summarise V-COCO files, if that is what lies here; returns their names."""
     files = [path] if path.is_file() else sorted(path.glob(reader.USUAL))
-    if path.is_file() and (".json" not in path.name or not reader.matches(detect.json_value(path))):
+    if path.is_file() and (".json" not in path.name or not reader.matches(parsing.json_file(path))):
         return []
     for file in files:
         try:

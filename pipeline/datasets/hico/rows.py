@@ -13,6 +13,8 @@ from pipeline.datasets.hico.faults import Faults
 from pipeline.datasets.hico.tables import BOXES, PAIRS, Tables, image_id, split_of
 from pipeline.datasets.hico.vocabulary import hoi_classes, objects, verbs
 from pipeline.errors import DataError
+from pipeline.outside.columns import number, whole_number
+from pipeline.outside.parsing import shown
 
 UNTOLD = -1
 """In place of a verb or an object that the layout does not repeat beside the class."""
@@ -43,7 +45,7 @@ class Rows:
         elif not (_is_size(width) and _is_size(height)):
             self.faults.add(f"image {file_name}", f"size {width!r} x {height!r} is not two whole numbers")
         else:
-            self._images[file_name] = (int(width), int(height))
+            self._images[file_name] = (whole_number(width), whole_number(height))
             return True
         return False
 
@@ -60,13 +62,14 @@ class Rows:
     ) -> None:
         """Add a pair of an image that was added; `position` is its place in the file's list for that image."""
         try:
-            numbers = [float(x) for x in (*human, *thing)]
+            numbers = [number(x) for x in (*human, *thing)]
             row = (file_name, position, _whole(hoi_id), _whole(verb_id), _whole(object_id), *numbers)
-        except (TypeError, ValueError, OverflowError):
+        except (TypeError, ValueError):
             row = ()
         if len(row) != 5 + len(BOXES):
             self.faults.add(
-                f"{file_name}, pair {position}", f"class {hoi_id!r} with boxes {human!r} and {thing!r} is not two boxes"
+                f"{file_name}, pair {position}",
+                f"class {shown(hoi_id)} with boxes {shown(human)} and {shown(thing)} is not two boxes",
             )
         else:
             self._pairs.append(row)
@@ -97,13 +100,17 @@ class Rows:
 
 
 def _whole(value: Any) -> int:
-    if int(value) != float(value) or abs(int(value)) > _LARGEST:
-        raise ValueError(f"{value} is no index")
-    return int(value)
+    found = whole_number(value)
+    if abs(found) > _LARGEST:
+        raise ValueError(f"{found} is no index")
+    return found
 
 
 def _is_size(value: Any) -> bool:
-    return isinstance(value, int | float | np.integer) and bool(0 <= value <= _LARGEST and int(value) == value)
+    try:
+        return 0 <= whole_number(value) <= _LARGEST
+    except ValueError:
+        return False
 
 
 def _class_columns() -> tuple[np.ndarray, np.ndarray]:

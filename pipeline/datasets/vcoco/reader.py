@@ -23,10 +23,11 @@ from typing import Any
 import pandas as pd
 
 from pipeline.datasets.hico.faults import Fault, Faults
-from pipeline.datasets.hico.layouts.detect import json_value
 from pipeline.datasets.hico.tables import BOXES
 from pipeline.datasets.hico.vocabulary import objects
 from pipeline.errors import DataError
+from pipeline.outside.columns import number, whole_number
+from pipeline.outside.parsing import json_file
 
 SPLITS = ("train", "val", "test")
 IMAGES = {"train": 2_533, "val": 2_867, "test": 4_946}
@@ -62,7 +63,7 @@ def load(root: Path, *, skip: bool = False) -> dict[str, VCoco]:
 
 def read(path: Path, *, skip: bool = False) -> VCoco:
     """One file, gzipped or not."""
-    value = json_value(path)
+    value = json_file(path)
     if not matches(value):
         raise DataError(f"{path}: not V-COCO's pair annotation: needs annotations, classes and action_to_object")
     found = parse(value, path)
@@ -79,11 +80,11 @@ def parse(value: dict[str, Any], path: Path) -> VCoco:
         raise DataError(f"{path}: objects are not the background and COCO's 80 in their order")
     images: list[tuple[Any, ...]] = []
     pairs: list[tuple[Any, ...]] = []
-    for number, entry in enumerate(value["annotations"]):
+    for place, entry in enumerate(value["annotations"]):
         name = str(entry.get("file_name")) if isinstance(entry, dict) else ""
         found = _NAME.fullmatch(name)
         if found is None:
-            faults.add(f"entry {number}", f"file_name {name!r} is not COCO_val2014_000000000001.jpg or alike")
+            faults.add(f"entry {place}", f"file_name {name!r} is not COCO_val2014_000000000001.jpg or alike")
             continue
         lists = [entry[key] for key in _LISTS if isinstance(entry.get(key), list)]
         if len(lists) < len(_LISTS) or len({len(x) for x in lists}) != 1:
@@ -106,17 +107,18 @@ def parse(value: dict[str, Any], path: Path) -> VCoco:
 
 def _pair(image_id: int, human: Any, thing: Any, action: Any, index: Any, *, actions: int) -> tuple[Any, ...]:
     """One row; ValueError says what is wrong with it."""
-    if not 0 <= int(action) < actions:
-        raise ValueError(f"action {action} is out of range 0..{actions - 1}")
-    if not 0 <= int(index) <= len(objects()):
-        raise ValueError(f"object index {index} is out of range 0..80")
-    object_id = int(index) - 1 if index else None
+    action_id, object_index = whole_number(action), whole_number(index)
+    if not 0 <= action_id < actions:
+        raise ValueError(f"action {action_id} is out of range 0..{actions - 1}")
+    if not 0 <= object_index <= len(objects()):
+        raise ValueError(f"object index {object_index} is out of range 0..80")
+    object_id = object_index - 1 if object_index else None
     nothing = (None,) * 4
-    return (image_id, int(action), object_id, *_box(human), *(_box(thing) if index else nothing))
+    return (image_id, action_id, object_id, *_box(human), *(_box(thing) if object_index else nothing))
 
 
 def _box(value: Any) -> tuple[float, ...]:
-    box = tuple(float(x) for x in value)
+    box = tuple(number(x) for x in value)
     if len(box) != 4 or not all(map(math.isfinite, box)):
         raise ValueError(f"box {value} is not four finite numbers")
     if box[2] <= box[0] or box[3] <= box[1]:

@@ -17,6 +17,7 @@ import pandas as pd
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
+from pipeline.outside.columns import number, whole_number
 
 
 def read(path: Path, content: list[Any]) -> pd.DataFrame:
@@ -28,9 +29,11 @@ def read(path: Path, content: list[Any]) -> pd.DataFrame:
     rows = []
     for place, entry in enumerate(content):
         try:
-            (hx, hy, hw, hh), (ox, oy, ow, oh) = entry["human_bbox"], entry["object_bbox"]
+            (hx, hy, hw, hh), (ox, oy, ow, oh) = (map(number, entry[key]) for key in ("human_bbox", "object_bbox"))
             boxes = (hx, hy, hx + hw, hy + hh, ox, oy, ox + ow, oy + oh)
-            rows.append((entry.get("file_name"), entry["image_id"], entry["category_id"] - 1, entry["score"], *boxes))
+            image = entry["image_id"] if isinstance(entry["image_id"], str) else whole_number(entry["image_id"])
+            hoi_id = whole_number(entry["category_id"]) - 1
+            rows.append((entry.get("file_name"), image, hoi_id, number(entry["score"]), *boxes))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"{path} entry {place}: {error!r}; human_bbox, object_bbox, ... are needed") from error
     columns = ["file_name", "image_id", "hoi_id", "score", *HUMAN_BOX, *OBJECT_BOX]

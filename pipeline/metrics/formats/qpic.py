@@ -5,7 +5,8 @@
 
 Two numberings are in use and are told apart by the category of the people: 1 means COCO's category ids and verbs from 1
 (the annotation files' numbering), 0 means COCO-80 indices and verbs from 0 (the programs' own). Verbs are in HICO-DET's
-alphabetical order. A verb that does not go with the object is no class and is left out, which the reader counts.
+alphabetical order. A verb that does not go with the object is no class, and an `object_id` of -1 is no object: such pairs are
+left out, which the reader counts.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from pipeline.datasets.hico.vocabulary import hoi_classes, objects, verbs
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
+from pipeline.outside.columns import number, whole_number
 
 
-def read(path: Path, content: list[Any]) -> tuple[pd.DataFrame, int]:
-    """The detections of the parsed file, with ``file_name``, and how many named no class.
+def read(path: Path, content: list[Any]) -> tuple[pd.DataFrame, list[str]]:
+    """The detections of the parsed file, with ``file_name``, and remarks on what was left out.
 
     Raises:
         DataError: an entry lacks a field, or numbers do not fit (the message names the image).
@@ -32,26 +34,36 @@ def read(path: Path, content: list[Any]) -> tuple[pd.DataFrame, int]:
     hoi_of = np.full((len(objects()), len(verbs())), -1)
     for c in hoi_classes():
         hoi_of[c.object_id, c.verb_id] = c.hoi_id
+    coco_index = {c.coco_id: c.object_id for c in hoi_classes()}
     rows: list[tuple[Any, ...]] = []
-    invalid, numbering = 0, None
+    invalid = alone = 0
+    numbering: int | None = None
     for place, entry in enumerate(content):
         name = "?"
         try:
             name = str(entry.get("file_name", entry.get("filename")))
             boxes = entry["predictions"]
             for pair in entry["hoi_prediction"]:
-                person, thing = boxes[pair["subject_id"]], boxes[pair["object_id"]]
-                numbering = _numbering(person["category_id"], numbering)
-                object_id = thing["category_id"] if numbering == 0 else _coco_index()[thing["category_id"]]
-                hoi = hoi_of[object_id, pair["category_id"] - numbering]
+                target = whole_number(pair["object_id"])
+                if target == -1:
+                    alone += 1
+                    continue
+                person, thing = (boxes[_index(i, len(boxes))] for i in (pair["subject_id"], target))
+                numbering = _numbering(whole_number(person["category_id"]), numbering)
+                category, verb = whole_number(thing["category_id"]), whole_number(pair["category_id"]) - numbering
+                object_id = _index(category, len(objects())) if numbering == 0 else coco_index[category]
+                hoi = hoi_of[object_id, _index(verb, len(verbs()))]
                 if hoi < 0:
                     invalid += 1
                 else:
-                    rows.append((name, hoi, pair["score"], *person["bbox"], *thing["bbox"]))
+                    corners = (number(x) for x in (*person["bbox"], *thing["bbox"]))
+                    rows.append((name, hoi, number(pair["score"]), *corners))
         except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
             raise DataError(f"{path} entry {place}, image {name}: {error!r}; QPIC's layout is needed") from error
     frame = pd.DataFrame(rows, columns=["file_name", "hoi_id", "score", *HUMAN_BOX, *OBJECT_BOX])
-    return frame.astype({"file_name": "category"}), invalid
+    left_out = ((invalid, "name a verb that does not go with their object"), (alone, "have no object (object_id -1)"))
+    notes = [f"{count:,} detections {what}: left out" for count, what in left_out if count]
+    return frame.astype({"file_name": "category"}), notes
 
 
 def write(path: Path, detections: pd.DataFrame) -> None:
@@ -87,5 +99,9 @@ def _numbering(person: Any, before: int | None) -> int:
     return int(person)
 
 
-def _coco_index() -> dict[int, int]:
-    return {c.coco_id: c.object_id for c in hoi_classes()}
+def _index(value: Any, count: int) -> int:
+    """A place in a list of so many; IndexError for another number, also for one below 0."""
+    found = whole_number(value)
+    if not 0 <= found < count:
+        raise IndexError(f"{found} is not in 0..{count - 1}")
+    return found

@@ -18,14 +18,14 @@ Other columns are ignored; rows may come in any order.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
+from pipeline.outside import columns
 
 COLUMNS = ("hoi_id", "score", *HUMAN_BOX, *OBJECT_BOX)
 IMAGE = ("file_name", "image", "image_id", "image_index")
@@ -37,23 +37,30 @@ def read(path: Path) -> pd.DataFrame:
     Raises:
         DataError: the file is no Parquet file or lacks a column.
     """
-    try:
-        names = pq.read_schema(path).names
-        key = next((name for name in IMAGE if name in names), None)
-        missing = ([] if key else ["file_name (or image, image_id)"]) + [c for c in COLUMNS if c not in names]
-        if missing:
-            raise DataError(f"{path}: no column {', '.join(missing)}; columns are {', '.join(names) or 'none'}")
-        columns = [key, *COLUMNS, *(["prior"] if "prior" in names else [])]
-        table = pq.read_table(path, columns=columns)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as Parquet ({error})") from error
+    names = columns.names(path)
+    key = next((name for name in IMAGE if name in names), None)
+    missing = ([] if key else ["file_name (or image, image_id)"]) + [c for c in COLUMNS if c not in names]
+    if missing or key is None:
+        raise DataError(f"{path}: no column {', '.join(missing)}; columns are {', '.join(names) or 'none'}")
+    frame = columns.read(path, [key, *COLUMNS, "prior"])
     if key == "image":
-        named = pa.types.is_integer(table.schema.field("image").type)
-        key = "image_id" if named else "file_name"
-        table = table.rename_columns([key, *columns[1:]])
+        key = "image_id" if frame["image"].dtype.kind in "iu" else "file_name"
+        frame = frame.rename(columns={"image": key})
     if key == "file_name":
-        table = table.set_column(0, "file_name", table.column(0).cast(pa.string()).dictionary_encode())
-    return table.to_pandas()
+        return frame.assign(file_name=frame["file_name"].map(_name).astype("category"))
+    if pd.api.types.is_string_dtype(frame[key]) and key == "image_id":
+        return frame
+    try:
+        return frame.assign(**{key: columns.whole(frame, key, str(path))})
+    except ValueError as error:
+        raise DataError(str(error)) from None
+
+
+def _name(value: Any) -> str | None:
+    """A file's name, from binary too; None where there is none."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return None if value is None or value is pd.NA else str(value)
 
 
 def write(path: Path, detections: pd.DataFrame) -> None:

@@ -22,7 +22,8 @@ from typing import Any
 from pipeline.datasets.hico import vocabulary
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic
-from pipeline.outside import reading
+from pipeline.outside import parsing, reading
+from pipeline.outside.columns import whole_number
 from pipeline.outside.escaping import from_cell, to_cell
 from pipeline.texts.given.rows import Row
 
@@ -92,12 +93,11 @@ def _class(
 
 def _number(value: Any, where: str) -> int:
     try:
-        number = int(value)
-        whole = not isinstance(value, bool) and (isinstance(value, str) or number == value)
-    except (TypeError, ValueError, OverflowError):
-        number, whole = -1, False
-    if not whole or not 0 <= number < len(vocabulary.hoi_classes()):
-        raise DataError(f"{where}: {repr(value)[:40]} is no HICO-DET class; they are numbered from 0 to 599")
+        number = whole_number(value)
+    except ValueError:
+        number = -1
+    if not 0 <= number < len(vocabulary.hoi_classes()):
+        raise DataError(f"{where}: {parsing.shown(value)} is no HICO-DET class; they are numbered from 0 to 599")
     return number
 
 

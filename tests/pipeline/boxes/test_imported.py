@@ -73,7 +73,10 @@ def test_missing_columns_and_missing_paths_are_named(tmp_path: Path) -> None:
 def test_coco_results_become_corners_and_object_ids(tmp_path: Path) -> None:
     found = coco(tmp_path, [RESULT, RESULT | {"category_id": 1, "image_id": 3}])
     assert found.to_numpy().tolist() == [[1, 79, 0.25, 10, 20, 40, 25.5], [3, 0, 0.25, 10, 20, 40, 25.5]]
-    assert coco(tmp_path, []).empty
+    with pytest.raises(DataError, match=r"results\.json: holds no box"):
+        coco(tmp_path, [])
+    with pytest.raises(DataError, match=r"boxes\.parquet: holds no box"):
+        parquet(tmp_path, BOXES.iloc[:0])
 
 
 def test_coco_results_by_file_name(tmp_path: Path) -> None:
@@ -98,5 +101,5 @@ def test_a_wrong_result_is_named(tmp_path: Path, entries: Any, message: str) -> 
 
 def test_no_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "r.json").write_text("[{")
-    with pytest.raises(DataError, match=r"r\.json: cannot be read as JSON"):
+    with pytest.raises(DataError, match=r"r\.json: not valid JSON"):
         imported.read(Detections(source="coco", path=tmp_path / "r.json"), IMAGES)

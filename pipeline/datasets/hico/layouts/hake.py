@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.datasets.hico.rows import Rows
+from pipeline.outside.parsing import shown
 
 _KEYS = {"human_bbox", "object_bbox", "hoi_id"}
 
@@ -40,8 +41,8 @@ def read(value: dict[str, Any], path: Path) -> Rows:
                 first.get("height"),
             ):
                 rows.faults.add(f"{name}, pair {position}", "the image's size differs from that of its first pair")
-            elif not isinstance(label["hoi_id"], int):
-                rows.faults.add(f"{name}, pair {position}", f"hoi_id {label['hoi_id']!r} is not a whole number")
+            elif not isinstance(label["hoi_id"], int) or isinstance(label["hoi_id"], bool):
+                rows.faults.add(f"{name}, pair {position}", f"hoi_id {shown(label['hoi_id'])} is not a whole number")
             else:
                 rows.pair(name, position, label["hoi_id"] - 1, label["human_bbox"], label["object_bbox"])
     return rows

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.datasets.hico.rows import UNTOLD, Rows
 from pipeline.datasets.hico.tables import BOXES, PIXELS
 from pipeline.errors import DataError
+from pipeline.outside import columns
 
 _NEEDED = ["file_name", "hoi_id", *BOXES]
 _SIZE = ["file_name", "width", "height"]
@@ -23,10 +23,10 @@ _SIZE = ["file_name", "width", "height"]
 
 def read(path: Path) -> Rows:
     """The rows of a file of pairs and of the images files beside it; DataError naming the columns that are missing."""
-    table, metadata = _table(path)
+    table, metadata = columns.read(path, [*_NEEDED, "verb_id", "object_id", "width", "height"]), _metadata(path)
     if missing := [name for name in _NEEDED if name not in table.columns]:
         raise DataError(
-            f"{path}: not a table of HICO-DET pairs: columns {missing} are missing, it has {list(table.columns)}"
+            f"{path}: not a table of HICO-DET pairs: columns {missing} are missing, it has {columns.names(path)}"
         )
     if (convention := metadata.get("box_convention", PIXELS)) != PIXELS:
         raise DataError(f"{path}: box_convention is {convention!r}, not {PIXELS!r}")
@@ -44,9 +44,9 @@ def read(path: Path) -> Rows:
         for name, width, height in sizes[_SIZE].fillna(0).itertuples(index=False)
         if rows.image(str(name), width, height)
     }
-    columns = table.reindex(columns=[*_NEEDED, "verb_id", "object_id"]).astype({"file_name": str})
-    columns = columns.fillna({"verb_id": UNTOLD, "object_id": UNTOLD})
-    for row, (name, hoi, *rest) in enumerate(columns.itertuples(index=False)):
+    told = table.reindex(columns=[*_NEEDED, "verb_id", "object_id"]).astype({"file_name": str})
+    told = told.fillna({"verb_id": UNTOLD, "object_id": UNTOLD})
+    for row, (name, hoi, *rest) in enumerate(told.itertuples(index=False)):
         if name in known:
             rows.pair(name, row, hoi, rest[:4], rest[4:8], verb_id=rest[8], object_id=rest[9])
     return rows
@@ -56,8 +56,8 @@ def _images(path: Path) -> pd.DataFrame | None:
     """The tables of images in the folder, restricted to the splits of the file where its name tells one."""
     found = []
     for other in sorted(path.parent.glob("*.parquet")):
-        table, _ = _table(other)
-        if {*_SIZE} <= set(table.columns) and not {"hoi_id"} & set(table.columns):
+        table = columns.read(other, [*_SIZE, "hoi_id"])
+        if {*_SIZE} <= set(table.columns) and "hoi_id" not in table:
             found.append(table[_SIZE])
     if not found:
         return None
@@ -66,10 +66,6 @@ def _images(path: Path) -> pd.DataFrame | None:
     return images[images["file_name"].astype(str).str.contains(split)]
 
 
-def _table(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{path}: cannot be read as Parquet ({error})") from error
-    metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items() if k != b"pandas"}
-    return table.to_pandas(), metadata
+def _metadata(path: Path) -> dict[str, Any]:
+    stated = pq.read_schema(path).metadata or {}
+    return {key.decode(): value.decode() for key, value in stated.items() if key == b"box_convention"}

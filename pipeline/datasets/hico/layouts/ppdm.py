@@ -4,9 +4,9 @@
       hoi_category_id}]}]
 
 `category_id` of a box is COCO's 1..90, that of a pair the verb 1..117; `hoi_category_id` is 1..600; `subject_id` and
-`object_id` are positions in `annotations`. Boxes are x1, y1, x2, y2: the training file's are HICO-DET's less one
-(0-based), the test file's are HICO-DET's own. A 0 proves the shift, since HICO-DET's own begin at 1; a large file without
-any 0 has none; a small one is taken as documented for its split.
+`object_id` are positions in `annotations`; some copies write "1\\n" for 1. Boxes are x1, y1, x2, y2: the training file's are
+HICO-DET's less one (0-based), the test file's are HICO-DET's own. A 0 proves the shift, since HICO-DET's own begin at 1; a
+large file without any 0 has none; a small one is taken as documented for its split.
 
 The training file merges boxes that nearly coincide, so its pairs are fewer or differ by some pixels from the official
 ones; images without pairs are left out, and no image's size is told.
@@ -20,6 +20,7 @@ from typing import Any
 from pipeline.datasets.hico.rows import UNTOLD, Rows
 from pipeline.datasets.hico.tables import split_of
 from pipeline.datasets.hico.vocabulary import coco_ids
+from pipeline.outside.columns import number, whole_number
 
 ENOUGH = 2000
 """Boxes among which one that touches the image's edge is certain (one in a hundred does)."""
@@ -37,10 +38,10 @@ def read(value: list[Any], path: Path) -> Rows:
     rows = Rows(path, "ppdm")
     shift = box_shift(value)
     rows.notes.append(f"boxes {'0-based in the file, 1 added' if shift else '1-based in the file'}")
-    for number, entry in enumerate(value):
+    for place, entry in enumerate(value):
         if not matches([entry]) or not all(isinstance(entry[k], list) for k in ("annotations", "hoi_annotation")):
             rows.faults.add(
-                f"entry {number}", "needs the keys file_name, annotations and hoi_annotation, the latter lists"
+                f"entry {place}", "needs the keys file_name, annotations and hoi_annotation, the latter lists"
             )
         elif rows.image(entry["file_name"]):
             for position, pair in enumerate(entry["hoi_annotation"]):
@@ -69,8 +70,8 @@ def _pair(rows: Rows, entry: dict[str, Any], position: int, pair: Any, shift: in
     name, boxes = entry["file_name"], entry["annotations"]
     where = f"{name}, pair {position}"
     try:
-        ends = [_whole(pair[key]) for key in ("subject_id", "object_id")]
-        hoi, verb = _whole(pair["hoi_category_id"]) - 1, _whole(pair.get("category_id", UNTOLD + 1)) - 1
+        ends = [whole_number(pair[key]) for key in ("subject_id", "object_id")]
+        hoi, verb = whole_number(pair["hoi_category_id"]) - 1, whole_number(pair.get("category_id", UNTOLD + 1)) - 1
     except (KeyError, TypeError, ValueError) as error:
         rows.faults.add(
             where, f"subject_id, object_id, category_id or hoi_category_id is missing or no number ({error})"
@@ -80,8 +81,8 @@ def _pair(rows: Rows, entry: dict[str, Any], position: int, pair: Any, shift: in
         rows.faults.add(where, f"box index {ends[0]} or {ends[1]} is out of range: the image has {len(boxes)} boxes")
         return
     try:
-        human, thing = ([x + shift for x in boxes[index]["bbox"]] for index in ends)
-        category = _whole(boxes[ends[1]]["category_id"])
+        human, thing = ([number(x) + shift for x in boxes[index]["bbox"]] for index in ends)
+        category = whole_number(boxes[ends[1]]["category_id"])
     except (KeyError, TypeError, ValueError) as error:
         rows.faults.add(where, f"its box lacks bbox or category_id, or they are no numbers ({error})")
         return
@@ -89,8 +90,3 @@ def _pair(rows: Rows, entry: dict[str, Any], position: int, pair: Any, shift: in
         rows.pair(name, position, hoi, human, thing, verb_id=verb, object_id=_OBJECT_OF[category])
     else:
         rows.faults.add(where, f"object category {category} is none of COCO's 80")
-
-
-def _whole(value: Any) -> int:
-    """A number, or a text of one: some copies write "1\\n" for 1."""
-    return int(str(value).strip())

@@ -18,6 +18,8 @@ from typing import Any
 from pipeline.datasets.hico.rows import Rows
 from pipeline.datasets.hico.vocabulary import hoi_classes, objects
 from pipeline.errors import DataError
+from pipeline.outside.columns import whole_number
+from pipeline.outside.parsing import shown
 
 COCO, ALPHABETICAL = "COCO-80", "alphabetical"
 _LISTS = ("boxes_h", "boxes_o", "hoi", "object", "verb")
@@ -58,10 +60,12 @@ def _pairs(rows: Rows, name: str, entry: Any, to_coco: dict[int, int]) -> None:
         rows.faults.add(f"image {name}", f"needs lists of equal length under {', '.join(_LISTS)}")
         return
     for position, (human, thing, hoi, index, verb) in enumerate(zip(*lists, strict=True)):
-        if isinstance(index, int) and index in to_coco:
-            rows.pair(name, position, hoi, human, thing, verb_id=verb, object_id=to_coco[index])
+        try:
+            object_id = to_coco[whole_number(index)]
+        except (ValueError, KeyError):
+            rows.faults.add(f"{name}, pair {position}", f"object index {shown(index)} is out of range 0..79")
         else:
-            rows.faults.add(f"{name}, pair {position}", f"object index {index!r} is out of range 0..79")
+            rows.pair(name, position, hoi, human, thing, verb_id=verb, object_id=object_id)
 
 
 def object_order(value: dict[str, Any], path: Path) -> str:

@@ -110,7 +110,7 @@ def test_unknown_templates_name_the_valid_ones() -> None:
         ("kind: describe\nversion: 1\nprompt: 12\n", "prompt is no text"),
         ("kind: contrast\nversion: 1\nprompt: x\n", "kind 'contrast'; expected 'describe'"),
         ("- x\n", "found no mapping"),
-        ("a: 'b\n", "cannot be read as YAML"),
+        ("a: 'b\n", "not valid YAML"),
     ],
 )
 def test_faults_of_a_template_are_named(text: str, says: str, tmp_path: Path) -> None:
