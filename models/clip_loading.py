@@ -20,7 +20,7 @@ from open_clip.model import resize_pos_embed, set_model_preprocess_cfg
 from open_clip.transform import PreprocessCfg
 from open_clip.transformer import VisionTransformer
 from safetensors import SafetensorError, safe_open
-from torch import Tensor, nn
+from torch import Tensor
 
 from models import weight_files
 from models.clip import Clip, Vocabulary
@@ -102,7 +102,7 @@ def build(config: Mapping[str, Any]) -> open_clip.CLIP:
     return net
 
 
-def unfit(net: nn.Module, architecture: str) -> str | None:
+def unfit(net: open_clip.CLIP, architecture: str) -> str | None:
     """Why the method's towers and tokenizer would not compute what this model does; None if they do."""
     text = (open_clip.get_model_config(architecture) or {}).get("text_cfg", {})
     if "hf_tokenizer_name" in text or "hf_model_name" in text:
@@ -128,7 +128,7 @@ def _config(architecture: str) -> dict[str, Any]:
     return found
 
 
-def _of_tag(architecture: str, tag: str, image_size: int) -> nn.Module:
+def _of_tag(architecture: str, tag: str, image_size: int) -> open_clip.CLIP:
     config = _config(architecture)
     tags = open_clip.list_pretrained_tags_by_model(architecture)
     if tag not in tags:
@@ -151,7 +151,7 @@ def _of_tag(architecture: str, tag: str, image_size: int) -> nn.Module:
         ) from None
 
 
-def _of_file(architecture: str, path: Path, image_size: int) -> tuple[nn.Module, Vocabulary | None]:
+def _of_file(architecture: str, path: Path, image_size: int) -> tuple[open_clip.CLIP, Vocabulary | None]:
     own = _own_config(path)
     if (own is not None) != (architecture == "tiny"):
         what = "is a checkpoint of the project's own: set clip.architecture=tiny"
@@ -178,7 +178,7 @@ def _of_file(architecture: str, path: Path, image_size: int) -> tuple[nn.Module,
     return net, None
 
 
-def _fill(net: nn.Module, state: dict[str, Tensor], what: str) -> None:
+def _fill(net: open_clip.CLIP, state: dict[str, Tensor], what: str) -> None:
     """Load the weights; ValueError naming the first tensors that are missing, strange, or of another shape."""
     state = {name: value for name, value in convert_state_dict(net, state).items() if name not in NO_WEIGHTS}
     wanted = net.state_dict()
@@ -211,7 +211,7 @@ def _demand_activation(architecture: str, config: Mapping[str, Any], quick: bool
     )
 
 
-def _demand_told_pixels(path: Path, net: nn.Module) -> None:
+def _demand_told_pixels(path: Path, net: open_clip.CLIP) -> None:
     """ValueError if the settings that open_clip publishes beside a file speak of other pixels than the model is given."""
     beside = path.with_name("open_clip_config.json")
     if not beside.is_file():
@@ -250,7 +250,7 @@ def _own_config(path: Path) -> dict[str, Any] | None:
         raise ValueError(f"clip.weights = {path}: the architecture in its header cannot be read") from None
 
 
-def _own(path: Path, config: dict[str, Any], image_size: int) -> tuple[nn.Module, Vocabulary]:
+def _own(path: Path, config: dict[str, Any], image_size: int) -> tuple[open_clip.CLIP, Vocabulary]:
     state = weight_files.content(path)
     trained_at = config["vision_cfg"].get("image_size")
     if image_size != trained_at:

@@ -21,7 +21,7 @@ from flows.cli.evaluation_files import (
     read_detections,
     say,
 )
-from pipeline.errors import ConfigError, DataError
+from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from pipeline.metrics.annotations import Annotations
@@ -156,15 +156,12 @@ def vcoco(
 
     Example: ezhoi evaluate vcoco -d D.parquet -a instances_vcoco_test.json
     """
-    import pandas as pd
-
     from pipeline.metrics import role_ap as rules
+    from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
+    from pipeline.outside import columns
 
     people = rules.read(annotations)
-    try:
-        table = pd.read_parquet(detections)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{detections}: cannot be read as Parquet ({error})") from error
+    table = columns.read(detections, ["file_name", "image", "role", "score", *HUMAN_BOX, *OBJECT_BOX])
     placed = rules.place(table, people, name=str(detections))
     tables = {n: rules.role_ap(placed, people, scenario=n) for n in rules.SCENARIOS}
     if as_json:

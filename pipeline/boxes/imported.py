@@ -92,7 +92,7 @@ def _text(name: str | bytes) -> str:
 
 def _checked(path: Path, table: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """The table with numbers in place of what is written as another type; DataError for the first row that is no box."""
-    typed = {}
+    typed: dict[str, Any] = {}
     try:
         for column in COLUMNS:
             if column in ("image_id", "object_id"):

@@ -296,9 +296,9 @@ def _parquet(path: Path) -> pd.DataFrame:
         raise DataError(f"{path}: none of its columns is known; columns are {', '.join(columns.names(path)) or 'none'}")
     if "file_name" in frame:
         frame = frame.assign(file_name=frame["file_name"].map(lambda n: n.decode() if isinstance(n, bytes) else n))
-    whole = [
-        c for c in ("image_id", "hoi_id", "train_count") if c in frame and not pd.api.types.is_string_dtype(frame[c])
-    ]
+    whole = [column for column in ("hoi_id", "train_count") if column in frame]
+    if "image_id" in frame and "file_name" not in frame and not pd.api.types.is_string_dtype(frame["image_id"]):
+        whole.append("image_id")
     try:
         return frame.assign(**{column: columns.whole(frame, column, str(path)) for column in whole})
     except ValueError as error:

@@ -102,7 +102,7 @@ def number(value: Any) -> float:
         if isinstance(value, str) and value.isascii() and "_" not in value:
             return float(value)
         if isinstance(value, int | float | Decimal | np.number) and not isinstance(value, bool):
-            return float(value)  # type: ignore[arg-type]  # a complex number is a TypeError
+            return float(value)  # a complex number is a TypeError
     except (ValueError, TypeError, OverflowError):
         pass
     raise ValueError(f"{shown(value)}, a number is needed")
@@ -155,7 +155,7 @@ def _plain(values: pd.Series[Any]) -> NDArray[Any] | None:
 def _each(values: pd.Series[Any], read: Callable[[Any], Any], column: str, where: str) -> list[Any]:
     """Every value as `read` reads it; a value that comes often is read once."""
     if isinstance(values.dtype, pd.CategoricalDtype | pd.StringDtype):
-        codes, distinct = pd.factorize(values)  # type: ignore[call-overload]
+        codes, distinct = pd.factorize(values)
         known = [*_read(list(distinct), read), *_read([None], read)]
         found = [known[code] for code in codes]  # -1, where there is nothing, is the last
     else:

@@ -89,7 +89,7 @@ def yaml_scalar(text: str) -> Any:
 def _is_meant_as_yaml(node: yaml.Node, text: str) -> bool:
     """Whether a node, which is all of the text, is in brackets, braces or quotes, or a plain number, boolean or null."""
     if not isinstance(node, yaml.ScalarNode):
-        return bool(node.flow_style)
+        return bool(getattr(node, "flow_style", False))
     return node.style in ("'", '"') or (node.style is None and node.value == text and not node.tag.endswith(":str"))
 
 
@@ -123,8 +123,8 @@ def json_value(data: bytes | str) -> Any:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names: set[str] = set()
-        raise TwiceError(next(name for name, _ in pairs if name in names or names.add(name)))
+        names = [name for name, _ in pairs]
+        raise TwiceError(next(name for name in found if names.count(name) > 1))
     return found
 
 
