@@ -7,9 +7,9 @@ code is looked at as text, never loaded.
 
 from __future__ import annotations
 
-import pickle
+import pickletools
 import zipfile
-from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,13 @@ from torch import Tensor
 
 POINTER = b"version https://git-lfs"
 _STORAGES = {
-    "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16,
-    "FloatStorage": torch.float32,
-    "DoubleStorage": torch.float64,
-    "IntStorage": torch.int32,
-    "LongStorage": torch.int64,
-    "BoolStorage": torch.bool,
+    "torch HalfStorage": torch.float16,
+    "torch BFloat16Storage": torch.bfloat16,
+    "torch FloatStorage": torch.float32,
+    "torch DoubleStorage": torch.float64,
+    "torch IntStorage": torch.int32,
+    "torch LongStorage": torch.int64,
+    "torch BoolStorage": torch.bool,
 }
 
 
@@ -97,55 +97,114 @@ def _archive_root(path: Path) -> str | None:
 def _archive(path: Path, root: str) -> Archive:
     try:
         with zipfile.ZipFile(path) as archive:
-            module = _Unpickler(archive, root).load()
+            storages: dict[str, Tensor] = {}
+
+            def storage(reference: Any) -> Tensor:
+                _, kind, key, *_ = reference
+                if key not in storages:
+                    values, dtype = bytearray(archive.read(f"{root}/data/{key}")), _STORAGES[kind]
+                    storages[key] = torch.frombuffer(values, dtype=dtype) if values else torch.empty(0, dtype=dtype)
+                return storages[key]
+
+            module = _object(archive.read(f"{root}/data.pkl"), storage)
             code = "\n".join(
                 archive.read(name).decode() for name in archive.namelist() if "/code/" in name and name.endswith(".py")
             )
         return Archive(_named(module), code)
-    except Exception as error:  # a damaged archive makes zipfile, pickle and torch raise nearly anything
+    except Exception as error:  # a damaged archive makes zipfile, pickletools and torch raise nearly anything
         raise ValueError(f"{path}: cannot be read as a TorchScript archive ({type(error).__name__})") from None
 
 
+@dataclass
 class _Module:
-    """In place of every class that an archive defines: attributes, no code."""
+    """In place of an object of any class that an archive defines: its attributes, and no code."""
+
+    attributes: Any = None
 
 
-class _Unpickler(pickle.Unpickler):
-    """The archive's object tree; of all the names that a pickle can ask for it knows those of tensors alone."""
+def _object(operations: bytes, storage: Callable[[Any], Tensor]) -> Any:
+    """The object tree that an archive's pickle describes.
 
-    def __init__(self, archive: zipfile.ZipFile, root: str) -> None:
-        super().__init__(archive.open(f"{root}/data.pkl"))
-        self._archive, self._root = archive, root
-        self._storages: dict[str, Tensor] = {}
+    Its operations are read one by one and not unpickled: nothing can be called but what makes tensors.
+    """
+    stack: list[Any] = []
+    marks: list[int] = []
+    memory: dict[Any, Any] = {}
 
-    def find_class(self, module: str, name: str) -> Any:
-        if module.startswith("__torch__"):
-            return _Module
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _tensor
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if module == "torch" and name in _STORAGES:
-            return _STORAGES[name]
-        raise pickle.UnpicklingError(f"{module}.{name} is not read")
+    def taken() -> list[Any]:
+        start = marks.pop()
+        found = stack[start:]
+        del stack[start:]
+        return found
 
-    def persistent_load(self, reference: Any) -> Tensor:
-        _, dtype, key, _, _ = reference
-        if key not in self._storages:
-            values = bytearray(self._archive.read(f"{self._root}/data/{key}"))
-            self._storages[key] = torch.frombuffer(values, dtype=dtype) if values else torch.empty(0, dtype=dtype)
-        return self._storages[key]
+    for operation, value, _ in pickletools.genops(operations):
+        match operation.name:
+            case "PROTO" | "FRAME":
+                pass
+            case "STOP":
+                return stack.pop()
+            case "MARK":
+                marks.append(len(stack))
+            case "BINPUT" | "LONG_BINPUT":
+                memory[value] = stack[-1]
+            case "BINGET" | "LONG_BINGET":
+                stack.append(memory[value])
+            case "TUPLE":
+                stack.append(tuple(taken()))
+            case "TUPLE1" | "TUPLE2" | "TUPLE3" as name:
+                count = int(name[-1])
+                stack[-count:] = [tuple(stack[-count:])]
+            case "EMPTY_TUPLE" | "EMPTY_DICT" | "EMPTY_LIST" | "NONE" | "NEWTRUE" | "NEWFALSE" as name:
+                stack.append(_CONSTANTS[name]())
+            case "SETITEM":
+                stack[-3:] = [stack[-3] | {stack[-2]: stack[-1]}]
+            case "SETITEMS":
+                items = taken()
+                stack[-1].update(zip(items[::2], items[1::2], strict=True))
+            case "APPENDS":
+                items = taken()
+                stack[-1].extend(items)
+            case "BINPERSID":
+                stack.append(storage(stack.pop()))
+            case "REDUCE" | "NEWOBJ":
+                arguments = stack.pop()
+                stack.append(_made(stack.pop(), arguments))
+            case "BUILD":
+                state = stack.pop()
+                stack[-1].attributes = state
+            case name if not operation.stack_before and len(operation.stack_after) == 1 and value is not None:
+                stack.append(value)  # a name, a text or a number
+            case name:
+                raise ValueError(f"{name} is not read")
+    raise ValueError("it has no end")
 
 
-def _tensor(storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> Tensor:
-    return storage.as_strided(size, stride, offset)
+_CONSTANTS: dict[str, Callable[[], Any]] = {
+    "EMPTY_TUPLE": tuple,
+    "EMPTY_DICT": dict,
+    "EMPTY_LIST": list,
+    "NONE": lambda: None,
+    "NEWTRUE": lambda: True,
+    "NEWFALSE": lambda: False,
+}
 
 
-def _named(module: Any, prefix: str = "") -> dict[str, Tensor]:
+def _made(name: str, arguments: Any) -> Any:
+    if name.startswith("__torch__"):
+        return _Module()
+    if name == "collections OrderedDict":
+        return {}
+    if name == "torch._utils _rebuild_tensor_v2":
+        storage, offset, size, stride, *_ = arguments
+        return storage.as_strided(size, stride, offset)
+    raise ValueError(f"{name} is not read")
+
+
+def _named(module: _Module, prefix: str = "") -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
-    for name, value in vars(module).items():
+    for name, value in module.attributes.items():
         if isinstance(value, Tensor):
             found[prefix + name] = value
-        elif isinstance(value, _Module):
+        elif isinstance(value, _Module) and value.attributes:
             found |= _named(value, f"{prefix}{name}.")
     return found

@@ -73,9 +73,9 @@ def _counted(schema: pa.Schema) -> dict[str, range]:
 
 def whole_number(value: Any) -> int:
     """A whole number within 64 bits, given as an integer, or as a float, decimal or text that is whole; ValueError else."""
+    given, number = value, None
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
-    number: int | None = None
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         number = int(value)
     elif isinstance(value, str) and len(value) < _DIGITS and _DECIMAL.fullmatch(value.strip()):
@@ -90,12 +90,13 @@ def whole_number(value: Any) -> int:
     ):
         number = int(value)
     if number is None or not _LEAST <= number <= _MOST:
-        raise ValueError(f"{shown(value)}, a whole number is needed")
+        raise ValueError(f"{shown(given)}, a whole number is needed")
     return number
 
 
 def number(value: Any) -> float:
     """A number, given as such or as a text; nan and infinity are numbers here. ValueError for a truth, or for no number."""
+    given = value
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
     try:
@@ -105,7 +106,7 @@ def number(value: Any) -> float:
             return float(value)  # a complex number is a TypeError
     except (ValueError, TypeError, OverflowError):
         pass
-    raise ValueError(f"{shown(value)}, a number is needed")
+    raise ValueError(f"{shown(given)}, a number is needed")
 
 
 def whole(frame: pd.DataFrame, column: str, where: str) -> NDArray[np.int64]:

@@ -180,7 +180,7 @@ class Store:
         manifest = manifest.sealed()
         target = self.root / manifest.stage / manifest.fingerprint
         with self.writable(target):
-            with (workspace.out / NAME).open("w") as file:
+            with (workspace.out / NAME).open("w", encoding="utf-8") as file:
                 file.write(manifest.as_json())
                 file.flush()
                 os.fsync(file.fileno())

@@ -114,6 +114,7 @@ def _follow(line: list[str], environment: Mapping[str, str], work: Work, tail: d
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        encoding="utf-8",
         errors="replace",
         start_new_session=True,
         encoding="utf-8",
