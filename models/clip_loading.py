@@ -86,8 +86,14 @@ def skeleton(*, architecture: str, weights: str | Path, image_size: int) -> Clip
 
     Raises FileNotFoundError for a missing checkpoint of the project's own and ValueError for an unknown architecture.
     """
-    config = _own_config(weights) if isinstance(weights, Path) and architecture == "tiny" else None
-    if config is None:
+    config = None
+    if architecture == "tiny" and isinstance(weights, Path):
+        if not weights.exists():
+            raise FileNotFoundError(f"{weights}: no such file")
+        config = _own_config(weights)
+        if config is None:
+            raise ValueError(f"clip.weights = {weights}: no checkpoint of the project's own")
+    else:
         found = _config(architecture)
         config = found | {"vision_cfg": found["vision_cfg"] | {"image_size": image_size}}
     with torch.device("meta"):
@@ -152,6 +158,8 @@ def _of_tag(architecture: str, tag: str, image_size: int) -> open_clip.CLIP:
 
 
 def _of_file(architecture: str, path: Path, image_size: int) -> tuple[open_clip.CLIP, Vocabulary | None]:
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file")
     own = _own_config(path)
     if (own is not None) != (architecture == "tiny"):
         what = "is a checkpoint of the project's own: set clip.architecture=tiny"
@@ -232,9 +240,7 @@ def _demand_told_pixels(path: Path, net: open_clip.CLIP) -> None:
 
 def _own_config(path: Path) -> dict[str, Any] | None:
     """The architecture in the header of a checkpoint of the project's own; None for any other file."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
-    if path.suffix != ".safetensors":
+    if path.suffix != ".safetensors" or not path.is_file():
         return None
     try:
         with safe_open(path, framework="pt") as file:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
+
+from models import weight_files
 
 HEADS = 8
 """Attention heads; the one size that no weight tells."""
@@ -49,17 +51,19 @@ class Converted:
         return len(self.weights["class_labels_classifier.weight"])
 
 
-def unwrap(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
+def unwrap(checkpoint: Any) -> dict[str, Tensor]:
     """The detector's weights in a loaded checkpoint: unwrapped, without the `module.` of parallel training.
 
     A whole HOI model's checkpoint has its detector under `detector.`; only that part is taken.
     Raises ValueError if there is none.
     """
+    if not isinstance(checkpoint, Mapping):
+        raise ValueError(f"holds no weights by name, but one {type(checkpoint).__name__}")
     for wrapper in WRAPPERS:
         if isinstance(inner := checkpoint.get(wrapper), Mapping):
             checkpoint = inner
             break
-    state = {k.removeprefix("module."): v for k, v in checkpoint.items() if isinstance(v, Tensor)}
+    state = {str(k).removeprefix("module."): v for k, v in checkpoint.items() if isinstance(v, Tensor)}
     if any(k.startswith("detector.") for k in state):
         state = {k.removeprefix("detector."): v for k, v in state.items() if k.startswith("detector.")}
     if "class_embed.weight" not in state or not any(k.startswith("transformer.") for k in state):
@@ -157,11 +161,12 @@ def _sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:
     }
 
 
-def read(path: str) -> dict[str, Any]:
-    """A `.pth` checkpoint, tensors and plain values only: nothing in it is executed."""
+def read(path: str | Path) -> Any:
+    """A `.pth` checkpoint, tensors and plain values only: nothing in it is executed.
+
+    Raises FileNotFoundError, and ValueError for what is no such file.
+    """
     import argparse
 
-    with torch.serialization.safe_globals(
-        [argparse.Namespace]
-    ):  # the original code keeps its arguments beside the weights
-        return torch.load(path, map_location="cpu", weights_only=True)
+    # The original code keeps its arguments beside the weights.
+    return weight_files.content(Path(path), plain=[argparse.Namespace])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pickletools
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,13 +39,18 @@ class Archive:
     code: str
 
 
-def content(path: Path) -> Any:
+def content(path: Path, *, plain: Sequence[type] = ()) -> Any:
     """What a file holds: `{name: tensor}` of safetensors, an `Archive`, or the plain values of a torch file.
+
+    Args:
+        plain: further types that a torch file may hold, of which nothing but their attributes is set.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is damaged, is none of these, or holds more than tensors and plain values; the message names it.
     """
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder; expected a file")
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     with path.open("rb") as file:
@@ -62,14 +67,17 @@ def content(path: Path) -> Any:
     if (root := _archive_root(path)) is not None:
         return _archive(path, root)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(list(plain)):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises whatever the bytes provoke
         if " GLOBAL " in str(error):
             raise ValueError(
                 f"{path}: holds more than tensors and plain values, and reading that could execute code. Where it was "
                 "made, save its weights (the state_dict) alone."
             ) from None
-        raise ValueError(f"{path}: cannot be read as a torch file; is it whole, and is it one?") from None
+        raise ValueError(
+            f"{path}: cannot be read as a PyTorch checkpoint of weights; is it whole, and is it one?"
+        ) from None
 
 
 def tensors(values: Any) -> dict[str, Tensor] | None:

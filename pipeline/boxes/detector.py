@@ -95,11 +95,9 @@ def convert(path: Path, *, order: ObjectOrder) -> tuple[Converted, list[str], di
     from models import detr_checkpoint
 
     try:
-        checkpoint = detr_checkpoint.read(str(path))
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except Exception as error:  # torch raises many kinds for what is no checkpoint, or holds more than weights
-        raise DataError(f"{path}: cannot be read as a PyTorch checkpoint of weights ({_first_line(error)})") from error
+        checkpoint = detr_checkpoint.read(path)
+    except (FileNotFoundError, ValueError) as error:
+        raise DataError(str(error)) from error
     try:
         converted = detr_checkpoint.convert(detr_checkpoint.unwrap(checkpoint))
     except ValueError as error:
@@ -133,7 +131,3 @@ def save(converted: Converted, folder: Path, *, labels: list[str], notes: dict[s
         detector.load(str(folder), objects=objects())
     except ValueError as error:
         raise DataError(f"{folder}: {error}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

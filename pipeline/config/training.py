@@ -38,7 +38,10 @@ class Augment(Section):
 
 
 class TrainRuntime(Section):
-    """How a training is computed, which changes nothing of what it makes but the last bits."""
+    """How a training is computed, which changes nothing of what it makes but the last bits.
+
+    Only in preset `released` does the number of parts of a batch (`accumulate` x `processes`) count: `Stage.config_subset`.
+    """
 
     checkpoint_every: PositiveInt = Field(50, description="steps between checkpoints")
     loaders: NonNegativeInt = Field(1, description="threads that make the coming batches; 0: none ahead")

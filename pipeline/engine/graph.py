@@ -97,7 +97,11 @@ class Stage:
     def config_subset(self, config: Config) -> dict[str, object]:
         """What the stage reads of the configuration, as plain JSON; file paths are left out, names of templates not."""
         files = {key for key, path in self.source_files(config).items() if path.parent != templates.FOLDER}
-        return config.subset([key for key in self.reads if key not in files])
+        found: dict[str, object] = dict(config.subset([key for key in self.reads if key not in files]))
+        parts = config.seen.runtime.processes * config.seen.runtime.accumulate
+        if self.name == "seen" and parts > 1 and config.model.preset == "released" and config.seen.weights is None:
+            found["seen.parts"] = parts  # its dropout is drawn anew for each part of a batch
+        return found
 
     def source_files(self, config: Config) -> dict[str, Path]:
         """The files outside of the store that the stage reads: {config key: path}."""

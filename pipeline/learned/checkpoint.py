@@ -46,6 +46,8 @@ def refused_as_usual(path: Path) -> Iterator[None]:
 
 def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """What `save_weights` wrote; DataError naming the file if it is damaged."""
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder; expected a file of weights")
     try:
         with safe_open(path, framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118

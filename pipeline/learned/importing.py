@@ -11,10 +11,9 @@ from typing import Any
 
 import pandas as pd
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
+from models import weight_files
 from models.released import keys, quirks
 from models.released.hoi import ReleasedHoi
 from pipeline.errors import ConfigError, DataError
@@ -49,22 +48,12 @@ class Report:
 
 def read(path: Path) -> tuple[dict[str, Tensor], list[Tensor]]:
     """The model's tensors of a checkpoint, and the optimiser's first moments if it holds them; DataError if unreadable."""
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
-    if path.suffix == ".safetensors":
-        try:
-            return load_file(path), []
-        except SafetensorError as error:
-            raise DataError(f"{path}: cannot be read as safetensors ({error})") from error
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises whatever the bytes provoke
-        if " GLOBAL " in str(error):
-            raise DataError(
-                f"{path}: holds more than tensors and plain values, and reading that could execute code. Where it was "
-                "trained, save its 'model_state_dict' alone and import that file."
-            ) from error
-        raise DataError(f"{path}: cannot be read as a torch file") from error
+        content = weight_files.content(path)
+    except (FileNotFoundError, ValueError) as error:
+        raise DataError(str(error)) from error
+    if path.suffix == ".safetensors":
+        return dict(content), []
     state = content.get("model_state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise DataError(f"{path}: expected tensors by name, or a 'model_state_dict' with them")

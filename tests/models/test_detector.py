@@ -97,7 +97,7 @@ def test_nothing_in_a_checkpoint_is_executed(tmp_path: Path, original: OriginalD
     torch.save({"model": original.state_dict(), "args": argparse.Namespace(lr=1)}, tmp_path / "good.pth")
     assert "class_embed.weight" in detr_checkpoint.read(str(tmp_path / "good.pth"))["model"]
     torch.save({"model": Evil()}, tmp_path / "evil.pth")
-    with pytest.raises(Exception, match=r"[Ww]eights.only"):
+    with pytest.raises(Exception, match="could execute code"):
         detr_checkpoint.read(str(tmp_path / "evil.pth"))
     assert not (tmp_path / "executed").exists()
 

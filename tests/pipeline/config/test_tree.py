@@ -10,8 +10,25 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from pipeline.config.tree import Config, keys, load, profiles
-from pipeline.engine.graph import STAGES
+from pipeline.engine.graph import STAGES, stage
 from pipeline.errors import ConfigError
+
+TRAINING = {"checkpoint_every": "7", "loaders": "0", "deterministic": "true"}
+RUNTIME = {
+    "images": {"workers": "2", "helpers": "0", "readers": "1"},
+    "llm": {
+        "base_url": "http://other/v1",
+        "api_key_env": "OTHER",
+        "concurrency": "1",
+        "timeout_s": "1",
+        "retries": "1",
+        "patience_s": "1",
+        "deadline_s": "1",
+    },
+    "seen": TRAINING | {"accumulate": "2", "processes": "2", "apart": "true"},
+    "utpl": TRAINING,
+}
+"""Every runtime key with another value than its default."""
 
 
 def test_every_profile_loads() -> None:
@@ -252,3 +269,30 @@ def test_a_profile_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         assert words in message and str(path) in message
     path.write_bytes(b"\xef\xbb\xbfseed: 4\r\n")
     assert load(profile=str(path), environment={}).seed == 4
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [(name, key, value) for name in ("seen", "utpl", "images", "llm") for key, value in RUNTIME[name].items()],
+)
+def test_runtime_keys_say_how_and_never_what(section: str, key: str, value: str) -> None:
+    """No stage's fingerprint moves; `RUNTIME` has every runtime key, so a new one has to be thought about here."""
+    usual, other = load(environment={}), load(overrides=[f"{section}.runtime.{key}={value}"], environment={})
+    assert usual != other
+    assert [s.config_subset(other) for s in STAGES] == [s.config_subset(usual) for s in STAGES]
+
+
+def test_every_runtime_key_is_in_the_list() -> None:
+    listed = {f"{section}.runtime.{key}" for section, keys in RUNTIME.items() for key in keys}
+    assert listed == {key for key in keys() if ".runtime." in key}
+
+
+@pytest.mark.parametrize("key", ["accumulate", "processes"])
+def test_the_released_presets_dropout_is_drawn_for_each_part_of_a_batch(key: str) -> None:
+    """So there the number of parts is a what: it enters the fingerprint of the training, and of nothing else."""
+    usual, other = (
+        load(overrides=["model.preset=released", f"seen.runtime.{key}={n}"], environment={}) for n in (1, 3)
+    )
+    assert [s.name for s in STAGES if s.config_subset(other) != s.config_subset(usual)] == ["seen"]
+    imported = load(overrides=["model.preset=released", f"seen.runtime.{key}=3", "seen.weights=x"], environment={})
+    assert "seen.parts" not in stage("seen").config_subset(imported)
