@@ -28,6 +28,15 @@ FINGERPRINTS: dict[str, Callable[[Path], str]] = {
     "data.annotations": folder.fingerprint,
 }
 """Files outside of the store whose fingerprint is not the digest of all their bytes, by config key."""
+FOLDERS = (
+    *FINGERPRINTS,
+    "descriptions.source",
+    "disparities.source",
+    "descriptions.pictures",
+    "detections.path",
+    "detections.weights",
+)
+"""Config keys of `files` that may name a folder; the others name a file."""
 TEXTS = ("seen-*", "unseen-*", "objects.parquet")
 """The text embeddings that are computed with; the artifact's other files say how well classes can be told apart."""
 CLIP = ("clip.architecture", "clip.weights", "clip.image_size", "clip.mean", "clip.std")

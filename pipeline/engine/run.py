@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.config.tree import Config
 from pipeline.engine import provenance
-from pipeline.engine.graph import Stage, needed_for, source_digest
+from pipeline.engine.graph import FOLDERS, Stage, needed_for, source_digest
 from pipeline.engine.selection import Choice
 from pipeline.errors import DataError, EzhoiError
 from pipeline.machine.files import refusals
@@ -57,6 +57,8 @@ def ingredients(stage: Stage, *, config: Config, inputs: Mapping[str, Artifact])
     for key, path in stage.source_files(config).items():
         if not path.exists():
             raise DataError(f"stage {stage.name}: {key} = {path} does not exist")
+        if path.is_dir() and key not in FOLDERS:
+            raise DataError(f"stage {stage.name}: {key} = {path} is a folder; expected a file")
         sources[key] = source_digest(key, path)
     records = tuple(
         InputRecord(

@@ -272,7 +272,7 @@ def _groups(table: pd.DataFrame) -> Groups:
     return Groups(
         classes=tuple(sorted(counts)),
         unseen={"default": frozenset()} | hidden,
-        rare=frozenset(table.loc[table["rare"] if "rare" in table else few, "hoi_id"].tolist()),
+        rare=frozenset(table.loc[table.get("rare", few), "hoi_id"].tolist()),
         train_count=counts,
         hico=False,
     )

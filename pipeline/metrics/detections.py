@@ -52,7 +52,7 @@ def read(path: Path) -> tuple[pd.DataFrame, list[str]]:
     """The table of a file in any known format, and remarks.
 
     The format is told by the name and the content: ``.parquet``; ``.json`` or ``.json.gz`` (QPIC's layout or COCO results);
-    ``.mat`` or a folder of them.
+    ``.mat`` or a folder of them, or of the parts of one Parquet table.
 
     Raises:
         DataError: the file is missing, empty, or in no known format.
@@ -61,10 +61,10 @@ def read(path: Path) -> tuple[pd.DataFrame, list[str]]:
         raise DataError(f"{path}: no such file or folder")
     if path.is_file() and path.stat().st_size == 0:
         raise DataError(f"{path}: the file is empty (0 bytes)")
+    if path.suffix == ".parquet" or any(path.glob("*.parquet")):
+        return table.read(path), []
     if path.is_dir() or path.suffix == ".mat":
         return matlab.read(path), []
-    if path.suffix == ".parquet":
-        return table.read(path), []
     if path.suffix not in (".json", ".gz"):
         raise DataError(f"{path}: detections are .parquet, .json, .json.gz, .mat or a folder of detections_NN.mat")
     content = json_file(path)

@@ -16,6 +16,7 @@ annotations that have such persons; the official totals and published numbers co
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,10 +28,12 @@ from numpy.typing import NDArray
 
 from pipeline.datasets.vcoco import reader
 from pipeline.errors import DataError
+from pipeline.metrics.annotations import base_name
 from pipeline.metrics.average_precision import average_precision
 from pipeline.metrics.matching import Pairs, best_truth
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
 from pipeline.outside import columns
+from pipeline.outside.parsing import shown
 from pipeline.tables.boxes import Floats, iou
 
 Scenario = Literal[1, 2]
@@ -83,8 +86,8 @@ def read(path: Path) -> People:
 
 
 def place(frame: pd.DataFrame, people: People, *, name: str = "detections") -> pd.DataFrame:
-    """Detections with ``image`` as place: ``file_name``, ``role`` (number or name), ``score``, eight box columns; the object
-    box nan (or four zeros) where the detection sees no object.
+    """Detections with ``image`` as place: ``file_name`` (folders in it are ignored), ``role`` (a number, or a name with blanks
+    or underscores), ``score``, eight box columns; the object box nan (or four zeros) where no object is seen.
 
     Raises:
         DataError: a column is missing, or an image, a role, a score or a person's box is no good (names the row).
@@ -93,7 +96,7 @@ def place(frame: pd.DataFrame, people: People, *, name: str = "detections") -> p
     missing = [c for c in ("file_name", "role", "score", *HUMAN_BOX, *OBJECT_BOX) if c not in frame]
     if missing:
         raise DataError(f"{name}: no column {', '.join(missing)}; columns are {', '.join(map(str, frame.columns))}")
-    image = pd.Index(people.images).get_indexer(pd.Index(frame["file_name"]))
+    image = pd.Index(map(base_name, people.images)).get_indexer(pd.Index(frame["file_name"].map(base_name)))
     role = _roles(frame["role"], people)
     try:
         numbers = {c: columns.numbers(frame, c, name, missing=True) for c in ("score", *HUMAN_BOX, *OBJECT_BOX)}
@@ -105,7 +108,7 @@ def place(frame: pd.DataFrame, people: People, *, name: str = "detections") -> p
     whole = np.isnan(thing).all(axis=1) | (np.isfinite(thing).all(axis=1) & (thing[:, 2:] >= thing[:, :2]).all(axis=1))
     for bad, fault in (
         (image < 0, "the image is not in the annotations"),
-        (role < 0, f"the role is none of {len(people.roles)}"),
+        (role < 0, _unknown_role(frame["role"][role < 0], people)),
         (~np.isfinite(frame["score"].to_numpy(dtype=np.float64)), "the score is not finite"),
         (~sound, "the person's box needs finite x1 <= x2 and y1 <= y2"),
         (
@@ -118,9 +121,17 @@ def place(frame: pd.DataFrame, people: People, *, name: str = "detections") -> p
     return frame.assign(image=image, role=role)
 
 
+def _unknown_role(values: pd.Series[Any], people: People) -> str:
+    if values.empty:
+        return ""
+    near = difflib.get_close_matches(str(values.iloc[0]), people.roles, n=3, cutoff=0.4)
+    hint = f"; near: {', '.join(near)}" if near else ""
+    return f"the role is none of {len(people.roles)}: {shown(values.iloc[0])}{hint}"
+
+
 def _roles(values: pd.Series[Any], people: People) -> NDArray[np.int64]:
     """Numbers of roles that are given by number or by name; -1 where it is neither."""
-    by_name = {name: place for place, name in enumerate(people.roles)}
+    by_name = {spelt: place for place, name in enumerate(people.roles) for spelt in (name, name.replace(" ", "_"))}
 
     def read(value: Any) -> int:
         if isinstance(value, str) and value in by_name:

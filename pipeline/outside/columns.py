@@ -33,14 +33,16 @@ _DIGITS = 400
 
 
 def read(path: Path, wanted: Iterable[str]) -> pd.DataFrame:
-    """Those of the wanted columns that a Parquet file has, in the order wanted; its other columns are not looked at.
+    """Those of the wanted columns that a Parquet file (or a folder of parts) has, in the order wanted.
 
-    A column that pandas kept as the table's index (`set_index`, `groupby`) is a column like the others.
+    Its other columns are not looked at. A column that pandas kept as the table's index (`set_index`, `groupby`) is a column
+    like the others.
+
     Raises DataError naming the file if it cannot be read.
     """
     wanted = list(wanted)
     try:
-        schema = pq.read_schema(path)
+        schema = pq.ParquetDataset(path).schema
         table = pq.read_table(path, columns=[name for name in wanted if name in schema.names])
         frame = table.to_pandas(ignore_metadata=True)
     except (OSError, ValueError, pa.ArrowException) as error:
@@ -53,7 +55,7 @@ def read(path: Path, wanted: Iterable[str]) -> pd.DataFrame:
 def names(path: Path) -> list[str]:
     """The names of a Parquet file's columns; DataError naming the file if it cannot be read."""
     try:
-        schema = pq.read_schema(path)
+        schema = pq.ParquetDataset(path).schema
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{path}: cannot be read as Parquet ({_first_line(error)})") from error
     return [*schema.names, *(name for name in _counted(schema) if name not in schema.names)]

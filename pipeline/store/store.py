@@ -313,7 +313,17 @@ class Store:
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 raise StoreError(f"no space left for {path}. Free some (`ezhoi artifacts gc`), run again.") from error
-            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            # No such folder: where nothing can be made, as under /proc.
+            refused = (
+                errno.EACCES,
+                errno.EPERM,
+                errno.EROFS,
+                errno.ENOTDIR,
+                errno.EEXIST,
+                errno.ENOENT,
+                errno.ENAMETOOLONG,
+            )
+            if error.errno in refused:
                 raise StoreError(
                     f"the artifact store {self.root} cannot be written ({error.strerror}: {error.filename}). "
                     "Make it writable, or choose another with --set store.root=FOLDER."

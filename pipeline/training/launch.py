@@ -117,7 +117,6 @@ def _follow(line: list[str], environment: Mapping[str, str], work: Work, tail: d
         encoding="utf-8",
         errors="replace",
         start_new_session=True,
-        encoding="utf-8",
     )
     assert process.stdin is not None and process.stdout is not None
     try:

@@ -3,8 +3,9 @@
 Whatever computes on a GPU holds it alone: trainings, image stages and the embedding of texts. Each GPU is a lock that dies with
 its holder, so no slot stays taken. A server-side limit counts slots and leaks them when a machine goes down; a lock on a file
 of the machine does not, and it says *which* GPU is free. GPUs are everybody's, so their locks lie where all users of the
-machine see them; the lock of a language model's server is the user's own (`pipeline/machine/lock_folders.py`), and its file is named
-by a digest, since an address may hold a password. Where no lock can be had, a warning says so and the stage runs without.
+machine see them; the lock of a language model's server is the user's own (`pipeline/machine/lock_folders.py`), and its file is
+named by a digest, since an address may hold a password. Where no lock can be had, a warning says so and the stage runs
+without.
 """
 
 from __future__ import annotations

@@ -103,3 +103,66 @@ def test_no_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "r.json").write_text("[{")
     with pytest.raises(DataError, match=r"r\.json: not valid JSON"):
         imported.read(Detections(source="coco", path=tmp_path / "r.json"), IMAGES)
+
+
+@pytest.mark.parametrize("index", ["image_id", "score", ["image_id", "object_id", "x1"]], ids=str)
+def test_a_column_kept_as_index_is_read(tmp_path: Path, index: Any) -> None:
+    BOXES.set_index(index).to_parquet(tmp_path / "boxes.parquet")
+    assert imported.read(Detections(source="parquet", path=tmp_path / "boxes.parquet"), IMAGES).equals(BOXES)
+
+
+@pytest.mark.parametrize("kind", [str, "category", "Int64", "Float64", object])
+def test_numbers_of_any_type_are_read(tmp_path: Path, kind: Any) -> None:
+    whole, others = ["image_id", "object_id"], ["score", *imported.CORNERS]
+    for columns in (whole, others):
+        if kind == "Int64" and columns == others:
+            continue
+        found = parquet(tmp_path, BOXES.assign(**{c: BOXES[c].astype(kind) for c in columns}))
+        assert found.astype(float).equals(BOXES.astype(float))
+
+
+@pytest.mark.parametrize("column", imported.COLUMNS)
+@pytest.mark.parametrize("value", [None, "left", [1.0], "", float("nan")], ids=str)
+def test_what_is_no_number_is_named(tmp_path: Path, column: str, value: Any) -> None:
+    values = pd.Series([BOXES[column].tolist()[0], value, BOXES[column].tolist()[2]], dtype=object)
+    if isinstance(value, str):
+        values = values.map(str)
+    elif isinstance(value, list):
+        values = values.map(lambda v: v if isinstance(v, list) else [v])
+    with pytest.raises(DataError, match=rf"boxes\.parquet, row {0 if isinstance(value, list) else 1}: "):
+        parquet(tmp_path, BOXES.assign(**{column: values}))
+
+
+@pytest.mark.parametrize("column", ["image_id", "object_id"])
+def test_fractions_and_truths_are_no_ids(tmp_path: Path, column: str) -> None:
+    for values in ([1, 0.5, 2], [True, True, False], pd.array([1, None, 2], dtype="Int64")):
+        with pytest.raises(DataError, match=rf"boxes\.parquet, row [01]: {column} is .*, a whole number is needed"):
+            parquet(tmp_path, BOXES.assign(**{column: values}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"category_id": 1.5},
+        {"category_id": True},
+        {"category_id": None},
+        {"score": None},
+        {"score": True},
+        {"bbox": [1, 2, "wide", 4]},
+        {"bbox": 3},
+    ],
+    ids=str,
+)
+def test_wrong_types_in_results_are_named(tmp_path: Path, change: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match=r"results\.json, entry 1: "):
+        coco(tmp_path, [RESULT, RESULT | change])
+    for image_id in (1.5, True, None):
+        with pytest.raises(DataError, match=r"results\.json, row 1: image_id is .*, a whole number is needed"):
+            coco(tmp_path, [RESULT, RESULT | {"image_id": image_id}])
+
+
+def test_a_name_may_have_windows_folders_or_be_missing(tmp_path: Path) -> None:
+    named = BOXES.drop(columns="image_id").assign(file_name=["images\\c.jpg", NAMES[1], "a.jpg"])
+    assert parquet(tmp_path, named)["image_id"].tolist() == [3, 2, 1]
+    with pytest.raises(DataError, match="row 1: no annotated image is called"):
+        parquet(tmp_path, named.assign(file_name=["a.jpg", None, "a.jpg"]))

@@ -159,3 +159,124 @@ def test_pycocotools_loads_the_coco_results(tmp_path):
     assert len(entries) == (found.pairs.image == 0).sum()
     first = entries[0]
     assert first["area"] == pytest.approx(first["bbox"][2] * first["bbox"][3]) and "human_bbox" in first
+
+
+RIDE = next(c for c in hoi_classes() if c.object == "horse" and c.verb == "ride")
+PAIR = {"subject_id": 0, "object_id": 1, "category_id": RIDE.verb_id + 1, "score": 0.5}
+IMAGE = {
+    "file_name": "a.jpg",
+    "predictions": [{"bbox": [1, 2, 3, 4], "category_id": 1}, {"bbox": [1, 2, 5, 6], "category_id": 19}],
+    "hoi_prediction": [PAIR],
+}
+RESULT = {
+    "image_id": 11,
+    "category_id": RIDE.hoi_id + 1,
+    "score": 0.5,
+    "human_bbox": [1, 2, 2, 2],
+    "object_bbox": [1, 2, 4, 4],
+}
+NO_INDEX = [1.5, True, None, "x", -2, [1], float("nan"), 10**30]
+
+
+def read_json(tmp_path, value):
+    path = tmp_path / "d.json"
+    path.write_text(json.dumps(value), encoding="utf-8")
+    return detections.read(path)
+
+
+def test_whole_numbers_of_any_spelling_are_read_from_json(tmp_path):
+    text = {key: str(value) for key, value in PAIR.items()} | {"subject_id": 0.0}
+    frame, notes = read_json(tmp_path, [IMAGE | {"hoi_prediction": [text, PAIR]}])
+    assert frame["hoi_id"].tolist() == [RIDE.hoi_id] * 2 and frame["score"].tolist() == [0.5] * 2 and not notes
+    frame, _ = read_json(
+        tmp_path, [RESULT, RESULT | {"category_id": str(RIDE.hoi_id + 1), "score": "0.25", "image_id": 12.0}]
+    )
+    assert frame["hoi_id"].tolist() == [RIDE.hoi_id] * 2 and frame["image_id"].tolist() == [11, 12]
+
+
+@pytest.mark.parametrize("value", NO_INDEX, ids=str)
+def test_what_is_no_index_is_an_error_in_qpics_layout(tmp_path, value):
+    for key in ("subject_id", "object_id", "category_id"):
+        with pytest.raises(DataError, match=r"d\.json entry 0, image a\.jpg") as caught:
+            read_json(tmp_path, [IMAGE | {"hoi_prediction": [PAIR | {key: value}]}])
+        assert len(str(caught.value)) < 300
+    for place in (0, 1):
+        boxes = [box | ({"category_id": value} if i == place else {}) for i, box in enumerate(IMAGE["predictions"])]
+        with pytest.raises(DataError, match=r"d\.json entry 0, image a\.jpg"):
+            read_json(tmp_path, [IMAGE | {"predictions": boxes}])
+
+
+@pytest.mark.parametrize("value", [v for v in NO_INDEX if v != -2], ids=str)
+def test_what_is_no_whole_number_is_an_error_in_coco_results(tmp_path, value):
+    for key in ("category_id", "image_id") if value != "x" else ("category_id",):
+        with pytest.raises(DataError, match=r"d\.json entry 1: .*a whole number is needed"):
+            read_json(tmp_path, [RESULT, RESULT | {key: value}])
+
+
+@pytest.mark.parametrize("value", ["high", None, True, [1]], ids=str)
+def test_what_is_no_number_is_an_error(tmp_path, value):
+    for entry in (
+        RESULT | {"score": value},
+        RESULT | {"human_bbox": [1, 2, value, 2]},
+        IMAGE | {"hoi_prediction": [PAIR | {"score": value}]},
+        IMAGE | {"predictions": [IMAGE["predictions"][0] | {"bbox": [1, value, 3, 4]}, IMAGE["predictions"][1]]},
+    ):
+        with pytest.raises(DataError, match=r"d\.json entry 0.*a number is needed"):
+            read_json(tmp_path, [entry])
+
+
+def test_a_pair_without_object_is_left_out_with_a_note(tmp_path):
+    frame, notes = read_json(tmp_path, [IMAGE | {"hoi_prediction": [PAIR, PAIR | {"object_id": -1}]}])
+    assert len(frame) == 1 and notes == ["1 detections have no object (object_id -1): left out"]
+
+
+def test_a_key_given_twice_is_an_error(tmp_path):
+    (tmp_path / "d.json").write_text('[{"score": 1,\n"score": 2}]', encoding="utf-8")
+    with pytest.raises(DataError, match=r"d\.json: .*'score' is given twice, in lines 1 and 2"):
+        detections.read(tmp_path / "d.json")
+
+
+TABLE = pd.DataFrame([["a.jpg", 3, 0.5, *range(4), *range(4)]], columns=["file_name", "hoi_id", "score", *BOXES])
+
+
+@pytest.mark.parametrize("index", ["file_name", "hoi_id", ["file_name", "hoi_id", "score"], "score"], ids=str)
+def test_a_column_kept_as_index_is_read(tmp_path, index):
+    TABLE.set_index(index).to_parquet(tmp_path / "d.parquet")
+    found = detections.check(detections.read(tmp_path / "d.parquet")[0], truth())
+    assert (found.pairs.hoi.tolist(), found.pairs.image.tolist(), found.scores.tolist()) == ([3], [0], [0.5])
+
+
+def test_the_parts_of_a_table_are_one_table(tmp_path):
+    folder = tmp_path / "d"
+    folder.mkdir()
+    for part in range(2):
+        TABLE.to_parquet(folder / f"part-{part}.parquet")
+    (folder / "_SUCCESS").touch()
+    assert len(detections.check(detections.read(folder)[0], truth()).pairs) == 2
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("hoi_id", pd.Series([1.7])),
+        ("hoi_id", pd.Series([True])),
+        ("hoi_id", pd.Series([None], dtype="Int64")),
+        ("hoi_id", pd.Series(["1.7"])),
+        ("hoi_id", pd.Series(["1.7"], dtype="category")),
+        ("hoi_id", pd.Series([float("inf")])),
+        ("image_id", pd.Series([1.5])),
+        ("image_id", pd.Series([True])),
+        ("image_id", pd.Series([None], dtype="Int64")),
+        ("score", pd.Series(["high"])),
+        ("score", pd.Series([[1.0]])),
+        ("score", pd.Series([None], dtype="Float64")),
+        ("hx1", pd.Series(["left"])),
+        ("prior", pd.Series(["much"])),
+    ],
+)
+def test_a_value_that_is_no_number_is_named_with_its_row(tmp_path, column, values):
+    frame = TABLE.assign(**{column: values})
+    frame = frame.drop(columns="file_name") if column == "image_id" else frame
+    frame.to_parquet(tmp_path / "d.parquet")
+    with pytest.raises(DataError, match="row 0"):
+        detections.check(detections.read(tmp_path / "d.parquet")[0], truth(), name="d.parquet")

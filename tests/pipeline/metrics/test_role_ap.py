@@ -182,3 +182,25 @@ def test_predicting_the_real_annotation_is_perfect():
     placed = role_ap.place(frame, people)
     for scenario in role_ap.SCENARIOS:
         assert role_ap.mean_role_ap(role_ap.role_ap(placed, people, scenario=scenario)) == pytest.approx(100)
+
+
+def row(letter, role, human, thing, *, folder=""):
+    """A table of one detection."""
+    frame = pd.DataFrame([[*human, *thing]], columns=BOXES, dtype=float)
+    return frame.assign(file_name=folder + file_name(letter), role=pd.Series([role], dtype=object), score=0.5)
+
+
+def test_roles_are_known_by_number_and_in_both_spellings_and_folders_are_ignored(people):
+    spelt = [0, 0.0, "0", people.roles[0], people.roles[0].replace(" ", "_")]
+    for value in spelt:
+        placed = role_ap.place(row("a", value, PERSON, CUP, folder="val2014/"), people)
+        assert (placed["role"].tolist(), placed["image"].tolist()) == ([0], [0])
+    for value in (1.5, True, None, -1, 99, "nothing"):
+        with pytest.raises(DataError, match=r"row 0: the role is none of"):
+            role_ap.place(row("a", value, PERSON, CUP), people)
+
+
+def test_an_objects_box_is_whole_or_absent(people):
+    for box in ([5.0, 0, 1, 9], [np.nan, 0, 1, 9], [0.0, 0, np.inf, 9]):
+        with pytest.raises(DataError, match="row 0: the object's box"):
+            role_ap.place(row("a", 0, PERSON, box), people)
