@@ -19,6 +19,9 @@ from types import MappingProxyType
 NO_INTERACTION = "no_interaction"
 """Name of the verb that means 'both are in the picture, nothing happens'; one class for each object."""
 
+LONGEST = 80
+"""Letters of a name that an error repeats."""
+
 RARE_BELOW = 10
 """A class is rare when it has fewer annotated training pairs than this (HICO-DET's own definition)."""
 
@@ -129,7 +132,8 @@ def find(name: str) -> HoiClass:
     wanted = " ".join(_spaced(name.lower().replace("-", " ")).split())
     found = _by_name().get(wanted)
     if found is None:
-        raise ValueError(f"no HICO-DET class is called {name!r}; nearest: {_nearest(wanted)}")
+        named = name if len(name) <= LONGEST else f"{name[:LONGEST]}..."
+        raise ValueError(f"no HICO-DET class is called {named!r}; nearest: {_nearest(wanted[:LONGEST])}")
     return found
 
 

@@ -36,8 +36,6 @@ def test_parts_that_are_off_count_nothing() -> None:
 
 
 def test_an_unknown_architecture_is_an_error() -> None:
-    chosen = tree.load(
-        profile="hico-vitb", overrides=["clip.architecture=ViT-Z-1", "clip.weights=openai"], environment={}
-    )
+    given = ["clip.architecture=ViT-Z-1", "clip.weights=openai"]
     with pytest.raises(ConfigError, match="ViT-Z-1"):
-        summarise(chosen)
+        summarise(tree.load(profile="hico-vitb", overrides=given, environment={}))

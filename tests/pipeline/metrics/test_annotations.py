@@ -170,3 +170,32 @@ def test_layouts_of_the_real_annotation_agree():
         for p in (table.pairs, upt.pairs)
     ]
     np.testing.assert_array_equal(*key)
+
+
+@pytest.mark.parametrize("index", ["file_name", "hoi_id", ["hoi_id", "hx1"]], ids=str)
+def test_a_column_kept_as_index_is_read(tmp_path, index):
+    table().set_index(index).to_parquet(tmp_path / "a.parquet")
+    found, plain = annotations.read(tmp_path / "a.parquet"), annotations.read(save(tmp_path / "b.parquet", table()))
+    assert found.pairs.hoi.tolist() == plain.pairs.hoi.tolist()
+    assert found.images["file_name"].tolist() == plain.images["file_name"].tolist()
+    pd.DataFrame({"file_name": NAMES, "split": "test"}).set_index("file_name").to_parquet(tmp_path / "i.parquet")
+    assert annotations.read(tmp_path / "a.parquet", images=tmp_path / "i.parquet").complete
+
+
+@pytest.mark.parametrize("values", [[0, 1.5, 2], [0, True, 2], [0, None, 2], ["0", "1.5", "2"]], ids=str)
+def test_what_is_no_whole_number_is_named(tmp_path, values):
+    texts = isinstance(values[0], str)
+    typed = pd.Series(values, dtype=object) if texts else pd.Series(values, dtype="float64")
+    numbers = pd.Series([True, False, True]) if values[1] is True else typed
+    row = 0 if values[1] is True else 1
+    for column in ("hoi_id",) if texts else ("hoi_id", "image_id"):  # a text may be an image's id as it stands
+        frame = table().drop(columns="file_name").assign(image_id=[1, 2, 1]).assign(**{column: numbers})
+        with pytest.raises(DataError, match=rf"a\.parquet row {row}: {column} is .*, a whole number is needed"):
+            annotations.read(save(tmp_path / "a.parquet", frame))
+
+
+def test_numbers_of_any_type_are_read(tmp_path):
+    plain = annotations.read(save(tmp_path / "a.parquet", table()))
+    for kind in (str, "category", "Int64", "Float64"):
+        frame = table().assign(hoi_id=table()["hoi_id"].astype(kind))
+        assert annotations.read(save(tmp_path / "b.parquet", frame)).pairs.hoi.tolist() == plain.pairs.hoi.tolist()

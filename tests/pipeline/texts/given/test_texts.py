@@ -88,6 +88,18 @@ def test_what_is_written_is_read_again(ending: str, tmp_path: Path) -> None:
         ("t.txt", "(4, 4)\nBoarding an \x1b]0;x\x07airplane.\n", r"line 1: the text of .* U\+001B"),
         ("t.json", "{", "is not JSON"),
         ("t.json", '["a"]', "expected a list of rows"),
+        (
+            "t.json",
+            '{"ride horse": "A horse.",\n"ride horse": "A horse."}',
+            "'ride horse' is given twice, in lines 1 and 2",
+        ),
+        ("t.json", '[{"hoi_id": 160.5, "text": "A horse."}]', r"row 1, hoi_id: 160\.5 is no HICO-DET class"),
+        ("t.json", '[{"hoi_id": true, "text": "A horse."}]', r"row 1, hoi_id: True is no HICO-DET class"),
+        ("t.json", '[{"hoi_id": [1], "text": "A horse."}]', r"row 1, hoi_id: \[1\] is no HICO-DET class"),
+        ("t.json", '[{"hoi_id": null, "text": "A horse."}]', "expected the columns class"),
+        ("t.csv", "hoi_id,text\n1.7,A horse.\n", r"line 2, hoi_id: '1\.7' is no HICO-DET class"),
+        ("t.csv", "hoi_id,text\n" + "9" * 5000 + ",A horse.\n", r"99\.\.\. \(5002 letters\) is no HICO-DET class"),
+        ("t.json", "[" * 100_000, "nested too deeply"),
         ("t.json", '{"ride horse": 3}', "the text is 3"),
         ("t.parquet", "x", "cannot be read as Parquet"),
         ("t.txt", "a horse\n", "none of the known formats"),
@@ -96,6 +108,12 @@ def test_what_is_written_is_read_again(ending: str, tmp_path: Path) -> None:
 def test_faults_are_named(name: str, text: str, says: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=says):
         texts.descriptions(wrote(tmp_path, name, text))
+
+
+@pytest.mark.parametrize("spelling", ["{}", "{}.0", '"{}"', '" {} "', "{}e0"])
+def test_a_class_is_given_by_any_spelling_of_its_number(spelling: str, tmp_path: Path) -> None:
+    row = '[{"text": "A horse.", "hoi_id": ' + spelling.format(RIDE) + "}]"
+    assert set(texts.descriptions(wrote(tmp_path, "t.json", row))) == {RIDE}
 
 
 def test_a_file_of_descriptions_is_none_of_pairs(tmp_path: Path) -> None:

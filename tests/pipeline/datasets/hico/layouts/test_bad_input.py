@@ -214,3 +214,31 @@ def test_parquet_rows(tmp_path: Path) -> None:
 def test_no_such_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         detect.read(tmp_path / "anno.mat")
+
+
+NO_WHOLE = (1.5, True, None, "x", [1], {}, float("nan"), float("inf"))
+PLACES = {
+    "upt": [("annotation", 0, key, 0) for key in ("hoi", "object", "verb")],
+    "hake": [(NAME, "labels", 0, "hoi_id")],
+    "ppdm": [
+        *((0, "hoi_annotation", 0, key) for key in ("subject_id", "object_id", "category_id", "hoi_category_id")),
+        (0, "annotations", 1, "category_id"),
+    ],
+}
+
+
+@pytest.mark.parametrize("value", NO_WHOLE, ids=str)
+@pytest.mark.parametrize(
+    ("layout", "place"), [(layout, place) for layout in PLACES for place in PLACES[layout]], ids=str
+)
+def test_what_is_no_whole_number_is_a_faulty_row(
+    tmp_path: Path, layout: str, place: tuple[Any, ...], value: Any
+) -> None:
+    """In every place of every layout where a class, a verb, an object or an index stands."""
+    written_as = {"upt": written.upt, "hake": written.hake, "ppdm": lambda t: written.ppdm(t, shift=1)}[layout](DATA)
+    content = copy.deepcopy(written_as)
+    set_in(*place, to=value)(content)
+    found = rows(tmp_path, content)
+    found.tables()
+    assert any(NAME in fault.row and "pair" in fault.row for fault in found.faults.found)
+    assert all(len(str(fault)) < 400 for fault in found.faults.found)
