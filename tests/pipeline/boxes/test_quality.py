@@ -88,5 +88,7 @@ def test_without_boxes_or_annotations_nothing_fails() -> None:
 def test_no_threshold_beats_all_boxes(seed: int, threshold: float, nms: float, least: int, most: int) -> None:
     noise = BOXES[CORNERS].sample(frac=1, random_state=seed).to_numpy() * 0.1
     found = pd.concat([scored(BOXES, 0.4), scored(BOXES.assign(**dict(zip(CORNERS, noise.T, strict=True))), 0.7)])
-    pairing = Pairing(score_threshold=min(threshold, 0.99), nms=nms, min_instances=least, max_instances=most)
+    pairing = Pairing(
+        score_threshold=min(threshold, 0.99), nms=nms, min_instances=least, max_instances=max(least, most)
+    )
     assert pair_recall(found, PAIRS, pairing) <= pair_recall(found, PAIRS)
