@@ -63,7 +63,9 @@ def write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
                 writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else ["class", "text"])
                 writer.writeheader()
                 for row in rows:
-                    writer.writerow({key: to_cell(cell) if isinstance(cell, str) else cell for key, cell in row.items()})
+                    writer.writerow(
+                        {key: to_cell(cell) if isinstance(cell, str) else cell for key, cell in row.items()}
+                    )
         elif kind == ".json":
             temporary.write_text(json.dumps(list(rows), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         else:
