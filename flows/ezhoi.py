@@ -32,8 +32,8 @@ from flows.server.company import Company
 from flows.server.parameters import AS_IN_PROFILE, Fingerprint, Override, Profile, Request, Seed, SettingName, resolve
 from flows.server.stage_name import StageName
 from pipeline.engine import run as runner
-from pipeline.engine.graph import Stage
 from pipeline.engine.run import Outcome, Run
+from pipeline.engine.stage import Stage
 from pipeline.errors import EzhoiError
 
 

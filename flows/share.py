@@ -10,6 +10,7 @@ from flows.ezhoi import register, released
 from flows.server.parameters import AS_IN_PROFILE, Override, Profile, Seed, SettingName, resolve
 from flows.server.stage_name import StageName
 from pipeline.engine import graph, provenance, run
+from pipeline.engine.ingredients import ingredients
 from pipeline.errors import EzhoiError, StoreError
 from pipeline.store.artifact import Artifact
 from pipeline.store.store import Store
@@ -51,7 +52,7 @@ def share(
         found = {str(name): _input(request.store, name, inputs[name]) for name in inputs}
         if provenance.code_digest(stage) != code:
             raise EzhoiError(f"this worker has other code of the stage {stage} than the run that asks for help")
-        need = run.ingredients(declared, config=request.config, inputs=found)
+        need = ingredients(declared, config=request.config, inputs=found)
         if need.fingerprint != fingerprint:
             raise EzhoiError(
                 f"here the stage {stage} would be {need.fingerprint}, not {fingerprint}: the files that it "

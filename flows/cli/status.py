@@ -10,7 +10,7 @@ from flows.cli import options
 from flows.pages import markdown, plans
 from flows.server import parameters
 from pipeline.engine.graph import NAMES
-from pipeline.engine.plan import StageStatus
+from pipeline.engine.status import StageStatus
 
 COLOURS = {"fresh": "green", "stale": "yellow", "missing": "red"}
 

@@ -106,7 +106,7 @@ def zero_shot(
     Example: ezhoi world zero-shot --scenes 200
     """
     from models import clip_loading
-    from pipeline.engine.graph import PACKAGED
+    from pipeline.config.packaged import PACKAGED
     from pipeline.tiny.pretrain import Recipe
     from pipeline.tiny.zero_shot import measure
 

@@ -15,8 +15,8 @@ from prefect.client.schemas.actions import ArtifactCreate
 from prefect.exceptions import PrefectException
 
 from flows.pages import markdown, plans
-from pipeline.engine.plan import StageStatus
 from pipeline.engine.run import Outcome, Run
+from pipeline.engine.status import StageStatus
 from pipeline.report.sample import sample
 from pipeline.store import changes, runs
 from pipeline.store.artifact import Artifact

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flows.pages.markdown import duration, table
-from pipeline.engine.plan import StageStatus, remaining
+from pipeline.engine.plan import remaining
+from pipeline.engine.status import StageStatus
 
 KEY = "ezhoi-plan"
 """Prefect artifact key of the page of dry runs."""

@@ -11,8 +11,8 @@ from typing import Any
 
 from flows.server.api import Api
 from pipeline.engine import provenance
-from pipeline.engine.graph import Stage
-from pipeline.engine.run import Ingredients
+from pipeline.engine.ingredients import Ingredients
+from pipeline.engine.stage import Stage
 
 log = logging.getLogger("ezhoi.company")
 

@@ -14,9 +14,10 @@ from pydantic import Field, WithJsonSchema
 from flows.server.local import ROOT
 from pipeline.config.tree import ENVIRONMENT_PREFIX, Config, Setting, keys, load, profiles
 from pipeline.engine import plan
-from pipeline.engine.graph import Stage, needed_for
-from pipeline.engine.plan import StageStatus
-from pipeline.engine.selection import Choice
+from pipeline.engine.choice import Choice
+from pipeline.engine.graph import needed_for
+from pipeline.engine.stage import Stage
+from pipeline.engine.status import StageStatus
 from pipeline.store.opening import store_of
 from pipeline.store.store import Store
 

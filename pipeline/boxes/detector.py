@@ -32,7 +32,7 @@ TRAINED_ON = {"coco": "COCO", "hico": "COCO, then HICO-DET with all 80 objects",
 def load(config: Config) -> Detector:
     """The configured DETR on the configured device; DataError or ConfigError saying what is wrong with it."""
     from models import detector
-    from pipeline.learned.build import device
+    from pipeline.work.torch_device import device
 
     name, where = config.detections.weights, f"detections.weights = {config.detections.weights}"
     if Path(name).suffix in (".pth", ".pt"):
@@ -123,9 +123,9 @@ def convert(path: Path, *, order: ObjectOrder) -> tuple[Converted, list[str], di
 def save(converted: Converted, folder: Path, *, labels: list[str], notes: dict[str, Any]) -> None:
     """Write the model folder and load it again: DataError if a weight of the architecture did not arrive."""
     from models import detector
-    from pipeline.learned import checkpoint
+    from pipeline.tables.tensors import refused_as_usual
 
-    with checkpoint.refused_as_usual(folder):
+    with refused_as_usual(folder):
         detector.save(converted, folder, labels=labels, notes=notes)
     try:
         detector.load(str(folder), objects=objects())

@@ -18,9 +18,9 @@ import pandas as pd
 from pipeline.config.data import Detections
 from pipeline.datasets.hico.vocabulary import coco_ids
 from pipeline.errors import ConfigError, DataError
-from pipeline.metrics.annotations import base_name
 from pipeline.outside import columns, parsing
 from pipeline.outside.columns import number, whole_number
+from pipeline.outside.file_names import base_name
 from pipeline.outside.parsing import shown
 
 CORNERS = ["x1", "y1", "x2", "y2"]

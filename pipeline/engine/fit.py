@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.config.tree import Config
 from pipeline.engine import graph
-from pipeline.engine.graph import Stage
+from pipeline.engine.choice import name_of
+from pipeline.engine.stage import Stage, source_digest
+from pipeline.engine.status import StageStatus
 from pipeline.store import compare
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import InputRecord, Manifest
 from pipeline.store.store import Store
-
-if TYPE_CHECKING:
-    from pipeline.engine.plan import StageStatus
 
 
 def conflicts(stage: Stage, manifest: Manifest, config: Config, *, seeds: bool = True, own: bool = False) -> list[str]:
@@ -50,7 +49,7 @@ def conflicts(stage: Stage, manifest: Manifest, config: Config, *, seeds: bool =
             continue
         if key in files and not files[key].exists():
             found.append(f"{key} = {files[key]} does not exist")
-        elif manifest.sources.get(key) != (graph.source_digest(key, files[key]) if key in files else None):
+        elif manifest.sources.get(key) != (source_digest(key, files[key]) if key in files else None):
             found.append(f"the content of {key} was another")
     return found
 
@@ -62,7 +61,7 @@ def differences(stage: Stage, manifest: Manifest, config: Config) -> tuple[str, 
     if manifest.version != stage.version:
         found.append(compare.Difference("version", stage.name, str(manifest.version), str(stage.version)))
     found += compare.config(manifest.config, stage.config_subset(config))
-    found += compare.sources(manifest.sources, {key: graph.source_digest(key, path) for key, path in there.items()})
+    found += compare.sources(manifest.sources, {key: source_digest(key, path) for key, path in there.items()})
     return tuple(str(difference) for difference in found)
 
 
@@ -76,7 +75,7 @@ class Chain:
     lost: list[str] = field(default_factory=list)
     """What is wrong with recorded artifacts that the run needs: removed, or damaged."""
     differs: list[str] = field(default_factory=list)
-    """What is said of it: inputs that may be others (`graph.Input.loose`), and how those differ that the run does not need."""
+    """What is said of it: inputs that may be others (`Input.loose`), and how those differ that the run does not need."""
     ancestors: set[str] = field(default_factory=set)
     """Stages of the run that the artifact was made from, bound or not."""
 
@@ -174,11 +173,6 @@ def _bind(found: Chain, stage: Stage, used: Artifact, *, config: Config, needed:
     if needed or (readable and not texts_or_training):
         problems = conflicts(stage, used.manifest, config, seeds=seeds, own=not texts_or_training)
         found.conflicts += [f"made from {name_of(used)}, where {problem}" for problem in problems]
-
-
-def name_of(artifact: Artifact) -> str:
-    """`seen/3f2a9c0d1e5b`: an artifact for people."""
-    return f"{artifact.stage}/{artifact.fingerprint[:12]}"
 
 
 def _trainings(artifact: Artifact, store: Store) -> dict[str, Artifact]:

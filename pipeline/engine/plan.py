@@ -9,44 +9,19 @@ is what `ezhoi status` shows.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from pipeline.config.tree import Config
 from pipeline.engine import graph, provenance
-from pipeline.engine.graph import Stage
-from pipeline.engine.run import Ingredients, ingredients
-from pipeline.engine.selection import Choice, choose
+from pipeline.engine.choice import Choice
+from pipeline.engine.ingredients import Ingredients, ingredients
+from pipeline.engine.selection import choose
+from pipeline.engine.stage import Stage
+from pipeline.engine.status import StageStatus, State
 from pipeline.errors import EzhoiError, StoreError
 from pipeline.store import compare, runs
 from pipeline.store.artifact import Artifact
 from pipeline.store.store import Store
-
-State = Literal["fresh", "stale", "missing"]
-
-
-@dataclass(frozen=True)
-class StageStatus:
-    """A stage as it stands for one configuration."""
-
-    stage: str
-    state: State
-    """fresh: a run takes it from the store; stale: another one, or a damaged one, is there; missing: nothing is."""
-    fingerprint: str | None
-    """Of the artifact that the configuration asks for; None while an input is not there."""
-    artifact: Artifact | None
-    """The fresh artifact, or the one that `why` compares with."""
-    why: tuple[str, ...]
-    """What would make the stage run, one reason a line; empty if it is fresh."""
-    code_changed: bool
-    """The stage's source files differ from those that made `artifact`."""
-    seconds: float | None = None
-    """How long the stage took when `artifact` was made: what running it would take again; None if it never ran."""
-
-    @property
-    def runs(self) -> bool:
-        """Whether a run would execute the stage now, as far as can be told without running what comes before it."""
-        return self.state != "fresh"
 
 
 def plan(

@@ -13,29 +13,21 @@ from typing import Any
 
 from pipeline.config.tree import Config
 from pipeline.engine import provenance
-from pipeline.engine.graph import FOLDERS, Stage, needed_for, source_digest
-from pipeline.engine.selection import Choice
-from pipeline.errors import DataError, EzhoiError
+from pipeline.engine.choice import Choice
+from pipeline.engine.graph import needed_for
+from pipeline.engine.ingredients import Ingredients, ingredients
+from pipeline.engine.stage import Stage
+from pipeline.errors import EzhoiError
 from pipeline.machine.files import refusals
 from pipeline.store import digest, runs
 from pipeline.store.artifact import Artifact
-from pipeline.store.manifest import InputRecord, Manifest, fingerprint
+from pipeline.store.manifest import Manifest
 from pipeline.store.opening import store_of
 from pipeline.store.store import Store, describe_files
 from pipeline.work import devices, shards
 from pipeline.work.work import Progress, Work, silent
 
 log = logging.getLogger("ezhoi.runner")
-
-
-@dataclass(frozen=True)
-class Ingredients:
-    """What determines a stage's artifact, and the fingerprint of it all."""
-
-    config: dict[str, object]
-    sources: dict[str, str]
-    inputs: tuple[InputRecord, ...]
-    fingerprint: str
 
 
 @dataclass(frozen=True)
@@ -49,35 +41,6 @@ class Outcome:
     """Why an artifact that was there could not be used."""
     choice: Choice | None = None
     """How the artifact was chosen, where the run was told not to compute the stage."""
-
-
-def ingredients(stage: Stage, *, config: Config, inputs: Mapping[str, Artifact]) -> Ingredients:
-    """Resolve what a stage reads; DataError if a file that the configuration names does not exist."""
-    sources = {}
-    for key, path in stage.source_files(config).items():
-        if not path.exists():
-            raise DataError(f"stage {stage.name}: {key} = {path} does not exist")
-        if path.is_dir() and key not in FOLDERS:
-            raise DataError(f"stage {stage.name}: {key} = {path} is a folder; expected a file")
-        sources[key] = source_digest(key, path)
-    records = tuple(
-        InputRecord(
-            stage=edge.stage,
-            part=edge.part,
-            fingerprint=inputs[edge.stage].fingerprint,
-            digest=inputs[edge.stage].manifest.part_digest(edge.part),
-        )
-        for edge in stage.inputs
-    )
-    subset = stage.config_subset(config)
-    name = fingerprint(
-        stage=stage.name,
-        version=stage.version,
-        config=subset,
-        sources=sources,
-        inputs=[(r.stage, r.digest) for r in records],
-    )
-    return Ingredients(subset, sources, records, name)
 
 
 Company = Callable[[Stage, Ingredients], AbstractContextManager[object]]

@@ -8,39 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from pipeline.config.tree import Config
 from pipeline.engine import fit, graph
-from pipeline.engine.fit import Chain, name_of
-from pipeline.engine.graph import Stage
+from pipeline.engine.choice import Choice, How, name_of
+from pipeline.engine.fit import Chain
+from pipeline.engine.stage import Stage
 from pipeline.errors import EzhoiError, StoreError
 from pipeline.store.artifact import Artifact
 from pipeline.store.store import Store
-
-How = Literal["pinned", "exact", "newest", "recorded"]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A stage's artifact that was chosen and not computed."""
-
-    artifact: Artifact
-    how: How
-    """pinned by the user; exact: what the configuration asks for; newest that fits; recorded: made what was chosen."""
-    differs: tuple[str, ...] = ()
-    """How it differs from what the configuration asks for."""
-
-    def __str__(self) -> str:
-        says = {
-            "pinned": "as pinned",
-            "exact": "what the configuration asks for",
-            "newest": "the newest that fits",
-            "recorded": "what the artifact chosen downstream was made from",
-        }[self.how]
-        differs = f"; it differs: {', '.join(self.differs)}" if self.differs else ""
-        made = self.artifact.manifest.made_at[:16]
-        return f"{self.artifact.stage}: uses {name_of(self.artifact)}, {says} (made {made}){differs}"
 
 
 def choose(

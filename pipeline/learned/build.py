@@ -1,4 +1,4 @@
-"""From configuration to what computes: the device, the frozen CLIP, the model's sizes and reproducible seeds."""
+"""From configuration to what computes: the frozen CLIP, the model's sizes and reproducible seeds."""
 
 from __future__ import annotations
 
@@ -11,21 +11,10 @@ from models import clip_loading
 from models.clip import Clip
 from models.hoi import EzHoi, Parts, Sizes
 from models.released.hoi import ReleasedHoi
+from pipeline.config.packaged import PACKAGED
 from pipeline.config.tree import Config
-from pipeline.engine.graph import PACKAGED
 from pipeline.errors import ConfigError, DataError
-
-
-def device(config: Config) -> torch.device:
-    """The configured device; 'auto' is the first GPU if there is one. ConfigError if it is not there."""
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if config.device == "auto":
-        return torch.device("cuda" if count else "cpu")
-    chosen = torch.device(config.device)
-    if chosen.type == "cuda" and (chosen.index or 0) >= count:
-        there = f"the GPUs are numbered from 0 to {count - 1}" if count else "no GPU is seen; set device=cpu or auto"
-        raise ConfigError(f"device = {config.device}: {there}")
-    return chosen
+from pipeline.work.torch_device import device
 
 
 def frozen_clip(config: Config) -> Clip:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -15,6 +11,7 @@ from torch import Tensor, nn
 
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic
+from pipeline.tables.tensors import refused_as_usual
 from pipeline.work.pieces import Pieces
 
 NAME = "training.safetensors"
@@ -30,18 +27,6 @@ def save_weights(path: Path, state: dict[str, Tensor], about: dict[str, str] | N
 def _put(path: Path, state: dict[str, Tensor], about: dict[str, str] | None) -> None:
     with refused_as_usual(path):
         save_file({k: v.detach().cpu().contiguous() for k, v in state.items()}, path, metadata=about)
-
-
-@contextmanager
-def refused_as_usual(path: Path) -> Iterator[None]:
-    """Turn safetensors' own error into the OSError that it tells of: a full disk is a full disk, whoever writes."""
-    try:
-        yield
-    except SafetensorError as error:
-        number = re.search(r"os error (\d+)", str(error))
-        if number is None:
-            raise
-        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
 
 
 def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

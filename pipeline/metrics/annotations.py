@@ -31,6 +31,7 @@ from pipeline.errors import DataError
 from pipeline.metrics.matching import Pairs
 from pipeline.metrics.tables import read_pairs
 from pipeline.outside import columns
+from pipeline.outside.file_names import base_name
 from pipeline.store.artifact import Artifact
 
 COLUMNS = ("file_name", "image", "image_id", "split", "hoi_id", *BOXES, *SETTINGS, "train_count")
@@ -276,11 +277,6 @@ def _groups(table: pd.DataFrame) -> Groups:
         train_count=counts,
         hico=False,
     )
-
-
-def base_name(value: Any) -> Any:
-    """A file's name without folders; anything else as it is."""
-    return value.replace("\\", "/").rsplit("/", 1)[-1] if isinstance(value, str) else value
 
 
 def _if_there(path: Path) -> Path | None:

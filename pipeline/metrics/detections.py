@@ -28,11 +28,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.errors import DataError
-from pipeline.metrics.annotations import Annotations, base_name
+from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.formats import coco, matlab, qpic, table
 from pipeline.metrics.matching import Pairs
 from pipeline.metrics.tables import read_pairs, read_scores
 from pipeline.outside import columns
+from pipeline.outside.file_names import base_name
 from pipeline.outside.parsing import json_file
 from pipeline.tables.boxes import Floats
 

@@ -28,11 +28,11 @@ from numpy.typing import NDArray
 
 from pipeline.datasets.vcoco import reader
 from pipeline.errors import DataError
-from pipeline.metrics.annotations import base_name
 from pipeline.metrics.average_precision import average_precision
 from pipeline.metrics.matching import Pairs, best_truth
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
 from pipeline.outside import columns
+from pipeline.outside.file_names import base_name
 from pipeline.outside.parsing import shown
 from pipeline.tables.boxes import Floats, iou
 

@@ -190,7 +190,7 @@ def main(spec: Path) -> None:
     os.environ[ranks.LAUNCHED] = "1"
     from accelerate import PartialState
 
-    from pipeline.learned.build import device
+    from pipeline.work.torch_device import device
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     work = _read(spec)

@@ -26,11 +26,12 @@ from torch import Tensor, nn
 from pipeline.config.training import Optimiser, TrainRuntime
 from pipeline.errors import EzhoiError, StoreError
 from pipeline.learned import checkpoint
-from pipeline.learned.build import device, seed_of
+from pipeline.learned.build import seed_of
 from pipeline.training import ranks
 from pipeline.training.ahead import ahead
 from pipeline.training.history import History, intact
 from pipeline.training.task import Part, Task
+from pipeline.work.torch_device import device
 from pipeline.work.work import Work
 
 if TYPE_CHECKING:

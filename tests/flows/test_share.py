@@ -8,7 +8,8 @@ import pytest
 
 from flows.server.company import Company
 from pipeline.engine import graph, provenance
-from pipeline.engine.run import ingredients, run
+from pipeline.engine.ingredients import ingredients
+from pipeline.engine.run import run
 from pipeline.errors import ServiceError
 from pipeline.store.opening import store_of
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from pipeline.engine import graph, plan, provenance
-from pipeline.engine.plan import StageStatus
 from pipeline.engine.run import run
+from pipeline.engine.status import StageStatus
 from pipeline.store.store import Store
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pipeline.engine import fit, graph, plan
+from pipeline.engine.choice import Choice
 from pipeline.engine.run import run
-from pipeline.engine.selection import Choice
 from pipeline.errors import EzhoiError, StoreError
 from pipeline.store.artifact import Artifact
 from pipeline.store.store import Store

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from pipeline.errors import StoreError
 from pipeline.learned import checkpoint
 from pipeline.machine import files
+from pipeline.tables.tensors import refused_as_usual
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_a_full_disk_is_told_whichever_library_writes(tmp_path: Path) -> None:
             pq.write_table(pa.table({"a": list(range(10_000))}), full)
 
     def safetensors() -> None:
-        with checkpoint.refused_as_usual(tmp_path / "a.safetensors"):
+        with refused_as_usual(tmp_path / "a.safetensors"):
             raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
     for write in (parquet, safetensors):

@@ -15,6 +15,7 @@ from pipeline.datasets import classes
 from pipeline.datasets.hico import splits
 from pipeline.engine import graph
 from pipeline.engine import run as runner
+from pipeline.engine.ingredients import ingredients
 from pipeline.errors import DataError
 from pipeline.store.artifact import Artifact
 
@@ -116,7 +117,7 @@ class TestFingerprint:
 
     def of(self, root: Path) -> str:
         configuration = tree.load(profile="hico-vitb", overrides=[f"data.root={root}"], environment={})
-        return runner.ingredients(graph.stage("annotations"), config=configuration, inputs={}).fingerprint
+        return ingredients(graph.stage("annotations"), config=configuration, inputs={}).fingerprint
 
     def test_annotation_content_and_image_sizes_count(self, root: Path) -> None:
         seen = [self.of(root)]

@@ -13,8 +13,9 @@ import pytest
 from pipeline.config.tree import load
 from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.engine import provenance
-from pipeline.engine.graph import Input, stage
+from pipeline.engine.graph import stage
 from pipeline.engine.run import Outcome, execute
+from pipeline.engine.stage import Input
 from pipeline.errors import DataError, ServiceError
 from pipeline.store import digest
 from pipeline.store.artifact import Artifact

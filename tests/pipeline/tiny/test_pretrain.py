@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from models import clip_loading as clips
+from pipeline.config.packaged import PACKAGED
 from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.datasets.world.classes import WORLD_VERSION, held_out, unseen, world_classes
-from pipeline.engine.graph import PACKAGED
 from pipeline.tiny import captions, pretrain
 from pipeline.tiny.zero_shot import measure
 

@@ -1,0 +1,34 @@
+"""How a stage stands for one configuration: whether a run would execute it, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.store.artifact import Artifact
+
+State = Literal["fresh", "stale", "missing"]
+
+
+@dataclass(frozen=True)
+class StageStatus:
+    """A stage as it stands for one configuration."""
+
+    stage: str
+    state: State
+    """fresh: a run takes it from the store; stale: another one, or a damaged one, is there; missing: nothing is."""
+    fingerprint: str | None
+    """Of the artifact that the configuration asks for; None while an input is not there."""
+    artifact: Artifact | None
+    """The fresh artifact, or the one that `why` compares with."""
+    why: tuple[str, ...]
+    """What would make the stage run, one reason a line; empty if it is fresh."""
+    code_changed: bool
+    """The stage's source files differ from those that made `artifact`."""
+    seconds: float | None = None
+    """How long the stage took when `artifact` was made: what running it would take again; None if it never ran."""
+
+    @property
+    def runs(self) -> bool:
+        """Whether a run would execute the stage now, as far as can be told without running what comes before it."""
+        return self.state != "fresh"
