@@ -64,6 +64,6 @@ def machine() -> str:
 
 def _boot() -> str:
     try:
-        return (PROC / "sys" / "kernel" / "random" / "boot_id").read_text().strip()
+        return (PROC / "sys" / "kernel" / "random" / "boot_id").read_text(encoding="utf-8").strip()
     except OSError:
         return ""

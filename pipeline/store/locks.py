@@ -27,7 +27,7 @@ def take(path: Path, *, wait: bool = True) -> IO[str] | None:
     """
     said = False
     while True:
-        file = path.open("a")
+        file = path.open("a", encoding="utf-8")
         try:
             if not _lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB):
                 if not wait:
@@ -56,7 +56,7 @@ def release(path: Path, file: IO[str]) -> None:
 def held(path: Path) -> bool:
     """Whether a process holds the lock."""
     try:
-        with path.open() as file:
+        with path.open(encoding="utf-8") as file:
             return not _lock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False

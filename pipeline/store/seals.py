@@ -25,7 +25,7 @@ def stamp(stat: os.stat_result, digest: str) -> Stamp:
 def read(root: Path, fingerprint: str) -> dict[str, Any]:
     """The stamps of an artifact's files; empty if there are none or the seal is damaged."""
     try:
-        value = json.loads(_path(root, fingerprint).read_text())
+        value = json.loads(_path(root, fingerprint).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
@@ -37,7 +37,7 @@ def write(root: Path, fingerprint: str, stamps: Mapping[str, Stamp]) -> None:
     with contextlib.suppress(OSError):
         path.parent.mkdir(exist_ok=True)
         temporary = path.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps(stamps))
+        temporary.write_text(json.dumps(stamps), encoding="utf-8")
         temporary.replace(path)
 
 

@@ -157,7 +157,7 @@ def seen_of(artifact: Artifact, store: Store) -> set[str]:
     ("setting", "reason"),
     [
         ("", r"the content of clip\.weights was another"),
-        ("clip.architecture=another", r"clip\.architecture is tiny, not another"),
+        ("clip.architecture=ViT-B-32", r"clip\.architecture is tiny, not ViT-B-32"),
         ("model.prompts=5", r"model\.prompts is \d, not 5"),
         ("data.world.train_images=7", r"made from other annotations \(data\.world\.train_images: 1200 -> 7\)"),
     ],
