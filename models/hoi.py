@@ -1,10 +1,12 @@
-"""EZ-HOI put together, preset `paper`: from an image and its detections to pair features, from phrases to text features.
+"""EZ-HOI put together: from an image and its detections to pair features, from phrases to text features.
 
-The two sides meet in `phrase_logits`. The frozen CLIP is not a part of the module: its `state_dict` is what was learned.
+`HoiModel` is what the pipeline's stages use, whichever preset it is; `EzHoi` is preset `paper`. The two sides meet in
+`phrase_logits`. The frozen CLIP is not a part of the module: its `state_dict` is what was learned.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,37 +18,9 @@ from models.clip import Clip
 from models.fusion import InterFusion, IntraFusion, box_features, union_features
 from models.guidance import TextGuidance, VisualGuidance, VisualPrompts
 from models.instances import InstanceAdapter, InstancePrior, Instances
+from models.sizes import Sizes
 from models.text_tower import text_features
 from models.visual_tower import visual_tokens
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parts:
-    """Which parts the model has; one that is off has no parameters. Deep prompts in both towers are always there."""
-
-    intra_fusion: bool = True
-    """Eq. 10. Off: a pair's feature is the RoI feature of its two boxes' union, as in the paper's baseline."""
-    instance_adapter: bool = True
-    """Off: the visual tower does not know of the detections."""
-    llm_guidance: bool = True
-    """Eq. 2. Off: all classes share the same text prompts."""
-    inter_fusion: bool = True
-    """Eq. 11. Off: a pair does not see the other pairs of its image."""
-    vlm_guidance: bool = True
-    """Eq. 3. Off: all images share the same visual prompts."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sizes:
-    """What of the model is chosen; the rest follows from CLIP."""
-
-    prompts: int
-    layers: int
-    bottleneck: int
-    heads: int
-    roi_size: int
-    logit_scale: float
-    parts: Parts = Parts()
 
 
 @dataclass(frozen=True)
@@ -64,12 +38,16 @@ class Phrases:
         return Phrases(self.tokens[index], self.end[index], self.memory[index], self.absent[index])
 
 
-class EzHoi(nn.Module):
-    """The learned parts on a frozen CLIP.
+class HoiModel(nn.Module, ABC):
+    """The contract of both presets: learned parts on a frozen CLIP, with a learned scale of their logits.
+
+    It is a base class and no `Protocol`, because trainings need a torch module of it (its parameters, its mode, its state).
 
     Raises:
         ValueError: more prompted layers than a tower has.
     """
+
+    logit_scale: nn.Parameter
 
     def __init__(self, *, clip: Clip, sizes: Sizes) -> None:
         super().__init__()
@@ -79,6 +57,40 @@ class EzHoi(nn.Module):
             )
         self._clip = [clip]  # in a list, so that it is no submodule
         self.sizes = sizes
+
+    @property
+    def clip(self) -> Clip:
+        """The frozen CLIP."""
+        return self._clip[0]
+
+    @abstractmethod
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """uint8 pixels (..., 3, S, S) as the preset's visual tower wants them."""
+
+    @abstractmethod
+    def text(self, phrases: Phrases) -> Tensor:
+        """Text features (C, d_a) of the phrases, as the trained model words and prompts them."""
+
+    @abstractmethod
+    def pairs(self, images: Tensor, frozen_tokens: Tensor, instances: Instances, objects: Tensor) -> Tensor:
+        """Fused features (P, d_a) of all pairs of a batch.
+
+        Args:
+            images: (B, 3, S, S), as `normalise` makes them.
+            frozen_tokens: (B, 1 + D, d_a), what the frozen CLIP makes of the images.
+            instances: the detections; objects: (O, d_a), what stands for the object names.
+        """
+
+    @abstractmethod
+    def phrase_logits(self, pairs: Tensor, text: Tensor) -> Tensor:
+        """Phrase logits (P, C) of pair features (P, d_a) and text features (C, d_a)."""
+
+
+class EzHoi(HoiModel):
+    """The method as the paper describes it."""
+
+    def __init__(self, *, clip: Clip, sizes: Sizes) -> None:
+        super().__init__(clip=clip, sizes=sizes)
         narrow = {"bottleneck": sizes.bottleneck, "heads": sizes.heads}
         text, visual, joint = clip.text_width, clip.visual_width, clip.joint_width
         parts = sizes.parts
@@ -98,11 +110,6 @@ class EzHoi(nn.Module):
         if parts.inter_fusion:
             self.inter = InterFusion(joint_width=joint, **narrow)
         self.logit_scale = nn.Parameter(torch.tensor(float(sizes.logit_scale)))
-
-    @property
-    def clip(self) -> Clip:
-        """The frozen CLIP."""
-        return self._clip[0]
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """uint8 pixels (..., 3, S, S) as the visual tower wants them."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import typer
 import yaml
-from pydantic import BaseModel
 
 from flows.cli import options
+from pipeline.config import section
 from pipeline.config.tree import PROFILES, Config, profiles
 from pipeline.texts.llm.secrets import shown_address, shown_name
 
@@ -50,7 +50,7 @@ def keys(as_json: options.Json = False) -> None:
 
     Example: ezhoi config keys
     """
-    found = _describe(Config)
+    found = _describe()
     if as_json:
         typer.echo(json.dumps(found, indent=1))
         return
@@ -58,14 +58,9 @@ def keys(as_json: options.Json = False) -> None:
         typer.echo(f"{key:<36} {entry['default']!s:<28} {entry['means']}".rstrip())
 
 
-def _describe(section: type[BaseModel], prefix: str = "") -> dict[str, dict[str, Any]]:
+def _describe() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
-    for name, field in section.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            found |= _describe(kind, f"{prefix}{name}.")
-        else:
-            default = None if field.is_required() else field.default
-            plain = default if isinstance(default, bool | int | float | str | None) else str(default)
-            found[f"{prefix}{name}"] = {"default": plain, "means": field.description or ""}
+    for key in section.keys(Config):
+        plain = key.default if isinstance(key.default, bool | int | float | str | None) else str(key.default)
+        found[key.name] = {"default": plain, "means": key.means}
     return found

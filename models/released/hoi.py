@@ -1,6 +1,6 @@
 """The part of the released model that has an effect: the visual side, on text features that are constants.
 
-The same calls as `models.hoi.EzHoi`, so that the pipeline's stages use either.
+The contract is `models.hoi.HoiModel`, so that the pipeline's stages use either preset.
 """
 
 from __future__ import annotations
@@ -13,50 +13,41 @@ from torch import Tensor, nn
 from models.clip import Clip
 from models.fusion import box_features, by_image
 from models.guidance import VisualPrompts
-from models.hoi import Phrases
+from models.hoi import HoiModel, Phrases
 from models.instances import InstancePrior, Instances
 from models.released import quirks
 from models.released.adapter import Adapter
+from models.sizes import Sizes
 from models.text_tower import text_features
 from models.visual_tower import visual_tokens
 
 
-class ReleasedHoi(nn.Module):
+class ReleasedHoi(HoiModel):
     """The released model on a frozen CLIP.
 
     Args:
+        sizes: its `logit_scale` and `parts` do not count here.
         half_prompts: round visual prompts to fp16 as released; off for parity in fp32.
         dropout: probability of a drop inside the adapters; roi_dropout: on RoI maps.
-
-    Raises:
-        ValueError: more prompted layers than a tower has.
     """
 
     def __init__(
         self,
         *,
         clip: Clip,
-        prompts: int,
-        layers: int,
-        bottleneck: int,
-        heads: int,
-        roi_size: int,
+        sizes: Sizes,
         half_prompts: bool = True,
         dropout: float = quirks.DROPOUT,
         roi_dropout: float = quirks.ROI_DROPOUT,
     ) -> None:
-        super().__init__()
-        if layers > min(clip.text_layers, clip.visual_layers):
-            raise ValueError(
-                f"model.layers = {layers}, but CLIP has {clip.text_layers} text and {clip.visual_layers} visual layers"
-            )
-        self._clip = [clip]  # in a list, so that it is no submodule
-        self.roi_size, self.half_prompts, self.roi_dropout = roi_size, half_prompts, roi_dropout
+        super().__init__(clip=clip, sizes=sizes)
+        self.half_prompts, self.roi_dropout = half_prompts, roi_dropout
+        layers, bottleneck = sizes.layers, sizes.bottleneck
         text, visual, joint = clip.text_width, clip.visual_width, clip.joint_width
-        adapter = partial(Adapter, bottleneck=bottleneck, heads=heads, dropout=dropout)
+        adapter = partial(Adapter, bottleneck=bottleneck, heads=sizes.heads, dropout=dropout)
         # Constants there; registered here, so that a checkpoint holds them.
         self.prompts: Tensor
-        self.register_buffer("prompts", quirks.redrawn_prompts(layers=layers, prompts=prompts, width=text))
+        self.register_buffer("prompts", quirks.redrawn_prompts(layers=layers, prompts=sizes.prompts, width=text))
         self.visual_prompts = VisualPrompts(layers=layers, text_width=text, visual_width=visual)
         for project in self.visual_prompts.project[2:]:  # deep copies of one layer there
             project.load_state_dict(self.visual_prompts.project[1].state_dict())
@@ -71,13 +62,7 @@ class ReleasedHoi(nn.Module):
         self.logit_scale = nn.Parameter(torch.tensor(quirks.LOGIT_SCALE))
         self._text: tuple[Phrases, Tensor] | None = None
 
-    @property
-    def clip(self) -> Clip:
-        """The frozen CLIP."""
-        return self._clip[0]
-
-    @staticmethod
-    def normalise(pixels: Tensor) -> Tensor:
+    def normalise(self, pixels: Tensor) -> Tensor:
         """uint8 pixels (..., 3, S, S) as the visual tower was trained to want them."""
         return quirks.imagenet_normalised(pixels)
 
@@ -115,7 +100,7 @@ class ReleasedHoi(nn.Module):
         """
         tokens = self.tokens(images, frozen_tokens, instances, objects)
         dropout = self.roi_dropout if self.training else 0.0
-        boxes = box_features(tokens, instances, grid=self.clip.grid, size=self.roi_size, dropout=dropout)
+        boxes = box_features(tokens, instances, grid=self.clip.grid, size=self.sizes.roi_size, dropout=dropout)
         image, human, thing = instances.pairs.unbind(dim=1)
         fused = self.intra(boxes[image, human], boxes[image, thing])
         if not len(fused):

@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from models.sizes import Parts
 from pipeline.config.section import Section
 
 
@@ -26,18 +27,8 @@ class Pairing(Section):
         return self
 
 
-class Parts(Section):
-    """Which parts the model has, for ablations; without all five it is deep shared prompts on union-box features."""
-
-    intra_fusion: bool = Field(True, description="Eq. 10; off: a pair's feature is that of its union box")
-    instance_adapter: bool = Field(True, description="visual blocks attend to the detected instances")
-    llm_guidance: bool = Field(True, description="Eq. 2, text prompts attend to the class's description")
-    inter_fusion: bool = Field(True, description="Eq. 11, pairs of an image attend to each other")
-    vlm_guidance: bool = Field(True, description="Eq. 3, visual prompts attend to the frozen CLIP's image tokens")
-
-
 class Model(Section):
-    """EZ-HOI's learned parts; names as in the paper."""
+    """EZ-HOI's learned parts; names as in the paper. The sizes among them are `models.sizes.Sizes`."""
 
     preset: Literal["paper", "released"] = Field(
         "paper", description="the method as the paper describes it, or numerically the released code"

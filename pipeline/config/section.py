@@ -1,9 +1,12 @@
-"""What every section of the configuration has in common."""
+"""What every section of the configuration has in common, and how its keys are listed."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
@@ -14,7 +17,10 @@ _ADDRESS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):/(/?)")
 
 
 class Section(BaseModel):
-    """A part of the tree: immutable, unknown keys are errors, numbers are finite, and nothing is empty or a truth by chance."""
+    """A part of the tree: immutable, unknown keys are errors, numbers are finite, and nothing is empty or a truth by chance.
+
+    A frozen dataclass that `models/` defines may be a part of it too, under the same rules.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
@@ -71,3 +77,27 @@ Place = Annotated[Path | str, BeforeValidator(folder_or_address)]
 """A folder of this machine, or an address."""
 Named = Annotated[str, AfterValidator(at_home)]
 """A name of something, or the path of a file; `~` is the home folder."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key that can be set: its dotted name, its default (None where it has none) and what it means."""
+
+    name: str
+    default: Any
+    means: str
+
+
+def keys(section: type[Any], prefix: str = "") -> Iterator[Key]:
+    """The keys of a section, those of the sections in it included."""
+    if dataclasses.is_dataclass(section):
+        for entry in dataclasses.fields(section):
+            yield Key(f"{prefix}{entry.name}", entry.default, entry.metadata.get("description", ""))
+        return
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and (issubclass(kind, BaseModel) or dataclasses.is_dataclass(kind)):
+            yield from keys(kind, f"{prefix}{name}.")
+        else:
+            default = None if field.is_required() else field.default
+            yield Key(f"{prefix}{name}", default, field.description or "")

@@ -15,6 +15,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from pipeline.config import section
 from pipeline.config.data import Clip, Data, Detections, Images, Store
 from pipeline.config.evaluation import Evaluation
 from pipeline.config.language import Descriptions, Disparities, Llm
@@ -137,23 +138,16 @@ def _without_runtime(value: Any) -> Any:
     return {k: _without_runtime(v) for k, v in value.items() if k != "runtime"}
 
 
-def keys(section: type[BaseModel] = Config, prefix: str = "") -> list[str]:
+def keys() -> list[str]:
     """Every dotted key of the tree."""
-    found = []
-    for name, field in section.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            found += keys(kind, f"{prefix}{name}.")
-        else:
-            found.append(f"{prefix}{name}")
-    return found
+    return [key.name for key in section.keys(Config)]
 
 
 def _explain(error: ValidationError, profile: str) -> str:
     lines = []
     for fault in error.errors():
         key = ".".join(str(part) for part in fault["loc"])
-        if fault["type"] == "extra_forbidden":
+        if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             valid = keys()
             sections = sorted({k[:i] for k in valid for i, c in enumerate(k) if c == "."})
             near = difflib.get_close_matches(key, valid + sections, n=1, cutoff=0.5)

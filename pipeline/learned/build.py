@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import torch
 
 from models import clip_loading
 from models.clip import Clip
-from models.hoi import EzHoi, Parts, Sizes
+from models.hoi import EzHoi, HoiModel
 from models.released.hoi import ReleasedHoi
+from models.sizes import Sizes
 from pipeline.config.packaged import PACKAGED
 from pipeline.config.tree import Config
 from pipeline.errors import ConfigError, DataError
@@ -43,20 +45,7 @@ def clip_weights(config: Config) -> Path | str:
 
 def sizes(config: Config) -> Sizes:
     """The model's chosen sizes."""
-    m = config.model
-    return Sizes(
-        prompts=m.prompts,
-        layers=m.layers,
-        bottleneck=m.bottleneck,
-        heads=m.heads,
-        roi_size=m.roi_size,
-        logit_scale=m.logit_scale,
-        parts=Parts(**m.parts.model_dump()),
-    )
-
-
-HoiModel = EzHoi | ReleasedHoi
-"""Either preset: the stages use what both have."""
+    return Sizes(**{size.name: getattr(config.model, size.name) for size in dataclasses.fields(Sizes)})
 
 
 def model(config: Config, clip: Clip) -> HoiModel:
@@ -79,16 +68,8 @@ def seed_of(*names: object) -> int:
 
 def released_model(config: Config, clip: Clip) -> ReleasedHoi:
     """The model of preset `released`; ConfigError if it does not fit CLIP."""
-    m = config.model
     try:
-        return ReleasedHoi(
-            clip=clip,
-            prompts=m.prompts,
-            layers=m.layers,
-            bottleneck=m.bottleneck,
-            heads=m.heads,
-            roi_size=m.roi_size,
-        ).to(clip.device)
+        return ReleasedHoi(clip=clip, sizes=sizes(config)).to(clip.device)
     except ValueError as error:
         raise ConfigError(str(error)) from error
 

@@ -19,13 +19,13 @@ import torch
 from torch import Tensor
 
 from models.clip import Clip
-from models.hoi import pair_prior
+from models.hoi import HoiModel, pair_prior
 from models.instances import Instances
 from pipeline.boxes import detector, quality
 from pipeline.boxes.instances import BOX, Annotated, Detected
 from pipeline.datasets.images import Images, square
 from pipeline.learned import checkpoint, phrases
-from pipeline.learned.build import HoiModel, frozen_clip
+from pipeline.learned.build import frozen_clip
 from pipeline.learned.build import model as built
 from pipeline.learned.tokens import FrozenTokens
 from pipeline.tables import arrays

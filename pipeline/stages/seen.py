@@ -22,14 +22,14 @@ from torch import Tensor, nn
 
 from models import phrases as phrase
 from models.clip import Clip
-from models.hoi import EzHoi, pair_prior
+from models.hoi import EzHoi, HoiModel, pair_prior
 from models.losses import class_relation, focal, with_prior
 from pipeline.config.training import Seen, SeenRuntime
 from pipeline.datasets import classes
 from pipeline.datasets.hico.vocabulary import verbs
 from pipeline.errors import ConfigError
 from pipeline.learned import build, checkpoint, importing, phrases
-from pipeline.learned.build import HoiModel, frozen_clip
+from pipeline.learned.build import frozen_clip
 from pipeline.tables import arrays
 from pipeline.training import launch
 from pipeline.training.batches import Batch, TrainingImages

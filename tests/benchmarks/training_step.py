@@ -30,12 +30,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from models.clip import Clip, Vocabulary
 from models.clip_loading import build
-from models.hoi import EzHoi, Phrases, Sizes, pair_prior
+from models.hoi import EzHoi, HoiModel, Phrases, pair_prior
 from models.instances import Instances, collate
 from models.losses import class_relation, focal, with_prior
 from models.phrases import verb_logits
 from models.released.hoi import ReleasedHoi
 from models.released.inert import features_behind_end
+from models.sizes import Sizes
 from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.learned.released_text import class_sentence
 
@@ -64,12 +65,8 @@ class Step:
         torch.manual_seed(0)
         net = build(open_clip.get_model_config("ViT-B-16-quickgelu")).eval().requires_grad_(False)
         self.clip = Clip(net, Vocabulary())
-        self.model: EzHoi | ReleasedHoi
-        if preset == "paper":
-            sizes = Sizes(prompts=2, layers=9, bottleneck=64, heads=2, roi_size=7, logit_scale=20.0)
-            self.model = EzHoi(clip=self.clip, sizes=sizes)
-        else:
-            self.model = ReleasedHoi(clip=self.clip, prompts=2, layers=9, bottleneck=64, heads=2, roi_size=7)
+        sizes = Sizes(prompts=2, layers=9, bottleneck=64, heads=2, roi_size=7, logit_scale=20.0)
+        self.model: HoiModel = (EzHoi if preset == "paper" else ReleasedHoi)(clip=self.clip, sizes=sizes)
         hois = hoi_classes()[:: len(hoi_classes()) // CLASSES][:CLASSES]
         tokens, end = self.clip.vocabulary.encode([h.phrase for h in hois])
         memory = nn.functional.normalize(torch.randn(len(hois), 1, 512), dim=-1)

@@ -15,10 +15,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from models.clip import Clip, Vocabulary
 from models.clip_loading import build
-from models.hoi import EzHoi, Phrases, Sizes
+from models.hoi import EzHoi, Phrases
 from models.instances import collate
 from models.phrases import verb_logits
 from models.released.hoi import ReleasedHoi
+from models.sizes import Sizes
 from models.text_tower import text_features
 
 SIZES = Sizes(prompts=2, layers=2, bottleneck=16, heads=2, roi_size=7, logit_scale=10.0)
@@ -37,7 +38,7 @@ def paper(clip: Clip) -> EzHoi:
 
 def released(clip: Clip) -> ReleasedHoi:
     torch.manual_seed(0)
-    model = ReleasedHoi(clip=clip, prompts=2, layers=2, bottleneck=16, heads=2, roi_size=7, dropout=0, roi_dropout=0)
+    model = ReleasedHoi(clip=clip, sizes=SIZES, dropout=0, roi_dropout=0)
     for adapter in model.adapters:  # starts at 1e-9, where a gradient would only be rounding
         nn.init.constant_(adapter.scale, 0.1)
     return model

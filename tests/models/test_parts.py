@@ -9,8 +9,9 @@ from torch import nn
 
 from models.clip import Clip
 from models.fusion import box_features, union_features
-from models.hoi import EzHoi, Parts, Sizes
+from models.hoi import EzHoi
 from models.instances import collate
+from models.sizes import Parts, Sizes
 
 SIZES = Sizes(prompts=2, layers=2, bottleneck=16, heads=2, roi_size=7, logit_scale=10.0)
 PARAMETERS = {

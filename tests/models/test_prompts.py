@@ -5,9 +5,10 @@ import torch
 from torch import Tensor
 
 from models.clip import Clip
-from models.hoi import EzHoi, Phrases, Sizes
+from models.hoi import EzHoi, Phrases
 from models.instances import collate
 from models.phrases import verb_logits
+from models.sizes import Sizes
 from models.text_tower import text_features
 
 SIZES = Sizes(prompts=2, layers=2, bottleneck=16, heads=2, roi_size=7, logit_scale=10.0)

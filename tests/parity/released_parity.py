@@ -19,6 +19,7 @@ from models.instances import Instances, collate
 from models.released import keys
 from models.released.hoi import ReleasedHoi
 from models.released.inert import InertText
+from models.sizes import Sizes
 
 FIXTURES = Path(__file__).parents[3] / "shared" / "fixtures" / "released"
 
@@ -100,11 +101,14 @@ class Parity:
         c = self.index["config"]
         model = ReleasedHoi(
             clip=self.frozen_clip,
-            prompts=c["N_CTX"],
-            layers=c["tune_LY"],
-            bottleneck=c["adapter_down"],
-            heads=2,
-            roi_size=7,
+            sizes=Sizes(
+                prompts=c["N_CTX"],
+                layers=c["tune_LY"],
+                bottleneck=c["adapter_down"],
+                heads=2,
+                roi_size=7,
+                logit_scale=1.0,
+            ),
             half_prompts=self.variant == "ref",
             dropout=0.0,
             roi_dropout=0.0,

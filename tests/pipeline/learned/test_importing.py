@@ -12,6 +12,7 @@ from released_parity import Parity, parity_of
 from torch import Tensor
 
 from models.released.hoi import ReleasedHoi
+from models.sizes import Sizes
 from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.errors import DataError
 from pipeline.learned import importing
@@ -35,9 +36,8 @@ def state_dict(parity: Parity) -> dict[str, Tensor]:
 
 
 def fresh(parity: Parity) -> ReleasedHoi:
-    return ReleasedHoi(
-        clip=parity.frozen_clip, prompts=2, layers=9, bottleneck=64, heads=2, roi_size=7, half_prompts=False
-    )
+    sizes = Sizes(prompts=2, layers=9, bottleneck=64, heads=2, roi_size=7, logit_scale=1.0)
+    return ReleasedHoi(clip=parity.frozen_clip, sizes=sizes, half_prompts=False)
 
 
 def save(path: Path, state: dict[str, Tensor], **more: Any) -> Path:

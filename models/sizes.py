@@ -1,0 +1,48 @@
+"""What is chosen of the model. Without torch, so that the configuration holds these very classes.
+
+A further part is a line here and its effect in `models/hoi.py`; its key, its line in `ezhoi config keys` and its error
+message follow from the line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+def _part(description: str) -> bool:
+    """A switch that is on by default; `ezhoi config keys` shows its description."""
+    switch: bool = field(default=True, metadata={"description": description})
+    return switch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """Which parts the model has; one that is off has no parameters. Deep prompts in both towers are always there.
+
+    Without all five it is deep shared prompts on union-box features, the paper's baseline.
+    """
+
+    intra_fusion: bool = _part("Eq. 10; off: a pair's feature is that of its union box")
+    instance_adapter: bool = _part("visual blocks attend to the detected instances")
+    llm_guidance: bool = _part("Eq. 2, text prompts attend to the class's description")
+    inter_fusion: bool = _part("Eq. 11, pairs of an image attend to each other")
+    vlm_guidance: bool = _part("Eq. 3, visual prompts attend to the frozen CLIP's image tokens")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """The chosen sizes of either preset; the rest follows from CLIP. Each is a key of the same name under `model`."""
+
+    prompts: int
+    """p, prompt tokens a layer."""
+    layers: int
+    """N, prompted layers of each tower."""
+    bottleneck: int
+    heads: int
+    """Attention heads in a bottleneck."""
+    roi_size: int
+    """RoI-Align output, pixels a side."""
+    logit_scale: float
+    """Start of the learned scale; preset `released` starts at its own (`models.released.quirks.LOGIT_SCALE`)."""
+    parts: Parts = Parts()
+    """Preset `released` has them all."""
