@@ -14,6 +14,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from models import scoring
 from models.clip import Clip
 from models.fusion import InterFusion, IntraFusion, box_features, union_features
 from models.guidance import TextGuidance, VisualGuidance, VisualPrompts
@@ -161,8 +162,7 @@ class EzHoi(HoiModel):
 
     def phrase_logits(self, pairs: Tensor, text: Tensor) -> Tensor:
         """Scaled cosines (P, C) of pair features (P, d_a) and text features (C, d_a)."""
-        unit = nn.functional.normalize
-        return self.logit_scale * unit(pairs, dim=-1) @ unit(text, dim=-1).T
+        return scoring.phrase_logits(pairs, text, self.logit_scale)
 
 
 def pair_prior(instances: Instances, tau: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""Class phrases: which HOI phrases stand for a verb (Eq. 12), which seen class an unseen one is nearest to, verb logits."""
+"""Class phrases: which HOI phrases stand for a verb (Eq. 12), which seen class an unseen one is nearest to."""
 
 from __future__ import annotations
 
@@ -42,9 +42,3 @@ def select(descriptions: Tensor, verbs: Sequence[int], *, per_verb: int = 2) -> 
 def nearest(unseen: Tensor, seen: Tensor) -> Tensor:
     """For each unseen description (U, d_a) the position (U,) of the most similar seen one (S, d_a); unit lengths."""
     return (unseen @ seen.T).argmax(dim=1)
-
-
-def verb_logits(phrase_logits: Tensor, phrase_verbs: Tensor, verbs: int) -> Tensor:
-    """Mean of each verb's phrase logits: (P, C) and the phrases' verb ids (C,) to (P, V); 0 for a verb without phrase."""
-    member = torch.nn.functional.one_hot(phrase_verbs, verbs).to(phrase_logits)
-    return phrase_logits @ (member / member.sum(dim=0).clamp(min=1))

@@ -7,5 +7,6 @@
     losses.py     its two losses
     keys.py       its checkpoint's keys and ours
 
-Everything else of the project follows the paper and imports nothing from here but `ReleasedHoi`.
+Everything else of the project follows the paper and imports nothing from here but `ReleasedHoi`, and
+`models/scoring.py` its logits.
 """

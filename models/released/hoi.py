@@ -10,6 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from models import scoring
 from models.clip import Clip
 from models.fusion import box_features, by_image
 from models.guidance import VisualPrompts
@@ -110,7 +111,7 @@ class ReleasedHoi(HoiModel):
 
     def phrase_logits(self, pairs: Tensor, text: Tensor) -> Tensor:
         """Phrase logits (P, C) of pair features (P, d_a) and text features (C, d_a)."""
-        return quirks.scaled_dot(pairs, text, self.logit_scale)
+        return scoring.phrase_logits(pairs, text, self.logit_scale, preset="released")
 
 
 class ReleasedIntraFusion(nn.Module):

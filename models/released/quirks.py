@@ -56,7 +56,7 @@ def one_added_to_padding(absent: Tensor, own: int) -> Tensor:
     return torch.cat([absent.float(), absent.new_zeros(len(absent), own, dtype=torch.float32)], dim=1)
 
 
-def scaled_dot(pairs: Tensor, text: Tensor, scale: Tensor) -> Tensor:
+def scaled_dot(pairs: Tensor, text: Tensor, scale: Tensor | float) -> Tensor:
     """Phrase logits (P, C): a raw dot product times half of the scale, neither side of unit length."""
     return scale / 2 * pairs @ text.T
 

@@ -140,7 +140,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="utpl",
-        version=5,
+        version=6,
         reads=(
             *("clip.architecture", "clip.weights", "model", "utpl"),
             *("seen.tau", "seen.focal", "seen.joint", "setting", "seed"),

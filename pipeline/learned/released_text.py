@@ -83,7 +83,7 @@ def publish(work: Work) -> dict[str, Any]:
     }
     arrays.write(work.out / "text.parquet", columns)
     checkpoint.save_weights(work.out / "model.safetensors", {})
-    (work.out / "scale.json").write_text(json.dumps(float(weights["logit_scale"]) / 2), encoding="utf-8")
+    (work.out / "scale.json").write_text(json.dumps(float(weights["logit_scale"])), encoding="utf-8")
     pd.DataFrame().to_parquet(work.out / "history.parquet", index=False)
     return {"phrases": len(rows), "unseen": sum(columns["unseen"])}
 

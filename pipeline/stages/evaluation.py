@@ -13,12 +13,14 @@ phrases under the shared guided prompts), and `adapted` (after UTPL). Resumes at
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+import torch
 from PIL.Image import Image
 
+from models import scoring
 from pipeline.boxes import detector
 from pipeline.datasets import classes
 from pipeline.datasets.classes import ClassTable
@@ -30,7 +32,8 @@ from pipeline.metrics import annotations as ground_truth
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
 from pipeline.metrics.results import Result
-from pipeline.predict.scoring import class_probabilities, own_object, phrase_logits, predictions, verb_probabilities
+from pipeline.predict.scorer import Scorer, Variant
+from pipeline.predict.scoring import predictions
 from pipeline.report import folder, scenes
 from pipeline.report.content import SIDE_BY_SIDE, Content, Row, Source, published_rows
 from pipeline.tables import arrays
@@ -52,10 +55,10 @@ def run(work: Work) -> dict[str, Any]:
     table = classes.read(work.inputs["annotations"], work.config.setting)
     with work.clock("read"):
         truth = ground_truth.of_artifact(work.inputs["annotations"])
-    scorer = Scorer(work, table)
+    predicted = Predictions(work, table)
     found: dict[str, list[Result]] = {}
     for variant in VARIANTS:
-        rows = scorer.predictions(variant)
+        rows = predicted.of(variant)
         with work.clock("compute"):
             checked = detections.check(rows, truth, name=f"stage evaluation, variant {variant}")
             found[variant] = _evaluate(work, checked, truth, both=variant == VARIANTS[-1])
@@ -88,26 +91,36 @@ def _evaluate(work: Work, found: Detections, truth: Annotations, *, both: bool) 
     )
 
 
-class Scorer:
-    """The text features and how each variant scores a shard of pairs."""
+class Predictions:
+    """What each variant predicts on the test split, shard by shard."""
 
     def __init__(self, work: Work, table: ClassTable) -> None:
         self.work, self.hois = work, np.array(table.hois)
-        self.text = arrays.read(work.inputs["utpl"].path("text.parquet"))
-        self.scale = float(work.inputs["utpl"].json("scale.json"))
-        plain = [arrays.read(work.inputs["text_embeddings"].path(f"{g}-phrases.parquet")) for g in ("seen", "unseen")]
-        rows = {int(h): row for part in plain for h, row in zip(part["hoi_id"], part["pooled"], strict=True)}
-        self.plain = np.stack([rows[h] for h in table.hois])
-        self.plain_unseen = self.text["before"]
+        text = arrays.read(work.inputs["utpl"].path("text.parquet"))
+        parts = [arrays.read(work.inputs["text_embeddings"].path(f"{g}-phrases.parquet")) for g in ("seen", "unseen")]
+        rows = {int(h): row for part in parts for h, row in zip(part["hoi_id"], part["pooled"], strict=True)}
+        plain = text["before"]
         if work.config.model.preset == "paper":  # the released code's phrases are plain, and not of unit length
-            phrases = np.stack([rows[int(h)] for h in self.text["hoi_id"]])
-            self.plain_unseen = np.where(self.text["unseen"][:, None], phrases, self.text["before"])
-        self.phrase_objects = np.array([hoi_classes()[h].object_id for h in self.text["hoi_id"]])
+            phrases = np.stack([rows[int(h)] for h in text["hoi_id"]])
+            plain = np.where(text["unseen"][:, None], phrases, text["before"])
+        self.classes = np.stack([rows[h] for h in table.hois])
         self.object_of = np.array([hoi_classes()[h].object_id for h in table.hois])
         self.lookup = classes.hoi_lookup(table.hois)
+        self.scorer = Scorer(
+            preset=work.config.model.preset,
+            scope=work.config.utpl.scope,
+            tau=work.config.evaluation.tau,
+            scale=float(work.inputs["utpl"].json("scale.json")),
+            verbs=self.lookup.shape[1],
+            phrase_verbs=torch.from_numpy(text["verb_id"]),
+            phrase_objects=torch.tensor([hoi_classes()[int(h)].object_id for h in text["hoi_id"]]),
+            plain=torch.from_numpy(plain),
+            before=torch.from_numpy(text["before"]),
+            after=torch.from_numpy(text["after"]),
+        )
 
-    def predictions(self, variant: str) -> pd.DataFrame:
-        """Predictions of the whole test split, shard by shard."""
+    def of(self, variant: str) -> pd.DataFrame:
+        """Predictions of the whole test split."""
         return pd.concat(list(self._shards(variant)), ignore_index=True)
 
     def _shards(self, variant: str) -> Iterator[pd.DataFrame]:
@@ -125,31 +138,15 @@ class Scorer:
             self.work.progress(VARIANTS.index(variant) * len(names) + done + 1, len(VARIANTS) * len(names), variant)
 
     def _score(self, variant: str, pairs: dict[str, np.ndarray]) -> pd.DataFrame:
-        objects, tau = pairs["object_id"], self.work.config.evaluation.tau
-        if variant == "detector_only":
-            alike = np.ones((len(objects), self.lookup.shape[1]))
-            return predictions(pairs, alike, self.lookup[objects], tau=tau)
-        if variant == "untrained":
-            chance = class_probabilities(pairs["zero_shot"], self.plain, objects, self.object_of)
-            hoi_of = np.where(objects[:, None] == self.object_of[None], self.hois[None], -1)
-            return predictions(pairs, chance, hoi_of, tau=tau)
-        chance = verb_probabilities(self._logits(variant, pairs), self.text["verb_id"])
-        return predictions(pairs, chance, self.lookup[objects], tau=tau)
-
-    def _logits(self, variant: str, pairs: dict[str, np.ndarray]) -> np.ndarray:
-        """(P, C): an adapted phrase speaks for pairs with its object, or for all, as `utpl.scope` says."""
-        cosine = self.work.config.model.preset == "paper"
-        plain, before, after = (
-            phrase_logits(pairs["feature"], text, self.scale, cosine=cosine)
-            for text in (self.plain_unseen, self.text["before"], self.text["after"])
+        objects = pairs["object_id"]
+        if variant != "untrained":
+            return predictions(pairs, self.scorer.scores(cast(Variant, variant), pairs), self.lookup[objects])
+        chance = scoring.untrained_scores(
+            *(torch.from_numpy(x) for x in (pairs["zero_shot"], self.classes, objects, self.object_of))
         )
-        if variant == "plain_phrases":
-            return plain
-        if variant == "before_utpl":
-            return before
-        if self.work.config.utpl.scope == "verb":
-            return after
-        return np.where(own_object(pairs["object_id"], self.phrase_objects), after, before)
+        scores = scoring.class_scores(chance, torch.from_numpy(pairs["prior"]), tau=self.work.config.evaluation.tau)
+        hoi_of = np.where(objects[:, None] == self.object_of[None], self.hois[None], -1)
+        return predictions(pairs, scores.numpy(), hoi_of)
 
 
 def _write(

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from models import phrases as phrase
+from models import scoring
 from models.clip import Clip
 from models.hoi import EzHoi, HoiModel, pair_prior
 from models.losses import class_relation, focal, with_prior
@@ -151,7 +152,7 @@ class SeenTask:
 
     def _focal(self, batch: Batch, logits: Tensor, prior: Tensor) -> Tensor:
         entries, settings = batch.entries.to(self.device), self.config.seen.focal
-        verb_logits = phrase.verb_logits(logits, self.phrase_verbs, len(verbs()))
+        verb_logits = scoring.verb_logits(logits, self.phrase_verbs, len(verbs()))
         x = with_prior(verb_logits[entries], prior[:, None].expand_as(verb_logits)[entries])
         return focal(x, batch.truth.to(self.device), alpha=settings.alpha, gamma=settings.gamma).sum()
 

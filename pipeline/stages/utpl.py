@@ -97,7 +97,7 @@ class UtplTask:
             work.inputs["pair_features"],
             unseen=self.unseen.hois,
             seen=every_seen.hois,
-            own_object=work.config.utpl.scope == "own_object",
+            scope=work.config.utpl.scope,
         )
 
     def losses(self, step: int) -> Losses:

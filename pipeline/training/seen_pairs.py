@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.scoring import Scope, speaks
 from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.store.artifact import Artifact
 from pipeline.tables import arrays
@@ -21,8 +22,8 @@ from pipeline.tables import arrays
 class SeenPairs:
     """Features (n, d_a), detection priors (n,), and for which of the U unseen classes a pair is an example (n, U).
 
-    A pair is negative for u = (verb, object) if it is annotated with other verbs only and, where unseen phrases speak
-    for their own object, shows u's object. It is positive for u's verb if it is annotated with it, on another object.
+    A pair is negative for u = (verb, object) if it is annotated with other verbs only and u's phrase speaks for it
+    (`models.scoring.speaks`). It is positive for u's verb if it is annotated with it, on another object.
     """
 
     features: Tensor
@@ -38,8 +39,8 @@ class SeenPairs:
         return usable[torch.randint(len(usable), (size,), generator=generator).to(usable.device)]
 
 
-def read(pair_features: Artifact, *, unseen: Sequence[int], seen: Sequence[int], own_object: bool) -> SeenPairs:
-    """From the artifact's `train-*` files; `unseen` and `seen` are HOI ids."""
+def read(pair_features: Artifact, *, unseen: Sequence[int], seen: Sequence[int], scope: Scope) -> SeenPairs:
+    """From the artifact's `train-*` files; `unseen` and `seen` are HOI ids, `scope` is `utpl.scope`."""
     features, priors, objects, verbs = [], [], [], []
     for feature, prior, thing, mine in _matched(pair_features, frozenset(seen)):
         features.append(feature)
@@ -49,11 +50,11 @@ def read(pair_features: Artifact, *, unseen: Sequence[int], seen: Sequence[int],
     classes = [hoi_classes()[h] for h in unseen]
     shape = (len(features), len(classes))
     positive = torch.tensor([[c.verb_id in own for c in classes] for own in verbs], dtype=torch.bool).reshape(shape)
-    same = torch.tensor([[c.object_id == o for c in classes] for o in objects], dtype=torch.bool).reshape(shape)
+    shown, own = (torch.tensor(ids, dtype=torch.long) for ids in (objects, [c.object_id for c in classes]))
     return SeenPairs(
         features=torch.from_numpy(np.array(features, dtype=np.float32)),
         priors=torch.tensor(np.array(priors, dtype=np.float32)),
-        negative=~positive & same if own_object else ~positive,
+        negative=~positive & speaks(shown, own, scope=scope),
         positive=positive,
     )
 

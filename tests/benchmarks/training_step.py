@@ -33,9 +33,9 @@ from models.clip_loading import build
 from models.hoi import EzHoi, HoiModel, Phrases, pair_prior
 from models.instances import Instances, collate
 from models.losses import class_relation, focal, with_prior
-from models.phrases import verb_logits
 from models.released.hoi import ReleasedHoi
 from models.released.inert import features_behind_end
+from models.scoring import verb_logits
 from models.sizes import Sizes
 from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.learned.released_text import class_sentence

@@ -17,8 +17,8 @@ from models.clip import Clip, Vocabulary
 from models.clip_loading import build
 from models.hoi import EzHoi, Phrases
 from models.instances import collate
-from models.phrases import verb_logits
 from models.released.hoi import ReleasedHoi
+from models.scoring import verb_logits
 from models.sizes import Sizes
 from models.text_tower import text_features
 

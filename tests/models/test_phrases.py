@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.phrases import nearest, select, verb_logits
+from models.phrases import nearest, select
 
 
 def unit(rows: list[list[float]]) -> torch.Tensor:
@@ -33,8 +33,3 @@ def test_every_verb_keeps_what_it_has_up_to_the_limit(verbs: list[int], per_verb
 
 def test_nearest_is_the_most_similar_seen_class() -> None:
     assert nearest(unit([[1, 0.2], [0.1, 1]]), unit([[0, 1], [1, 0]])).tolist() == [1, 0]
-
-
-def test_verb_logit_is_the_mean_of_its_phrases() -> None:
-    found = verb_logits(torch.tensor([[1.0, 3.0, 5.0]]), torch.tensor([0, 0, 2]), 4)
-    assert found.tolist() == [[2.0, 0.0, 5.0, 0.0]]

@@ -7,7 +7,7 @@ from torch import Tensor
 from models.clip import Clip
 from models.hoi import EzHoi, Phrases
 from models.instances import collate
-from models.phrases import verb_logits
+from models.scoring import verb_logits
 from models.sizes import Sizes
 from models.text_tower import text_features
 

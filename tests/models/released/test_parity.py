@@ -11,9 +11,9 @@ from torchvision.ops import box_convert, box_iou
 from models.fusion import box_features
 from models.hoi import pair_prior
 from models.instances import select
-from models.phrases import verb_logits
 from models.released import keys, losses
 from models.released.inert import features_behind_end, states_behind_end
+from models.scoring import verb_logits
 from models.text_tower import text_features
 from pipeline.datasets.hico.splits import unseen as unseen_hois
 from pipeline.datasets.hico.vocabulary import hoi_classes

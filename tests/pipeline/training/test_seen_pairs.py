@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.scoring import Scope
 from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.tables import arrays
 from pipeline.training import seen_pairs
@@ -48,33 +49,33 @@ def artifact(tmp_path: Path) -> SimpleNamespace:
     return SimpleNamespace(names=lambda pattern: ["train-000.parquet"], path=lambda name: tmp_path / name)
 
 
-def read(artifact: SimpleNamespace, *, own_object: bool) -> SeenPairs:
+def read(artifact: SimpleNamespace, *, scope: Scope) -> SeenPairs:
     return seen_pairs.read(
         artifact,  # type: ignore[arg-type]
         unseen=[HUG_HORSE],
         seen=[RIDE_HORSE, HUG_DOG, RIDE_BOAT],
-        own_object=own_object,
+        scope=scope,
     )
 
 
 def test_pairs_without_a_seen_label_are_left_out(artifact: SimpleNamespace) -> None:
-    pairs = read(artifact, own_object=True)
+    pairs = read(artifact, scope="own_object")
     assert pairs.features.argmax(dim=1).tolist() == [0, 1, 2, 5]
     assert pairs.priors.tolist() == pytest.approx([0.1, 0.2, 0.3, 0.6])
 
 
 def test_negatives_show_the_own_object_and_positives_the_own_verb(artifact: SimpleNamespace) -> None:
-    pairs = read(artifact, own_object=True)
+    pairs = read(artifact, scope="own_object")
     assert pairs.negative[:, 0].tolist() == [True, False, True, False]
     assert pairs.positive[:, 0].tolist() == [False, True, False, False]
 
 
 def test_with_the_verb_in_scope_any_object_is_a_negative(artifact: SimpleNamespace) -> None:
-    assert read(artifact, own_object=False).negative[:, 0].tolist() == [True, False, True, True]
+    assert read(artifact, scope="verb").negative[:, 0].tolist() == [True, False, True, True]
 
 
 def test_draws_are_examples_and_depend_on_the_generator_alone(artifact: SimpleNamespace) -> None:
-    pairs = read(artifact, own_object=True)
+    pairs = read(artifact, scope="own_object")
     drawn = [pairs.draw(pairs.negative, 50, torch.Generator().manual_seed(s)).tolist() for s in (1, 1, 2)]
     assert set(drawn[0]) == {0, 2}
     assert drawn[0] == drawn[1] != drawn[2]

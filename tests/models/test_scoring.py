@@ -1,0 +1,103 @@
+"""From logits to scores, in numbers that were computed by hand, for both presets and both scopes."""
+
+import math
+
+import pytest
+import torch
+
+from models.scoring import (
+    class_scores,
+    phrase_logits,
+    speaks,
+    untrained_scores,
+    verb_logits,
+    verb_scores,
+)
+
+HORSE, BOAT = 7, 3
+PAIR_OBJECTS = torch.tensor([HORSE, BOAT])
+PHRASES = {  # ride horse (seen), ride boat (unseen), feed horse (unseen): verbs 0, 0, 2 of three
+    "phrase_objects": torch.tensor([HORSE, BOAT, HORSE]),
+    "phrase_verbs": torch.tensor([0, 0, 2]),
+    "verbs": 3,
+}
+GUIDED = torch.tensor([[1.0, 3.0, 4.0], [0.0, -2.0, 1.0]])
+ADAPTED = torch.tensor([[1.0, 7.0, -4.0], [0.0, 6.0, 5.0]])
+
+
+def sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+def test_in_preset_paper_logits_are_scaled_cosines() -> None:
+    pairs, text = torch.tensor([[3.0, 4.0], [0.0, 0.0]]), torch.tensor([[2.0, 0.0], [0.0, 5.0]])
+    torch.testing.assert_close(phrase_logits(pairs, text, 10.0), torch.tensor([[6.0, 8.0], [0.0, 0.0]]))
+
+
+def test_in_preset_released_logits_are_dot_products_times_half_of_the_scale() -> None:
+    pairs, text = torch.tensor([[3.0, 4.0]]), torch.tensor([[2.0, 0.0], [0.0, 5.0]])
+    assert phrase_logits(pairs, text, 10.0, preset="released").tolist() == [[30.0, 100.0]]
+
+
+@pytest.mark.parametrize("preset", ["paper", "released"])
+def test_the_scale_learns(preset: str) -> None:
+    scale = torch.tensor(10.0, requires_grad=True)
+    pairs, text = torch.tensor([[3.0, 4.0]]), torch.tensor([[1.0, 0.0]])
+    phrase_logits(pairs, text, scale, preset=preset).sum().backward()  # type: ignore[arg-type]
+    assert scale.grad is not None
+    assert scale.grad.item() == pytest.approx({"paper": 0.6, "released": 1.5}[preset])
+
+
+def test_a_verbs_logit_is_the_mean_of_its_phrases() -> None:
+    found = verb_logits(torch.tensor([[1.0, 3.0, 5.0]]), torch.tensor([0, 0, 2]), 4)
+    assert found.tolist() == [[2.0, 0.0, 5.0, 0.0]]
+
+
+def test_an_adapted_phrase_speaks_for_pairs_with_its_object_or_for_all() -> None:
+    own = speaks(PAIR_OBJECTS, PHRASES["phrase_objects"], scope="own_object")  # type: ignore[arg-type]
+    assert own.tolist() == [[True, False, True], [False, True, False]]
+    every = speaks(PAIR_OBJECTS, PHRASES["phrase_objects"], scope="verb")  # type: ignore[arg-type]
+    assert every.tolist() == [[True, True, True], [True, True, True]]
+
+
+def test_own_object_an_adapted_phrase_is_heard_where_its_object_is() -> None:
+    """The horse hears the guided "ride boat" and the adapted "feed horse"; the boat the other way round."""
+    found = verb_scores(GUIDED, ADAPTED, pair_objects=PAIR_OBJECTS, scope="own_object", **PHRASES)  # type: ignore[arg-type]
+    wanted = [[sigmoid((1 + 3) / 2), 0.0, sigmoid(-4)], [sigmoid((0 + 6) / 2), 0.0, sigmoid(1)]]
+    torch.testing.assert_close(found, torch.tensor(wanted))
+
+
+def test_verb_an_adapted_phrase_is_heard_everywhere() -> None:
+    found = verb_scores(GUIDED, ADAPTED, pair_objects=PAIR_OBJECTS, scope="verb", **PHRASES)  # type: ignore[arg-type]
+    wanted = [[sigmoid((1 + 7) / 2), 0.0, sigmoid(-4)], [sigmoid((0 + 6) / 2), 0.0, sigmoid(5)]]
+    torch.testing.assert_close(found, torch.tensor(wanted))
+
+
+def test_a_verb_without_phrase_scores_nothing() -> None:
+    found = verb_scores(GUIDED, ADAPTED, pair_objects=PAIR_OBJECTS, scope="verb", **PHRASES)  # type: ignore[arg-type]
+    assert found[:, 1].tolist() == [0.0, 0.0]  # not sigmoid(0) = 0.5
+
+
+def test_the_prior_stands_before_the_verb_to_the_power_of_tau() -> None:
+    verbs, prior = torch.tensor([[0.5, 0.25], [1.0, 0.0]]), torch.tensor([0.5, 0.25])
+    found = class_scores(verbs, prior, tau=2.0)
+    assert found.dtype == torch.float64
+    assert found.tolist() == [[0.125, 0.0625], [0.0625, 0.0]]
+
+
+def test_untrained_classes_compete_within_their_object_only() -> None:
+    features, text = torch.tensor([[0.6, 0.8]]), torch.tensor([[0.6, 0.8], [0.6, 0.78], [1.0, 0.0]])
+    found = untrained_scores(features, text, torch.tensor([HORSE]), torch.tensor([HORSE, HORSE, BOAT]))
+    best = 1 / (1 + math.exp(-100 * 0.8 * 0.02))
+    assert found[0].tolist() == pytest.approx([best, 1 - best, 0.0], rel=1e-4)
+
+
+def test_an_object_without_classes_gets_no_probability() -> None:
+    found = untrained_scores(torch.eye(2), torch.eye(2), PAIR_OBJECTS, torch.tensor([5, 5]))
+    assert found.tolist() == [[0.0, 0.0], [0.0, 0.0]]
+
+
+def test_no_pairs_no_scores() -> None:
+    none = torch.zeros(0, 3)
+    found = verb_scores(none, none, pair_objects=torch.zeros(0, dtype=torch.long), scope="own_object", **PHRASES)  # type: ignore[arg-type]
+    assert class_scores(found, torch.zeros(0), tau=2.8).shape == (0, 3)
