@@ -17,4 +17,6 @@ class StageName(StrEnum):
     seen = "seen"
     pair_features = "pair_features"
     utpl = "utpl"
+    untrained = "untrained"
+    predictions = "predictions"
     evaluation = "evaluation"

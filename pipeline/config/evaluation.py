@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat
+from pydantic import BeforeValidator, Field, PositiveFloat
 
 from pipeline.config.section import Section
+
+
+def _off(value: object) -> object:
+    """YAML reads the word `off` as false."""
+    return "off" if value is False else value
 
 
 class Evaluation(Section):
     protocol: Literal["official", "upt", "qpic", "consnet", "exact", "area"] = Field(
         "official",
         description="whose rules decide, see docs/evaluation.md; the report shows official and upt side by side",
+    )
+    untrained: Annotated[Literal["crops", "regions", "off"], BeforeValidator(_off)] = Field(
+        "crops",
+        description="the untrained baseline: the frozen CLIP on a crop of each pair's union box; on the cached image tokens "
+        "of that region, which is quick and far weaker; or no baseline",
     )
     tau: PositiveFloat = Field(2.8, description="power of the detection prior at test")

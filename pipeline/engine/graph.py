@@ -125,7 +125,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="pair_features",
-        version=2,
+        version=3,
         reads=(*CLIP, "pairing", "model", "images.unreadable"),
         files=("clip.weights",),
         inputs=(
@@ -156,12 +156,39 @@ STAGES: tuple[Stage, ...] = (
         trains=True,
     ),
     Stage(
-        name="evaluation",
-        version=4,
-        reads=("evaluation", "utpl.scope", "setting", "data.source", "model.preset"),
+        name="untrained",
+        version=1,
+        reads=(*CLIP, "pairing", "evaluation.untrained", "images.unreadable"),
+        files=("clip.weights",),
+        inputs=(
+            Input("annotations", ("images.parquet", "pixels-test-*")),
+            Input("detections", ("test.parquet",)),
+            Input("image_embeddings", ("test-*",), when=("evaluation.untrained", ("regions",))),
+        ),
+        shards=True,
+        says="what the frozen CLIP alone makes of the test pairs",
+    ),
+    Stage(
+        name="predictions",
+        version=1,
+        reads=("evaluation.tau", "utpl.scope", "setting", "model.preset"),
         inputs=(
             Input("utpl", ("text.parquet", "scale.json")),
-            Input("pair_features", ("test-*", "detector.json")),
+            Input("pair_features", ("test-*",)),
+            Input("untrained", when=("evaluation.untrained", ("crops", "regions"))),
+            Input("annotations", ("classes.parquet",)),
+            Input("text_embeddings", ("seen-phrases.parquet", "unseen-phrases.parquet")),
+        ),
+        says="scored interactions of the test images, by the adapted model and by what it is compared with",
+    ),
+    Stage(
+        name="evaluation",
+        version=5,
+        reads=("evaluation.protocol", "setting", "data.source"),
+        inputs=(
+            Input("predictions"),
+            Input("untrained", ("kind.json",), when=("evaluation.untrained", ("crops", "regions"))),
+            Input("pair_features", ("detector.json",)),
             Input(
                 "annotations",
                 (
@@ -173,9 +200,8 @@ STAGES: tuple[Stage, ...] = (
                     "pixels-test-*",
                 ),
             ),
-            Input("text_embeddings", ("seen-phrases.parquet", "unseen-phrases.parquet")),
         ),
-        says="predictions, mAP and the report",
+        says="mAP and the report",
     ),
 )
 NAMES: tuple[str, ...] = tuple(stage.name for stage in STAGES)

@@ -45,6 +45,12 @@ class Input:
     loose: bool = False
     """Where the stage's artifact is reused, this input may be another than it was made from: a model that learned under
     some texts is used with others. Sizes and vocabulary are held by the configuration (`pipeline/engine/fit.py`)."""
+    when: tuple[str, tuple[str, ...]] | None = None
+    """A config key and the values of it under which the stage has this input; None: always."""
+
+    def counts(self, config: Config) -> bool:
+        """Whether the stage has this input under a configuration."""
+        return self.when is None or config.subset([self.when[0]])[self.when[0]] in self.when[1]
 
 
 @dataclass(frozen=True)
@@ -77,9 +83,8 @@ class Stage:
 
     def resolved(self, config: Config) -> Stage:
         """The stage with the inputs that it has under a configuration."""
-        if not (self.joint and config.seen.joint):
-            return self
-        own = {edge.stage: edge for edge in (*self.inputs, *self.joint)}
+        edges = (*self.inputs, *(self.joint if config.seen.joint else ()))
+        own = {edge.stage: edge for edge in edges if edge.counts(config)}
         return replace(self, inputs=tuple(own.values()), joint=())
 
     def sharded(self, config: Config) -> bool:

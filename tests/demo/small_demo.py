@@ -36,7 +36,7 @@ def small(root: Path, *more: str) -> Config:
 def main() -> None:
     root, *rest = sys.argv[1:]
     stage, call = (rest.pop(0), int(rest.pop(0))) if rest and "=" not in rest[0] else ("", -1)
-    for name in ("annotations", "image_embeddings", "pair_features"):
+    for name in ("annotations", "image_embeddings", "pair_features", "untrained"):
         __import__(f"pipeline.stages.{name}", fromlist=["SHARD"]).SHARD = 12
     calls, first = 0, {}
 

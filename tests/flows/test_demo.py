@@ -19,7 +19,7 @@ from pipeline.engine.graph import NAMES
 
 pytestmark = pytest.mark.slow
 TEXT = "A person stands beside it with one arm stretched forward. The hand touches the back, the eyes look down."
-AGAIN = {"descriptions", "text_embeddings", "disparities", "utpl", "evaluation"}
+AGAIN = {"descriptions", "text_embeddings", "disparities", "utpl", "predictions", "evaluation"}
 """What a changed description of an unseen class costs."""
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NO_BROWSER = "needs Chromium on PATH and the package playwright"
@@ -87,7 +87,7 @@ def test_walk_from_the_run_to_the_descriptions_in_a_browser(demo: Demo) -> None:
         page.goto(f"{site}/v2/artifacts/artifact/{lineage['id']}")
         expect(page.get_by_text("computed in this run").first).to_be_visible()
         expect(page.get_by_role("heading", name="Since the previous run")).to_be_visible()
-        for stage in ("evaluation", "utpl", "text_embeddings", "descriptions"):
+        for stage in ("evaluation", "predictions", "utpl", "text_embeddings", "descriptions"):
             page.get_by_role("link", name=stage, exact=True).last.click()
             expect(page.get_by_role("heading", name=re.compile(rf"^{stage} ·"))).to_be_visible()
         assert TEXT[:40] in page.content() or "content of descriptions.edits changed" in page.content()

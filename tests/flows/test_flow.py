@@ -27,7 +27,7 @@ def test_second_run_is_all_cached(recorded: Any) -> None:
     assert recorded.fake.executed() == ALL
     assert recorded.run() == dict.fromkeys(ALL, "Cached")
     assert recorded.fake.executed() == [] and recorded.state.is_completed()
-    assert recorded.state.message == "10 of 10 stages from the store, 0 computed"
+    assert recorded.state.message == f"{len(NAMES)} of {len(NAMES)} stages from the store, 0 computed"
     assert not list((Path(recorded.fake.root.parent) / "home" / "runs").iterdir()), "the note of the process stayed"
 
 
@@ -49,7 +49,7 @@ def test_with_and_without_a_server_the_artifacts_are_equal(recorded: Any, tmp_pa
 def test_a_change_shows_in_the_states(recorded: Any) -> None:
     recorded.run()
     states = recorded.run("utpl.steps=7")
-    assert {n for n, s in states.items() if s == "Completed"} == {"utpl", "evaluation"}
+    assert {n for n, s in states.items() if s == "Completed"} == {"utpl", "predictions", "evaluation"}
 
 
 def test_targets_and_force(recorded: Any) -> None:
@@ -98,9 +98,11 @@ def test_the_lineage_page_colours_hits_and_misses(recorded: Any) -> None:
     recorded.run()
     recorded.run("utpl.steps=7")
     page = next(a for a in recorded.artifacts() if a["key"] == "ezhoi-lineage")["data"]
-    assert "8 of 10 stages from the store" in page
+    assert f"{len(NAMES) - 3} of {len(NAMES)} stages from the store" in page
     utpl = next(a for a in recorded.artifacts() if a["key"] == "ezhoi-utpl")
-    assert f'click utpl "../artifact/{utpl["id"]}"' in page and "class evaluation,utpl,miss computed" in page
+    assert (
+        f'click utpl "../artifact/{utpl["id"]}"' in page and "class evaluation,predictions,utpl,miss computed" in page
+    )
     assert "utpl.steps: 60 -> 7" in page and "the previous run" in page and "/runs/flow-run/" in page
     assert "- utpl.steps: 60 -> 7" in utpl["data"] and "Completed, computed in" in utpl["data"]
 

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from flows.cli.app import app
+from pipeline.engine.graph import NAMES
 from pipeline.errors import StoreError
 from pipeline.store import runs
 from pipeline.store.store import Store
@@ -79,10 +80,10 @@ def test_every_command_has_an_example(ezhoi: Any) -> None:
 
 def test_run_twice(ezhoi: Any, fake: Any) -> None:
     first = ezhoi("run")
-    assert first.count("computed") == 10 and "trained         20.00    21.50    14.25" in first
+    assert first.count("computed") == len(NAMES) and "trained         20.00    21.50    14.25" in first
     assert "untrained        5.00" in first and f"report: {fake.root}/evaluation/" in first
     second = ezhoi("run")
-    assert second.count("cached ") == 10 and "10 from the store" in second
+    assert second.count("cached ") == len(NAMES) and f"{len(NAMES)} from the store" in second
 
 
 def test_run_a_part_and_force(ezhoi: Any, fake: Any) -> None:
@@ -93,11 +94,15 @@ def test_run_a_part_and_force(ezhoi: Any, fake: Any) -> None:
 
 
 def test_status(ezhoi: Any) -> None:
-    assert "0 of 10 stages fresh" in ezhoi("status")
+    assert f"0 of {len(NAMES)} stages fresh" in ezhoi("status")
     ezhoi("run")
-    assert "10 of 10 stages fresh" in ezhoi("status")
+    assert f"{len(NAMES)} of {len(NAMES)} stages fresh" in ezhoi("status")
     changed = ezhoi("status", "--set", "utpl.steps=7")
-    assert "utpl.steps: 60 -> 7" in changed and "waits for utpl" in changed and "8 of 10" in changed
+    assert (
+        "utpl.steps: 60 -> 7" in changed
+        and "waits for utpl" in changed
+        and f"{len(NAMES) - 3} of {len(NAMES)}" in changed
+    )
     found = {s["stage"]: s for s in json.loads(ezhoi("status", "--set", "utpl.steps=7", "--json"))}
     assert found["utpl"]["state"] == "stale" and found["utpl"]["why"] == ["utpl.steps: 60 -> 7"]
     assert found["seen"]["state"] == "fresh" and found["seen"]["code_changed"] is False
@@ -105,7 +110,7 @@ def test_status(ezhoi: Any) -> None:
 
 def test_list_and_show(ezhoi: Any) -> None:
     ezhoi("run")
-    assert "10 artifacts" in ezhoi("artifacts", "list") and "1 run" in ezhoi("artifacts", "list", "seen")
+    assert f"{len(NAMES)} artifacts" in ezhoi("artifacts", "list") and "1 run" in ezhoi("artifacts", "list", "seen")
     listed = json.loads(ezhoi("artifacts", "list", "--json"))
     shown = ezhoi("artifacts", "show", listed[0]["fingerprint"][:8])
     assert "data.world.train_images = 1200" in shown and "images.parquet" in shown and "1 rows" in shown
@@ -114,7 +119,7 @@ def test_list_and_show(ezhoi: Any) -> None:
 
 def test_verify(ezhoi: Any, fake: Any) -> None:
     ezhoi("run")
-    assert "10 artifacts checked, 0 faults" in ezhoi("artifacts", "verify")
+    assert f"{len(NAMES)} artifacts checked, 0 faults" in ezhoi("artifacts", "verify")
     store = Store(fake.root)
     path = store.find("seen")._folder / "model.safetensors"
     path.write_bytes(b"x" * path.stat().st_size)
@@ -131,13 +136,13 @@ def test_gc_says_asks_and_removes(ezhoi: Any, fake: Any) -> None:
     ezhoi("run", "--set", "utpl.steps=7")
     store = Store(fake.root)
     assert "0 to remove" in ezhoi("artifacts", "gc")
-    assert "2 to remove" in ezhoi("artifacts", "gc", "--keep", "1", "--dry-run")
+    assert "3 to remove" in ezhoi("artifacts", "gc", "--keep", "1", "--dry-run")
     refused = ezhoi("artifacts", "gc", "--keep", "1", input="n\n", code=1)
-    assert "evaluation/" in refused and len(store.artifacts()) == 12
+    assert "evaluation/" in refused and len(store.artifacts()) == len(NAMES) + 3
     assert json.loads(ezhoi("artifacts", "gc", "--keep", "1", "--dry-run", "--json"))["bytes"] > 0
     ezhoi("artifacts", "gc", "--keep", "1", input="y\n")
-    assert len(store.artifacts()) == 10
-    assert "10 of 10 stages fresh" in ezhoi("status", "--set", "utpl.steps=7")
+    assert len(store.artifacts()) == len(NAMES)
+    assert f"{len(NAMES)} of {len(NAMES)} stages fresh" in ezhoi("status", "--set", "utpl.steps=7")
 
 
 def test_gc_lists_everything_that_it_deletes(ezhoi: Any, fake: Any) -> None:
@@ -149,12 +154,12 @@ def test_gc_lists_everything_that_it_deletes(ezhoi: Any, fake: Any) -> None:
     (fake.root / ".work").mkdir(exist_ok=True)
     (fake.root / ".work" / "f00.gone-0a1b2c3d").mkdir()
     said = ezhoi("artifacts", "gc", "--keep", "0", "--dry-run")
-    assert f"record and pages of run {record.id}" in said and "11 to remove and 1 run, " in said
+    assert f"record and pages of run {record.id}" in said and f"{len(NAMES) + 1} to remove and 1 run, " in said
     assert f"utpl/{record.stages['utpl']}" in said and "of no use: " in said and "interrupted work" not in said
     assert "left by a process that is gone: .work/f00.gone-0a1b2c3d" in said
     as_json = json.loads(ezhoi("artifacts", "gc", "--keep", "0", "--dry-run", "--json"))
     assert as_json["runs"] == [record.id] and as_json["leftovers"] == [".work/f00.gone-0a1b2c3d"]
-    assert [u["stage"] for u in as_json["unusable"]] == ["utpl"] and len(as_json["artifacts"]) == 9
+    assert [u["stage"] for u in as_json["unusable"]] == ["utpl"] and len(as_json["artifacts"]) == len(NAMES) - 1
     ezhoi("artifacts", "gc", "--keep", "0", "--yes")
     left = {p.relative_to(fake.root).parts[0] for p in fake.root.rglob("*") if p.is_file()} - {".ran", ".samples"}
     assert left == set(), left
@@ -164,10 +169,12 @@ def test_a_record_of_wrong_types_breaks_no_command(ezhoi: Any, fake: Any) -> Non
     ezhoi("run")
     store = Store(fake.root)
     store.write_record("20260131T120000-0a1b2c.json", '{"id": "/home/me", "started_at": 5, "stages": 6}')
-    assert "10 artifacts" in ezhoi("artifacts", "list") and "10 of 10 stages fresh" in ezhoi("status")
+    assert f"{len(NAMES)} artifacts" in ezhoi("artifacts", "list")
+    assert f"{len(NAMES)} of {len(NAMES)} stages fresh" in ezhoi("status")
     assert "20260131T120000-0a1b2c.json: id" in ezhoi("artifacts", "verify", code=1)
     refused = CliRunner().invoke(app, ["artifacts", "gc", "--keep", "0", "--yes"]).exception
-    assert isinstance(refused, StoreError) and "nothing was removed" in str(refused) and len(store.artifacts()) == 10
+    assert isinstance(refused, StoreError) and "nothing was removed" in str(refused)
+    assert len(store.artifacts()) == len(NAMES)
 
 
 def test_gc_leaves_interrupted_work_unless_told(ezhoi: Any, fake: Any) -> None:

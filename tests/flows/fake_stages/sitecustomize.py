@@ -23,6 +23,8 @@ STAGES = (
     "seen",
     "pair_features",
     "utpl",
+    "untrained",
+    "predictions",
     "evaluation",
 )
 
@@ -47,7 +49,7 @@ def run(work) -> dict[str, object]:
     root = work.out.parent.parent.parent
     with (root / ".ran").open("a") as log:
         log.write(f"{work.stage}\n")
-    stage = graph.stage(work.stage)
+    stage = graph.stage(work.stage).resolved(work.config)
     name, _, seconds = os.environ.get("EZHOI_FAKE_SLEEP", "").partition(":")
     steps = int(float(seconds or 0) * 10) if name == work.stage else 0
     for done in range(steps):

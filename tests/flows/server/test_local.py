@@ -18,6 +18,7 @@ import pytest
 from flows.server import deployment, local, processes
 from flows.server.local import Local
 from flows.server.processes import Process
+from pipeline.engine.graph import NAMES
 from pipeline.errors import ServiceError
 from pipeline.machine import home
 
@@ -268,7 +269,7 @@ def test_up_launch_down(fake: Any, tmp_path: Path) -> None:
     try:
         first = ezhoi("launch", *settings)
         assert "starting the Prefect server" in first and "deploying" in first
-        assert "0 of 10 stages from the store" in first and "trained         20.00" in first
+        assert f"0 of {len(NAMES)} stages from the store" in first and "trained         20.00" in first
         assert f"report: {fake.root}" in first and "/v2/artifacts/artifact/" in first
         assert f"password in {home / 'password'}" in first
         state = local.read(home)
@@ -276,10 +277,13 @@ def test_up_launch_down(fake: Any, tmp_path: Path) -> None:
         assert "nothing was running" not in said and local.read(home) == state
         assert _answer_of_plain_prefect(said, fake.environment()).count("ezhoi/full") == 1
         second = ezhoi("launch", *settings)
-        assert "deploying" not in second and "10 of 10 stages from the store" in second
+        assert "deploying" not in second and f"{len(NAMES)} of {len(NAMES)} stages from the store" in second
         recorded = ezhoi("run", "--record", *settings)
-        assert "10 of 10 stages from the store" in recorded and state.api_url.removesuffix("/api") in recorded
-        assert "10 of 10 stages from the store" in ezhoi("follow")
+        assert (
+            f"{len(NAMES)} of {len(NAMES)} stages from the store" in recorded
+            and state.api_url.removesuffix("/api") in recorded
+        )
+        assert f"{len(NAMES)} of {len(NAMES)} stages from the store" in ezhoi("follow")
         manifest = json.loads(ezhoi("artifacts", "show", "detections", *settings, "--json"))
         assert manifest["seed"] == 7, "the shell's EZHOI__SEED did not reach the run"
         assert "no deployment 'nope'; deployments: ablate, describe" in ezhoi(

@@ -38,7 +38,8 @@ def test_a_changed_key_is_named_with_both_values(fake: Any) -> None:
     found = status(fake, "utpl.steps=3", "evaluation.tau=1.5")
     assert found["seen"].state == "fresh"
     assert found["utpl"].state == "stale" and found["utpl"].why == ("utpl.steps: 60 -> 3",)
-    assert found["evaluation"].why == ("evaluation.tau: 2.8 -> 1.5", "waits for utpl")
+    assert found["predictions"].why == ("evaluation.tau: 2.8 -> 1.5", "waits for utpl")
+    assert found["untrained"].state == "fresh" and found["evaluation"].why == ("waits for predictions",)
 
 
 def test_changed_input_content_is_named_with_its_files(fake: Any) -> None:

@@ -36,9 +36,13 @@ def test_the_second_run_executes_nothing(fake: Any) -> None:
 @pytest.mark.parametrize(
     ("setting", "executed"),
     [
-        ("evaluation.tau=1.0", ["evaluation"]),
-        ("utpl.steps=3", ["utpl", "evaluation"]),
-        ("seen.epochs=3", ["seen", "pair_features", "utpl", "evaluation"]),
+        ("evaluation.protocol=exact", ["evaluation"]),
+        ("evaluation.tau=1.0", ["predictions", "evaluation"]),
+        ("evaluation.untrained=regions", ["untrained", "predictions", "evaluation"]),
+        ("evaluation.untrained=off", ["predictions", "evaluation"]),
+        ("utpl.steps=3", ["utpl", "predictions", "evaluation"]),
+        ("seen.epochs=3", ["seen", "pair_features", "utpl", "predictions", "evaluation"]),
+        ("model.bottleneck=8", ["seen", "pair_features", "utpl", "predictions", "evaluation"]),
         ("descriptions.template=describe-v1", ["descriptions"]),  # equal length: equal content, so nothing follows
         ("device=cpu", []),
         ("utpl.runtime.checkpoint_every=7", []),

@@ -43,19 +43,19 @@ def test_a_second_run_computes_nothing(store: Path) -> None:
 @pytest.mark.slow
 def test_an_unseen_description_costs_text_work_only(store: Path, tmp_path: Path) -> None:
     outcomes = run.run(small(store, f"descriptions.edits={edits(tmp_path, UNSEEN)}"))
-    assert computed(outcomes) == {"descriptions", "text_embeddings", "disparities", "utpl", "evaluation"}
+    assert computed(outcomes) == {"descriptions", "text_embeddings", "disparities", "utpl", "predictions", "evaluation"}
 
 
 @pytest.mark.slow
 def test_a_seen_description_costs_the_training_too(store: Path, tmp_path: Path) -> None:
     outcomes = run.run(small(store, f"descriptions.edits={edits(tmp_path, SEEN)}"))
-    assert computed(outcomes) == set(NAMES) - {"annotations", "detections", "image_embeddings"}
+    assert computed(outcomes) == set(NAMES) - {"annotations", "detections", "image_embeddings", "untrained"}
 
 
 @pytest.mark.slow
 def test_a_disparity_template_costs_utpl(store: Path) -> None:
     outcomes = run.run(small(store, "disparities.template=contrast-v2"))
-    assert computed(outcomes) == {"disparities", "utpl", "evaluation"}
+    assert computed(outcomes) == {"disparities", "utpl", "predictions", "evaluation"}
 
 
 @pytest.mark.slow

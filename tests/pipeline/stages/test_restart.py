@@ -22,9 +22,11 @@ KILLS = {
     "seen": 5,
     "pair_features": 3,
     "utpl": 5,
+    "untrained": 2,
+    "predictions": 2,
     "evaluation": 2,
 }
-SHARDED = ("annotations", "image_embeddings", "pair_features")
+SHARDED = ("annotations", "image_embeddings", "pair_features", "untrained")
 
 
 def run(store: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,140 @@
+"""Stage `predictions`: scored interactions of the test images, by the adapted model and by what it is compared with.
+
+    predictions.parquet    image_id, hoi_id, score, hx1 .. oy2: the adapted model (pipeline/metrics/formats/table.py)
+    scores.parquet         of the same rows, the scores of detector_only, plain_phrases and before_utpl
+                           (pipeline/predict/scorer.py)
+    untrained.parquet      columns as of predictions.parquet: the frozen CLIP with plain phrases (stage `untrained`);
+                           absent where `evaluation.untrained` is off
+
+Every pair has a row for each class of its object. Resumes at the shard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from models import scoring
+from pipeline.datasets import classes
+from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.errors import DataError
+from pipeline.machine.files import atomic
+from pipeline.predict.scorer import TRAINED, Scorer
+from pipeline.predict.scoring import COLUMNS, predictions
+from pipeline.tables import arrays
+from pipeline.work.work import Work
+
+Pairs = dict[str, Any]
+"""The columns of a shard of pairs."""
+OTHERS = tuple(variant for variant in TRAINED if variant != "adapted")
+"""The variants of `scores.parquet`."""
+
+
+def run(work: Work) -> dict[str, Any]:
+    """Score every shard; metrics count the rows."""
+    with work.clock("read"):
+        score = _scorers(work)
+    kept: dict[str, list[Path]] = {source: [] for source in score}
+    names = [(source, name) for source in score for name in work.inputs[source].names("test-*")]
+    for done, (source, name) in enumerate(names):
+        piece = f"{source}-{name}"
+        if work.pieces.digest_of(piece) is None:
+            with work.clock("read"):
+                pairs = arrays.read(work.inputs[source].path(name))
+            with work.clock("compute"):
+                found = score[source](pairs)
+            with work.pieces.writing(piece) as temporary:
+                arrays.put(temporary, {str(column): found[column].to_numpy() for column in found})
+        kept[source].append(work.scratch / piece)
+        work.progress(done + 1, len(names), "shards of pairs")
+    with work.clock("write"):
+        counts = {"predictions": _joined(kept["pair_features"], work.out / "predictions.parquet", COLUMNS)}
+        _joined(kept["pair_features"], work.out / "scores.parquet", OTHERS)
+        if "untrained" in kept:
+            counts["untrained"] = _joined(kept["untrained"], work.out / "untrained.parquet", COLUMNS)
+    return counts
+
+
+def _scorers(work: Work) -> dict[str, Callable[[Pairs], pd.DataFrame]]:
+    """How the pairs of each stage become rows of predictions."""
+    hois = np.array(classes.read(work.inputs["annotations"], work.config.setting).hois)
+    object_of = {c.hoi_id: c.object_id for c in hoi_classes()}
+    lookup = classes.hoi_lookup(hois.tolist())
+    plain = _plain_phrases(work)
+    scorer = _trained(work, plain, object_of, verbs=lookup.shape[1])
+
+    def trained(pairs: Pairs) -> pd.DataFrame:
+        scores = {"score": scorer.scores("adapted", pairs)}
+        scores |= {variant: scorer.scores(variant, pairs) for variant in OTHERS}
+        return predictions(pairs, scores, lookup[pairs["object_id"]])
+
+    text = torch.from_numpy(np.stack([plain[int(h)] for h in hois]))
+    class_objects = np.array([object_of[int(h)] for h in hois])
+
+    def untrained(pairs: Pairs) -> pd.DataFrame:
+        features, objects, prior = (torch.from_numpy(pairs[name]) for name in ("feature", "object_id", "prior"))
+        chance = scoring.untrained_scores(features, text, objects, torch.from_numpy(class_objects))
+        scores = {"score": scoring.class_scores(chance, prior, tau=work.config.evaluation.tau).numpy()}
+        return predictions(pairs, scores, np.where(pairs["object_id"][:, None] == class_objects[None], hois[None], -1))
+
+    found: dict[str, Callable[[Pairs], pd.DataFrame]] = {"pair_features": trained}
+    if "untrained" in work.inputs:
+        found["untrained"] = untrained
+    return found
+
+
+def _trained(work: Work, plain: dict[int, np.ndarray], object_of: dict[int, int], *, verbs: int) -> Scorer:
+    config = work.config
+    text = arrays.read(work.inputs["utpl"].path("text.parquet"))
+    hois = [int(h) for h in text["hoi_id"]]
+    unseen_plain = text["before"]
+    if config.model.preset == "paper":  # the released code's phrases are plain, and not of unit length
+        unseen_plain = np.where(text["unseen"][:, None], np.stack([plain[h] for h in hois]), text["before"])
+    return Scorer(
+        preset=config.model.preset,
+        scope=config.utpl.scope,
+        tau=config.evaluation.tau,
+        scale=float(work.inputs["utpl"].json("scale.json")),
+        verbs=verbs,
+        phrase_verbs=torch.from_numpy(text["verb_id"]),
+        phrase_objects=torch.tensor([object_of[h] for h in hois]),
+        plain=torch.from_numpy(unseen_plain),
+        before=torch.from_numpy(text["before"]),
+        after=torch.from_numpy(text["after"]),
+    )
+
+
+def _plain_phrases(work: Work) -> dict[int, np.ndarray]:
+    """CLIP's feature of every class's phrase, by hoi_id."""
+    parts = [
+        arrays.read(work.inputs["text_embeddings"].path(f"{group}-phrases.parquet")) for group in ("seen", "unseen")
+    ]
+    return {int(h): row for part in parts for h, row in zip(part["hoi_id"], part["pooled"], strict=True)}
+
+
+def _joined(shards: Sequence[Path], target: Path, columns: Sequence[str]) -> int:
+    """Write columns of all shards into one file, a shard at a time; how many rows they are."""
+    if not shards:
+        raise DataError("stage predictions: there is no test image to predict for")
+    rows = 0
+    with (
+        atomic(target) as temporary,
+        pq.ParquetWriter(temporary, _schema(shards[0], columns), compression="zstd") as file,
+    ):
+        for shard in shards:
+            table = pq.read_table(shard, columns=list(columns))
+            file.write_table(table.select(list(columns)).replace_schema_metadata(None))
+            rows += table.num_rows
+    return rows
+
+
+def _schema(shard: Path, columns: Sequence[str]) -> pa.Schema:
+    schema = pq.read_schema(shard)
+    return pa.schema([schema.field(name) for name in columns])
