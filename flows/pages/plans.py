@@ -23,7 +23,7 @@ def lines(statuses: Sequence[StageStatus]) -> list[str]:
 
 
 def summary(statuses: Sequence[StageStatus]) -> str:
-    """`7 of 10 stages fresh; 3 would run, about 2 min (as they took last time)`"""
+    """`9 of 12 stages fresh; 3 would run, about 2 min (as they took last time)`"""
     waiting = [s for s in statuses if s.runs]
     text = f"{len(statuses) - len(waiting)} of {len(statuses)} stages fresh"
     if not waiting:

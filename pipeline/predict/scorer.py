@@ -55,11 +55,11 @@ class Scorer:
         Args:
             pairs: columns `object_id`, `prior` (s_human s_object) and `feature` (d_a) of P pairs.
         """
-        objects, prior = torch.from_numpy(pairs["object_id"]), torch.from_numpy(pairs["prior"])
+        objects, prior = torch.tensor(pairs["object_id"]), torch.tensor(pairs["prior"])
         if variant == "detector_only":
             verbs = torch.ones(len(objects), self.verbs)
         else:
-            guided, adapted = self._logits(variant, torch.from_numpy(pairs["feature"]))
+            guided, adapted = self._logits(variant, torch.tensor(pairs["feature"]))
             verbs = scoring.verb_scores(
                 guided,
                 adapted,

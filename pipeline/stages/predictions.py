@@ -79,7 +79,7 @@ def _scorers(work: Work) -> dict[str, Callable[[Pairs], pd.DataFrame]]:
     class_objects = np.array([object_of[int(h)] for h in hois])
 
     def untrained(pairs: Pairs) -> pd.DataFrame:
-        features, objects, prior = (torch.from_numpy(pairs[name]) for name in ("feature", "object_id", "prior"))
+        features, objects, prior = (torch.tensor(pairs[name]) for name in ("feature", "object_id", "prior"))
         chance = scoring.untrained_scores(features, text, objects, torch.from_numpy(class_objects))
         scores = {"score": scoring.class_scores(chance, prior, tau=work.config.evaluation.tau).numpy()}
         return predictions(pairs, scores, np.where(pairs["object_id"][:, None] == class_objects[None], hois[None], -1))
@@ -103,11 +103,11 @@ def _trained(work: Work, plain: dict[int, np.ndarray], object_of: dict[int, int]
         tau=config.evaluation.tau,
         scale=float(work.inputs["utpl"].json("scale.json")),
         verbs=verbs,
-        phrase_verbs=torch.from_numpy(text["verb_id"]),
+        phrase_verbs=torch.tensor(text["verb_id"]),
         phrase_objects=torch.tensor([object_of[h] for h in hois]),
-        plain=torch.from_numpy(unseen_plain),
-        before=torch.from_numpy(text["before"]),
-        after=torch.from_numpy(text["after"]),
+        plain=torch.tensor(unseen_plain),
+        before=torch.tensor(text["before"]),
+        after=torch.tensor(text["after"]),
     )
 
 

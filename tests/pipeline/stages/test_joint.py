@@ -47,7 +47,10 @@ def test_one_loss_trains_both_and_utpl_only_reads(store: Path) -> None:
     text = outcomes["utpl"].artifact.table("text.parquet")
     before, after = (np.stack(text.loc[text["unseen"], c].to_list()) for c in ("before", "after"))
     assert ((before * after).sum(axis=1) < 0.9999).all()
-    assert 0 <= outcomes["evaluation"].artifact.manifest.metrics["unseen"] <= 100
+    predictions = outcomes["predictions"].artifact
+    rows, scores = predictions.table("predictions.parquet"), predictions.table("scores.parquet")
+    adapted = rows["score"] != scores["before_utpl"]
+    assert set(rows.loc[adapted, "hoi_id"]) == set(rows["hoi_id"]) & set(text.loc[text["unseen"], "hoi_id"])
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """What a change costs: exactly the stages that read what changed."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from pipeline.datasets.world.classes import unseen, world_classes
 from pipeline.engine import run
 from pipeline.engine.graph import NAMES
 from pipeline.engine.run import Outcome
+from pipeline.metrics import PROTOCOLS, annotations, detections, results
+from pipeline.predict.scoring import BOXES
+from pipeline.store.artifact import Artifact
 
 UNSEEN = sorted(unseen("rf_uc"))[0]
 SEEN = next(c.hoi_id for c in world_classes() if c.hoi_id not in unseen("rf_uc"))
@@ -86,7 +90,74 @@ def test_the_report_says_what_the_demo_is(store: Path) -> None:
     assert text.splitlines()[2].startswith("> **Synthetic scenes")
     report = json.loads(evaluation.path("report.json").read_text())
     assert set(report["map"]) == {"detector_only", "untrained", "plain_phrases", "before_utpl", "adapted"}
-    assert evaluation.manifest.metrics["unseen"] == report["map"]["adapted"]["unseen"]
+    assert report["untrained"] == "crops" and "| untrained: frozen CLIP, plain phrases, crops of union boxes |" in text
+
+
+@pytest.mark.slow
+def test_the_report_tells_what_its_own_predictions_give(store: Path) -> None:
+    """Evaluated again from the file that users find, and averaged again from the classes' AP."""
+    outcomes = run.run(small(store))
+    evaluation = outcomes["evaluation"].artifact
+    truth = annotations.read(outcomes["annotations"].artifact.folder)
+    rows = evaluation.table("predictions.parquet")
+    assert rows.columns.tolist() == ["image_id", "hoi_id", "score", *BOXES]
+    found = detections.check(rows, truth, name="its predictions")
+    (again,) = results.results(found, truth, protocols=[PROTOCOLS["official"]], modes=["default"], setting="rf_uc")
+    demand_equal(again.summary, evaluation.manifest.metrics)
+    demand_equal(again.summary, json.loads(evaluation.path("report.json").read_text())["map"]["adapted"])
+    demand_means_of_classes(evaluation)
+
+
+def demand_equal(summary: Mapping[str, float], told: Mapping[str, float]) -> None:
+    assert {group: told[group] for group in summary} == pytest.approx(dict(summary))
+
+
+def demand_means_of_classes(evaluation: Artifact) -> None:
+    """The metrics of every variant are means over `classes.parquet`."""
+    table = evaluation.table("classes.parquet")
+    for variant in ("adapted", "before_utpl", "plain_phrases", "untrained", "detector_only"):
+        prefix = "" if variant == "adapted" else f"{variant}_"
+        for group, rows in (("full", table), ("seen", table[~table["unseen"]]), ("unseen", table[table["unseen"]])):
+            if len(rows):
+                wanted = 100 * rows[f"ap_{variant}"].dropna().mean()
+                assert evaluation.manifest.metrics[f"{prefix}{group}"] == pytest.approx(wanted), (variant, group)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("settings", "cost"),
+    [
+        (["evaluation.protocol=exact"], {"evaluation"}),
+        (["evaluation.tau=1.0"], {"predictions", "evaluation"}),
+        (["evaluation.untrained=regions"], {"untrained", "predictions", "evaluation"}),
+        (["utpl.scope=verb"], {"utpl", "predictions", "evaluation"}),
+    ],
+)
+def test_what_is_asked_of_the_predictions_trains_nothing(store: Path, settings: list[str], cost: set[str]) -> None:
+    run.run(small(store))
+    assert computed(run.run(small(store, *settings))) == cost
+
+
+@pytest.mark.slow
+def test_another_seed_does_not_cost_the_untrained_baseline(store: Path) -> None:
+    """With a detector that draws nothing: its boxes are the same, and so is what the frozen CLIP makes of them."""
+    exact = ("detections.jitter=0", "detections.miss=0", "detections.false_boxes=0")
+    first = run.run(small(store, *exact), targets=("untrained",))["untrained"]
+    again = run.run(small(store, *exact, "seed=1"))
+    assert again["untrained"].hit and again["untrained"].artifact == first.artifact
+    assert not again["seen"].hit
+
+
+@pytest.mark.slow
+def test_without_the_untrained_baseline_nothing_of_it_is_made(tmp_path: Path) -> None:
+    outcomes = run.run(small(tmp_path, "evaluation.untrained=off"))
+    assert "untrained" not in outcomes and not (tmp_path / "untrained").exists()
+    evaluation = outcomes["evaluation"].artifact
+    assert not [name for name in evaluation.manifest.metrics if name.startswith("untrained")]
+    report = json.loads(evaluation.path("report.json").read_text())
+    assert report["untrained"] == "off" and "untrained" not in report["map"]
+    assert "untrained" not in evaluation.path("report.md").read_text()
+    assert "ap_untrained" not in evaluation.table("classes.parquet")
 
 
 @pytest.mark.slow
@@ -95,7 +166,9 @@ def test_every_setting_runs(store: Path, setting: str) -> None:
     outcomes = run.run(small(store, f"setting={setting}"))
     metrics = outcomes["evaluation"].artifact.manifest.metrics
     assert ("unseen" in metrics) == (setting != "default")
-    assert 0 <= metrics["full"] <= 100
+    demand_means_of_classes(outcomes["evaluation"].artifact)
+    table = outcomes["evaluation"].artifact.table("classes.parquet")
+    assert set(table.loc[table["unseen"], "hoi_id"]) == (set() if setting == "default" else set(unseen(setting)))
 
 
 @pytest.mark.slow

@@ -1,0 +1,230 @@
+"""Stages `pair_features` and `untrained` on two test pictures of different sizes and a training picture, against the models.
+
+The pictures go through the real stages together; what is expected is computed one picture at a time.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from models.clip import Clip, normalise
+from models.fusion import union_features
+from models.hoi import EzHoi
+from models.instances import Instances, collate
+from pipeline.config.tree import load
+from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.datasets.images import square
+from pipeline.errors import ConfigError
+from pipeline.learned import build, checkpoint
+from pipeline.stages import image_embeddings, pair_features, untrained
+from pipeline.store.artifact import Artifact
+from pipeline.tables import arrays
+from pipeline.work.work import Work
+
+CORNERS = ("x1", "y1", "x2", "y2")
+HUMAN, HORSE, CUP = 0, 17, 41
+RIDE = next(c.hoi_id for c in hoi_classes() if (c.verb, c.object) == ("ride", "horse"))
+SIZES = {5: (40, 60), 2: (80, 30), 7: (50, 50)}
+SPLIT = {5: "test", 2: "test", 7: "train"}
+BOXES = {  # object, score, box in pixels; a person stands first, as the pairs have it
+    5: [(HUMAN, 0.9, (2, 5, 20, 55)), (HUMAN, 0.8, (22, 3, 38, 40)), (HORSE, 0.5, (10, 20, 36, 58))],
+    2: [(HUMAN, 0.75, (1, 1, 30, 29)), (CUP, 0.6, (25, 4, 75, 20))],
+    7: [(HUMAN, 0.7, (5, 5, 25, 45)), (HORSE, 0.65, (20, 15, 48, 48))],
+}
+SETTINGS = ("device=cpu", "seed=3", "pairing.nms=0.99")
+
+
+@pytest.fixture(scope="module")
+def clip() -> Clip:
+    return build.frozen_clip(load(overrides=SETTINGS, environment={}))
+
+
+@pytest.fixture(scope="module")
+def model(clip: Clip) -> EzHoi:
+    """Its zero-initialised ends are moved, so that every part has an effect."""
+    torch.manual_seed(3)
+    made = build.paper_model(load(overrides=SETTINGS, environment={}), clip).eval()
+    for name, parameter in made.named_parameters():
+        if ".up." in name:
+            nn.init.normal_(parameter, std=0.1)
+    return made.requires_grad_(False)
+
+
+@pytest.fixture
+def inputs(tmp_path: Path, artifact: Callable[..., Artifact], model: EzHoi) -> dict[str, Artifact]:
+    """The artifacts that the stages read, with `image_embeddings` made by its stage."""
+    rng = np.random.default_rng(0)
+    for image_id, (width, height) in SIZES.items():
+        Image.fromarray(rng.integers(0, 255, (height, width, 3), dtype=np.uint8)).save(tmp_path / f"{image_id}.png")
+    images = pd.DataFrame(
+        [(i, SPLIT[i], str(tmp_path / f"{i}.png"), *SIZES[i]) for i in SIZES],
+        columns=["image_id", "split", "file_name", "width", "height"],
+    )
+    sides = [f"{side}{corner}" for side in "ho" for corner in CORNERS]
+    rows = [
+        (7, RIDE, HORSE, "train", *BOXES[7][0][2], *BOXES[7][1][2]),
+        (5, RIDE, HORSE, "test", *BOXES[5][0][2], *BOXES[5][2][2]),
+    ]
+    pairs = pd.DataFrame(rows, columns=["image_id", "hoi_id", "object_id", "split", *sides])
+    annotations = artifact(tmp_path / "annotations", images=images, pairs=pairs)
+    tables = {
+        split: pd.DataFrame(
+            [(i, thing, score, *box) for i in BOXES if SPLIT[i] == split for thing, score, box in BOXES[i]],
+            columns=["image_id", "object_id", "score", *CORNERS],
+        )
+        for split in ("train", "test")
+    }
+    for name in ("detections", "seen", "texts"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "detections" / "detector.json").write_text(json.dumps({"source": "simulated", "note": "by hand"}))
+    checkpoint.save_weights(tmp_path / "seen" / "model.safetensors", model.state_dict())
+    names = np.random.default_rng(1).normal(size=(80, model.clip.joint_width)).astype(np.float32)
+    arrays.write(tmp_path / "texts" / "objects.parquet", {"object_id": np.arange(80), "pooled": names})
+    found = {
+        "annotations": annotations,
+        "detections": artifact(tmp_path / "detections", "detections", **tables),
+        "seen": artifact(tmp_path / "seen", "seen"),
+        "text_embeddings": artifact(tmp_path / "texts", "text_embeddings"),
+    }
+    work = work_in(tmp_path / "embedded", "image_embeddings", found)
+    image_embeddings.run(work)
+    return found | {"image_embeddings": artifact(work.out, "image_embeddings")}
+
+
+def work_in(folder: Path, stage: str, inputs: dict[str, Artifact], *settings: str) -> Work:
+    for name in ("out", "scratch"):
+        (folder / name).mkdir(parents=True)
+    config = load(overrides=[*SETTINGS, *settings], environment={})
+    return Work(stage=stage, config=config, inputs=inputs, out=folder / "out", scratch=folder / "scratch")
+
+
+def instances(image_id: int) -> Instances:
+    """The detections of one picture, in fractions of it."""
+    scale = torch.tensor(SIZES[image_id] * 2)
+    things, scores, boxes = zip(*BOXES[image_id], strict=True)
+    return collate([(torch.tensor(boxes) / scale, torch.tensor(scores), torch.tensor(things))])
+
+
+def of_one(model: EzHoi, inputs: dict[str, Artifact], image_id: int) -> Tensor:
+    """Pair features (P, d_a) of a picture alone."""
+    with Image.open(f"{inputs['annotations'].folder.parent}/{image_id}.png") as image:
+        pixels = model.normalise(square(image.convert("RGB"), model.clip.image_size)[None])
+    tokens = arrays.read(inputs["image_embeddings"].path(f"{SPLIT[image_id]}-000.parquet"))
+    frozen = tokens["tokens"][tokens["image_id"] == image_id]
+    objects = arrays.read(inputs["text_embeddings"].path("objects.parquet"))["pooled"]
+    return model.pairs(pixels, torch.tensor(frozen).float(), instances(image_id), torch.tensor(objects))
+
+
+def wanted_pairs(*image_ids: int) -> list[dict[str, Any]]:
+    """Image, object, prior and boxes of the pairs of every person with every other box, persons too."""
+    rows = []
+    for image_id in image_ids:
+        boxes = BOXES[image_id]
+        humans = [b for b in boxes if b[0] == HUMAN]
+        for human, thing in product(humans, boxes):
+            if human is not thing:
+                rows.append(
+                    {"image": image_id, "thing": thing[0], "prior": human[1] * thing[1], "boxes": human[2] + thing[2]}
+                )
+    return rows
+
+
+def demand_pairs(table: dict[str, Any], *image_ids: int) -> None:
+    wanted = wanted_pairs(*image_ids)
+    assert table["image_id"].tolist() == [row["image"] for row in wanted]
+    assert table["object_id"].tolist() == [row["thing"] for row in wanted]
+    np.testing.assert_allclose(table["prior"], [row["prior"] for row in wanted], rtol=1e-6)
+    boxes = np.stack([table[f"{side}{corner}"] for side in "ho" for corner in CORNERS], axis=1)
+    np.testing.assert_allclose(boxes, [row["boxes"] for row in wanted], rtol=1e-5)
+
+
+def test_every_pair_has_its_own_feature_object_prior_and_boxes(
+    inputs: dict[str, Artifact], model: EzHoi, tmp_path: Path
+) -> None:
+    work = work_in(tmp_path / "made", "pair_features", inputs)
+    metrics = pair_features.run(work)
+    test = arrays.read(work.out / "test-000.parquet")
+    assert set(test) == {"image_id", "object_id", "prior", "feature", *(f"{s}{c}" for s in "ho" for c in CORNERS)}
+    demand_pairs(test, 2, 5)  # images in order of their ids
+    wanted = torch.cat([of_one(model, inputs, image_id) for image_id in (2, 5)])
+    torch.testing.assert_close(torch.tensor(test["feature"]), wanted, rtol=1e-4, atol=1e-5)
+    assert metrics["test_pairs"] == len(wanted) == 5 and metrics["train_pairs"] == 1
+    assert metrics["test_pair_recall"] == 100.0
+
+
+def test_training_pairs_know_the_annotated_classes_that_they_match(
+    inputs: dict[str, Artifact], model: EzHoi, tmp_path: Path
+) -> None:
+    work = work_in(tmp_path / "made", "pair_features", inputs)
+    pair_features.run(work)
+    train = arrays.read(work.out / "train-000.parquet")
+    demand_pairs(train, 7)
+    assert [list(row) for row in train["hois"]] == [[RIDE]]
+    torch.testing.assert_close(torch.tensor(train["feature"]), of_one(model, inputs, 7), rtol=1e-4, atol=1e-5)
+
+
+def test_training_alone_opens_no_crop(
+    inputs: dict[str, Artifact], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("pair_features cut a crop")
+
+    monkeypatch.setattr(Image.Image, "crop", refuse)
+    pair_features.run(work_in(tmp_path / "made", "pair_features", inputs))
+
+
+def test_crops_are_embedded_as_images_of_their_own(inputs: dict[str, Artifact], clip: Clip, tmp_path: Path) -> None:
+    few = {name: inputs[name] for name in ("annotations", "detections")}
+    work = work_in(tmp_path / "made", "untrained", few)
+    assert untrained.run(work) == {"pairs": 5, "kind": "crops", "left_out": []}
+    assert json.loads((work.out / "kind.json").read_text()) == "crops"
+    found = arrays.read(work.out / "test-000.parquet")
+    demand_pairs(found, 2, 5)
+    crops = []
+    for row in wanted_pairs(2, 5):
+        h, o = row["boxes"][:4], row["boxes"][4:]
+        box = (min(h[0], o[0]), min(h[1], o[1]), max(h[2], o[2]) + 1, max(h[3], o[3]) + 1)
+        with Image.open(tmp_path / f"{row['image']}.png") as image:
+            crops.append(square(image.convert("RGB").crop(box), clip.image_size))
+    wanted = nn.functional.normalize(clip.embed_images(normalise(torch.stack(crops)))[:, 0], dim=-1)
+    torch.testing.assert_close(torch.tensor(found["feature"]), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_regions_are_read_from_the_cached_tokens(
+    inputs: dict[str, Artifact], clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = {name: inputs[name] for name in ("annotations", "detections", "image_embeddings")}
+    monkeypatch.setattr(untrained.Images, "open", lambda *_: pytest.fail("an image was opened"))
+    work = work_in(tmp_path / "made", "untrained", few, "evaluation.untrained=regions")
+    assert untrained.run(work)["kind"] == "regions"
+    found = arrays.read(work.out / "test-000.parquet")
+    demand_pairs(found, 2, 5)
+    tokens = arrays.read(inputs["image_embeddings"].path("test-000.parquet"))
+    wanted = [
+        union_features(
+            torch.tensor(tokens["tokens"][tokens["image_id"] == i]).float(), instances(i), grid=clip.grid, size=7
+        )
+        for i in (2, 5)
+    ]
+    torch.testing.assert_close(torch.tensor(found["feature"]), torch.cat(wanted), rtol=1e-4, atol=1e-5)
+
+
+def test_what_cannot_be_made_is_said(inputs: dict[str, Artifact], tmp_path: Path) -> None:
+    off = work_in(tmp_path / "off", "untrained", inputs, "evaluation.untrained=off")
+    with pytest.raises(ConfigError, match="untrained is off"):
+        untrained.run(off)
+    cls = replace(
+        off, config=load(overrides=[*SETTINGS, "clip.tokens=cls", "evaluation.untrained=regions"], environment={})
+    )
+    with pytest.raises(ConfigError, match=r"set clip\.tokens=all"):
+        untrained.run(cls)
