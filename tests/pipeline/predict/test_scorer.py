@@ -13,7 +13,7 @@ HORSE, BOAT = 7, 3
 PAIRS = {
     "object_id": np.array([HORSE, BOAT]),
     "prior": np.array([0.5, 1.0], dtype=np.float32),
-    "feature": np.array([[2.0, 0.0], [0.0, 2.0]], dtype=np.float32),
+    "feature": np.array([[4.0, 0.0], [0.0, 4.0]], dtype=np.float32),
 }
 SCORER = Scorer(  # ride horse is seen, ride boat unseen; no phrase stands for verb 0
     preset="paper",
@@ -53,7 +53,7 @@ def test_with_scope_verb_the_adapted_phrase_speaks_for_the_horse_too() -> None:
 
 def test_in_preset_released_lengths_count_and_the_scale_is_halved() -> None:
     found = replace(SCORER, preset="released").scores("before_utpl", PAIRS)
-    np.testing.assert_allclose(found[:, 1], [0.25 * sigmoid(2 / 2 * 2), sigmoid(0)], rtol=1e-6)
+    np.testing.assert_allclose(found[:, 1], [0.25 * sigmoid(2 / 2 * 4), sigmoid(0)], rtol=1e-6)
 
 
 def test_boxes_alone_score_all_verbs_alike() -> None:

@@ -117,7 +117,7 @@ def instances(image_id: int) -> Instances:
 
 def of_one(model: EzHoi, inputs: dict[str, Artifact], image_id: int) -> Tensor:
     """Pair features (P, d_a) of a picture alone."""
-    with Image.open(f"{inputs['annotations'].folder.parent}/{image_id}.png") as image:
+    with Image.open(inputs["annotations"].path("images.parquet").parent.parent / f"{image_id}.png") as image:
         pixels = model.normalise(square(image.convert("RGB"), model.clip.image_size)[None])
     tokens = arrays.read(inputs["image_embeddings"].path(f"{SPLIT[image_id]}-000.parquet"))
     frozen = tokens["tokens"][tokens["image_id"] == image_id]

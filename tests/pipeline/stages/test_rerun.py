@@ -98,7 +98,7 @@ def test_the_report_tells_what_its_own_predictions_give(store: Path) -> None:
     """Evaluated again from the file that users find, and averaged again from the classes' AP."""
     outcomes = run.run(small(store))
     evaluation = outcomes["evaluation"].artifact
-    truth = annotations.read(outcomes["annotations"].artifact.folder)
+    truth = annotations.of_artifact(outcomes["annotations"].artifact)
     rows = evaluation.table("predictions.parquet")
     assert rows.columns.tolist() == ["image_id", "hoi_id", "score", *BOXES]
     found = detections.check(rows, truth, name="its predictions")
