@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from pipeline.config.tree import Config, load
+from pipeline.store import digest
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import Manifest
 from pipeline.store.store import Store, describe_files
@@ -103,10 +104,11 @@ def artifact() -> Callable[..., Artifact]:
 def manifest_of(folder: Path, stage: str, fingerprint: str) -> Manifest:
     """The manifest of the files in a folder, which were made from nothing."""
     files = describe_files(folder)
-    empty = {"digest": stage, "config": {}, "sources": {}, "inputs": (), "metrics": {}, "seconds": {}, "packages": {}}
+    empty = {"config": {}, "sources": {}, "inputs": (), "metrics": {}, "seconds": {}, "packages": {}}
     text = {"made_at": "2026-01-01T00:00:00", "host": "", "device": "cpu", "code": ""}
     unknown = {"git_commit": None, "git_dirty": None, "seed": 0, "version": 1}
-    return Manifest(stage=stage, fingerprint=fingerprint, files=files, **empty, **text, **unknown)
+    content = digest.of_files((file.name, file.digest) for file in files)
+    return Manifest(stage=stage, fingerprint=fingerprint, files=files, digest=content, **empty, **text, **unknown)
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from flows.server.api import Api
 from flows.server.local import Local
 from pipeline.config.tree import Config
 from pipeline.errors import EzhoiError, ServiceError
+from pipeline.outside.addresses import shown_address
 from pipeline.store.opening import store_of
-from pipeline.texts.llm.secrets import shown_address
 from pipeline.work import devices
 
 Level = Literal["ok", "note", "bad"]

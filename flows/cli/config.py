@@ -11,7 +11,8 @@ import yaml
 from flows.cli import options
 from pipeline.config import section
 from pipeline.config.tree import PROFILES, Config, profiles
-from pipeline.texts.llm.secrets import shown_address, shown_name
+from pipeline.outside.addresses import shown_address
+from pipeline.texts.llm.secrets import shown_name
 
 app = typer.Typer(no_args_is_help=True, help="Show profiles, their keys and the configuration that a run would use.")
 

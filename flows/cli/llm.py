@@ -118,11 +118,11 @@ def check(
 
 async def _check(config: Config, hoi_id: int) -> None:
     from pipeline.datasets.hico.vocabulary import hoi_classes
+    from pipeline.outside.addresses import shown_address
     from pipeline.texts.judge import judge
     from pipeline.texts.llm import thinking
     from pipeline.texts.llm.client import Client
     from pipeline.texts.llm.request import Request, RequestRejected
-    from pipeline.texts.llm.secrets import shown_address
     from pipeline.texts.llm.templates import template
 
     hoi, llm = hoi_classes()[hoi_id], config.llm

@@ -24,6 +24,7 @@ from pipeline.config.section import Section, at_home
 from pipeline.config.training import Seen, Utpl
 from pipeline.errors import ConfigError, DataError
 from pipeline.outside import parsing
+from pipeline.outside.addresses import shown_address
 
 PROFILES = Path(__file__).parent / "profiles"
 ENVIRONMENT_PREFIX = "EZHOI__"
@@ -159,6 +160,10 @@ def _explain(error: ValidationError, profile: str) -> str:
             )
         else:
             says = fault["msg"].removeprefix("Value error, ")
-            got = "" if isinstance(fault["input"], dict | BaseModel) else f", got {parsing.shown(fault['input'])}"
+            got = (
+                ""
+                if isinstance(fault["input"], dict | BaseModel)
+                else f", got {shown_address(parsing.shown(fault['input']))}"
+            )
             lines.append((f"key {key!r}: {says[0].lower()}{says[1:]}" if key else says) + got)
     return f"configuration of profile {profile!r}:\n  " + "\n  ".join(lines)

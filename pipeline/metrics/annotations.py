@@ -34,7 +34,7 @@ from pipeline.outside import columns
 from pipeline.outside.file_names import base_name
 from pipeline.store.artifact import Artifact
 
-COLUMNS = ("file_name", "image", "image_id", "split", "hoi_id", *BOXES, *SETTINGS, "train_count")
+COLUMNS = ("file_name", "image", "image_id", "split", "hoi_id", *BOXES, *SETTINGS, "train_count", "rare")
 """What is read of Parquet tables."""
 Convention = Literal["continuous", "pixel1_inclusive"]
 

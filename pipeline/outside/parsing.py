@@ -2,7 +2,7 @@
 
 - Files are UTF-8, whatever the locale; a byte order mark is passed over.
 - A key that is given twice in a mapping is an error naming the key and both lines: the last one does not win.
-- In YAML a number is decimal: `010` is ten and not eight, `1:30` and `2024-01-01` are texts.
+- In YAML a number is decimal: `010` is ten and not eight, `1:30` and `2024-01-01` are texts; so are `on`, `off`, `yes`, `no`.
 - What is nested too deeply, is no text, or is no YAML or JSON, is an error naming the file.
 """
 
@@ -163,11 +163,14 @@ class _Strict(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_TRAPS = {f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp")}
+_TRAPS = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "float", "timestamp")}
 _Strict.yaml_implicit_resolvers = {
     sign: [(tag, pattern) for tag, pattern in found if tag not in _TRAPS]
     for sign, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+_Strict.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 _Strict.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789"))
 _Strict.add_implicit_resolver(
     "tag:yaml.org,2002:float",

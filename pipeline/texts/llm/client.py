@@ -27,6 +27,7 @@ import stamina
 
 from pipeline.config.language import Llm
 from pipeline.errors import ServiceError
+from pipeline.outside.addresses import shown_address
 from pipeline.outside.escaping import plain
 from pipeline.texts.llm import completion, troubles
 from pipeline.texts.llm.completion import MalformedAnswer
@@ -34,7 +35,7 @@ from pipeline.texts.llm.pace import InVain, Pace
 from pipeline.texts.llm.pictures import Picture
 from pipeline.texts.llm.proxy import proxy_of
 from pipeline.texts.llm.request import Answer, Request, RequestRejected
-from pipeline.texts.llm.secrets import is_address, key_of, shown_address, without_user
+from pipeline.texts.llm.secrets import is_address, key_of, without_user
 from pipeline.texts.llm.transport import connection
 
 log = logging.getLogger("ezhoi.llm")

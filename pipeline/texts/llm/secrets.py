@@ -11,13 +11,11 @@ from urllib.parse import quote, unquote, urlsplit
 
 from pipeline.config.language import Llm
 from pipeline.errors import ServiceError
+from pipeline.outside.addresses import HIDDEN, shown_address
 from pipeline.texts.llm.keys import api_key
 
-HIDDEN = "***"
 LEAST = 4
 """Characters of a secret that is looked for in texts; a shorter one would hide half of every message."""
-_USER = re.compile(r"(?<=://)[^/?#\s]*@")
-_PARAMETER = re.compile(r"(?<=[?&])([^=&#\s]*(?:key|token|secret|password|auth)[^=&#\s]*)=[^&#\s]+", re.IGNORECASE)
 _NAME = re.compile(r"[A-Z]+(_[A-Z0-9]+)*")
 
 
@@ -73,11 +71,6 @@ def without_user(url: str) -> tuple[str, dict[str, str]]:
     if not at:
         return url, {}
     return f"{scheme}://{host}{slash}{path}", {"Authorization": f"Basic {b64encode(unquote(user).encode()).decode()}"}
-
-
-def shown_address(text: str) -> str:
-    """An address, or a text with addresses, without users, passwords and keys in them."""
-    return _PARAMETER.sub(rf"\1={HIDDEN}", _USER.sub(f"{HIDDEN}@", text))
 
 
 def shown_name(name: str) -> str:

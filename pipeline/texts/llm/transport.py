@@ -7,8 +7,8 @@ import zlib
 import httpx2
 
 from pipeline.errors import ServiceError
+from pipeline.outside.addresses import shown_address
 from pipeline.texts.llm.completion import MalformedAnswer
-from pipeline.texts.llm.secrets import shown_address
 
 LARGEST_REPLY = 1 << 20
 """Bytes of a reply, unpacked; an answer of 1,000 tokens has some 5,000."""

@@ -9,9 +9,10 @@ import openai
 
 from pipeline.config.language import Llm
 from pipeline.errors import ServiceError
+from pipeline.outside.addresses import shown_address
 from pipeline.texts.llm.completion import MalformedAnswer, words_of
 from pipeline.texts.llm.proxy import proxy_of
-from pipeline.texts.llm.secrets import Secrets, shown_address, shown_name
+from pipeline.texts.llm.secrets import Secrets, shown_name
 
 LONGEST_WAIT = 120.0
 """Seconds that a server may make us wait between two tries."""

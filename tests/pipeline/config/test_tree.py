@@ -239,15 +239,20 @@ def test_numbers_are_decimal() -> None:
     assert load(environment={"EZHOI__SEED": "-0"}).seed == 0
 
 
+def test_off_is_a_word_and_false_a_truth() -> None:
+    assert load(overrides=["evaluation.untrained=off"], environment={}).evaluation.untrained == "off"
+    assert not load(overrides=["seen.joint=False"], environment={}).seen.joint
+
+
 def test_unreadable_is_no_runtime_key_and_its_former_name_is_taken_for_it() -> None:
-    """What is left out changes what is made: so it enters the fingerprints of the three stages that open images."""
+    """What is left out changes what is made: so it enters the fingerprints of the stages that open images."""
     new, former = (
         load(overrides=[f"images.{key}=skip"], environment={}) for key in ("unreadable", "runtime.unreadable")
     )
     assert new == former and new.images.unreadable == "skip"
     usual = load(environment={})
     changed = {s.name for s in STAGES if s.config_subset(new) != s.config_subset(usual)}
-    assert changed == {"detections", "image_embeddings", "pair_features"}
+    assert changed == {"detections", "image_embeddings", "untrained", "pair_features"}
     assert "given twice" in told("images.runtime.unreadable=skip", "images.unreadable=error")
     assert "images.unreadable" in keys() and "images.runtime.unreadable" not in keys()
 

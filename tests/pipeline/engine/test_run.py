@@ -192,4 +192,4 @@ def test_a_full_disk_in_a_stage_is_one_message_and_the_next_run_goes_on(
     fake.executed()
     assert sys.modules["pipeline.stages.seen"] is stand_in
     run(fake.config())
-    assert fake.executed() == ["seen", "pair_features", "utpl", "evaluation"]
+    assert fake.executed() == ["seen", "pair_features", "utpl", "untrained", "predictions", "evaluation"]

@@ -243,7 +243,7 @@ def test_the_deployment_evaluate_as_usual(fake: Any) -> None:
     given = chosen(fake, "evaluation.tau=2.0", targets=("evaluation",), reuse=BOTH)
     assert (given["utpl"].how, given["seen"].artifact) == ("exact", newer["seen"].artifact)
     run(fake.config("evaluation.tau=2.0"), targets=("evaluation",), given=given)
-    assert fake.executed() == ["evaluation"]
+    assert fake.executed() == ["predictions", "evaluation"]
     Store(fake.root).remove(given["utpl"].artifact)
     given = chosen(fake, "evaluation.tau=2.0", targets=("evaluation",), reuse=BOTH)
     assert (given["utpl"].artifact, given["utpl"].differs) == (newer["utpl"].artifact, ("utpl.steps: 7 -> 60",))

@@ -58,7 +58,7 @@ def test_a_key_given_twice_is_found_wherever_it_is(name: str, others: dict[str, 
         (".5", 0.5),
         ("2.", 2.0),
         ("~", None),
-        ("off", False),
+        ("off", "off"),
     ],
 )
 def test_yaml_numbers_are_decimal(text: str, value: Any) -> None:

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from models.clip import Clip, normalise
+from models.clip import Clip
 from models.fusion import union_features
 from models.hoi import EzHoi
 from models.instances import Instances, collate
@@ -196,7 +196,7 @@ def test_crops_are_embedded_as_images_of_their_own(inputs: dict[str, Artifact], 
         box = (min(h[0], o[0]), min(h[1], o[1]), max(h[2], o[2]) + 1, max(h[3], o[3]) + 1)
         with Image.open(tmp_path / f"{row['image']}.png") as image:
             crops.append(square(image.convert("RGB").crop(box), clip.image_size))
-    wanted = nn.functional.normalize(clip.embed_images(normalise(torch.stack(crops)))[:, 0], dim=-1)
+    wanted = nn.functional.normalize(clip.embed_images(clip.normalise(torch.stack(crops)))[:, 0], dim=-1)
     torch.testing.assert_close(torch.tensor(found["feature"]), wanted, rtol=1e-4, atol=1e-5)
 
 

@@ -3,6 +3,7 @@
 import itertools
 import json
 import statistics
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,7 +26,7 @@ def test_rows_are_cumulative() -> None:
     design = Design()
     on = []
     for key in KEYS:
-        parts = design.config(Trial(key, "uv", 0)).model.parts.model_dump()
+        parts = asdict(design.config(Trial(key, "uv", 0)).model.parts)
         on.append({name for name, there in parts.items() if there})
     assert on[0] == set() and on[-1] == set(parts)
     added = [now - before for before, now in itertools.pairwise(on)]

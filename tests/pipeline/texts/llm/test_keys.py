@@ -29,7 +29,6 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("http://example.org:8123/v1", ""),
         ("http://127.0.0.1.example.org:8123/v1", ""),
         ("http://127.0.0.1@example.org:8123/v1", ""),
-        ("http://127.0.0.1:none/v1", ""),
     ],
 )
 def test_the_key_goes_to_its_server_alone(url: str, key: str) -> None:

@@ -10,10 +10,11 @@ from typer.testing import CliRunner
 from flows.cli import app, checks
 from pipeline.config.language import Llm
 from pipeline.config.tree import load
-from pipeline.errors import EzhoiError, ServiceError
+from pipeline.errors import ConfigError, EzhoiError, ServiceError
+from pipeline.outside.addresses import shown_address
 from pipeline.texts.llm.client import Client, served_names
 from pipeline.texts.llm.proxy import is_loopback, proxy_of
-from pipeline.texts.llm.secrets import Secrets, is_address, key_of, shown_address, shown_name, without_user
+from pipeline.texts.llm.secrets import Secrets, is_address, key_of, shown_name, without_user
 
 KEY = "made-up-secret-123"
 
@@ -99,7 +100,10 @@ def test_no_output_has_a_secret(
     language_server.key = "another"
     monkeypatch.setenv("EZHOI_LLM_API_KEY", f"{KEY}\n")
     address = language_server.url.replace("//", "//someone:pass-word-9@")
-    for url in (address, "http://someone:pass-word-9@127.0.0.1:9/v1", "http://someone:pass-word-9@[::bad/v1"):
+    with pytest.raises(ConfigError, match=r"base_url.*http://\*\*\*@") as refused:
+        fake.config("llm.runtime.base_url=http://someone:pass-word-9@[::bad/v1")
+    assert "pass-word-9" not in str(refused.value)
+    for url in (address, "http://someone:pass-word-9@127.0.0.1:9/v1"):
         settings = [f"llm.runtime.base_url={url}", "llm.runtime.retries=1", "llm.runtime.patience_s=0.1"]
         (finding,) = checks.language_model(fake.config("descriptions.source=llm", *settings))
         assert finding.level == "bad"
