@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, Field, PositiveFloat
+from pydantic import Field, PositiveFloat, model_validator
 
 from pipeline.config.section import Section
-
-
-def _off(value: object) -> object:
-    """YAML reads the word `off` as false."""
-    return "off" if value is False else value
 
 
 class Evaluation(Section):
@@ -19,9 +14,17 @@ class Evaluation(Section):
         "official",
         description="whose rules decide, see docs/evaluation.md; the report shows official and upt side by side",
     )
-    untrained: Annotated[Literal["crops", "regions", "off"], BeforeValidator(_off)] = Field(
+    untrained: Literal["crops", "regions", "off"] = Field(
         "crops",
         description="the untrained baseline: the frozen CLIP on a crop of each pair's union box; on the cached image tokens "
         "of that region, which is quick and far weaker; or no baseline",
     )
     tau: PositiveFloat = Field(2.8, description="power of the detection prior at test")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _off_is_a_word(cls, given: Any) -> Any:
+        """YAML reads the word `off` as false."""
+        if isinstance(given, dict) and given.get("untrained") is False:
+            return given | {"untrained": "off"}
+        return given

@@ -257,6 +257,18 @@ def test_unreadable_is_no_runtime_key_and_its_former_name_is_taken_for_it() -> N
     assert "images.unreadable" in keys() and "images.runtime.unreadable" not in keys()
 
 
+def test_off_is_a_word(tmp_path: Path) -> None:
+    """YAML reads it as false, in a profile, in a variable and in `--set`."""
+    (tmp_path / "mine.yaml").write_text("evaluation: {untrained: off}\n", encoding="utf-8")
+    found = [
+        load(profile=str(tmp_path / "mine.yaml"), environment={}),
+        load(overrides=["evaluation.untrained=off"], environment={}),
+        load(environment={"EZHOI__EVALUATION__UNTRAINED": "off"}),
+    ]
+    assert [config.evaluation.untrained for config in found] == ["off"] * 3
+    assert "evaluation.untrained" in told("evaluation.untrained=true")
+
+
 def test_a_profile_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     for content, words in {
