@@ -171,7 +171,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="predictions",
         version=1,
-        reads=("evaluation.tau", "utpl.scope", "setting", "model.preset"),
+        reads=("evaluation.tau", "evaluation.untrained", "utpl.scope", "setting", "model.preset"),
         inputs=(
             Input("utpl", ("text.parquet", "scale.json")),
             Input("pair_features", ("test-*",)),

@@ -85,7 +85,7 @@ def _scorers(work: Work) -> dict[str, Callable[[Pairs], pd.DataFrame]]:
         return predictions(pairs, scores, np.where(pairs["object_id"][:, None] == class_objects[None], hois[None], -1))
 
     found: dict[str, Callable[[Pairs], pd.DataFrame]] = {"pair_features": trained}
-    if "untrained" in work.inputs:
+    if work.config.evaluation.untrained != "off":
         found["untrained"] = untrained
     return found
 

@@ -249,6 +249,14 @@ def test_the_deployment_evaluate_as_usual(fake: Any) -> None:
     assert (given["utpl"].artifact, given["utpl"].differs) == (newer["utpl"].artifact, ("utpl.steps: 7 -> 60",))
 
 
+def test_predictions_without_the_untrained_baseline_do_not_serve_a_report_with_it(fake: Any) -> None:
+    made = run(fake.config("evaluation.untrained=off"))["predictions"].artifact
+    pins = {"predictions": made.fingerprint}
+    with pytest.raises(EzhoiError, match=r"does not fit: evaluation\.untrained is off, not crops"):
+        chosen(fake, targets=("evaluation",), pins=pins)
+    assert set(chosen(fake, "evaluation.untrained=off", targets=("evaluation",), pins=pins)) >= {"predictions"}
+
+
 def test_an_edit_of_an_unseen_class_leaves_the_checkpoint_as_it_is(fake: Any) -> None:
     """Texts of equal length are equal to the stand-ins: the checkpoint was made from the same content."""
     made = run(fake.config(), targets=("seen",))
