@@ -159,3 +159,19 @@ def test_tau_is_the_priors_power_in_every_table(inputs: dict[str, Artifact], tmp
 
 def test_without_a_baseline_there_is_no_table_of_it(inputs: dict[str, Artifact], tmp_path: Path) -> None:
     assert set(made(tmp_path, inputs, "evaluation.untrained=off")) == {"predictions", "scores"}
+
+
+def test_a_shard_without_a_pair_adds_no_row(
+    inputs: dict[str, Artifact], tmp_path: Path, artifact: Callable[..., Artifact]
+) -> None:
+    """Shards of images in which nobody was detected, the first one among them."""
+    whole = made(tmp_path, inputs)
+    folder = inputs["pair_features"].path("test-000.parquet").parent
+    (folder / "test-000.parquet").rename(folder / "test-002.parquet")
+    one = arrays.read(folder / "test-001.parquet")
+    arrays.write(folder / "test-000.parquet", {name: column[:0] for name, column in one.items()})
+    (tmp_path / "again").mkdir()
+    again = made(tmp_path / "again", inputs | {"pair_features": artifact(folder, "pair_features")})
+    assert len(again["predictions"]) == len(again["scores"]) == len(whole["predictions"])
+    assert (again["predictions"].dtypes == whole["predictions"].dtypes).all()
+    assert again["predictions"]["image_id"].tolist() == [9, 3, 3]
