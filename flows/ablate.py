@@ -20,7 +20,6 @@ from flows.ezhoi import register, released, uuid_of
 from flows.pages import lineage
 from flows.pages.progress import ProgressPages
 from flows.server.parameters import Override, Profile
-from pipeline.config.tree import Setting
 from pipeline.engine import run as runner
 from pipeline.errors import EzhoiError
 from pipeline.store.opening import store_of
@@ -42,7 +41,7 @@ def ablate(
     profile: Profile = "demo",
     overrides: list[Override] = [],  # noqa: B006 -- the run form shows the defaults; nothing changes them
     rows: list[RowKey] = list(KEYS),  # noqa: B006
-    settings: list[Setting] = ["uv", "rf_uc"],  # noqa: B006
+    settings: list[str] = ["uv", "rf_uc"],  # noqa: B006
     seeds: list[int] = [0, 1, 2],  # noqa: B006
     full: bool = False,
 ) -> State:
@@ -52,7 +51,7 @@ def ablate(
         profile: demo (the rendered world), hico-vitb, hico-vitl, or the path of a YAML file.
         overrides: Changes to the profile, one key=value each; they go before the short schedule.
         rows: The rows of the table; each has the parts of all rows before it.
-        settings: Zero-shot settings.
+        settings: Zero-shot settings, the dataset's or your own (data.settings among the overrides).
         seeds: Seeds; the spread is over them.
         full: Train as long as the profile says, instead of the short schedule.
     """

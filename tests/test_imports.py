@@ -63,6 +63,71 @@ def test_planning_imports_neither_torch_nor_prefect_nor_pandas() -> None:
     assert done.stdout.strip() == "[]"
 
 
+HICO_TABLES = ("pipeline.datasets.hico.vocabulary", "pipeline.datasets.hico.splits")
+HICO_FORMATS = (
+    "pipeline/datasets/hico/",
+    "pipeline/metrics/formats/matlab.py",
+    "pipeline/metrics/formats/qpic.py",
+    "pipeline/texts/given/released.py",
+    "pipeline/learned/released_text.py",
+)
+"""The files that are about HICO-DET's own classes and no others."""
+REFUSALS = ("demand", "is_hico")
+"""What others may ask of them: whether a vocabulary is HICO-DET's."""
+
+
+def uses_of_hico(file: str, source: str) -> list[str]:
+    """HICO-DET's table as a module imports it, if it is none of its formats."""
+    if file.startswith(HICO_FORMATS):
+        return []
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name in HICO_TABLES}
+        elif isinstance(node, ast.ImportFrom):
+            names = {f"{node.module}.{alias.name}" for alias in node.names if alias.name not in REFUSALS}
+            found |= {name for name in names if name.startswith(HICO_TABLES)}
+    return [f"{file} imports {name}" for name in sorted(found)]
+
+
+def test_only_the_formats_of_hico_know_its_table() -> None:
+    files = [f for package in FORBIDDEN for f in sorted((ROOT / package).rglob("*.py"))]
+    assert [line for f in files for line in uses_of_hico(str(f.relative_to(ROOT)), f.read_text())] == []
+
+
+def test_that_walk_names_an_offender() -> None:
+    for source, name in (
+        ("from pipeline.datasets.hico.vocabulary import HICO", "pipeline.datasets.hico.vocabulary.HICO"),
+        ("def f():\n    from pipeline.datasets.hico import splits", "pipeline.datasets.hico.splits"),
+        ("import pipeline.datasets.hico.vocabulary", "pipeline.datasets.hico.vocabulary"),
+    ):
+        assert uses_of_hico("pipeline/stages/seen.py", source) == [f"pipeline/stages/seen.py imports {name}"], source
+    assert uses_of_hico("pipeline/metrics/export.py", "from pipeline.datasets.hico.vocabulary import demand") == []
+
+
+def kept_vocabularies(source: str) -> list[str]:
+    """Names under which a module keeps a vocabulary: a value at its top, or the answer of a function with a cache."""
+    tree, found = ast.parse(source), []
+    for node in tree.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            found += [ast.unparse(node)] if "vocabulary(" in ast.unparse(node.value).lower() else []
+    for function in (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.returns is not None):
+        cached = {ast.unparse(d).split("(")[0] for d in function.decorator_list} & {"cache", "lru_cache"}
+        found += [function.name] if cached and "Vocabulary" in ast.unparse(function.returns) else []
+    return found
+
+
+def test_no_module_keeps_a_vocabulary() -> None:
+    """It is passed down as an argument; the constant of HICO-DET's formats is the one exception."""
+    files = {str(f.relative_to(ROOT)): f for f in sorted((ROOT / "pipeline").rglob("*.py"))}
+    found = {name: kept for name, file in files.items() if (kept := kept_vocabularies(file.read_text()))}
+    assert found == {"pipeline/datasets/hico/vocabulary.py": ["HICO = _vocabulary()"]}
+    assert kept_vocabularies("@lru_cache\ndef words() -> Vocabulary: ...\nHERE = read_vocabulary(PATH)") == [
+        "HERE = read_vocabulary(PATH)",
+        "words",
+    ]
+
+
 def test_torch_never_loads_code() -> None:
     for package in FORBIDDEN:
         for file in (ROOT / package).rglob("*.py"):

@@ -105,7 +105,9 @@ def export(
     if format == "parquet":
         written = exports.parquet(source, out)
     else:
-        written = exports.coco(source, out, detections=_detections_of(source, profile, settings))
+        vocabulary = options.vocabulary_of(source, profile, settings)
+        boxes = _detections_of(source, profile, settings)
+        written = exports.coco(source, out, vocabulary=vocabulary, detections=boxes)
     for path, rows in written.items():
         typer.echo(f"{path}: {rows}")
 

@@ -11,11 +11,11 @@ import typer
 
 from flows.cli import display, options
 from pipeline.config.tree import Config
-from pipeline.datasets.hico.vocabulary import HoiClass
 from pipeline.errors import DataError, EzhoiError, StoreError
 from pipeline.outside.escaping import plain
 from pipeline.store.artifact import Artifact
 from pipeline.store.opening import store_of
+from pipeline.vocabulary.vocabulary import Hoi, Vocabulary
 
 app = typer.Typer(help="Make descriptions, preview prompts, change single texts, import and export.")
 Name = Annotated[str, typer.Argument(metavar="CLASS", help="A class, such as 'ride horse'.")]
@@ -51,7 +51,7 @@ def describe(
     chosen = [*(settings or []), *(["descriptions.tolerated=0", "disparities.tolerated=0"] if strict else [])]
     config = options.configuration(profile, chosen)
     if preview is not None:
-        _preview(config, options.hoi_class(preview))
+        _preview(config, preview)
         return
     from flows.cli import texts_shown
     from pipeline.engine import run
@@ -72,8 +72,8 @@ def show(name: Name, profile: options.Profile = "demo", settings: options.Settin
 
     Example: ezhoi describe show "ride horse"
     """
-    hoi = options.hoi_class(name)
     artifact = options.asked("descriptions", profile, settings)
+    hoi = options.hoi_class(name, options.vocabulary_of(artifact, profile, settings))
     row = _row(artifact, hoi)
     how = artifact.table("provenance.parquet")
     more = how[how["hoi_id"] == hoi.hoi_id].drop(columns="hoi_id").to_dict("records")
@@ -92,7 +92,8 @@ def pairs(profile: options.Profile = "demo", settings: options.Settings = None) 
     """
     from flows.cli import texts_shown
 
-    texts_shown.show_pairs(options.asked("disparities", profile, settings))
+    artifact = options.asked("disparities", profile, settings)
+    texts_shown.show_pairs(artifact, options.vocabulary_of(artifact, profile, settings))
 
 
 @app.command()
@@ -112,14 +113,15 @@ def edit(
     from pipeline.texts import edits
     from pipeline.texts.judge import PASSED, judge
 
-    hoi = options.hoi_class(name)
     config = options.configuration(profile, settings)
+    vocabulary = options.vocabulary(config)
+    hoi = options.hoi_class(name, vocabulary)
     path = file or config.descriptions.edits or Path("edits.yaml")
     if text is None:
-        text = _edited(_current(path, hoi, config), hoi)
-    edits.put(path, hoi.name, " ".join(text.split()))
+        text = _edited(_current(path, hoi, vocabulary, config), hoi)
+    edits.put(path, hoi.name, " ".join(text.split()), vocabulary)
     typer.echo(plain(f"{path}: {hoi.name}: {' '.join(text.split())}"))
-    verdict = judge(text, about=hoi)
+    verdict = judge(text, about=hoi, among=vocabulary)
     if verdict != PASSED:
         typer.secho(f"note: the quality gate would say: {verdict}", fg="yellow", err=True)
     chosen = [*(settings or []), f"descriptions.edits={path}"]
@@ -132,6 +134,8 @@ def import_texts(
     file: Annotated[Path, typer.Argument(help="CSV, JSON, Parquet, or a text file of the released code.")],
     to: Annotated[Path | None, typer.Option("--to", help="Write them as .csv, .json or .parquet.")] = None,
     disparities: Annotated[bool, typer.Option("--disparities", help="The file compares pairs of classes.")] = False,
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
 ) -> None:
     """Read a file of texts as a run would, and say what is in it; the run itself takes it with descriptions.file.
 
@@ -139,19 +143,21 @@ def import_texts(
     """
     from collections import Counter
 
-    from pipeline.datasets.hico.vocabulary import hoi_classes
     from pipeline.texts.given import tables, texts
     from pipeline.texts.judge import PASSED, judge
 
+    vocabulary = options.vocabulary(options.configuration(profile, settings))
     rows: list[dict[str, Any]] = []
     if disparities:
-        for hoi_id, (other, given) in texts.disparities(file).items():
-            rows.append({"class": hoi_classes()[hoi_id].name, "other": hoi_classes()[other].name, "text": given.text})
+        for hoi_id, (other, given) in texts.disparities(file, vocabulary).items():
+            rows.append({"class": vocabulary.hoi(hoi_id).name, "other": vocabulary.hoi(other).name, "text": given.text})
     else:
-        for hoi_id, given in texts.descriptions(file).items():
-            rows.append({"class": hoi_classes()[hoi_id].name, "text": given.text})
+        for hoi_id, given in texts.descriptions(file, vocabulary).items():
+            rows.append({"class": vocabulary.hoi(hoi_id).name, "text": given.text})
     verdicts = Counter(
-        judge(row["text"], about=options.hoi_class(row["class"]), compared=disparities).partition(" (")[0]
+        judge(row["text"], about=vocabulary.find(row["class"]), among=vocabulary, compared=disparities).partition(" (")[
+            0
+        ]
         for row in rows
     )
     fine = verdicts.pop(PASSED, 0)
@@ -178,7 +184,6 @@ def export_texts(
 
     Example: ezhoi describe export texts.csv
     """
-    from pipeline.datasets.hico.vocabulary import hoi_classes
     from pipeline.texts.given import released, tables
 
     stage = "disparities" if disparities else "descriptions"
@@ -188,29 +193,31 @@ def export_texts(
         artifact = options.artifact(options.store(profile, settings), reference)
     if artifact.stage != stage:
         raise DataError(f"{reference} is an artifact of stage {artifact.stage}; expected one of {stage}")
+    vocabulary = options.vocabulary_of(artifact, profile, settings)
     table = artifact.table(f"{stage}.parquet").to_dict("records")
     if file.suffix == ".txt" and disparities:
         released.write_pairs(file, {(int(r["hoi_id"]), int(r["seen_hoi_id"])): str(r["text"]) for r in table})
     elif file.suffix == ".txt":
-        released.write(file, {int(r["hoi_id"]): str(r["text"]) for r in table})
+        released.write(file, {int(r["hoi_id"]): str(r["text"]) for r in table}, vocabulary)
     else:
         rows: list[dict[str, Any]] = []
         for r in table:
-            row: dict[str, Any] = {"class": hoi_classes()[int(r["hoi_id"])].name, "hoi_id": int(r["hoi_id"])}
+            row: dict[str, Any] = {"class": vocabulary.hoi(int(r["hoi_id"])).name, "hoi_id": int(r["hoi_id"])}
             if disparities:
-                row["other"] = hoi_classes()[int(r["seen_hoi_id"])].name
+                row["other"] = vocabulary.hoi(int(r["seen_hoi_id"])).name
             more = {key: r[key] for key in ("text", "source", "verdict", "model", "template")}
             rows.append(row | {key: value if isinstance(value, str) else None for key, value in more.items()})
         tables.write(file, rows)
     typer.echo(f"{len(table)} texts of {artifact.stage}/{artifact.fingerprint[:12]} in {file}")
 
 
-def _preview(config: Config, hoi: HoiClass) -> None:
+def _preview(config: Config, name: str) -> None:
     """What a language model would be asked about the class; nothing is sent."""
     from pipeline.texts.llm import pictures
     from pipeline.texts.llm.templates import template
 
-    settings = config.descriptions
+    vocabulary, settings = options.vocabulary(config), config.descriptions
+    hoi = options.hoi_class(name, vocabulary)
     wording = template(settings.template, "describe", key="descriptions.template")
     rendered = wording.render(hoi)
     typer.echo(
@@ -220,7 +227,7 @@ def _preview(config: Config, hoi: HoiClass) -> None:
         typer.echo(f"\nsystem:\n{rendered.system}")
     typer.echo(f"\nprompt:\n{rendered.prompt}")
     if settings.pictures is not None:
-        shown = pictures.read(settings.pictures, most=settings.pictures_per_class).get(hoi.hoi_id, ())
+        shown = pictures.read(settings.pictures, vocabulary, most=settings.pictures_per_class).get(hoi.hoi_id, ())
         typer.echo("\npictures: " + (", ".join(str(picture.path) for picture in shown) or "none of this class"))
     llm = config.llm
     typer.echo(
@@ -230,12 +237,10 @@ def _preview(config: Config, hoi: HoiClass) -> None:
     if settings.source == "lexicon":
         from pipeline.texts.lexicon import lexicon
 
-        typer.echo(
-            f"\nnot asked: descriptions.source is lexicon, which says:\n{' '.join(lexicon.describe(hoi.hoi_id))}"
-        )
+        typer.echo(f"\nnot asked: descriptions.source is lexicon, which says:\n{' '.join(lexicon.describe(hoi))}")
 
 
-def _row(artifact: Artifact, hoi: HoiClass) -> dict[str, Any]:
+def _row(artifact: Artifact, hoi: Hoi) -> dict[str, Any]:
     table = artifact.table("descriptions.parquet")
     rows = table[table["hoi_id"] == hoi.hoi_id].to_dict("records")
     if not rows:
@@ -255,22 +260,22 @@ def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
-def _current(path: Path, hoi: HoiClass, config: Config) -> str:
+def _current(path: Path, hoi: Hoi, vocabulary: Vocabulary, config: Config) -> str:
     """The text to start from: of the edits file, else of the configuration's descriptions, else the lexicon's."""
     from pipeline.engine import plan
     from pipeline.texts import edits
     from pipeline.texts.lexicon import lexicon
 
-    known = edits.read(path) if path.exists() else {}
+    known = edits.read(path, vocabulary) if path.exists() else {}
     if hoi.hoi_id in known:
         return known[hoi.hoi_id]
     try:
         return str(_row(plan.asked(config, store_of(config), "descriptions"), hoi)["text"])
     except (StoreError, DataError):  # not made yet, or of a dataset without the class
-        return " ".join(lexicon.describe(hoi.hoi_id))
+        return " ".join(lexicon.describe(hoi))
 
 
-def _edited(text: str, hoi: HoiClass) -> str:
+def _edited(text: str, hoi: Hoi) -> str:
     shown = f"{text}\n\n# {hoi.name}. Lines that begin with # are left out; close without saving to change nothing.\n"
     answer = click.edit(shown, extension=".txt")
     if answer is None:

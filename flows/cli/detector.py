@@ -77,6 +77,7 @@ def report(
         images=annotations.table("images.parquet"),
         boxes=annotations.table("objects.parquet"),
         pairs=annotations.table("pairs.parquet"),
+        objects=options.vocabulary_of(annotations, profile, settings).objects,
         split=split,
         pairing=config.pairing,
     )

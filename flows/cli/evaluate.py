@@ -50,10 +50,14 @@ def evaluate(
 
     Example: ezhoi evaluate --protocol exact --per-class
     """
+    from pipeline.datasets import sources
     from pipeline.metrics import annotations, results
+    from pipeline.vocabulary import settings as zero_shot
 
     config = options.configuration(profile, settings)
-    truth = annotations.of_artifact(options.asked("annotations", profile, settings))
+    own = sources.all_settings(config.data)[1]
+    truth = annotations.of_artifact(options.asked("annotations", profile, settings), settings=own)
+    zero_shot.unseen(truth.groups.unseen, config.setting)
     file = predictions or options.asked("evaluation", profile, settings).path("predictions.parquet")
     found = read_detections(file, truth)
     chosen = protocols_of([protocol or config.evaluation.protocol], [])
@@ -66,10 +70,10 @@ def evaluate(
     for group, value in result.summary.items():
         typer.echo(f"{group.replace('_', ' '):<14} {value:6.2f}")
     if per_class:
-        from pipeline.datasets.hico.vocabulary import hoi_classes
-
         for row in rows:
-            typer.echo(f"{hoi_classes()[row['hoi_id']].name:<28} {100 * row['ap']:6.2f}  {row['n_gt']} pairs")
+            typer.echo(
+                f"{truth.groups.vocabulary.hoi(row['hoi_id']).name:<28} {100 * row['ap']:6.2f}  {row['n_gt']} pairs"
+            )
 
 
 @app.command()

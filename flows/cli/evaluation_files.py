@@ -47,7 +47,7 @@ def read_detections(path: Path, truth: Annotations) -> Detections:
 
     from pipeline.metrics import detections
 
-    frame, notes = detections.read(path)
+    frame, notes = detections.read(path, truth.groups.vocabulary)
     found = detections.check(frame, truth, name=str(path))
     return dataclasses.replace(found, notes=(*notes, *found.notes))
 

@@ -19,6 +19,7 @@ from pipeline.errors import ServiceError
 from pipeline.machine.home import write_secret
 from pipeline.outside.escaping import plain
 from pipeline.texts.llm.keys import key_file
+from pipeline.vocabulary.vocabulary import Hoi, Vocabulary
 
 app = typer.Typer(no_args_is_help=True, help="Serve a language model, check the one that is served.")
 
@@ -113,11 +114,12 @@ def check(
     """
     import asyncio
 
-    asyncio.run(_check(options.configuration(profile, settings), options.hoi_class(name).hoi_id))
+    config = options.configuration(profile, settings)
+    vocabulary = options.vocabulary(config)
+    asyncio.run(_check(config, options.hoi_class(name, vocabulary), vocabulary))
 
 
-async def _check(config: Config, hoi_id: int) -> None:
-    from pipeline.datasets.hico.vocabulary import hoi_classes
+async def _check(config: Config, hoi: Hoi, vocabulary: Vocabulary) -> None:
     from pipeline.outside.addresses import shown_address
     from pipeline.texts.judge import judge
     from pipeline.texts.llm import thinking
@@ -125,7 +127,7 @@ async def _check(config: Config, hoi_id: int) -> None:
     from pipeline.texts.llm.request import Request, RequestRejected
     from pipeline.texts.llm.templates import template
 
-    hoi, llm = hoi_classes()[hoi_id], config.llm
+    llm = config.llm
     wording = template(config.descriptions.template, "describe", key="descriptions.template")
     rendered = wording.render(hoi)
     async with Client(llm) as client:
@@ -155,7 +157,7 @@ async def _check(config: Config, hoi_id: int) -> None:
     lines |= {
         "asked about": f"{hoi.name} ({wording.name})",
         "answer": " ".join(thinking.spoken(answer.text).split()),
-        "verdict": judge(answer.text, finish_reason=answer.finish_reason, about=hoi),
+        "verdict": judge(answer.text, finish_reason=answer.finish_reason, about=hoi, among=vocabulary),
     }
     for key, value in lines.items():
         typer.echo(f"{key:<12} {plain(value)}")

@@ -9,13 +9,14 @@ import typer
 
 from flows.server.stage_name import StageName
 from pipeline.config.tree import Config, load
-from pipeline.datasets.hico import vocabulary
-from pipeline.datasets.hico.vocabulary import HoiClass
+from pipeline.datasets import sources
 from pipeline.engine import plan
 from pipeline.errors import ConfigError, DataError, StoreError
 from pipeline.store.artifact import Artifact
 from pipeline.store.opening import store_of
 from pipeline.store.store import Store
+from pipeline.vocabulary import file
+from pipeline.vocabulary.vocabulary import Hoi, Vocabulary
 
 Profile = Annotated[
     str,
@@ -96,7 +97,19 @@ def artifact(store: Store, reference: str) -> Artifact:
     return store.find(reference)
 
 
-def hoi_class(name: str) -> HoiClass:
+def vocabulary(config: Config) -> Vocabulary:
+    """The classes of the configured dataset, from its light files: nothing of the data is read."""
+    return sources.vocabulary(config)
+
+
+def vocabulary_of(artifact: Artifact, profile: str, settings: list[str] | None) -> Vocabulary:
+    """The classes that an artifact was made with; those of the configured dataset if they are no longer in the store."""
+    used = next((record for record in artifact.manifest.inputs if record.stage == "vocabulary"), None)
+    kept = store(profile, settings).get("vocabulary", used.fingerprint) if used is not None else None
+    return vocabulary(configuration(profile, settings)) if kept is None else file.read(kept.path("vocabulary.json"))
+
+
+def hoi_class(name: str, vocabulary: Vocabulary) -> Hoi:
     """The class of a name such as 'ride horse'; DataError with the nearest names otherwise."""
     try:
         return vocabulary.find(name)

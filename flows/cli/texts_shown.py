@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.outside.escaping import plain
 from pipeline.store.artifact import Artifact
 from pipeline.store.store import Store
 from pipeline.texts import comparison
+from pipeline.vocabulary.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,10 +53,10 @@ def show_difference(old: Artifact, new: Artifact, store: Store, *, most: int = 4
             "(`ezhoi run --only text_embeddings` makes those of a configuration)"
         )
         return
-    moved = comparison.moved(embedded)
+    moved, called = comparison.moved(embedded), comparison.names(new)
     typer.echo(f"{len(moved)} of {len(embedded[1].unseen)} unseen classes have another nearest seen class")
     for m in moved:
-        one, before, after = (hoi_classes()[h].name for h in (m.hoi_id, m.old, m.new))
+        one, before, after = (called[h] for h in (m.hoi_id, m.old, m.new))
         typer.echo(f"  {one}: {before} ({m.old_similarity:.3f}) -> {after} ({m.new_similarity:.3f})")
 
 
@@ -82,11 +82,11 @@ def show_report(descriptions: Artifact) -> None:
         typer.echo(plain(f"  {name}: {verdict}"))
 
 
-def show_pairs(disparities: Artifact) -> None:
+def show_pairs(disparities: Artifact, vocabulary: Vocabulary) -> None:
     """Each unseen class with its nearest seen class, how similar their descriptions are, and how the class differs."""
     table: pd.DataFrame = disparities.table("disparities.parquet", ["hoi_id", "seen_hoi_id", "similarity", "text"])
     for row in table.sort_values("similarity", ascending=False).to_dict("records"):
-        one, other = (hoi_classes()[int(row[key])].name for key in ("hoi_id", "seen_hoi_id"))
+        one, other = (vocabulary.hoi(int(row[key])).name for key in ("hoi_id", "seen_hoi_id"))
         typer.echo(plain(f"{row['similarity']:.3f}  {one} ~ {other}: {row['text']}"))
 
 

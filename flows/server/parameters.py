@@ -7,12 +7,13 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema
 
 from flows.server.local import ROOT
-from pipeline.config.tree import ENVIRONMENT_PREFIX, Config, Setting, keys, load, profiles
+from pipeline.config.tree import ENVIRONMENT_PREFIX, Config, keys, load, profiles
+from pipeline.datasets import sources
 from pipeline.engine import plan
 from pipeline.engine.choice import Choice
 from pipeline.engine.graph import needed_for
@@ -25,8 +26,9 @@ from pipeline.store.store import Store
 # patterns, which read well, and not unions, whose messages say only that nothing matched.
 Profile = Annotated[str, Field(pattern=rf"^({'|'.join(profiles())}|.+\.ya?ml)$")]
 AS_IN_PROFILE = "profile"
-# A choice of its own and not null: the form sends what it shows, and a choice beside null it shows as text.
-SettingName = Annotated[str, WithJsonSchema({"type": "string", "enum": [AS_IN_PROFILE, *get_args(Setting)]})]
+# A choice of its own and not null: the form sends what it shows, and a choice beside null it shows as text. A user's own
+# settings are chosen among the overrides: data.settings=FILE, setting=NAME.
+SettingName = Annotated[str, WithJsonSchema({"type": "string", "enum": [AS_IN_PROFILE, *sources.SETTINGS]})]
 Seed = Annotated[int | None, WithJsonSchema({"type": ["integer", "null"], "minimum": 0, "title": "seed"})]
 Override = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*=")]
 Fingerprint = Annotated[
@@ -111,6 +113,7 @@ def portable(
     """
     variables = os.environ if environment is None else environment
     config = load(profile=profile, overrides=settings, environment=variables)
+    sources.unseen(config)
     here = (folder or Path.cwd()).absolute()
     found = [
         f"{_key(name)}={value}" for name, value in sorted(variables.items()) if name.startswith(ENVIRONMENT_PREFIX)

@@ -8,6 +8,7 @@ from enum import StrEnum
 class StageName(StrEnum):
     """Names of `pipeline.engine.graph.STAGES`, in running order."""
 
+    vocabulary = "vocabulary"
     annotations = "annotations"
     detections = "detections"
     descriptions = "descriptions"

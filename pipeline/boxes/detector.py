@@ -11,12 +11,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipeline.datasets.hico.vocabulary import coco_ids, objects
 from pipeline.errors import ConfigError, DataError
 from pipeline.store import digest
+from pipeline.vocabulary.coco import COCO
+from pipeline.vocabulary.vocabulary import Object
 
 if TYPE_CHECKING:
     from models.detector import Detector
@@ -25,12 +27,18 @@ if TYPE_CHECKING:
 
 ObjectOrder = Literal["coco80", "alphabetical"]
 COCO_OUTPUTS, HICO_OUTPUTS = 92, 81
+CATEGORIES: dict[int | None, str] = {number: name.replace(" ", "_") for name, number in COCO.items()}
+"""COCO's categories by id, in the order of COCO-80: what the heads of its detectors mean."""
 FILE = "detector.json"
 TRAINED_ON = {"coco": "COCO", "hico": "COCO, then HICO-DET with all 80 objects", None: "data not known"}
 
 
-def load(config: Config) -> Detector:
-    """The configured DETR on the configured device; DataError or ConfigError saying what is wrong with it."""
+def load(config: Config, objects: Sequence[Object]) -> Detector:
+    """The configured DETR on the configured device; DataError or ConfigError saying what is wrong with it.
+
+    `objects` are the vocabulary's, position = object id. An output of the head stands for an object by its label: the name
+    of the object's COCO category where it has one, else its own name.
+    """
     from models import detector
     from pipeline.work.torch_device import device
 
@@ -42,7 +50,10 @@ def load(config: Config) -> Detector:
         )
     try:
         return detector.load(
-            name, objects=objects(), revision=config.detections.revision or "main", device=device(config)
+            name,
+            objects=[CATEGORIES.get(thing.coco_id, thing.name) for thing in objects],
+            revision=config.detections.revision or "main",
+            device=device(config),
         )
     except OSError as error:
         raise DataError(f"{where}: cannot be loaded ({str(error).splitlines()[0]})") from error
@@ -108,14 +119,13 @@ def convert(path: Path, *, order: ObjectOrder) -> tuple[Converted, list[str], di
         )
     notes: dict[str, Any] = {"converted_from": digest.of_file(path)}
     if converted.outputs == COCO_OUTPUTS:
-        by_id = {coco_id: name for name, coco_id in zip(objects(), coco_ids(), strict=True)}
-        return converted, [by_id.get(i, f"N/A {i}") for i in range(COCO_OUTPUTS - 1)], notes | {"kind": "coco"}
+        return converted, [CATEGORIES.get(i, f"N/A {i}") for i in range(COCO_OUTPUTS - 1)], notes | {"kind": "coco"}
     if converted.outputs != HICO_OUTPUTS:
         raise DataError(
             f"{path}: its class head has {converted.outputs} outputs; known are {HICO_OUTPUTS} (fine-tuned on HICO-DET) and"
             f" {COCO_OUTPUTS} (COCO)"
         )
-    labels = list(objects()) if order == "coco80" else sorted(objects())
+    labels = list(CATEGORIES.values()) if order == "coco80" else sorted(CATEGORIES.values())
     notes |= {"kind": "hico", "object_order": order}
     return converted, labels, notes
 
@@ -128,6 +138,6 @@ def save(converted: Converted, folder: Path, *, labels: list[str], notes: dict[s
     with refused_as_usual(folder):
         detector.save(converted, folder, labels=labels, notes=notes)
     try:
-        detector.load(str(folder), objects=objects())
+        detector.load(str(folder), objects=list(CATEGORIES.values()))
     except ValueError as error:
         raise DataError(f"{folder}: {error}") from error

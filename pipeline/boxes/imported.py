@@ -1,6 +1,7 @@
 """Another detector's boxes: a Parquet table, or results in COCO's JSON format.
 
-    Parquet    image_id or file_name, object_id (0..79, COCO's order), score (0..1), x1, y1, x2, y2 (pixels)
+    Parquet    image_id or file_name, object_id (the vocabulary's; HICO-DET's are 0..79 in COCO's order), score (0..1),
+               x1, y1, x2, y2 (pixels)
     COCO       [{"image_id" or "file_name", "category_id", "bbox": [x, y, width, height], "score"}, ...]
 
 A `file_name` may be the annotated one or its last part. `category_id` is COCO's own (1..90, with gaps). Numbers may be
@@ -9,6 +10,7 @@ written as texts; fractions of an id and missing values are errors, as is a file
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +18,18 @@ import numpy as np
 import pandas as pd
 
 from pipeline.config.data import Detections
-from pipeline.datasets.hico.vocabulary import coco_ids
 from pipeline.errors import ConfigError, DataError
 from pipeline.outside import columns, parsing
 from pipeline.outside.columns import number, whole_number
 from pipeline.outside.file_names import base_name
 from pipeline.outside.parsing import shown
+from pipeline.vocabulary.vocabulary import Object
 
 CORNERS = ["x1", "y1", "x2", "y2"]
 COLUMNS = ["image_id", "object_id", "score", *CORNERS]
 
 
-def read(settings: Detections, images: pd.DataFrame) -> pd.DataFrame:
+def read(settings: Detections, images: pd.DataFrame, objects: Sequence[Object]) -> pd.DataFrame:
     """The imported boxes under COLUMNS; ConfigError or DataError naming the file, the row and what it needs."""
     path = settings.path
     if path is None:
@@ -35,17 +37,17 @@ def read(settings: Detections, images: pd.DataFrame) -> pd.DataFrame:
             f"detections.source = {settings.source} needs detections.path, "
             + ("results in COCO's format" if settings.source == "coco" else "a table of " + ", ".join(COLUMNS))
         )
-    table = _coco(path) if settings.source == "coco" else columns.read(path, [*COLUMNS, "file_name"])
+    table = _coco(path, objects) if settings.source == "coco" else columns.read(path, [*COLUMNS, "file_name"])
     if "image_id" not in table.columns and "file_name" in table.columns:
         table = table.assign(image_id=_by_name(path, table["file_name"], images))
     if missing := [c for c in COLUMNS if c not in table.columns]:
         raise DataError(f"{path}: columns {missing} are missing; expected {COLUMNS}")
     if table.empty:
         raise DataError(f"{path}: holds no box; a detector that found nothing at all is no detector")
-    return _checked(path, table, images)
+    return _checked(path, table, images, len(objects))
 
 
-def _coco(path: Path) -> pd.DataFrame:
+def _coco(path: Path, objects: Sequence[Object]) -> pd.DataFrame:
     entries: Any = parsing.json_file(path)
     if not isinstance(entries, list):
         raise DataError(
@@ -54,7 +56,7 @@ def _coco(path: Path) -> pd.DataFrame:
     rows: dict[str, list[Any]] = {name: [] for name in ("object_id", "score", *CORNERS)}
     key = "image_id" if not entries or (isinstance(entries[0], dict) and "image_id" in entries[0]) else "file_name"
     rows[key] = []
-    object_of = {coco_id: i for i, coco_id in enumerate(coco_ids())}
+    object_of = {thing.coco_id: i for i, thing in enumerate(objects) if thing.coco_id is not None}
     for place, entry in enumerate(entries):
         try:
             x, y, width, height = map(number, entry["bbox"])
@@ -90,7 +92,7 @@ def _text(name: str | bytes) -> str:
     return name if isinstance(name, str) else name.decode(errors="replace")
 
 
-def _checked(path: Path, table: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+def _checked(path: Path, table: pd.DataFrame, images: pd.DataFrame, count: int) -> pd.DataFrame:
     """The table with numbers in place of what is written as another type; DataError for the first row that is no box."""
     typed: dict[str, Any] = {}
     try:
@@ -106,11 +108,11 @@ def _checked(path: Path, table: pd.DataFrame, images: pd.DataFrame) -> pd.DataFr
     table = table.assign(**typed)
     finite = np.isfinite(table[CORNERS].to_numpy(np.float64)).all(axis=1)
     right = (table["x2"] > table["x1"]) & (table["y2"] > table["y1"]) & table["score"].between(0, 1) & finite
-    right &= table["object_id"].between(0, 79) & table["image_id"].isin(images["image_id"])
+    right &= table["object_id"].between(0, count - 1) & table["image_id"].isin(images["image_id"])
     if not right.all():
         row = table.index[~right][0]
         raise DataError(
             f"{path}, row {row}: {table.loc[row, COLUMNS].to_dict()}: needs x2 > x1, y2 > y1, finite corners, a score in "
-            "0..1, object_id in 0..79 and a known image_id"
+            f"0..1, object_id in 0..{count - 1} and a known image_id"
         )
     return table[COLUMNS]

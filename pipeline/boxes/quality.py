@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,9 @@ import pandas as pd
 import torch
 from torchvision.ops import batched_nms, box_iou
 
-from models.instances import PERSON
 from pipeline.boxes.instances import kept
 from pipeline.config.model import Pairing
-from pipeline.datasets.hico.vocabulary import objects
+from pipeline.vocabulary.vocabulary import PERSON, Object
 
 CORNERS = ["x1", "y1", "x2", "y2"]
 SAME = 0.7
@@ -34,6 +34,7 @@ def report(
     images: pd.DataFrame,
     boxes: pd.DataFrame,
     pairs: pd.DataFrame,
+    objects: Sequence[Object],
     split: str,
     pairing: Pairing | None = None,
 ) -> dict[str, Any]:
@@ -42,11 +43,12 @@ def report(
     Args:
         found: raw boxes: image_id, object_id, score, x1 .. y2.
         images, boxes, pairs: the annotations' tables.
+        objects: the vocabulary's; position = object id.
         pairing: with it, also the recall of the pairs that its thresholds leave.
     """
     ids = images.loc[images["split"] == split, "image_id"]
     found, boxes, pairs = (t[t["image_id"].isin(ids)] for t in (found, boxes, pairs))
-    result: dict[str, Any] = {"split": split, "images": len(ids), "boxes": box_ap(found, boxes, ids.tolist())}
+    result: dict[str, Any] = {"split": split, "images": len(ids), "boxes": box_ap(found, boxes, ids.tolist(), objects)}
     result["pairs"] = {"annotated": len(pairs), "recall_of_all_boxes": pair_recall(found, pairs)}
     if pairing is not None:
         result["pairs"]["recall_of_kept_boxes"] = pair_recall(found, pairs, pairing)
@@ -59,7 +61,7 @@ def summary(found: dict[str, Any]) -> dict[str, float]:
     return {k: found["boxes"][k] for k in keys} | {"pair_recall_ceiling": found["pairs"]["recall_of_all_boxes"]}
 
 
-def box_ap(found: pd.DataFrame, boxes: pd.DataFrame, ids: list[int]) -> dict[str, Any]:
+def box_ap(found: pd.DataFrame, boxes: pd.DataFrame, ids: list[int], objects: Sequence[Object]) -> dict[str, Any]:
     """COCO's AP (mean over IoU 0.5 .. 0.95 and classes; 100 detections a class and image) in percent, by group and class."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
@@ -70,7 +72,7 @@ def box_ap(found: pd.DataFrame, boxes: pd.DataFrame, ids: list[int]) -> dict[str
     truth = COCO()
     truth.dataset = {
         "images": [{"id": int(i)} for i in ids],
-        "categories": [{"id": i, "name": name} for i, name in enumerate(objects())],
+        "categories": [{"id": i, "name": thing.name} for i, thing in enumerate(objects)],
         "annotations": [
             {"id": n, "image_id": int(i), "category_id": int(c), "bbox": b, "area": b[2] * b[3], "iscrowd": 0}
             for n, (i, c, b) in enumerate(
@@ -90,12 +92,12 @@ def box_ap(found: pd.DataFrame, boxes: pd.DataFrame, ids: list[int]) -> dict[str
     ]  # IoU thresholds, recall points, classes; -1 where none is annotated
     counts = boxes["object_id"].value_counts()
     per_class = {
-        name: {
+        thing.name: {
             "annotated": int(counts.get(i, 0)),
             "ap": _percent(precision[:, :, i]),
             "recall50": round(100 * float(run.eval["recall"][0, i, 0, -1]), 2),
         }
-        for i, name in enumerate(objects())
+        for i, thing in enumerate(objects)
         if counts.get(i, 0)
     }
     return {

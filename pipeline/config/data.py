@@ -38,6 +38,9 @@ class Data(Section):
     annotations: Here | None = Field(
         None, description="HICO-DET's annotation, a file or a folder, if it is not under data.root"
     )
+    settings: Path | None = Field(
+        None, description="YAML file of zero-shot settings of your own: {name: [unseen classes]}, beside the dataset's"
+    )
     faults: Literal["error", "skip"] = Field(
         "error", description="faulty rows and missing images: fail at them, or leave them out and report"
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import Field, PositiveFloat
 
 from pipeline.config.section import Section
 
@@ -20,11 +20,3 @@ class Evaluation(Section):
         "of that region, which is quick and far weaker; or no baseline",
     )
     tau: PositiveFloat = Field(2.8, description="power of the detection prior at test")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _off_is_a_word(cls, given: Any) -> Any:
-        """YAML reads the word `off` as false."""
-        if isinstance(given, dict) and given.get("untrained") is False:
-            return given | {"untrained": "off"}
-        return given

@@ -8,4 +8,6 @@ _ROOMS = Path(__file__).parents[1]
 PACKAGED = {
     "tiny": _ROOMS / "tiny" / "tiny_clip.safetensors",
     "lexicon": _ROOMS / "texts" / "lexicon",
+    "world": _ROOMS / "datasets" / "world",
+    "hico": _ROOMS / "datasets" / "hico",
 }

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
@@ -28,7 +28,6 @@ from pipeline.outside.addresses import shown_address
 
 PROFILES = Path(__file__).parent / "profiles"
 ENVIRONMENT_PREFIX = "EZHOI__"
-Setting = Literal["rf_uc", "nf_uc", "uo", "uv", "default"]
 
 
 class Config(Section):
@@ -36,7 +35,9 @@ class Config(Section):
 
     profile: str
     seed: int = Field(0, ge=0, description="seed of initial weights, batches and detection noise")
-    setting: Setting = Field("rf_uc", description="zero-shot setting: which classes are unseen")
+    setting: str = Field(
+        "rf_uc", description="zero-shot setting, the dataset's or your own (data.settings): which classes are unseen"
+    )
     device: str = Field("auto", description="'auto', 'cpu', 'cuda' or 'cuda:N'")
     store: Store = Field(default_factory=Store)
     data: Data = Data()

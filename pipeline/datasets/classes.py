@@ -1,43 +1,44 @@
-"""The dataset's classes as `annotations/classes.parquet` tells them: which there are, which are unseen, what is valid."""
+"""A dataset's classes as stages read them: from the artifact `vocabulary`, and as `annotations/classes.parquet` counts them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from pipeline.datasets.hico.vocabulary import RARE_BELOW, hoi_classes, objects, verbs
+from pipeline.datasets.dataset import RARE_BELOW
 from pipeline.store.artifact import Artifact
+from pipeline.vocabulary import file
+from pipeline.vocabulary import settings as zero_shot
+from pipeline.vocabulary.settings import Settings
+from pipeline.vocabulary.vocabulary import PERSON, Object, Verb, Vocabulary, hoi
 
 
-@dataclass(frozen=True)
-class ClassTable:
-    """`hois` rising; `unseen` a subset of them in the chosen zero-shot setting."""
-
-    hois: tuple[int, ...]
-    unseen: frozenset[int]
-    train_counts: dict[int, int]
-    rare: frozenset[int]
-    """Classes with fewer than ten training pairs: HICO-DET's official 138, or as counted in the rendered world."""
-
-    @property
-    def seen(self) -> tuple[int, ...]:
-        return tuple(h for h in self.hois if h not in self.unseen)
+def vocabulary(artifact: Artifact) -> Vocabulary:
+    """The vocabulary of an artifact of stage `vocabulary`."""
+    return file.read(artifact.path("vocabulary.json"))
 
 
-def read(annotations: Artifact, setting: str) -> ClassTable:
-    """The classes and the unseen ones of a setting."""
-    table = annotations.table("classes.parquet").sort_values("hoi_id")
-    unseen = frozenset() if setting == "default" else frozenset(table.loc[table[setting], "hoi_id"].tolist())
-    counts = dict(zip(table["hoi_id"].tolist(), table["train_count"].tolist(), strict=True))
-    rare = frozenset(table.loc[table["rare"], "hoi_id"].tolist())
-    return ClassTable(tuple(table["hoi_id"].tolist()), unseen, counts, rare)
+def objects(artifact: Artifact) -> tuple[Object, ...]:
+    """The objects alone of an artifact of stage `vocabulary`; position = object id."""
+    return file.read_objects(artifact.path("objects.json"))[0]
+
+
+def objects_of_classes(artifact: Artifact) -> tuple[int, ...]:
+    """The ids of the objects that are in a class, of an artifact of stage `vocabulary`; rising."""
+    return file.read_objects(artifact.path("objects.json"))[1]
+
+
+def settings(artifact: Artifact) -> Settings:
+    """The zero-shot settings of an artifact of stage `vocabulary`, the dataset's and the user's."""
+    return {
+        k: v for name in ("settings", "own_settings") for k, v in zero_shot.read(artifact.path(f"{name}.json")).items()
+    }
 
 
 def frame(
-    hois: Iterable[int],
+    vocabulary: Vocabulary,
     *,
     train: pd.Series,
     test: pd.Series,
@@ -47,12 +48,11 @@ def frame(
     """The `classes.parquet` of a dataset.
 
     Args:
-        hois: its classes.
         train, test: how many pairs each class has, by hoi_id.
         unseen: the unseen classes of each setting.
         rare: its rare classes; None if `train` tells them.
     """
-    rows = [hoi_classes()[h] for h in sorted(hois)]
+    rows = vocabulary.classes
     return pd.DataFrame(
         {
             "hoi_id": [r.hoi_id for r in rows],
@@ -71,17 +71,25 @@ def frame(
     )
 
 
-def valid_verbs(hois: Iterable[int]) -> np.ndarray:
-    """(80, 117) bool: which verb with which object is one of these classes."""
-    table = np.zeros((len(objects()), len(verbs())), dtype=bool)
-    for h in hois:
-        table[hoi_classes()[h].object_id, hoi_classes()[h].verb_id] = True
-    return table
+def of_frame(table: pd.DataFrame) -> Vocabulary:
+    """The vocabulary of a `classes.parquet` that stands alone; a verb or an object of no class is called by its number."""
+    verbs = {
+        int(r["verb_id"]): Verb(r["verb"], r["verb_ing"], r["verb"] == file.NO_INTERACTION) for r in _records(table)
+    }
+    objects = {int(r["object_id"]): Object(r["object"]) for r in _records(table)}
+    found = []
+    for row in _records(table.sort_values("hoi_id")):
+        hoi_id, verb_id, object_id = (int(row[key]) for key in ("hoi_id", "verb_id", "object_id"))
+        found.append(hoi(hoi_id, verb_id, object_id, verbs[verb_id], objects[object_id], str(row["phrase"])))
+    objects.setdefault(PERSON, Object("person"))
+    return Vocabulary(
+        "the annotated classes",
+        tuple(verbs.get(i, Verb(f"verb {i}", f"verb {i}")) for i in range(max(verbs) + 1)),
+        tuple(objects.get(i, Object(f"object {i}")) for i in range(max(objects) + 1)),
+        tuple(found),
+        persons=(objects[PERSON].name,),
+    )
 
 
-def hoi_lookup(hois: Iterable[int]) -> np.ndarray:
-    """(80, 117) int: the class of an object and a verb among these, -1 where there is none."""
-    table = np.full((len(objects()), len(verbs())), -1, dtype=np.int64)
-    for h in hois:
-        table[hoi_classes()[h].object_id, hoi_classes()[h].verb_id] = h
-    return table
+def _records(table: pd.DataFrame) -> list[dict[Hashable, Any]]:
+    return table[["hoi_id", "verb_id", "object_id", "verb", "verb_ing", "object", "phrase"]].to_dict("records")

@@ -19,33 +19,32 @@ unseen classes are used, which is the zero-shot setting's premise.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from pipeline.datasets.hico.vocabulary import hoi_classes, objects, verbs
 from pipeline.tables.boxes import iou
+from pipeline.vocabulary.vocabulary import PERSON, Vocabulary
 
 CORNERS = ["x1", "y1", "x2", "y2"]
 PLACE = ["image_id", *(f"{side}{corner}" for side in "ho" for corner in CORNERS)]
 
 
-def reports(pairs: pd.DataFrame, *, hois: Iterable[int], unseen: Mapping[str, frozenset[int]]) -> dict[str, Any]:
+def reports(pairs: pd.DataFrame, *, vocabulary: Vocabulary, unseen: Mapping[str, frozenset[int]]) -> dict[str, Any]:
     """The reports of all settings.
 
     Args:
         pairs: training pairs: image_id, hoi_id, object_id, hx1 .. oy2 (continuous).
-        hois: the dataset's classes.
+        vocabulary: the dataset's classes.
         unseen: the unseen classes of each setting.
     """
-    known = sorted(hois)
-    return {setting: report(pairs, hois=known, unseen=hidden) for setting, hidden in unseen.items()}
+    return {setting: report(pairs, vocabulary=vocabulary, unseen=hidden) for setting, hidden in unseen.items()}
 
 
-def report(pairs: pd.DataFrame, *, hois: Iterable[int], unseen: frozenset[int]) -> dict[str, Any]:
+def report(pairs: pd.DataFrame, *, vocabulary: Vocabulary, unseen: frozenset[int]) -> dict[str, Any]:
     """One setting's report; every value is JSON."""
-    classes = [hoi_classes()[h] for h in sorted(hois)]
+    classes = vocabulary.classes
     seen = [c for c in classes if c.hoi_id not in unseen]
     hidden = [c for c in classes if c.hoi_id in unseen]
     drops = pairs["hoi_id"].isin(unseen)
@@ -60,7 +59,7 @@ def report(pairs: pd.DataFrame, *, hois: Iterable[int], unseen: frozenset[int]) 
         "images": _images(pairs, drops),
         "boxes": _boxes(pairs, drops, {c.object_id for c in hidden} - {c.object_id for c in seen}),
         "masks": {
-            "entries": len(objects()) * len(verbs()),
+            "entries": len(vocabulary.objects) * len(vocabulary.verbs),
             "valid_in_training": len(seen),
             "valid_at_test": len(classes),
             "unseen_at_test": len(hidden),
@@ -83,7 +82,7 @@ def _images(pairs: pd.DataFrame, drops: pd.Series) -> dict[str, int]:
 def _boxes(pairs: pd.DataFrame, drops: pd.Series, lost_objects: set[int]) -> dict[str, int]:
     def distinct(rows: pd.DataFrame) -> pd.MultiIndex:
         """The distinct boxes of some pairs: image, object (people are 0) and corners."""
-        people = rows[["image_id"]].assign(object_id=0, **{c: rows[f"h{c}"] for c in CORNERS})
+        people = rows[["image_id"]].assign(object_id=PERSON, **{c: rows[f"h{c}"] for c in CORNERS})
         things = rows[["image_id", "object_id"]].assign(**{c: rows[f"o{c}"] for c in CORNERS})
         return pd.MultiIndex.from_frame(pd.concat([people, things])).unique()
 

@@ -16,12 +16,23 @@ TEXTS = ("seen-*", "unseen-*", "objects.parquet")
 """The text embeddings that are computed with; the artifact's other files say how well classes can be told apart."""
 CLIP = ("clip.architecture", "clip.weights", "clip.image_size", "clip.mean", "clip.std")
 
+VOCABULARY = ("vocabulary.json", "settings.json", "own_settings.json")
+"""What is read of the vocabulary where seen and unseen classes are told apart."""
+
 STAGES: tuple[Stage, ...] = (
+    Stage(
+        name="vocabulary",
+        version=1,
+        reads=(),
+        files=("data.source", "data.settings"),
+        says="verbs, objects and classes with their phrases, and the zero-shot settings",
+    ),
     Stage(
         name="annotations",
         version=4,
         reads=("data.source", "data.world", "data.faults"),
         files=("data.root", "data.annotations"),
+        inputs=(Input("vocabulary", ("vocabulary.json", "settings.json")),),
         says="images, pairs and classes as Parquet",
     ),
     Stage(
@@ -38,7 +49,10 @@ STAGES: tuple[Stage, ...] = (
             "seed",
         ),
         files=("detections.path", "detections.weights"),
-        inputs=(Input("annotations", ("images.parquet", "pairs.parquet", "objects.parquet", "classes.parquet")),),
+        inputs=(
+            Input("annotations", ("images.parquet", "pairs.parquet", "objects.parquet")),
+            Input("vocabulary", ("objects.json",)),
+        ),
         shards=True,
         says="boxes, labels and scores of every image",
     ),
@@ -64,7 +78,7 @@ STAGES: tuple[Stage, ...] = (
             "descriptions.template",
             "descriptions.action_template",
         ),
-        inputs=(Input("annotations", ("classes.parquet",)),),
+        inputs=(Input("vocabulary", ("vocabulary.json",)),),
         says="one visual description a class, with provenance",
     ),
     Stage(
@@ -74,7 +88,7 @@ STAGES: tuple[Stage, ...] = (
         files=("clip.weights",),
         inputs=(
             Input("descriptions", ("descriptions.parquet", "actions.parquet")),
-            Input("annotations", ("classes.parquet",)),
+            Input("vocabulary", VOCABULARY),
         ),
         says="CLIP embeddings of phrases, descriptions and object names",
         embeds=True,
@@ -101,7 +115,11 @@ STAGES: tuple[Stage, ...] = (
             "clip.weights",
         ),
         files=("clip.weights", "disparities.source", "disparities.template", "disparities.file"),
-        inputs=(Input("text_embeddings", TEXTS), Input("descriptions", ("descriptions.parquet",))),
+        inputs=(
+            Input("text_embeddings", TEXTS),
+            Input("descriptions", ("descriptions.parquet",)),
+            Input("vocabulary", ("vocabulary.json",)),
+        ),
         says="how each unseen class differs from its nearest seen class, embedded",
         embeds=True,
     ),
@@ -111,10 +129,11 @@ STAGES: tuple[Stage, ...] = (
         reads=(*CLIP, "pairing", "model", "seen", "detections.weights", "detections.revision", "setting", "seed"),
         files=("clip.weights", "seen.weights", "detections.weights"),
         inputs=(
-            Input("annotations", ("images.parquet", "pairs.parquet", "classes.parquet", "pixels-train-*")),
+            Input("annotations", ("images.parquet", "pairs.parquet", "pixels-train-*")),
             Input("detections", ("train.parquet",)),
             Input("image_embeddings", ("train-*",)),
             Input("text_embeddings", ("seen-*", "objects.parquet"), loose=True),
+            Input("vocabulary", ("vocabulary.json",)),
         ),
         joint=(
             Input("text_embeddings", TEXTS, loose=True),
@@ -151,6 +170,7 @@ STAGES: tuple[Stage, ...] = (
             Input("pair_features", ("train-*",)),
             Input("text_embeddings", TEXTS),
             Input("disparities", ("embeddings.parquet",)),
+            Input("vocabulary", ("vocabulary.json",)),
         ),
         says="unseen classes adapted from seen ones, text only",
         trains=True,
@@ -176,8 +196,8 @@ STAGES: tuple[Stage, ...] = (
             Input("utpl", ("text.parquet", "scale.json")),
             Input("pair_features", ("test-*",)),
             Input("untrained", when=("evaluation.untrained", ("crops", "regions"))),
-            Input("annotations", ("classes.parquet",)),
             Input("text_embeddings", ("seen-phrases.parquet", "unseen-phrases.parquet")),
+            Input("vocabulary", ("vocabulary.json",)),
         ),
         says="scored interactions of the test images, by the adapted model and by what it is compared with",
     ),
@@ -200,6 +220,7 @@ STAGES: tuple[Stage, ...] = (
                     "pixels-test-*",
                 ),
             ),
+            Input("vocabulary", VOCABULARY),
         ),
         says="mAP and the report",
     ),

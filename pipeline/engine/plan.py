@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from pipeline.config.tree import Config
+from pipeline.datasets import sources
 from pipeline.engine import graph, provenance
 from pipeline.engine.choice import Choice
 from pipeline.engine.ingredients import Ingredients, ingredients
@@ -37,6 +38,7 @@ def plan(
     A stage whose input has to run first is at best stale: if the input comes out as it was, the stage stays as it is.
     Those after a forced stage are judged by what it made last time.
     """
+    sources.unseen(config)  # a setting that the dataset does not have is told before anything else
     last = _last_run(config, store)
     chosen = given or {}
     fresh: dict[str, Artifact] = {}

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.config.tree import Config
+from pipeline.datasets import sources
 from pipeline.engine import provenance
 from pipeline.engine.choice import Choice
 from pipeline.engine.graph import needed_for
@@ -203,6 +204,7 @@ class Run:
     artifacts: dict[str, Artifact] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        sources.unseen(self.config)  # a setting that the dataset does not have ends the run before it begins
         self.store.sweep()
         self.record = runs.new(self.config.profile, deployment=self.deployment, flow_run=self.flow_run)
 

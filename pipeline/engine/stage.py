@@ -13,6 +13,7 @@ from typing import Any
 from pipeline.config.data import is_checkpoint
 from pipeline.config.packaged import PACKAGED
 from pipeline.config.tree import Config
+from pipeline.datasets import sources
 from pipeline.datasets.hico import folder
 from pipeline.store import digest
 from pipeline.texts.llm import templates
@@ -20,6 +21,7 @@ from pipeline.texts.llm import templates
 FINGERPRINTS: dict[str, Callable[[Path], str]] = {
     "data.root": folder.fingerprint,
     "data.annotations": folder.fingerprint,
+    "data.source": sources.fingerprint,
 }
 """Files outside of the store whose fingerprint is not the digest of all their bytes, by config key."""
 FOLDERS = (

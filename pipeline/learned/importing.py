@@ -16,6 +16,8 @@ from torch import Tensor
 from models import weight_files
 from models.released import keys, quirks
 from models.released.hoi import ReleasedHoi
+from pipeline.datasets import classes
+from pipeline.datasets.hico.vocabulary import demand
 from pipeline.errors import ConfigError, DataError
 from pipeline.learned import build, checkpoint
 from pipeline.learned.released_text import identified_rows
@@ -180,6 +182,7 @@ def share_outside(prompts: Tensor, moments: list[Tensor]) -> float | None:
 
 def publish(work: Work, path: Path) -> dict[str, Any]:
     """What stage `seen` makes of imported weights instead of training."""
+    demand(classes.vocabulary(work.inputs["vocabulary"]), f"seen.weights = {path}")
     tensors, about = checkpoint.load_weights(path)
     preset = about.get("preset")
     if preset != work.config.model.preset or ROWS not in tensors:

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from models.clip import Clip
 from models.hoi import Phrases
-from pipeline.datasets.hico.vocabulary import HoiClass, hoi_classes
 from pipeline.learned import released_text
 from pipeline.store.artifact import Artifact
 from pipeline.tables import arrays
+from pipeline.vocabulary.vocabulary import Hoi, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -22,22 +22,24 @@ class Classes:
     """Some HOI classes in rising order: ids, their phrases for the model, and pooled description embeddings (C, d_a)."""
 
     hois: list[int]
+    verbs: list[int]
+    """Verb id of each class."""
     phrases: Phrases
     descriptions: Tensor
-
-    @property
-    def verbs(self) -> list[int]:
-        """Verb id of each class."""
-        return [hoi_classes()[h].verb_id for h in self.hois]
 
     def take(self, positions: Sequence[int]) -> Classes:
         """Some of the classes, in the given order."""
         return Classes(
-            [self.hois[i] for i in positions], self.phrases.take(positions), self.descriptions[list(positions)]
+            [self.hois[i] for i in positions],
+            [self.verbs[i] for i in positions],
+            self.phrases.take(positions),
+            self.descriptions[list(positions)],
         )
 
 
-def read(embeddings: Artifact, group: str, *, clip: Clip, guidance: str, preset: str = "paper") -> Classes:
+def read(
+    embeddings: Artifact, group: str, *, vocabulary: Vocabulary, clip: Clip, guidance: str, preset: str = "paper"
+) -> Classes:
     """The classes of `group` ("seen" or "unseen"), worded as the preset words them.
 
     Args:
@@ -45,6 +47,7 @@ def read(embeddings: Artifact, group: str, *, clip: Clip, guidance: str, preset:
     """
     data = arrays.read(embeddings.path(f"{group}-descriptions.parquet"))
     hois = [int(h) for h in data["hoi_id"]]
+    named = [vocabulary.hoi(h) for h in hois]
     pooled = torch.from_numpy(data["pooled"].astype(np.float32)).reshape(len(hois), clip.joint_width)
     rows = [pooled[i : i + 1] for i in range(len(hois))]
     if guidance != "pooled":
@@ -53,15 +56,15 @@ def read(embeddings: Artifact, group: str, *, clip: Clip, guidance: str, preset:
         rows = [torch.cat([row, torch.from_numpy(verb)]) for row, verb in zip(rows, data["actions"], strict=True)]
     memory, absent = pad(rows, clip.joint_width)
     if hois:
-        tokens, end = clip.vocabulary.encode([sentence(hoi_classes()[h], preset) for h in hois])
+        tokens, end = clip.vocabulary.encode([sentence(hoi, preset) for hoi in named])
     else:
         tokens, end = torch.zeros(0, 2, dtype=torch.long), torch.zeros(0, dtype=torch.long)
     device = clip.device
     phrases = Phrases(tokens.to(device), end.to(device), memory.to(device), absent.to(device))
-    return Classes(hois, phrases, pooled.to(device))
+    return Classes(hois, [hoi.verb_id for hoi in named], phrases, pooled.to(device))
 
 
-def sentence(hoi: HoiClass, preset: str) -> str:
+def sentence(hoi: Hoi, preset: str) -> str:
     """What stands for a class: its phrase, or the released code's sentence."""
     return released_text.class_sentence(hoi) if preset == "released" else hoi.phrase
 
@@ -78,7 +81,7 @@ def pad(rows: Sequence[Tensor], width: int) -> tuple[Tensor, Tensor]:
 
 
 def objects(embeddings: Artifact, *, clip: Clip, preset: str = "paper") -> Tensor:
-    """CLIP embeddings (80, d_a) of the object names, by object id, on CLIP's device."""
+    """CLIP embeddings (O, d_a) of the object names, by object id, on CLIP's device."""
     if preset == "released":
         return released_text.object_features(clip)
     data = arrays.read(embeddings.path("objects.parquet"))

@@ -13,10 +13,11 @@ from torch import Tensor
 from models import phrases as phrase
 from models.clip import Clip
 from models.text_tower import text_features
-from pipeline.datasets.hico.vocabulary import HoiClass, hoi_classes, objects
+from pipeline.datasets.hico.vocabulary import HICO, demand
 from pipeline.learned import checkpoint
 from pipeline.learned.build import frozen_clip
 from pipeline.tables import arrays
+from pipeline.vocabulary.vocabulary import Hoi, Vocabulary
 from pipeline.work.work import Work
 
 _SPELLING = {"controling": "controlling", "spining": "spinning"}
@@ -24,7 +25,7 @@ _SPELLING = {"controling": "controlling", "spining": "spinning"}
 _AN = ("airplane", "apple", "elephant", "orange", "oven")
 
 
-def class_sentence(hoi: HoiClass) -> str:
+def class_sentence(hoi: Hoi) -> str:
     """The class as the released code writes it: "A photo of a person boarding an airplane.", but "a umbrella"."""
     phrase = hoi.phrase
     for official, english in _SPELLING.items():
@@ -43,13 +44,13 @@ def object_sentence(name: str) -> str:
 @torch.no_grad()
 def object_features(clip: Clip) -> Tensor:
     """CLIP's features (80, d_a) of the object sentences, not of unit length."""
-    tokens, end = clip.vocabulary.encode([object_sentence(name) for name in objects()])
+    tokens, end = clip.vocabulary.encode([object_sentence(name) for name in HICO.object_names])
     return text_features(clip.net, tokens.to(clip.device), end.to(clip.device))
 
 
 def identified_rows(token_prompts: Tensor, clip: Clip) -> list[int] | None:
     """hoi_id of each row of a checkpoint's token embeddings (K, 77, d_t); None if one is no class's in this CLIP."""
-    tokens, _ = clip.vocabulary.encode([class_sentence(hoi) for hoi in hoi_classes()])
+    tokens, _ = clip.vocabulary.encode([class_sentence(hoi) for hoi in HICO.classes])
     length = tokens.shape[1]
     sentences = clip.net.token_embedding.weight[tokens.to(clip.device)].flatten(1)
     rows = token_prompts[:, :length].to(sentences).flatten(1)
@@ -59,24 +60,25 @@ def identified_rows(token_prompts: Tensor, clip: Clip) -> list[int] | None:
     return nearest.tolist() if bool((distance < 1e-3).all()) else None
 
 
-def publish(work: Work) -> dict[str, Any]:
+def publish(work: Work, vocabulary: Vocabulary) -> dict[str, Any]:
     """What stage `utpl` makes in preset `released`, where nothing is adapted: the phrases' constant features.
 
     The phrases are those of imported weights; or else, as trained here on seen classes alone, they are chosen anew with
     the unseen classes: Eq. 12 over all, and of each chosen unseen class the seen one that it is nearest to.
     """
+    demand(vocabulary, "model.preset = released")
     seen = arrays.read(work.inputs["seen"].path("phrases.parquet"))["hoi_id"].tolist()
     weights, _ = checkpoint.load_weights(work.inputs["seen"].path("model.safetensors"))
     parts = {g: _descriptions(work, g) for g in ("seen", "unseen")}
     unseen = set(parts["unseen"][0])
-    rows = seen if unseen & set(seen) else _chosen(work, parts)
+    rows = seen if unseen & set(seen) else _chosen(work, parts, vocabulary)
     clip = frozen_clip(work.config)
-    tokens, end = clip.vocabulary.encode([class_sentence(hoi_classes()[h]) for h in rows])
+    tokens, end = clip.vocabulary.encode([class_sentence(vocabulary.hoi(h)) for h in rows])
     with torch.no_grad():
         features = text_features(clip.net, tokens.to(clip.device), end.to(clip.device)).cpu().numpy()
     columns = {
         "hoi_id": rows,
-        "verb_id": [hoi_classes()[h].verb_id for h in rows],
+        "verb_id": [vocabulary.hoi(h).verb_id for h in rows],
         "unseen": [h in unseen for h in rows],
         "before": features,
         "after": features,
@@ -93,14 +95,14 @@ def _descriptions(work: Work, group: str) -> tuple[list[int], np.ndarray]:
     return [int(h) for h in data["hoi_id"]], data["pooled"].reshape(len(data["hoi_id"]), -1)
 
 
-def _chosen(work: Work, parts: dict[str, tuple[list[int], np.ndarray]]) -> list[int]:
+def _chosen(work: Work, parts: dict[str, tuple[list[int], np.ndarray]], vocabulary: Vocabulary) -> list[int]:
     hois = parts["seen"][0] + parts["unseen"][0]
     order = np.argsort(hois)
     descriptions = np.concatenate([p for _, p in parts.values() if len(p)])[order].astype(np.float32)
     ranked = [hois[i] for i in order]
     chosen = phrase.select(
         torch.from_numpy(descriptions),
-        [hoi_classes()[h].verb_id for h in ranked],
+        [vocabulary.hoi(h).verb_id for h in ranked],
         per_verb=work.config.model.phrases_per_verb,
     )
     rows = {ranked[i] for i in chosen}

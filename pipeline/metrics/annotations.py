@@ -13,29 +13,32 @@ Read from any of
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from pipeline.datasets import classes as class_table
+from pipeline.datasets.dataset import RARE_BELOW
 from pipeline.datasets.hico.layouts import detect
 from pipeline.datasets.hico.layouts.detect import Labels
-from pipeline.datasets.hico.splits import SETTINGS, rare, unseen
+from pipeline.datasets.hico.source import Hico
 from pipeline.datasets.hico.tables import BOXES, LOW, image_id
-from pipeline.datasets.hico.vocabulary import RARE_BELOW, hoi_classes
 from pipeline.errors import DataError
 from pipeline.metrics.matching import Pairs
 from pipeline.metrics.tables import read_pairs
 from pipeline.outside import columns
 from pipeline.outside.file_names import base_name
 from pipeline.store.artifact import Artifact
+from pipeline.vocabulary.settings import DEFAULT, Settings
+from pipeline.vocabulary.vocabulary import Vocabulary
 
-COLUMNS = ("file_name", "image", "image_id", "split", "hoi_id", *BOXES, *SETTINGS, "train_count", "rare")
-"""What is read of Parquet tables."""
+t"""What is read of Parquet tables."""
 Convention = Literal["continuous", "pixel1_inclusive"]
 
 
@@ -43,8 +46,8 @@ Convention = Literal["continuous", "pixel1_inclusive"]
 class Groups:
     """The groups of classes that means are taken over."""
 
-    classes: tuple[int, ...]
-    """Every ``hoi_id`` that is evaluated."""
+    vocabulary: Vocabulary
+    """The classes that are evaluated, and their names."""
     unseen: Mapping[str, frozenset[int]]
     """Classes without training labels, by zero-shot setting."""
     rare: frozenset[int]
@@ -52,15 +55,19 @@ class Groups:
     hico: bool
     """Whether these are HICO-DET's own classes, splits and counts, so that published numbers may stand beside."""
 
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """Every ``hoi_id`` that is evaluated."""
+        return self.vocabulary.ids
+
 
 def hico_groups() -> Groups:
     """HICO-DET's 600 classes."""
-    counts = {c.hoi_id: c.train_count for c in hoi_classes()}
     return Groups(
-        classes=tuple(range(len(hoi_classes()))),
-        unseen={setting: unseen(setting) for setting in SETTINGS},
-        rare=rare(),
-        train_count=counts,
+        vocabulary=Hico.vocabulary,
+        unseen=Hico.settings,
+        rare=Hico.rare or frozenset(),
+        train_count=Hico.train_counts,
         hico=True,
     )
 
@@ -87,7 +94,7 @@ class Annotations:
         image, hoi = (self.pairs.image, self.pairs.hoi)
         if self.labels is not None:
             image, hoi = (self.labels[c].to_numpy(dtype=np.int64) for c in ("image", "hoi_id"))
-        things = np.array([c.object_id for c in hoi_classes()])
+        things = self.groups.vocabulary.object_of
         return pd.DataFrame({"image_id": image, "object_id": things[hoi]}).drop_duplicates(ignore_index=True)
 
     @property
@@ -105,6 +112,8 @@ def read(
     image_labels: Path | None = None,
     split: str = "test",
     convention: Convention | None = None,
+    vocabulary: Vocabulary | None = None,
+    settings: Settings = MappingProxyType({}),
 ) -> Annotations:
     """Annotations of one split from any known layout.
 
@@ -114,6 +123,8 @@ def read(
         image_labels: HICO's ``anno.mat``, whose labels say which objects an image shows (known-object mode).
         split: which rows of tables with a ``split`` column count: those whose split starts with this word.
         convention: overrides what the file says of its boxes.
+        vocabulary: that of a folder's classes, where it is known better than its ``classes.parquet`` tells it.
+        settings: zero-shot settings beside those that it tells.
 
     Raises:
         DataError: the file cannot be read, a column is missing, or a row is malformed (the message names it).
@@ -128,7 +139,7 @@ def read(
         presence = _if_there(path / "presence.parquet")
         labels = _of_split(_parquet(presence), split, presence) if presence else None
         classes = _if_there(path / "classes.parquet")
-        groups = _groups(_parquet(classes)) if classes else hico_groups()
+        groups = _groups(_parquet(classes, columns.names(classes)), vocabulary, settings) if classes else hico_groups()
         pairs, notes = _table(path / "pairs.parquet", split, convention)
         listed = _images(images, split) if images else None
     elif path.suffix == ".parquet":
@@ -143,10 +154,16 @@ def read(
     return found if labels is None else replace(found, labels=_placed(labels, found))
 
 
-def of_artifact(artifact: Artifact, *, split: str = "test") -> Annotations:
-    """Annotations of one split from an artifact of the stage `annotations`, wherever its store is."""
+def of_artifact(
+    artifact: Artifact,
+    *,
+    split: str = "test",
+    vocabulary: Vocabulary | None = None,
+    settings: Settings = MappingProxyType({}),
+) -> Annotations:
+    """Annotations of one split from an artifact of the stage `annotations`, wherever its store is (see `read`)."""
     folder = artifact.fetched("pairs.parquet", "images.parquet", "classes.parquet", "presence.parquet")
-    return read(folder, split=split)
+    return read(folder, split=split, vocabulary=vocabulary, settings=settings)
 
 
 def _layout(path: Path, split: str) -> tuple[pd.DataFrame, tuple[pd.DataFrame, frozenset[Any]] | None, list[str]]:
@@ -261,18 +278,21 @@ def _of_split(frame: pd.DataFrame, split: str, path: Path) -> pd.DataFrame:
     return chosen
 
 
-def _groups(table: pd.DataFrame) -> Groups:
+def _groups(table: pd.DataFrame, vocabulary: Vocabulary | None, settings: Settings) -> Groups:
     """The groups that a `classes.parquet` tells; who is rare is the dataset's word, and counted only where it has none."""
     if missing := [column for column in ("hoi_id", "train_count") if column not in table]:
         raise DataError(f"classes.parquet: no column {', '.join(missing)}; columns are {', '.join(table.columns)}")
     counts = dict(zip(table["hoi_id"].tolist(), table["train_count"].tolist(), strict=True))
-    if len(counts) == len(hoi_classes()):
-        return hico_groups()
+    if vocabulary is None:  # without names, numbers are HICO-DET's
+        vocabulary = class_table.of_frame(table) if "verb_ing" in table else Hico.vocabulary.subset(counts)
+    names = [str(c) for c in table if table[c].dtype == bool and c != "rare"]
+    told = {DEFAULT: frozenset()} | {s: frozenset(table.loc[table[s], "hoi_id"].tolist()) for s in names}
+    if vocabulary.classes == Hico.vocabulary.classes:
+        return replace(hico_groups(), unseen={**Hico.settings, **settings})
     few = table["train_count"] < RARE_BELOW
-    hidden = {s: frozenset(table.loc[table[s], "hoi_id"].tolist()) for s in SETTINGS if s in table}
     return Groups(
-        classes=tuple(sorted(counts)),
-        unseen={"default": frozenset()} | hidden,
+        vocabulary=vocabulary,
+        unseen={**told, **settings},
         rare=frozenset(table.loc[table.get("rare", few), "hoi_id"].tolist()),
         train_count=counts,
         hico=False,
@@ -283,9 +303,9 @@ def _if_there(path: Path) -> Path | None:
     return path if path.exists() else None
 
 
-def _parquet(path: Path) -> pd.DataFrame:
+def _parquet(path: Path, wanted: Sequence[str] = COLUMNS) -> pd.DataFrame:
     """The columns that are looked at here, with `image` under its other name `file_name`; DataError if none is there."""
-    frame = columns.read(path, COLUMNS)
+    frame = columns.read(path, wanted)
     if "file_name" not in frame and "image" in frame:
         frame = frame.rename(columns={"image": "file_name"})
     if frame.columns.empty:

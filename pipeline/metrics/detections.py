@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.datasets.hico.vocabulary import demand
 from pipeline.errors import DataError
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.formats import coco, matlab, qpic, table
@@ -36,6 +37,7 @@ from pipeline.outside import columns
 from pipeline.outside.file_names import base_name
 from pipeline.outside.parsing import json_file
 from pipeline.tables.boxes import Floats
+from pipeline.vocabulary.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,14 +51,14 @@ class Detections:
     """``[n]`` what the detector alone gave each pair, where the file tells it (column ``prior``)."""
 
 
-def read(path: Path) -> tuple[pd.DataFrame, list[str]]:
+def read(path: Path, vocabulary: Vocabulary | None = None) -> tuple[pd.DataFrame, list[str]]:
     """The table of a file in any known format, and remarks.
 
     The format is told by the name and the content: ``.parquet``; ``.json`` or ``.json.gz`` (QPIC's layout or COCO results);
-    ``.mat`` or a folder of them, or of the parts of one Parquet table.
+    ``.mat`` or a folder of them, or of the parts of one Parquet table. MATLAB's and QPIC's are about HICO-DET's classes.
 
     Raises:
-        DataError: the file is missing, empty, or in no known format.
+        DataError: the file is missing, empty, or in no known format, or its format does not know the vocabulary's classes.
     """
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
@@ -65,6 +67,7 @@ def read(path: Path) -> tuple[pd.DataFrame, list[str]]:
     if path.suffix == ".parquet" or any(path.glob("*.parquet")):
         return table.read(path), []
     if path.is_dir() or path.suffix == ".mat":
+        demand(vocabulary, f"{path} (MATLAB)")
         return matlab.read(path), []
     if path.suffix not in (".json", ".gz"):
         raise DataError(f"{path}: detections are .parquet, .json, .json.gz, .mat or a folder of detections_NN.mat")
@@ -73,6 +76,7 @@ def read(path: Path) -> tuple[pd.DataFrame, list[str]]:
         raise DataError(f"{path}: a list of images (QPIC) or of results (COCO) is needed, not {type(content).__name__}")
     if content and isinstance(content[0], dict) and "category_id" in content[0]:
         return coco.read(path, content), []
+    demand(vocabulary, f"{path} (QPIC's JSON)")
     return qpic.read(path, content)
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.metrics.evaluation import Judged
 from pipeline.metrics.matching import Pairs, best_truth
 from pipeline.tables.boxes import Floats, iou
@@ -60,15 +59,17 @@ def calibration_error(table: pd.DataFrame) -> float:
     return float(np.average((table["score"] - table["precision"]).abs(), weights=table["count"]))
 
 
-def confusions(found: Pairs, scores: Floats, truth: Pairs) -> pd.DataFrame:
+def confusions(found: Pairs, scores: Floats, truth: Pairs, *, object_of: NDArray[np.int64]) -> pd.DataFrame:
     """Which verb is taken for which, of the same object: for every annotated pair of people and things, the best-scored
     detection of that object on it (both overlaps at least 0.5), whatever its verb.
+
+    Arguments:
+        object_of: object of each class by its id (``Vocabulary.object_of``).
 
     Returns:
         ``hoi_id``, ``taken_for`` (-1: no detection lies there), ``count``, most frequent first. A pair annotated with
         several verbs is right if the detection names any of them, and counts once for each otherwise.
     """
-    object_of = np.array([c.object_id for c in hoi_classes()])
     spots, spot_of = _spots(truth, object_of[truth.hoi])
     here = np.flatnonzero(np.isin(found.image, truth.image))
     best, overlap = best_truth(_as_objects(found.take(here), object_of), _as_objects(truth.take(spots), object_of))

@@ -7,6 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
+from pipeline.datasets.hico.vocabulary import demand
 from pipeline.errors import DataError
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
@@ -20,8 +21,11 @@ def write(path: Path, detections: Detections, annotations: Annotations, *, to: F
     """Write checked detections in a format; the annotations tell how images are called.
 
     Raises:
-        DataError: ``mat`` without the complete list of images, or ``qpic`` without their file names.
+        DataError: ``mat`` or ``qpic`` for other classes than HICO-DET's, ``mat`` without the complete list of images, or
+            ``qpic`` without their file names.
     """
+    if to in ("mat", "qpic"):
+        demand(annotations.groups.vocabulary, f"--to {to}")
     pairs, images = detections.pairs, annotations.images
     if len(pairs) and pairs.image.max() >= len(images):
         raise DataError("some detections lie in images that the annotations do not list: give the list of all images")

@@ -9,7 +9,6 @@ import dataclasses
 
 import numpy as np
 
-from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
 from pipeline.metrics.matching import Pairs
@@ -18,7 +17,7 @@ from pipeline.tables.boxes import Floats
 
 def detector_only(detections: Detections, prior: Floats, annotations: Annotations) -> Detections:
     """Every pair of boxes once for each class of its object, scored by its ``prior`` ``[n]`` (what the detector gave)."""
-    object_of = np.array([c.object_id for c in hoi_classes()])
+    object_of = annotations.groups.vocabulary.object_of
     pairs = detections.pairs
     things = object_of[pairs.hoi]
     keys = np.column_stack([pairs.image, things, pairs.human, pairs.object])

@@ -10,7 +10,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
 from pipeline.metrics.evaluation import Judged, judge, per_class
@@ -50,7 +49,7 @@ def results(
 ) -> Iterator[Result]:
     """Evaluate under every protocol and mode, one after the other; means are of ``setting``'s seen and unseen classes."""
     groups = annotations.groups
-    object_of = {c.hoi_id: c.object_id for c in hoi_classes()}
+    object_of = {c.hoi_id: c.object_id for c in groups.vocabulary.classes}
     known = None
     if "known-object" in modes:
         known = known_object_images(presence=annotations.presence, object_of=object_of)
@@ -115,7 +114,7 @@ def report(
 def class_table(found: Sequence[Result], annotations: Annotations, setting: str) -> pd.DataFrame:
     """One row a class: names, groups, counts, and AP in percent under every protocol and mode (None: not annotated)."""
     groups = annotations.groups
-    named = [hoi_classes()[h] for h in groups.classes]
+    named = groups.vocabulary.classes
     first = found[0].per_class
     table = pd.DataFrame(
         {

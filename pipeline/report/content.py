@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 from PIL.Image import Image
 
-from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
 from pipeline.metrics.diagnosis import confusions
@@ -84,10 +83,16 @@ def published_rows(setting: str) -> list[Row]:
 
 def confused_verbs(content: Content, *, count: int = 15) -> pd.DataFrame:
     """The most frequent confusions of verbs: object, verb, taken_for, count, and of how many annotated pairs."""
-    counted = confusions(content.detections.pairs, content.detections.scores, content.annotations.pairs)
+    vocabulary = content.annotations.groups.vocabulary
+    counted = confusions(
+        content.detections.pairs,
+        content.detections.scores,
+        content.annotations.pairs,
+        object_of=vocabulary.object_of,
+    )
     total = counted.groupby("hoi_id")["count"].sum()
     wrong = counted[(counted["taken_for"] >= 0) & (counted["taken_for"] != counted["hoi_id"])].head(count)
-    named = [(hoi_classes()[h], hoi_classes()[t]) for h, t in zip(wrong["hoi_id"], wrong["taken_for"], strict=True)]
+    named = [(vocabulary.hoi(h), vocabulary.hoi(t)) for h, t in zip(wrong["hoi_id"], wrong["taken_for"], strict=True)]
     return pd.DataFrame(
         {
             "object": [c.object.replace("_", " ") for c, _ in named],

@@ -8,7 +8,6 @@ from typing import Any
 
 from PIL import Image
 
-from pipeline.datasets.hico.vocabulary import find
 from pipeline.errors import ConfigError
 from pipeline.metrics import PROTOCOLS
 from pipeline.metrics.annotations import Annotations
@@ -54,7 +53,7 @@ def content(
         detections=detections,
         sources=[Source(name=name, digest=digest) for name, digest in report["digests"].items()],
         open_image=None if pictures is None else _opener(pictures, annotations),
-        curves=[_class_named(name) for name in curves],
+        curves=[_class_named(name, annotations) for name in curves],
     )
 
 
@@ -66,9 +65,9 @@ def _means(
     return {r.protocol.name: r.summary for r in found}
 
 
-def _class_named(name: str) -> int:
+def _class_named(name: str, annotations: Annotations) -> int:
     try:
-        return find(name).hoi_id
+        return annotations.groups.vocabulary.find(name).hoi_id
     except (KeyError, ValueError) as error:
         raise ConfigError(f"--curve {name}: {error.args[0]}") from None
 

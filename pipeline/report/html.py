@@ -10,7 +10,6 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.metrics import diagnosis
 from pipeline.report import svg
 from pipeline.report.content import SIDE_BY_SIDE, Content, confused_verbs, number, shown_groups
@@ -24,8 +23,9 @@ def charts(content: Content) -> dict[str, str]:
     """The report's charts as SVG, by the name of their file."""
     unseen = dict(zip(content.classes["hoi_id"], content.classes["unseen"], strict=True))
     chosen = list(content.curves) or diagnosis.telling_classes(content.classes)
+    vocabulary = content.annotations.groups.vocabulary
     curves = [
-        (hoi_classes()[h].name, bool(unseen[h]), *diagnosis.precision_recall(content.first.judged, h)) for h in chosen
+        (vocabulary.hoi(h).name, bool(unseen[h]), *diagnosis.precision_recall(content.first.judged, h)) for h in chosen
     ]
     drawn = {}
     compared = content.first.protocol.name

@@ -11,7 +11,6 @@ from html import escape
 import numpy as np
 from PIL.Image import Image
 
-from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
 from pipeline.metrics.diagnosis import ImageScore
@@ -39,6 +38,7 @@ def picture(
     open_image: Callable[[int], Image | None] | None,
 ) -> Picture:
     """The image with as many of its best detections as it has annotated pairs."""
+    vocabulary = annotations.groups.vocabulary
     mine = annotations.pairs.image == score.image
     boxes = [detections.pairs.human[list(score.rows)], detections.pairs.object[list(score.rows)]]
     truth = [annotations.pairs.human[mine], annotations.pairs.object[mine]]
@@ -46,7 +46,7 @@ def picture(
     corners = np.concatenate([*boxes, *truth])[:, 2:]
     width, height = image.size if image else np.ceil(corners.max(axis=0)).astype(int).tolist()
     row = annotations.images.iloc[score.image]
-    names = [hoi_classes()[h].name for h in detections.pairs.hoi[list(score.rows)]]
+    names = [vocabulary.hoi(h).name for h in detections.pairs.hoi[list(score.rows)]]
     return Picture(
         name=str(row.get("file_name", row.get("image_id"))),
         svg=_draw(image, (width, height), boxes, truth),
@@ -60,7 +60,7 @@ def picture(
                 strict=True,
             )
         ),
-        annotated=tuple(hoi_classes()[h].name for h in annotations.pairs.hoi[mine]),
+        annotated=tuple(vocabulary.hoi(h).name for h in annotations.pairs.hoi[mine]),
     )
 
 

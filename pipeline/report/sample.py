@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import EzhoiError
 from pipeline.outside.escaping import markdown
 from pipeline.store.artifact import Artifact
+from pipeline.vocabulary import file
+from pipeline.vocabulary.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,11 +61,11 @@ def sample(artifact: Artifact, inputs: Mapping[str, Artifact], *, root: Path, im
 
 def _draw(artifact: Artifact, inputs: Mapping[str, Artifact], images: Path | None) -> str:
     if artifact.stage == "annotations":
-        return _annotated(artifact, images)
+        return _annotated(artifact, _vocabulary(inputs["vocabulary"]), images)
     if artifact.stage == "detections":
         return _detected(artifact, inputs["annotations"], images)
     if artifact.stage in ("descriptions", "disparities"):
-        return _texts(artifact)
+        return _texts(artifact, _vocabulary(inputs["vocabulary"]))
     if artifact.stage in ("seen", "utpl"):
         return _curves(artifact)
     if artifact.stage == "evaluation":
@@ -78,6 +80,11 @@ def curve(columns: Mapping[str, Sequence[float]], *, title: str) -> str:
     return _embedded(svg.lines(columns, title=title).encode(), "image/svg+xml", title)
 
 
+def _vocabulary(artifact: Artifact) -> Vocabulary:
+    """The vocabulary that an artifact of that stage holds."""
+    return file.read(artifact.path("vocabulary.json"))
+
+
 def _curves(artifact: Artifact) -> str:
     history = artifact.table("history.parquet")
     losses = [n for n in history.columns if n not in ("step", "gradient_norm") and history[n].dtype.kind == "f"]
@@ -85,18 +92,14 @@ def _curves(artifact: Artifact) -> str:
     return curve({n: history[n].tolist() for n in shown if n in history}, title="losses of every step")
 
 
-def _texts(artifact: Artifact) -> str:
-    from pipeline.datasets.hico.vocabulary import hoi_classes
-
+def _texts(artifact: Artifact, vocabulary: Vocabulary) -> str:
     table = artifact.table(f"{artifact.stage}.parquet", ["hoi_id", "text"])
     chosen = table.iloc[:: max(1, len(table) // TEXTS)].head(TEXTS)
-    rows = [f"- **{hoi_classes()[int(r.hoi_id)].name}**: {markdown(r.text)}" for r in chosen.itertuples()]  # type: ignore[arg-type]
+    rows = [f"- **{vocabulary.hoi(int(r.hoi_id)).name}**: {markdown(r.text)}" for r in chosen.itertuples()]  # type: ignore[arg-type]
     return "\n".join(rows)
 
 
-def _annotated(artifact: Artifact, images: Path | None) -> str:
-    from pipeline.datasets.hico.vocabulary import hoi_classes
-
+def _annotated(artifact: Artifact, vocabulary: Vocabulary, images: Path | None) -> str:
     pairs = artifact.table("pairs.parquet")
     pairs = pairs[pairs["split"] == "train"]
     tiles = []
@@ -104,7 +107,7 @@ def _annotated(artifact: Artifact, images: Path | None) -> str:
         mine = pairs[pairs["image_id"] == image_id]
         boxes = [(HUMAN, [r[f"h{c}"] for c in ("x1", "y1", "x2", "y2")]) for _, r in mine.iterrows()]
         boxes += [(THING, [r[f"o{c}"] for c in ("x1", "y1", "x2", "y2")]) for _, r in mine.iterrows()]
-        names = ", ".join(sorted({hoi_classes()[int(h)].name for h in mine["hoi_id"]})[:2])
+        names = ", ".join(sorted({vocabulary.hoi(int(h)).name for h in mine["hoi_id"]})[:2])
         tiles.append(_boxed(picture, boxes, names))
     return _sheet(tiles, "annotated pairs: person blue, object red")
 

@@ -13,18 +13,26 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.datasets.images import Images
 from pipeline.errors import DataError
 from pipeline.store.artifact import Artifact
 from pipeline.tables.boxes import iou
+from pipeline.vocabulary.vocabulary import Vocabulary
 
 CORNERS = ("x1", "y1", "x2", "y2")
 HUMAN, THING = "#2563eb", "#dc2626"
 COLUMNS, ROWS, SCALE = 4, 2, 1.5
 
 
-def write(path: Path, *, annotations: Artifact, found: pd.DataFrame, truth: pd.DataFrame, root: Path | None) -> None:
+def write(
+    path: Path,
+    *,
+    annotations: Artifact,
+    vocabulary: Vocabulary,
+    found: pd.DataFrame,
+    truth: pd.DataFrame,
+    root: Path | None,
+) -> None:
     """A sheet of the first test images that have annotated pairs, each with as many top predictions as it has pairs."""
     images = Images(annotations, split="test", root=root)
     tiles: list[Image.Image] = []
@@ -34,7 +42,7 @@ def write(path: Path, *, annotations: Artifact, found: pd.DataFrame, truth: pd.D
         except DataError:  # it was left out of the run
             continue
         mine = found[found["image_id"] == image_id].nlargest((truth["image_id"] == image_id).sum(), "score")
-        tiles.append(draw(image, mine, truth[truth["image_id"] == image_id]))
+        tiles.append(draw(image, mine, truth[truth["image_id"] == image_id], vocabulary))
         if len(tiles) == COLUMNS * ROWS:
             break
     width, height = max(t.width for t in tiles), max(t.height for t in tiles)
@@ -44,7 +52,7 @@ def write(path: Path, *, annotations: Artifact, found: pd.DataFrame, truth: pd.D
     sheet.save(path)
 
 
-def draw(image: Image.Image, found: pd.DataFrame, annotated: pd.DataFrame) -> Image.Image:
+def draw(image: Image.Image, found: pd.DataFrame, annotated: pd.DataFrame, vocabulary: Vocabulary) -> Image.Image:
     """The image enlarged, with the predicted pairs of `found`, judged by the annotated ones."""
     canvas = image.resize((int(image.width * SCALE), int(image.height * SCALE)), Image.Resampling.LANCZOS)
     pen = ImageDraw.Draw(canvas)
@@ -57,7 +65,7 @@ def draw(image: Image.Image, found: pd.DataFrame, annotated: pd.DataFrame) -> Im
         pen.line(
             [*np.reshape(human, (2, 2)).mean(axis=0), *np.reshape(thing, (2, 2)).mean(axis=0)], fill="#111111", width=2
         )
-        label = f"{hoi_classes()[row['hoi_id']].name} {row['score']:.2f}"
+        label = f"{vocabulary.hoi(row['hoi_id']).name} {row['score']:.2f}"
         corner = (4, 4 + 16 * line)
         pen.rectangle(pen.textbbox(corner, label, font=font), fill="white")
         pen.text(corner, label, fill="#166534" if _matches(row, annotated) else "#991b1b", font=font)

@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.datasets.hico.vocabulary import NO_INTERACTION, HoiClass, hoi_classes
+from pipeline.datasets import classes as class_tables
 from pipeline.errors import DataError
 from pipeline.store.opening import store_of
 from pipeline.texts import columns, edits, sentences
@@ -27,6 +27,7 @@ from pipeline.texts.lexicon import lexicon
 from pipeline.texts.llm import journal, pictures
 from pipeline.texts.llm.ask import Asked, Question, Tally, ask_all
 from pipeline.texts.llm.templates import template
+from pipeline.vocabulary.vocabulary import Hoi, Vocabulary
 from pipeline.work.work import Work
 
 log = logging.getLogger("ezhoi.descriptions")
@@ -43,18 +44,21 @@ def run(work: Work) -> dict[str, Any]:
     """
     settings = work.config.descriptions
     with work.clock("read"):
-        table = work.inputs["annotations"].table("classes.parquet", ["hoi_id"])
-        classes = [hoi_classes()[hoi_id] for hoi_id in sorted(table["hoi_id"].tolist())]
-        own = _own(work, classes)
+        vocabulary = class_tables.vocabulary(work.inputs["vocabulary"])
+        classes = vocabulary.classes
+        own = _own(work, vocabulary)
     rest = [hoi for hoi in classes if hoi.hoi_id not in own]
     asked: dict[int, Asked] = {}
     verbs: dict[int, Asked] = {}
     tally = Tally()
     with work.clock("compute"):
         if settings.source == "llm" or (settings.source == "file" and settings.missing == "llm"):
-            asked, verbs, tally = _ask(work, rest, _verbs(classes) if settings.actions else [])
+            asked, verbs, tally = _ask(work, vocabulary, rest, _verbs(classes) if settings.actions else [])
+    lexicon.check((h for h in rest if h.hoi_id not in asked), key="descriptions.source")
+    if settings.actions:
+        lexicon.check((h for h in _verbs(classes) if h.verb_id not in verbs), key="descriptions.source")
     rows = [_row(hoi, own.get(hoi.hoi_id), asked.get(hoi.hoi_id)) for hoi in classes]
-    _judge(rows)
+    _judge(rows, vocabulary)
     failing = {str(row["name"]): str(row["verdict"]) for row in rows if row["verdict"] != PASSED}
     _tolerate({row["name"]: row["verdict"] for row in rows if row["source"] == "file"}, settings.tolerated)
     with work.clock("write"):
@@ -77,39 +81,37 @@ def run(work: Work) -> dict[str, Any]:
     }
 
 
-def _own(work: Work, classes: Sequence[HoiClass]) -> dict[int, tuple[str, texts.Given]]:
+def _own(work: Work, vocabulary: Vocabulary) -> dict[int, tuple[str, texts.Given]]:
     """The user's texts for these classes, with their source: edits come before those of a file.
 
     Raises DataError if a class has none in the file and nothing was said about where else to take it.
     """
     settings = work.config.descriptions
-    known = {hoi.hoi_id: hoi.name for hoi in classes}
-    edited = edits.read(settings.edits) if settings.edits is not None else {}
+    edited = edits.read(settings.edits, vocabulary) if settings.edits is not None else {}
     own = {h: ("edit", texts.Given(text, settings.edits.name)) for h, text in edited.items() if settings.edits}
     if settings.source == "file":
         if settings.file is None:
             raise DataError("descriptions.source is file: name one with --set descriptions.file=PATH")
-        own = {h: ("file", text) for h, text in texts.descriptions(settings.file).items()} | own
-        missing = [name for h, name in known.items() if h not in own]
+        own = {h: ("file", text) for h, text in texts.descriptions(settings.file, vocabulary).items()} | own
+        missing = [hoi.name for hoi in vocabulary.classes if hoi.hoi_id not in own]
         if missing and settings.missing == "error":
             raise DataError(
-                f"descriptions.file = {settings.file}: no text for {len(missing)} of {len(classes)} classes: "
+                f"descriptions.file = {settings.file}: no text for {len(missing)} of {len(vocabulary.classes)} classes: "
                 f"{', '.join(missing[:8])}{' ...' if len(missing) > 8 else ''}. Add them, or say where they come from "
                 "with --set descriptions.missing=lexicon (or llm); their rows will tell."
             )
-    if unused := [hoi_classes()[h].name for h in sorted(own.keys() - known.keys())]:
-        some = ", ".join(unused[:5]) + (" ..." if len(unused) > 5 else "")
-        log.warning("this dataset does not have %d of the classes that texts are given for: %s", len(unused), some)
-    return {h: found for h, found in own.items() if h in known}
+    return own
 
 
 def _ask(
-    work: Work, classes: Sequence[HoiClass], verbs: Sequence[HoiClass]
+    work: Work, vocabulary: Vocabulary, classes: Sequence[Hoi], verbs: Sequence[Hoi]
 ) -> tuple[dict[int, Asked], dict[int, Asked], Tally]:
     """The language model's texts by hoi_id and by verb_id; its answers are published with the artifact."""
     settings, llm = work.config.descriptions, work.config.llm
     wording = template(settings.template, "describe", key="descriptions.template")
-    shown = pictures.read(settings.pictures, most=settings.pictures_per_class) if settings.pictures is not None else {}
+    shown = {}
+    if settings.pictures is not None:
+        shown = pictures.read(settings.pictures, vocabulary, most=settings.pictures_per_class)
     questions = [
         Question(name=hoi.name, rendered=wording.render(hoi), about=hoi, pictures=shown.get(hoi.hoi_id, ()))
         for hoi in classes
@@ -119,6 +121,7 @@ def _ask(
         found, tally = ask_all(
             questions,
             template=wording,
+            among=vocabulary,
             llm=llm,
             journal=answers,
             progress=work.progress,
@@ -146,7 +149,7 @@ def _ask(
     )
 
 
-def _row(hoi: HoiClass, own: tuple[str, texts.Given] | None, asked: Asked | None) -> dict[str, Any]:
+def _row(hoi: Hoi, own: tuple[str, texts.Given] | None, asked: Asked | None) -> dict[str, Any]:
     named = {"hoi_id": hoi.hoi_id, "name": hoi.name}
     if own is not None:
         source, given = own
@@ -154,10 +157,10 @@ def _row(hoi: HoiClass, own: tuple[str, texts.Given] | None, asked: Asked | None
         return named | {"text": given.text, "sentences": parts, "source": source, "origin": given.origin}
     if asked is not None:
         return named | columns.produced(asked, sentences.split(asked.text))
-    return named | _from_lexicon(lexicon.describe(hoi.hoi_id))
+    return named | _from_lexicon(lexicon.describe(hoi))
 
 
-def _action(hoi: HoiClass, asked: Asked | None) -> dict[str, Any]:
+def _action(hoi: Hoi, asked: Asked | None) -> dict[str, Any]:
     named = {"verb_id": hoi.verb_id, "name": hoi.verb}
     if asked is not None:
         return named | columns.produced(asked, sentences.split(asked.text))
@@ -175,20 +178,20 @@ def _from_lexicon(parts: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _verbs(classes: Sequence[HoiClass]) -> list[HoiClass]:
+def _verbs(classes: Sequence[Hoi]) -> list[Hoi]:
     """A class for each verb that these classes have, in order of verb_id."""
-    found = {hoi.verb_id: hoi for hoi in classes if hoi.verb != NO_INTERACTION}
+    found = {hoi.verb_id: hoi for hoi in classes if not hoi.idle}
     return [found[verb_id] for verb_id in sorted(found)]
 
 
-def _judge(rows: Sequence[dict[str, Any]]) -> None:
+def _judge(rows: Sequence[dict[str, Any]], vocabulary: Vocabulary) -> None:
     """Give a verdict to the texts that were not asked for."""
     owners = Owners()
     for row in sorted(rows, key=lambda row: "verdict" not in row):  # answers first: they were judged among themselves
-        hoi = hoi_classes()[row["hoi_id"]]
+        hoi = vocabulary.hoi(row["hoi_id"])
         owner = owners.duplicate_of(hoi.name, row["text"], hoi.object)
         if "verdict" not in row:
-            verdict = judge(row["text"], about=hoi)
+            verdict = judge(row["text"], about=hoi, among=vocabulary)
             row["verdict"] = f"duplicate of {owner!r}" if verdict == PASSED and owner is not None else verdict
 
 

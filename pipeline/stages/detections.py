@@ -21,9 +21,10 @@ import pandas as pd
 from pipeline.boxes import detector, imported, quality
 from pipeline.boxes.imported import COLUMNS, CORNERS
 from pipeline.config.data import Detections
+from pipeline.datasets import classes
 from pipeline.datasets.images import Images
-from pipeline.store.artifact import Artifact
 from pipeline.tables import arrays
+from pipeline.vocabulary.vocabulary import PERSON
 from pipeline.work import shards
 from pipeline.work.shards import Shard
 from pipeline.work.stream import stream
@@ -45,6 +46,7 @@ def run(work: Work) -> dict[str, Any]:
     """Write the tables; metrics are counts, the detector and its report's main figures."""
     annotations, settings = work.inputs["annotations"], work.config.detections
     with work.clock("read"):
+        objects = classes.objects(work.inputs["vocabulary"])
         images = annotations.table("images.parquet")
         boxes = annotations.table("objects.parquet")
     left_out: list[str] = []
@@ -55,11 +57,11 @@ def run(work: Work) -> dict[str, Any]:
         whose = detector.identity(work.config)
         with work.clock("compute"):
             if settings.source in ("parquet", "coco"):
-                found = imported.read(settings, images)
+                found = imported.read(settings, images, objects)
             elif settings.source == "ground_truth":
                 found = boxes.assign(score=1.0)
             else:
-                found = _noisy(boxes, images, settings, work.config.seed, labels=_objects(annotations))
+                found = _noisy(boxes, images, settings, work.config.seed, labels=_labels(work))
     metrics: dict[str, Any] = {"source": settings.source, "detector": detector.line(whose)}
     for split in SPLITS:
         table = _of_split(found, images, split)
@@ -68,7 +70,12 @@ def run(work: Work) -> dict[str, Any]:
         metrics[f"{split}_boxes"] = len(table)
     with work.clock("compute"):
         report = quality.report(
-            found=found, images=images, boxes=boxes, pairs=annotations.table("pairs.parquet"), split="test"
+            found=found,
+            images=images,
+            boxes=boxes,
+            pairs=annotations.table("pairs.parquet"),
+            objects=objects,
+            split="test",
         )
     for name, value in ((detector.FILE, whose), ("report.json", report)):
         (work.out / name).write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
@@ -86,7 +93,7 @@ def _of_split(found: pd.DataFrame, images: pd.DataFrame, split: str) -> pd.DataF
 
 def compute(work: Work) -> int:
     """One process's share of the shards, every query of DETR on every image; how many they were."""
-    net = detector.load(work.config)
+    net = detector.load(work.config, classes.objects(work.inputs["vocabulary"]))
     if work.pieces.digest_of(detector.FILE) is None:
         with work.pieces.writing(detector.FILE) as temporary:
             temporary.write_text(json.dumps(detector.identity(work.config, net)), encoding="utf-8")
@@ -126,9 +133,9 @@ def _plan(images: dict[str, Images]) -> list[Shard]:
 # --- simulated -----------------------------------------------------------------------------------------------------
 
 
-def _objects(annotations: Artifact) -> np.ndarray:
-    """The objects of the dataset's classes, people (0) first: what a detector of this dataset could tell."""
-    return np.union1d([0], annotations.table("classes.parquet", ["object_id"])["object_id"])
+def _labels(work: Work) -> np.ndarray:
+    """The objects of the dataset's classes, people first: what a detector of this dataset could tell."""
+    return np.union1d([PERSON], classes.objects_of_classes(work.inputs["vocabulary"]))
 
 
 def _noisy(

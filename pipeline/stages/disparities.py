@@ -17,11 +17,12 @@ import numpy as np
 import torch
 
 from models.phrases import nearest
-from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.datasets import classes
 from pipeline.errors import DataError
 from pipeline.learned.build import frozen_clip
 from pipeline.tables import arrays
 from pipeline.texts import disparity
+from pipeline.vocabulary.vocabulary import Vocabulary
 from pipeline.work.work import Work
 
 
@@ -29,6 +30,7 @@ def run(work: Work) -> dict[str, Any]:
     """Write both tables; metrics are counts and similarities."""
     embeddings = work.inputs["text_embeddings"]
     with work.clock("read"):
+        vocabulary = classes.vocabulary(work.inputs["vocabulary"])
         seen = arrays.read(embeddings.path("seen-descriptions.parquet"), ["hoi_id", "pooled"])
         unseen = arrays.read(embeddings.path("unseen-descriptions.parquet"), ["hoi_id", "pooled"])
         descriptions = work.inputs["descriptions"].table("descriptions.parquet")
@@ -39,13 +41,14 @@ def run(work: Work) -> dict[str, Any]:
     if hois:
         mine, others = torch.tensor(unseen["pooled"]), torch.tensor(seen["pooled"])
         if work.config.disparities.source == "file":
-            position = _chosen(work, hois, [int(h) for h in seen["hoi_id"]])
+            position = _chosen(work, vocabulary, hois, [int(h) for h in seen["hoi_id"]])
         else:
             position = nearest(mine, others)
         partners = [int(seen["hoi_id"][i]) for i in position.tolist()]
         similarity = (mine * others[position]).sum(dim=1).numpy()
     texts = disparity.write(
         list(zip(hois, partners, strict=True)),
+        vocabulary=vocabulary,
         config=work.config,
         descriptions=descriptions,
         journal=work.scratch / "journal.jsonl",
@@ -67,17 +70,17 @@ def run(work: Work) -> dict[str, Any]:
         "sentences": sum(map(len, sentences)),
         "mean_similarity": float(similarity.mean()),
         "least_similarity": float(similarity[far]),
-        "least_similar": f"{hoi_classes()[hois[far]].name} and {hoi_classes()[partners[far]].name}",
+        "least_similar": f"{vocabulary.hoi(hois[far]).name} and {vocabulary.hoi(partners[far]).name}",
     }
 
 
-def _chosen(work: Work, hois: Sequence[int], seen: Sequence[int]) -> torch.Tensor:
+def _chosen(work: Work, vocabulary: Vocabulary, hois: Sequence[int], seen: Sequence[int]) -> torch.Tensor:
     """Positions among the seen classes of the partners that the file names; DataError where it cannot be followed."""
-    file, given = work.config.disparities.file, disparity.from_file(work.config)
-    missing = [hoi_classes()[h].name for h in hois if h not in given]
+    file, given = work.config.disparities.file, disparity.from_file(work.config, vocabulary)
+    missing = [vocabulary.hoi(h).name for h in hois if h not in given]
     if missing:
         raise DataError(f"disparities.file = {file}: no text for the unseen classes {', '.join(missing)}")
-    strange = [hoi_classes()[h].name for h in hois if given[h][0] not in seen]
+    strange = [vocabulary.hoi(h).name for h in hois if given[h][0] not in seen]
     if strange:
         raise DataError(
             f"disparities.file = {file}: compares {', '.join(strange)} with classes that are not seen classes of this "

@@ -19,6 +19,7 @@ import pandas as pd
 from PIL.Image import Image
 
 from pipeline.boxes import detector
+from pipeline.datasets import classes, leakage
 from pipeline.datasets.images import Images
 from pipeline.errors import DataError
 from pipeline.machine.files import link_or_copy
@@ -29,6 +30,7 @@ from pipeline.metrics.detections import Detections
 from pipeline.metrics.results import Result
 from pipeline.report import folder, scenes
 from pipeline.report.content import SIDE_BY_SIDE, Content, Row, Source, published_rows
+from pipeline.store.artifact import Artifact
 from pipeline.work.work import Work
 
 SYNTHETIC = "Synthetic scenes, a synthetic CLIP, simulated detections: these numbers say nothing about HICO-DET."
@@ -38,7 +40,9 @@ def run(work: Work) -> dict[str, Any]:
     """Evaluate; metrics are mAP in percent: full, seen, unseen (adapted), and with a prefix those of the other variants."""
     names = _names(work)
     with work.clock("read"):
-        truth = ground_truth.of_artifact(work.inputs["annotations"])
+        vocabulary = classes.vocabulary(work.inputs["vocabulary"])
+        settings = classes.settings(work.inputs["vocabulary"])
+        truth = ground_truth.of_artifact(work.inputs["annotations"], vocabulary=vocabulary, settings=settings)
     found: dict[str, list[Result]] = {}
     for done, variant in enumerate(names):
         work.progress(done, len(names), variant)
@@ -56,6 +60,7 @@ def run(work: Work) -> dict[str, Any]:
         scenes.write(
             work.out / "scenes.png",
             annotations=work.inputs["annotations"],
+            vocabulary=vocabulary,
             found=rows,
             truth=pairs[pairs["split"] == "test"].reset_index(drop=True),
             root=work.config.data.root,
@@ -135,7 +140,6 @@ def _write(
         )
         for v, label in names.items()
     ]
-    leakage = annotations.json("leakage.json") if annotations.names("leakage.json") else {}
     content = Content(
         title="Zero-shot HOI detection",
         report=report | source,
@@ -149,12 +153,22 @@ def _write(
             for name, a in work.inputs.items()
         ],
         warning=SYNTHETIC if work.config.data.source == "world" else None,
-        leakage=leakage.get(setting),
+        leakage=_leakage(annotations, truth, setting),
         open_image=_opener(work, truth),
         compared_with=names.get("untrained", names["before_utpl"]).split(":")[0],
         before={label.split(":")[0]: found[v][0].per_class for v, label in names.items() if v != "adapted"},
     )
     folder.write(work.out, content, pictures=[("Scenes and predictions", "scenes.png")])
+
+
+def _leakage(annotations: Artifact, truth: Annotations, setting: str) -> Any:
+    """The leakage report of a setting; that of a user's own is counted here, so that no annotation is read anew."""
+    found = annotations.json("leakage.json") if annotations.names("leakage.json") else {}
+    if setting in found:
+        return found[setting]
+    pairs = annotations.table("pairs.parquet")
+    training = pairs[pairs["split"] == "train"]
+    return leakage.report(training, vocabulary=truth.groups.vocabulary, unseen=truth.groups.unseen[setting])
 
 
 def _opener(work: Work, truth: Annotations) -> Callable[[int], Image | None]:

@@ -23,12 +23,12 @@ import torch
 
 from models import scoring
 from pipeline.datasets import classes
-from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic
 from pipeline.predict.scorer import TRAINED, Scorer
 from pipeline.predict.scoring import COLUMNS, predictions
 from pipeline.tables import arrays
+from pipeline.vocabulary.vocabulary import Vocabulary
 from pipeline.work.work import Work
 
 Pairs = dict[str, Any]
@@ -64,11 +64,11 @@ def run(work: Work) -> dict[str, Any]:
 
 def _scorers(work: Work) -> dict[str, Callable[[Pairs], pd.DataFrame]]:
     """How the pairs of each stage become rows of predictions."""
-    hois = np.array(classes.read(work.inputs["annotations"], work.config.setting).hois)
-    object_of = {c.hoi_id: c.object_id for c in hoi_classes()}
-    lookup = classes.hoi_lookup(hois.tolist())
+    vocabulary = classes.vocabulary(work.inputs["vocabulary"])
+    hois = np.array(vocabulary.ids)
+    lookup = vocabulary.lookup(vocabulary.ids)
     plain = _plain_phrases(work)
-    scorer = _trained(work, plain, object_of, verbs=lookup.shape[1])
+    scorer = _trained(work, plain, vocabulary)
 
     def trained(pairs: Pairs) -> pd.DataFrame:
         scores = {"score": scorer.scores("adapted", pairs)}
@@ -76,7 +76,7 @@ def _scorers(work: Work) -> dict[str, Callable[[Pairs], pd.DataFrame]]:
         return predictions(pairs, scores, lookup[pairs["object_id"]])
 
     text = torch.from_numpy(np.stack([plain[int(h)] for h in hois]))
-    class_objects = np.array([object_of[int(h)] for h in hois])
+    class_objects = vocabulary.object_of[hois]
 
     def untrained(pairs: Pairs) -> pd.DataFrame:
         features, objects, prior = (torch.tensor(pairs[name]) for name in ("feature", "object_id", "prior"))
@@ -90,7 +90,7 @@ def _scorers(work: Work) -> dict[str, Callable[[Pairs], pd.DataFrame]]:
     return found
 
 
-def _trained(work: Work, plain: dict[int, np.ndarray], object_of: dict[int, int], *, verbs: int) -> Scorer:
+def _trained(work: Work, plain: dict[int, np.ndarray], vocabulary: Vocabulary) -> Scorer:
     config = work.config
     text = arrays.read(work.inputs["utpl"].path("text.parquet"))
     hois = [int(h) for h in text["hoi_id"]]
@@ -102,9 +102,9 @@ def _trained(work: Work, plain: dict[int, np.ndarray], object_of: dict[int, int]
         scope=config.utpl.scope,
         tau=config.evaluation.tau,
         scale=float(work.inputs["utpl"].json("scale.json")),
-        verbs=verbs,
+        verbs=len(vocabulary.verbs),
         phrase_verbs=torch.tensor(text["verb_id"]),
-        phrase_objects=torch.tensor([object_of[h] for h in hois]),
+        phrase_objects=torch.tensor(vocabulary.object_of[hois]),
         plain=torch.tensor(unseen_plain),
         before=torch.tensor(text["before"]),
         after=torch.tensor(text["after"]),

@@ -27,7 +27,7 @@ from models.hoi import EzHoi, HoiModel, pair_prior
 from models.losses import class_relation, focal, with_prior
 from pipeline.config.training import Seen, SeenRuntime
 from pipeline.datasets import classes
-from pipeline.datasets.hico.vocabulary import verbs
+from pipeline.datasets.hico.vocabulary import demand
 from pipeline.errors import ConfigError
 from pipeline.learned import build, checkpoint, importing, phrases
 from pipeline.learned.build import frozen_clip
@@ -91,9 +91,13 @@ class SeenTask:
     def __init__(self, work: Work, clip: Clip, model: HoiModel) -> None:
         embeddings = work.inputs["text_embeddings"]
         self.config, self.model, self.device = work.config, model, clip.device
-        table = classes.read(work.inputs["annotations"], work.config.setting)
+        vocabulary = classes.vocabulary(work.inputs["vocabulary"])
         self.preset, guidance = work.config.model.preset, work.config.model.guidance
-        everything = phrases.read(embeddings, "seen", clip=clip, guidance=guidance, preset=self.preset)
+        if self.preset == "released":
+            demand(vocabulary, "model.preset = released")
+        everything = phrases.read(
+            embeddings, "seen", vocabulary=vocabulary, clip=clip, guidance=guidance, preset=self.preset
+        )
         chosen = phrase.select(
             everything.descriptions.cpu(), everything.verbs, per_verb=work.config.model.phrases_per_verb
         )
@@ -101,13 +105,14 @@ class SeenTask:
         self.unseen: UnseenClasses | None = None
         self.modules = nn.ModuleDict({"model": model})
         if work.config.seen.joint:
-            self.unseen = UnseenClasses(work, clip, _described(model), everything)
+            self.unseen = UnseenClasses(work, clip, _described(model), everything, vocabulary)
             self.modules["unseen"] = self.unseen.module
         unseen = [] if self.unseen is None else [self.unseen.classes]
         self.descriptions = torch.cat([c.descriptions for c in (self.phrases, *unseen)])
         self.phrase_verbs = torch.tensor([v for c in (self.phrases, *unseen) for v in c.verbs], device=clip.device)
         self.objects = phrases.objects(embeddings, clip=clip, preset=self.preset)
-        self.images = TrainingImages(work, clip, table)
+        self.images = TrainingImages(work, clip, vocabulary, everything.hois)
+        self.verbs = len(vocabulary.verbs)
         # The released text features are constants, and so is every relation among them.
         self.terms = ["focal"] if self.preset == "released" else ["focal", "relation"]
         self.terms += ["negative"] if self.unseen is not None else []
@@ -152,7 +157,7 @@ class SeenTask:
 
     def _focal(self, batch: Batch, logits: Tensor, prior: Tensor) -> Tensor:
         entries, settings = batch.entries.to(self.device), self.config.seen.focal
-        verb_logits = scoring.verb_logits(logits, self.phrase_verbs, len(verbs()))
+        verb_logits = scoring.verb_logits(logits, self.phrase_verbs, self.verbs)
         x = with_prior(verb_logits[entries], prior[:, None].expand_as(verb_logits)[entries])
         return focal(x, batch.truth.to(self.device), alpha=settings.alpha, gamma=settings.gamma).sum()
 

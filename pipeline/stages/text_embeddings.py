@@ -20,10 +20,11 @@ import numpy as np
 
 from models.clip import Clip
 from pipeline.datasets import classes
-from pipeline.datasets.hico.vocabulary import NO_INTERACTION, hoi_classes, objects
 from pipeline.learned.build import frozen_clip
 from pipeline.tables import arrays
 from pipeline.texts import separability
+from pipeline.vocabulary import settings
+from pipeline.vocabulary.vocabulary import Vocabulary
 from pipeline.work.work import Work
 
 log = logging.getLogger("ezhoi.text_embeddings")
@@ -33,57 +34,63 @@ def run(work: Work) -> dict[str, Any]:
     """Write the embeddings; metrics are counts and the words that CLIP does not know."""
     with work.clock("read"):
         clip = frozen_clip(work.config)
-        table = classes.read(work.inputs["annotations"], work.config.setting)
+        vocabulary = classes.vocabulary(work.inputs["vocabulary"])
+        hidden = settings.unseen(classes.settings(work.inputs["vocabulary"]), work.config.setting)
+        seen, unseen = [h for h in vocabulary.ids if h not in hidden], sorted(hidden)
         described = work.inputs["descriptions"].table("descriptions.parquet")
         text_of = dict(zip(described["hoi_id"], described["text"], strict=True))
         sentences_of = dict(zip(described["hoi_id"], described["sentences"], strict=True))
-    actions = _actions(work, clip)
+    actions = _actions(work, clip, vocabulary)
     pooled_all: dict[str, list[np.ndarray]] = {"descriptions": [], "phrases": []}
     unknown: set[str] = set()
-    for group, hois in (("seen", list(table.seen)), ("unseen", sorted(table.unseen))):
+    for group, hois in (("seen", seen), ("unseen", unseen)):
         texts = [text_of[h] for h in hois]
         sentences = [list(sentences_of[h]) for h in hois]
         unknown |= {word for text in texts for word in clip.vocabulary.unknown(text)}
         with work.clock("compute"):
-            phrases = _pooled(clip, [hoi_classes()[h].phrase for h in hois])
+            phrases = _pooled(clip, [vocabulary.hoi(h).phrase for h in hois])
             pooled, tokens = _texts(clip, texts)
             rows = _grouped(clip, sentences)
         with work.clock("write"):
             arrays.write(work.out / f"{group}-phrases.parquet", {"hoi_id": hois, "pooled": phrases})
             columns = {"hoi_id": hois, "pooled": pooled, "sentences": rows, "tokens": tokens}
             if actions is not None:
-                columns["actions"] = [actions[hoi_classes()[h].verb] for h in hois]
+                columns["actions"] = [actions[vocabulary.hoi(h).verb] for h in hois]
             arrays.write(work.out / f"{group}-descriptions.parquet", columns)
         pooled_all["phrases"].append(phrases)
         pooled_all["descriptions"].append(pooled)
         work.progress(1 + (group == "unseen"), 2, f"{group} classes")
-    names = [f"a {name.replace('_', ' ')}" for name in objects()]
+    names = [f"a {thing.noun}" for thing in vocabulary.objects]
     arrays.write(work.out / "objects.parquet", {"object_id": list(range(len(names))), "pooled": _pooled(clip, names)})
     if unknown:
         log.warning("words that this CLIP's vocabulary lacks and reads as 'unknown': %s", ", ".join(sorted(unknown)))
-    metrics: dict[str, Any] = {"seen": len(table.seen), "unseen": len(table.unseen), "unknown_words": sorted(unknown)}
-    return metrics | _separability(work, [*table.seen, *sorted(table.unseen)], pooled_all)
+    metrics: dict[str, Any] = {"seen": len(seen), "unseen": len(unseen), "unknown_words": sorted(unknown)}
+    return metrics | _separability(work, vocabulary, [*seen, *unseen], pooled_all)
 
 
-def _separability(work: Work, hois: list[int], pooled: dict[str, list[np.ndarray]]) -> dict[str, Any]:
+def _separability(
+    work: Work, vocabulary: Vocabulary, hois: list[int], pooled: dict[str, list[np.ndarray]]
+) -> dict[str, Any]:
     """Write both tables; the row for all classes is the metric."""
     if len(hois) < 2:
         return {}
-    found = separability.classes(hois, **{kind: np.concatenate(parts) for kind, parts in pooled.items()})
+    found = separability.classes(
+        [vocabulary.hoi(h) for h in hois], **{kind: np.concatenate(parts) for kind, parts in pooled.items()}
+    )
     found.sort_values("hoi_id").to_parquet(work.out / "nearest.parquet", index=False)
-    groups = separability.groups(found)
+    groups = separability.groups(found, vocabulary)
     groups.to_parquet(work.out / "separability.parquet", index=False)
     return {"separability": separability.summary(groups)}
 
 
-def _actions(work: Work, clip: Clip) -> dict[str, np.ndarray] | None:
-    """Sentence embeddings (m, d_a) of each verb's description, by verb; none of no_interaction; None without them."""
+def _actions(work: Work, clip: Clip, vocabulary: Vocabulary) -> dict[str, np.ndarray] | None:
+    """Sentence embeddings (m, d_a) of each verb's description, by verb; none of an idle one; None without them."""
     if "actions.parquet" not in work.inputs["descriptions"].names():
         return None
     table = work.inputs["descriptions"].table("actions.parquet", ["name", "sentences"])
     rows = _grouped(clip, [list(parts) for parts in table["sentences"]])
     none = np.zeros((0, clip.joint_width), np.float32)
-    return {NO_INTERACTION: none} | dict(zip(table["name"], rows, strict=True))
+    return {verb.name: none for verb in vocabulary.verbs if verb.idle} | dict(zip(table["name"], rows, strict=True))
 
 
 def _pooled(clip: Clip, texts: list[str]) -> np.ndarray:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from models.losses import class_relation, with_prior
 from models.unseen import alignment, labelled
+from pipeline.datasets import classes
 from pipeline.learned import build, checkpoint, partners, phrases, released_text
 from pipeline.learned.build import frozen_clip, generator
 from pipeline.tables import arrays
@@ -35,7 +36,7 @@ from pipeline.work.work import Work
 def run(work: Work) -> dict[str, Any]:
     """Adapt; metrics are the losses' first and last values."""
     if work.config.model.preset == "released":
-        return released_text.publish(work)
+        return released_text.publish(work, classes.vocabulary(work.inputs["vocabulary"]))
     config = work.config.utpl
     torch.manual_seed(work.config.seed)
     with work.clock("read"):
@@ -73,11 +74,12 @@ class UtplTask:
         self.model.load_state_dict(checkpoint.load_weights(work.inputs["seen"].path("model.safetensors"))[0])
         self.model.eval().requires_grad_(False)
         embeddings, guidance = work.inputs["text_embeddings"], work.config.model.guidance
-        every_seen = phrases.read(embeddings, "seen", clip=clip, guidance=guidance)
+        vocabulary = classes.vocabulary(work.inputs["vocabulary"])
+        every_seen = phrases.read(embeddings, "seen", vocabulary=vocabulary, clip=clip, guidance=guidance)
         position = {h: i for i, h in enumerate(every_seen.hois)}
         chosen = arrays.read(work.inputs["seen"].path("phrases.parquet"))["hoi_id"].tolist()
         self.seen = every_seen.take([position[h] for h in chosen])
-        self.unseen = phrases.read(embeddings, "unseen", clip=clip, guidance=guidance)
+        self.unseen = phrases.read(embeddings, "unseen", vocabulary=vocabulary, clip=clip, guidance=guidance)
         width = clip.joint_width
         self.partners = partners.read(
             work.inputs["disparities"], unseen=self.unseen.hois, seen=every_seen, joint_width=width
@@ -95,6 +97,7 @@ class UtplTask:
         )
         self.pairs = seen_pairs.read(
             work.inputs["pair_features"],
+            vocabulary=vocabulary,
             unseen=self.unseen.hois,
             seen=every_seen.hois,
             scope=work.config.utpl.scope,

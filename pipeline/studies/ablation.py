@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from pipeline.config.tree import Config, load
+from pipeline.datasets import sources
 from pipeline.errors import ConfigError
 from pipeline.store import digest
 from pipeline.store.artifact import Artifact
@@ -96,7 +97,7 @@ class Design:
             if not getattr(self, name):
                 raise ConfigError(f"an ablation without {name} has nothing to run")
         for trial in self.trials():
-            self.config(trial)
+            sources.unseen(self.config(trial))
 
     @property
     def schedule(self) -> tuple[str, ...]:

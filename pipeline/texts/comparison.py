@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.store.artifact import Artifact
 from pipeline.store.store import Store
 
@@ -39,16 +38,13 @@ class Changed:
     """A class whose text changed; a text is empty where one artifact lacks the class."""
 
     hoi_id: int
+    name: str
     old: str
     new: str
     old_source: str
     new_source: str
     similarity: float | None
     """Of the new text to the old one."""
-
-    @property
-    def name(self) -> str:
-        return hoi_classes()[self.hoi_id].name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +61,7 @@ class Moved:
 def changed(old: Artifact, new: Artifact, embedded: tuple[Embedded, Embedded] | None) -> list[Changed]:
     """The classes whose texts differ, in order of class."""
     before, after = _texts(old), _texts(new)
+    called = {**names(old), **names(new)}
     found = []
     for hoi_id in sorted(before.keys() | after.keys()):
         (a, a_source), (b, b_source) = before.get(hoi_id, ("", "-")), after.get(hoi_id, ("", "-"))
@@ -72,7 +69,15 @@ def changed(old: Artifact, new: Artifact, embedded: tuple[Embedded, Embedded] | 
             continue
         similarity = float(embedded[0][hoi_id] @ embedded[1][hoi_id]) if embedded and a and b else None
         found.append(
-            Changed(hoi_id=hoi_id, old=a, new=b, old_source=a_source, new_source=b_source, similarity=similarity)
+            Changed(
+                hoi_id=hoi_id,
+                name=called[hoi_id],
+                old=a,
+                new=b,
+                old_source=a_source,
+                new_source=b_source,
+                similarity=similarity,
+            )
         )
     return found
 
@@ -98,6 +103,12 @@ def embeddings(old: Artifact, new: Artifact, store: Store) -> tuple[Embedded, Em
     if not common:
         return None
     return _read(candidates[0][common[-1]]), _read(candidates[1][common[-1]])
+
+
+def names(descriptions: Artifact) -> dict[int, str]:
+    """The classes' names by id, as the artifact has them."""
+    table = descriptions.table("descriptions.parquet", ["hoi_id", "name"])
+    return {int(h): str(name) for h, name in zip(table["hoi_id"], table["name"], strict=True)}
 
 
 def _made_from(descriptions: Artifact, store: Store) -> list[Artifact]:

@@ -16,7 +16,6 @@ import pandas as pd
 import pyarrow as pa
 
 from pipeline.config.tree import Config
-from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.errors import DataError
 from pipeline.store.opening import store_of
 from pipeline.texts import columns, sentences
@@ -28,6 +27,7 @@ from pipeline.texts.llm.ask import Asked, Progress, Question, ask_all
 from pipeline.texts.llm.journal import PUBLISHED, Journal, earlier_journals
 from pipeline.texts.llm.templates import Template
 from pipeline.texts.llm.templates import template as find_template
+from pipeline.vocabulary.vocabulary import Vocabulary
 
 Pair = tuple[int, int]
 """(hoi_id of the unseen class, hoi_id of its nearest seen class)"""
@@ -43,6 +43,7 @@ def quiet(done: int, total: int, note: str) -> None:
 def write(
     pairs: Sequence[Pair],
     *,
+    vocabulary: Vocabulary,
     config: Config,
     descriptions: pd.DataFrame,
     journal: Path,
@@ -64,10 +65,10 @@ def write(
         ConfigError: no such template.
         ServiceError: the language model's server cannot be used.
     """
-    described = _described(descriptions, pairs)
+    described = _described(descriptions, pairs, vocabulary)
     by_model = config.disparities.source == columns.ANSWERS_SOURCE
     template = find_template(config.disparities.template, "contrast", key="disparities.template") if by_model else None
-    given = from_file(config) if config.disparities.source == "file" else {}
+    given = from_file(config, vocabulary) if config.disparities.source == "file" else {}
     # A prompt that shows both descriptions knows a user's own; neither another prompt nor the lexicon does.
     own = {
         pair
@@ -77,9 +78,12 @@ def write(
         and pair[0] not in given
     }
     asked = [pair for pair in pairs if pair not in own] if template else []
+    if not template:
+        composed = {hoi_id for pair in pairs if pair not in own and pair[0] not in given for hoi_id in pair}
+        lexicon.check((vocabulary.hoi(hoi_id) for hoi_id in sorted(composed)), key="disparities.source")
     asked_for: dict[Pair, Asked] = {}
     if template:
-        asked_for = _ask(asked, template, described, config, journal, progress, keep)
+        asked_for = _ask(asked, template, described, vocabulary, config, journal, progress, keep)
     if keep is not None:
         measures = [
             {"hoi_id": pair[0], "seen_hoi_id": pair[1], **columns.measured(answer)}
@@ -96,27 +100,27 @@ def write(
         elif pair in own:
             found = _difference(pair, described)
         else:
-            found = _from_lexicon(pair, config.disparities.template)
+            found = _from_lexicon(pair, vocabulary, config.disparities.template)
         rows.append({"hoi_id": pair[0], "seen_hoi_id": pair[1], "verdict": judge(found["text"])} | found)
     return columns.frame(rows, PAIR | columns.PRODUCED)
 
 
-def _described(descriptions: pd.DataFrame, pairs: Sequence[Pair]) -> dict[int, dict[str, Any]]:
+def _described(descriptions: pd.DataFrame, pairs: Sequence[Pair], vocabulary: Vocabulary) -> dict[int, dict[str, Any]]:
     """Rows of the table by hoi_id; DataError naming the classes in `pairs` that it lacks."""
     rows = [{str(key): value for key, value in row.items()} for row in descriptions.to_dict("records")]
     described = {int(row["hoi_id"]): row for row in rows}
     missing = sorted({hoi_id for pair in pairs for hoi_id in pair} - described.keys())
     if missing:
-        names = ", ".join(hoi_classes()[hoi_id].name for hoi_id in missing)
+        names = ", ".join(vocabulary.hoi(hoi_id).name for hoi_id in missing)
         raise DataError(f"descriptions.parquet: no description of {names}. Run the stage descriptions again.")
     return described
 
 
-def from_file(config: Config) -> dict[int, tuple[int, Given]]:
+def from_file(config: Config, vocabulary: Vocabulary) -> dict[int, tuple[int, Given]]:
     """{hoi_id of an unseen class: (hoi_id of its partner, the text)} of `disparities.file`."""
     if config.disparities.file is None:
         raise DataError("disparities.source is file: name one with --set disparities.file=PATH")
-    return texts.disparities(config.disparities.file)
+    return texts.disparities(config.disparities.file, vocabulary)
 
 
 def difference(text: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
@@ -130,6 +134,7 @@ def _ask(
     pairs: Sequence[Pair],
     template: Template,
     described: dict[int, dict[str, Any]],
+    vocabulary: Vocabulary,
     config: Config,
     path: Path,
     progress: Progress,
@@ -137,7 +142,7 @@ def _ask(
 ) -> dict[Pair, Asked]:
     questions = []
     for unseen_id, seen_id in pairs:
-        unseen, seen = hoi_classes()[unseen_id], hoi_classes()[seen_id]
+        unseen, seen = vocabulary.hoi(unseen_id), vocabulary.hoi(seen_id)
         questions.append(
             Question(
                 name=f"{unseen.name} (unlike {seen.name})",
@@ -152,6 +157,7 @@ def _ask(
         found, _ = ask_all(
             questions,
             template=template,
+            among=vocabulary,
             llm=config.llm,
             journal=answers,
             progress=progress,
@@ -177,8 +183,8 @@ def _difference(pair: Pair, described: dict[int, dict[str, Any]]) -> dict[str, A
     return {"text": " ".join(parts), "sentences": list(parts), "source": source}
 
 
-def _from_lexicon(pair: Pair, wording: str) -> dict[str, Any]:
-    parts = lexicon.contrast(*pair, wording)
+def _from_lexicon(pair: Pair, vocabulary: Vocabulary, wording: str) -> dict[str, Any]:
+    parts = lexicon.contrast(vocabulary.hoi(pair[0]), vocabulary.hoi(pair[1]), wording)
     return {
         "text": " ".join(parts),
         "sentences": list(parts),

@@ -10,19 +10,20 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.datasets.hico import vocabulary
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic
 from pipeline.outside import parsing, reading
+from pipeline.texts.given.tables import say_foreign
 from pipeline.texts.given.texts import check_text
+from pipeline.vocabulary.vocabulary import Vocabulary, comparable
 
 
-def put(path: Path, name: str, text: str) -> None:
+def put(path: Path, name: str, text: str, vocabulary: Vocabulary) -> None:
     """Set the text of a class in an edits file, made if it is not there; all other lines stay as they are.
 
     Raises DataError if the file, as it would become, cannot be read; it is left alone then.
     """
-    before = read(path) if path.exists() else {}
+    before = read(path, vocabulary) if path.exists() else {}
     lines = reading.text(path).splitlines(keepends=True) if path.exists() else []
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
@@ -31,7 +32,7 @@ def put(path: Path, name: str, text: str) -> None:
     with atomic(path) as temporary:
         temporary.write_text("".join([*lines[:start], entry, *lines[end:]]), encoding="utf-8")
         try:
-            after = read(temporary)
+            after = read(temporary, vocabulary)
         except DataError as error:
             raise DataError(str(error).replace(str(temporary), str(path))) from None
         if after != before | {vocabulary.find(name).hoi_id: " ".join(text.split())}:
@@ -44,14 +45,14 @@ def _span(path: Path, name: str) -> tuple[int, int]:
     """The lines of a class's entry, from the first up to the one after the last; those behind the end if it has none."""
     root = reading.yaml_node(path)
     for key, value in root.value if isinstance(root, yaml.MappingNode) else ():
-        if vocabulary.find(str(key.value)).name == name:
+        if comparable(str(key.value)) == comparable(name):
             last = value.end_mark
             return key.start_mark.line, last.line + (last.column > 0)
     count = len(reading.text(path).splitlines())
     return count, count
 
 
-def read(path: Path) -> dict[int, str]:
+def read(path: Path, vocabulary: Vocabulary) -> dict[int, str]:
     """{hoi_id: text} of an edits file, whitespace collapsed.
 
     Raises DataError naming the file, the line and the key: not YAML, no mapping, an unknown class (with the nearest
@@ -63,6 +64,7 @@ def read(path: Path) -> dict[int, str]:
     if not isinstance(root, yaml.MappingNode):
         raise DataError(f"descriptions.edits = {path}: expected a mapping such as 'ride horse: A person riding ...'")
     found: dict[int, str] = {}
+    foreign: list[str] = []
     for key, value in root.value:  # nodes and not values: they know their lines, and duplicates are not lost
         if not isinstance(key, yaml.ScalarNode):
             line = key.start_mark.line + 1
@@ -71,6 +73,9 @@ def read(path: Path) -> dict[int, str]:
         try:
             hoi_id = vocabulary.find(str(key.value)).hoi_id
         except ValueError as error:
+            if vocabulary.may_be_elsewhere(str(key.value)):
+                foreign.append(str(key.value))
+                continue
             raise DataError(f"{where}: {error}") from None
         if hoi_id in found:
             raise DataError(f"{where}: this class has a text already; keep one")
@@ -81,4 +86,5 @@ def read(path: Path) -> dict[int, str]:
             raise DataError(f"{where}: the text is empty; write one, or delete the line to use the usual description")
         check_text(text, where=f"{where}: the text")
         found[hoi_id] = text
+    say_foreign(foreign, vocabulary)
     return found

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pipeline.datasets.hico.vocabulary import NO_INTERACTION, HoiClass, hoi_classes
 from pipeline.texts import sentences, synonyms
 from pipeline.texts.llm import thinking
+from pipeline.vocabulary.vocabulary import Hoi, Vocabulary
 
 PASSED = "passed"
 FEWEST_WORDS, MOST_WORDS = 6, 220
@@ -99,7 +99,14 @@ class Owners:
         return None
 
 
-def judge(text: str, *, finish_reason: str = "stop", about: HoiClass | None = None, compared: bool = False) -> str:
+def judge(
+    text: str,
+    *,
+    finish_reason: str = "stop",
+    about: Hoi | None = None,
+    among: Vocabulary | None = None,
+    compared: bool = False,
+) -> str:
     """`PASSED`, or in a few words why the text does not describe the class.
 
     Whether two classes have the same text is for `Owners` to say.
@@ -108,12 +115,13 @@ def judge(text: str, *, finish_reason: str = "stop", about: HoiClass | None = No
         text: An answer, or a text from elsewhere; what the model thought before it is not judged.
         finish_reason: How the answer ended, as the server says.
         about: The class that the text has to be about; None for a verb's description.
+        among: All classes, one of which the text may be about instead.
         compared: The text compares the class with another one, so it may name other verbs.
     """
     said = " ".join(thinking.spoken(text).split())
     fault = _as_whole(text, said, finish_reason) or _as_answer(said, finish_reason) or _as_text(said)
     if fault is None and about is not None:
-        fault = _as_description(said, about, compared)
+        fault = _as_description(said, about, among, compared)
     return fault or PASSED
 
 
@@ -166,22 +174,22 @@ def _as_text(text: str) -> str | None:
     return None
 
 
-def _as_description(text: str, about: HoiClass, compared: bool) -> str | None:
+def _as_description(text: str, about: Hoi, among: Vocabulary | None, compared: bool) -> str | None:
     if not synonyms.names_object(text, about.object):
         return f"wrong object ({about.object.replace('_', ' ')!r} is not named)"
-    if compared or about.verb == NO_INTERACTION or synonyms.names_verb(text, about.verb):
+    if compared or about.idle or synonyms.names_verb(text, about.verb):
         return None
-    for other in _same_object(about):
+    for other in _same_object(about, among.classes if among is not None else ()):
         if synonyms.does(text, other):
             return f"wrong verb ({other.verb_ing.replace('_', ' ')!r}, not {about.verb_ing.replace('_', ' ')!r})"
     return None
 
 
-def _same_object(hoi: HoiClass) -> Iterable[HoiClass]:
+def _same_object(hoi: Hoi, classes: Iterable[Hoi]) -> Iterable[Hoi]:
     return (
         other
-        for other in hoi_classes()
-        if other.object_id == hoi.object_id and other.verb not in (hoi.verb, NO_INTERACTION, *_PART_OF_OTHERS)
+        for other in classes
+        if other.object_id == hoi.object_id and not other.idle and other.verb not in (hoi.verb, *_PART_OF_OTHERS)
     )
 
 

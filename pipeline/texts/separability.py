@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.datasets.hico.vocabulary import HoiClass, hoi_classes
+from pipeline.vocabulary.vocabulary import Hoi, Vocabulary
 
 KINDS = ("description", "phrase")
 
 
-def classes(hois: Sequence[int], *, descriptions: np.ndarray, phrases: np.ndarray) -> pd.DataFrame:
+def classes(hois: Sequence[Hoi], *, descriptions: np.ndarray, phrases: np.ndarray) -> pd.DataFrame:
     """One row a class: hoi_id, name, and of descriptions and phrases the nearest other class and its cosine.
 
     Args:
@@ -25,28 +25,28 @@ def classes(hois: Sequence[int], *, descriptions: np.ndarray, phrases: np.ndarra
         descriptions: (C, d_a), unit length.
         phrases: (C, d_a), unit length.
     """
-    rows: dict[str, Any] = {"hoi_id": list(hois), "name": [hoi_classes()[h].name for h in hois]}
+    rows: dict[str, Any] = {"hoi_id": [hoi.hoi_id for hoi in hois], "name": [hoi.name for hoi in hois]}
     for kind, embedded in zip(KINDS, (descriptions, phrases), strict=True):
         similarity = embedded.astype(np.float64) @ embedded.astype(np.float64).T
         np.fill_diagonal(similarity, -np.inf)
         nearest = similarity.argmax(axis=1)
-        rows[f"{kind}_nearest"] = [hoi_classes()[hois[i]].name for i in nearest]
+        rows[f"{kind}_nearest"] = [hois[i].name for i in nearest]
         rows[f"{kind}_cosine"] = similarity[np.arange(len(hois)), nearest]
     return pd.DataFrame(rows)
 
 
-def groups(found: pd.DataFrame) -> pd.DataFrame:
+def groups(found: pd.DataFrame, vocabulary: Vocabulary) -> pd.DataFrame:
     """A row for all classes, for each verb and for each object: how many classes, mean and worst cosine of both kinds.
 
     Args:
-        found: What `classes` returns.
+        found: What `classes` returns for classes of the vocabulary.
     """
-    ways: dict[str, Callable[[HoiClass], str]] = {
+    ways: dict[str, Callable[[Hoi], str]] = {
         "all": lambda hoi: "all", "verb": lambda hoi: hoi.verb, "object": lambda hoi: hoi.object
     }  # fmt: skip
     rows = []
     for way, key in ways.items():
-        names = [key(hoi_classes()[h]) for h in found["hoi_id"]]
+        names = [key(vocabulary.hoi(h)) for h in found["hoi_id"]]
         for name, group in found.groupby(names, sort=True):
             row: dict[str, Any] = {"by": way, "name": str(name), "classes": len(group)}
             for kind in KINDS:

@@ -1,11 +1,11 @@
-"""Other words for HICO-DET's objects and verbs that a description may use."""
+"""Other words for objects and verbs that a description may use: a table for HICO-DET's, rules of English for all."""
 
 from __future__ import annotations
 
 import re
 from functools import cache
 
-from pipeline.datasets.hico.vocabulary import HoiClass
+from pipeline.vocabulary.vocabulary import Hoi
 
 OBJECTS = {
     "airplane": ("plane", "aircraft", "aeroplane", "jet"),
@@ -58,7 +58,7 @@ def names_verb(text: str, verb: str) -> bool:
     return _verb(verb).search(" ".join(text.lower().split())) is not None
 
 
-def does(text: str, hoi: HoiClass) -> bool:
+def does(text: str, hoi: Hoi) -> bool:
     """Whether a text says that somebody does the verb to the object: "feeding the horse"."""
     return _act(hoi.verb_ing, hoi.object).search(" ".join(text.lower().split())) is not None
 

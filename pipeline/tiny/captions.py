@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from pipeline.datasets.hico.vocabulary import hoi_classes, objects
 from pipeline.datasets.world.classes import held_out, world_classes
 from pipeline.datasets.world.scenes import Box, draw, object_picture, sample
 from pipeline.texts.lexicon.lexicon import describe
+from pipeline.vocabulary.vocabulary import Vocabulary
 
 STYLE = "flat"
 """The drawing style of pre-training; the HOI task is drawn in another."""
@@ -97,11 +97,11 @@ def disturb(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return image.clip(0, 255).astype(np.uint8)
 
 
-def caption(group: int, kind: str, rng: np.random.Generator) -> str:
+def caption(group: int, kind: str, rng: np.random.Generator, vocabulary: Vocabulary) -> str:
     """A caption of a group: its `phrase`, one `sentence` of its description, or the whole `description`."""
     if group >= OBJECT_GROUP:
-        return f"a {objects()[group - OBJECT_GROUP].replace('_', ' ')}"
+        return f"a {vocabulary.objects[group - OBJECT_GROUP].noun}"
     if kind == "phrase":
-        return hoi_classes()[group].phrase
-    sentences = describe(group)
+        return vocabulary.hoi(group).phrase
+    sentences = describe(vocabulary.hoi(group))
     return " ".join(sentences) if kind == "description" else str(rng.choice(sentences))

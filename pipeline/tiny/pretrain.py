@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from models.clip import Clip, Vocabulary
 from models.clip_loading import build
 from models.text_tower import text_features
-from pipeline.datasets.hico.vocabulary import hoi_classes, objects
+from pipeline.config.data import Data
+from pipeline.datasets import sources
 from pipeline.datasets.world.classes import WORLD_VERSION, held_out, world_classes
 from pipeline.learned.checkpoint import save_weights
 from pipeline.texts.lexicon.lexicon import contrast, describe
@@ -72,11 +73,12 @@ class Recipe:
 def vocabulary() -> list[int]:
     """BPE ids of all that the lexicon can say about HICO-DET's 600 classes; a word's row is not its meaning: held-out
     words keep the embedding they started with."""
-    texts = [hoi.phrase for hoi in hoi_classes()] + [f"a {name.replace('_', ' ')}" for name in objects()]
-    texts += [sentence for hoi in hoi_classes() for sentence in describe(hoi.hoi_id)]
-    ids = [hoi.hoi_id for hoi in hoi_classes()]
+    hico = sources.dataset(Data(source="hico")).vocabulary
+    classes = hico.classes
+    texts = [hoi.phrase for hoi in classes] + [f"a {thing.noun}" for thing in hico.objects]
+    texts += [sentence for hoi in classes for sentence in describe(hoi)]
     for template in ("contrast-v1", "contrast-v2"):
-        texts += [s for a, b in zip(ids, ids[1:] + ids[:1], strict=True) for s in contrast(a, b, template)]
+        texts += [s for a, b in zip(classes, classes[1:] + classes[:1], strict=True) for s in contrast(a, b, template)]
     return Vocabulary().bpe_ids(texts)
 
 
@@ -94,13 +96,14 @@ def pictures(recipe: Recipe, progress: Callable[[int, int], None] = lambda done,
 def batch(pool: list[Picture], recipe: Recipe, step: int) -> tuple[Tensor, list[str], Tensor]:
     """Pixels (B, 3, S, S) uint8, captions and groups (B,) of a step; a pure function of the recipe's seed and the step."""
     rng = np.random.default_rng([recipe.seed, step])
+    world = sources.dataset(Data(source="world")).vocabulary
     kind = KINDS[int(rng.integers(len(KINDS)))]
     views, texts, groups = [], [], []
     for index in rng.choice(len(pool), recipe.batch, replace=False):
         picture = pool[index]
         subject = picture.subjects[int(rng.integers(len(picture.subjects)))]
         views.append(disturb(window(picture, subject, rng, recipe.image_size), rng))
-        texts.append(caption(subject.group, kind, rng))
+        texts.append(caption(subject.group, kind, rng, world))
         groups.append(subject.group)
     pixels = torch.from_numpy(np.stack(views).transpose(0, 3, 1, 2).copy())
     return pixels, texts, torch.tensor(groups)

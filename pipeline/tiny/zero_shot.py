@@ -6,8 +6,9 @@ import numpy as np
 import torch
 
 from models.clip import Clip
-from pipeline.datasets.hico.vocabulary import hoi_classes
-from pipeline.datasets.world.classes import held_out, world_classes
+from pipeline.config.data import Data
+from pipeline.datasets import sources
+from pipeline.datasets.world.classes import held_out
 from pipeline.tiny.captions import scene_picture
 
 
@@ -18,9 +19,10 @@ def measure(clip: Clip, *, scenes: int = 600, style: str = "outlined") -> dict[s
     own object, where only the verb can tell; `verb_given_object` (top-1 among all classes of the true object, so that a
     bias to shown classes costs) and its `verb_chance`; and the number of `pairs`. Shares, not percent.
     """
-    hois = np.array([c.hoi_id for c in world_classes()])
-    objects = np.array([hoi_classes()[h].object_id for h in hois])
-    text, _ = clip.embed_texts([hoi_classes()[h].phrase for h in hois])
+    vocabulary = sources.dataset(Data(source="world")).vocabulary
+    hois = np.array(vocabulary.ids)
+    objects = vocabulary.object_of[hois]
+    text, _ = clip.embed_texts([hoi.phrase for hoi in vocabulary.classes])
     views, truth = [], []
     for index in range(scenes):
         picture = scene_picture(index, split="zero-shot", style=style, classes=frozenset(hois.tolist()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,13 +14,11 @@ from models.instances import Instances, collate
 from pipeline.boxes import detector
 from pipeline.boxes.augmentation import Transform, draw
 from pipeline.boxes.instances import Annotated, Detected, sift
-from pipeline.datasets import classes
-from pipeline.datasets.classes import ClassTable
-from pipeline.datasets.hico.vocabulary import hoi_classes, verbs
 from pipeline.datasets.images import Images
 from pipeline.learned.build import generator, seed_of
 from pipeline.learned.tokens import FrozenTokens
 from pipeline.training.task import Part
+from pipeline.vocabulary.vocabulary import Vocabulary
 from pipeline.work.work import Work
 
 
@@ -59,9 +58,9 @@ class Batch:
 
 
 class TrainingImages:
-    """The training split of the dataset, in batches. Labels of classes that are not `table.seen` do not exist here."""
+    """The training split of the dataset, in batches. Labels of classes that are not `seen` (ids) do not exist here."""
 
-    def __init__(self, work: Work, clip: Clip, table: ClassTable) -> None:
+    def __init__(self, work: Work, clip: Clip, vocabulary: Vocabulary, seen: Sequence[int]) -> None:
         annotations = work.inputs["annotations"]
         self.config, self.size = work.config, clip.image_size
         self._images = Images(annotations, split="train", root=work.config.data.root)
@@ -69,12 +68,13 @@ class TrainingImages:
             work.inputs["detections"].table("train.parquet"), sizes=self._images.sizes, pairing=work.config.pairing
         )
         pairs = annotations.table("pairs.parquet")
-        self._annotated = Annotated(pairs[pairs["split"] == "train"], sizes=self._images.sizes, hois=table.seen)
+        self._annotated = Annotated(pairs[pairs["split"] == "train"], sizes=self._images.sizes, hois=seen)
         self._frozen = FrozenTokens(work.inputs["image_embeddings"], "train")
         self.ids = sorted(self._frozen.ids)  # an unreadable image may have been skipped there
-        self._valid = torch.from_numpy(classes.valid_verbs(table.seen))
-        self._verb_of = torch.tensor([h.verb_id for h in hoi_classes()])
-        self._detector = detector.load(work.config) if work.config.seen.augment.detector == "online" else None
+        self._valid = torch.from_numpy(vocabulary.valid(seen))
+        self._verb_of = torch.from_numpy(vocabulary.verb_of.copy())
+        online = work.config.seen.augment.detector == "online"
+        self._detector = detector.load(work.config, vocabulary.objects) if online else None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -130,7 +130,7 @@ class TrainingImages:
         view = self.view(ids, step)
         image, _, thing = view.found.pairs.unbind(dim=1)
         entries = self._valid[view.found.labels[image, thing]]
-        matched = torch.zeros(len(view.found.pairs), len(verbs()), dtype=torch.bool)
+        matched = torch.zeros(len(view.found.pairs), self._valid.shape[1], dtype=torch.bool)
         pair, hoi = view.matches
         matched[pair, self._verb_of[hoi]] = True
         share = 1 / min(part.count, len(everything))

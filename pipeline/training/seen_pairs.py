@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from models.scoring import Scope, speaks
-from pipeline.datasets.hico.vocabulary import hoi_classes
 from pipeline.store.artifact import Artifact
 from pipeline.tables import arrays
+from pipeline.vocabulary.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,17 @@ class SeenPairs:
         return usable[torch.randint(len(usable), (size,), generator=generator).to(usable.device)]
 
 
-def read(pair_features: Artifact, *, unseen: Sequence[int], seen: Sequence[int], scope: Scope) -> SeenPairs:
+def read(
+    pair_features: Artifact, *, vocabulary: Vocabulary, unseen: Sequence[int], seen: Sequence[int], scope: Scope
+) -> SeenPairs:
     """From the artifact's `train-*` files; `unseen` and `seen` are HOI ids, `scope` is `utpl.scope`."""
     features, priors, objects, verbs = [], [], [], []
     for feature, prior, thing, mine in _matched(pair_features, frozenset(seen)):
         features.append(feature)
         priors.append(prior)
         objects.append(thing)
-        verbs.append({hoi_classes()[h].verb_id for h in mine})
-    classes = [hoi_classes()[h] for h in unseen]
+        verbs.append({vocabulary.hoi(h).verb_id for h in mine})
+    classes = [vocabulary.hoi(h) for h in unseen]
     shape = (len(features), len(classes))
     positive = torch.tensor([[c.verb_id in own for c in classes] for own in verbs], dtype=torch.bool).reshape(shape)
     shown, own = (torch.tensor(ids, dtype=torch.long) for ids in (objects, [c.object_id for c in classes]))

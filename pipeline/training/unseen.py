@@ -15,6 +15,7 @@ from models.losses import negative_learning
 from pipeline.learned import partners, phrases
 from pipeline.learned.phrases import Classes
 from pipeline.training.batches import Batch
+from pipeline.vocabulary.vocabulary import Vocabulary
 from pipeline.work.work import Work
 
 
@@ -25,10 +26,14 @@ class UnseenClasses:
         seen: all seen classes, among which each unseen one has its partner.
     """
 
-    def __init__(self, work: Work, clip: Clip, model: EzHoi, seen: Classes) -> None:
+    def __init__(self, work: Work, clip: Clip, model: EzHoi, seen: Classes, vocabulary: Vocabulary) -> None:
         self._model, self._settings = model, work.config.seen
         self.classes = phrases.read(
-            work.inputs["text_embeddings"], "unseen", clip=clip, guidance=work.config.model.guidance
+            work.inputs["text_embeddings"],
+            "unseen",
+            vocabulary=vocabulary,
+            clip=clip,
+            guidance=work.config.model.guidance,
         )
         width = clip.joint_width
         self._partners = partners.read(

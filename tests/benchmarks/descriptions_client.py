@@ -24,7 +24,7 @@ import openai
 
 from pipeline.config.language import Llm
 from pipeline.config.tree import load
-from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError
 from pipeline.texts.llm.ask import Question, ask_all
 from pipeline.texts.llm.journal import Journal
@@ -68,10 +68,10 @@ def stand_in(pipe: multiprocessing.connection.Connection, seconds: float) -> Non
 
 def ours(llm: Llm, count: int, folder: Path) -> float:
     """Answers a second of the project's client."""
-    questions = [Question(name=h.name, rendered=WORDING.render(h), about=h) for h in hoi_classes()[:count]]
+    questions = [Question(name=h.name, rendered=WORDING.render(h), about=h) for h in HICO.classes[:count]]
     start = time.perf_counter()
     with Journal(folder / f"{llm.seed}.jsonl") as journal, contextlib.suppress(DataError):  # noise fails the gate
-        ask_all(questions, template=WORDING, llm=llm, journal=journal, progress=lambda *_: None)
+        ask_all(questions, template=WORDING, llm=llm, journal=journal, progress=lambda *_: None, among=HICO)
     return count / (time.perf_counter() - start)
 
 
@@ -90,7 +90,7 @@ def bare(llm: Llm, count: int, concurrency: int) -> float:
                         temperature=llm.temperature, top_p=llm.top_p, max_tokens=llm.max_tokens, seed=llm.seed,
                     )  # fmt: skip
 
-            asked = [WORDING.render(hoi) for hoi in hoi_classes()[:count]]
+            asked = [WORDING.render(hoi) for hoi in HICO.classes[:count]]
             await asyncio.gather(*(one(rendered.system, rendered.prompt) for rendered in asked))
 
     start = time.perf_counter()

@@ -37,7 +37,7 @@ from models.released.hoi import ReleasedHoi
 from models.released.inert import features_behind_end
 from models.scoring import verb_logits
 from models.sizes import Sizes
-from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.learned.released_text import class_sentence
 
 CLASSES = 213
@@ -67,7 +67,7 @@ class Step:
         self.clip = Clip(net, Vocabulary())
         sizes = Sizes(prompts=2, layers=9, bottleneck=64, heads=2, roi_size=7, logit_scale=20.0)
         self.model: HoiModel = (EzHoi if preset == "paper" else ReleasedHoi)(clip=self.clip, sizes=sizes)
-        hois = hoi_classes()[:: len(hoi_classes()) // CLASSES][:CLASSES]
+        hois = HICO.classes[:: len(HICO.classes) // CLASSES][:CLASSES]
         tokens, end = self.clip.vocabulary.encode([h.phrase for h in hois])
         memory = nn.functional.normalize(torch.randn(len(hois), 1, 512), dim=-1)
         self.phrases = Phrases(tokens, end, memory, torch.zeros(len(hois), 1, dtype=torch.bool))
@@ -117,7 +117,7 @@ def boxes(batch: int) -> Instances:
 def released_text(clip: Clip) -> float:
     """CPU seconds of the released code's text tower in one step, extrapolated from some classes."""
     tokens = torch.zeros(SAMPLED, 77, dtype=torch.long)
-    short, end = clip.vocabulary.encode([class_sentence(h) for h in hoi_classes()[:SAMPLED]])
+    short, end = clip.vocabulary.encode([class_sentence(h) for h in HICO.classes[:SAMPLED]])
     tokens[:, : short.shape[1]] = short
     prompts = torch.randn(SAMPLED, 9, 2, 512, requires_grad=True)
     spent = []

@@ -53,10 +53,10 @@ def test_a_change_shows_in_the_states(recorded: Any) -> None:
 
 
 def test_targets_and_force(recorded: Any) -> None:
-    wanted = {"annotations", "descriptions", "text_embeddings"}
+    wanted = {"vocabulary", "descriptions", "text_embeddings"}
     assert set(recorded.run(targets=[StageName.text_embeddings])) == wanted
     states = recorded.run(targets=[StageName.text_embeddings], force=[StageName.descriptions])
-    assert states == {"annotations": "Cached", "descriptions": "Completed", "text_embeddings": "Cached"}
+    assert states == {"vocabulary": "Cached", "descriptions": "Completed", "text_embeddings": "Cached"}
 
 
 def test_a_deleted_artifact_is_made_again(recorded: Any) -> None:
@@ -74,8 +74,8 @@ def test_edges_of_the_graph(recorded: Any) -> None:
     nodes = dict(recorded.api.get(f"/flow_runs/{recorded.id}/graph-v2")["nodes"])
     names = {identity: node["label"] for identity, node in nodes.items()}
     parents = {n["label"]: {names[p["id"]] for p in n["parents"]} for n in nodes.values()}
-    assert parents["image_embeddings"] == {"annotations"} and parents["annotations"] == set()
-    assert parents["disparities"] == {"descriptions", "text_embeddings"}
+    assert parents["image_embeddings"] == {"annotations"} and parents["annotations"] == {"vocabulary"}
+    assert parents["disparities"] == {"descriptions", "text_embeddings", "vocabulary"}
 
 
 def test_every_stage_has_its_page_also_when_cached(recorded: Any) -> None:

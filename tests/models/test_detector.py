@@ -9,10 +9,10 @@ from PIL import Image
 
 from models import detector, detr_checkpoint
 from models.detector import Detector
-from pipeline.datasets.hico.vocabulary import objects
+from pipeline.datasets.hico.vocabulary import HICO
 from tests.models.original_detr import OriginalDetr, build
 
-LABELS = list(objects())
+LABELS = list(HICO.object_names)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from pipeline.config.tree import load
-from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError, ServiceError
 from pipeline.texts.llm import pictures
 from pipeline.texts.llm.ask import Question, ask_all
@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 def questions(count: int, shown: dict[int, tuple[pictures.Picture, ...]] | None = None) -> list[Question]:
     return [
         Question(name=hoi.name, rendered=TEMPLATE.render(hoi), about=hoi, pictures=(shown or {}).get(hoi.hoi_id, ()))
-        for hoi in hoi_classes()[:count]
+        for hoi in HICO.classes[:count]
     ]
 
 
@@ -44,7 +44,7 @@ def ask(served, path: Path, asked: list[Question], *settings: str) -> dict[tuple
     """Ask, expecting the gate to reject the noise; what was answered is in the journal."""
     llm = load(overrides=served.settings(*settings), environment={}).llm
     with Journal(path) as journal, pytest.raises(DataError, match="got no usable text"):
-        ask_all(asked, template=TEMPLATE, llm=llm, journal=journal, progress=lambda *_: None)
+        ask_all(asked, template=TEMPLATE, llm=llm, journal=journal, progress=lambda *_: None, among=HICO)
     return answers(path)
 
 
@@ -75,41 +75,41 @@ def test_the_same_request_has_the_same_answer(served, tmp_path: Path) -> None:
 
 
 def test_a_picture_is_read(served, tmp_path: Path) -> None:
-    hoi = hoi_classes()[0]
+    hoi = HICO.classes[0]
     for number in (1, 2):
         (tmp_path / "p" / hoi.name).mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (640, 427), (120, 90, 60 * number)).save(tmp_path / "p" / hoi.name / f"{number}.png")
-    shown = pictures.read(tmp_path / "p", most=1)
+    shown = pictures.read(tmp_path / "p", HICO, most=1)
     plain = next(iter(ask(served, tmp_path / "a", questions(1), "llm.attempts=1").values()))
     seen = next(iter(ask(served, tmp_path / "b", questions(1, shown), "llm.attempts=1").values()))
     assert seen["answer"]["prompt_tokens"] - plain["answer"]["prompt_tokens"] in range(576, 582)
     assert seen["answer"]["text"] != plain["answer"]["text"] and len(seen["request"]["pictures"]) == 1
     llm = load(overrides=served.settings(), environment={}).llm
-    two = questions(1, pictures.read(tmp_path / "p", most=2))
+    two = questions(1, pictures.read(tmp_path / "p", HICO, most=2))
     with Journal(tmp_path / "c") as journal, pytest.raises(DataError, match=r"rejected by the server.*At most 1 image"):
-        ask_all(two, template=TEMPLATE, llm=llm, journal=journal, progress=lambda *_: None)
+        ask_all(two, template=TEMPLATE, llm=llm, journal=journal, progress=lambda *_: None, among=HICO)
 
 
 def test_a_wrong_model_and_a_short_context_stop_before_the_first_question(served, tmp_path: Path) -> None:
     for setting, says in (("llm.model=llava", "it serves: "), ("llm.max_tokens=4000", "context of 4096 tokens")):
         llm = load(overrides=[*served.settings(), setting], environment={}).llm
         with Journal(tmp_path / "j") as journal, pytest.raises(ServiceError, match=says):
-            ask_all(questions(1), template=TEMPLATE, llm=llm, journal=journal, progress=lambda *_: None)
+            ask_all(questions(1), template=TEMPLATE, llm=llm, journal=journal, progress=lambda *_: None, among=HICO)
 
 
 RUN = """
 import sys
 from pathlib import Path
 from pipeline.config.tree import load
-from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.texts.llm.ask import Question, ask_all
 from pipeline.texts.llm.journal import Journal
 from pipeline.texts.llm.templates import template
 wording = template("describe-v2", "describe", key="descriptions.template")
-questions = [Question(name=hoi.name, rendered=wording.render(hoi), about=hoi) for hoi in hoi_classes()]
+questions = [Question(name=hoi.name, rendered=wording.render(hoi), about=hoi) for hoi in HICO.classes]
 with Journal(Path(sys.argv[1])) as journal:
     llm = load(overrides=sys.argv[2:], environment={}).llm
-    ask_all(questions, template=wording, llm=llm, journal=journal, progress=lambda *_: None)
+    ask_all(questions, template=wording, llm=llm, journal=journal, progress=lambda *_: None, among=HICO)
 """
 
 
@@ -141,4 +141,4 @@ def test_stopping_leaves_no_process_and_says_so(served, tmp_path: Path) -> None:
     assert not subprocess.run(["pgrep", "-f", str(served.folder)], capture_output=True, text=True).stdout
     llm = load(overrides=served.settings(), environment={}).llm
     with Journal(tmp_path / "j") as journal, pytest.raises(ServiceError, match=r"cannot be reached.*ezhoi llm serve"):
-        ask_all(questions(1), template=TEMPLATE, llm=llm, journal=journal, progress=lambda *_: None)
+        ask_all(questions(1), template=TEMPLATE, llm=llm, journal=journal, progress=lambda *_: None, among=HICO)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from pipeline.datasets.dataset import SPLITS
 from pipeline.datasets.hico import folder as folders
 from pipeline.datasets.hico.counts import Finding, compare
 from pipeline.datasets.hico.folder import Folder
@@ -22,7 +23,7 @@ from pipeline.datasets.hico.image_files import ImageCheck, look_over
 from pipeline.datasets.hico.layouts import detect
 from pipeline.datasets.hico.layouts.detect import Labels
 from pipeline.datasets.hico.rows import Rows
-from pipeline.datasets.hico.tables import SPLITS, Tables
+from pipeline.datasets.hico.tables import Tables
 from pipeline.datasets.vcoco import reader
 from pipeline.errors import DataError
 from pipeline.outside import parsing

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pipeline.datasets.hico.splits import rare
+from pipeline.datasets.dataset import RARE_BELOW
+from pipeline.datasets.hico.splits import RARE
 from pipeline.datasets.hico.tables import BOXES, Tables
-from pipeline.datasets.hico.vocabulary import NO_INTERACTION, RARE_BELOW, HoiClass, hoi_classes
+from pipeline.datasets.hico.vocabulary import HICO, TEST_COUNTS, TRAIN_COUNTS
+from pipeline.vocabulary.vocabulary import Hoi
 
 IMAGES = {"train": 38_118, "test": 9_658}
 EMPTY = {"train": 485, "test": 112}
@@ -28,7 +30,7 @@ class Finding:
 
 def official(split: str) -> list[int]:
     """Published pairs of each class: 117,871 in training, 33,405 in the test set."""
-    return [c.train_count if split == "train" else c.test_count for c in hoi_classes()]
+    return list(TRAIN_COUNTS if split == "train" else TEST_COUNTS)
 
 
 def compare(tables: Tables, split: str, file_list: Sequence[str] | None = None) -> tuple[dict[str, Any], list[Finding]]:
@@ -40,7 +42,7 @@ def compare(tables: Tables, split: str, file_list: Sequence[str] | None = None) 
         file_list: the official file names, where `anno.mat` tells them.
     """
     have = tables.pairs["hoi_id"].value_counts()
-    rows = [(c, int(have.get(c.hoi_id, 0)), n) for c, n in zip(hoi_classes(), official(split), strict=True)]
+    rows = [(c, int(have.get(c.hoi_id, 0)), n) for c, n in zip(HICO.classes, official(split), strict=True)]
     summary = {
         "images": len(tables.images),
         "official_images": IMAGES[split],
@@ -59,13 +61,13 @@ def compare(tables: Tables, split: str, file_list: Sequence[str] | None = None) 
     return summary, findings
 
 
-def _pairs(rows: list[tuple[HoiClass, int, int]], split: str) -> list[Finding]:
+def _pairs(rows: list[tuple[Hoi, int, int]], split: str) -> list[Finding]:
     short = [(c, n, m) for c, n, m in rows if n < m]
     more = [(c, n, m) for c, n, m in rows if n > m]
     found = []
     if short:
         missing = sum(m - n for _, n, m in short)
-        idle = all(c.verb == NO_INTERACTION for c, _, _ in short)
+        idle = all(c.idle for c, _, _ in short)
         found.append(
             Finding(
                 "gap",
@@ -89,11 +91,11 @@ def _pairs(rows: list[tuple[HoiClass, int, int]], split: str) -> list[Finding]:
     return found
 
 
-def _affects(short: list[tuple[HoiClass, int, int]], split: str, idle: bool) -> str:
+def _affects(short: list[tuple[Hoi, int, int]], split: str, idle: bool) -> str:
     if split == "test":
         return f"every mAP that includes one of these {len(short)} classes: not comparable with published results"
     untaught = [c.name for c, n, _ in short if n == 0]
-    rarer = [c for c, n, _ in short if n < RARE_BELOW and c.hoi_id not in rare()]
+    rarer = [c for c, n, _ in short if n < RARE_BELOW and c.hoi_id not in RARE]
     parts = [f"training on these {len(short)} classes" + ("; no interactive class is touched" if idle else "")]
     if untaught:
         parts.append(f"{len(untaught)} classes have no training pair left, for example {untaught[0]}")
@@ -151,9 +153,7 @@ def _doubles(tables: Tables, split: str) -> list[Finding]:
             "note",
             f"{split}: pairs that repeat another one, boxes and class: {len(twice):,}",
             affects="nothing: they are kept, as in the source",
-            examples=tuple(
-                f"{r.file_name}: {hoi_classes()[int(str(r.hoi_id))].name}" for r in twice.head(5).itertuples()
-            ),
+            examples=tuple(f"{r.file_name}: {HICO.hoi(int(str(r.hoi_id))).name}" for r in twice.head(5).itertuples()),
             count=len(twice),
         )
     ]

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from pipeline.datasets.dataset import SPLITS
 from pipeline.datasets.hico import folder as folders
 from pipeline.datasets.hico.faults import SHOWN, Fault
 from pipeline.datasets.hico.folder import Folder
 from pipeline.datasets.hico.layouts import detect
 from pipeline.datasets.hico.layouts.detect import Labels
 from pipeline.datasets.hico.rows import Rows
-from pipeline.datasets.hico.tables import SPLITS, Tables
+from pipeline.datasets.hico.tables import Tables
 from pipeline.errors import DataError
 from pipeline.outside import reading
 
@@ -33,7 +34,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Dataset:
+class Loaded:
     """Tables of both splits. `images` has two more columns: `path`, relative to the root, and `file_bytes` (0: no file)."""
 
     tables: Tables
@@ -42,7 +43,7 @@ class Dataset:
     labels: Labels | None
 
 
-def load(root: Path | None, *, annotations: Path | None = None, skip: bool = False) -> Dataset:
+def load(root: Path | None, *, annotations: Path | None = None, skip: bool = False) -> Loaded:
     """Read a dataset.
 
     Args:
@@ -71,7 +72,7 @@ def load(root: Path | None, *, annotations: Path | None = None, skip: bool = Fal
     labels = detect.read(where.labels) if where.labels else None
     if labels is not None and not isinstance(labels, Labels):
         raise DataError(f"{where.labels}: is not the anno.mat of whole images")
-    return Dataset(Tables(table, pairs), tuple(sources), tuple(faults), labels)
+    return Loaded(Tables(table, pairs), tuple(sources), tuple(faults), labels)
 
 
 def _place(path: Path | None) -> Path:

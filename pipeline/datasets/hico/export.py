@@ -1,8 +1,8 @@
 """Annotations and detections in formats that other tools read.
 
-COCO: `instances_<split>.json` is an ordinary COCO file (pycocotools reads it): images, the 80 categories under COCO's own
-ids 1..90, and every distinct annotated box as [x, y, width, height] in continuous pixels. Beyond COCO's keys it has
-`pairs` ({id, image_id, subject_id, object_id, hoi_id, verb_id}; subject and object are annotation ids) and `hois`
+COCO: `instances_<split>.json` is an ordinary COCO file (pycocotools reads it): images, the objects as categories (COCO's
+80 under its own ids 1..90), and every distinct annotated box as [x, y, width, height] in continuous pixels. Beyond COCO's
+keys it has `pairs` ({id, image_id, subject_id, object_id, hoi_id, verb_id}; subject and object are annotation ids) and `hois`
 ({id, verb, object, name}). `detections_<split>.json` is a list of COCO results for `COCO.loadRes`.
 
 Parquet: the canonical tables of `pipeline.datasets.hico.tables`, boxes as 1-based inclusive pixels; HICO-DET alone.
@@ -16,29 +16,32 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.datasets.dataset import BOXES, CORNERS, SPLITS
 from pipeline.datasets.hico import tables
-from pipeline.datasets.hico.tables import BOXES, CORNERS, SPLITS, Tables, split_of
-from pipeline.datasets.hico.vocabulary import coco_ids, hoi_classes, objects
+from pipeline.datasets.hico.tables import Tables, split_of
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic
 from pipeline.store.artifact import Artifact
+from pipeline.vocabulary.vocabulary import PERSON, Vocabulary
 
 
-def coco(annotations: Artifact, out: Path, *, detections: Artifact | None = None) -> dict[Path, str]:
+def coco(
+    annotations: Artifact, out: Path, *, vocabulary: Vocabulary, detections: Artifact | None = None
+) -> dict[Path, str]:
     """Write the COCO files of both splits; returns {file: what is in it}."""
     images, boxes, pairs = (annotations.table(f"{name}.parquet") for name in ("images", "objects", "pairs"))
     written = {}
     out.mkdir(parents=True, exist_ok=True)
     for split in SPLITS:
         mine = [table[table["split"] == split].reset_index(drop=True) for table in (images, boxes, pairs)]
-        value = _instances(*mine, about=str(annotations.manifest.metrics.get("source", "")))
+        value = _instances(*mine, vocabulary=vocabulary, about=str(annotations.manifest.metrics.get("source", "")))
         path = out / f"instances_{split}.json"
         _dump(path, value)
         counts = ", ".join(f"{len(value[key]):,} {key}" for key in ("images", "annotations", "pairs"))
         written[path] = counts
         if detections is not None:
             path = out / f"detections_{split}.json"
-            found = _results(detections.table(f"{split}.parquet"))
+            found = _results(detections.table(f"{split}.parquet"), _categories(vocabulary))
             _dump(path, found)
             written[path] = f"{len(found):,} boxes of detections/{detections.fingerprint[:12]}"
     return written
@@ -59,9 +62,11 @@ def parquet(annotations: Artifact, out: Path) -> dict[Path, str]:
     return {path: f"{len(table):,} rows" for path, table in zip(paths, (images, pairs), strict=True)}
 
 
-def _instances(images: pd.DataFrame, boxes: pd.DataFrame, pairs: pd.DataFrame, *, about: str) -> dict[str, Any]:
+def _instances(
+    images: pd.DataFrame, boxes: pd.DataFrame, pairs: pd.DataFrame, *, vocabulary: Vocabulary, about: str
+) -> dict[str, Any]:
     placed = boxes.assign(id=range(1, len(boxes) + 1))  # pycocotools takes an annotation id of 0 for "unmatched"
-    sizes = _sizes(boxes)
+    sizes, categories = _sizes(boxes), _categories(vocabulary)
     return {
         "info": {"description": about},
         "licenses": [],
@@ -69,12 +74,15 @@ def _instances(images: pd.DataFrame, boxes: pd.DataFrame, pairs: pd.DataFrame, *
             {"id": i, "file_name": name, "width": w, "height": h}
             for i, name, w, h in _rows(images, ["image_id", "file_name", "width", "height"])
         ],
-        "categories": _categories(),
+        "categories": [
+            {"id": number, "name": thing.noun, "supercategory": ""}
+            for number, thing in zip(categories, vocabulary.objects, strict=True)
+        ],
         "annotations": [
             {
                 "id": i,
                 "image_id": image,
-                "category_id": coco_ids()[thing],
+                "category_id": categories[thing],
                 "bbox": box,
                 "area": box[2] * box[3],
                 "iscrowd": 0,
@@ -85,7 +93,7 @@ def _instances(images: pd.DataFrame, boxes: pd.DataFrame, pairs: pd.DataFrame, *
             dict(zip(("id", "image_id", "subject_id", "object_id", "hoi_id", "verb_id"), row, strict=True))
             for row in _rows(_linked(pairs, placed), ["pair_id", "image_id", "subject", "object", "hoi_id", "verb_id"])
         ],
-        "hois": [{"id": c.hoi_id, "verb": c.verb, "object": c.object, "name": c.name} for c in hoi_classes()],
+        "hois": [{"id": c.hoi_id, "verb": c.verb, "object": c.object, "name": c.name} for c in vocabulary.classes],
     }
 
 
@@ -96,7 +104,7 @@ def _linked(pairs: pd.DataFrame, placed: pd.DataFrame) -> pd.DataFrame:
         ids = placed[[*where, "id"]].rename(columns={"id": name} | {c: f"{side}{c}" for c in CORNERS})
         on = ["image_id", *(f"{side}{c}" for c in CORNERS)]
         if side == "h":
-            ids = ids[ids["object_id"] == 0].drop(columns="object_id")
+            ids = ids[ids["object_id"] == PERSON].drop(columns="object_id")
         else:
             on.append("object_id")
         pairs = pairs.merge(ids.drop_duplicates(on), on=on, how="left", validate="many_to_one")
@@ -105,19 +113,19 @@ def _linked(pairs: pd.DataFrame, placed: pd.DataFrame) -> pd.DataFrame:
     return pairs.astype({"subject": "int64", "object": "int64"})
 
 
-def _results(found: pd.DataFrame) -> list[dict[str, Any]]:
+def _results(found: pd.DataFrame, categories: list[int]) -> list[dict[str, Any]]:
     rows = zip(_rows(found, ["image_id", "object_id", "score"]), _sizes(found), strict=True)
     return [
-        {"image_id": image, "category_id": coco_ids()[thing], "bbox": box, "score": score}
+        {"image_id": image, "category_id": categories[thing], "bbox": box, "score": score}
         for (image, thing, score), box in rows
     ]
 
 
-def _categories() -> list[dict[str, Any]]:
-    return [
-        {"id": coco_id, "name": name.replace("_", " "), "supercategory": ""}
-        for coco_id, name in zip(coco_ids(), objects(), strict=True)
-    ]
+def _categories(vocabulary: Vocabulary) -> list[int]:
+    """The category id of every object: COCO's own where each object has one for itself, else 1, 2, 3, ..."""
+    numbers = [thing.coco_id for thing in vocabulary.objects if thing.coco_id is not None]
+    own = len(set(numbers)) == len(vocabulary.objects)
+    return numbers if own else list(range(1, len(vocabulary.objects) + 1))
 
 
 def _sizes(boxes: pd.DataFrame) -> list[list[float]]:

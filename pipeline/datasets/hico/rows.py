@@ -11,7 +11,7 @@ import pandas as pd
 
 from pipeline.datasets.hico.faults import Faults
 from pipeline.datasets.hico.tables import BOXES, PAIRS, Tables, image_id, split_of
-from pipeline.datasets.hico.vocabulary import hoi_classes, objects, verbs
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError
 from pipeline.outside.columns import number, whole_number
 from pipeline.outside.parsing import shown
@@ -114,8 +114,7 @@ def _is_size(value: Any) -> bool:
 
 
 def _class_columns() -> tuple[np.ndarray, np.ndarray]:
-    known = hoi_classes()
-    return np.array([c.verb_id for c in known]), np.array([c.object_id for c in known])
+    return HICO.verb_of, HICO.object_of
 
 
 def _wrong(pairs: pd.DataFrame) -> dict[int, str]:
@@ -133,8 +132,8 @@ def _wrong(pairs: pd.DataFrame) -> dict[int, str]:
     limit = np.where(size > 0, size, _LARGEST)[:, None, :]
     outside = ((sides[:, :, :2] < 1) | (sides[:, :, 2:] > limit)).any(axis=(1, 2))
     told_verb, told_object = pairs["verb_id"].to_numpy(), pairs["object_id"].to_numpy()
-    in_range = (told_verb >= UNTOLD) & (told_verb < len(verbs()))
-    object_in_range = (told_object >= UNTOLD) & (told_object < len(objects()))
+    in_range = (told_verb >= UNTOLD) & (told_verb < len(HICO.verbs))
+    object_in_range = (told_object >= UNTOLD) & (told_object < len(HICO.objects))
     tests = (
         (~known.to_numpy(), "hoi_id {hoi_id} is out of range 0..599"),
         (~object_in_range, "object index {object_id} is out of range 0..79"),
@@ -153,7 +152,7 @@ def _wrong(pairs: pd.DataFrame) -> dict[int, str]:
             text = what.format(
                 **row[["hoi_id", "verb_id", "object_id", "width", "height"]],
                 boxes=[float(x) for x in row[BOXES]],
-                name=f"class {row['hoi_id']} ({hoi_classes()[safe[index]].name})",
+                name=f"class {row['hoi_id']} ({HICO.hoi(safe[index]).name})",
             )
             found.setdefault(int(index), text)
     return dict(sorted(found.items()))

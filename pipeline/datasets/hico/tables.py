@@ -19,11 +19,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.datasets.dataset import BOXES
 from pipeline.machine.files import atomic
 
-SPLITS = ("train", "test")
-CORNERS = ["x1", "y1", "x2", "y2"]
-BOXES = [f"{side}{corner}" for side in "ho" for corner in CORNERS]
 LOW = [name for name in BOXES if name.endswith("1")]
 """The corners that a pixel index and an edge number differently."""
 TEST_IDS_FROM = 100_000

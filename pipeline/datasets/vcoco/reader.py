@@ -22,12 +22,12 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.datasets.dataset import BOXES
 from pipeline.datasets.hico.faults import Fault, Faults
-from pipeline.datasets.hico.tables import BOXES
-from pipeline.datasets.hico.vocabulary import objects
 from pipeline.errors import DataError
 from pipeline.outside.columns import number, whole_number
 from pipeline.outside.parsing import json_file
+from pipeline.vocabulary.coco import COCO
 
 SPLITS = ("train", "val", "test")
 IMAGES = {"train": 2_533, "val": 2_867, "test": 4_946}
@@ -75,8 +75,8 @@ def read(path: Path, *, skip: bool = False) -> VCoco:
 def parse(value: dict[str, Any], path: Path) -> VCoco:
     """Parsed JSON as tables, faulty rows left out."""
     faults = Faults(path)
-    actions, names = tuple(map(str, value["classes"])), [str(x).replace(" ", "_") for x in value.get("objects", ())]
-    if names and names[1:] != list(objects()):
+    actions, names = tuple(map(str, value["classes"])), [str(x).replace("_", " ") for x in value.get("objects", ())]
+    if names and names[1:] != list(COCO):
         raise DataError(f"{path}: objects are not the background and COCO's 80 in their order")
     images: list[tuple[Any, ...]] = []
     pairs: list[tuple[Any, ...]] = []
@@ -110,7 +110,7 @@ def _pair(image_id: int, human: Any, thing: Any, action: Any, index: Any, *, act
     action_id, object_index = whole_number(action), whole_number(index)
     if not 0 <= action_id < actions:
         raise ValueError(f"action {action_id} is out of range 0..{actions - 1}")
-    if not 0 <= object_index <= len(objects()):
+    if not 0 <= object_index <= len(COCO):
         raise ValueError(f"object index {object_index} is out of range 0..80")
     object_id = object_index - 1 if object_index else None
     nothing = (None,) * 4

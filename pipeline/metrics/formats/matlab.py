@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.datasets.hico.layouts.matlab import load
-from pipeline.datasets.hico.vocabulary import hoi_classes, objects
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
 
@@ -24,7 +24,7 @@ NAME = "detections_{:02d}.mat"
 
 def classes_of(object_id: int) -> list[int]:
     """``hoi_id`` of an object's classes, in the order of the rows of its file."""
-    return [c.hoi_id for c in hoi_classes() if c.object_id == object_id]
+    return [c.hoi_id for c in HICO.classes if c.object_id == object_id]
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -34,7 +34,7 @@ def read(path: Path) -> pd.DataFrame:
         DataError: a file is missing, is no MATLAB 5 file, or its cell array has the wrong shape.
     """
     files = sorted(path.glob("detections_*.mat")) if path.is_dir() else [path]
-    wanted = {NAME.format(number + 1) for number in range(len(objects()))}
+    wanted = {NAME.format(number + 1) for number in range(len(HICO.objects))}
     if path.is_dir() and (missing := sorted(wanted - {file.name for file in files})):
         raise DataError(f"{path}: {missing[0]} is missing ({len(missing)} of {len(wanted)} files are)")
     if unknown := [file.name for file in files if file.name not in wanted]:
@@ -48,9 +48,8 @@ def _read_object(file: Path, object_id: int) -> pd.DataFrame:
     hois = classes_of(object_id)
     if cells is None or cells.dtype != object or cells.ndim != 2 or len(cells) != len(hois):
         shape = "no cell array all_boxes" if cells is None else f"all_boxes is {cells.shape}"
-        raise DataError(
-            f"{file}: {shape}, but {objects()[object_id]} (object {object_id + 1} in COCO's order) has {len(hois)} classes"
-        )
+        name = HICO.objects[object_id].name
+        raise DataError(f"{file}: {shape}, but {name} (object {object_id + 1} in COCO's order) has {len(hois)} classes")
     sizes = np.array([[len(cell) if cell.size else 0 for cell in row] for row in cells])
     filled = [cell for cell, size in zip(cells.ravel(), sizes.ravel(), strict=True) if size]
     if any(cell.shape[1:] != (9,) for cell in filled):
@@ -81,7 +80,7 @@ def write(folder: Path, detections: pd.DataFrame, *, images: int) -> None:
     order = np.lexsort((image, hoi))
     starts = np.flatnonzero(np.diff(hoi[order] * images + image[order], prepend=-1))
     groups = {(hoi[rows[0]], image[rows[0]]): values[rows] for rows in np.split(order, starts[1:]) if len(rows)}
-    for object_id in range(len(objects())):
+    for object_id in range(len(HICO.objects)):
         hois = classes_of(object_id)
         cells = np.empty((len(hois), images), dtype=object)
         for row, hoi_id in enumerate(hois):

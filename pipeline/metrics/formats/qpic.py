@@ -15,10 +15,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from pipeline.datasets.hico.vocabulary import hoi_classes, objects, verbs
+from pipeline.datasets.hico.vocabulary import COCO_IDS, HICO
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
@@ -31,10 +30,8 @@ def read(path: Path, content: list[Any]) -> tuple[pd.DataFrame, list[str]]:
     Raises:
         DataError: an entry lacks a field, or numbers do not fit (the message names the image).
     """
-    hoi_of = np.full((len(objects()), len(verbs())), -1)
-    for c in hoi_classes():
-        hoi_of[c.object_id, c.verb_id] = c.hoi_id
-    coco_index = {c.coco_id: c.object_id for c in hoi_classes()}
+    hoi_of = HICO.lookup(HICO.ids)
+    coco_index = {coco_id: object_id for object_id, coco_id in enumerate(COCO_IDS)}
     rows: list[tuple[Any, ...]] = []
     invalid = alone = 0
     numbering: int | None = None
@@ -51,8 +48,8 @@ def read(path: Path, content: list[Any]) -> tuple[pd.DataFrame, list[str]]:
                 person, thing = (boxes[_index(i, len(boxes))] for i in (pair["subject_id"], target))
                 numbering = _numbering(whole_number(person["category_id"]), numbering)
                 category, verb = whole_number(thing["category_id"]), whole_number(pair["category_id"]) - numbering
-                object_id = _index(category, len(objects())) if numbering == 0 else coco_index[category]
-                hoi = hoi_of[object_id, _index(verb, len(verbs()))]
+                object_id = _index(category, len(HICO.objects)) if numbering == 0 else coco_index[category]
+                hoi = hoi_of[object_id, _index(verb, len(HICO.verbs))]
                 if hoi < 0:
                     invalid += 1
                 else:
@@ -68,15 +65,14 @@ def read(path: Path, content: list[Any]) -> tuple[pd.DataFrame, list[str]]:
 
 def write(path: Path, detections: pd.DataFrame) -> None:
     """Write the detections (with ``file_name``) in the annotation files' numbering; equal boxes of an image are shared."""
-    coco = {c.object_id: c.coco_id for c in hoi_classes()}
     entries = []
     for name, frame in detections.groupby("file_name", sort=False, observed=True):
         boxes: dict[tuple[Any, ...], int] = {}
         pairs = []
         for row in frame.to_dict("records"):
-            c = hoi_classes()[int(row["hoi_id"])]
-            person = (coco[0], *(float(row[k]) for k in HUMAN_BOX))
-            thing = (coco[c.object_id], *(float(row[k]) for k in OBJECT_BOX))
+            c = HICO.hoi(int(row["hoi_id"]))
+            person = (COCO_IDS[0], *(float(row[k]) for k in HUMAN_BOX))
+            thing = (COCO_IDS[c.object_id], *(float(row[k]) for k in OBJECT_BOX))
             subject, target = (boxes.setdefault(box, len(boxes)) for box in (person, thing))
             pairs.append(
                 {

@@ -20,11 +20,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from pipeline.datasets.hico.vocabulary import hoi_classes, hoi_of, verbs
+from pipeline.datasets.hico.vocabulary import HICO, demand
 from pipeline.errors import DataError
 from pipeline.outside import reading
 from pipeline.texts import synonyms
 from pipeline.texts.given.rows import Row
+from pipeline.vocabulary.vocabulary import Vocabulary
 
 log = logging.getLogger("ezhoi.given")
 
@@ -56,16 +57,17 @@ def read(path: Path) -> list[Row]:
     )
 
 
-def write(path: Path, texts: Mapping[int, str]) -> None:
+def write(path: Path, texts: Mapping[int, str], vocabulary: Vocabulary) -> None:
     """Descriptions of all 600 classes in the first format; DataError if classes are missing."""
-    missing = [hoi.name for hoi in hoi_classes() if hoi.hoi_id not in texts]
+    demand(vocabulary, str(path))
+    missing = [hoi.name for hoi in HICO.classes if hoi.hoi_id not in texts]
     if missing:
         raise DataError(
             f"{path}: this format holds all 600 classes in order, and {len(missing)} have no text here (such as "
             f"{missing[0]}); write a .csv, .json or .parquet"
         )
     parts = [
-        f"{hoi.hoi_id + 1}. A photo of {hoi.phrase}: \n   - Description: {texts[hoi.hoi_id]}\n" for hoi in hoi_classes()
+        f"{hoi.hoi_id + 1}. A photo of {hoi.phrase}: \n   - Description: {texts[hoi.hoi_id]}\n" for hoi in HICO.classes
     ]
     path.write_text("\n".join(parts), encoding="utf-8")
 
@@ -82,14 +84,14 @@ def _titled(path: Path, lines: Sequence[str]) -> list[Row]:
         if number > 1 and line.strip() and lines[number - 2].strip():
             text = " ".join(line.partition(":")[2].split())
             rows.append(Row(hoi_id=len(rows), text=text, origin=f"{path.name}, line {number}"))
-    if len(rows) != len(hoi_classes()):
+    if len(rows) != len(HICO.classes):
         raise DataError(f"{path}: {len(rows)} descriptions; this format holds those of all 600 classes in order")
     return rows
 
 
 def _by_parts(path: Path, lines: Sequence[str]) -> list[Row]:
     blocks = _blocks(lines, _BY_PARTS)
-    hico = _parts(path, blocks, verb_names=verbs(), first_object=0)
+    hico = _parts(path, blocks, verb_names=HICO.verb_names, first_object=0)
     vcoco = _parts(path, blocks, verb_names=VCOCO_VERBS, first_object=1)
     rows = max(hico, vcoco, key=_named)
     if len(rows) < len(blocks):
@@ -104,7 +106,7 @@ def _parts(path: Path, blocks: Sequence[Block], *, verb_names: Sequence[str | No
     for number, head, body in blocks:
         verb_number, object_id = int(head.group(1)), int(head.group(2)) - first_object
         verb = verb_names[verb_number] if verb_number < len(verb_names) else None
-        hoi_id = hoi_of(verbs().index(verb), object_id) if verb is not None else None
+        hoi_id = HICO.of(HICO.verb_names.index(verb), object_id) if verb is not None else None
         if hoi_id is not None:
             rows.append(Row(hoi_id=hoi_id, text=_joined(body), origin=f"{path.name}, line {number}"))
     return rows
@@ -115,14 +117,14 @@ def _pairs(path: Path, lines: Sequence[str]) -> list[Row]:
     rows = [
         Row(hoi_id=one, other_id=other, text=_joined(body), origin=f"{path.name}, line {number}")
         for number, head, body in blocks
-        if max(one := int(head.group(1)), other := int(head.group(2))) < len(hoi_classes())
+        if max(one := int(head.group(1)), other := int(head.group(2))) < len(HICO.classes)
     ]
     return rows if _named(rows) > 0.5 * len(blocks) else _quoted(path, blocks)
 
 
 def _quoted(path: Path, blocks: Sequence[Block]) -> list[Row]:
     """Pairs whose numbers are another dataset's, by the phrases that the texts quote."""
-    known = {hoi.phrase: hoi.hoi_id for hoi in hoi_classes()}
+    known = {hoi.phrase: hoi.hoi_id for hoi in HICO.classes}
     rows: dict[int, Row] = {}
     for number, _, body in blocks:
         text = _joined(body)
@@ -137,7 +139,7 @@ def _cues(path: Path, lines: Sequence[str]) -> list[Row]:
     rows = []
     for number, head, body in _blocks(lines, _CUES):
         cues = [match.group(1) for line in body if (match := _CUE.match(line.strip()))] or body
-        if int(head.group(1)) < len(hoi_classes()):
+        if int(head.group(1)) < len(HICO.classes):
             rows.append(Row(hoi_id=int(head.group(1)), text=_joined(cues), origin=f"{path.name}, line {number}"))
     return rows
 
@@ -158,7 +160,7 @@ def _joined(lines: Sequence[str]) -> str:
 
 def _named(rows: Sequence[Row]) -> int:
     """How many texts name the object of their class."""
-    return sum(synonyms.names_object(row.text, hoi_classes()[row.hoi_id].object) for row in rows)
+    return sum(synonyms.names_object(row.text, HICO.hoi(row.hoi_id).object) for row in rows)
 
 
 READERS: dict[re.Pattern[str], Callable[[Path, Sequence[str]], list[Row]]] = {

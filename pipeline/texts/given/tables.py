@@ -15,41 +15,74 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.datasets.hico import vocabulary
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic
 from pipeline.outside import parsing, reading
 from pipeline.outside.columns import whole_number
 from pipeline.outside.escaping import from_cell, to_cell
 from pipeline.texts.given.rows import Row
+from pipeline.vocabulary.vocabulary import Vocabulary
 
+log = logging.getLogger("ezhoi.given")
+
+FOREIGN = -1
+"""In place of a class that the vocabulary does not have, though it has its verb and its object."""
+CLASS = (("class", "name"), ("hoi_id",), ("verb", "object"))
+"""Columns that say what a text is about: by name, by number, by parts."""
+OTHER = (("other", "seen"), ("other_hoi_id", "seen_hoi_id"), ("other_verb", "other_object"))
+"""Columns that say what a class is compared with."""
 COLUMNS = "class (or hoi_id, or verb and object) and text"
 
 
 CLASS = (("class", "name"), ("hoi_id",), ("verb", "object"))
+"""Columns that say what a text is about: by name, by number, by parts."""
 OTHER = (("other", "seen"), ("other_hoi_id", "seen_hoi_id"), ("other_verb", "other_object"))
+"""Columns that say what a class is compared with."""
 KNOWN = {"text", *(column for columns in (*CLASS, *OTHER) for column in columns)}
 """The columns that are read."""
+log = logging.getLogger("ezhoi.given")
+FOREIGN = -1
+"""In place of a class that the vocabulary does not have, though it has its verb and its object."""
 
 
-def read(path: Path) -> list[Row]:
-    """The rows of a table; DataError naming the file, the row and what is wrong."""
-    found = []
+def read(path: Path, vocabulary: Vocabulary) -> list[Row]:
+    """The rows of a table; DataError naming the file, the row and what is wrong.
+
+    A row about a verb and an object that the vocabulary has, but not as a class, is left out with a word in the log
+    (`Vocabulary.may_be_elsewhere`).
+    """
+    found: list[Row] = []
+    foreign: list[str] = []
     for place, entry in READERS[path.suffix.lower()](path):
         origin = f"{path.name}, {place}"
-        hoi_id = _class(entry, origin, *CLASS)
+        hoi_id = _class(entry, origin, vocabulary, *CLASS)
         if hoi_id is None or "text" not in entry:
             raise DataError(f"{origin}: expected the columns {COLUMNS}; found {', '.join(map(str, entry))[:200]}")
-        other = _class(entry, origin, *OTHER)
+        other = _class(entry, origin, vocabulary, *OTHER)
         text = entry["text"]
         if not isinstance(text, str):
             raise DataError(f"{origin}: the text is {repr(text)[:80]}; expected a text")
+        if FOREIGN in (hoi_id, other):
+            foreign.append(_named(entry))
+            continue
         found.append(Row(hoi_id=hoi_id, other_id=other, text=" ".join(text.split()), origin=origin))
+    say_foreign(foreign, vocabulary)
     return found
+
+
+def say_foreign(names: Sequence[str], vocabulary: Vocabulary) -> None:
+    """A word in the log about texts of classes that the dataset does not have."""
+    if names:
+        some = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
+        log.warning(
+            "%s does not have %d of the classes that texts are given for, and they are left out: %s",
+            vocabulary.name, len(names), some,
+        )  # fmt: skip
 
 
 def write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -76,12 +109,20 @@ def write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _class(
-    entry: Mapping[str, Any], origin: str, names: Sequence[str], numbers: Sequence[str], parts: Sequence[str]
+    entry: Mapping[str, Any],
+    origin: str,
+    vocabulary: Vocabulary,
+    names: Sequence[str],
+    numbers: Sequence[str],
+    parts: Sequence[str],
 ) -> int | None:
-    """The class of a row by its name, its number or its parts; None where the row has no such column."""
+    """The class of a row by its name, its number or its parts.
+
+    `FOREIGN` where it is no class of the vocabulary but could be one, None where the row has no such column.
+    """
     for key in numbers:
         if entry.get(key) not in (None, ""):
-            return _number(entry[key], f"{origin}, {key}")
+            return _number(entry[key], f"{origin}, {key}", vocabulary)
     name = next((str(entry[key]) for key in names if entry.get(key)), None)
     if name is None and all(entry.get(key) for key in parts):
         name = " ".join(str(entry[key]) for key in parts)
@@ -90,17 +131,26 @@ def _class(
     try:
         return vocabulary.find(name).hoi_id
     except ValueError as error:
+        if vocabulary.may_be_elsewhere(name):
+            return FOREIGN
         raise DataError(f"{origin}: {error}") from None
 
 
-def _number(value: Any, where: str) -> int:
+def _named(entry: Mapping[str, Any]) -> str:
+    """The class of a row as the row calls it."""
+    return next((str(entry[key]) for keys in CLASS for key in keys if entry.get(key)), "?")
+
+
+def _number(value: Any, where: str, vocabulary: Vocabulary) -> int:
     try:
         number = whole_number(value)
     except ValueError:
         number = -1
-    if not 0 <= number < len(vocabulary.hoi_classes()):
-        raise DataError(f"{where}: {parsing.shown(value)} is no HICO-DET class; they are numbered from 0 to 599")
-    return number
+    if not 0 <= number < len(vocabulary.object_of):
+        raise DataError(
+            f"{where}: {parsing.shown(value)} is no class of {vocabulary.name}; they are numbered from {vocabulary.span}"
+        )
+    return number if number in vocabulary.ids else FOREIGN
 
 
 def _csv(path: Path) -> list[tuple[str, Mapping[str, Any]]]:

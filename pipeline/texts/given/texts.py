@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.vocabulary import demand
 from pipeline.errors import DataError
 from pipeline.outside import reading
 from pipeline.outside.escaping import unfit
@@ -15,11 +15,12 @@ from pipeline.texts import synonyms
 from pipeline.texts.given import released, tables
 from pipeline.texts.given.rows import Row
 from pipeline.texts.llm import thinking
+from pipeline.vocabulary.vocabulary import Vocabulary
 
 log = logging.getLogger("ezhoi.given")
 
 LEAST_NAMED = 0.5
-"""Share of a file's texts that have to name their class's object; below, its numbers are not HICO-DET's."""
+"""Share of a file's texts that have to name their class's object; below, its numbers are not the vocabulary's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,33 +31,34 @@ class Given:
     origin: str
 
 
-def descriptions(path: Path) -> dict[int, Given]:
+def descriptions(path: Path, vocabulary: Vocabulary) -> dict[int, Given]:
     """{hoi_id: text} of a file of descriptions.
 
     Raises DataError naming the file and the row: unreadable, an unknown class, a class twice, an empty text, texts that
     are obviously about other classes, pairs of classes.
     """
     found: dict[int, Given] = {}
-    for row in _rows(path):
+    for row in _rows(path, vocabulary):
         if row.other_id is not None:
+            one, other = (vocabulary.hoi(hoi_id).name for hoi_id in (row.hoi_id, row.other_id))
             raise DataError(
-                f"{row.origin}: compares {hoi_classes()[row.hoi_id].name} with {hoi_classes()[row.other_id].name}; this "
-                "file is one of disparities, not of descriptions (disparities.file, or --disparities)"
+                f"{row.origin}: compares {one} with {other}; this file is one of disparities, not of descriptions "
+                "(disparities.file, or --disparities)"
             )
         if row.hoi_id in found:
-            raise DataError(f"{row.origin}: {hoi_classes()[row.hoi_id].name} has a text already; keep one")
+            raise DataError(f"{row.origin}: {vocabulary.hoi(row.hoi_id).name} has a text already; keep one")
         found[row.hoi_id] = Given(row.text, row.origin)
     return found
 
 
-def disparities(path: Path) -> dict[int, tuple[int, Given]]:
+def disparities(path: Path, vocabulary: Vocabulary) -> dict[int, tuple[int, Given]]:
     """{hoi_id: (hoi_id of the other class, how the first differs from it)} of a file of pairs.
 
     Raises DataError as `descriptions` does, and where a row names no other class.
     """
     found: dict[int, tuple[int, Given]] = {}
-    for row in _rows(path):
-        name = hoi_classes()[row.hoi_id].name
+    for row in _rows(path, vocabulary):
+        name = vocabulary.hoi(row.hoi_id).name
         if row.other_id is None:
             raise DataError(f"{row.origin}: says nothing about what {name} is compared with; this is no file of pairs")
         if row.hoi_id in found:
@@ -65,26 +67,36 @@ def disparities(path: Path) -> dict[int, tuple[int, Given]]:
     return found
 
 
-def _rows(path: Path) -> Sequence[Row]:
+def _rows(path: Path, vocabulary: Vocabulary) -> Sequence[Row]:
     try:
-        rows = tables.read(path) if path.suffix.lower() in tables.READERS else released.read(path)
+        rows = tables.read(path, vocabulary) if path.suffix.lower() in tables.READERS else _released(path, vocabulary)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
     if not rows:
         raise DataError(f"{path}: holds no text")
-    rows = [_spoken(row) for row in rows]
-    named = sum(synonyms.names_object(row.text, hoi_classes()[row.hoi_id].object) for row in rows)
+    rows = [_spoken(row, vocabulary) for row in rows]
+    named = sum(synonyms.names_object(row.text, vocabulary.hoi(row.hoi_id).object) for row in rows)
     if named < LEAST_NAMED * len(rows):
         raise DataError(
-            f"{path}: only {named} of {len(rows)} texts name the object of their class, so its numbers are not those of "
-            "HICO-DET's classes. Give classes by name, in a CSV with the columns class and text."
+            f"{path}: only {named} of {len(rows)} texts name the object of their class, so its numbers are not those "
+            f"of {vocabulary.name}'s classes. Give classes by name, in a CSV with the columns class and text."
         )
     return rows
 
 
-def _spoken(row: Row) -> Row:
+def _released(path: Path, vocabulary: Vocabulary) -> list[Row]:
+    """The rows of a file of the released code, which number HICO-DET's classes, without those that the vocabulary lacks."""
+    demand(vocabulary, str(path))
+    rows = released.read(path)
+    known = frozenset(vocabulary.ids)
+    kept = [row for row in rows if row.hoi_id in known and (row.other_id is None or row.other_id in known)]
+    tables.say_foreign([f"class {row.hoi_id}" for row in rows if row not in kept], vocabulary)
+    return kept
+
+
+def _spoken(row: Row, vocabulary: Vocabulary) -> Row:
     """The row with its text as it is used: a model's thinking may have come along."""
-    where = f"{row.origin}: the text of {hoi_classes()[row.hoi_id].name}"
+    where = f"{row.origin}: the text of {vocabulary.hoi(row.hoi_id).name}"
     check_text(row.text, where=where)
     text = thinking.spoken(row.text)
     if not text:

@@ -6,12 +6,12 @@ most of an unseen class's description also occurs in descriptions of seen classe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from pipeline.datasets.hico.vocabulary import NO_INTERACTION, HoiClass, hoi_classes
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, DataError
 from pipeline.texts.lexicon import entries
+from pipeline.vocabulary.vocabulary import Hoi
 
 LEXICON_VERSION = 1
 """Raised with every change of the entries or of the wording."""
@@ -24,7 +24,7 @@ DESCRIBE = "compose"
 class Look:
     """All that the lexicon says about one class; `fields` are not filled in, so that they compare across objects."""
 
-    hoi: HoiClass
+    hoi: Hoi
     fields: dict[str, str]
     object: entries.ObjectLook
 
@@ -35,20 +35,31 @@ class Look:
         return self.object.fill(", ".join(series))
 
 
-def look(hoi_id: int) -> Look:
-    """The lexicon's entry of a class."""
-    hoi = hoi_classes()[hoi_id]
+def check(classes: Iterable[Hoi], *, key: str = "descriptions.source") -> None:
+    """DataError, naming the classes that the lexicon has no entry for, if there are any; `key` is what chose the lexicon."""
+    verbs, objects = entries.verbs(), entries.objects()
+    missing = [hoi.name for hoi in classes if hoi.verb not in verbs or hoi.object not in objects]
+    if missing:
+        raise DataError(
+            f"{key} = lexicon: the lexicon knows the verbs and objects of HICO-DET alone, and not those of {len(missing)} "
+            f"classes: {', '.join(missing[:8])}{' ...' if len(missing) > 8 else ''}. Use {key}=llm or {key}=file."
+        )
+
+
+def look(hoi: Hoi) -> Look:
+    """The lexicon's entry of a class; DataError if it has none."""
+    check([hoi])
     thing = entries.objects()[hoi.object]
     return Look(hoi=hoi, fields=entries.verbs()[hoi.verb].of(hoi.object, thing.kind), object=thing)
 
 
-def describe(hoi_id: int) -> tuple[str, ...]:
+def describe(hoi: Hoi) -> tuple[str, ...]:
     """Three sentences of at most 22 words: posture, then hands, gaze and contact, then the object and where it is.
 
     The first one opens with the class's own phrase.
     """
-    seen = look(hoi_id)
-    link = ", where the person " if seen.hoi.verb == NO_INTERACTION else " "
+    seen = look(hoi)
+    link = ", where the person " if seen.hoi.idle else " "
     thing = seen.object
     return (
         _sentence(f"{seen.hoi.phrase}{link}{seen.say('body')}"),
@@ -58,7 +69,7 @@ def describe(hoi_id: int) -> tuple[str, ...]:
 
 
 def describe_verb(verb: str) -> tuple[str, ...]:
-    """Three sentences about a verb (HICO's word) whatever its object: posture, then hands and gaze, then contact."""
+    """Three sentences about a verb (the vocabulary's word) whatever its object: posture, then hands and gaze, then contact."""
     fields = entries.verbs()[verb].fields
     filled = {name: text.format(the="the object", it="the object", its="its") for name, text in fields.items()}
     return (
@@ -68,8 +79,8 @@ def describe_verb(verb: str) -> tuple[str, ...]:
     )
 
 
-def contrast(unseen_id: int, seen_id: int, template: str) -> tuple[str, ...]:
-    """One to four sentences that say how class `unseen_id` differs from class `seen_id`, said about the former.
+def contrast(unseen: Hoi, seen: Hoi, template: str) -> tuple[str, ...]:
+    """One to four sentences that say how class `unseen` differs from class `seen`, said about the former.
 
     Raises:
         ConfigError: unknown `template`; the message lists the valid ones.
@@ -77,9 +88,9 @@ def contrast(unseen_id: int, seen_id: int, template: str) -> tuple[str, ...]:
     """
     if template not in CONTRASTS:
         raise ConfigError(f"disparities.template: no wording {template!r}; valid: {', '.join(CONTRASTS)}")
-    if unseen_id == seen_id:
-        raise ValueError(f"class {unseen_id} cannot differ from itself")
-    return CONTRASTS[template](look(unseen_id), look(seen_id))
+    if unseen.hoi_id == seen.hoi_id:
+        raise ValueError(f"class {unseen.name!r} cannot differ from itself")
+    return CONTRASTS[template](look(unseen), look(seen))
 
 
 def _grouped(unseen: Look, seen: Look) -> tuple[str, ...]:
@@ -127,8 +138,8 @@ def _changed(unseen: Look, seen: Look) -> set[str]:
     return changed
 
 
-def _other(hoi: HoiClass) -> str:
-    return f"{hoi.phrase} without interaction" if hoi.verb == NO_INTERACTION else hoi.phrase
+def _other(hoi: Hoi) -> str:
+    return f"{hoi.phrase} without interaction" if hoi.idle else hoi.phrase
 
 
 def _presented(thing: entries.ObjectLook) -> str:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.config.language import Llm
-from pipeline.datasets.hico.vocabulary import HoiClass
 from pipeline.errors import DataError, ServiceError
 from pipeline.texts.judge import PASSED, Owners, judge, usable
 from pipeline.texts.llm import thinking
@@ -17,6 +16,7 @@ from pipeline.texts.llm.journal import Journal
 from pipeline.texts.llm.pictures import Picture
 from pipeline.texts.llm.request import Answer, Request, RequestRejected
 from pipeline.texts.llm.templates import Rendered, Template
+from pipeline.vocabulary.vocabulary import Hoi, Vocabulary
 
 if TYPE_CHECKING:
     from pipeline.texts.llm.client import Client, Served
@@ -35,7 +35,7 @@ class Question:
 
     name: str
     rendered: Rendered
-    about: HoiClass | None = None
+    about: Hoi | None = None
     compared: bool = False
     pictures: tuple[Picture, ...] = ()
 
@@ -72,6 +72,7 @@ class _Asking:
 
     questions: Sequence[Question]
     template: Template
+    among: Vocabulary | None
     llm: Llm
     journal: Journal
     progress: Progress
@@ -99,6 +100,7 @@ def ask_all(
     journal: Journal,
     progress: Progress,
     tolerated: float = 0.0,
+    among: Vocabulary | None = None,
 ) -> tuple[list[Asked], Tally]:
     """An answer for every question, in their order.
 
@@ -107,7 +109,7 @@ def ask_all(
     one, in order of the questions, so that which of the two is the duplicate is no matter of timing.
 
     At most the share `tolerated` of the questions may end with an answer that fails the gate but is a text: it is kept,
-    with its verdict.
+    with its verdict. `among` are all classes, one of which an answer may be about instead (`judge`).
 
     Raises:
         DataError: more classes than that have no answer that passes; the message lists them.
@@ -115,7 +117,7 @@ def ask_all(
     """
     if not questions:
         return [], Tally()
-    asking = _Asking(questions, template, llm, journal, progress)
+    asking = _Asking(questions, template, among, llm, journal, progress)
     asyncio.run(_ask(asking))
     _tolerate(asking, tolerated)
     return [asking.accepted[i] for i in range(len(questions))], asking.tally
@@ -174,7 +176,11 @@ async def _until_good(asking: _Asking, client: Client, served: Served, position:
             asking.reject(position, f"rejected by the server: {error}")
             return None  # another seed changes nothing
         verdict = judge(
-            answer.text, finish_reason=answer.finish_reason, about=question.about, compared=question.compared
+            answer.text,
+            finish_reason=answer.finish_reason,
+            about=question.about,
+            among=asking.among,
+            compared=question.compared,
         )
         asked = Asked(request=request, answer=answer, verdict=verdict, attempts=asking.askings(position) + 1)
         if verdict == PASSED:

@@ -12,10 +12,11 @@ import base64
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.datasets.hico import vocabulary
 from pipeline.errors import DataError
 from pipeline.outside import reading
 from pipeline.store import digest
+from pipeline.texts.given.tables import say_foreign
+from pipeline.vocabulary.vocabulary import Vocabulary
 
 KINDS = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
 
@@ -38,7 +39,7 @@ class Picture:
         return f"data:{KINDS[self.path.suffix.lower()]};base64,{content}"
 
 
-def read(folder: Path, *, most: int) -> dict[int, tuple[Picture, ...]]:
+def read(folder: Path, vocabulary: Vocabulary, *, most: int) -> dict[int, tuple[Picture, ...]]:
     """{hoi_id: its first `most` pictures in order of name}.
 
     Raises DataError naming the folder or file: no such folder, a subfolder that is no class, one without a picture, a
@@ -47,10 +48,14 @@ def read(folder: Path, *, most: int) -> dict[int, tuple[Picture, ...]]:
     if not folder.is_dir():
         raise DataError(f"descriptions.pictures = {folder}: no such folder")
     found: dict[int, tuple[Picture, ...]] = {}
+    foreign: list[str] = []
     for path in sorted(p for p in folder.iterdir() if p.is_dir()):
         try:
             hoi_id = vocabulary.find(path.name).hoi_id
         except ValueError as error:
+            if vocabulary.may_be_elsewhere(path.name):
+                foreign.append(path.name)
+                continue
             raise DataError(f"descriptions.pictures: folder {path}: {error}") from None
         files = sorted(p for p in path.iterdir() if p.suffix.lower() in KINDS)[:most]
         if not files or hoi_id in found:
@@ -59,6 +64,7 @@ def read(folder: Path, *, most: int) -> dict[int, tuple[Picture, ...]]:
         for file in files:
             _check(file)
         found[hoi_id] = tuple(Picture(file) for file in files)
+    say_foreign(foreign, vocabulary)
     return found
 
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.datasets.hico.vocabulary import NO_INTERACTION, HoiClass
 from pipeline.errors import ConfigError
 from pipeline.outside import reading
 from pipeline.outside.escaping import plain, unfit
+from pipeline.vocabulary.vocabulary import Hoi
 
 FOLDER = Path(__file__).parent / "prompts"
 Kind = Literal["describe", "contrast", "action"]
@@ -58,7 +58,7 @@ class Template:
         """Whether the model reads the descriptions of both classes."""
         return "{text}" in self.system + self.prompt
 
-    def render(self, hoi: HoiClass, *, other: HoiClass | None = None, text: str = "", other_text: str = "") -> Rendered:
+    def render(self, hoi: Hoi, *, other: Hoi | None = None, text: str = "", other_text: str = "") -> Rendered:
         """The prompt for a class, or for a class as opposed to `other`."""
         values = {"text": text, "other_text": other_text} | fields(hoi)
         if other is not None:
@@ -66,27 +66,26 @@ class Template:
         return self._filled(values)
 
     def render_verb(self, verb: str, verb_ing: str) -> Rendered:
-        """The prompt for a verb alone, in HICO's spelling."""
+        """The prompt for a verb alone, as the vocabulary spells it."""
         return self._filled({"verb": verb.replace("_", " "), "verb_ing": verb_ing.replace("_", " ")})
 
     def _filled(self, values: dict[str, str]) -> Rendered:
         return Rendered(prompt=self.prompt.format(**values), system=self.system.format(**values))
 
 
-def fields(hoi: HoiClass) -> dict[str, str]:
-    """The values of `CLASS` for a class. no_interaction has no verb to speak of: it reads "having nothing to do with"."""
-    noun, idle = hoi.object.replace("_", " "), hoi.verb == NO_INTERACTION
+def fields(hoi: Hoi) -> dict[str, str]:
+    """The values of `CLASS` for a class. An idle verb is none to speak of: it reads "having nothing to do with"."""
+    noun, idle = hoi.object.replace("_", " "), hoi.idle
     verb = "have nothing to do with" if idle else hoi.verb.replace("_", " ")
     verb_ing = "having nothing to do with" if idle else hoi.verb_ing.replace("_", " ")
-    article = "an" if noun[0] in "aeiou" else "a"
     return {
         "verb": verb,
         "verb_ing": verb_ing,
         "object": noun,
-        "article": article,
+        "article": hoi.article,
         "phrase": hoi.phrase,
         "scene": f"{hoi.phrase} that have nothing to do with each other" if idle else hoi.phrase,
-        "act": f"{verb_ing} {article} {noun}",
+        "act": " ".join(filter(None, (verb_ing, hoi.article, noun))),
     }
 
 

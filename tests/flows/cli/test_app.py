@@ -88,8 +88,8 @@ def test_run_twice(ezhoi: Any, fake: Any) -> None:
 
 def test_run_a_part_and_force(ezhoi: Any, fake: Any) -> None:
     assert "text_embeddings" not in ezhoi("run", "--target", "descriptions")
-    ezhoi("run", "--only", "descriptions", "--force", "annotations")
-    assert fake.executed() == ["annotations", "descriptions", "annotations"]
+    ezhoi("run", "--only", "descriptions", "--force", "vocabulary")
+    assert fake.executed() == ["vocabulary", "descriptions", "vocabulary"]
     ezhoi("run", "--target", "nothing", code=2)
 
 
@@ -111,7 +111,7 @@ def test_status(ezhoi: Any) -> None:
 def test_list_and_show(ezhoi: Any) -> None:
     ezhoi("run")
     assert f"{len(NAMES)} artifacts" in ezhoi("artifacts", "list") and "1 run" in ezhoi("artifacts", "list", "seen")
-    listed = json.loads(ezhoi("artifacts", "list", "--json"))
+    listed = json.loads(ezhoi("artifacts", "list", "annotations", "--json"))
     shown = ezhoi("artifacts", "show", listed[0]["fingerprint"][:8])
     assert "data.world.train_images = 1200" in shown and "images.parquet" in shown and "1 rows" in shown
     assert json.loads(ezhoi("artifacts", "show", "seen", "--json"))["stage"] == "seen"

@@ -10,7 +10,7 @@ from small_demo import SETTINGS
 from typer.testing import CliRunner
 
 from flows.cli.app import app, main
-from pipeline.datasets.hico.vocabulary import find
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.store.store import Store
 
 WORLD = ("data.world.train_images=24", "data.world.test_images=12", "device=cpu")
@@ -83,7 +83,7 @@ def test_describe_edit_diff_export_import(ezhoi: Any, root: Path) -> None:
     assert "use it: ezhoi run --set descriptions.source=file" in ezhoi("describe", "import", "texts.csv")
     ezhoi("describe", "--set", "descriptions.source=file", "--set", "descriptions.file=texts.csv")
     given = Store(root / "store").find("descriptions").table("descriptions.parquet").set_index("hoi_id")
-    horse = given.loc[find("ride horse").hoi_id]
+    horse = given.loc[HICO.find("ride horse").hoi_id]
     assert set(given["source"]) == {"file"} and horse["text"] == text and horse["origin"].startswith("texts.csv, line ")
     assert len(given) == len(old.table("descriptions.parquet"))
 
@@ -181,7 +181,7 @@ def test_a_file_of_disparities_chooses_the_pairs(ezhoi: Any, root: Path) -> None
     given = ["--set", "disparities.source=file", "--set", "disparities.file=mine.csv"]
     ezhoi("run", "--only", "disparities", *given)
     made = Store(root / "store").find("disparities").table("disparities.parquet")
-    assert made["seen_hoi_id"][0] == find(seen).hoi_id and made["text"][0].endswith("nothing else.")
+    assert made["seen_hoi_id"][0] == HICO.find(seen).hoi_id and made["text"][0].endswith("nothing else.")
     assert set(made["source"]) == {"file"} and made["origin"][0].startswith("mine.csv, line 2")
     table[1:].to_csv(root / "mine.csv", index=False)
     assert f"no text for the unseen classes {table['class'][0]}" in ezhoi(

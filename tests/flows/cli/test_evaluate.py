@@ -14,14 +14,14 @@ from typer.testing import CliRunner
 
 from flows.cli import options
 from flows.cli.app import app
-from pipeline.datasets.hico.vocabulary import find
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.engine import plan
 from pipeline.engine.run import run
 from pipeline.errors import ConfigError, DataError, StoreError
 from pipeline.store.remote.remote import RemoteStore
 
 BOXES = ["hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"]
-CLASSES = [find(name).hoi_id for name in ("ride horse", "hold horse", "pet cat", "board airplane")]
+CLASSES = [HICO.find(name).hoi_id for name in ("ride horse", "hold horse", "pet cat", "board airplane")]
 IMAGES = [f"HICO_test2015_{n:08d}.jpg" for n in range(1, 31)]
 
 

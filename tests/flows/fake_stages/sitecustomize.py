@@ -14,6 +14,7 @@ import types
 from pathlib import Path
 
 STAGES = (
+    "vocabulary",
     "annotations",
     "detections",
     "descriptions",

@@ -36,7 +36,7 @@ def test_every_link_leads_somewhere(fake: Any) -> None:
 
 def test_one_can_walk_from_the_report_to_the_descriptions(fake: Any) -> None:
     page = written(fake).parent / "evaluation.html"
-    for stage in ("predictions", "utpl", "text_embeddings", "descriptions", "annotations"):
+    for stage in ("predictions", "utpl", "text_embeddings", "descriptions", "vocabulary"):
         assert f'<a href="{stage}.html">{stage}</a>' in page.read_text()
         page = page.with_name(f"{stage}.html")
 

@@ -117,7 +117,12 @@ def test_a_killed_run_does_not_say_running_for_ever(api: Api, fake: Any, tmp_pat
     assert len(reaper.reap(home, api)) == 1
     assert api.get(f"/flow_runs/{run}")["state_name"] == "Crashed"
     states = {t["name"]: t["state_name"] for t in api.post("/task_runs/filter", {"flow_runs": {"id": {"any_": [run]}}})}
-    assert states == {"annotations": "Completed", "detections": "Completed", "descriptions": "Crashed"}
+    assert states == {
+        "vocabulary": "Completed",
+        "annotations": "Completed",
+        "detections": "Completed",
+        "descriptions": "Crashed",
+    }
 
 
 @pytest.mark.slow
@@ -131,7 +136,7 @@ def test_a_run_that_its_worker_never_started_gets_another_worker(shell: Any) -> 
     shell.api.post(f"/flow_runs/{run}/set_state", {"state": {"type": "SCHEDULED"}, "force": True})  # six minutes pass
     shell.work("ezhoi-cpu")
     assert following.look(shell.api, run).state == "Completed"
-    assert shell.fake.executed() == ["annotations", "descriptions"]
+    assert shell.fake.executed() == ["vocabulary", "descriptions"]
 
 
 def test_a_run_whose_process_starts_here_stays_pending(tmp_path: Path) -> None:

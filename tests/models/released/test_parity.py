@@ -15,8 +15,8 @@ from models.released import keys, losses
 from models.released.inert import features_behind_end, states_behind_end
 from models.scoring import verb_logits
 from models.text_tower import text_features
-from pipeline.datasets.hico.splits import unseen as unseen_hois
-from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.splits import SETTINGS
+from pipeline.datasets.hico.vocabulary import HICO
 
 
 def test_proposals(parity: Any) -> None:
@@ -224,8 +224,8 @@ def released_losses(parity: Any, model: Any) -> tuple[Tensor, Tensor]:
         parity.train["text_encoder.hoitxt_features"],
         parity.inputs["inputs.hoicls_txt"],
         verbs=torch.cat([parity.inputs[f"inputs.targets.{i}.verb"] for i in range(3)]),
-        objects_of_hois=torch.tensor([h.object_id for h in hoi_classes()]),
-        unseen=torch.tensor(sorted(unseen_hois("uv"))),
+        objects_of_hois=torch.tensor([h.object_id for h in HICO.classes]),
+        unseen=torch.tensor(sorted(SETTINGS["uv"])),
     )
     return found, terms
 
@@ -279,7 +279,7 @@ def test_gradients(parity: Any, near: Any) -> None:
 def test_detections(parity: Any, near: Any) -> None:
     """Which entries are scored (those of all 600 classes), and every score."""
     every = torch.zeros(80, 117)
-    for hoi in hoi_classes():
+    for hoi in HICO.classes:
         every[hoi.object_id, hoi.verb_id] = 1
     found = parity.instances()
     chance = logits(parity, parity.model().eval()).sigmoid()

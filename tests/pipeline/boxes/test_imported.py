@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.boxes import imported
 from pipeline.config.data import Detections
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import ConfigError, DataError
 
 NAMES = ["images/train2015/a.jpg", "images/train2015/b.jpg", "images/test2015/c.jpg"]
@@ -24,13 +25,13 @@ RESULT = {"image_id": 1, "category_id": 90, "bbox": [10.0, 20.0, 30.0, 5.5], "sc
 def parquet(tmp_path: Path, table: pd.DataFrame) -> pd.DataFrame:
     path = tmp_path / "boxes.parquet"
     table.to_parquet(path)
-    return imported.read(Detections(source="parquet", path=path), IMAGES)
+    return imported.read(Detections(source="parquet", path=path), IMAGES, HICO.objects)
 
 
 def coco(tmp_path: Path, entries: Any) -> pd.DataFrame:
     path = tmp_path / "results.json"
     path.write_text(json.dumps(entries))
-    return imported.read(Detections(source="coco", path=path), IMAGES)
+    return imported.read(Detections(source="coco", path=path), IMAGES, HICO.objects)
 
 
 def test_a_table_is_taken_as_it_is(tmp_path: Path) -> None:
@@ -64,10 +65,10 @@ def test_missing_columns_and_missing_paths_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"columns \['score'\] are missing"):
         parquet(tmp_path, BOXES.drop(columns="score"))
     with pytest.raises(ConfigError, match=r"needs detections\.path"):
-        imported.read(Detections(source="parquet"), IMAGES)
+        imported.read(Detections(source="parquet"), IMAGES, HICO.objects)
     (tmp_path / "no.parquet").write_text("text")
     with pytest.raises(DataError, match=r"no\.parquet: cannot be read as Parquet"):
-        imported.read(Detections(source="parquet", path=tmp_path / "no.parquet"), IMAGES)
+        imported.read(Detections(source="parquet", path=tmp_path / "no.parquet"), IMAGES, HICO.objects)
 
 
 def test_coco_results_become_corners_and_object_ids(tmp_path: Path) -> None:
@@ -102,13 +103,15 @@ def test_a_wrong_result_is_named(tmp_path: Path, entries: Any, message: str) -> 
 def test_no_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "r.json").write_text("[{")
     with pytest.raises(DataError, match=r"r\.json: not valid JSON"):
-        imported.read(Detections(source="coco", path=tmp_path / "r.json"), IMAGES)
+        imported.read(Detections(source="coco", path=tmp_path / "r.json"), IMAGES, HICO.objects)
 
 
 @pytest.mark.parametrize("index", ["image_id", "score", ["image_id", "object_id", "x1"]], ids=str)
 def test_a_column_kept_as_index_is_read(tmp_path: Path, index: Any) -> None:
     BOXES.set_index(index).to_parquet(tmp_path / "boxes.parquet")
-    assert imported.read(Detections(source="parquet", path=tmp_path / "boxes.parquet"), IMAGES).equals(BOXES)
+    assert imported.read(Detections(source="parquet", path=tmp_path / "boxes.parquet"), IMAGES, HICO.objects).equals(
+        BOXES
+    )
 
 
 @pytest.mark.parametrize("kind", [str, "category", "Int64", "Float64", object])

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pipeline.boxes import quality
 from pipeline.boxes.quality import CORNERS, box_ap, merged, pair_recall, report
 from pipeline.config.model import Pairing
+from pipeline.datasets.hico.vocabulary import HICO
 
 IMAGES = pd.DataFrame({"image_id": [1, 2], "split": "test"})
 BOXES = pd.DataFrame(
@@ -18,6 +19,7 @@ PAIRS = pd.DataFrame(
     [(1, 17, 0, 0, 50, 100, 60, 0, 160, 100), (2, 0, 0, 0, 50, 100, 100, 0, 150, 100)],
     columns=["image_id", "object_id", *(f"{s}{c}" for s in "ho" for c in CORNERS)],
 )
+NAMED = HICO.objects
 
 
 def scored(boxes: pd.DataFrame, scores: float | list[float] = 0.9) -> pd.DataFrame:
@@ -25,7 +27,7 @@ def scored(boxes: pd.DataFrame, scores: float | list[float] = 0.9) -> pd.DataFra
 
 
 def test_true_boxes_score_100() -> None:
-    found = box_ap(scored(BOXES), BOXES, [1, 2])
+    found = box_ap(scored(BOXES), BOXES, [1, 2], NAMED)
     assert (found["ap"], found["ap50"], found["ap_person"], found["ap_objects"]) == (100, 100, 100, 100)
     assert found["classes"]["person"] == {"annotated": 3, "ap": 100.0, "recall50": 100.0}
     assert pair_recall(scored(BOXES), PAIRS) == 100
@@ -34,7 +36,7 @@ def test_true_boxes_score_100() -> None:
 def test_a_shifted_box_counts_up_to_its_overlap() -> None:
     moved = BOXES.copy()
     moved.loc[1, ["x1", "x2"]] += 20  # the horse: IoU 80 / 120 = 2/3
-    found = box_ap(scored(moved), BOXES, [1, 2])
+    found = box_ap(scored(moved), BOXES, [1, 2], NAMED)
     assert found["ap50"] == 100
     assert found["ap_objects"] == pytest.approx(40)  # matched at 0.5, 0.55, 0.6 and 0.65 of ten thresholds
     assert found["ap_person"] == 100
@@ -42,7 +44,7 @@ def test_a_shifted_box_counts_up_to_its_overlap() -> None:
 
 
 def test_a_missed_person_lowers_recall() -> None:
-    found = box_ap(scored(BOXES.drop(index=2)), BOXES, [1, 2])
+    found = box_ap(scored(BOXES.drop(index=2)), BOXES, [1, 2], NAMED)
     assert found["classes"]["person"]["recall50"] == pytest.approx(66.67)
     assert found["ap_person"] == pytest.approx(67 / 101 * 100, abs=0.01)  # precision 1 up to recall 2/3
     assert pair_recall(scored(BOXES.drop(index=2)), PAIRS) == 50
@@ -68,11 +70,11 @@ def test_thresholds_cost_recall() -> None:
 def test_annotators_boxes_of_the_same_person_are_one() -> None:
     twice = pd.concat([BOXES, BOXES.assign(x2=BOXES["x2"] + 4)], ignore_index=True)
     assert merged(twice).sort_index().equals(BOXES)
-    assert box_ap(scored(BOXES), twice, [1, 2])["ap"] == 100
+    assert box_ap(scored(BOXES), twice, [1, 2], NAMED)["ap"] == 100
 
 
 def test_without_boxes_or_annotations_nothing_fails() -> None:
-    found = report(found=scored(BOXES.iloc[:0]), images=IMAGES, boxes=BOXES, pairs=PAIRS, split="test")
+    found = report(found=scored(BOXES.iloc[:0]), images=IMAGES, boxes=BOXES, pairs=PAIRS, objects=NAMED, split="test")
     assert quality.summary(found) == {
         "ap": 0.0,
         "ap50": 0.0,
@@ -80,7 +82,10 @@ def test_without_boxes_or_annotations_nothing_fails() -> None:
         "ap_objects": 0.0,
         "pair_recall_ceiling": 0.0,
     }
-    assert report(found=scored(BOXES), images=IMAGES, boxes=BOXES, pairs=PAIRS, split="train")["images"] == 0
+    assert (
+        report(found=scored(BOXES), images=IMAGES, boxes=BOXES, pairs=PAIRS, objects=NAMED, split="train")["images"]
+        == 0
+    )
 
 
 @settings(max_examples=30, deadline=None)

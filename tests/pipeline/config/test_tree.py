@@ -54,7 +54,6 @@ def test_values_are_yaml() -> None:
         ("seen.epoch=3", ["seen.epoch", "seen.epochs"]),
         ("sene.epochs=3", ["sene", "seen"]),
         ("epochs=3", ["epochs", "seen.epochs"]),
-        ("setting=rf", ["setting", "rf_uc", "'rf'"]),
         ("seen.epochs=zero", ["seen.epochs", "zero"]),
         ("detections.miss=1.5", ["detections.miss", "1.5"]),
         ("seed.x=1", ["seed"]),

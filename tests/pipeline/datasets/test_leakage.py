@@ -10,10 +10,10 @@ import pytest
 from pipeline.datasets import leakage
 from pipeline.datasets.hico import dataset, splits
 from pipeline.datasets.hico.tables import BOXES, continuous
-from pipeline.datasets.hico.vocabulary import find
+from pipeline.datasets.hico.vocabulary import HICO
 
-HICO = Path(__file__).parents[4] / "shared" / "data" / "hico"
-RIDE, HOLD, WALK = (find(name) for name in ("ride horse", "hold horse", "walk dog"))
+DATA = Path(__file__).parents[4] / "shared" / "data" / "hico"
+RIDE, HOLD, WALK = (HICO.find(name) for name in ("ride horse", "hold horse", "walk dog"))
 HUMAN, HORSE, DOG = (0, 0, 10, 20), (5, 5, 40, 40), (50, 20, 70, 40)
 
 
@@ -33,7 +33,7 @@ def test_counts_by_hand() -> None:
         (4, HOLD, (60, 0, 70, 20), (55, 5, 90, 40)),
     )
     hidden = frozenset({RIDE.hoi_id, WALK.hoi_id})
-    found = leakage.report(table, hois=[RIDE.hoi_id, HOLD.hoi_id, WALK.hoi_id], unseen=hidden)
+    found = leakage.report(table, vocabulary=HICO.subset([RIDE.hoi_id, HOLD.hoi_id, WALK.hoi_id]), unseen=hidden)
     assert found["unseen"] == {
         "classes": 2,
         "pairs_by_class": {"ride horse": 2, "walk dog": 1},
@@ -59,16 +59,16 @@ def test_counts_by_hand() -> None:
 
 
 def test_nothing_unseen_touches_nothing() -> None:
-    found = leakage.report(pairs((1, RIDE, HUMAN, HORSE)), hois=[RIDE.hoi_id], unseen=frozenset())
+    found = leakage.report(pairs((1, RIDE, HUMAN, HORSE)), vocabulary=HICO.subset([RIDE.hoi_id]), unseen=frozenset())
     assert found["labels"]["dropped"] == 0 and found["images"]["left_without_pairs"] == 0
     assert not any(row["touches_unseen"] for row in found["touches"])
 
 
 @pytest.fixture(scope="module")
 def real() -> pd.DataFrame:
-    if not HICO.is_dir():
-        pytest.skip(f"no real annotation at {HICO}")
-    tables = dataset.load(HICO).tables.of("train")
+    if not DATA.is_dir():
+        pytest.skip(f"no real annotation at {DATA}")
+    tables = dataset.load(DATA).tables.of("train")
     return tables.pairs.assign(**continuous(tables.pairs[BOXES]))
 
 
@@ -79,7 +79,7 @@ def real() -> pd.DataFrame:
     [("rf_uc", 345, 37_528), ("nf_uc", 82_550, None), ("uo", 17_267, None), ("uv", 24_349, None)],
 )
 def test_real_counts(real: pd.DataFrame, setting: str, dropped: int, images_kept: int | None) -> None:
-    found = leakage.report(real, hois=range(600), unseen=splits.unseen(setting))
+    found = leakage.report(real, vocabulary=HICO, unseen=splits.SETTINGS[setting])
     assert found["labels"] == {"pairs": 117_654, "dropped": dropped, "kept": 117_654 - dropped}
     assert found["images"]["with_pairs"] == 37_633
     assert found["images"]["keep_a_pair"] + found["images"]["left_without_pairs"] == 37_633

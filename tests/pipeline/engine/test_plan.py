@@ -20,8 +20,8 @@ def status(fake: Any, *settings: str, profile: str = "demo") -> dict[str, StageS
 def test_an_empty_store(fake: Any) -> None:
     found = status(fake)
     assert list(found) == list(graph.NAMES) and {s.state for s in found.values()} == {"missing"}
-    assert found["annotations"].why == ("never made in this store",)
-    assert found["text_embeddings"].why == ("waits for descriptions, annotations",)
+    assert found["vocabulary"].why == ("never made in this store",)
+    assert found["text_embeddings"].why == ("waits for descriptions, vocabulary",)
     assert not fake.root.exists(), "looking wrote something"
 
 
@@ -114,4 +114,4 @@ def test_changed_code_is_told_and_changes_nothing(fake: Any, monkeypatch: pytest
 def test_only_targets(fake: Any) -> None:
     config = fake.config()
     found = plan.plan(config, Store(config.store.root), targets=("descriptions",))
-    assert [s.stage for s in found] == ["annotations", "descriptions"]
+    assert [s.stage for s in found] == ["vocabulary", "descriptions"]

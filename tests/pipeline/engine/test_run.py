@@ -87,7 +87,7 @@ def test_a_missing_file_is_named(fake: Any) -> None:
 
 def test_only_what_the_target_needs(fake: Any) -> None:
     run(fake.config(), targets=("text_embeddings",))
-    assert fake.executed() == ["annotations", "descriptions", "text_embeddings"]
+    assert fake.executed() == ["vocabulary", "descriptions", "text_embeddings"]
     with pytest.raises(EzhoiError, match="no stage 'sene'"):
         run(fake.config(), targets=("sene",))
 
@@ -119,12 +119,12 @@ def test_a_failure_leaves_no_artifact_and_keeps_what_was_made(fake: Any, monkeyp
     with pytest.raises(DataError, match="fly pig"):
         run(fake.config(), on_outcome=seen.append)
     store = Store(fake.root)
-    assert store.artifacts("seen") == [] and len(seen) == 6
+    assert store.artifacts("seen") == [] and len(seen) == 7
     assert runs.records(store)[-1].state == "failed"
     monkeypatch.delenv("EZHOI_FAKE_FAIL")
     fake.executed()
     run(fake.config())
-    assert fake.executed() == ALL[6:]
+    assert fake.executed() == ALL[7:]
 
 
 def test_two_processes_compute_once(fake: Any) -> None:
@@ -135,7 +135,7 @@ def test_two_processes_compute_once(fake: Any) -> None:
     environment = fake.environment(EZHOI_FAKE_SLEEP="descriptions:0.5")
     both = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(2)]
     assert [p.wait(60) for p in both] == [0, 0]
-    assert sorted(fake.executed()) == ["annotations", "descriptions"]
+    assert sorted(fake.executed()) == ["descriptions", "vocabulary"]
 
 
 def test_progress_and_manifest(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:

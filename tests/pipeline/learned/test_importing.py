@@ -13,7 +13,7 @@ from torch import Tensor
 
 from models.released.hoi import ReleasedHoi
 from models.sizes import Sizes
-from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError
 from pipeline.learned import importing
 from pipeline.learned.released_text import class_sentence, object_sentence
@@ -152,7 +152,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 def test_sentences_are_the_released_ones(parity: Parity) -> None:
     rows = parity.inputs["inputs.select_HOI_index"].tolist()
     recorded = parity.inputs["inputs.tokenized_prompts"].long()
-    tokens, _ = parity.frozen_clip.vocabulary.encode([class_sentence(hoi_classes()[h]) for h in rows])
+    tokens, _ = parity.frozen_clip.vocabulary.encode([class_sentence(HICO.classes[h]) for h in rows])
     assert torch.equal(tokens, recorded[:, : tokens.shape[1]]) and not recorded[:, tokens.shape[1] :].any()
     assert object_sentence("orange") == "a photo of an orange"
     assert object_sentence("fire_hydrant") == "a photo of a fire hydrant"

@@ -12,7 +12,7 @@ import torch
 from small_demo import small
 
 from models.clip import Clip
-from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.engine import run
 from pipeline.learned import build, checkpoint, phrases
 from pipeline.tables import arrays
@@ -45,7 +45,7 @@ def cached(tmp_path: Path, clip: Clip) -> Any:
 
 @pytest.mark.parametrize("guidance", GUIDANCE)
 def test_each_kind_is_read_row_by_row_and_padded(cached: Any, clip: Clip, guidance: str) -> None:
-    read = phrases.read(cached, "seen", clip=clip, guidance=guidance)
+    read = phrases.read(cached, "seen", vocabulary=HICO, clip=clip, guidance=guidance)
     column = cached.columns["pooled" if guidance == "pooled" else f"{guidance}s"]
     expected = [np.atleast_2d(row) for row in column]
     assert read.phrases.memory.shape == (3, max(map(len, expected)), clip.joint_width)
@@ -56,8 +56,8 @@ def test_each_kind_is_read_row_by_row_and_padded(cached: Any, clip: Clip, guidan
 
 
 def test_the_released_preset_has_its_own_sentences(cached: Any, clip: Clip) -> None:
-    read = phrases.read(cached, "seen", clip=clip, guidance="pooled", preset="released")
-    tokens, _ = clip.vocabulary.encode([f"A photo of {hoi_classes()[h].phrase}." for h in HOIS])
+    read = phrases.read(cached, "seen", vocabulary=HICO, clip=clip, guidance="pooled", preset="released")
+    tokens, _ = clip.vocabulary.encode([f"A photo of {HICO.classes[h].phrase}." for h in HOIS])
     assert torch.equal(read.phrases.tokens, tokens)
 
 
@@ -67,7 +67,7 @@ def test_training_with_each_kind(store: Path, clip: Clip, guidance: str) -> None
     """The cache holds what CLIP makes of the texts, and the trained guidance hears every row of it."""
     config = small(store, f"model.guidance={guidance}", "seen.epochs=1")
     made = {name: outcome.artifact for name, outcome in run.run(config, targets=("seen",)).items()}
-    read = phrases.read(made["text_embeddings"], "seen", clip=clip, guidance=guidance)
+    read = phrases.read(made["text_embeddings"], "seen", vocabulary=HICO, clip=clip, guidance=guidance)
     texts = made["descriptions"].table("descriptions.parquet").set_index("hoi_id")
     described = texts.loc[read.hois[0]]
     pooled, tokens = clip.embed_texts([described["text"]])

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.datasets.hico.vocabulary import find, hoi_classes
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.metrics import diagnosis
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
@@ -12,7 +12,7 @@ from pipeline.metrics.evaluation import Judged
 from pipeline.metrics.floor import detector_only
 from pipeline.metrics.matching import Pairs
 
-RIDE, HOLD, FEED, PET = (find(name).hoi_id for name in ("ride horse", "hold horse", "feed horse", "pet cat"))
+RIDE, HOLD, FEED, PET = (HICO.find(name).hoi_id for name in ("ride horse", "hold horse", "feed horse", "pet cat"))
 HERE, AWAY = [0.0, 0, 10, 10], [50.0, 50, 60, 60]
 
 
@@ -47,7 +47,7 @@ def test_confusions():
         (2, RIDE, HERE),  # another object: says nothing of the cat
         (9, RIDE, HERE),  # an image without annotation
     )
-    table = diagnosis.confusions(found, np.array([0.9, 0.8, 0.7, 0.6, 0.5]), truth)
+    table = diagnosis.confusions(found, np.array([0.9, 0.8, 0.7, 0.6, 0.5]), truth, object_of=HICO.object_of)
     counts = dict(zip(zip(table["hoi_id"], table["taken_for"], strict=True), table["count"], strict=True))
     assert counts == {(RIDE, RIDE): 1, (HOLD, HOLD): 1, (FEED, RIDE): 1, (PET, -1): 1, (RIDE, -1): 1}
 
@@ -92,6 +92,6 @@ def test_the_floor_scores_every_verb_alike():
     truth = Annotations(pairs=pairs((0, RIDE, HERE)), images=pd.DataFrame({"file_name": ["a"]}), complete=True)
     floor = detector_only(found, np.array([0.4, 0.4, 0.2]), truth)
     for name, score in (("horse", 0.4), ("cat", 0.2)):
-        hois = [c.hoi_id for c in hoi_classes() if c.object == name]
+        hois = [c.hoi_id for c in HICO.classes if c.object == name]
         mine = np.isin(floor.pairs.hoi, hois)
         assert sorted(floor.pairs.hoi[mine].tolist()) == hois and set(floor.scores[mine].tolist()) == {score}

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.vocabulary import COCO_IDS, HICO
 from pipeline.errors import DataError
 from pipeline.metrics import detections, export
 from pipeline.metrics.annotations import Annotations
@@ -78,7 +78,7 @@ def test_the_official_layout(tmp_path):
     """Files by object in COCO's order, a row a class, a column an image, boxes as 0-based inclusive pixels."""
     from scipy.io import loadmat
 
-    hoi = next(c for c in hoi_classes() if c.object == "horse" and c.verb == "ride")
+    hoi = next(c for c in HICO.classes if c.object == "horse" and c.verb == "ride")
     box = np.array([[1.0, 2, 30, 40]])
     pairs = Pairs(image=np.array([2]), hoi=np.array([hoi.hoi_id]), human=box, object=box + 5)
     export.write(tmp_path, detections.Detections(pairs=pairs, scores=np.array([0.5]), notes=()), truth(), to="mat")
@@ -119,8 +119,8 @@ def qpic(person, thing, verb):
 
 
 def test_both_numberings_of_qpic(tmp_path):
-    ride = next(c for c in hoi_classes() if c.name == "ride horse")
-    for content in (qpic(1, ride.coco_id, ride.verb_id + 1), qpic(0, ride.object_id, ride.verb_id)):
+    ride = next(c for c in HICO.classes if c.name == "ride horse")
+    for content in (qpic(1, COCO_IDS[ride.object_id], ride.verb_id + 1), qpic(0, ride.object_id, ride.verb_id)):
         (tmp_path / "d.json").write_text(json.dumps(content))
         frame, notes = detections.read(tmp_path / "d.json")
         assert frame["hoi_id"].tolist() == [ride.hoi_id] and notes == []
@@ -128,12 +128,12 @@ def test_both_numberings_of_qpic(tmp_path):
 
 
 def test_faults_of_qpic(tmp_path):
-    ride = next(c for c in hoi_classes() if c.name == "ride horse")
-    hug = next(c for c in hoi_classes() if c.verb == "board")
+    ride = next(c for c in HICO.classes if c.name == "ride horse")
+    hug = next(c for c in HICO.classes if c.verb == "board")
     (tmp_path / "d.json").write_text(json.dumps(qpic(0, ride.object_id, hug.verb_id)))
     frame, notes = detections.read(tmp_path / "d.json")
     assert len(frame) == 0 and notes == ["1 detections name a verb that does not go with their object: left out"]
-    mixed = qpic(0, ride.object_id, ride.verb_id) + qpic(1, ride.coco_id, ride.verb_id + 1)
+    mixed = qpic(0, ride.object_id, ride.verb_id) + qpic(1, COCO_IDS[ride.object_id], ride.verb_id + 1)
     for content, message in (
         (mixed, "entry 1, image a.jpg: .*category_id is 1, 0 is needed"),
         (qpic(17, ride.object_id, 3), "category_id is 17, 0 or 1 is needed"),
@@ -161,7 +161,7 @@ def test_pycocotools_loads_the_coco_results(tmp_path):
     assert first["area"] == pytest.approx(first["bbox"][2] * first["bbox"][3]) and "human_bbox" in first
 
 
-RIDE = next(c for c in hoi_classes() if c.object == "horse" and c.verb == "ride")
+RIDE = next(c for c in HICO.classes if c.object == "horse" and c.verb == "ride")
 PAIR = {"subject_id": 0, "object_id": 1, "category_id": RIDE.verb_id + 1, "score": 0.5}
 IMAGE = {
     "file_name": "a.jpg",

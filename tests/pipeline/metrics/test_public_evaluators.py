@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.datasets.hico.splits import rare
-from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.splits import RARE
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.metrics import (
     CONSNET,
     EXACT,
@@ -35,10 +35,10 @@ from pipeline.metrics.summary import summarise
 from pipeline.metrics.tables import read_pairs, read_scores
 
 SHARED = Path(__file__).parents[4] / "shared"
-HICO = SHARED / "data" / "hico"
+DATA = SHARED / "data" / "hico"
 ORACLE = SHARED / "oracles" / "evaluator"
 pytestmark = pytest.mark.skipif(
-    not (HICO.is_dir() and ORACLE.is_dir()), reason=f"no reference annotations and results under {SHARED}"
+    not (DATA.is_dir() and ORACLE.is_dir()), reason=f"no reference annotations and results under {SHARED}"
 )
 
 BOXES = ["hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"]
@@ -56,7 +56,7 @@ RULES = {
 ROUNDING = 1e-12
 # ConsNet computes in float32.
 SINGLE = 5e-8
-OBJECT_OF = {hoi.hoi_id: hoi.object_id for hoi in hoi_classes()}
+OBJECT_OF = {hoi.hoi_id: hoi.object_id for hoi in HICO.classes}
 CLASSES = np.arange(600)
 
 
@@ -68,9 +68,9 @@ def detections():
 @functools.cache
 def inclusive_pairs():
     """The test annotations as published: 1-based inclusive pixels; image_id = place in the test list."""
-    images = pd.read_parquet(HICO / "hico_det_images.parquet")
+    images = pd.read_parquet(DATA / "hico_det_images.parquet")
     names = images.loc[images["split"] == "test2015", "file_name"].reset_index(drop=True)
-    pairs = pd.read_parquet(HICO / "hico_det_test2015_pairs.parquet")
+    pairs = pd.read_parquet(DATA / "hico_det_test2015_pairs.parquet")
     pairs["image_id"] = pairs["file_name"].map({name: place for place, name in names.items()})
     return pairs.astype(dict.fromkeys(BOXES, float))
 
@@ -93,7 +93,7 @@ def expected():
 
 def image_number():
     """Place of every image in the test list, by file name."""
-    images = pd.read_parquet(HICO / "hico_det_images.parquet")
+    images = pd.read_parquet(DATA / "hico_det_images.parquet")
     names = images.loc[images["split"] == "test2015", "file_name"]
     return dict(zip(names, range(len(names)), strict=True))
 
@@ -103,7 +103,7 @@ def known_images(rule):
     """The official rule goes by the labels of anno.mat, ConsNet's by the annotated pairs."""
     if rule == "instances":
         return known_object_images(presence=inclusive_pairs(), object_of=OBJECT_OF)
-    read = annotations.read(HICO / "instances_test2015.json.gz", image_labels=HICO / "anno.mat")
+    read = annotations.read(DATA / "instances_test2015.json.gz", image_labels=DATA / "anno.mat")
     assert list(read.images["file_name"]) == list(image_number())
     return known_object_images(presence=read.presence, object_of=OBJECT_OF)
 
@@ -265,7 +265,7 @@ def compare_with_numpys_sort():
 
 
 def test_the_image_labels_are_the_official_lists():
-    lists = pd.read_parquet(HICO / "hico_ko_test_images.parquet")
+    lists = pd.read_parquet(DATA / "hico_ko_test_images.parquet")
     for rule, column in (("labels", "image_index"), ("instances", "image_index_instance_rule")):
         by_object = dict(zip(lists["object_coco80"], map(frozenset, lists[column]), strict=True))
         images = known_images(rule)
@@ -283,7 +283,7 @@ def test_the_image_labels_are_the_official_lists():
 )
 def test_published_means(protocol, full, rare_mean, non_rare):
     rules = PROTOCOLS[protocol]
-    summary = summarise(per_class(judged(rules), classes=CLASSES, rule=rules.rule), unseen=(), rare=rare())
+    summary = summarise(per_class(judged(rules), classes=CLASSES, rule=rules.rule), unseen=(), rare=RARE)
     assert [round(summary[key], 3) for key in ("full", "rare", "non_rare")] == [full, rare_mean, non_rare]
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pipeline.datasets.hico.vocabulary import find
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import ConfigError
 from pipeline.metrics import PROTOCOLS, annotations, detections, results
 from pipeline.report import evaluated_files, folder, svg
@@ -17,7 +17,7 @@ from pipeline.report.html import flat
 from pipeline.report.sample import within_a_page
 
 BOXES = ["hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"]
-RIDE, HOLD, CAT = (find(name).hoi_id for name in ("ride horse", "hold horse", "pet cat"))
+RIDE, HOLD, CAT = (HICO.find(name).hoi_id for name in ("ride horse", "hold horse", "pet cat"))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from pipeline.config.tree import load
-from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.engine import provenance
 from pipeline.engine.graph import stage
 from pipeline.engine.run import Outcome, execute
@@ -22,20 +22,23 @@ from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import Manifest
 from pipeline.store.store import Store, describe_files
 from pipeline.texts.lexicon import lexicon
+from pipeline.vocabulary import file
+from pipeline.vocabulary.vocabulary import Vocabulary
 
 READ_LATER = Input("descriptions", ("descriptions.parquet",))
 VERBS = ("ride", "hug", "walk", "feed", "pet", "hold", "carry", "jump", "no_interaction")
-HOIS = [hoi.hoi_id for hoi in hoi_classes() if hoi.object in ("horse", "dog") and hoi.verb in VERBS]
+HOIS = [hoi.hoi_id for hoi in HICO.classes if hoi.object in ("horse", "dog") and hoi.verb in VERBS]
+WORDS = HICO.subset(HOIS)
 
 
-def annotations(store: Store) -> Artifact:
-    """A published artifact with `classes.parquet` alone, in no order."""
+def vocabulary(store: Store, words: Vocabulary = WORDS) -> Artifact:
+    """A published artifact with `vocabulary.json` alone."""
     with store.workspace("0" * 32) as space:
-        pd.DataFrame({"hoi_id": HOIS[::-1], "train_count": 1}).to_parquet(space.out / "classes.parquet")
+        file.write(space.out / "vocabulary.json", words)
         files = describe_files(space.out)
         content = digest.of_files((f.name, f.digest) for f in files)
         manifest = Manifest(
-            stage="annotations", version=1, fingerprint="0" * 32, digest=content, config={},
+            stage="vocabulary", version=1, fingerprint="0" * 32, digest=content, config={},
             sources={}, inputs=(), files=files, metrics={}, seconds={}, made_at="", host=provenance.host(),
             device="cpu", packages={}, seed=0, git_commit=None, git_dirty=None, code="",
         )  # fmt: skip
@@ -44,13 +47,13 @@ def annotations(store: Store) -> Artifact:
 
 def described(root: Path, *overrides: str, progress=lambda *_: None, force: bool = False) -> Outcome:
     store = Store(root)
-    found = store.get("annotations", "0" * 32) or annotations(store)
+    found = store.get("vocabulary", "0" * 32) or vocabulary(store)
     config = load(overrides=[f"store.root={root}", *overrides], environment={})
     return execute(
         stage("descriptions"),
         config=config,
         store=store,
-        inputs={"annotations": found},
+        inputs={"vocabulary": found},
         progress=progress,
         force=force,
     )
@@ -70,8 +73,9 @@ def test_lexicon(tmp_path: Path) -> None:
     table = outcome.artifact.table("descriptions.parquet")
     assert table["hoi_id"].tolist() == sorted(HOIS)
     for row in table.to_dict("records"):
-        assert row["name"] == hoi_classes()[row["hoi_id"]].name
-        assert tuple(row["sentences"]) == lexicon.describe(row["hoi_id"]) and row["text"] == " ".join(row["sentences"])
+        assert row["name"] == HICO.classes[row["hoi_id"]].name
+        assert tuple(row["sentences"]) == lexicon.describe(HICO.hoi(row["hoi_id"]))
+        assert row["text"] == " ".join(row["sentences"])
         assert (row["source"], row["template"], row["template_version"]) == ("lexicon", "compose", 1)
         assert row["verdict"] == "passed"
         assert all(pd.isna(row[key]) for key in ("origin", "model", "prompt", "system", "seed", "finish_reason"))
@@ -196,13 +200,13 @@ from pipeline.engine.run import execute
 from pipeline.store.store import Store
 store = Store(Path(sys.argv[1]))
 config = load(overrides=[f"store.root={sys.argv[1]}", *sys.argv[2:]], environment={})
-execute(stage("descriptions"), config=config, store=store, inputs={"annotations": store.get("annotations", "0" * 32)})
+execute(stage("descriptions"), config=config, store=store, inputs={"vocabulary": store.get("vocabulary", "0" * 32)})
 """
 
 
 def test_a_killed_run_resumes_at_the_single_request(language_server, tmp_path: Path) -> None:
     store = Store(tmp_path)
-    annotations(store)
+    vocabulary(store)
     language_server.delay_s, flying = 0.15, 2
     settings = asking(language_server, f"llm.runtime.concurrency={flying}")
     root = Path(__file__).parents[3]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import words
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -122,7 +123,7 @@ def work_in(folder: Path, annotations: Artifact, *more: str) -> Work:
     for name in ("out", "scratch"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     config = load(overrides=["device=cpu", "detections.source=detr", *more], environment={})
-    inputs = {"annotations": annotations}
+    inputs = {"annotations": annotations, "vocabulary": words.artifact(folder / "vocabulary")}
     return Work(stage="detections", config=config, inputs=inputs, out=folder / "out", scratch=folder / "scratch")
 
 

@@ -22,7 +22,7 @@ from models.fusion import union_features
 from models.hoi import EzHoi
 from models.instances import Instances, collate
 from pipeline.config.tree import load
-from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.datasets.images import square
 from pipeline.errors import ConfigError
 from pipeline.learned import build, checkpoint
@@ -33,7 +33,7 @@ from pipeline.work.work import Work
 
 CORNERS = ("x1", "y1", "x2", "y2")
 HUMAN, HORSE, CUP = 0, 17, 41
-RIDE = next(c.hoi_id for c in hoi_classes() if (c.verb, c.object) == ("ride", "horse"))
+RIDE = next(c.hoi_id for c in HICO.classes if (c.verb, c.object) == ("ride", "horse"))
 SIZES = {5: (40, 60), 2: (80, 30), 7: (50, 50)}
 SPLIT = {5: "test", 2: "test", 7: "train"}
 BOXES = {  # object, score, box in pixels; a person stands first, as the pairs have it

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.config.tree import load
 from pipeline.datasets.classes import frame
-from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.predict.scoring import BOXES
 from pipeline.stages import predictions
 from pipeline.store.artifact import Artifact
@@ -20,11 +20,11 @@ from pipeline.work.work import Work
 
 
 def hoi(verb: str, thing: str) -> int:
-    return next(c.hoi_id for c in hoi_classes() if (c.verb, c.object) == (verb, thing))
+    return next(c.hoi_id for c in HICO.classes if (c.verb, c.object) == (verb, thing))
 
 
 RIDE_HORSE, RIDE_BOAT, HUG_HORSE = hoi("ride", "horse"), hoi("ride", "boat"), hoi("hug", "horse")
-HORSE, BOAT = (hoi_classes()[h].object_id for h in (RIDE_HORSE, RIDE_BOAT))
+HORSE, BOAT = (HICO.classes[h].object_id for h in (RIDE_HORSE, RIDE_BOAT))
 PLAIN = {RIDE_HORSE: [1.0, 0.0], RIDE_BOAT: [0.0, -1.0], HUG_HORSE: [0.6, 0.8]}
 SCALE = 2.0
 
@@ -48,7 +48,7 @@ def inputs(tmp_path: Path, artifact: Callable[..., Artifact]) -> dict[str, Artif
         folders["utpl"] / "text.parquet",
         {
             "hoi_id": [RIDE_HORSE, HUG_HORSE, RIDE_BOAT],
-            "verb_id": [hoi_classes()[h].verb_id for h in (RIDE_HORSE, HUG_HORSE, RIDE_BOAT)],
+            "verb_id": [HICO.classes[h].verb_id for h in (RIDE_HORSE, HUG_HORSE, RIDE_BOAT)],
             "unseen": [False, False, True],
             "before": np.array([[1, 0], [0, 1], [1, 0]], dtype=np.float32),
             "after": np.array([[1, 0], [0, 1], [0, 1]], dtype=np.float32),

@@ -11,7 +11,7 @@ from safetensors import safe_open
 from small_demo import small
 
 from models.released import quirks
-from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.engine import run
 from pipeline.engine.run import Outcome
 from pipeline.errors import ConfigError
@@ -33,7 +33,7 @@ def demand_released_scores(outcomes: dict[str, Outcome], scale: float) -> None:
     }
     for row in rows.itertuples():
         pair = place[row.image_id, row.hx1, row.ox1, row.oy1]  # type: ignore[index]
-        logit = logits[pair][text["verb_id"] == hoi_classes()[row.hoi_id].verb_id].mean()  # type: ignore[index]
+        logit = logits[pair][text["verb_id"] == HICO.classes[row.hoi_id].verb_id].mean()  # type: ignore[index]
         wanted = float(pairs["prior"][pair]) ** TAU / (1 + np.exp(-logit))
         assert row.score == pytest.approx(wanted, rel=1e-4)
 
@@ -49,7 +49,7 @@ def test_trained_then_imported_weights_give_the_same_predictions(tmp_path: Path)
     assert tensors["visual_guidance.up.weight"].any() and tensors["inter.up.weight"].any()
     text = arrays.read(trained["utpl"].artifact.path("text.parquet"))
     assert (text["before"] == text["after"]).all()
-    assert set(text["verb_id"].tolist()) >= {hoi_classes()[h].verb_id for h in text["hoi_id"][text["unseen"]]}
+    assert set(text["verb_id"].tolist()) >= {HICO.classes[h].verb_id for h in text["hoi_id"][text["unseen"]]}
     metrics = trained["evaluation"].artifact.manifest.metrics
     assert {g: metrics[g] for g in ("full", "seen", "unseen")} == {
         g: metrics[f"before_utpl_{g}"] for g in ("full", "seen", "unseen")

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from pipeline.datasets.hico.vocabulary import find
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.texts.comparison import Embedded, Moved, moved
 
-RIDE, FEED, COW = (find(name).hoi_id for name in ("ride horse", "feed horse", "ride cow"))
+RIDE, FEED, COW = (HICO.find(name).hoi_id for name in ("ride horse", "feed horse", "ride cow"))
 
 
 def embedded(unseen: tuple[float, float]) -> Embedded:

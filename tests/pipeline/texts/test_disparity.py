@@ -1,27 +1,30 @@
 """Disparity texts: from the lexicon, from edited descriptions, from a language model."""
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from pipeline.config.tree import Config, load
-from pipeline.datasets.hico.vocabulary import find
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import ConfigError, DataError
 from pipeline.texts import disparity, sentences
-from pipeline.texts.disparity import difference, write
+from pipeline.texts.disparity import difference
 from pipeline.texts.lexicon import lexicon
 
 NAMES = ("ride horse", "ride cow", "hug horse", "feed dog", "pet dog")
-RIDE, COW, HUG, FEED, PET = (find(name).hoi_id for name in NAMES)
+RIDE, COW, HUG, FEED, PET = (HICO.find(name).hoi_id for name in NAMES)
+
+write = partial(disparity.write, vocabulary=HICO)
 
 
 def described(**edited: str) -> pd.DataFrame:
     """Descriptions of NAMES; keywords (verb_object) are edited ones."""
     rows = []
     for name in NAMES:
-        hoi_id, edit = find(name).hoi_id, edited.get(name.replace(" ", "_"))
-        parts = sentences.split(edit) if edit else lexicon.describe(hoi_id)
+        hoi_id, edit = HICO.find(name).hoi_id, edited.get(name.replace(" ", "_"))
+        parts = sentences.split(edit) if edit else lexicon.describe(HICO.hoi(hoi_id))
         source = "edit" if edit else "lexicon"
         rows.append({"hoi_id": hoi_id, "text": " ".join(parts), "sentences": list(parts), "source": source})
     return pd.DataFrame(rows)
@@ -35,8 +38,8 @@ def test_from_the_lexicon_by_default(tmp_path: Path) -> None:
     table = write([(RIDE, COW), (HUG, RIDE)], config=config(), descriptions=described(), journal=tmp_path / "j")
     assert list(table.columns[:4]) == ["hoi_id", "seen_hoi_id", "text", "sentences"]
     assert table["hoi_id"].tolist() == [RIDE, HUG] and table["seen_hoi_id"].tolist() == [COW, RIDE]
-    assert tuple(table["sentences"][1]) == lexicon.contrast(HUG, RIDE, "contrast-v1")
-    assert table["text"][1] == " ".join(lexicon.contrast(HUG, RIDE, "contrast-v1"))
+    assert tuple(table["sentences"][1]) == lexicon.contrast(HICO.hoi(HUG), HICO.hoi(RIDE), "contrast-v1")
+    assert table["text"][1] == " ".join(lexicon.contrast(HICO.hoi(HUG), HICO.hoi(RIDE), "contrast-v1"))
     assert set(table["source"]) == {"lexicon"} and set(table["template"]) == {"contrast-v1"}
     assert table["template_version"].tolist() == [lexicon.LEXICON_VERSION] * 2 and table["model"].isna().all()
     assert not (tmp_path / "j").exists()
@@ -53,7 +56,7 @@ def test_the_template_changes_the_wording(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("source", ["lexicon", "llm"])
 def test_an_edited_description_speaks_for_itself(source: str, tmp_path: Path) -> None:
-    same = lexicon.describe(COW)[1]
+    same = lexicon.describe(HICO.hoi(COW))[1]
     edit = f"A rider sits high above the mane. {same} Dust rises."
     settings = config(f"disparities.source={source}", "llm.runtime.base_url=http://127.0.0.1:9/v1")
     table = write([(RIDE, COW)], config=settings, descriptions=described(ride_horse=edit), journal=tmp_path / "j")
@@ -62,9 +65,9 @@ def test_an_edited_description_speaks_for_itself(source: str, tmp_path: Path) ->
 
 
 def test_an_edited_seen_class_counts_too(tmp_path: Path) -> None:
-    edit = lexicon.describe(HUG)[0] + " They rest."
+    edit = lexicon.describe(HICO.hoi(HUG))[0] + " They rest."
     table = write([(HUG, RIDE)], config=config(), descriptions=described(ride_horse=edit), journal=tmp_path / "j")
-    assert tuple(table["sentences"][0]) == lexicon.describe(HUG)[1:] and table["source"][0] == "edit"
+    assert tuple(table["sentences"][0]) == lexicon.describe(HICO.hoi(HUG))[1:] and table["source"][0] == "edit"
 
 
 def test_difference_is_never_empty() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.datasets.hico.vocabulary import find
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError
 from pipeline.texts import edits
 
@@ -17,16 +17,16 @@ def wrote(folder: Path, text: str) -> Path:
 
 def test_names_in_any_spelling(tmp_path: Path) -> None:
     found = edits.read(
-        wrote(tmp_path, "ride horse: A tall rider.\nEat-At dining_table: |\n  Two lines,\n  one text.\n")
+        wrote(tmp_path, "ride horse: A tall rider.\nEat-At dining_table: |\n  Two lines,\n  one text.\n"), HICO
     )
     assert found == {
-        find("ride horse").hoi_id: "A tall rider.",
-        find("eat_at dining_table").hoi_id: "Two lines, one text.",
+        HICO.find("ride horse").hoi_id: "A tall rider.",
+        HICO.find("eat_at dining_table").hoi_id: "Two lines, one text.",
     }
 
 
 def test_an_empty_file_edits_nothing(tmp_path: Path) -> None:
-    assert edits.read(wrote(tmp_path, "# nothing yet\n")) == {}
+    assert edits.read(wrote(tmp_path, "# nothing yet\n"), HICO) == {}
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_an_empty_file_edits_nothing(tmp_path: Path) -> None:
 )
 def test_faults_are_named(text: str, says: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=says):
-        edits.read(wrote(tmp_path, text))
+        edits.read(wrote(tmp_path, text), HICO)
 
 
 @pytest.mark.parametrize(
@@ -61,27 +61,27 @@ def test_faults_are_named(text: str, says: str, tmp_path: Path) -> None:
 )
 def test_put_changes_one_text_and_no_other_line(text: str, tmp_path: Path) -> None:
     path = wrote(tmp_path, text)
-    before = edits.read(path)
+    before = edits.read(path, HICO)
     new = (
         "A rider: high, 'astride' - \"tall\" #1, and so long a text that it does not fit into one line of YAML at all."
     )
-    edits.put(path, "ride horse", new)
-    horse = find("ride horse").hoi_id
-    assert edits.read(path) == {horse: new} | {h: t for h, t in before.items() if h != horse}
+    edits.put(path, "ride horse", new, HICO)
+    horse = HICO.find("ride horse").hoi_id
+    assert edits.read(path, HICO) == {horse: new} | {h: t for h, t in before.items() if h != horse}
     kept = [line for line in text.splitlines() if line.startswith(("#", "ride cow", "hug dog"))]
     assert [line for line in path.read_text().splitlines() if line.startswith(("#", "ride cow", "hug dog"))] == kept
 
 
 def test_put_makes_the_file_and_refuses_what_cannot_be_read(tmp_path: Path) -> None:
     path = tmp_path / "new.yaml"
-    edits.put(path, "ride horse", "High up.")
+    edits.put(path, "ride horse", "High up.", HICO)
     assert path.read_text() == "ride horse: High up.\n"
     with pytest.raises(DataError, match=r"new\.yaml.*the text is empty"):
-        edits.put(path, "ride horse", " ")
+        edits.put(path, "ride horse", " ", HICO)
     assert path.read_text() == "ride horse: High up.\n" and list(tmp_path.iterdir()) == [path]
     path.write_text("{ride horse: High up., hug dog: Round it.}\n")
     with pytest.raises(DataError, match="one entry a line"):
-        edits.put(path, "ride horse", "Low.")
+        edits.put(path, "ride horse", "Low.", HICO)
 
 
 @pytest.mark.parametrize(
@@ -99,12 +99,12 @@ def test_put_makes_the_file_and_refuses_what_cannot_be_read(tmp_path: Path) -> N
 def test_what_no_text_may_hold_is_named(content: bytes, says: str, tmp_path: Path) -> None:
     (tmp_path / "edits.yaml").write_bytes(content)
     with pytest.raises(DataError, match=rf"descriptions\.edits = .*edits\.yaml.*{says}"):
-        edits.read(tmp_path / "edits.yaml")
+        edits.read(tmp_path / "edits.yaml", HICO)
 
 
 def test_an_edit_with_control_characters_leaves_the_file_alone(tmp_path: Path) -> None:
     path = tmp_path / "edits.yaml"
-    edits.put(path, "ride horse", "A horse.")
+    edits.put(path, "ride horse", "A horse.", HICO)
     with pytest.raises(DataError, match=r"U\+001B"):
-        edits.put(path, "ride horse", "A \x1b[31mhorse.")
+        edits.put(path, "ride horse", "A \x1b[31mhorse.", HICO)
     assert path.read_text() == "ride horse: A horse.\n" and [p.name for p in tmp_path.iterdir()] == ["edits.yaml"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.datasets.hico.vocabulary import find, hoi_classes, objects
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.texts.given import texts
 from pipeline.texts.judge import PASSED, Owners, judge, normalised, usable
 from pipeline.texts.lexicon import lexicon
@@ -16,21 +16,21 @@ GOOD = "A person sits astride the horse with bent legs. Both hands hold the rein
 
 
 def verdict(text: str, *, name: str = "ride horse", finish: str = "stop") -> str:
-    return judge(text, finish_reason=finish, about=find(name))
+    return judge(text, finish_reason=finish, about=HICO.find(name), among=HICO)
 
 
 def verdicts(found: dict[int, str]) -> dict[str, str]:
     """Verdicts of texts by class, duplicates included."""
     owners, given = Owners(), {}
     for hoi_id, text in found.items():
-        hoi = hoi_classes()[hoi_id]
+        hoi = HICO.classes[hoi_id]
         owner = owners.duplicate_of(hoi.name, text, hoi.object)
-        given[hoi.name] = judge(text, about=hoi) if owner is None else f"duplicate of {owner!r}"
+        given[hoi.name] = judge(text, about=hoi, among=HICO) if owner is None else f"duplicate of {owner!r}"
     return given
 
 
 def test_all_lexicon_texts_pass() -> None:
-    found = verdicts({hoi.hoi_id: " ".join(lexicon.describe(hoi.hoi_id)) for hoi in hoi_classes()})
+    found = verdicts({hoi.hoi_id: " ".join(lexicon.describe(hoi)) for hoi in HICO.classes})
     assert set(found.values()) == {PASSED}
 
 
@@ -44,15 +44,15 @@ def test_all_lexicon_texts_pass() -> None:
 )
 def test_published_texts_pass(file: str, failing: dict[str, str]) -> None:
     """The one that fails speaks of paying for parking and names no parking meter."""
-    found = verdicts({hoi_id: given.text for hoi_id, given in texts.descriptions(PUBLISHED / file).items()})
+    found = verdicts({hoi_id: given.text for hoi_id, given in texts.descriptions(PUBLISHED / file, HICO).items()})
     assert len(found) == 600 and {name: v for name, v in found.items() if v != PASSED} == failing
 
 
 @pytest.mark.skipif(not PUBLISHED.is_dir(), reason="the published LLaVA texts (../shared/data) are not here")
 def test_published_texts_of_other_classes_do_not_pass() -> None:
     """Each text given to the class 37 further on: the object is another one nearly always."""
-    found = texts.descriptions(PUBLISHED / "hico_HOI_descrip.txt")
-    wrong = sum(judge(found[(h + 37) % 600].text, about=hoi_classes()[h]) != PASSED for h in range(600))
+    found = texts.descriptions(PUBLISHED / "hico_HOI_descrip.txt", HICO)
+    wrong = sum(judge(found[(h + 37) % 600].text, about=HICO.classes[h], among=HICO) != PASSED for h in range(600))
     assert wrong > 570
 
 
@@ -98,7 +98,9 @@ def test_what_a_description_may_say_besides() -> None:
     assert verdict("In this image, a person stands beside a horse and lifts one leg over it.") == PASSED
     assert verdict("A person is riding a horse while another is feeding a horse.") == PASSED
     assert (
-        judge("Unlike feeding a horse, this person sits high on the horse.", about=find("ride horse"), compared=True)
+        judge(
+            "Unlike feeding a horse, this person sits high on the horse.", about=HICO.find("ride horse"), compared=True
+        )
         == PASSED
     )
     assert verdict("A person and a horse, and nobody is feeding the horse here.", name="no_interaction horse") == PASSED
@@ -121,7 +123,7 @@ def test_what_may_stay() -> None:
 
 
 def test_every_object_is_named_by_its_own_word_and_its_plural() -> None:
-    for name in objects():
+    for name in HICO.object_names:
         word = name.replace("_", " ")
         assert names_object(f"There is a {word}.", name) and names_object(f"Here are {word}s, two.", name)
     others = (("a man on his bike", "bicycle"), ("a blue sofa", "couch"), ("two wine glasses", "wine_glass"))
@@ -131,7 +133,7 @@ def test_every_object_is_named_by_its_own_word_and_its_plural() -> None:
 
 def test_every_class_phrase_names_its_verb() -> None:
     assert [
-        hoi.name for hoi in hoi_classes() if hoi.verb != "no_interaction" and not names_verb(hoi.phrase, hoi.verb)
+        hoi.name for hoi in HICO.classes if hoi.verb != "no_interaction" and not names_verb(hoi.phrase, hoi.verb)
     ] == []
     assert (
         names_verb("he rode off", "ride") and names_verb("she flies a kite", "fly") and not names_verb("on top", "ride")
@@ -140,4 +142,4 @@ def test_every_class_phrase_names_its_verb() -> None:
 
 def test_normalised_texts_ignore_case_and_punctuation() -> None:
     assert normalised("A horse, standing.") == normalised("a HORSE standing!")
-    assert normalised(find("ride horse").phrase) != normalised(find("ride cow").phrase)
+    assert normalised(HICO.find("ride horse").phrase) != normalised(HICO.find("ride cow").phrase)

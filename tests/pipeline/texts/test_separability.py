@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from pipeline.datasets.hico.vocabulary import find
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.texts import separability
 
-HOIS = [find(name).hoi_id for name in ("ride horse", "feed horse", "ride cow")]
+HOIS = [HICO.find(name) for name in ("ride horse", "feed horse", "ride cow")]
 RIDE, FEED, COW = HOIS
 PHRASES = np.array([[1, 0], [0.8, 0.6], [0.6, 0.8]], np.float32)
 DESCRIPTIONS = np.array([[1, 0], [0, 1], [0.6, 0.8]], np.float32)
@@ -18,7 +18,7 @@ def test_nearest_classes_and_groups() -> None:
     assert found["phrase_cosine"].tolist() == pytest.approx([0.8, 0.96, 0.96])
     assert found["description_nearest"].tolist() == ["ride cow", "ride cow", "feed horse"]
     assert found["description_cosine"].tolist() == pytest.approx([0.6, 0.8, 0.8])
-    table = separability.groups(found).set_index(["by", "name"])
+    table = separability.groups(found, HICO).set_index(["by", "name"])
     assert table.loc[("verb", "ride"), "classes"] == 2
     ride = table.loc[("verb", "ride")]
     assert (ride["description_mean"], ride["description_worst"]) == pytest.approx((0.7, 0.8))

@@ -8,7 +8,7 @@ import torch
 
 from models import clip_loading as clips
 from pipeline.config.packaged import PACKAGED
-from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.datasets.world.classes import WORLD_VERSION, held_out, unseen, world_classes
 from pipeline.tiny import captions, pretrain
 from pipeline.tiny.zero_shot import measure
@@ -19,20 +19,20 @@ TINY = PACKAGED["tiny"]
 def test_no_picture_and_no_caption_of_a_held_out_class() -> None:
     hidden = held_out()
     assert hidden >= {h for s in ("rf_uc", "nf_uc", "uo", "uv") for h in unseen(s)}
-    named = {hoi_classes()[h].phrase for h in hidden}
+    named = {HICO.classes[h].phrase for h in hidden}
     rng = np.random.default_rng(0)
     for index in range(150):
         picture = captions.scene_picture(index)
         for subject in picture.subjects:
             assert subject.group not in hidden
             for kind in pretrain.KINDS:
-                assert not any(phrase in captions.caption(subject.group, kind, rng).lower() for phrase in named)
+                assert not any(phrase in captions.caption(subject.group, kind, rng, HICO).lower() for phrase in named)
 
 
 def test_objects_of_held_out_classes_appear_alone() -> None:
     pizza = next(c.object_id for c in world_classes() if c.object == "pizza")
     picture = captions.object_alone(pizza, 0)
-    assert captions.caption(picture.subjects[0].group, "phrase", np.random.default_rng(0)) == "a pizza"
+    assert captions.caption(picture.subjects[0].group, "phrase", np.random.default_rng(0), HICO) == "a pizza"
 
 
 def test_contrastive_loss_counts_all_members_of_a_group_as_positives() -> None:

@@ -14,7 +14,7 @@ from transformers import DetrImageProcessor
 
 from models import detector, detr_checkpoint
 from pipeline.config.tree import load
-from pipeline.datasets.hico.vocabulary import objects
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.tables import arrays
 from pipeline.training import batches
 from pipeline.training.batches import TrainingImages
@@ -53,7 +53,7 @@ def images(tmp_path: Path, artifact: Callable) -> Callable[..., TrainingImages]:
     def make(*settings: str) -> TrainingImages:
         config = load(overrides=["device=cpu", f"data.root={PHOTOGRAPH}", *settings], environment={})
         work = Work(stage="seen", config=config, inputs=inputs, out=tmp_path, scratch=tmp_path)
-        return TrainingImages(work, SimpleNamespace(image_size=64), SimpleNamespace(seen=(89,)))
+        return TrainingImages(work, SimpleNamespace(image_size=64), HICO, (89,))
 
     return make
 
@@ -91,7 +91,7 @@ def test_an_online_detector_looks_at_what_is_seen(
     images: Callable[..., TrainingImages], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "model"
-    detector.save(detr_checkpoint.convert(build().state_dict()), folder, labels=list(objects()), notes={})
+    detector.save(detr_checkpoint.convert(build().state_dict()), folder, labels=list(HICO.object_names), notes={})
     DetrImageProcessor(size={"shortest_edge": 96, "longest_edge": 160}).save_pretrained(folder)
     online = images(*PAPER, "seen.augment.detector=online", f"detections.weights={folder}")
     views = [online.view([7], 0) for _ in range(2)]

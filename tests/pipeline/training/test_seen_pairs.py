@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from models.scoring import Scope
-from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.tables import arrays
 from pipeline.training import seen_pairs
 from pipeline.training.seen_pairs import SeenPairs
 
 
 def hoi(verb: str, thing: str) -> int:
-    return next(c.hoi_id for c in hoi_classes() if (c.verb, c.object) == (verb, thing))
+    return next(c.hoi_id for c in HICO.classes if (c.verb, c.object) == (verb, thing))
 
 
 RIDE_HORSE, HUG_HORSE, HUG_DOG, RIDE_BOAT = (
@@ -24,7 +24,7 @@ RIDE_HORSE, HUG_HORSE, HUG_DOG, RIDE_BOAT = (
     hoi("hug", "dog"),
     hoi("ride", "boat"),
 )
-HORSE, DOG, BOAT = (hoi_classes()[h].object_id for h in (RIDE_HORSE, HUG_DOG, RIDE_BOAT))
+HORSE, DOG, BOAT = (HICO.classes[h].object_id for h in (RIDE_HORSE, HUG_DOG, RIDE_BOAT))
 ROWS = [
     ([RIDE_HORSE], HORSE),
     ([HUG_DOG], DOG),
@@ -52,6 +52,7 @@ def artifact(tmp_path: Path) -> SimpleNamespace:
 def read(artifact: SimpleNamespace, *, scope: Scope) -> SeenPairs:
     return seen_pairs.read(
         artifact,  # type: ignore[arg-type]
+        vocabulary=HICO,
         unseen=[HUG_HORSE],
         seen=[RIDE_HORSE, HUG_DOG, RIDE_BOAT],
         scope=scope,

@@ -17,7 +17,7 @@ import pandas as pd
 
 from pipeline.datasets.hico.rows import Rows
 from pipeline.datasets.hico.tables import image_id
-from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError
 
 _ORDER = ("x1", "y1", "x2", "y2")
@@ -82,13 +82,13 @@ def _interactions(rows: Rows, name: str, found: Any) -> int:
 def labels(value: dict[str, Any], path: Path) -> tuple[pd.DataFrame, dict[str, list[str]]]:
     """The positive labels of `anno.mat` as (image_id, split, hoi_id, object_id), and the official list of files by split."""
     tables, lists = [], {}
-    object_of = np.array([c.object_id for c in hoi_classes()])
+    object_of = HICO.object_of
     for split in ("train", "test"):
         judged, names = value.get(f"anno_{split}"), value.get(f"list_{split}")
         if judged is None or names is None:
             continue
         lists[split] = [_text(name) for name in names.reshape(-1)]
-        if judged.shape != (len(hoi_classes()), len(lists[split])):
+        if judged.shape != (len(HICO.classes), len(lists[split])):
             raise DataError(f"{path}: anno_{split} has shape {judged.shape}, not (600, {len(lists[split])})")
         ids = np.array([image_id(name) for name in lists[split]])
         image, hoi = np.nonzero(judged.T == 1)

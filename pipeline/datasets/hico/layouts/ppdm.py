@@ -19,12 +19,12 @@ from typing import Any
 
 from pipeline.datasets.hico.rows import UNTOLD, Rows
 from pipeline.datasets.hico.tables import split_of
-from pipeline.datasets.hico.vocabulary import coco_ids
+from pipeline.datasets.hico.vocabulary import COCO_IDS
 from pipeline.outside.columns import number, whole_number
 
 ENOUGH = 2000
 """Boxes among which one that touches the image's edge is certain (one in a hundred does)."""
-_OBJECT_OF = {category: index for index, category in enumerate(coco_ids())}
+_OBJECT_OF = {category: index for index, category in enumerate(COCO_IDS)}
 
 
 def matches(value: Any) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.datasets.hico.rows import Rows
-from pipeline.datasets.hico.vocabulary import hoi_classes, objects
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError
 from pipeline.outside.columns import whole_number
 from pipeline.outside.parsing import shown
@@ -43,7 +43,7 @@ def read(value: dict[str, Any], path: Path) -> Rows:
             f"{path}: {len(names)} filenames, {len(entries)} annotations and {len(sizes)} sizes: one a image is needed"
         )
     order = object_order(value, path)
-    to_coco = {index: objects().index(name) for index, name in enumerate(_names(order))}
+    to_coco = {index: HICO.object_names.index(name) for index, name in enumerate(_names(order))}
     rows = Rows(path, "upt")
     rows.notes.append(f"objects in {order} order")
     for name, entry, size in zip(names, entries, sizes, strict=True):
@@ -98,7 +98,7 @@ def _list(entry: Any, key: str) -> list[Any]:
 
 
 def _names(order: str) -> Sequence[str]:
-    return objects() if order == COCO else sorted(objects())
+    return HICO.object_names if order == COCO else sorted(HICO.object_names)
 
 
 def _by_names(listed: Any) -> str | None:
@@ -113,7 +113,7 @@ def _by_pairs(pairs: Sequence[tuple[Any, Any]]) -> str | None:
     right = {}
     for order in (COCO, ALPHABETICAL):
         index_of = {name: index for index, name in enumerate(_names(order))}
-        expected = [index_of[c.object] for c in hoi_classes()]
+        expected = [index_of[c.object] for c in HICO.classes]
         right[order] = sum(
             1 for hoi, index in pairs if isinstance(hoi, int) and 0 <= hoi < len(expected) and expected[hoi] == index
         )

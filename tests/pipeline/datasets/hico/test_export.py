@@ -14,7 +14,7 @@ from pycocotools.cocoeval import COCOeval
 from pipeline.config import tree
 from pipeline.datasets.hico import export
 from pipeline.datasets.hico.layouts import detect
-from pipeline.datasets.hico.vocabulary import find
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.engine import run
 from pipeline.errors import DataError
 from pipeline.store.artifact import Artifact
@@ -23,8 +23,8 @@ TRAIN, TEST = "HICO_train2015_00000007.jpg", "HICO_test2015_00000009.jpg"
 HUMAN, HORSE = (1, 2, 20, 40), (5, 7, 64, 48)
 DATA = written.canonical(
     [(TRAIN, 64, 48), (TEST, 64, 48), ("HICO_test2015_00000010.jpg", 30, 30)],
-    [(TRAIN, find("ride horse").hoi_id, HUMAN, HORSE)]
-    + [(TEST, find(name).hoi_id, HUMAN, HORSE) for name in ("ride horse", "hold horse")],
+    [(TRAIN, HICO.find("ride horse").hoi_id, HUMAN, HORSE)]
+    + [(TEST, HICO.find(name).hoi_id, HUMAN, HORSE) for name in ("ride horse", "hold horse")],
 )
 
 
@@ -39,7 +39,7 @@ def made(tmp_path: Path) -> dict[str, Artifact]:
 
 def test_coco_files_are_read_by_pycocotools(made: dict[str, Artifact], tmp_path: Path, capsys: Any) -> None:
     out = tmp_path / "coco"
-    told = export.coco(made["annotations"], out, detections=made["detections"])
+    told = export.coco(made["annotations"], out, vocabulary=HICO, detections=made["detections"])
     assert told[out / "instances_test.json"] == "2 images, 2 annotations, 2 pairs"
     coco = COCO(out / "instances_test.json")
     assert coco.getCatIds(catNms=["horse"]) == [19] and len(coco.getCatIds()) == 80
@@ -63,13 +63,13 @@ def test_coco_files_are_read_by_pycocotools(made: dict[str, Artifact], tmp_path:
 
 
 def test_a_person_as_object_keeps_both_boxes(tmp_path: Path) -> None:
-    hug = find("hug person").hoi_id
+    hug = HICO.find("hug person").hoi_id
     pairs = [(name, hug, HUMAN, HORSE) for name in (TRAIN, TEST)] + [(TEST, hug, HORSE, HUMAN)]
     written.matlab(tmp_path / "anno_bbox.mat", written.canonical([(TRAIN, 64, 48), (TEST, 64, 48)], pairs))
     settings = [f"data.root={tmp_path}", f"store.root={tmp_path / 'store'}"]
     configuration = tree.load(profile="hico-vitb", overrides=settings, environment={})
     artifact = run.run(configuration, targets=("annotations",))["annotations"].artifact
-    told = export.coco(artifact, tmp_path)
+    told = export.coco(artifact, tmp_path, vocabulary=HICO)
     assert told[tmp_path / "instances_test.json"] == "1 images, 2 annotations, 2 pairs"
     pairs_out = COCO(tmp_path / "instances_test.json").dataset["pairs"]
     assert [(p["subject_id"], p["object_id"]) for p in pairs_out] in ([(1, 2), (2, 1)], [(2, 1), (1, 2)])
@@ -88,7 +88,7 @@ def test_parquet_is_for_hico_alone(made: dict[str, Artifact], tmp_path: Path) ->
     artifact = run.run(configuration, targets=("annotations",))["annotations"].artifact
     with pytest.raises(DataError, match="Use --format coco"):
         export.parquet(artifact, tmp_path / "p")
-    export.coco(artifact, tmp_path / "c")
+    export.coco(artifact, tmp_path / "c", vocabulary=HICO)
     assert len(COCO(tmp_path / "c" / "instances_train.json").dataset["pairs"]) == len(
         artifact.table("pairs.parquet").query("split == 'train'")
     )

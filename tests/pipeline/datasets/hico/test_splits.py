@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.datasets.hico.splits import SETTINGS, rare, unseen
-from pipeline.datasets.hico.vocabulary import find, hoi_classes
+from pipeline.datasets.hico.splits import RARE, SETTINGS
+from pipeline.datasets.hico.vocabulary import HICO
+from pipeline.errors import ConfigError
+from pipeline.vocabulary.settings import unseen
 
 SPLITS = Path(__file__).parents[5] / "shared" / "data" / "hico" / "zero_shot_splits.json"
 
 
 def seen_classes(setting):
-    return [hoi for hoi in hoi_classes() if hoi.hoi_id not in unseen(setting)]
+    return [hoi for hoi in HICO.classes if hoi.hoi_id not in SETTINGS[setting]]
 
 
 @pytest.mark.parametrize(
@@ -20,14 +22,14 @@ def seen_classes(setting):
     [("rf_uc", 120, 120), ("nf_uc", 120, 0), ("uo", 100, 20), ("uv", 84, 18), ("default", 0, 0)],
 )
 def test_sizes(setting, size, rare_inside):
-    assert len(unseen(setting)) == size
-    assert len(unseen(setting) & rare()) == rare_inside
+    assert len(SETTINGS[setting]) == size
+    assert len(SETTINGS[setting] & RARE) == rare_inside
 
 
 def test_rare_classes():
-    assert len(rare()) == 138
-    assert 8 in rare()
-    assert 0 not in rare()
+    assert len(RARE) == 138
+    assert 8 in RARE
+    assert 0 not in RARE
 
 
 @pytest.mark.parametrize("setting", ["rf_uc", "nf_uc"])
@@ -37,38 +39,39 @@ def test_unseen_combinations_keep_every_verb_and_object_seen(setting):
 
 
 def test_the_combination_settings_share_nothing():
-    assert not unseen("rf_uc") & unseen("nf_uc")
+    assert not SETTINGS["rf_uc"] & SETTINGS["nf_uc"]
 
 
 @pytest.mark.parametrize(("setting", "part", "hidden"), [("uo", "object_id", 12), ("uv", "verb_id", 20)])
 def test_whole_objects_and_whole_verbs_are_hidden(setting, part, hidden):
-    inside = {getattr(hoi, part) for hoi in hoi_classes() if hoi.hoi_id in unseen(setting)}
+    inside = {getattr(hoi, part) for hoi in HICO.classes if hoi.hoi_id in SETTINGS[setting]}
     outside = {getattr(hoi, part) for hoi in seen_classes(setting)}
     assert len(inside) == hidden
     assert not inside & outside
 
 
 def test_landmarks():
-    assert find("ride horse").hoi_id in unseen("uv")
-    assert find("walk dog").hoi_id in unseen("uo")
-    assert find("ride horse").hoi_id not in unseen("uo")
+    assert HICO.find("ride horse").hoi_id in SETTINGS["uv"]
+    assert HICO.find("walk dog").hoi_id in SETTINGS["uo"]
+    assert HICO.find("ride horse").hoi_id not in SETTINGS["uo"]
 
 
 @pytest.mark.parametrize(("written", "meant"), [("RF-UC", "'rf_uc'"), ("uvc", "'uv'"), ("defualt", "'default'")])
 def test_unknown_setting_names_the_valid_and_the_nearest(written, meant):
-    with pytest.raises(ValueError, match="unknown zero-shot setting") as error:
-        unseen(written)
-    assert ", ".join(SETTINGS) in str(error.value)
-    assert f"did you mean {meant}" in str(error.value)
+    with pytest.raises(ConfigError, match="no such zero-shot setting") as error:
+        unseen(SETTINGS, written)
+    assert "rf_uc, nf_uc, uo, uv, default" in str(error.value)
+    assert f"Did you mean {meant}" in str(error.value)
 
 
 def test_unknown_setting_without_a_near_one():
-    with pytest.raises(ValueError, match=r"rf_uc, nf_uc, uo, uv, default$"):
-        unseen("supervised 17 !")
+    with pytest.raises(ConfigError) as error:
+        unseen(SETTINGS, "supervised 17 !")
+    assert "Did you mean" not in str(error.value)
 
 
 @pytest.mark.skipif(not SPLITS.is_file(), reason=f"no published lists at {SPLITS}")
 @pytest.mark.parametrize("setting", ["rf_uc", "nf_uc", "uo", "uv"])
 def test_lists_equal_the_published_ones(setting):
     published = json.loads(SPLITS.read_text())[setting.upper().replace("_", "-")]
-    assert unseen(setting) == set(published)
+    assert SETTINGS[setting] == set(published)

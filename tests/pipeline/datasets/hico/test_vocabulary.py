@@ -10,43 +10,44 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.datasets.hico import vocabulary
+from pipeline.datasets.hico.splits import RARE
+from pipeline.datasets.hico.vocabulary import COCO_IDS, HICO, TEST_COUNTS, TRAIN_COUNTS, demand
+from pipeline.errors import DataError
 
 REPOSITORY = Path(__file__).parents[4]
-HICO = REPOSITORY.parent / "shared" / "data" / "hico"
-needs_reference = pytest.mark.skipif(not HICO.is_dir(), reason=f"no reference tables at {HICO}")
+DATA = REPOSITORY.parent / "shared" / "data" / "hico"
+needs_reference = pytest.mark.skipif(not DATA.is_dir(), reason=f"no reference tables at {DATA}")
 
 
 def test_sizes_and_order():
-    classes = vocabulary.hoi_classes()
+    classes = HICO.classes
     assert [hoi.hoi_id for hoi in classes] == list(range(600))
-    assert len(vocabulary.verbs()) == 117
-    assert len(vocabulary.objects()) == 80
-    assert list(vocabulary.verbs()) == sorted(vocabulary.verbs())
-    assert vocabulary.verbs()[57] == vocabulary.NO_INTERACTION
-    assert vocabulary.objects()[0] == "person"
-    assert vocabulary.objects()[79] == "toothbrush"
+    assert len(HICO.verb_names) == 117
+    assert len(HICO.object_names) == 80
+    assert list(HICO.verb_names) == sorted(HICO.verb_names)
+    assert HICO.verb_names[57] == "no_interaction"
+    assert HICO.object_names[0] == "person"
+    assert HICO.object_names[79] == "toothbrush"
     assert len({hoi.name for hoi in classes}) == 600
     assert len({hoi.phrase for hoi in classes}) == 600
 
 
 def test_each_object_has_one_no_interaction_class_and_contiguous_ids():
-    idle = [hoi.object_id for hoi in vocabulary.hoi_classes() if hoi.verb == vocabulary.NO_INTERACTION]
+    idle = [hoi.object_id for hoi in HICO.classes if hoi.idle]
     assert sorted(idle) == list(range(80))
-    blocks = [hoi.object_id for hoi in vocabulary.hoi_classes()]
+    blocks = [hoi.object_id for hoi in HICO.classes]
     assert sum(a != b for a, b in itertools.pairwise(blocks)) == 79
 
 
 def test_counts_are_the_published_totals():
-    classes = vocabulary.hoi_classes()
-    assert sum(hoi.train_count for hoi in classes) == 117_871
-    assert sum(hoi.test_count for hoi in classes) == 33_405
-    assert sum(hoi.train_count for hoi in classes if hoi.verb == vocabulary.NO_INTERACTION) == 15_421
-    assert min(hoi.test_count for hoi in classes) == 2
+    assert sum(TRAIN_COUNTS) == 117_871
+    assert sum(TEST_COUNTS) == 33_405
+    assert sum(TRAIN_COUNTS[hoi.hoi_id] for hoi in HICO.classes if hoi.idle) == 15_421
+    assert min(TEST_COUNTS) == 2
 
 
 def test_coco_ids_are_the_91_ids_in_ascending_order():
-    ids = vocabulary.coco_ids()
+    ids = COCO_IDS
     assert len(ids) == 80
     assert list(ids) == sorted(set(ids))
     assert (ids[0], ids[11], ids[17], ids[79]) == (1, 13, 19, 90)
@@ -65,53 +66,50 @@ def test_coco_ids_are_the_91_ids_in_ascending_order():
     ],
 )
 def test_phrase(name, phrase):
-    assert vocabulary.find(name).phrase == phrase
+    assert HICO.find(name).phrase == phrase
 
 
 def test_article_is_right_for_every_object():
-    takes_an = {hoi.object for hoi in vocabulary.hoi_classes() if " an " in hoi.phrase}
+    takes_an = {hoi.object for hoi in HICO.classes if " an " in hoi.phrase}
     assert takes_an == {"airplane", "apple", "elephant", "orange", "oven", "umbrella"}
 
 
 def test_lookups_agree_with_the_classes():
-    assert sum(map(len, vocabulary.object_to_verbs())) == 600
-    for hoi in vocabulary.hoi_classes():
-        assert vocabulary.verbs()[hoi.verb_id] == hoi.verb
-        assert vocabulary.objects()[hoi.object_id] == hoi.object
-        assert vocabulary.coco_ids()[hoi.object_id] == hoi.coco_id
-        assert hoi.verb_id in vocabulary.object_to_verbs()[hoi.object_id]
-        assert vocabulary.hoi_of(hoi.verb_id, hoi.object_id) == hoi.hoi_id
-        assert vocabulary.find(hoi.name) is hoi
-    found = [vocabulary.hoi_of(verb, obj) for verb in range(117) for obj in range(80)]
+    for hoi in HICO.classes:
+        assert HICO.verb_names[hoi.verb_id] == hoi.verb
+        assert HICO.object_names[hoi.object_id] == hoi.object
+        assert HICO.of(hoi.verb_id, hoi.object_id) == hoi.hoi_id
+        assert HICO.find(hoi.name) is hoi
+    found = [HICO.of(verb, obj) for verb in range(117) for obj in range(80)]
     assert sum(hoi is not None for hoi in found) == 600
 
 
 @pytest.mark.parametrize("name", ["ride_horse", "Ride Horse", " ride  horse ", "ride-horse"])
 def test_find_accepts_spellings(name):
-    assert vocabulary.find(name) is vocabulary.find("ride horse")
+    assert HICO.find(name) is HICO.find("ride horse")
 
 
 def test_find_accepts_underscores_inside_names():
-    assert vocabulary.find("sit_at_dining_table") is vocabulary.find("sit at dining table")
+    assert HICO.find("sit_at_dining_table") is HICO.find("sit at dining table")
 
 
 @pytest.mark.parametrize(
     ("name", "hint"), [("ride hrose", "ride horse"), ("juggle zebra", "zebra"), ("qqq", "none"), ("", "none")]
 )
 def test_find_names_the_nearest(name, hint):
-    with pytest.raises(ValueError, match="no HICO-DET class is called") as error:
-        vocabulary.find(name)
+    with pytest.raises(ValueError, match="no class of HICO-DET is called") as error:
+        HICO.find(name)
     assert hint in str(error.value).split("nearest:")[1]
 
 
 def test_classes_are_immutable():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        vocabulary.hoi_classes()[0].verb = "eat"
+        HICO.classes[0].verb = "eat"
 
 
 def test_import_is_light():
     code = (
-        "import sys, pipeline.datasets.hico.splits as s; s.unseen('uv');"
+        "import sys, pipeline.datasets.hico.splits;"
         "assert not {'numpy', 'pandas', 'torch', 'pyarrow'} & set(sys.modules), 'heavy import'"
     )
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
@@ -119,52 +117,63 @@ def test_import_is_light():
 
 @needs_reference
 def test_table_equals_the_reference_table():
-    with (HICO / "hico_hoi_classes.csv").open(newline="") as file:
+    with (DATA / "hico_hoi_classes.csv").open(newline="") as file:
         reference = list(csv.DictReader(file))
     same = {
         "verb_id": "verb_id",
         "verb": "verb",
         "verb_ing": "verb_ing",
         "object_id": "object_coco80",
-        "coco_id": "object_coco91",
         "object": "object",
-        "train_count": "train_count_official",
-        "test_count": "test_count",
     }
     assert len(reference) == 600
-    for ours, theirs in zip(vocabulary.hoi_classes(), reference, strict=True):
+    for ours, theirs in zip(HICO.classes, reference, strict=True):
         assert {key: str(getattr(ours, key)) for key in same} == {key: theirs[column] for key, column in same.items()}
-        assert ours.is_rare == (theirs["is_rare"] == "True")
+        assert str(COCO_IDS[ours.object_id]) == theirs["object_coco91"]
+        assert str(TRAIN_COUNTS[ours.hoi_id]) == theirs["train_count_official"]
+        assert str(TEST_COUNTS[ours.hoi_id]) == theirs["test_count"]
+        assert (ours.hoi_id in RARE) == (theirs["is_rare"] == "True")
 
 
 @needs_reference
 def test_valid_pairs_equal_the_reference_matrix():
     np = pytest.importorskip("numpy")
-    matrix = np.load(HICO / "corre_hico.npy")
+    matrix = np.load(DATA / "corre_hico.npy")
     ours = np.zeros_like(matrix)
-    for hoi in vocabulary.hoi_classes():
+    for hoi in HICO.classes:
         ours[hoi.verb_id, hoi.object_id] = 1
     assert (ours == matrix).all()
 
 
 @needs_reference
 def test_coco_ids_equal_the_reference_map():
-    alphabetical = json.loads((HICO / "coco91tohico80.json").read_text())
-    ranks = {name: rank for rank, name in enumerate(sorted(vocabulary.objects()))}
-    for name, coco_id in zip(vocabulary.objects(), vocabulary.coco_ids(), strict=True):
+    alphabetical = json.loads((DATA / "coco91tohico80.json").read_text())
+    ranks = {name: rank for rank, name in enumerate(sorted(HICO.object_names))}
+    for name, coco_id in zip(HICO.object_names, COCO_IDS, strict=True):
         assert alphabetical[str(coco_id)] == ranks[name]
 
 
 @needs_reference
 def test_counts_equal_the_annotations():
     pd = pytest.importorskip("pandas")
-    for split, lost in (("train", 217), ("test", 0)):
-        pairs = pd.read_parquet(HICO / f"hico_det_{split}2015_pairs.parquet", columns=["hoi_id"])
+    for split, lost, counts in (("train", 217, TRAIN_COUNTS), ("test", 0, TEST_COUNTS)):
+        pairs = pd.read_parquet(DATA / f"hico_det_{split}2015_pairs.parquet", columns=["hoi_id"])
         found = pairs["hoi_id"].value_counts()
         missing = 0
-        for hoi in vocabulary.hoi_classes():
-            gap = getattr(hoi, f"{split}_count") - int(found.get(hoi.hoi_id, 0))
+        for hoi in HICO.classes:
+            gap = counts[hoi.hoi_id] - int(found.get(hoi.hoi_id, 0))
             # The public train annotations lack some no_interaction pairs; everything else is complete.
-            assert gap == 0 or (gap > 0 and hoi.verb == vocabulary.NO_INTERACTION)
+            assert gap == 0 or (gap > 0 and hoi.idle)
             missing += gap
         assert missing == lost
+
+
+def test_formats_refuse_other_vocabularies_by_name():
+    demand(HICO, "detections.mat")
+    demand(HICO.subset([3, 10]), "detections.mat")
+    demand(None, "detections.mat")
+    other = dataclasses.replace(HICO, name="my yard", classes=(dataclasses.replace(HICO.classes[0], hoi_id=1),))
+    with pytest.raises(
+        DataError, match=r"detections\.mat: .* HICO-DET's classes alone, and these are those of my yard"
+    ):
+        demand(other, "detections.mat")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.datasets.hico.tables import BOXES
-from pipeline.datasets.hico.vocabulary import objects
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.datasets.vcoco import reader
 from pipeline.errors import DataError
 
@@ -47,7 +47,7 @@ def write(path: Path, **entry: Any) -> Path:
     value = {
         "annotations": [entry],
         "classes": [f"action{i} obj" for i in range(24)],
-        "objects": ["background", *(name.replace("_", " ") for name in objects())],
+        "objects": ["background", *(name.replace("_", " ") for name in HICO.object_names)],
         "action_to_object": [],
     }
     path.write_text(json.dumps(value))

@@ -2,15 +2,16 @@
 
 import re
 from collections import Counter, defaultdict
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.datasets.hico.vocabulary import NO_INTERACTION, find, hoi_classes
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import ConfigError, DataError
 from pipeline.texts.lexicon import entries
-from pipeline.texts.lexicon.lexicon import CONTRASTS, LEXICON_VERSION, contrast, describe, look
+from pipeline.texts.lexicon.lexicon import CONTRASTS, LEXICON_VERSION, check, contrast, describe, look
 
 MOST_WORDS = 22
 ALL = range(600)
@@ -23,11 +24,11 @@ def test_every_verb_and_object_has_an_entry() -> None:
 
 
 def test_every_description_is_well_formed() -> None:
-    for hoi in hoi_classes():
-        sentences = describe(hoi.hoi_id)
+    for hoi in HICO.classes:
+        sentences = describe(hoi)
         assert len(sentences) == 3
         assert sentences[0].lower().startswith(hoi.phrase)
-        assert look(hoi.hoi_id).object.called in sentences[2]
+        assert look(hoi).object.called in sentences[2]
         for sentence in sentences:
             assert sentence[0].isupper() and sentence.endswith(".")
             assert 4 <= len(sentence.split()) <= MOST_WORDS, sentence
@@ -37,33 +38,33 @@ def test_every_description_is_well_formed() -> None:
 
 def test_every_description_fits_the_context_of_clip() -> None:
     tokens = pytest.importorskip("open_clip").tokenizer.SimpleTokenizer()
-    assert max(len(tokens.encode(" ".join(describe(hoi_id)))) + 2 for hoi_id in ALL) <= 77
+    assert max(len(tokens.encode(" ".join(describe(HICO.hoi(hoi_id))))) + 2 for hoi_id in ALL) <= 77
 
 
 def test_pronouns_of_a_sentence_refer_to_an_object_that_it_names() -> None:
-    for hoi in hoi_classes():
-        for sentence in describe(hoi.hoi_id):
+    for hoi in HICO.classes:
+        for sentence in describe(hoi):
             if set(re.findall(r"\w+", sentence)) & {"it", "its", "them", "their"}:
                 assert hoi.object.replace("_", " ") in sentence, sentence
 
 
 def test_plural_objects_and_other_persons_read_well() -> None:
-    assert "The skis, two long thin boards" in describe(find("ride skis").hoi_id)[2]
-    assert ", are below the person" in describe(find("ride skis").hoi_id)[2]
-    assert "the other person" in describe(find("hug person").hoi_id)[1]
-    assert describe(find("no_interaction horse").hoi_id)[0].startswith("A person and a horse, where the person stands")
+    assert "The skis, two long thin boards" in describe(HICO.find("ride skis"))[2]
+    assert ", are below the person" in describe(HICO.find("ride skis"))[2]
+    assert "the other person" in describe(HICO.find("hug person"))[1]
+    assert describe(HICO.find("no_interaction horse"))[0].startswith("A person and a horse, where the person stands")
 
 
 def test_descriptions_are_distinct_and_deterministic() -> None:
-    texts = [describe(hoi_id) for hoi_id in ALL]
+    texts = [describe(HICO.hoi(hoi_id)) for hoi_id in ALL]
     assert len(set(texts)) == 600
     # Distinct even without the class's phrase, for classes of one object: the words say what the picture shows.
     looks = defaultdict(list)
-    for hoi in hoi_classes():
-        looks[hoi.object].append(tuple(sorted(look(hoi.hoi_id).fields.items())))
+    for hoi in HICO.classes:
+        looks[hoi.object].append(tuple(sorted(look(hoi).fields.items())))
     for name, fields in looks.items():
         assert len(set(fields)) == len(fields), name
-    assert texts == [describe(hoi_id) for hoi_id in ALL]
+    assert texts == [describe(HICO.hoi(hoi_id)) for hoi_id in ALL]
 
 
 def test_verbs_share_their_words() -> None:
@@ -76,24 +77,24 @@ def test_verbs_share_their_words() -> None:
 def test_any_two_classes_differ_in_words(unseen: int, seen: int, template: str) -> None:
     if unseen == seen:
         with pytest.raises(ValueError, match="differ from itself"):
-            contrast(unseen, seen, template)
+            contrast(HICO.hoi(unseen), HICO.hoi(seen), template)
         return
-    sentences = contrast(unseen, seen, template)
+    sentences = contrast(HICO.hoi(unseen), HICO.hoi(seen), template)
     assert 1 <= len(sentences) <= 4
-    assert hoi_classes()[seen].phrase in sentences[0]
+    assert HICO.classes[seen].phrase in sentences[0]
     assert all(s[0].isupper() and s.endswith(".") and not set(s) & set("{}_") for s in sentences)
-    assert sentences == contrast(unseen, seen, template)
+    assert sentences == contrast(HICO.hoi(unseen), HICO.hoi(seen), template)
 
 
 def test_classes_of_one_object_always_contrast() -> None:
-    for first in hoi_classes():
-        for second in hoi_classes():
+    for first in HICO.classes:
+        for second in HICO.classes:
             if first.object_id == second.object_id and first.hoi_id < second.hoi_id:
-                assert all(contrast(first.hoi_id, second.hoi_id, template) for template in CONTRASTS)
+                assert all(contrast(first, second, template) for template in CONTRASTS)
 
 
 def test_contrast_speaks_of_what_differs_only() -> None:
-    hug, ride, cow = (find(name).hoi_id for name in ("hug horse", "ride horse", "ride cow"))
+    hug, ride, cow = (HICO.find(name) for name in ("hug horse", "ride horse", "ride cow"))
     text = " ".join(contrast(hug, ride, "contrast-v1"))
     assert "Unlike a person riding a horse" in text and "wrapped around the horse" in text and "mane" not in text
     assert contrast(ride, cow, "contrast-v1")[0].startswith("Unlike a person riding a cow, the object is a horse")
@@ -102,17 +103,17 @@ def test_contrast_speaks_of_what_differs_only() -> None:
 
 def test_unknown_wording_names_the_valid_ones() -> None:
     with pytest.raises(ConfigError, match=r"'contrast-v9'.*contrast-v1, contrast-v2"):
-        contrast(0, 1, "contrast-v9")
+        contrast(HICO.hoi(0), HICO.hoi(1), "contrast-v9")
 
 
 def test_a_class_without_interaction_is_not_called_one() -> None:
-    text = " ".join(contrast(find("ride horse").hoi_id, find(f"{NO_INTERACTION} horse").hoi_id, "contrast-v1"))
+    text = " ".join(contrast(HICO.find("ride horse"), HICO.find("no_interaction horse"), "contrast-v1"))
     assert "Unlike a person and a horse without interaction" in text
 
 
 @pytest.mark.parametrize(
     ("damage", "says"),
-    [("ride:", "ryde:"), ("  gaze: the eyes look at {the}\n", ""), ("of: [board]", "of: [bord]")],
+    [("  gaze: the eyes look at {the}\n", ""), ("of: [board]", "of: [bord]")],
 )
 def test_a_damaged_file_is_named(damage: str, says: str, tmp_path, monkeypatch) -> None:
     things = entries.objects()
@@ -122,3 +123,10 @@ def test_a_damaged_file_is_named(damage: str, says: str, tmp_path, monkeypatch) 
     monkeypatch.setattr(entries, "objects", lambda: things)
     with pytest.raises(DataError, match=r"verbs\.yaml"):
         entries.verbs.__wrapped__()
+
+
+def test_it_knows_all_of_hico_and_names_the_classes_that_it_does_not_know() -> None:
+    check(HICO.classes, key="descriptions.source")
+    wave = replace(HICO.find("ride horse"), verb="wave_at")
+    with pytest.raises(DataError, match=r"not those of 1 classes: wave at horse\. Use descriptions\.source=llm or"):
+        check([*HICO.classes, wave], key="descriptions.source")

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.config.language import Llm
 from pipeline.config.tree import load
-from pipeline.datasets.hico.vocabulary import find
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError, ServiceError
 from pipeline.texts.llm import pictures
 from pipeline.texts.llm.ask import Asked, Question, Tally, ask_all
@@ -26,10 +26,18 @@ def configured(server, *overrides: str) -> Llm:
 
 
 def ask(llm: Llm, path: Path, names=NAMES, tolerated: float = 0.0) -> tuple[list[Asked], Tally]:
-    questions = [Question(name=name, rendered=TEMPLATE.render(find(name)), about=find(name)) for name in names]
+    questions = [
+        Question(name=name, rendered=TEMPLATE.render(HICO.find(name)), about=HICO.find(name)) for name in names
+    ]
     with Journal(path) as journal:
         return ask_all(
-            questions, template=TEMPLATE, llm=llm, journal=journal, progress=lambda *_: None, tolerated=tolerated
+            questions,
+            template=TEMPLATE,
+            llm=llm,
+            journal=journal,
+            progress=lambda *_: None,
+            tolerated=tolerated,
+            among=HICO,
         )
 
 
@@ -249,11 +257,13 @@ def test_a_server_that_only_answers_429_ends_the_run(language_server, tmp_path: 
 
 def test_the_system_text_is_a_message_or_comes_before_the_prompt(language_server, tmp_path: Path) -> None:
     wording = template("describe-v2", "describe", key="x")
-    questions = [Question(name="ride horse", rendered=wording.render(find("ride horse")), about=find("ride horse"))]
+    questions = [
+        Question(name="ride horse", rendered=wording.render(HICO.find("ride horse")), about=HICO.find("ride horse"))
+    ]
     for setting in ("true", "false"):
         with Journal(tmp_path / setting) as journal:
             llm = configured(language_server, f"llm.system_role={setting}")
-            ask_all(questions, template=wording, llm=llm, journal=journal, progress=lambda *_: None)
+            ask_all(questions, template=wording, llm=llm, journal=journal, progress=lambda *_: None, among=HICO)
     one, two = (request["messages"] for request in language_server.requests)
     assert [m["role"] for m in one] == ["system", "user"] and [m["role"] for m in two] == ["user"]
     assert two[0]["content"] == f"{one[0]['content']}\n\n{one[1]['content']}"
@@ -265,13 +275,15 @@ def test_pictures_are_shown_and_count_for_the_request(language_server, tmp_path:
     (tmp_path / "shown" / "ride_horse").mkdir(parents=True)
     for name in ("b.png", "a.png", "c.png"):
         Image.new("RGB", (8, 8), (ord(name[0]), 0, 0)).save(tmp_path / "shown" / "ride_horse" / name)
-    horse = find("ride horse")
-    found = pictures.read(tmp_path / "shown", most=2)
+    horse = HICO.find("ride horse")
+    found = pictures.read(tmp_path / "shown", HICO, most=2)
     assert [picture.path.name for picture in found[horse.hoi_id]] == ["a.png", "b.png"]
     question = Question(name=horse.name, rendered=TEMPLATE.render(horse), about=horse, pictures=found[horse.hoi_id])
     with Journal(tmp_path / "j") as journal:
         llm = configured(language_server)
-        (asked,), _ = ask_all([question], template=TEMPLATE, llm=llm, journal=journal, progress=lambda *_: None)
+        (asked,), _ = ask_all(
+            [question], template=TEMPLATE, llm=llm, journal=journal, progress=lambda *_: None, among=HICO
+        )
     parts = language_server.requests[0]["messages"][0]["content"]
     assert [part["type"] for part in parts] == ["image_url", "image_url", "text"]
     assert parts[0]["image_url"]["url"].startswith("data:image/png;base64,")
@@ -287,11 +299,11 @@ def test_folders_of_pictures_are_checked(folder: str, file: str, says: str, tmp_
     (tmp_path / folder).mkdir()
     (tmp_path / folder / file).write_bytes(b"")
     with pytest.raises(DataError, match=says):
-        pictures.read(tmp_path, most=1)
+        pictures.read(tmp_path, HICO, most=1)
 
 
 def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
     (tmp_path / "ride horse").mkdir()
     (tmp_path / "ride horse" / "a.jpg").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"a\.jpg cannot be read as a picture"):
-        pictures.read(tmp_path, most=1)
+        pictures.read(tmp_path, HICO, most=1)

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.config.language import Llm
 from pipeline.config.tree import load
-from pipeline.datasets.hico.vocabulary import find, hoi_classes
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError, ServiceError
 from pipeline.texts.llm import completion
 from pipeline.texts.llm.ask import Asked, Question, Tally, ask_all
@@ -27,7 +27,9 @@ def configured(server: Any, *overrides: str) -> Llm:
 
 
 def ask(llm: Llm, path: Path, names: tuple[str, ...] = NAMES) -> tuple[list[Asked], Tally]:
-    questions = [Question(name=name, rendered=TEMPLATE.render(find(name)), about=find(name)) for name in names]
+    questions = [
+        Question(name=name, rendered=TEMPLATE.render(HICO.find(name)), about=HICO.find(name)) for name in names
+    ]
     with Journal(path) as journal:
         return ask_all(questions, template=TEMPLATE, llm=llm, journal=journal, progress=lambda *_: None)
 
@@ -171,7 +173,7 @@ class TestAsked:
 
     def test_a_question_that_is_never_taken_is_not_sent_for_all(self, language_server: Any, tmp_path: Path) -> None:
 
-        names = tuple(hoi.name for hoi in hoi_classes()[:120])
+        names = tuple(hoi.name for hoi in HICO.classes[:120])
         language_server.faults[""] = [
             'status:422:{"detail": [{"loc": ["body", "seed"], "msg": "not permitted"}]}'
         ] * 500
@@ -183,7 +185,7 @@ class TestAsked:
         self, language_server: Any, tmp_path: Path
     ) -> None:
 
-        some = hoi_classes()[:40]
+        some = HICO.classes[:40]
         for hoi in some[1:9]:
             language_server.faults[f"{hoi.phrase} "] = ['status:400:{"error": {"message": "filtered"}}']
         language_server.faults[f"{some[0].phrase} "] = ["wait:0.6"]

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.tree import load
-from pipeline.datasets.hico.vocabulary import hoi_classes
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import ServiceError
 from pipeline.texts.llm.ask import Asked, Question, Tally, ask_all
 from pipeline.texts.llm.journal import Journal
 from pipeline.texts.llm.templates import template
 
 TEMPLATE = template("describe-v2", "describe", key="descriptions.template")
-QUESTIONS = [Question(name=hoi.name, rendered=TEMPLATE.render(hoi), about=hoi) for hoi in hoi_classes()]
+QUESTIONS = [Question(name=hoi.name, rendered=TEMPLATE.render(hoi), about=hoi) for hoi in HICO.classes]
 
 pytestmark = [pytest.mark.usefixtures("quick_retries"), pytest.mark.slow]
 
@@ -24,13 +24,13 @@ def ask(server, path: Path, *overrides: str) -> tuple[list[Asked], Tally]:
     settings = [f"llm.runtime.base_url={server.url}", "llm.model=tiny-describer", "llm.runtime.timeout_s=5"]
     llm = load(overrides=[*settings, *overrides], environment={}).llm
     with Journal(path) as journal:
-        return ask_all(QUESTIONS, template=TEMPLATE, llm=llm, journal=journal, progress=lambda *_: None)
+        return ask_all(QUESTIONS, template=TEMPLATE, llm=llm, journal=journal, progress=lambda *_: None, among=HICO)
 
 
 def check(asked: list[Asked], path: Path) -> None:
     """Every class has its own text, and the journal has one line a request."""
     assert len(asked) == 600 and [a.request.prompt for a in asked] == [q.rendered.prompt for q in QUESTIONS]
-    for hoi, one in zip(hoi_classes(), asked, strict=True):
+    for hoi, one in zip(HICO.classes, asked, strict=True):
         assert one.text.lower().startswith(hoi.phrase) and one.verdict == "passed"
     lines = path.read_text().splitlines()
     assert len(lines) == len(set(lines)) == len({a.request.key for a in asked}) == 600
@@ -48,7 +48,7 @@ def check(asked: list[Asked], path: Path) -> None:
     ],
 )
 def test_every_row_arrives(fault: str, share: float, settings: list[str], language_server, tmp_path: Path) -> None:
-    unlucky = random.Random(7).sample(hoi_classes(), int(600 * share))
+    unlucky = random.Random(7).sample(HICO.classes, int(600 * share))
     for hoi in unlucky:
         language_server.faults[f"{hoi.phrase} "] = [fault]
     asked, tally = ask(language_server, tmp_path / "j", *settings)
@@ -68,7 +68,7 @@ def test_a_storm_of_429_lowers_the_pace_and_costs_no_try(language_server, tmp_pa
 
 def test_answers_in_any_order_come_out_in_ours(language_server, tmp_path: Path) -> None:
     drawn = random.Random(3)
-    for hoi in hoi_classes():
+    for hoi in HICO.classes:
         language_server.faults[f"{hoi.phrase} "] = [f"wait:{drawn.uniform(0, 0.03):.3f}"]
     asked, _ = ask(language_server, tmp_path / "j")
     check(asked, tmp_path / "j")
@@ -96,7 +96,7 @@ def test_a_server_that_restarts_in_the_middle(language_server, tmp_path: Path) -
 
 def test_a_server_that_comes_back_with_another_model_stops_the_run(language_server, tmp_path: Path) -> None:
     language_server.delay_s = 0.01
-    hoi = hoi_classes()[300]
+    hoi = HICO.classes[300]
     language_server.faults[f"{hoi.phrase} "] = ["404"]
     with pytest.raises(ServiceError, match="404 for the model 'tiny-describer'"):
         ask(language_server, tmp_path / "j")

@@ -168,7 +168,7 @@ def test_a_proxy_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_the_journal_is_without_them(language_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server may send the key back, and a journal is shared."""
-    from pipeline.datasets.hico.vocabulary import find
+    from pipeline.datasets.hico.vocabulary import HICO
     from pipeline.texts.llm.ask import Question, ask_all
     from pipeline.texts.llm.journal import Journal
     from pipeline.texts.llm.templates import template
@@ -176,7 +176,9 @@ def test_the_journal_is_without_them(language_server: Any, tmp_path: Path, monke
     monkeypatch.setenv("EZHOI_LLM_API_KEY", KEY)
     language_server.faults[""] = [f'status:500:{{"error": {{"message": "bad key {KEY}"}}}}']
     wording = template("describe-v1", "describe", key="x")
-    question = Question(name="ride horse", rendered=wording.render(find("ride horse")), about=find("ride horse"))
+    question = Question(
+        name="ride horse", rendered=wording.render(HICO.find("ride horse")), about=HICO.find("ride horse")
+    )
     with Journal(tmp_path / "j") as journal, pytest.raises(ServiceError, match=r"bad key \*\*\*"):
         ask_all(
             [question], template=wording, llm=configured(language_server.url), journal=journal, progress=lambda *_: None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.datasets.hico.vocabulary import find, hoi_classes, verbs
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import ConfigError
 from pipeline.texts.lexicon.lexicon import CONTRASTS
 from pipeline.texts.llm import templates
@@ -21,14 +21,14 @@ def contrasting(name: str) -> templates.Template:
 
 @pytest.mark.parametrize("name", names("describe"))
 def test_every_class_has_its_own_prompt(name: str) -> None:
-    prompts = {describing(name).render(hoi) for hoi in hoi_classes()}
+    prompts = {describing(name).render(hoi) for hoi in HICO.classes}
     assert len(prompts) == 600 and len({rendered.system for rendered in prompts}) == 1
     assert not any("{" in rendered.prompt or "_" in rendered.prompt for rendered in prompts)
 
 
 @pytest.mark.parametrize("name", names("contrast"))
 def test_contrasts_name_both_classes(name: str) -> None:
-    ride, hug = find("ride horse"), find("hug person")
+    ride, hug = HICO.find("ride horse"), HICO.find("hug person")
     wording = contrasting(name)
     prompt = wording.render(hug, other=ride, text="Two persons stand close.", other_text="One sits on a horse.").prompt
     mine, others = (templates.fields(hoi)["act"] for hoi in (hug, ride))
@@ -37,10 +37,10 @@ def test_contrasts_name_both_classes(name: str) -> None:
 
 
 def test_the_papers_prompts() -> None:
-    assert describing("paper-describe-v1").render(find("ride horse")).prompt == (
+    assert describing("paper-describe-v1").render(HICO.find("ride horse")).prompt == (
         "Describe a person riding a horse and focus on the action."
     )
-    prompt = contrasting("paper-contrast-v1").render(find("hose dog"), other=find("wash dog")).prompt
+    prompt = contrasting("paper-contrast-v1").render(HICO.find("hose dog"), other=HICO.find("wash dog")).prompt
     assert prompt == (
         "Describe the definition of the phrase: hosing a dog, and please focus on the attributes different from another "
         "phrase: washing a dog."
@@ -50,19 +50,20 @@ def test_the_papers_prompts() -> None:
 def test_what_is_the_same_for_all_classes_comes_first() -> None:
     """Servers keep the computed beginning of a prompt; it is of use only where classes share it."""
     wording = describing("describe-v2")
-    assert len(wording.system) > 4 * len(wording.render(find("ride horse")).prompt)
+    assert len(wording.system) > 4 * len(wording.render(HICO.find("ride horse")).prompt)
 
 
 def test_actions() -> None:
     wording = template("action-v1", "action", key="descriptions.action_template")
-    prompts = {wording.render_verb(hoi.verb, hoi.verb_ing).prompt for hoi in hoi_classes()}
+    prompts = {wording.render_verb(hoi.verb, hoi.verb_ing).prompt for hoi in HICO.classes}
     assert (
-        len(prompts) == len(verbs()) and "What does a photograph of a person sitting on something look like?" in prompts
+        len(prompts) == len(HICO.verb_names)
+        and "What does a photograph of a person sitting on something look like?" in prompts
     )
 
 
 def test_fields_of_a_class() -> None:
-    assert templates.fields(find("stand_on skateboard")) == {
+    assert templates.fields(HICO.find("stand_on skateboard")) == {
         "verb": "stand on",
         "verb_ing": "standing on",
         "object": "skateboard",
@@ -71,8 +72,8 @@ def test_fields_of_a_class() -> None:
         "scene": "a person standing on a skateboard",
         "act": "standing on a skateboard",
     }
-    assert templates.fields(find("peel apple"))["article"] == "an"
-    idle = templates.fields(find("no_interaction horse"))
+    assert templates.fields(HICO.find("peel apple"))["article"] == "an"
+    idle = templates.fields(HICO.find("no_interaction horse"))
     assert idle["scene"] == "a person and a horse that have nothing to do with each other"
     assert idle["act"] == "having nothing to do with a horse"
 
@@ -85,7 +86,7 @@ def test_a_users_own_template(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("kind: describe\nversion: 3\nprompt: 'See {scene} {{here}}.'\nsystem: You see {object}s.\n")
     wording = describing(str(path))
-    rendered = wording.render(find("ride horse"))
+    rendered = wording.render(HICO.find("ride horse"))
     assert (wording.name, wording.version) == ("mine", 3)
     assert (rendered.prompt, rendered.system) == ("See a person riding a horse {here}.", "You see horses.")
 

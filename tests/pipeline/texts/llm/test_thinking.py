@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from pipeline.datasets.hico.vocabulary import find
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.texts.judge import judge, usable
 from pipeline.texts.llm.thinking import spoken
 
@@ -38,7 +38,7 @@ HARMONY = "<|channel|>analysis<|message|>The user wants.<|end|><|start|>assistan
     ],
 )
 def test_the_answer_is_what_comes_after(before: str) -> None:
-    assert spoken(before + TEXT) == TEXT and judge(before + TEXT, about=find("ride horse")) == "passed"
+    assert spoken(before + TEXT) == TEXT and judge(before + TEXT, about=HICO.find("ride horse")) == "passed"
     for end in ("</s>", "<|im_end|>", "<|eot_id|>\n", "<end_of_turn>", "<|return|>"):
         assert spoken(before + TEXT + end) == TEXT
 
@@ -55,9 +55,9 @@ def test_the_answer_is_what_comes_after(before: str) -> None:
     ],
 )
 def test_thinking_without_an_answer_fails_the_gate(text: str) -> None:
-    verdict = judge(text, about=find("ride horse"))
+    verdict = judge(text, about=HICO.find("ride horse"))
     assert spoken(text) == "" and verdict == "thinking aloud without an answer" and not usable(verdict)
-    cut = judge(text, finish_reason="length", about=find("ride horse"))
+    cut = judge(text, finish_reason="length", about=HICO.find("ride horse"))
     assert "cut off" in cut and "llm.max_tokens" in cut and not usable(cut)
 
 
@@ -72,12 +72,12 @@ def test_thinking_without_an_answer_fails_the_gate(text: str) -> None:
     ],
 )
 def test_thinking_without_marks_fails_the_gate(before: str) -> None:
-    assert judge(before + TEXT, about=find("ride horse")) == "thinking aloud"
+    assert judge(before + TEXT, about=HICO.find("ride horse")) == "thinking aloud"
 
 
 @pytest.mark.parametrize("mark", ["<b>", "</s>", "<|im_end|>", "[INST]", "<start_of_turn>", "<br/>", "<img src='x'>"])
 def test_marks_inside_of_a_text_fail_the_gate(mark: str) -> None:
-    verdict = judge(f"{TEXT} {mark} Its mane flies.", about=find("ride horse"))
+    verdict = judge(f"{TEXT} {mark} Its mane flies.", about=HICO.find("ride horse"))
     assert verdict.startswith("markup (") and not usable(verdict)
 
 
@@ -90,12 +90,12 @@ def test_other_texts_are_left_alone() -> None:
         "First, the horse. " + TEXT,
     ):
         assert spoken(text) == text
-    assert judge("First, the horse stands. " + TEXT, about=find("ride horse")) == "passed"
+    assert judge("First, the horse stands. " + TEXT, about=HICO.find("ride horse")) == "passed"
 
 
 def test_a_long_answer_of_marks_is_soon_done() -> None:
     """A pattern that tries all ways to split such a text would take hours."""
     start = time.process_time()
     for text in ("</s>", "<think>", "</think>", "<think></think>", "<", "<|", "[", "analysis ", "ok, ", "<think "):
-        judge(text * (200_000 // len(text)) + "x", about=find("ride horse"))
+        judge(text * (200_000 // len(text)) + "x", about=HICO.find("ride horse"))
     assert time.process_time() - start < 20

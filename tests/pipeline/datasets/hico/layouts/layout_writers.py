@@ -14,7 +14,7 @@ import scipy.io
 
 from pipeline.datasets.hico import tables
 from pipeline.datasets.hico.tables import BOXES, PAIRS, Tables, image_id, split_of
-from pipeline.datasets.hico.vocabulary import coco_ids, hoi_classes, objects, verbs
+from pipeline.datasets.hico.vocabulary import COCO_IDS, HICO
 
 Image = tuple[str, int, int]
 """File name, width, height."""
@@ -31,7 +31,7 @@ def canonical(images: list[Image], pairs: list[Pair]) -> Tables:
     ordered = sorted(pairs, key=lambda p: (known[p[0]][0], p[1]))  # stable, so source order within a class
     rows = []
     for number, (name, hoi, human, thing) in enumerate(ordered):
-        of = hoi_classes()[hoi]
+        of = HICO.classes[hoi]
         rows.append((number, known[name][0], name, *known[name][1:], hoi, of.verb_id, of.object_id, *human, *thing))
     columns = ["split", "image_id", "file_name", "width", "height", "n_pairs"]
     return Tables(pd.DataFrame(image_rows, columns=columns), pd.DataFrame(rows, columns=PAIRS.names))
@@ -65,8 +65,8 @@ def _by_image(table: Tables) -> list[tuple[Any, list[tuple[int, ...]]]]:
 
 def upt(table: Tables, *, alphabetical: bool = False) -> dict[str, Any]:
     """`instances_<split>2015.json`."""
-    names = sorted(objects()) if alphabetical else list(objects())
-    index = [names.index(name) for name in objects()]
+    names = sorted(HICO.object_names) if alphabetical else list(HICO.object_names)
+    index = [names.index(name) for name in HICO.object_names]
     found = _by_image(table)
     return {
         "annotation": [
@@ -82,8 +82,8 @@ def upt(table: Tables, *, alphabetical: bool = False) -> dict[str, Any]:
         "filenames": [image.file_name for image, _ in found],
         "empty": [i for i, (_, rows) in enumerate(found) if not rows],
         "objects": [name.replace("_", " ") for name in names] if alphabetical else names,
-        "verbs": list(verbs()),
-        "correspondence": [[c.hoi_id, index[c.object_id], c.verb_id] for c in hoi_classes()],
+        "verbs": list(HICO.verb_names),
+        "correspondence": [[c.hoi_id, index[c.object_id], c.verb_id] for c in HICO.classes],
         "size": [[int(image.width), int(image.height)] for image, _ in found],
     }
 
@@ -118,7 +118,7 @@ def ppdm(table: Tables, *, shift: int, text_categories: bool = False) -> list[di
         pairs = []
         for row in rows:
             corners = [x - shift for x in row[3:]]
-            ends = [(1, *corners[:4]), (coco_ids()[row[2]], *corners[4:])]
+            ends = [(1, *corners[:4]), (COCO_IDS[row[2]], *corners[4:])]
             subject, thing = (boxes.setdefault(end, len(boxes)) for end in ends)
             pairs.append(
                 {

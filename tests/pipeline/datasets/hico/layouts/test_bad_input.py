@@ -18,6 +18,7 @@ import scipy.io
 
 from pipeline.datasets.hico.layouts import detect
 from pipeline.datasets.hico.rows import Rows
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError
 
 NAME = "HICO_train2015_00000001.jpg"
@@ -104,7 +105,7 @@ def test_a_sound_file_has_no_fault(tmp_path: Path) -> None:
 
 
 def test_an_object_order_that_contradicts_itself(tmp_path: Path) -> None:
-    value = written.upt(DATA) | {"objects": sorted(written.objects())}
+    value = written.upt(DATA) | {"objects": sorted(HICO.object_names)}
     with pytest.raises(DataError, match=r"contradicts itself: objects says alphabetical, correspondence says COCO-80"):
         rows(tmp_path, value)
 

@@ -18,8 +18,8 @@ from pipeline.datasets.hico.layouts.detect import Labels
 from pipeline.datasets.hico.rows import Rows
 from pipeline.datasets.hico.tables import BOXES, Tables, continuous, pixels
 
-HICO = Path(__file__).parents[6] / "shared" / "data" / "hico"
-needs_data = pytest.mark.skipif(not HICO.is_dir(), reason=f"no real annotation at {HICO}")
+DATA = Path(__file__).parents[6] / "shared" / "data" / "hico"
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no real annotation at {DATA}")
 few = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -133,18 +133,18 @@ class TestReal:
     @pytest.fixture(scope="class")
     def real(self) -> dict[str, Tables]:
         return {
-            "train": read(HICO / "instances_train2015_reconstructed.json.gz"),
-            "test": read(HICO / "instances_test2015.json.gz"),
+            "train": read(DATA / "instances_train2015_reconstructed.json.gz"),
+            "test": read(DATA / "instances_test2015.json.gz"),
         }
 
     def test_json_and_parquet_say_the_same(self, real: dict[str, Tables]) -> None:
         for split, pairs in (("train", 117_654), ("test", 33_405)):
-            table = read(HICO / f"hico_det_{split}2015_pairs.parquet")
+            table = read(DATA / f"hico_det_{split}2015_pairs.parquet")
             written.same(table, real[split])
             assert len(table.pairs) == pairs
 
     def test_the_other_object_order(self, real: dict[str, Tables], tmp_path: Path) -> None:
-        value = json.loads(gzip.decompress((HICO / "instances_test2015.json.gz").read_bytes()))
+        value = json.loads(gzip.decompress((DATA / "instances_test2015.json.gz").read_bytes()))
         other = written.upt(real["test"], alphabetical=True)
         assert [a["object"] for a in other["annotation"]] != [a["object"] for a in value["annotation"]]
         assert written.upt(real["test"]) | {"objects": 0} == value | {"objects": 0}, "the writer makes the real file"
@@ -166,19 +166,19 @@ class TestReal:
         written.same(read(tmp_path / "anno_bbox.mat"), first["test"])
 
     def test_labels_of_whole_images(self) -> None:
-        found = detect.read(HICO / "anno.mat")
+        found = detect.read(DATA / "anno.mat")
         assert isinstance(found, Labels)
         assert found.presence.groupby("split").size().to_dict() == {"train": 70_373, "test": 20_268}
         assert {split: len(names) for split, names in found.lists.items()} == {"train": 38_118, "test": 9_658}
 
     def test_labels_give_the_known_object_lists(self) -> None:
-        from pipeline.datasets.hico.vocabulary import hoi_classes
+        from pipeline.datasets.hico.vocabulary import HICO
         from pipeline.metrics import known_object_images
 
-        found = detect.read(HICO / "anno.mat")
+        found = detect.read(DATA / "anno.mat")
         assert isinstance(found, Labels)
         presence = found.presence[found.presence["split"] == "test"]
-        lists = known_object_images(presence=presence, object_of={c.hoi_id: c.object_id for c in hoi_classes()})
-        expected = pd.read_parquet(HICO / "hico_ko_test_images.parquet").set_index("object_coco80")["n_images"]
-        sizes = {c.object_id: len(lists[c.hoi_id]) for c in hoi_classes()}
+        lists = known_object_images(presence=presence, object_of={c.hoi_id: c.object_id for c in HICO.classes})
+        expected = pd.read_parquet(DATA / "hico_ko_test_images.parquet").set_index("object_coco80")["n_images"]
+        sizes = {c.object_id: len(lists[c.hoi_id]) for c in HICO.classes}
         assert sizes == expected.to_dict() and expected.sum() == 9_827

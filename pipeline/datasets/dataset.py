@@ -1,0 +1,72 @@
+"""What a dataset is to the pipeline: a vocabulary, zero-shot settings, tables and images.
+
+`pipeline.datasets.sources` chooses the one that `data.source` names. Vocabulary and settings come from light files, so
+that `ezhoi status` knows them without reading the data; tables and images are read when they are asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from PIL.Image import Image
+
+    from pipeline.vocabulary.settings import Settings
+    from pipeline.vocabulary.vocabulary import Vocabulary
+
+SPLITS = ("train", "test")
+CORNERS = ["x1", "y1", "x2", "y2"]
+BOXES = [f"{side}{corner}" for side in "ho" for corner in CORNERS]
+RARE_BELOW = 10
+"""A class is rare when it has fewer annotated training pairs than this (HICO-DET's own definition)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitTables:
+    """One split as tables, in the dataset's own order; boxes in continuous pixels."""
+
+    images: pd.DataFrame
+    """image_id, file_name (relative to data.root), width, height, n_pairs, file_bytes (0: no file)."""
+    pairs: pd.DataFrame
+    """image_id, hoi_id, verb_id, object_id, hx1 .. hy2, ox1 .. oy2."""
+    boxes: pd.DataFrame
+    """image_id, object_id, x1 .. y2: every distinct annotated box, people (object 0) included."""
+    presence: pd.DataFrame
+    """image_id, hoi_id, object_id: which classes an image shows, with or without boxes."""
+
+
+class Dataset(Protocol):
+    """A source of annotated images.
+
+    Counts, rarity and settings are the dataset's, as another one with the same classes may have others.
+    """
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Its verbs, objects and classes."""
+
+    @property
+    def settings(self) -> Settings:
+        """Its own zero-shot settings; a user's are beside them (`data.settings`)."""
+
+    @property
+    def rare(self) -> frozenset[int] | None:
+        """Its rare classes, None where those with fewer than `RARE_BELOW` training pairs are."""
+
+    @property
+    def drawn(self) -> bool:
+        """Whether its images exist in no file: `annotations` keeps what `open` draws."""
+
+    def tables(self, split: str) -> SplitTables:
+        """The tables of a split; image ids are those of `open`, and name one image of the whole dataset."""
+
+    def open(self, image_id: int) -> Image:
+        """An image as RGB; DataError naming the file if it cannot be read."""
+
+    def about(self) -> dict[str, Any]:
+        """What it was read from, as metrics for people."""
+
+    def faults(self) -> pd.DataFrame | None:
+        """What was left out, as columns file, row and what; None where nothing can be wrong."""

@@ -1,0 +1,57 @@
+"""Which dataset a configuration means: the one place where `data.source` is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.datasets.dataset import Dataset
+from pipeline.datasets.hico.source import Hico
+from pipeline.datasets.world.source import World
+from pipeline.store import digest
+from pipeline.vocabulary import settings
+from pipeline.vocabulary.settings import Settings
+from pipeline.vocabulary.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from pipeline.config.data import Data
+    from pipeline.config.tree import Config
+
+
+SETTINGS = tuple(Hico.settings)
+"""Names of the settings that the datasets which come with the project have."""
+
+
+def fingerprint(folder: Path) -> str:
+    """Digest of the tables in a packaged dataset's folder: its words, classes and settings (`data.source` by content)."""
+    tables = sorted(path for path in folder.iterdir() if path.suffix in (".csv", ".json"))
+    return digest.of_files((path.name, digest.of_file(path)) for path in tables)
+
+
+def dataset(data: Data) -> Dataset:
+    """The configured dataset; nothing of it is read yet."""
+    return Hico(data) if data.source == "hico" else World(data.world)
+
+
+def vocabulary(config: Config) -> Vocabulary:
+    """The classes that a run of this configuration has, for who has no artifact yet: commands and plans."""
+    return dataset(config.data).vocabulary
+
+
+def all_settings(data: Data) -> tuple[Settings, Settings]:
+    """The dataset's own zero-shot settings and the user's; DataError naming the file and the entry that is wrong."""
+    source = dataset(data)
+    if data.settings is None:
+        return source.settings, {}
+    return source.settings, settings.read_own(data.settings, source.vocabulary, taken=source.settings)
+
+
+def unseen(config: Config) -> frozenset[int]:
+    """The unseen classes of the configured setting.
+
+    Raises:
+        ConfigError: neither the dataset nor the user has it; the message names the valid settings and the nearest one.
+        DataError: the user's file cannot be read.
+    """
+    own, users = all_settings(config.data)
+    return settings.unseen({**own, **users}, config.setting)

@@ -1,0 +1,37 @@
+"""Stage `vocabulary`: what the dataset's verbs, objects and classes are called, and its zero-shot settings.
+
+    vocabulary.json      verbs, objects, classes with their ids and phrases (pipeline/vocabulary/file.py)
+    objects.json         the objects alone: boxes do not change when a verb is spelled otherwise
+    settings.json        {setting: ids of its unseen classes}, the dataset's own (pipeline/vocabulary/settings.py)
+    own_settings.json    the same of the user's file (`data.settings`), empty without one
+
+Every stage that needs names reads them from here. No image and no annotation is opened.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.datasets import sources
+from pipeline.vocabulary import file, settings
+from pipeline.work.work import Work
+
+
+def run(work: Work) -> dict[str, Any]:
+    """Write the files; metrics are counts and digests."""
+    with work.clock("read"):
+        found = sources.dataset(work.config.data).vocabulary
+        own, users = sources.all_settings(work.config.data)
+    with work.clock("write"):
+        file.write(work.out / "vocabulary.json", found)
+        file.write_objects(work.out / "objects.json", found)
+        settings.write(work.out / "settings.json", own)
+        settings.write(work.out / "own_settings.json", users)
+    return {
+        "name": found.name,
+        "verbs": len(found.verbs),
+        "objects": len(found.objects),
+        "classes": len(found.classes),
+        "digest": found.digest,
+        "unseen": {name: len(hidden) for name, hidden in (*own.items(), *users.items())},
+    }

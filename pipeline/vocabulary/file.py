@@ -1,0 +1,250 @@
+"""A vocabulary's file, `ezhoi-vocabulary/1`: written as JSON by the stage `vocabulary`, or as YAML by a user.
+
+    format: ezhoi-vocabulary/1
+    name: my yard                                # optional
+    persons: [person, child]                     # optional; all of them are object 0
+    verbs:                                       # the position is the verb's id
+      - {name: ride, ing: riding}
+      - {name: no_interaction, idle: true}       # idle: both are in the picture, nothing happens
+    objects:                                     # 1, 2, ...; 0 is the person
+      - {name: horse}                            # COCO's names find their detector label by themselves
+      - {name: cargo bike, coco: bicycle}        # boxes of the detector's bicycles may serve
+      - {name: scissors, plural: true}           # takes no article
+    classes:                                     # or: all
+      - [ride, horse]
+      - [wave, null]                             # acts alone: no pair, never scored as one
+    settings: {mine: [ride horse]}               # optional; unseen classes by name (pipeline/vocabulary/settings.py)
+
+A class may also be {id, verb, object, phrase}, which is how the JSON has it; without an id, its place in the list is its id,
+and without a phrase, one follows from the names. Names are compared as `vocabulary.comparable` says.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import DataError
+from pipeline.outside.parsing import json_file, yaml_file
+from pipeline.vocabulary import settings as zero_shot
+from pipeline.vocabulary.coco import COCO
+from pipeline.vocabulary.settings import Settings
+from pipeline.vocabulary.vocabulary import Hoi, Object, Verb, Vocabulary, comparable, hoi
+
+FORMAT = "ezhoi-vocabulary/1"
+KEYS = {"format", "name", "persons", "verbs", "objects", "classes", "settings"}
+NO_INTERACTION = "no_interaction"
+"""Name of a verb that is idle even if it does not say so, as HICO-DET has it."""
+Ids = dict[str, int]
+"""Position of a verb or an object by its comparable name; -1 stands for none."""
+
+
+def read(path: Path) -> Vocabulary:
+    """The vocabulary of a file, YAML or JSON; DataError naming the file, the entry, what is wrong and the nearest name."""
+    return read_all(path)[0]
+
+
+def read_all(path: Path) -> tuple[Vocabulary, Settings]:
+    """The vocabulary of a file and the settings in it; DataError as `read` raises it."""
+    value = json_file(path) if path.suffix == ".json" else yaml_file(path)
+    return parse(value, origin=str(path))
+
+
+def write_objects(path: Path, vocabulary: Vocabulary) -> None:
+    """Write the objects of a vocabulary alone, and which of them are in a class."""
+    value = {
+        "objects": vocabulary.as_json()["objects"],
+        "of_classes": sorted({c.object_id for c in vocabulary.classes}),
+    }
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_objects(path: Path) -> tuple[tuple[Object, ...], tuple[int, ...]]:
+    """The objects that `write_objects` wrote, position = id, and the ids of those that are in a class."""
+    value = json_file(path)
+    return _objects(value["objects"], (value["objects"][0]["name"],), str(path)), tuple(value["of_classes"])
+
+
+def write(path: Path, vocabulary: Vocabulary, settings: Mapping[str, Sequence[str]] | None = None) -> None:
+    """Write a vocabulary as JSON with one entry a line, and with settings, {setting: class names}, if they are given."""
+    value = {"format": FORMAT, **vocabulary.as_json()} | ({"settings": settings} if settings is not None else {})
+    parts = []
+    for key, part in value.items():
+        if isinstance(part, list) and part and isinstance(part[0], dict):
+            inner = ",\n  ".join(json.dumps(entry, ensure_ascii=False) for entry in part)
+            text = f"[\n  {inner}\n ]"
+        else:
+            text = json.dumps(part, ensure_ascii=False)
+        parts.append(f" {json.dumps(key)}: {text}")
+    path.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
+
+
+def parse(value: Any, *, origin: str) -> tuple[Vocabulary, Settings]:
+    """A vocabulary and its settings from parsed YAML or JSON; `origin` is what errors call the file."""
+    if not isinstance(value, Mapping) or value.get("format") != FORMAT:
+        stated = value.get("format") if isinstance(value, Mapping) else None
+        raise DataError(f"{origin}: format is {stated!r}; a vocabulary begins with 'format: {FORMAT}'")
+    _keys(value, KEYS, {"format", "verbs", "objects", "classes"}, origin)
+    persons = _names(value.get("persons", ["person"]), f"{origin}: persons")
+    verbs = _verbs(value["verbs"], origin)
+    objects = _objects(value["objects"], persons, origin)
+    verb_ids = {comparable(verb.name): i for i, verb in enumerate(verbs)}
+    object_ids = {comparable(thing.name): i for i, thing in enumerate(objects)} | {comparable(p): 0 for p in persons}
+    classes, alone = _classes(value["classes"], verbs, objects, verb_ids, object_ids, origin)
+    name = str(value.get("name", "the vocabulary"))
+    found = Vocabulary(name, verbs, objects, classes, persons, alone)
+    own = zero_shot.parse(value.get("settings", {}), found, origin=f"{origin}: settings")
+    return found, {zero_shot.DEFAULT: frozenset()} | own
+
+
+def _verbs(entries: Any, origin: str) -> tuple[Verb, ...]:
+    found: list[Verb] = []
+    for where, entry in _entries(entries, f"{origin}: verbs"):
+        _keys(entry, {"name", "ing", "idle"}, {"name"}, where)
+        name = _text(entry["name"], f"{where}: name")
+        idle = _flag(entry.get("idle", comparable(name) == comparable(NO_INTERACTION)), f"{where}: idle")
+        if not idle and not entry.get("ing"):
+            raise DataError(f"{where}: {name!r} has no -ing form; write {{name: {name}, ing: ...ing}}")
+        found.append(Verb(name, _text(entry.get("ing") or name, f"{where}: ing"), idle))
+    _unique((verb.name for verb in found), f"{origin}: verbs")
+    return tuple(found)
+
+
+def _objects(entries: Any, persons: tuple[str, ...], origin: str) -> tuple[Object, ...]:
+    """The objects; the person is the first, whether listed or not."""
+    people = {comparable(name) for name in persons}
+    found = [Object(persons[0], COCO["person"])]
+    for where, entry in _entries(entries, f"{origin}: objects"):
+        _keys(entry, {"name", "plural", "coco"}, {"name"}, where)
+        name = _text(entry["name"], f"{where}: name")
+        if comparable(name) in people:
+            continue
+        plural = _flag(entry.get("plural", False), f"{where}: plural")
+        found.append(Object(name, _coco(entry.get("coco"), name, where), plural))
+    _unique((thing.name for thing in found), f"{origin}: objects")
+    return tuple(found)
+
+
+def _coco(value: Any, name: str, where: str) -> int | None:
+    """The COCO category that an entry names, by name or number; where it names none, that of the same name."""
+    if value is None:
+        return COCO.get(comparable(name))
+    if isinstance(value, int) and value in COCO.values():
+        return value
+    if isinstance(value, str) and comparable(value) in COCO:
+        return COCO[comparable(value)]
+    raise DataError(f"{where}: COCO has no category {value!r}{_hint(str(value), COCO)}")
+
+
+def _classes(
+    entries: Any, verbs: tuple[Verb, ...], objects: tuple[Object, ...], verb_ids: Ids, object_ids: Ids, origin: str
+) -> tuple[tuple[Hoi, ...], tuple[int, ...]]:
+    """The classes with an object, in order of id, and the verbs that are classes without one."""
+    if entries == "all":
+        entries = [[verb.name, thing.name] for thing in objects for verb in verbs]
+    if not isinstance(entries, list):
+        raise DataError(f"{origin}: classes: expected a list of [verb, object], or all")
+    found: dict[int, Hoi] = {}
+    pairs: dict[tuple[int, int], str] = {}
+    alone: list[int] = []
+    for place, entry in enumerate(entries):
+        where = f"{origin}: classes, entry {place + 1}"
+        wanted = _as_mapping(entry, where)
+        verb_id = _known(wanted["verb"], verb_ids, "verb", where)
+        object_id = -1 if wanted["object"] is None else _known(wanted["object"], object_ids, "object", where)
+        if (before := pairs.setdefault((verb_id, object_id), where)) != where:
+            raise DataError(f"{where}: {entry!r} is the same class as {before.rpartition(', ')[2]}; keep one")
+        if object_id < 0:
+            alone.append(verb_id)
+            continue
+        number = wanted.get("id", place)
+        if not isinstance(number, int) or isinstance(number, bool) or number < 0 or number in found:
+            fault = f"id {number} is taken by {found[number].name!r}" if number in found else f"id {number!r} is none"
+            raise DataError(f"{where}: {fault}; an id is a whole number from 0 that no other class has")
+        phrase = wanted.get("phrase")
+        if phrase is not None:
+            phrase = _text(phrase, f"{where}: phrase")
+        found[number] = hoi(number, verb_id, object_id, verbs[verb_id], objects[object_id], phrase)
+    if not found:
+        raise DataError(f"{origin}: classes: there is no class of a verb and an object")
+    _unique((one.name for one in found.values()), f"{origin}: classes")
+    return tuple(found[number] for number in sorted(found)), tuple(alone)
+
+
+def _as_mapping(entry: Any, where: str) -> Mapping[str, Any]:
+    """A class in either form, as a mapping with verb and object."""
+    if isinstance(entry, list) and len(entry) == 2:
+        return {"verb": entry[0], "object": entry[1]}
+    if not isinstance(entry, Mapping):
+        raise DataError(f"{where}: {entry!r} is no class; write [verb, object], or [verb, null] for who acts alone")
+    _keys(entry, {"id", "verb", "object", "phrase"}, {"verb", "object"}, where)
+    return entry
+
+
+def _known(name: Any, ids: Ids, kind: str, where: str) -> int:
+    found = ids.get(comparable(name)) if isinstance(name, str) else None
+    if found is None:
+        raise DataError(f"{where}: no {kind} is called {name!r}{_hint(str(name), ids)}")
+    return found
+
+
+def _entries(entries: Any, where: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """The entries of a list with where they are; a bare name stands for {name: ...}."""
+    if not isinstance(entries, list) or not entries:
+        raise DataError(f"{where}: expected a list such as [{{name: ...}}], found {entries!r}")
+    found = []
+    for place, entry in enumerate(entries, start=1):
+        entry = {"name": entry} if isinstance(entry, str) else entry
+        if not isinstance(entry, Mapping):
+            raise DataError(f"{where}, entry {place}: {entry!r} is no mapping with a name")
+        found.append((f"{where}, entry {place}", entry))
+    return found
+
+
+def _keys(entry: Mapping[str, Any], known: set[str], needed: set[str], where: str) -> None:
+    for key in entry:
+        if key not in known:
+            raise DataError(f"{where}: unknown key {key!r}{_hint(str(key), known)}")
+    if missing := sorted(needed - set(entry)):
+        raise DataError(f"{where}: {missing[0]} is missing")
+
+
+def _names(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise DataError(f"{where}: expected a list of names, found {value!r}")
+    names = tuple(_text(name, where) for name in value)
+    _unique(names, where)
+    return names
+
+
+def _text(value: Any, where: str) -> str:
+    # YAML reads a bare yes, no, on or 12 as something else than a word.
+    if not isinstance(value, str) or not comparable(value):
+        raise DataError(f"{where}: expected a text, found {value!r} (put it in quotes)")
+    return value.strip()
+
+
+def _flag(value: Any, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise DataError(f"{where}: expected true or false, found {value!r}")
+    return value
+
+
+def _unique(names: Iterable[str], where: str) -> None:
+    known: dict[str, str] = {}
+    for name in names:
+        if (other := known.setdefault(comparable(name), name)) is not name:
+            same = f"{name!r} comes twice" if other == name else f"{name!r} and {other!r} are the same name"
+            raise DataError(f"{where}: {same}; keep one")
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    """The nearest known name as the end of a message, or all of them where they are few."""
+    names = list(known)
+    near = difflib.get_close_matches(comparable(name), names, n=1, cutoff=0.5)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; known: {', '.join(sorted(names))}" if len(names) <= 12 else ""
