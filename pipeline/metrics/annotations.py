@@ -38,7 +38,8 @@ from pipeline.store.artifact import Artifact
 from pipeline.vocabulary.settings import DEFAULT, Settings
 from pipeline.vocabulary.vocabulary import Vocabulary
 
-t"""What is read of Parquet tables."""
+COLUMNS = ("file_name", "image", "image_id", "split", "hoi_id", *BOXES)
+"""What is read of Parquet tables."""
 Convention = Literal["continuous", "pixel1_inclusive"]
 
 
