@@ -38,7 +38,7 @@ class Data(Section):
     annotations: Here | None = Field(
         None, description="HICO-DET's annotation, a file or a folder, if it is not under data.root"
     )
-    settings: Path | None = Field(
+    settings: Here | None = Field(
         None, description="YAML file of zero-shot settings of your own: {name: [unseen classes]}, beside the dataset's"
     )
     faults: Literal["error", "skip"] = Field(
