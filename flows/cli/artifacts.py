@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -215,6 +216,28 @@ def diff(
     typer.echo(f"  files that differ: {', '.join(files)}" if files else "  all files are identical")
     if a.stage == "descriptions" and files:
         texts_shown.show_difference(a, b, store)
+
+
+@app.command()
+def adopt(
+    folder: Annotated[Path, typer.Argument(help="An artifact's folder, such as old-store/seen/FINGERPRINT.")],
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+) -> None:
+    """Take a training of an earlier version into the store, as the one that this configuration asks for.
+
+    A release may change fingerprints; this saves training again. Everything that can be compared has to agree: the files with
+    their manifest, the configuration, the weights that were read, the inputs that are still cut as they were.
+
+    Example: ezhoi artifacts adopt /data/old/seen/3f2a9c0d --profile hico-vitb --set setting=uv
+    """
+    from pipeline.engine import adoption
+
+    config = options.configuration(profile, settings)
+    adopted = adoption.adopt(folder, config=config, store=options.store(profile, settings))
+    typer.echo(f"{adopted.artifact.stage}/{adopted.artifact.fingerprint[:12]} is what the configuration asks for now")
+    if adopted.unknown:
+        typer.echo(f"not compared, because they are cut otherwise than in its time: {', '.join(adopted.unknown)}")
 
 
 def _summary(artifact: Artifact) -> dict[str, Any]:

@@ -171,6 +171,8 @@ def _how(outcome: Outcome, run_link: RunLink) -> str:
         made += f" by {f'[{name}]({target})' if (target := run_link(by['flow_run'])) else name}"
     elif by.get("run"):
         made += f" by run {markdown(by['run'])}"
+    elif by.get("adopted"):
+        made += f", adopted from an earlier version's {markdown(by['adopted'])}"
     chosen = f" ({markdown(str(outcome.choice))})" if outcome.choice else ""
     return f"{state_name(outcome)}{chosen}, {made}"
 

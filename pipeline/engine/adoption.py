@@ -1,0 +1,161 @@
+"""A training of an earlier version, taken into the store as the artifact that the configuration asks for.
+
+A release may change what stages are called, how tables are cut and what enters a fingerprint, so that a checkpoint that cost
+days is found no more. Adopting gives it the fingerprint that the configuration asks for now, after looking at everything
+that can be compared: the files against the old manifest, each key that the stage reads, the content of each file outside
+of the store, and each input that is still cut as it was.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pipeline.config import section
+from pipeline.config.tree import Config
+from pipeline.engine import graph
+from pipeline.engine.ingredients import Ingredients, ingredients
+from pipeline.engine.plan import plan
+from pipeline.errors import DataError, StoreError
+from pipeline.store import compare, digest
+from pipeline.store.artifact import Artifact
+from pipeline.store.manifest import NAME, InputRecord, Manifest
+from pipeline.store.store import Store
+
+LARGEST_MANIFEST = 64 << 20
+"""Bytes; an evaluation's has some hundred kB."""
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """What was taken in, and what could not be compared with what the configuration asks for."""
+
+    artifact: Artifact
+    unknown: tuple[str, ...]
+
+
+def adopt(folder: Path, *, config: Config, store: Store) -> Adopted:
+    """Publish the artifact in `folder`, a training of an earlier version, as what `config` asks for.
+
+    Raises:
+        DataError: the folder is no training's artifact, a file of it is damaged, or it was made otherwise than `config` says.
+        StoreError: an input of the stage is not in the store yet, or the artifact is there already.
+    """
+    old = _manifest(folder)
+    stage = graph.stage(old.stage).resolved(config)
+    if not stage.trains:
+        raise DataError(
+            f"{folder}: an artifact of stage {old.stage}; only trainings are adopted, the others are made anew"
+        )
+    inputs = _inputs(stage.name, config, store)
+    need = ingredients(stage, config=config, inputs=inputs)
+    found, faults = store.lookup(stage.name, need.fingerprint)
+    if found is not None and not faults:
+        raise StoreError(
+            f"{store.place} has {stage.name}/{need.fingerprint[:12]} already, which the configuration asks for"
+        )
+    if differs := _differences(old, need):
+        raise DataError(f"{folder}: made otherwise than the configuration says: {'; '.join(differs)}")
+    different, unknown = _inputs_compared(old.inputs, need.inputs)
+    if different:
+        raise DataError(f"{folder}: made from other inputs: {'; '.join(different)}")
+    with store.workspace(need.fingerprint) as space:
+        for file in old.files:
+            target = space.out / file.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / file.name, target)
+        artifact = store.publish(space, _as_asked(old, stage.version, need))
+    return Adopted(artifact, tuple(unknown))
+
+
+def _manifest(folder: Path) -> Manifest:
+    """The manifest of an earlier version, which has no digest of its own, after a look at every file."""
+    path = folder / NAME
+    try:
+        with path.open("rb") as opened:
+            content = opened.read(LARGEST_MANIFEST + 1)
+        if len(content) > LARGEST_MANIFEST:
+            raise DataError(f"{path}: is larger than {LARGEST_MANIFEST >> 20} MiB")
+        old = Manifest.model_validate_json(content)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); expected an artifact's folder") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise DataError(f"{path}: is no manifest ({'.'.join(map(str, first['loc']))}: {first['msg']})") from None
+    if not old.files or old.digest != digest.of_files((f.name, f.digest) for f in old.files):
+        raise DataError(f"{path}: was changed, its digest is not that of the files in its list")
+    for record in old.files:
+        file = folder / record.name
+        if file.is_symlink() or not file.is_file() or digest.of_file(file) != record.digest:
+            raise DataError(f"{file}: missing or damaged, its digest is not that of the manifest")
+    return old
+
+
+def _inputs(name: str, config: Config, store: Store) -> dict[str, Artifact]:
+    """The artifacts that the stage would read; StoreError naming the first one that is not there."""
+    statuses = {status.stage: status for status in plan(config, store, targets=(name,))}
+    found = {}
+    for edge in graph.stage(name).resolved(config).inputs:
+        status = statuses[edge.stage]
+        if status.artifact is None or status.state != "fresh":
+            raise StoreError(
+                f"{store.place} has no {edge.stage} of this configuration yet, which {name} reads. "
+                f"Make it first: ezhoi run --target {edge.stage}, with the same settings"
+            )
+        found[edge.stage] = status.artifact
+    return found
+
+
+def _differences(old: Manifest, need: Ingredients) -> list[str]:
+    """Keys and files in which the old artifact is another; a key that is new since has to have its default."""
+    defaults = {key.name: key.default for key in section.keys(Config)}
+    then, now = compare.flatten(old.config), compare.flatten(need.config)
+    found = [f"{key} was {then[key]}, not {now[key]}" for key in now if key in then and then[key] != now[key]]
+    found += [
+        f"{key} = {now[key]} is a key that there was not"
+        for key in now
+        if key not in then and not _is_default(now[key], defaults.get(key))
+    ]
+    return found + [
+        f"the content of {key} was another"
+        for key, content in need.sources.items()
+        if key in old.sources and old.sources[key] != content
+    ]
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    return bool(value == default) or (value is None and default is None)
+
+
+def _inputs_compared(old: tuple[InputRecord, ...], new: tuple[InputRecord, ...]) -> tuple[list[str], list[str]]:
+    """Inputs whose content was another, and those that are cut otherwise now and cannot be compared."""
+    then: Mapping[str, InputRecord] = {record.stage: record for record in old}
+    different, unknown = [], []
+    for record in new:
+        before = then.get(record.stage)
+        if before is None or before.part != record.part:
+            unknown.append(f"{record.stage} ({', '.join(record.part)})")
+        elif before.digest != record.digest:
+            different.append(f"{record.stage} ({', '.join(record.part)})")
+    return different, unknown
+
+
+def _as_asked(old: Manifest, version: int, need: Ingredients) -> Manifest:
+    return old.model_copy(
+        update={
+            "version": version,
+            "fingerprint": need.fingerprint,
+            "config": need.config,
+            "sources": need.sources,
+            "inputs": need.inputs,
+            "digest": digest.of_files((f.name, f.digest) for f in old.files),
+            "made_at": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
+            "made_by": {"adopted": f"{old.stage}/{old.fingerprint}, made {old.made_at}"},
+        }
+    )

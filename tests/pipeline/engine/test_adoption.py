@@ -1,0 +1,121 @@
+"""A training of an earlier version: taken in where it is what the configuration asks for, refused with the reason otherwise."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from flows.cli.app import app
+from pipeline.engine.adoption import adopt
+from pipeline.engine.run import run
+from pipeline.errors import DataError, EzhoiError, StoreError
+from pipeline.store.manifest import NAME, OWN
+from pipeline.store.store import Store
+
+
+@pytest.fixture
+def earlier(fake: Any, tmp_path: Path) -> Path:
+    """A trained `seen` as a version before this one left it; this store has everything before it, and no training."""
+    made = run(fake.config(), targets=("seen",))["seen"].artifact
+    folder = tmp_path / "earlier"
+    shutil.copytree(Path(made.place), folder)
+    store = Store(fake.root)
+    store.remove(made)
+    rewrite(folder, version=made.manifest.version - 1, fingerprint="0" * 32)
+    fake.executed()
+    return folder
+
+
+def rewrite(folder: Path, **changes: Any) -> None:
+    """Give the manifest other values and take its own digest away, as earlier versions had none."""
+    value = json.loads((folder / NAME).read_text()) | changes
+    del value[OWN]
+    value[OWN] = ""
+    (folder / NAME).write_text(json.dumps(value))
+
+
+def config_of(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / NAME).read_text())["config"])
+
+
+def test_an_adopted_training_is_used_and_not_made_again(fake: Any, earlier: Path) -> None:
+    adopted = adopt(earlier, config=fake.config(), store=Store(fake.root))
+    assert adopted.unknown == () and adopted.artifact.manifest.made_by == {
+        "adopted": f"seen/{'0' * 32}, made {json.loads((earlier / NAME).read_text())['made_at']}"
+    }
+    assert Store(fake.root).faults(adopted.artifact, rehash=True) == []
+    run(fake.config())
+    executed = fake.executed()
+    assert "seen" not in executed and "pair_features" in executed
+
+
+def test_inputs_that_are_cut_otherwise_are_said(fake: Any, earlier: Path) -> None:
+    inputs = json.loads((earlier / NAME).read_text())["inputs"]
+    inputs[0]["part"] = ["everything.parquet"]
+    rewrite(earlier, inputs=inputs)
+    (said,) = adopt(earlier, config=fake.config(), store=Store(fake.root)).unknown
+    assert said.startswith(inputs[0]["stage"])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda folder: rewrite(folder, config=config_of(folder) | {"seed": 7}), "seed was 7, not 0"),
+        (
+            lambda folder: rewrite(folder, sources={"clip.weights": "another"}),
+            r"the content of clip\.weights was another",
+        ),
+        (
+            lambda folder: rewrite(
+                folder,
+                inputs=[record | {"digest": "0" * 32} for record in json.loads((folder / NAME).read_text())["inputs"]],
+            ),
+            r"made from other inputs: annotations \(",
+        ),
+        (lambda folder: rewrite(folder, stage="annotations"), "only trainings are adopted"),
+        (lambda folder: rewrite(folder, digest="0" * 32), "its digest is not that of the files"),
+        (lambda folder: rewrite(folder, files=[]), "its digest is not that of the files"),
+        (lambda folder: next(p for p in folder.iterdir() if p.name != NAME).write_bytes(b"x"), "missing or damaged"),
+        (lambda folder: (folder / NAME).write_text("[" * 10**5), "is no manifest"),
+        (lambda folder: (folder / NAME).unlink(), "cannot be read"),
+    ],
+)
+def test_what_was_made_otherwise_is_refused(fake: Any, earlier: Path, change: Any, words: str) -> None:
+    change(earlier)
+    with pytest.raises(DataError, match=words):
+        adopt(earlier, config=fake.config(), store=Store(fake.root))
+    assert Store(fake.root).artifacts("seen") == []
+
+
+def test_a_new_key_has_to_have_its_default(fake: Any, earlier: Path) -> None:
+    """`model.heads` stands for a key that the earlier version did not know: 2 is what it did without a word."""
+    config = config_of(earlier)
+    config["model"] = {k: v for k, v in config["model"].items() if k != "heads"}
+    rewrite(earlier, config=config)
+    with pytest.raises(DataError, match=r"model\.heads = 4 is a key that there was not"):
+        adopt(earlier, config=fake.config("model.heads=4"), store=Store(fake.root))
+    adopt(earlier, config=fake.config(), store=Store(fake.root))
+
+
+def test_an_input_that_is_not_there_yet_is_named(fake: Any, earlier: Path) -> None:
+    with pytest.raises(StoreError, match=r"has no \w+ of this configuration yet.*ezhoi run --target"):
+        adopt(earlier, config=fake.config("data.world.train_images=7"), store=Store(fake.root))
+
+
+def test_what_is_there_already_stays(fake: Any, earlier: Path) -> None:
+    run(fake.config(), targets=("seen",))
+    with pytest.raises(StoreError, match="already, which the configuration asks for"):
+        adopt(earlier, config=fake.config(), store=Store(fake.root))
+
+
+def test_the_command(fake: Any, earlier: Path) -> None:
+    words = [word for setting in fake.settings for word in ("--set", setting)]
+    done = CliRunner().invoke(app, ["artifacts", "adopt", str(earlier), *words])
+    assert done.exit_code == 0 and "is what the configuration asks for now" in done.output
+    again = CliRunner().invoke(app, ["artifacts", "adopt", str(earlier), *words])
+    assert isinstance(again.exception, EzhoiError)
