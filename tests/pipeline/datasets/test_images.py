@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.datasets.images import Images, read_rgb
 from pipeline.errors import DataError
 
@@ -125,7 +126,7 @@ def test_a_picture_of_too_many_pixels_is_named_before_it_is_decoded(side: int, t
 
     (tmp_path / "ride horse").mkdir()
     path = bomb(tmp_path / "ride horse" / "bomb.png", side, side)
-    for read in (lambda: read_rgb(path), lambda: image_size(path), lambda: pictures.read(tmp_path, most=1)):
+    for read in (lambda: read_rgb(path), lambda: image_size(path), lambda: pictures.read(tmp_path, HICO, most=1)):
         with pytest.raises(DataError, match=r"bomb\.png.*(pixels are more than|exceeds limit)"):
             read()
 
@@ -138,4 +139,4 @@ def test_a_picture_file_that_is_too_large_to_send_is_named(tmp_path: Path, monke
     gradient().save(tmp_path / "ride horse" / "a.png")
     monkeypatch.setattr(reading, "LARGEST_PICTURE", 10)
     with pytest.raises(DataError, match=r"a\.png is larger than"):
-        pictures.read(tmp_path, most=1)
+        pictures.read(tmp_path, HICO, most=1)

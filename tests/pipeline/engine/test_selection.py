@@ -171,9 +171,8 @@ def test_what_is_reused_fits_the_whole_run(fake: Any, reuse: tuple[str, ...], se
         chosen(fake, *[setting] * bool(setting), targets=("evaluation",), reuse=reuse)
 
 
-@pytest.mark.parametrize("stage", ["disparities", "text_embeddings", "image_embeddings", "descriptions", "detections"])
+@pytest.mark.parametrize("stage", ["image_embeddings", "pair_features", "detections"])
 def test_other_data_is_found_through_the_whole_chain(fake: Any, stage: str) -> None:
-    """`disparities` reads no annotations itself, only texts that were made for their classes."""
     run(fake.config())
     with pytest.raises(EzhoiError, match=f"(?s)no {stage} artifact.*made from other annotations"):
         chosen(fake, "data.world.train_images=7", targets=("evaluation",), reuse=[stage])

@@ -10,13 +10,16 @@ import pytest
 
 import pipeline.datasets.world.source as world
 import pipeline.stages.vocabulary as real_stage
-from pipeline.engine import graph, plan
+from pipeline.config import packaged
+from pipeline.engine import plan
 from pipeline.engine.run import run
 from pipeline.errors import ConfigError, DataError
 from pipeline.store.opening import store_of
 
 READ = {
-    "vocabulary.json": {"annotations", "descriptions", "text_embeddings", "disparities", "seen", "utpl", "evaluation"},
+    "vocabulary.json": {
+        *("annotations", "descriptions", "text_embeddings", "disparities", "seen", "utpl", "predictions", "evaluation")
+    },
     "objects.json": {"detections"},
     "settings.json": {"annotations", "text_embeddings", "evaluation"},
     "own_settings.json": {"text_embeddings", "evaluation"},
@@ -46,7 +49,7 @@ def tables(fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     for path in (world.FILE, world.FILE.with_name("classes.csv")):
         (folder / path.name).write_bytes(path.read_bytes())
-    monkeypatch.setitem(graph.PACKAGED, "world", folder)
+    monkeypatch.setitem(packaged.PACKAGED, "world", folder)
     monkeypatch.setattr(world, "FILE", folder / "vocabulary.json")
     monkeypatch.setitem(sys.modules, "pipeline.stages.vocabulary", real_stage)
     run(fake.config())
