@@ -146,6 +146,18 @@ def test_stages_never_import_stages() -> None:
             assert others == [], f"{module} imports {others}"
 
 
+def test_only_the_door_of_the_store_knows_that_there_are_object_stores() -> None:
+    """A store on this disk works without the remote room."""
+    known, remote = modules(), "pipeline.store.remote"
+    knowing = {
+        module
+        for module, file in known.items()
+        if not module.startswith(remote)
+        and any(name.startswith(remote) for _, name in imports(file.read_text(encoding="utf-8"), known))
+    }
+    assert knowing == {"pipeline.store.opening"}
+
+
 def test_every_room_says_what_it_knows() -> None:
     for module, file in modules().items():
         if file.name == "__init__.py":

@@ -1,35 +1,15 @@
-"""Unfinished work that several processes share: who makes which piece of it, and where finished pieces lie.
+"""How finished pieces of unfinished work reach other processes, where those see the same disk: they are there already.
 
-A piece is one file of a stage's scratch folder: a shard, or a checkpoint, of which the last version is kept. On one disk
-whoever sees the folder has them all, so `Exchange` has nothing to hand over, and locks of the folder's files tell who makes
-what. Between machines that share an object store, `ObjectExchange` hands pieces over, for as long as the work is unfinished:
-
-    <root>/.work/<fingerprint>/<piece>~<digest>          a finished piece
-    <root>/.work/<fingerprint>/<piece>~<step>-<digest>   a checkpoint's file
-    <root>/.work/<fingerprint>/.leases/<piece>/...       who makes it (pipeline/store/remote/lease.py)
+A piece is one file of a stage's scratch folder: a shard, a checkpoint or a journal. On one disk whoever sees the folder has
+them all, and `Exchange` has nothing to hand over. Between machines that share an object store only, `ObjectExchange`
+(pipeline/store/remote/exchange.py) does it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
-import re
-import time
 from collections.abc import Callable
 from pathlib import Path
-
-from pipeline.store import digest
-from pipeline.store.names import is_piece
-from pipeline.store.remote import lease
-from pipeline.store.remote.lease import Watch
-from pipeline.store.remote.objects import DamagedError, ObjectFolder
-
-log = logging.getLogger("ezhoi.store")
-DIGITS = 24
-"""Of a digest, in an object's name."""
-PIECE = re.compile(rf"(?P<name>[^/]+)~(?:(?P<step>[0-9]{{12}})-)?[0-9a-f]{{{DIGITS}}}")
-FRESH_SECONDS = 1.0
-"""How long a listing of the finished pieces may be used again."""
 
 
 class Exchange:
@@ -66,102 +46,3 @@ class Exchange:
     def over(self) -> bool:
         """Whether nobody is at the whole work any more."""
         return False
-
-
-class ObjectExchange(Exchange):
-    """Pieces of the work on `fingerprint`, through the objects at `url`."""
-
-    def __init__(self, url: str, fingerprint: str, *, ttl: float) -> None:
-        self.objects, self.watch = ObjectFolder(url), Watch()
-        self.fingerprint, self.ttl = fingerprint, ttl
-        self._folder = f".work/{fingerprint}"
-        self._listed: tuple[float, dict[str, str]] = (-FRESH_SECONDS, {})
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Another process makes its own connections."""
-        return _reopen, (self.objects.url, self.fingerprint, self.ttl)
-
-    def names(self, *, fresh: bool = False) -> frozenset[str]:
-        return frozenset(self._pieces(fresh=fresh))
-
-    def offer(self, path: Path, *, content: str | None = None) -> None:
-        self.objects.upload(path, self.object_of(path.name, content or digest.of_file(path)))
-
-    def keep(self, path: Path, *, step: int, content: str | None = None) -> None:
-        newest = f"{self._folder}/{path.name}~{step:012d}-{(content or digest.of_file(path))[:DIGITS]}"
-        self.objects.upload(path, newest)
-        versions = self.objects.names(self._folder)
-        # Later ones stay: this machine may have slept while another one went on.
-        self.objects.delete([n for n in versions if n.startswith(f"{self._folder}/{path.name}~") and n < newest])
-
-    def resume(self, path: Path, *, beyond: int) -> str | None:
-        stored = self._pieces(fresh=True).get(path.name)
-        found = PIECE.fullmatch(stored.rpartition("/")[2]) if stored is not None else None
-        if found is None or int(found["step"] or -1) <= beyond:
-            return None
-        return self.fetch(path.name, path)
-
-    def withdraw(self, name: str) -> None:
-        stored = self._pieces(fresh=True).pop(name, None)
-        if stored is not None:
-            self.objects.delete([stored])
-
-    def fetch(self, name: str, path: Path) -> str | None:
-        stored = self._pieces()[name]
-        try:
-            return self.objects.download(stored, path, content=stored[-DIGITS:])
-        except DamagedError as error:
-            log.warning("%s. It is made again", error)
-            self.withdraw(name)
-            return None
-
-    def claim(self, name: str, *, unless: Callable[[], bool]) -> contextlib.AbstractContextManager[object] | None:
-        folder = f"{self._folder}/.leases/{name}"
-        return lease.claim(self.objects, folder, ttl=self.ttl, unless=unless, watch=self.watch)
-
-    def over(self) -> bool:
-        state, still = self.watch.look(self.objects, lease_of(self.fingerprint))
-        return not state.held or still > self.ttl
-
-    def held(self) -> bool:
-        """Whether somebody has the lease on the whole work, alive or dead."""
-        return self.watch.look(self.objects, lease_of(self.fingerprint))[0].held
-
-    def alive(self) -> bool:
-        """Whether somebody is at the work: waits for a sign of life, or for the lease to be let go or to run out."""
-        first, _ = self.watch.look(self.objects, lease_of(self.fingerprint))
-        while not self.over():
-            if self.watch.look(self.objects, lease_of(self.fingerprint))[0] != first:
-                return True
-            time.sleep(lease.POLL_SECONDS)
-        return False
-
-    def object_of(self, name: str, content: str) -> str:
-        """Name of the object that holds a piece of this digest."""
-        return f"{self._folder}/{name}~{content[:DIGITS]}"
-
-    def clear(self) -> None:
-        """Forget all pieces: the work is done."""
-        self.objects.delete(self.objects.names(self._folder))
-
-    def _pieces(self, *, fresh: bool = False) -> dict[str, str]:
-        """{piece: its object}"""
-        listed, found = self._listed
-        if fresh or time.monotonic() - listed >= FRESH_SECONDS:
-            found = {}
-            # In order of their names, so that of a file's versions the last one stays. What is no piece is passed over.
-            for name in self.objects.names(self._folder):
-                piece = PIECE.fullmatch(name.removeprefix(f"{self._folder}/"))
-                if piece is not None and is_piece(piece["name"]):
-                    found[piece["name"]] = name
-            self._listed = (time.monotonic(), found)
-        return found
-
-
-def lease_of(fingerprint: str) -> str:
-    """Folder of the lease on a whole work."""
-    return f".leases/{fingerprint}"
-
-
-def _reopen(url: str, fingerprint: str, ttl: float) -> ObjectExchange:
-    return ObjectExchange(url, fingerprint, ttl=ttl)

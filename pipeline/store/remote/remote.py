@@ -3,7 +3,7 @@
     <root>/<stage>/<fingerprint>/manifest.json           names the folder of its files; written last, in one request
     <root>/<stage>/<fingerprint>/<token>/{data files}    one folder a writer, so that two never mix
     <root>/.leases/<fingerprint>/...                     who is at work on it, or was (pipeline/store/remote/lease.py)
-    <root>/.work/<fingerprint>/...                       finished pieces of that work (pipeline/store/exchange.py)
+    <root>/.work/<fingerprint>/...                       finished pieces of that work (pipeline/store/remote/exchange.py)
     <root>/.runs/<run>.json                              records of runs
 
 A manifest is created, or replaces the very one that its writer found; so of two writers who both believe to be the only one,
@@ -30,10 +30,10 @@ from pipeline.store import checks, digest, trees
 from pipeline.store import manifest as manifests
 from pipeline.store.artifact import Artifact
 from pipeline.store.checks import Unusable
-from pipeline.store.exchange import ObjectExchange, lease_of
 from pipeline.store.manifest import NAME, Manifest, ManifestError
 from pipeline.store.names import DIGEST, FINGERPRINT, STAGE, is_artifact
 from pipeline.store.remote import lease
+from pipeline.store.remote.exchange import ObjectExchange, lease_of
 from pipeline.store.remote.lease import Lease, LostError
 from pipeline.store.remote.objects import ObjectFolder
 from pipeline.store.store import Store, Workspace

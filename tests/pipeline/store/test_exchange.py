@@ -18,8 +18,8 @@ import pytest
 from pipeline.config.tree import load
 from pipeline.errors import DataError
 from pipeline.store import digest
-from pipeline.store.exchange import ObjectExchange
 from pipeline.store.remote import lease
+from pipeline.store.remote.exchange import ObjectExchange
 from pipeline.store.remote.lease import Lease
 from pipeline.store.remote.remote import RemoteStore
 from pipeline.store.store import Store, Workspace

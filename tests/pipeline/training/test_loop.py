@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from pipeline.config.training import Optimiser, TrainRuntime
 from pipeline.config.tree import load
 from pipeline.errors import EzhoiError
-from pipeline.store.exchange import Exchange, ObjectExchange
+from pipeline.store.exchange import Exchange
+from pipeline.store.remote.exchange import ObjectExchange
 from pipeline.training.history import History
 from pipeline.training.loop import train
 from pipeline.training.task import Part, Whole
