@@ -14,7 +14,6 @@ started without one on purpose, and answers to no foreign page (flows/server/pre
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import socket
@@ -31,7 +30,8 @@ from flows.server import prefect_server, processes, reaper
 from flows.server.api import Api
 from flows.server.prefect_server import HOST
 from flows.server.processes import Process
-from pipeline.errors import ServiceError
+from pipeline.errors import ServiceError, StoreError
+from pipeline.machine import locks
 from pipeline.machine.home import home as home
 from pipeline.machine.home import private_folder, read_secret, secret, write_secret
 from pipeline.work import devices
@@ -111,7 +111,10 @@ def locked(folder: Path) -> Iterator[None]:
         message = f"{folder} cannot be written ({error.strerror}); set EZHOI_HOME to a folder that can"
         raise ServiceError(message) from None
     with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            locks.take(lock, wait=True, elsewhere="set EZHOI_HOME to a folder on another one")
+        except StoreError as error:
+            raise ServiceError(str(error)) from None
         yield
 
 

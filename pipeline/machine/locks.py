@@ -1,4 +1,7 @@
-"""Locks on files that die with their holder (flock), and a message where the file system has none."""
+"""Locks on files that die with their holder (flock), and one message where the file system has none.
+
+Every lock of this project is taken here.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,17 @@ from typing import IO
 from pipeline.errors import StoreError
 
 MISSING = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)
+STORE = "choose a store on another one with --set store.root=FOLDER"
 
 
-def take(file: IO[str] | int, *, wait: bool = False, shared: bool = False) -> bool:
+def take(file: IO[str] | int, *, wait: bool = False, shared: bool = False, elsewhere: str = STORE) -> bool:
     """Lock an open file; False if another process has it and we do not wait.
+
+    Args:
+        file: The open file; closing it lets the lock go.
+        wait: Whether to wait for the process that has it.
+        shared: Whether other processes may have a shared lock on it at the same time.
+        elsewhere: What a user can do who cannot mount the file system with locks.
 
     Raises:
         StoreError: its file system has no such locks.
@@ -28,6 +38,6 @@ def take(file: IO[str] | int, *, wait: bool = False, shared: bool = False) -> bo
         name = "" if isinstance(file, int) else f" of {file.name}"
         raise StoreError(
             f"the file system{name} has no file locks (flock: {error.strerror}), which keep two runs apart. Mount it with "
-            "them (Lustre: -o flock), or choose a store on another one with --set store.root=FOLDER."
+            f"them (Lustre: -o flock), or {elsewhere}."
         ) from error
     return True

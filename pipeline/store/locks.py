@@ -1,18 +1,15 @@
-"""Locks of one machine's processes, which the system lets go when their holder dies: `flock` on a file beside the folder."""
+"""Locks on works in progress: each is a file beside the work's folder, which its holder removes as it lets go."""
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import logging
 import os
 from pathlib import Path
 from typing import IO
 
-from pipeline.errors import StoreError
+from pipeline.machine import locks
 
 log = logging.getLogger("ezhoi.store")
-UNKNOWN = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)
 
 
 def of(folder: Path) -> Path:
@@ -29,14 +26,14 @@ def take(path: Path, *, wait: bool = True) -> IO[str] | None:
     while True:
         file = path.open("a", encoding="utf-8")
         try:
-            if not _lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            if not locks.take(file):
                 if not wait:
                     file.close()
                     return None
                 if not said:
                     log.info("artifact %s is being made by another process; waiting for it", path.stem)
                     said = True
-                _lock(file, fcntl.LOCK_EX)
+                locks.take(file, wait=True)
         except BaseException:
             file.close()
             raise
@@ -57,24 +54,9 @@ def held(path: Path) -> bool:
     """Whether a process holds the lock."""
     try:
         with path.open(encoding="utf-8") as file:
-            return not _lock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return not locks.take(file, shared=True)
     except FileNotFoundError:
         return False
-
-
-def _lock(file: IO[str], how: int) -> bool:
-    try:
-        fcntl.flock(file, how)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno in UNKNOWN:
-            raise StoreError(
-                f"{file.name}: this file system has no locks ({error.strerror}), so two runs could not be kept apart. "
-                "Mount it with locks, or choose another with --set store.root=FOLDER."
-            ) from None
-        raise
-    return True
 
 
 def _is_at(file: IO[str], path: Path) -> bool:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
 import signal
@@ -123,6 +124,15 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("")
     with pytest.raises(ServiceError, match="EZHOI_HOME"):
         local.up(tmp_path / "home")
+
+
+def test_a_home_without_file_locks_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(file: object, kind: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(ServiceError, match=r"local\.lock has no file locks.*set EZHOI_HOME"), local.locked(tmp_path):
+        pass
 
 
 def test_a_stale_state_file_stops_nothing(tmp_path: Path) -> None:

@@ -422,7 +422,7 @@ def test_a_file_system_without_locks_is_one_error(tmp_path: Path, monkeypatch: p
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr("fcntl.flock", refuse)
-    with pytest.raises(StoreError, match=r"has no locks.*--set store\.root"):
+    with pytest.raises(StoreError, match=r"f00\.lock has no file locks.*--set store\.root"):
         make(tmp_path)
 
 
