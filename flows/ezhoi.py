@@ -28,7 +28,7 @@ from flows.pages import html, lineage, plans, progress
 from flows.pages import markdown as pages
 from flows.server import ending, local, output, reaper
 from flows.server.api import Api
-from flows.server.company import Company
+from flows.server.helpers import Workers
 from flows.server.parameters import AS_IN_PROFILE, Fingerprint, Override, Profile, Request, Seed, SettingName, resolve
 from flows.server.stage_name import StageName
 from pipeline.engine import run as runner
@@ -128,15 +128,15 @@ def _run(request: Request, client: SyncPrefectClient, given: dict[str, Any]) -> 
         given=request.given,
         deployment=this_deployment.get_name() or "",
         flow_run=this_flow.get_id() or "",
-        company=_company(given, most=request.config.images.runtime.helpers),
+        ask_helpers=_ask_helpers(given, most=request.config.images.runtime.helpers),
     )
     published = lineage.RunPages(client, steps, flow_run=uuid_of(this_flow.get_id()))
     return _Recorded(steps=steps, pages=published, progress=shown).run(request.stages)
 
 
-def _company(given: dict[str, Any], *, most: int) -> runner.Company:
+def _ask_helpers(given: dict[str, Any], *, most: int) -> runner.AskHelpers:
     api, run = api_of_this_run(), this_flow.get_id()
-    return Company(api, run, given, most) if api and run else runner.alone
+    return Workers(api, run, given, most) if api and run else runner.no_helpers
 
 
 def api_of_this_run() -> Api | None:

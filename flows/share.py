@@ -1,10 +1,13 @@
-"""The flow of a worker that helps another run with an image stage; runs ask for it (`flows/server/company.py`)."""
+"""The flow of a worker that helps another run with an image stage; runs ask for it (`flows/server/helpers.py`)."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
+from pydantic import Field
 
 from flows.ezhoi import register, released
 from flows.server.parameters import AS_IN_PROFILE, Override, Profile, Seed, SettingName, resolve
@@ -14,6 +17,7 @@ from pipeline.engine.ingredients import ingredients
 from pipeline.errors import EzhoiError, StoreError
 from pipeline.store.artifact import Artifact
 from pipeline.store.store import Store
+from pipeline.work.work import Place
 
 
 @flow(
@@ -28,18 +32,22 @@ def share(
     inputs: dict[StageName, str],
     fingerprint: str,
     code: str,
+    helper: Annotated[int, Field(ge=0)] = 0,
+    helpers: Annotated[int, Field(ge=0)] = 0,
     profile: Profile = "demo",
     setting: SettingName = AS_IN_PROFILE,
     seed: Seed = None,
     overrides: list[Override] = [],  # noqa: B006 -- the run form shows the defaults; nothing changes them
 ) -> State:
-    """Compute what no other worker is at; the run that asked publishes the stage.
+    """Compute shards that no other worker has published; the run that asked for help publishes the stage.
 
     Args:
         stage: The stage to help with.
         inputs: Fingerprints of the artifacts that the run computes it from.
         fingerprint: Of the artifact that the run makes.
         code: Digest of the run's code of this stage.
+        helper: Which of the run's helpers this is, from 1; 0 if the run did not ask for it.
+        helpers: How many the run asked for.
         profile: As in the run that is helped.
         setting: As in the run that is helped.
         seed: As in the run that is helped.
@@ -58,7 +66,14 @@ def share(
                 f"here the stage {stage} would be {need.fingerprint}, not {fingerprint}: the files that it "
                 "reads, or EZHOI__* variables, differ from those of the run that asks for help"
             )
-        made = run.assist(declared, config=request.config, store=request.store, inputs=found, fingerprint=fingerprint)
+        made = run.help_with(
+            declared,
+            config=request.config,
+            store=request.store,
+            inputs=found,
+            fingerprint=fingerprint,
+            place=Place(helper, 1 + helpers) if 0 < helper <= helpers else None,
+        )
     except EzhoiError as error:
         return Failed(message=str(error))
     return Completed(message=f"{made} shards of {stage} made here" if made else f"{stage}: no shard was left to make")

@@ -25,8 +25,8 @@ from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import Manifest
 from pipeline.store.opening import store_of
 from pipeline.store.store import Store, describe_files
-from pipeline.work import devices, shards
-from pipeline.work.work import Progress, Work, silent
+from pipeline.work import devices, helpers
+from pipeline.work.work import Place, Progress, Work, silent
 
 log = logging.getLogger("ezhoi.runner")
 
@@ -44,13 +44,13 @@ class Outcome:
     """How the artifact was chosen, where the run was told not to compute the stage."""
 
 
-Company = Callable[[Stage, Ingredients], AbstractContextManager[object]]
-"""Entered while a sharded stage is computed: may ask other runs to `assist`."""
+AskHelpers = Callable[[Stage, Ingredients], AbstractContextManager[int]]
+"""Entered while a sharded stage is computed: may ask other runs to `help_with` it, and gives how many were asked."""
 
 
-def alone(stage: Stage, need: Ingredients) -> AbstractContextManager[object]:
-    """Ask nobody."""
-    return nullcontext()
+def no_helpers(stage: Stage, need: Ingredients) -> AbstractContextManager[int]:
+    """No helpers: the default."""
+    return nullcontext(0)
 
 
 def execute(
@@ -62,7 +62,7 @@ def execute(
     progress: Progress = silent,
     force: bool = False,
     origin: Mapping[str, str] | None = None,
-    company: Company = alone,
+    ask_helpers: AskHelpers = no_helpers,
 ) -> Outcome:
     """The stage's artifact: from the store if it is there and intact, computed otherwise.
 
@@ -80,7 +80,7 @@ def execute(
         faults = []
     if stage.sharded(config):
         try:
-            made = assist(
+            made = help_with(
                 stage, config=config, store=store, inputs=inputs, fingerprint=need.fingerprint, progress=progress
             )
             if made:
@@ -94,9 +94,9 @@ def execute(
             return Outcome(stage.name, artifact, hit=True)
         wanted = config.device if stage.computes(config) else "cpu"
         with (
-            devices.hold(wanted, count=stage.processes(config), most=_helpers(stage, config)) as held,
+            devices.hold(wanted, count=stage.processes(config), most=_most_gpus(stage, config)) as held,
             devices.alone(stage.server(config)),
-            company(stage, need) if stage.sharded(config) else nullcontext(),
+            (ask_helpers if stage.sharded(config) else no_helpers)(stage, need) as asked,
         ):
             started = time.perf_counter()
             work = Work(
@@ -106,6 +106,7 @@ def execute(
                 out=space.out,
                 scratch=space.scratch,
                 exchange=space.exchange,
+                place=Place(0, 1 + asked),
                 progress_to=progress,
             )
             module = importlib.import_module(f"pipeline.stages.{stage.name}")
@@ -117,19 +118,23 @@ def execute(
     return Outcome(stage.name, artifact, hit=False, faults=tuple(faults))
 
 
-def assist(
+def help_with(
     stage: Stage,
     *,
     config: Config,
     store: Store,
     inputs: Mapping[str, Artifact],
     fingerprint: str,
+    place: Place | None = None,
     progress: Progress = silent,
 ) -> int:
-    """Help the run that is at a sharded stage until no shard is left; how many were made here, 0 if no run is at it."""
+    """Help the run that is at a sharded stage until no shard is left; how many were made here, 0 if no run is at it.
+
+    `place` is what that run said of its helpers, if it asked for this one.
+    """
     with (
-        store.guest(fingerprint) as space,
-        devices.hold_if_free(config.device if space else "cpu", most=_helpers(stage, config)) as held,
+        store.helper_workspace(stage.name, fingerprint) as space,
+        devices.hold_if_free(config.device if space else "cpu", most=_most_gpus(stage, config)) as held,
     ):
         if space is None or held is None:
             return 0
@@ -140,13 +145,14 @@ def assist(
             out=space.out,
             scratch=space.scratch,
             exchange=space.exchange,
-            guest=True,
+            helper=True,
+            place=place,
             progress_to=progress,
         )
-        return shards.assist(work, importlib.import_module(f"pipeline.stages.{stage.name}").compute)
+        return helpers.help_with(work, importlib.import_module(f"pipeline.stages.{stage.name}").compute)
 
 
-def _helpers(stage: Stage, config: Config) -> int:
+def _most_gpus(stage: Stage, config: Config) -> int:
     """How many GPUs the stage can use on this machine."""
     return config.images.runtime.workers if stage.sharded(config) else 1
 
@@ -200,7 +206,7 @@ class Run:
     """Artifacts of stages that are not computed (`pipeline.engine.selection`)."""
     deployment: str = ""
     flow_run: str = ""
-    company: Company = alone
+    ask_helpers: AskHelpers = no_helpers
     artifacts: dict[str, Artifact] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -222,7 +228,7 @@ class Run:
                 progress=self.progress,
                 force=stage.name in self.force,
                 origin=self.record.origin(),
-                company=self.company,
+                ask_helpers=self.ask_helpers,
             )
         self.artifacts[stage.name] = outcome.artifact
         self.record.stages[stage.name] = outcome.artifact.fingerprint

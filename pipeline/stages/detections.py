@@ -25,7 +25,7 @@ from pipeline.datasets import classes
 from pipeline.datasets.images import Images
 from pipeline.tables import arrays
 from pipeline.vocabulary.vocabulary import PERSON
-from pipeline.work import shards
+from pipeline.work import helpers, shards
 from pipeline.work.shards import Shard
 from pipeline.work.stream import stream
 from pipeline.work.work import Work
@@ -112,7 +112,7 @@ def compute(work: Work) -> int:
 
 
 def _detected(work: Work) -> tuple[pd.DataFrame, list[str]]:
-    shards.share(work, compute)
+    helpers.compute_all(work, compute)
     plan = _plan(_images(work))
     left_out = shards.gather(work, plan)
     tables = []

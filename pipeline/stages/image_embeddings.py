@@ -15,7 +15,7 @@ import torch
 
 from pipeline.datasets.images import Images
 from pipeline.learned.build import frozen_clip
-from pipeline.work import shards
+from pipeline.work import helpers, shards
 from pipeline.work.shards import Shard
 from pipeline.work.stream import stream
 from pipeline.work.work import Work
@@ -28,7 +28,7 @@ BATCH = 50
 
 def run(work: Work) -> dict[str, Any]:
     """Write the shards; metrics are counts, bytes an image and speed."""
-    shards.share(work, compute)
+    helpers.compute_all(work, compute)
     plan = _plan(work, _images(work))
     left_out = shards.gather(work, plan)
     images = sum(len(shard.ids) for shard in plan) - len(left_out)

@@ -27,7 +27,7 @@ from pipeline.learned.build import frozen_clip
 from pipeline.learned.build import model as built
 from pipeline.learned.tokens import FrozenTokens
 from pipeline.tables import arrays
-from pipeline.work import shards
+from pipeline.work import helpers, shards
 from pipeline.work.shards import Shard
 from pipeline.work.stream import stream
 from pipeline.work.work import Work
@@ -40,7 +40,7 @@ BATCH = 20
 
 def run(work: Work) -> dict[str, Any]:
     """Write the shards; metrics are counts, and the percent of annotated test pairs that the detected ones can match."""
-    shards.share(work, compute)
+    helpers.compute_all(work, compute)
     plan = _plan({name: FrozenTokens(work.inputs["image_embeddings"], name) for name in ("train", "test")})
     left_out = shards.gather(work, plan)
     counts = {"train": 0, "test": 0}

@@ -26,7 +26,7 @@ from pipeline.errors import ConfigError
 from pipeline.learned.build import frozen_clip
 from pipeline.learned.tokens import FrozenTokens
 from pipeline.tables import arrays
-from pipeline.work import shards
+from pipeline.work import helpers, shards
 from pipeline.work.shards import Shard
 from pipeline.work.stream import stream
 from pipeline.work.work import Work
@@ -50,7 +50,7 @@ def run(work: Work) -> dict[str, Any]:
         )
     if kind == "regions" and work.config.clip.tokens != "all":
         raise ConfigError("evaluation.untrained = regions needs all image tokens: set clip.tokens=all")
-    shards.share(work, compute)
+    helpers.compute_all(work, compute)
     plan = _plan(work)
     left_out = shards.gather(work, plan)
     (work.out / "kind.json").write_text(json.dumps(kind) + "\n", encoding="utf-8")

@@ -7,8 +7,6 @@ them all, and `Exchange` has nothing to hand over. Between machines that share a
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable
 from pathlib import Path
 
 
@@ -20,7 +18,7 @@ class Exchange:
         return frozenset()
 
     def offer(self, path: Path, *, content: str | None = None) -> None:
-        """Let others have a finished piece; `content` is its digest, where it is known."""
+        """Publish a finished piece, unless another one was first; `content` is its digest, where it is known."""
 
     def keep(self, path: Path, *, step: int, content: str | None = None) -> None:
         """Let another machine go on from this file, as it was after a step, in place of its last version."""
@@ -36,13 +34,6 @@ class Exchange:
         """Have a piece of `names()` here, whole; its digest. None if it was damaged: then it is said and taken back."""
         raise KeyError(name)
 
-    def claim(self, name: str, *, unless: Callable[[], bool]) -> contextlib.AbstractContextManager[object] | None:
-        """The sole right among machines to make a piece, to be closed in the end; waits for it.
-
-        None as soon as `unless` holds, which is asked while another machine has the right.
-        """
-        return contextlib.nullcontext()
-
     def over(self) -> bool:
-        """Whether nobody is at the whole work any more."""
+        """True once no process is at the work any more, so that nobody would publish what a helper makes."""
         return False

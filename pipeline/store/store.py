@@ -162,7 +162,7 @@ class Store:
                 locks.release(locks.of(folder), lock)
 
     @contextmanager
-    def guest(self, fingerprint: str) -> Iterator[Workspace | None]:
+    def helper_workspace(self, stage: str, fingerprint: str) -> Iterator[Workspace | None]:
         """The folders of a work that another process is at, to help with it; None if nobody is.
 
         They are gone when that process publishes: then files in them cannot be made any more.
@@ -226,7 +226,7 @@ class Store:
                     locks.release(lock, held)
 
     def forget(self, fingerprint: str) -> None:
-        """Delete what is left of the work on an artifact that is there; for guests, who may be looking at it, in one step."""
+        """Delete what is left of the work on an artifact that is there; for helpers, who may be looking at it, in one step."""
         folder = self.root / ".work" / fingerprint
         gone = folder.with_name(f"{fingerprint}{leftovers.GONE}{uuid.uuid4().hex[:8]}")
         with contextlib.suppress(OSError):

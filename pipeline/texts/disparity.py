@@ -23,7 +23,7 @@ from pipeline.texts.given import texts
 from pipeline.texts.given.texts import Given
 from pipeline.texts.judge import judge, normalised
 from pipeline.texts.lexicon import lexicon
-from pipeline.texts.llm.ask import Asked, Progress, Question, ask_all
+from pipeline.texts.llm.ask import Asked, OnAnswer, Question, ask_all
 from pipeline.texts.llm.journal import PUBLISHED, Journal, earlier_journals
 from pipeline.texts.llm.templates import Template
 from pipeline.texts.llm.templates import template as find_template
@@ -36,10 +36,6 @@ OWN = ("edit", "file")
 PAIR: dict[str, pa.DataType] = {"hoi_id": pa.int64(), "seen_hoi_id": pa.int64()}
 
 
-def quiet(done: int, total: int, note: str) -> None:
-    """Report nothing."""
-
-
 def write(
     pairs: Sequence[Pair],
     *,
@@ -47,7 +43,7 @@ def write(
     config: Config,
     descriptions: pd.DataFrame,
     journal: Path,
-    progress: Progress = quiet,
+    progress: OnAnswer,
     keep: Path | None = None,
 ) -> pd.DataFrame:
     """One row a pair, in the order of `pairs`: hoi_id, seen_hoi_id, and the columns `columns.PRODUCED`.
@@ -137,7 +133,7 @@ def _ask(
     vocabulary: Vocabulary,
     config: Config,
     path: Path,
-    progress: Progress,
+    progress: OnAnswer,
     keep: Path | None,
 ) -> dict[Pair, Asked]:
     questions = []

@@ -1,6 +1,8 @@
-"""Helper processes of a stage on this machine: `images.runtime.workers` - 1 of them run the stage's `compute` beside us.
+"""Helpers compute shards of a stage that another process publishes.
 
-They end with us, and one that fails or dies is named at once; the rest of the stage goes on without it.
+A helper is a process of this machine that the publisher started (`images.runtime.workers` - 1 of them), or a run on this or
+another machine that calls `help_with`, and may have such processes of its own. Helper processes end with whoever started
+them, and one that fails or dies is named at once; the rest of the stage goes on without it.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import json
 import logging
 import signal
 import threading
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,12 +21,41 @@ from typing import Any
 
 from pipeline.errors import EzhoiError
 from pipeline.machine.files import atomic
+from pipeline.work import shards
 from pipeline.work.work import Work
 
 log = logging.getLogger("ezhoi.work")
 
 
-def together(work: Work, compute: Callable[[Work], int]) -> int:
+def compute_all(work: Work, compute: Callable[[Work], int]) -> None:
+    """Have every shard here: run `compute`, which claims shards until none is left, here and in helper processes.
+
+    Helpers cost no waiting: what none has published when this process comes to it is computed here. Shards that are
+    damaged, here or where another machine published them, are computed again.
+    """
+    shards.drop_damaged(work)
+    shards.forget_faults(work)
+    start = time.perf_counter()
+    _together(work, compute)
+    if not shards.bring(work):
+        _together(work, compute)
+    work.clock.add("wall", time.perf_counter() - start)
+
+
+def help_with(work: Work, compute: Callable[[Work], int]) -> int:
+    """Compute shards of a stage that another run publishes, until none is left; how many were made here.
+
+    Whether an image can be read is for that run to judge: a shard with an image that cannot be read here is left to it.
+    """
+    try:
+        return _together(work, compute)
+    except FileNotFoundError:
+        if work.scratch.is_dir():
+            raise
+        return 0  # published meanwhile, and the folder is gone
+
+
+def _together(work: Work, compute: Callable[[Work], int]) -> int:
     """`compute` here and in the helper processes, which end with this one; how many shards were made."""
     group = uuid.uuid4().hex[:8]
     others = [_start(work, group, index) for index in range(1, work.config.images.runtime.workers)]
@@ -40,9 +72,9 @@ def together(work: Work, compute: Callable[[Work], int]) -> int:
     finally:
         watcher.join()
     for path in sorted(work.scratch.glob(f"{group}-*.json")):
-        share = json.loads(path.read_text(encoding="utf-8"))
-        made += share["shards"]
-        for kind, seconds in share["seconds"].items():
+        helped = json.loads(path.read_text(encoding="utf-8"))
+        made += helped["shards"]
+        for kind, seconds in helped["seconds"].items():
             work.clock.add(kind, seconds)
         path.unlink()
     return made
@@ -59,7 +91,7 @@ def _watch(work: Work, group: str, others: Sequence[Any], over: threading.Event)
             process.join()
             if process.exitcode and not over.is_set():
                 log.warning(
-                    "stage %s: helper process %d of %d is gone (%s); the others do its share, only slower",
+                    "stage %s: helper process %d of %d is gone (%s); the others do its work, only slower",
                     *(
                         work.stage,
                         index,
@@ -86,7 +118,7 @@ def _start(work: Work, group: str, index: int) -> Any:
     from multiprocessing import get_context
 
     # All but its clock, which has a lock, and its voice: only this process tells how far the stage is.
-    names = ("stage", "config", "inputs", "out", "scratch", "exchange", "guest", "gpus")
+    names = ("stage", "config", "inputs", "out", "scratch", "exchange", "helper", "place", "gpus")
     given = {name: getattr(work, name) for name in names}
     arguments = (given | {"inputs": dict(work.inputs)}, group, index)
     process = get_context("spawn").Process(target=_worker, args=arguments, daemon=True)
@@ -95,7 +127,7 @@ def _start(work: Work, group: str, index: int) -> Any:
 
 
 def _worker(given: dict[str, Any], group: str, index: int) -> None:
-    """A helper process's share; the GPUs that the stage holds are dealt out in turn."""
+    """What a helper process does; the GPUs that the stage holds are dealt out in turn."""
     work = Work(**given)
     if work.gpus:
         device = work.gpus[index % len(work.gpus)]

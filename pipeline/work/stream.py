@@ -14,7 +14,8 @@ import numpy as np
 from pipeline.errors import DataError
 from pipeline.tables import arrays
 from pipeline.work import shards
-from pipeline.work.shards import Claim, Shard
+from pipeline.work.claims import Claim, claims
+from pipeline.work.shards import Shard
 from pipeline.work.work import Work
 
 T = TypeVar("T")
@@ -32,9 +33,9 @@ def stream(
     batch: int,
     rows_a_group: int | None = None,
 ) -> int:
-    """Compute every shard of the plan that no other process computes, each into one file of `work.scratch`.
+    """Compute the shards of the plan that no other process has computed, each into one file of `work.scratch`.
 
-    Returns how many shards were computed here, when all of them are settled or this work is over.
+    Blocks until every shard is settled, or the run that we help is over. Returns how many this process computed.
 
     Args:
         read: an image of a shard, by id; called in threads. DataError means that it cannot be read.
@@ -43,9 +44,9 @@ def stream(
         rows_a_group: rows a Parquet row group (all of a shard's if None).
     """
     pump = _Pump(work, plan, read, compute, batch, rows_a_group)
-    pump.run(shards.claims(work, plan))
-    for shard in plan:  # what other processes were at is theirs, unless they died of it
-        pump.run(shards.claims(work, [shard], wait=True))
+    pump.run(claims(work, plan))
+    for shard in plan:  # what this machine's other processes were at is theirs, unless they died of it
+        pump.run(claims(work, [shard], wait=True))
     return pump.settled
 
 
@@ -54,6 +55,7 @@ class _Batch:
     claim: Claim
     ids: tuple[int, ...]
     pending: list[Future[Any]]
+    first: bool
     last: bool
 
 
@@ -67,21 +69,23 @@ class _Pump:
     rows_a_group: int | None
     parts: list[Columns] = field(default_factory=list)
     faults: dict[int, str] = field(default_factory=dict)
+    passed_over: bool = False
+    """Whether the shard at hand was published by another machine after it was claimed here."""
     settled: int = 0
     """Shards that were computed here, or found to have unreadable images."""
 
-    def run(self, claims: Iterator[Claim]) -> None:
+    def run(self, coming: Iterator[Claim]) -> None:
         taken: list[Claim] = []
         with (
             ThreadPoolExecutor(self.work.config.images.runtime.readers) as readers,
             ThreadPoolExecutor(1) as writer,
         ):
-            coming = self._batches(claims, readers, taken)
+            batches = self._batches(coming, readers, taken)
             ahead: deque[_Batch] = deque()
             writing: deque[Future[None]] = deque()
             try:
                 while True:
-                    while len(ahead) <= AHEAD and (found := next(coming, None)) is not None:
+                    while len(ahead) <= AHEAD and (found := next(batches, None)) is not None:
                         ahead.append(found)
                     if not ahead:
                         break
@@ -95,14 +99,14 @@ class _Pump:
                     for claim in taken:
                         rights.callback(claim.release)
 
-    def _batches(self, claims: Iterator[Claim], readers: Executor, taken: list[Claim]) -> Iterator[_Batch]:
-        for claim in claims:
+    def _batches(self, coming: Iterator[Claim], readers: Executor, taken: list[Claim]) -> Iterator[_Batch]:
+        for claim in coming:
             taken.append(claim)
             ids = claim.shard.ids
             for start in range(0, len(ids), self.batch):
                 some = ids[start : start + self.batch]
                 pending = [readers.submit(self._read, claim.shard, i) for i in some]
-                yield _Batch(claim, some, pending, last=start + self.batch >= len(ids))
+                yield _Batch(claim, some, pending, first=start == 0, last=start + self.batch >= len(ids))
 
     def _read(self, shard: Shard, image_id: int) -> Any:
         with self.work.clock("read"):
@@ -112,6 +116,14 @@ class _Pump:
                 return error
 
     def _compute(self, batch: _Batch, writer: Executor, writing: deque[Future[None]]) -> None:
+        if batch.first:
+            self.passed_over = bool(shards.settled(self.work, [batch.claim.shard]))
+        if self.passed_over:
+            for future in batch.pending:
+                future.cancel()
+            if batch.last:
+                batch.claim.release()
+            return
         values = [future.result() for future in batch.pending]
         self.faults |= {i: str(v) for i, v in zip(batch.ids, values, strict=True) if isinstance(v, DataError)}
         good = [(i, v) for i, v in zip(batch.ids, values, strict=True) if not isinstance(v, DataError)]
@@ -123,7 +135,7 @@ class _Pump:
             self.parts, self.faults = [], {}
 
     def _write(self, claim: Claim, parts: list[Columns], faults: dict[int, str]) -> None:
-        if faults and self.work.guest:
+        if faults and self.work.helper:
             claim.release()
             return
         with self.work.clock("write"):

@@ -55,6 +55,14 @@ class Clock:
             self.add(kind, time.perf_counter() - start)
 
 
+@dataclass(frozen=True)
+class Place:
+    """Which of `count` machines one is; 0 is the one that publishes, its helpers come after it."""
+
+    number: int = 0
+    count: int = 1
+
+
 @dataclass(frozen=True, kw_only=True)
 class Work:
     """One execution of one stage."""
@@ -68,8 +76,10 @@ class Work:
     """How finished files of the scratch folder reach other machines that are at the same work."""
     gpus: tuple[str, ...] = ()
     """Torch devices of the GPUs that the stage holds: `config.device` is one of them. Empty without a GPU."""
-    guest: bool = False
+    helper: bool = False
     """Whether another process publishes what is made here."""
+    place: Place | None = Place()
+    """Among the machines that share the stage's shards; None for a helper that nobody asked, and so nobody counted."""
     progress_to: Progress = silent
     clock: Clock = field(default_factory=Clock)
     digests: dict[str, str] = field(default_factory=dict)

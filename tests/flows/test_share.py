@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flows.server.company import Company
+from flows.server.helpers import Workers
 from pipeline.engine import graph, provenance
 from pipeline.engine.ingredients import ingredients
 from pipeline.engine.run import run
@@ -17,7 +17,7 @@ STAGE = graph.stage("image_embeddings")
 
 
 class Server:
-    """What a company asks of a server."""
+    """What is asked of a server."""
 
     def __init__(self, *, online: int = 3, pool: str = "gpu", fails: str = "") -> None:
         self.online, self.pool, self.fails = online, pool, fails
@@ -48,7 +48,8 @@ def ask(server: Server, fake: Any, *, most: int = 16) -> Server:
     config = fake.config()
     made = run(config, targets=("annotations",))
     need = ingredients(STAGE, config=config, inputs={"annotations": made["annotations"].artifact})
-    with Company(server, "mine", {"profile": "demo"}, most)(STAGE, need):  # type: ignore[arg-type]
+    with Workers(server, "mine", {"profile": "demo"}, most)(STAGE, need) as asked:  # type: ignore[arg-type]
+        assert asked == len(server.asked)
         assert server.cancelled == []
     return server
 
@@ -58,6 +59,7 @@ def test_each_other_worker_is_asked_and_who_did_not_come_is_told_so(fake: Any) -
     assert [a["name"] for a in server.asked] == [f"image_embeddings-for-brave-otter-{i}" for i in (1, 2, 3)]
     parameters = server.asked[0]["parameters"]
     assert parameters["profile"] == "demo" and set(parameters["inputs"]) == {"annotations"}
+    assert [(a["parameters"]["helper"], a["parameters"]["helpers"]) for a in server.asked] == [(1, 3), (2, 3), (3, 3)]
     assert parameters["code"] == provenance.code_digest("image_embeddings")
     assert server.cancelled == ["/flow_runs/run-1/set_state"], "the other two have begun"
 

@@ -2,24 +2,23 @@
 
     <root>/.work/<fingerprint>/<piece>~<digest>          a finished piece
     <root>/.work/<fingerprint>/<piece>~<step>-<digest>   a checkpoint's file
-    <root>/.work/<fingerprint>/.leases/<piece>/...       who makes it (pipeline/store/remote/lease.py)
 
-They lie there for as long as the work is unfinished.
+They lie there for as long as the work is unfinished. Nobody has to ask before making a piece: if two machines made the same
+one, the first that was published counts, and the other one is not put there. (Should both be in the same moment, the one whose
+digest is the smaller counts, for everybody.) Only the work as a whole has one writer, who holds a lease
+(pipeline/store/remote/lease.py).
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.store import digest
 from pipeline.store.exchange import Exchange
 from pipeline.store.names import is_piece
-from pipeline.store.remote import lease
 from pipeline.store.remote.lease import Watch
 from pipeline.store.remote.objects import DamagedError, ObjectFolder
 
@@ -48,7 +47,8 @@ class ObjectExchange(Exchange):
         return frozenset(self._pieces(fresh=fresh))
 
     def offer(self, path: Path, *, content: str | None = None) -> None:
-        self.objects.upload(path, self.object_of(path.name, content or digest.of_file(path)))
+        if path.name not in self.names(fresh=True):
+            self.objects.upload(path, self.object_of(path.name, content or digest.of_file(path)))
 
     def keep(self, path: Path, *, step: int, content: str | None = None) -> None:
         newest = f"{self._folder}/{path.name}~{step:012d}-{(content or digest.of_file(path))[:DIGITS]}"
@@ -65,9 +65,8 @@ class ObjectExchange(Exchange):
         return self.fetch(path.name, path)
 
     def withdraw(self, name: str) -> None:
-        stored = self._pieces(fresh=True).pop(name, None)
-        if stored is not None:
-            self.objects.delete([stored])
+        self._pieces(fresh=True).pop(name, None)
+        self.objects.delete([n for n in self.objects.names(self._folder) if n.startswith(f"{self._folder}/{name}~")])
 
     def fetch(self, name: str, path: Path) -> str | None:
         stored = self._pieces()[name]
@@ -78,10 +77,6 @@ class ObjectExchange(Exchange):
             self.withdraw(name)
             return None
 
-    def claim(self, name: str, *, unless: Callable[[], bool]) -> contextlib.AbstractContextManager[object] | None:
-        folder = f"{self._folder}/.leases/{name}"
-        return lease.claim(self.objects, folder, ttl=self.ttl, unless=unless, watch=self.watch)
-
     def over(self) -> bool:
         state, still = self.watch.look(self.objects, lease_of(self.fingerprint))
         return not state.held or still > self.ttl
@@ -89,15 +84,6 @@ class ObjectExchange(Exchange):
     def held(self) -> bool:
         """Whether somebody has the lease on the whole work, alive or dead."""
         return self.watch.look(self.objects, lease_of(self.fingerprint))[0].held
-
-    def alive(self) -> bool:
-        """Whether somebody is at the work: waits for a sign of life, or for the lease to be let go or to run out."""
-        first, _ = self.watch.look(self.objects, lease_of(self.fingerprint))
-        while not self.over():
-            if self.watch.look(self.objects, lease_of(self.fingerprint))[0] != first:
-                return True
-            time.sleep(lease.POLL_SECONDS)
-        return False
 
     def object_of(self, name: str, content: str) -> str:
         """Name of the object that holds a piece of this digest."""
@@ -112,11 +98,12 @@ class ObjectExchange(Exchange):
         listed, found = self._listed
         if fresh or time.monotonic() - listed >= FRESH_SECONDS:
             found = {}
-            # In order of their names, so that of a file's versions the last one stays. What is no piece is passed over.
+            # Sorted by name, so that of a file's versions the last one stays. What is no piece is passed over.
             for name in self.objects.names(self._folder):
                 piece = PIECE.fullmatch(name.removeprefix(f"{self._folder}/"))
-                if piece is not None and is_piece(piece["name"]):
-                    found[piece["name"]] = name
+                if piece is None or not is_piece(piece["name"]) or (piece["step"] is None and piece["name"] in found):
+                    continue
+                found[piece["name"]] = name
             self._listed = (time.monotonic(), found)
         return found
 

@@ -21,8 +21,6 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -154,22 +152,10 @@ class Lease:
             self._beat += 1
 
 
-@contextmanager
-def held(objects: Objects, folder: str, *, ttl: float = TTL_SECONDS, watch: Watch | None = None) -> Iterator[Lease]:
-    """Wait for the lease, hold it, let it go."""
-    lease = claim(objects, folder, ttl=ttl, unless=lambda: False, watch=watch)
-    assert lease is not None
-    with lease:
-        yield lease
-
-
-def claim(
-    objects: Objects, folder: str, *, ttl: float, unless: Callable[[], bool], watch: Watch | None = None
-) -> Lease | None:
-    """Wait for the lease; None as soon as `unless` holds, which is asked while another process has it."""
+def claim(objects: Objects, folder: str, *, ttl: float = TTL_SECONDS, watch: Watch | None = None) -> Lease:
+    """Wait for the lease and hold it, until it is released."""
     holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-    number = _take(objects, folder, holder, ttl, unless, watch or Watch())
-    return None if number is None else Lease(objects, folder, number, holder, ttl)
+    return Lease(objects, folder, _take(objects, folder, holder, ttl, watch or Watch()), holder, ttl)
 
 
 def forget(objects: Objects, folder: str) -> None:
@@ -178,9 +164,7 @@ def forget(objects: Objects, folder: str) -> None:
         objects.delete(objects.names(folder))
 
 
-def _take(
-    objects: Objects, folder: str, holder: str, ttl: float, unless: Callable[[], bool], watch: Watch
-) -> int | None:
+def _take(objects: Objects, folder: str, holder: str, ttl: float, watch: Watch) -> int:
     """The number under which the lease was created."""
     said = False
     while True:
@@ -196,8 +180,6 @@ def _take(
                 return number
             objects.delete([_name(folder, number)])  # this process slept after its look, and others have been here
             continue
-        if unless():
-            return None
         if not said and state.held:
             log.info("%s is being made by %s; waiting for it", folder, state.holder)
             said = True

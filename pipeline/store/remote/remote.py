@@ -195,7 +195,7 @@ class RemoteStore(Store):
         exchange = self.exchange(fingerprint)
         with (
             super().workspace(fingerprint) as space,
-            lease.held(self.objects, lease_of(fingerprint), ttl=self.ttl, watch=exchange.watch) as mine,
+            lease.claim(self.objects, lease_of(fingerprint), ttl=self.ttl, watch=exchange.watch) as mine,
         ):
             self._leases[fingerprint] = mine
             try:
@@ -204,22 +204,28 @@ class RemoteStore(Store):
                 del self._leases[fingerprint]
 
     @contextmanager
-    def guest(self, fingerprint: str) -> Iterator[Workspace | None]:
+    def helper_workspace(self, stage: str, fingerprint: str) -> Iterator[Workspace | None]:
         """Folders of this machine for a work that a process here or elsewhere is at, to help with it; None if nobody is."""
         exchange = self.exchange(fingerprint)
-        with super().guest(fingerprint) as space:
+        with super().helper_workspace(stage, fingerprint) as space:
             if space is not None:
                 yield Workspace(space.out, space.scratch, exchange)
                 return
-        if not exchange.alive():
+        if exchange.over():
             yield None
             return
+        before = self.get(stage, fingerprint)
         own = f"{fingerprint}-{uuid.uuid4().hex[:8]}"
         with super().workspace(own) as space:
             try:
                 yield Workspace(space.out, space.scratch, exchange)
             finally:
                 super().forget(own)  # finished pieces wait in the exchange
+                with contextlib.suppress(StoreError):
+                    if (
+                        self.get(stage, fingerprint) != before
+                    ):  # published meanwhile; our last piece may have come later
+                        exchange.clear()
 
     def publish(self, workspace: Workspace, manifest: Manifest) -> Artifact:
         """Upload the work's files, then the manifest in one request; forget the scratch."""

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ezhoi.llm")
 
-Progress = Callable[[int, int, str], None]
-"""(done, total, note)"""
+OnAnswer = Callable[[int, int, str], None]
+"""Told (questions answered, questions, name of the template) as answers come in."""
 NAMED = 8
 """Classes that a message names of those with the same fault."""
 
@@ -75,7 +75,7 @@ class _Asking:
     among: Vocabulary | None
     llm: Llm
     journal: Journal
-    progress: Progress
+    progress: OnAnswer
     tally: Tally = field(default_factory=Tally)
     accepted: dict[int, Asked] = field(default_factory=dict)
     rejected: dict[int, list[Asked | str]] = field(default_factory=dict)
@@ -98,7 +98,7 @@ def ask_all(
     template: Template,
     llm: Llm,
     journal: Journal,
-    progress: Progress,
+    progress: OnAnswer,
     tolerated: float = 0.0,
     among: Vocabulary | None = None,
 ) -> tuple[list[Asked], Tally]:

@@ -62,9 +62,9 @@ def run(work) -> dict[str, object]:
     if os.environ.get("EZHOI_FAKE_FAIL") == work.stage:
         raise DataError(f"{work.stage}.csv row 7: no such class 'fly pig'; remove the row")
     if plan := shards_of(work):
-        from pipeline.work import shards
+        from pipeline.work import helpers, shards
 
-        shards.share(work, compute)
+        helpers.compute_all(work, compute)
         shards.gather(work, plan)
     config = stage.config_subset(work.config)
     if work.stage == "descriptions":  # templates of equal length make equal descriptions

@@ -34,6 +34,9 @@ def config(*overrides: str) -> Config:
     return load(overrides=overrides, environment={})
 
 
+write = partial(disparity.write, progress=lambda *_: None)
+
+
 def test_from_the_lexicon_by_default(tmp_path: Path) -> None:
     table = write([(RIDE, COW), (HUG, RIDE)], config=config(), descriptions=described(), journal=tmp_path / "j")
     assert list(table.columns[:4]) == ["hoi_id", "seen_hoi_id", "text", "sentences"]
@@ -126,7 +129,3 @@ def test_from_a_language_model(template: str, language_server, tmp_path: Path) -
     assert len((tmp_path / "answers.jsonl").read_text().splitlines()) == len(language_server.requests)
     write([(RIDE, COW), (FEED, PET)], **arguments)
     assert len(language_server.requests) == (2 if own else 3)
-
-
-def test_progress_may_be_left_out() -> None:
-    assert disparity.quiet(1, 2, "x") is None

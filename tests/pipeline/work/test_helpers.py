@@ -83,7 +83,7 @@ def test_a_helper_that_is_gone_is_said_at_once(
             time.sleep(0.01)
         return 5
 
-    assert helpers.together(work_in(tmp_path), here) == 5
+    assert helpers._together(work_in(tmp_path), here) == 5
     for index in (1, 2):
         assert f"stage image_embeddings: helper process {index} of 2 is gone ({reason})" in caplog.text
 
@@ -92,7 +92,7 @@ def test_helpers_that_do_their_share_are_counted(
     forked: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     stage(monkeypatch, lambda work: 2)
-    assert helpers.together(work_in(tmp_path), lambda work: 1) == 5
+    assert helpers._together(work_in(tmp_path), lambda work: 1) == 5
     assert not caplog.records and not list((tmp_path / "scratch").iterdir())
 
 
@@ -102,7 +102,7 @@ def test_held_gpus_are_dealt_out(forked: None, tmp_path: Path, monkeypatch: pyte
         return 1
 
     stage(monkeypatch, write_device)
-    helpers.together(work_in(tmp_path, 4, gpus=("cuda:0", "cuda:2", "cuda:3")), lambda work: 1)
+    helpers._together(work_in(tmp_path, 4, gpus=("cuda:0", "cuda:2", "cuda:3")), lambda work: 1)
     assert sorted(path.name for path in tmp_path.glob("cuda*")) == ["cuda:0", "cuda:2", "cuda:3"]
 
 
@@ -116,6 +116,6 @@ def test_helpers_end_when_the_stage_fails(
 
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        helpers.together(work_in(tmp_path), here)
+        helpers._together(work_in(tmp_path), here)
     assert time.monotonic() - start < 30
     assert not multiprocessing.active_children() and not caplog.records

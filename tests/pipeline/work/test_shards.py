@@ -15,7 +15,8 @@ from pipeline.errors import DataError, EzhoiError, StoreError
 from pipeline.store import digest
 from pipeline.store.store import describe_files
 from pipeline.tables import arrays
-from pipeline.work import shards
+from pipeline.work import helpers, shards
+from pipeline.work.claims import claims
 from pipeline.work.shards import Shard
 from pipeline.work.stream import stream
 from pipeline.work.work import Work
@@ -125,7 +126,7 @@ def test_unreadable_images_are_all_named_and_the_rest_is_kept(tmp_path: Path) ->
         DataError, match=r"(?s)2 images cannot be used:.*5\.jpg.*12\.jpg.*2 of 4 shards are done.*=skip"
     ):
         shards.gather(work, PLAN)
-    shards.share(work, lambda work: run(work, lambda shard, i: read.append(i) or i))  # mended
+    helpers.compute_all(work, lambda work: run(work, lambda shard, i: read.append(i) or i))  # mended
     assert sorted(read) == [4, 5, 6, 7, 10, 11, 12]
     assert shards.gather(work, PLAN) == {}
 
@@ -143,7 +144,9 @@ def test_unreadable_images_are_left_out_where_asked(tmp_path: Path) -> None:
 def test_what_was_left_out_before_a_kill_is_still_reported(tmp_path: Path) -> None:
     work = work_in(tmp_path, "images.unreadable=skip")
     run(work, bad)
-    shards.share(work, lambda work: stream(work, PLAN, read=bad, compute=double, batch=3))  # the stage starts again
+    helpers.compute_all(
+        work, lambda work: stream(work, PLAN, read=bad, compute=double, batch=3)
+    )  # the stage starts again
     assert sorted(shards.gather(work, PLAN)) == [5, 12]
 
 
@@ -188,7 +191,7 @@ def test_a_damaged_shard_is_said_and_computed_again(
     run(work_in(tmp_path))
     damage(tmp_path / "scratch" / PLAN[1].name)
     work, read = work_in(tmp_path), []  # another run
-    shards.share(work, lambda work: run(work, lambda shard, i: read.append(i) or i))
+    helpers.compute_all(work, lambda work: run(work, lambda shard, i: read.append(i) or i))
     assert sorted(read) == [4, 5, 6, 7]
     assert shards.gather(work, PLAN) == {}
     assert arrays.read(work.out / PLAN[1].name)["value"].tolist() == [8, 10, 12, 14]
@@ -208,7 +211,7 @@ def test_damaged_notes_of_unreadable_images_are_made_again(tmp_path: Path) -> No
     run(work, bad)
     (work.scratch / (PLAN[1].name + shards.FAULTS)).write_text('{"6": "image 6 is fine"}')
     work = work_in(tmp_path, "images.runtime.unreadable=skip")
-    shards.share(work, lambda work: run(work, bad))
+    helpers.compute_all(work, lambda work: run(work, bad))
     assert sorted(shards.gather(work, PLAN)) == [5, 12]
 
 
@@ -217,7 +220,7 @@ def test_publishing_does_not_hash_what_is_known(tmp_path: Path, monkeypatch: pyt
     of_file = digest.of_file
     monkeypatch.setattr(digest, "of_file", lambda path: hashed.append(path.name) or of_file(path))
     work = work_in(tmp_path)
-    shards.share(work, run)
+    helpers.compute_all(work, run)
     shards.gather(work, PLAN)
     records = describe_files(work.out, known=work.digests)
     assert len(hashed) == len(PLAN)
@@ -246,4 +249,4 @@ def test_without_file_locks_one_message_says_so(tmp_path: Path, monkeypatch: pyt
 
 def test_an_orphaned_worker_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("multiprocessing.parent_process", lambda: SimpleNamespace(is_alive=lambda: False))
-    assert list(shards.claims(work_in(tmp_path), PLAN)) == []
+    assert list(claims(work_in(tmp_path), PLAN)) == []

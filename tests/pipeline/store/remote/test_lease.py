@@ -27,7 +27,7 @@ def objects(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_numbers_are_never_used_again_and_do_not_pile_up(objects: ObjectFolder) -> None:
     for number in (1, 2, 3):
-        with lease.held(objects, ".leases/x", ttl=5):
+        with lease.claim(objects, ".leases/x", ttl=5):
             assert objects.names(".leases/x") == [f".leases/x/{number:06d}"]
         assert objects.names(".leases/x") == [f".leases/x/{number:06d}"]
         assert objects.read(f".leases/x/{number:06d}") == b'{"free": true}'
@@ -35,12 +35,11 @@ def test_numbers_are_never_used_again_and_do_not_pile_up(objects: ObjectFolder) 
 
 
 def test_who_lost_it_neither_renews_nor_frees_nor_passes_the_check(objects: ObjectFolder) -> None:
-    slept = lease.claim(objects, "x", ttl=0.3, unless=lambda: False)
-    assert slept is not None
+    slept = lease.claim(objects, "x", ttl=0.3)
     slept.check()
     slept._stop.set()  # it sleeps
     slept._thread.join()
-    with lease.held(objects, "x", ttl=0.3) as successor:
+    with lease.claim(objects, "x", ttl=0.3) as successor:
         with pytest.raises(StoreError, match="was taken over"):
             slept.check()
         slept.release()
@@ -49,7 +48,7 @@ def test_who_lost_it_neither_renews_nor_frees_nor_passes_the_check(objects: Obje
         slept.check()
     lease.forget(objects, "x")
     assert objects.names("x") == []
-    with lease.held(objects, "x", ttl=5) as third:
+    with lease.claim(objects, "x", ttl=5) as third:
         assert objects.names("x") == ["x/000001"]
         with pytest.raises(StoreError, match="was taken over"):
             slept.check()
@@ -57,8 +56,7 @@ def test_who_lost_it_neither_renews_nor_frees_nor_passes_the_check(objects: Obje
 
 
 def test_a_renewal_tells_that_the_lease_is_gone(objects: ObjectFolder) -> None:
-    mine = lease.claim(objects, "x", ttl=0.6, unless=lambda: False)
-    assert mine is not None
+    mine = lease.claim(objects, "x", ttl=0.6)
     objects.delete(["x/000001"])
     objects.create("x/000002", b'{"holder": "another", "beat": 0}')
     mine._thread.join(10)
@@ -76,14 +74,15 @@ def test_who_slept_before_creating_a_number_does_not_hold_it(objects: ObjectFold
         return create(name, content)
 
     objects.create = late  # type: ignore[method-assign]
-    assert lease.claim(objects, "x", ttl=60, unless=lambda: True) is None
-    assert calls == ["x/000001"] and objects.names("x") == ["x/000007"]
+    with lease.claim(objects, "x", ttl=0.3) as mine:  # once the other one has not renewed it
+        assert calls == ["x/000001"] and objects.names("x") == ["x/000008"]
+        mine.check()
 
 
 def test_a_dead_holder_is_waited_for_and_taken_over(objects: ObjectFolder) -> None:
     objects.write("x/000004", b'{"holder": "dead", "beat": 9}')
     start = time.monotonic()
-    with lease.held(objects, "x", ttl=0.5):
+    with lease.claim(objects, "x", ttl=0.5):
         assert time.monotonic() - start >= 0.5
         assert objects.names("x") == ["x/000005"]
 
@@ -94,7 +93,7 @@ def test_a_damaged_lease_counts_as_held_until_it_runs_out(objects: ObjectFolder,
     objects.write("x/../../odd", b"")
     objects.write("x/latest", b"")
     assert lease.Watch().look(objects, "x")[0].held
-    with lease.held(objects, "x", ttl=0.2) as taken:
+    with lease.claim(objects, "x", ttl=0.2) as taken:
         taken.check()
 
 

@@ -127,6 +127,27 @@ def test_damage_is_named_and_never_used(two: Any) -> None:
     assert make(other).path("a.txt").read_text() == "one"
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["first", "by force"])
+def test_a_helper_whose_last_piece_came_too_late_leaves_none(two: Any, again: bool) -> None:
+    """It computes a shard that the publisher makes as well; the publisher is done before, and has cleared the pieces."""
+    one, other = two
+    if again:
+        make(one, "old")
+    with one.workspace("f00"), other.helper_workspace("seen", "f00") as space:
+        (space.scratch / "a.parquet").write_bytes(b"four")
+        space.exchange.offer(space.scratch / "a.parquet")
+    assert len(one.objects.names(".work")) == 1, "nothing was published meanwhile: whoever goes on needs it"
+    holding = one.workspace("f00")
+    with holding, other.helper_workspace("seen", "f00") as space:
+        holding.__exit__(None, None, None)
+        make(one, "new")
+        assert one.objects.names(".work") == []
+        (space.scratch / "b.parquet").write_bytes(b"four")
+        space.exchange.offer(space.scratch / "b.parquet")
+    assert one.objects.names(".work") == []
+    assert other.lookup("seen", "f00")[0].path("a.txt").read_text() == "new"
+
+
 def test_a_damaged_local_copy_is_fetched_again(two: Any) -> None:
     one, other = two
     make(one)
@@ -204,7 +225,7 @@ def test_of_several_that_try_at_once_one_takes_the_lease(url: str, monkeypatch: 
     objects, inside, most = ObjectFolder(url), [0], [0]
 
     def enter() -> None:
-        with lease.held(objects, ".leases/x", ttl=10):
+        with lease.claim(objects, ".leases/x", ttl=10):
             inside[0] += 1
             most[0] = max(most[0], inside[0])
             time.sleep(0.05)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,19 +17,21 @@ import pytest
 from pipeline.config.tree import load
 from pipeline.errors import DataError
 from pipeline.store import digest
+from pipeline.store.remote import exchange as remote_exchange
 from pipeline.store.remote import lease
 from pipeline.store.remote.exchange import ObjectExchange
-from pipeline.store.remote.lease import Lease
 from pipeline.store.remote.remote import RemoteStore
 from pipeline.store.store import Store, Workspace
 from pipeline.tables import arrays
-from pipeline.work import shards
+from pipeline.work import helpers, shards
+from pipeline.work.claims import claims
 from pipeline.work.shards import Shard
 from pipeline.work.stream import stream
-from pipeline.work.work import Work
+from pipeline.work.work import Place, Work
 
 PLAN = shards.plan({"train": range(12)}, size=2)
 TTL = 4.0
+WITH_ONE_HELPER, THE_HELPER = Place(0, 2), Place(1, 2)
 
 
 @pytest.fixture
@@ -42,10 +43,10 @@ def machines(gate: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tupl
     return RemoteStore(url, cache=tmp_path / "one", ttl=TTL), RemoteStore(url, cache=tmp_path / "other", ttl=TTL)
 
 
-def work_in(space: Workspace, *, guest: bool = False) -> Work:
+def work_in(space: Workspace, *, helper: bool = False, place: Place | None = WITH_ONE_HELPER) -> Work:
     config = load(environment={})
     folders = {"out": space.out, "scratch": space.scratch, "exchange": space.exchange}
-    return Work(stage="image_embeddings", config=config, inputs={}, guest=guest, **folders)
+    return Work(stage="image_embeddings", config=config, inputs={}, helper=helper, place=place, **folders)
 
 
 class Machine:
@@ -86,6 +87,22 @@ def test_a_piece_is_handed_over_whole_or_not_at_all(
     assert there.names(fresh=True) == frozenset(), "a damaged piece is made anew"
 
 
+def test_of_two_that_made_the_same_piece_the_first_counts(machines: Any, tmp_path: Path) -> None:
+    here, there = (ObjectExchange(m.url, "f00", ttl=TTL) for m in machines)
+    path = tmp_path / "a.parquet"
+    path.write_text("first")
+    here.offer(path)
+    path.write_text("second")
+    there.offer(path)
+    assert len(here.objects.names(".work/f00")) == 1
+    assert there.fetch("a.parquet", tmp_path / "copy") and (tmp_path / "copy").read_text() == "first"
+    here.objects.upload(path, here.object_of("a.parquet", digest.of_file(path)))  # at the very moment of the first
+    smaller = min(here.objects.names(".work/f00"))
+    assert [set(machine._pieces(fresh=True).values()) for machine in (here, there)] == [{smaller}] * 2
+    here.withdraw("a.parquet")
+    assert here.objects.names(".work/f00") == [], "it is made again, so neither may come back"
+
+
 def test_a_checkpoint_goes_forward_only(machines: Any, tmp_path: Path) -> None:
     here, there = (ObjectExchange(m.url, "f00", ttl=TTL) for m in machines)
     path, copy = tmp_path / "w.safetensors", tmp_path / "there" / "w.safetensors"
@@ -116,14 +133,16 @@ def test_a_machine_that_slept_takes_no_later_checkpoint_away(machines: Any, tmp_
     assert copy.read_text() == "step 500"
 
 
-def test_a_dead_run_is_not_helped(machines: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_run_is_helped_only_until_its_lease_runs_out(machines: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = machines
     with one.workspace("f00"):
         one._leases["f00"]._stop.set()  # dies: nobody renews its lease
-        start = time.monotonic()
-        with other.guest("f00") as space:
-            assert space is None
-        assert time.monotonic() - start >= TTL
+        with other.helper_workspace("image_embeddings", "f00") as space:
+            assert space is not None
+            coming = claims(work_in(space, helper=True), PLAN)
+            next(coming).release()
+            time.sleep(TTL + 0.2)
+            assert list(coming) == []
         sleepless = SimpleNamespace(
             monotonic=time.monotonic, sleep=lambda seconds: pytest.fail("it is known to be dead")
         )
@@ -144,31 +163,36 @@ def test_interrupted_work_is_listed_and_dropped(machines: Any, tmp_path: Path) -
     assert one.interrupted() == {} and one.objects.names(".work") == []
 
 
-def test_a_guest_on_another_machine_makes_what_the_first_does_not(machines: Any) -> None:
+@pytest.mark.parametrize("place", [THE_HELPER, None], ids=["asked for", "by itself"])
+def test_a_helper_on_another_machine_makes_what_the_publisher_does_not(machines: Any, place: Place | None) -> None:
     one, other = machines
-    first, second = Machine(seconds=0.3), Machine(seconds=0.3)
+    first, second = Machine(seconds=0.5), Machine(seconds=0.5)
 
     def help_out() -> None:
-        with other.guest("f00") as space:
+        with other.helper_workspace("image_embeddings", "f00") as space:
             assert space is not None
-            shards.assist(work_in(space, guest=True), second.compute)
+            helpers.help_with(work_in(space, helper=True, place=place), second.compute)
 
     with one.workspace("f00") as space:
         thread = threading.Thread(target=help_out)
         thread.start()
         work = work_in(space)
-        shards.share(work, first.compute)
+        helpers.compute_all(work, first.compute)
         shards.gather(work, PLAN)
         assert sorted(p.name for p in work.out.iterdir()) == [s.name for s in PLAN]
+        for shard in PLAN:
+            assert arrays.read(work.out / shard.name)["image_id"].tolist() == list(shard.ids)
         thread.join(30)
-    assert Counter(first.made + second.made) == Counter(range(6))
-    assert first.made and second.made
-    assert not list(other.root.glob(".work/*")), "a guest leaves nothing on its machine"
+    assert set(first.made + second.made) == set(range(6)), "twice is harmless"
+    assert len(first.made) < 6 and second.made
+    assert first.made[:2] == [0, 2], "a machine begins with its own"
+    assert place is None or second.made[:2] == [1, 3]
+    assert not list(other.root.glob(".work/*")), "a helper leaves nothing on its machine"
 
 
 def test_nobody_is_at_work(machines: Any, tmp_path: Path) -> None:
     for store in (machines[0], Store(tmp_path / "local")):
-        with store.guest("f00") as space:
+        with store.helper_workspace("image_embeddings", "f00") as space:
             assert space is None
 
 
@@ -184,7 +208,7 @@ def test_another_machine_goes_on_from_finished_shards(machines: Any) -> None:
         first.compute(work_in(space), then=die)
     with other.workspace("f00") as space:
         work = work_in(space)
-        shards.share(work, second.compute)
+        helpers.compute_all(work, second.compute)
         shards.gather(work, PLAN)
     kept = set(first.made) - set(second.made)
     assert len(kept) >= 2 and kept | set(second.made) == set(range(6))
@@ -203,30 +227,43 @@ def test_a_piece_that_is_damaged_in_the_object_store_is_made_again(
     other.objects.write(stored, bytes(content))
     with other.workspace("f00") as space:
         work = work_in(space)
-        shards.share(work, second.compute)
+        helpers.compute_all(work, second.compute)
         assert shards.gather(work, PLAN) == {}
         assert arrays.read(work.out / "train-002.parquet")["image_id"].tolist() == [4, 5]
     assert second.made == [2]
     assert caplog.text.count("damaged") == 1
 
 
-def test_what_a_dead_guest_held_is_taken_up(machines: Any) -> None:
+def test_nobody_waits_for_a_helper_that_died(machines: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     (one, other), first = machines, Machine()
-    with one.workspace("f00") as space:
-        held = ObjectExchange(other.url, "f00", ttl=TTL).claim(PLAN[0].name, unless=lambda: False)
-        assert isinstance(held, Lease)
-        held._stop.set()  # dies: nobody renews its lease
+    with one.workspace("f00") as space, other.helper_workspace("image_embeddings", "f00") as helping:
+        assert helping is not None
+        assert next(claims(work_in(helping, helper=True, place=THE_HELPER), PLAN)).shard == PLAN[1]  # and dies of it
+        sleepless = SimpleNamespace(monotonic=time.monotonic, sleep=lambda seconds: pytest.fail("it waits"))
+        monkeypatch.setattr(lease, "time", sleepless)
         work = work_in(space)
-        start = time.monotonic()
-        shards.share(work, first.compute)
-        assert time.monotonic() - start >= TTL, "a living guest's shard is not taken away"
+        helpers.compute_all(work, first.compute)
         shards.gather(work, PLAN)
     assert sorted(first.made) == list(range(6))
 
 
+def test_what_was_published_after_it_was_claimed_is_passed_over(machines: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images are read ahead, so shards are claimed some time before they are computed."""
+    monkeypatch.setattr(remote_exchange, "FRESH_SECONDS", 0.0)
+    one, other = machines
+    first, second = Machine(), Machine()
+    with one.workspace("f00") as space, other.helper_workspace("image_embeddings", "f00") as helping:
+        assert helping is not None
+        helping_work = work_in(helping, helper=True)
+        work = work_in(space)
+        first.compute(work, then=lambda: second.compute(helping_work) if first.made == [0] else None)
+        assert first.made == [0] and sorted(second.made) == list(range(6))
+        assert not any((work.scratch / shard.name).exists() for shard in PLAN[1:])
+
+
 @pytest.mark.parametrize("unreadable", ["error", "skip"])
-def test_what_a_guest_cannot_read_the_first_one_judges(machines: Any, unreadable: str) -> None:
-    """The guest may lack the image folder, or be told to skip what the run must not skip."""
+def test_what_a_helper_cannot_read_the_publisher_judges(machines: Any, unreadable: str) -> None:
+    """The helper may lack the image folder, or be told to skip what the run must not skip."""
     one, other = machines
     first = Machine()
 
@@ -235,23 +272,23 @@ def test_what_a_guest_cannot_read_the_first_one_judges(machines: Any, unreadable
             raise DataError(f"image {i}: {i}.jpg is empty")
         return i
 
-    with one.workspace("f00") as space, other.guest("f00") as visited:
-        assert visited is not None
-        guest = work_in(visited, guest=True)
-        guest = replace(guest, config=load(environment={}, overrides=[f"images.unreadable={unreadable}"]))
-        made = stream(guest, PLAN[:3], read=bad, compute=lambda s, ids, v: {"image_id": np.array(ids)}, batch=2)
+    with one.workspace("f00") as space, other.helper_workspace("image_embeddings", "f00") as helping:
+        assert helping is not None
+        helper = work_in(helping, helper=True)
+        helper = replace(helper, config=load(environment={}, overrides=[f"images.unreadable={unreadable}"]))
+        made = stream(helper, PLAN[:3], read=bad, compute=lambda s, ids, v: {"image_id": np.array(ids)}, batch=2)
         assert made == 1
         work = work_in(space)
-        shards.share(work, first.compute)
+        helpers.compute_all(work, first.compute)
         assert shards.gather(work, PLAN) == {}
     assert sorted(first.made) == [0, 1, 3, 4, 5]
 
 
-def test_a_guest_comes_too_late(tmp_path: Path) -> None:
+def test_a_helper_comes_too_late(tmp_path: Path) -> None:
     """On one disk: between its look and its claim the work was published."""
     store, late = Store(tmp_path), Machine()
-    with store.workspace("f00"), store.guest("f00") as space:
+    with store.workspace("f00"), store.helper_workspace("image_embeddings", "f00") as space:
         assert space is not None
         store.forget("f00")
-        assert shards.assist(work_in(space, guest=True), late.compute) == 0
+        assert helpers.help_with(work_in(space, helper=True), late.compute) == 0
     assert late.made == [] and not list(tmp_path.glob(".work/f00*/scratch"))

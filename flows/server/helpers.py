@@ -1,4 +1,4 @@
-"""The other workers of a run's pool, asked to share its image stages: each gets a run of `ezhoi-share/share`."""
+"""The other workers of a run's pool, asked to help with its image stages: each gets a run of `ezhoi-share/share`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pipeline.engine import provenance
 from pipeline.engine.ingredients import Ingredients
 from pipeline.engine.stage import Stage
 
-log = logging.getLogger("ezhoi.company")
+log = logging.getLogger("ezhoi.helpers")
 
 
 @dataclass(frozen=True)
-class Company:
-    """A `pipeline.engine.run.Company`. What the server refuses costs help, never the run."""
+class Workers:
+    """A `pipeline.engine.run.AskHelpers`. What the server refuses costs help, never the run."""
 
     api: Api
     flow_run: str
@@ -29,15 +29,15 @@ class Company:
     """Workers to ask."""
 
     @contextmanager
-    def __call__(self, stage: Stage, need: Ingredients) -> Iterator[None]:
-        """Ask before the stage begins; who has not begun when it ends need not come any more."""
+    def __call__(self, stage: Stage, need: Ingredients) -> Iterator[int]:
+        """Ask before the stage begins; helpers that have not begun when it ends are dismissed."""
         asked: list[str] = []
         try:
             self._ask(stage, need, asked)
         except Exception as error:
-            log.warning("%d other workers were asked to share %s, then: %s", len(asked), stage.name, error)
+            log.warning("%d other workers were asked to help with %s, then: %s", len(asked), stage.name, error)
         try:
-            yield
+            yield len(asked)
         finally:
             try:
                 for run in asked:
@@ -48,27 +48,29 @@ class Company:
     def _ask(self, stage: Stage, need: Ingredients, asked: list[str]) -> None:
         """Ask for a run for each other worker that is there; their ids go to `asked`."""
         mine = self.api.get(f"/flow_runs/{self.flow_run}") or {}
-        helping = self.api.get("/deployments/name/ezhoi-share/share")
+        deployment = self.api.get("/deployments/name/ezhoi-share/share")
         pool = mine.get("work_pool_name")
-        if self.most < 1 or helping is None or pool is None or helping["work_pool_name"] != pool:
+        if self.most < 1 or deployment is None or pool is None or deployment["work_pool_name"] != pool:
             return
         workers = self.api.post(f"/work_pools/{pool}/workers/filter", {}) or []
         others = sum(worker.get("status") == "ONLINE" for worker in workers) - 1
-        body = {
-            "parameters": self.parameters
-            | {
-                "stage": stage.name,
-                "inputs": {record.stage: record.fingerprint for record in need.inputs},
-                "fingerprint": need.fingerprint,
-                "code": provenance.code_digest(stage.name),
-            },
-            "state": {"type": "SCHEDULED"},
+        parameters = self.parameters | {
+            "stage": stage.name,
+            "inputs": {record.stage: record.fingerprint for record in need.inputs},
+            "fingerprint": need.fingerprint,
+            "code": provenance.code_digest(stage.name),
+            "helpers": min(others, self.most),
         }
-        for _ in range(min(others, self.most)):
-            named = {"name": f"{stage.name}-for-{mine['name']}-{len(asked) + 1}", "idempotency_key": uuid.uuid4().hex}
-            asked.append(str(self.api.post(f"/deployments/{helping['id']}/create_flow_run", body | named)["id"]))
+        for helper in range(1, parameters["helpers"] + 1):
+            body = {
+                "name": f"{stage.name}-for-{mine['name']}-{helper}",
+                "idempotency_key": uuid.uuid4().hex,
+                "parameters": parameters | {"helper": helper},
+                "state": {"type": "SCHEDULED"},
+            }
+            asked.append(str(self.api.post(f"/deployments/{deployment['id']}/create_flow_run", body)["id"]))
         if asked:
-            log.info("%s: %d other workers of %s are asked to share it", stage.name, len(asked), pool)
+            log.info("%s: %d other workers of %s are asked to help with it", stage.name, len(asked), pool)
 
     def _dismiss(self, run: str) -> None:
         """Cancel it if no worker has taken it; one that has begun finds no shard left and ends by itself."""
