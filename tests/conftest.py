@@ -54,7 +54,8 @@ class FakePipeline:
         self.root = folder / "store"
         self.weights = folder / "weights.safetensors"
         self.weights.write_bytes(b"weights")
-        self.settings = [f"store.root={self.root}", f"clip.weights={self.weights}"]
+        # Texts of a model, which the stand-ins do not ask: so that a template is a key that counts.
+        self.settings = [f"store.root={self.root}", f"clip.weights={self.weights}", "descriptions.source=llm"]
 
     def config(self, *settings: str, profile: str = "demo") -> Config:
         """The demo's configuration with this store."""

@@ -205,8 +205,8 @@ def gpus() -> Iterator[Finding]:
 
 def language_model(config: Config) -> Iterator[Finding]:
     """The endpoint that descriptions or disparities ask, if they ask one."""
-    if "llm" not in (config.descriptions.source, config.disparities.source):
-        yield Finding("LLM", "ok", "not needed: texts come from the lexicon")
+    if not (config.descriptions.asks_model or config.disparities.asks_model):
+        yield Finding("LLM", "ok", "not needed: no text comes from a language model")
         return
     from pipeline.texts.llm.client import served_names
 

@@ -9,7 +9,7 @@ import typer
 import yaml
 
 from flows.cli import options
-from pipeline.config import section
+from pipeline.config.keys import keys as keys_of
 from pipeline.config.tree import PROFILES, Config, profiles
 from pipeline.outside.addresses import shown_address
 from pipeline.texts.llm.secrets import shown_name
@@ -61,7 +61,7 @@ def keys(as_json: options.Json = False) -> None:
 
 def _describe() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
-    for key in section.keys(Config):
+    for key in keys_of(Config):
         plain = key.default if isinstance(key.default, bool | int | float | str | None) else str(key.default)
         found[key.name] = {"default": plain, "means": key.means}
     return found

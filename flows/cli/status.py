@@ -33,7 +33,7 @@ def status(
 
     Nothing is run. A stage that waits for another one runs only if that one's result turns out different.
 
-    Example: ezhoi status --set descriptions.template=describe-v1
+    Example: ezhoi status --set disparities.template=contrast-v2
     """
     request = parameters.resolve(
         profile=profile,

@@ -106,11 +106,11 @@ def zero_shot(
     Example: ezhoi world zero-shot --scenes 200
     """
     from models import clip_loading
-    from pipeline.config.packaged import PACKAGED
+    from pipeline.config.packaged import TINY_CLIP
     from pipeline.tiny.pretrain import Recipe
     from pipeline.tiny.zero_shot import measure
 
-    loaded = clip_loading.load(architecture="tiny", weights=weights or PACKAGED["tiny"], image_size=Recipe().image_size)
+    loaded = clip_loading.load(architecture="tiny", weights=weights or TINY_CLIP, image_size=Recipe().image_size)
     figures = measure(loaded, scenes=scenes, style=style)
     if as_json:
         typer.echo(json.dumps(figures, indent=1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Annotated, Any
 from pydantic import Field, WithJsonSchema
 
 from flows.server.local import ROOT
+from pipeline.config.section import at_home
+from pipeline.config.sources import Source
 from pipeline.config.tree import ENVIRONMENT_PREFIX, Config, keys, load, profiles
 from pipeline.datasets import sources
 from pipeline.engine import plan
@@ -106,29 +109,40 @@ class Parameters:
 def portable(
     *, profile: str, settings: Sequence[str], environment: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> Parameters:
-    """Check the configuration now; turn EZHOI__* variables into settings, and relative paths into absolute ones.
+    """Check the configuration now; turn EZHOI__* variables into settings, and paths into such as mean the same elsewhere.
 
-    Runs of a deployment start in the checkout (`flows.server.local.ROOT`), so from there relative paths stay as they are.
+    A worker may be another user's, so `~` is this user's home folder, written out. Runs of a deployment start in the
+    checkout (`flows.server.local.ROOT`), so from there relative paths stay as they are.
     Raises ConfigError as `pipeline.config.tree.load` does.
     """
     variables = os.environ if environment is None else environment
-    config = load(profile=profile, overrides=settings, environment=variables)
-    sources.unseen(config)
     here = (folder or Path.cwd()).absolute()
+    config = load(profile=profile, overrides=settings, environment=variables, folder=here)
+    sources.unseen(config)
     found = [
         f"{_key(name)}={value}" for name, value in sorted(variables.items()) if name.startswith(ENVIRONMENT_PREFIX)
     ]
     found += settings
-    if here != ROOT:
-        for key in keys():
-            value = _value(config, key)
-            weights = key == "clip.weights" and (here / value).is_file()
-            if (isinstance(value, Path) and not value.is_absolute()) or weights:
-                # JSON's quotes are YAML's: any path survives.
-                found.append(f"{key}={json.dumps(str(here / value), ensure_ascii=False)}")
-        if profile.endswith((".yaml", ".yml")):
-            profile = str(here / profile)
+    for key in keys():
+        path = _path(config, key)
+        if path is None:
+            continue
+        in_home = any(re.match(rf"\s*{re.escape(key)}\s*=\s*[\"']?~", setting) for setting in found)
+        if in_home or (here != ROOT and not path.is_absolute()):
+            # JSON's quotes are YAML's: any path survives.
+            found.append(f"{key}={json.dumps(str(here / path), ensure_ascii=False)}")
+    if profile.endswith((".yaml", ".yml")):
+        own = Path(at_home(profile))
+        profile = profile if here == ROOT and str(own) == profile else str(here / own)
     return Parameters(profile, found, config)
+
+
+def _path(config: Config, key: str) -> Path | None:
+    """The path that a key's value is; None of what is a name, an address or no place at all."""
+    value = _value(config, key)
+    if isinstance(value, Source):
+        return value.path if value.is_place else None
+    return value if isinstance(value, Path) else None
 
 
 def _key(variable: str) -> str:

@@ -42,15 +42,15 @@ def load(config: Config, objects: Sequence[Object]) -> Detector:
     from models import detector
     from pipeline.work.torch_device import device
 
-    name, where = config.detections.weights, f"detections.weights = {config.detections.weights}"
-    if Path(name).suffix in (".pth", ".pt"):
+    weights, where = config.detections.weights, f"detections.weights = {config.detections.weights}"
+    if weights.path is not None and weights.path.suffix in (".pth", ".pt"):
         raise ConfigError(
             f"{where} is a checkpoint of the original code. Make a model folder of it first:"
-            f" `ezhoi detector convert {name} --out FOLDER`, then set detections.weights=FOLDER"
+            f" `ezhoi detector convert {weights} --out FOLDER`, then set detections.weights=FOLDER"
         )
     try:
         return detector.load(
-            name,
+            weights.text,
             objects=[CATEGORIES.get(thing.coco_id, thing.name) for thing in objects],
             revision=config.detections.revision or "main",
             device=device(config),
@@ -70,7 +70,7 @@ def identity(config: Config, loaded: Detector | None = None) -> dict[str, Any]:
         notes = getattr(kept, "ezhoi", None) or {}
         kind = notes.get("kind") or ("coco" if loaded.outputs == COCO_OUTPUTS else None)
         found |= {
-            "name": Path(settings.weights).name if Path(settings.weights).is_dir() else settings.weights,
+            "name": settings.weights.text if settings.weights.path is None else settings.weights.path.name,
             "revision": settings.revision or getattr(kept, "_commit_hash", None),
             "digest": loaded.digest(),
             "outputs": loaded.outputs,

@@ -10,7 +10,17 @@ from typing import Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from pipeline.config.section import Here, Named, Place, Section
+from pipeline.config.section import Here, Place, Section
+from pipeline.config.sources import (
+    ClipWeights,
+    DatasetName,
+    DetectorWeights,
+    File,
+    FileOrFolder,
+    HicoFolder,
+    clip_weights,
+    detector_weights,
+)
 
 
 class Store(Section):
@@ -33,12 +43,12 @@ class World(Section):
 
 
 class Data(Section):
-    source: Literal["world", "hico"] = Field("world", description="the rendered world, or HICO-DET on disk")
-    root: Here | None = Field(None, description="folder of HICO-DET (source: hico)")
-    annotations: Here | None = Field(
+    source: DatasetName = Field("world", description="the rendered world, or HICO-DET on disk")
+    root: HicoFolder | None = Field(None, description="folder of HICO-DET (source: hico)")
+    annotations: HicoFolder | None = Field(
         None, description="HICO-DET's annotation, a file or a folder, if it is not under data.root"
     )
-    settings: Here | None = Field(
+    settings: File | None = Field(
         None, description="YAML file of zero-shot settings of your own: {name: [unseen classes]}, beside the dataset's"
     )
     faults: Literal["error", "skip"] = Field(
@@ -90,12 +100,12 @@ class Detections(Section):
         description="annotated boxes with a detector's errors, annotated boxes, DETR, or another detector's boxes from a "
         "Parquet table or COCO results",
     )
-    weights: Named = Field(
-        "facebook/detr-resnet-50",
+    weights: DetectorWeights = Field(
+        detector_weights("facebook/detr-resnet-50"),
         description="detr: a model's name on the hub, or a folder that `ezhoi detector convert` made",
     )
     revision: str | None = Field(None, description="detr: commit, tag or branch of a model on the hub")
-    path: Here | None = Field(None, description="the file to import (sources parquet and coco)")
+    path: FileOrFolder | None = Field(None, description="the file to import (sources parquet and coco)")
     jitter: float = Field(0.06, ge=0, le=0.5, description="noisy_truth: std of an edge's shift, in box sizes")
     miss: float = Field(0.05, ge=0, lt=1, description="noisy_truth: probability that a box is missed")
     false_boxes: float = Field(0.6, ge=0, description="noisy_truth: mean number of false boxes an image")
@@ -109,24 +119,14 @@ def architectures() -> tuple[str, ...]:
     return tuple(sorted(path.stem for folder in folders for path in Path(folder).glob("model_configs/*.json")))
 
 
-def is_checkpoint(weights: str) -> bool:
-    """Whether `clip.weights` is the path of a file, and not a tag of open_clip."""
-    return "/" in weights or Path(weights).suffix in (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
-
-
 class Clip(Section):
     """The frozen vision-language model, an open_clip architecture."""
-
-    @property
-    def file(self) -> Path | None:
-        """The checkpoint that `weights` names, if it is no tag."""
-        return Path(self.weights) if is_checkpoint(self.weights) else None
 
     architecture: str = Field(
         "tiny", description="'tiny' (the project's own) or an open_clip name such as ViT-B-16-quickgelu"
     )
-    weights: Named = Field(
-        "tiny", description="'tiny', an open_clip pretrained tag such as 'openai', or a checkpoint file"
+    weights: ClipWeights = Field(
+        clip_weights("tiny"), description="'tiny', an open_clip pretrained tag such as 'openai', or a checkpoint file"
     )
     image_size: PositiveInt = Field(112, description="pixels of the squared input image")
     mean: tuple[float, float, float] | None = Field(
@@ -141,12 +141,12 @@ class Clip(Section):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         """The names of architecture and weights belong together; what a file holds is seen when it is read."""
-        if self.architecture == "tiny" and not (self.weights == "tiny" or self.file):
+        if self.architecture == "tiny" and self.weights.path is None:
             raise ValueError(
                 f"clip.weights = {self.weights} is not of clip.architecture = tiny; "
                 "set clip.architecture to its name in open_clip too, such as ViT-B-16-quickgelu"
             )
-        if self.architecture != "tiny" and self.weights == "tiny":
+        if self.architecture != "tiny" and self.weights.packaged:
             raise ValueError(
                 f"clip.weights = tiny is not of clip.architecture = {self.architecture}; set clip.weights too, such as openai"
             )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
-from pipeline.config.section import Here, Named, Section
+from pipeline.config.section import Section
+from pipeline.config.sources import ActionsFrom, File, FileOrFolder, MissingFrom, Template, TextsFrom
+from pipeline.config.sources import template as named
 
 
 def _url(text: str) -> str:
@@ -23,23 +25,30 @@ def _url(text: str) -> str:
 
 Url = Annotated[str, AfterValidator(_url)]
 """The address of a server."""
-Source = Literal["lexicon", "llm", "file"]
 
 
 class Descriptions(Section):
-    source: Source = Field("lexicon", description="the project's visual lexicon, a language model, or texts of yours")
-    template: Named = Field("describe-v2", description="prompt template: a name, or the path of a YAML file (llm)")
-    file: Here | None = Field(None, description="CSV, JSON, Parquet or text file of descriptions (source: file)")
-    missing: Literal["error", "lexicon", "llm"] = Field(
+    source: TextsFrom = Field(
+        "lexicon", description="the project's visual lexicon, a language model, or texts of yours"
+    )
+    template: Template = Field(
+        named("describe-v2"), description="prompt template: a name, or the path of a YAML file (llm)"
+    )
+    file: File | None = Field(None, description="CSV, JSON, Parquet or text file of descriptions (source: file)")
+    missing: MissingFrom = Field(
         "error", description="where classes come from that the file lacks; each row tells its source (source: file)"
     )
-    edits: Here | None = Field(None, description="YAML file of 'verb object: text' that replaces single descriptions")
-    pictures: Here | None = Field(
+    edits: File | None = Field(None, description="YAML file of 'verb object: text' that replaces single descriptions")
+    pictures: FileOrFolder | None = Field(
         None, description="folder of example pictures, one subfolder a class ('ride horse/'), shown to the model (llm)"
     )
     pictures_per_class: PositiveInt = Field(1, description="the server must allow as many pictures in a request")
-    actions: bool = Field(False, description="also describe the verbs alone, as further guidance (paper, section 4.7)")
-    action_template: Named = Field("action-v1", description="prompt template of the verbs' descriptions (llm)")
+    actions: ActionsFrom = Field(
+        False, description="also describe the verbs alone, as further guidance (paper, section 4.7)"
+    )
+    action_template: Template = Field(
+        named("action-v1"), description="prompt template of the verbs' descriptions (llm)"
+    )
     tolerated: float = Field(
         0.05,
         ge=0,
@@ -47,14 +56,25 @@ class Descriptions(Section):
         description="share of texts that may stay although the quality gate rejects them; 0 (--strict) allows none",
     )
 
+    @property
+    def asks_model(self) -> bool:
+        """Whether a language model is asked, for all texts or for those that a file lacks."""
+        return self.source == "llm" or (self.source == "file" and self.missing == "llm")
+
 
 class Disparities(Section):
-    source: Source = Field("lexicon", description="where 'how does it differ' comes from")
-    template: Named = Field(
-        "contrast-v1", description="wording (lexicon) or prompt template, by name or path (llm) of the disparities"
+    source: TextsFrom = Field("lexicon", description="where 'how does it differ' comes from")
+    template: Template = Field(
+        named("contrast-v1"),
+        description="wording (lexicon) or prompt template, by name or path (llm) of the disparities",
     )
-    file: Here | None = Field(None, description="file of pairs of classes with their disparities (source: file)")
+    file: File | None = Field(None, description="file of pairs of classes with their disparities (source: file)")
     tolerated: float = Field(0.05, ge=0, le=1, description="as descriptions.tolerated")
+
+    @property
+    def asks_model(self) -> bool:
+        """Whether a language model is asked."""
+        return self.source == "llm"
 
 
 class LlmRuntime(Section):

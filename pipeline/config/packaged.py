@@ -1,13 +1,16 @@
-"""What comes with the project and is chosen by a name: its content enters fingerprints, not its name."""
+"""Where the files lie that come with the project and that a configuration chooses by a name."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 _ROOMS = Path(__file__).parents[1]
-PACKAGED = {
-    "tiny": _ROOMS / "tiny" / "tiny_clip.safetensors",
-    "lexicon": _ROOMS / "texts" / "lexicon",
-    "world": _ROOMS / "datasets" / "world",
-    "hico": _ROOMS / "datasets" / "hico",
-}
+TINY_CLIP = _ROOMS / "tiny" / "tiny_clip.safetensors"
+"""`clip.weights: tiny`."""
+LEXICON = _ROOMS / "texts" / "lexicon"
+"""`source: lexicon` of descriptions and disparities: the folder of its tables."""
+PROMPTS = _ROOMS / "texts" / "llm" / "prompts"
+"""Folder of the prompt templates, `<name>.yaml` each."""
+WORLD = _ROOMS / "datasets" / "world"
+HICO = _ROOMS / "datasets" / "hico"
+"""`data.source`: the folders with the datasets' tables of classes and settings."""

@@ -1,17 +1,14 @@
-"""What every section of the configuration has in common, and how its keys are listed."""
+"""What every section of the configuration has in common, and what a path in it may be."""
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, field_validator
 
 _ADDRESS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):/(/?)")
 
@@ -75,29 +72,3 @@ Here = Annotated[Path, BeforeValidator(_path)]
 """A file or folder of this machine; `~` is the home folder."""
 Place = Annotated[Path | str, BeforeValidator(folder_or_address)]
 """A folder of this machine, or an address."""
-Named = Annotated[str, AfterValidator(at_home)]
-"""A name of something, or the path of a file; `~` is the home folder."""
-
-
-@dataclass(frozen=True)
-class Key:
-    """A key that can be set: its dotted name, its default (None where it has none) and what it means."""
-
-    name: str
-    default: Any
-    means: str
-
-
-def keys(section: type[Any], prefix: str = "") -> Iterator[Key]:
-    """The keys of a section, those of the sections in it included."""
-    if dataclasses.is_dataclass(section):
-        for entry in dataclasses.fields(section):
-            yield Key(f"{prefix}{entry.name}", entry.default, entry.metadata.get("description", ""))
-        return
-    for name, field in section.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and (issubclass(kind, BaseModel) or dataclasses.is_dataclass(kind)):
-            yield from keys(kind, f"{prefix}{name}.")
-        else:
-            default = None if field.is_required() else field.default
-            yield Key(f"{prefix}{name}", default, field.description or "")

@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from pipeline.config.section import Here, Section
+from pipeline.config.section import Section
+from pipeline.config.sources import File
 
 
 class Optimiser(Section):
@@ -61,7 +62,7 @@ class SeenRuntime(TrainRuntime):
 class Seen(Section):
     """Training on the seen classes."""
 
-    weights: Here | None = Field(None, description="imported weights (ezhoi weights import), instead of training")
+    weights: File | None = Field(None, description="imported weights (ezhoi weights import), instead of training")
     epochs: PositiveInt = 12
     drop_after: PositiveInt = Field(10, description="epoch after which the learning rate is a tenth")
     batch_size: PositiveInt = Field(16, description="images a step, of all processes together")

@@ -15,12 +15,13 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from pipeline.config import section
+from pipeline.config import keys as listed
 from pipeline.config.data import Clip, Data, Detections, Images, Store
 from pipeline.config.evaluation import Evaluation
 from pipeline.config.language import Descriptions, Disparities, Llm
 from pipeline.config.model import Model, Pairing
 from pipeline.config.section import Section, at_home
+from pipeline.config.sources import Source, sources
 from pipeline.config.training import Seen, Utpl
 from pipeline.errors import ConfigError, DataError
 from pipeline.outside import parsing
@@ -70,7 +71,12 @@ class Config(Section):
 
     def subset(self, keys: Sequence[str]) -> dict[str, Any]:
         """The values under dotted `keys` as plain JSON, without any `runtime` section."""
-        return {key: _without_runtime(_lookup(self.model_dump(mode="json"), key)) for key in keys}
+        tree = self.model_dump(mode="json")
+        return {key: _without_runtime(_lookup(tree, key)) for key in keys}
+
+    def sources(self) -> dict[str, Source]:
+        """{dotted key: what it names outside of the store}, of all keys that name something."""
+        return dict(sources(self))
 
 
 def profiles() -> tuple[str, ...]:
@@ -79,11 +85,16 @@ def profiles() -> tuple[str, ...]:
 
 
 def load(
-    *, profile: str = "demo", overrides: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    *,
+    profile: str = "demo",
+    overrides: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> Config:
     """Resolve a profile (a name, or the path of a YAML file), `EZHOI__A__B` variables and `a.b=value` overrides.
 
-    Raises ConfigError naming the key, what was expected and the nearest valid name.
+    `folder` is where relative paths of the configuration start, if it is not the current folder. Raises ConfigError naming
+    the key, what was expected and the nearest valid name.
     """
     tree = _read_profile(profile)
     for name, value in sorted((os.environ if environment is None else environment).items()):
@@ -96,7 +107,7 @@ def load(
         _assign(tree, key.strip(), value, origin=f"--set {override}")
     tree.setdefault("profile", Path(profile).stem)
     try:
-        return Config.model_validate(tree)
+        return Config.model_validate(tree, context={"folder": folder})
     except ValidationError as error:
         raise ConfigError(_explain(error, profile)) from None
 
@@ -142,7 +153,7 @@ def _without_runtime(value: Any) -> Any:
 
 def keys() -> list[str]:
     """Every dotted key of the tree."""
-    return [key.name for key in section.keys(Config)]
+    return [key.name for key in listed.keys(Config)]
 
 
 def _explain(error: ValidationError, profile: str) -> str:

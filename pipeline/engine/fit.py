@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.config.tree import Config
 from pipeline.engine import graph
 from pipeline.engine.choice import name_of
-from pipeline.engine.stage import Stage, source_digest
+from pipeline.engine.stage import Stage, covered, source_digest, under, without_places
 from pipeline.engine.status import StageStatus
 from pipeline.store import compare
 from pipeline.store.artifact import Artifact
@@ -26,42 +26,45 @@ def conflicts(stage: Stage, manifest: Manifest, config: Config, *, seeds: bool =
 
     Every key that the stage shares with another stage must be equal, or the two would speak of different things: the
     zero-shot setting, the CLIP, the model's sizes. So must the content of a file that both read. Keys that only the stage
-    reads (its epochs) may differ, unless `own` asks for them too. With `seeds` the seed counts.
+    reads (its epochs) may differ, unless `own` asks for them too. With `seeds` the seed counts. What the artifact was made
+    without (the detector's name, where no detector ran) cannot differ.
     """
     if manifest.version != stage.version:
         return [f"stage version {manifest.version}, not {stage.version}"]
-    others = {key for other in graph.STAGES if other.name != stage.name for key in other.reads}
+    others = {key for other in graph.STAGES if other.name != stage.name for key in other.declared()}
 
     def matters(key: str) -> bool:
         if key == "seed":
             return seeds
-        return own or any(key == other or key.startswith(f"{other}.") for other in others)
+        recorded = key in then or key in manifest.sources
+        return (own or covered(key, others)) and (recorded or covered(key, (*stage.reads, *stage.names)))
 
-    now, then = compare.flatten(stage.config_subset(config)), compare.flatten(manifest.config)
+    then = compare.flatten(manifest.config)
+    now = compare.flatten(stage.config_subset(config) | without_places(config, stage.declared()))
     found = [
         f"{key} is {_shown(then, key)}, not {_shown(now, key)}"
         for key in sorted(now.keys() | then.keys())
         if matters(key) and now.get(key) != then.get(key)
     ]
-    files = stage.source_files(config)
-    for key in sorted(files.keys() | manifest.sources.keys()):
+    sources = under(config, stage.declared(names=False))
+    for key in sorted(sources.keys() | manifest.sources.keys()):
         if not matters(key):
             continue
-        if key in files and not files[key].exists():
-            found.append(f"{key} = {files[key]} does not exist")
-        elif manifest.sources.get(key) != (source_digest(key, files[key]) if key in files else None):
+        if key in sources and (fault := sources[key].fault()) is not None:
+            found.append(f"{key} = {fault}")
+        elif manifest.sources.get(key) != (source_digest(sources[key]) if key in sources else None):
             found.append(f"the content of {key} was another")
     return found
 
 
 def differences(stage: Stage, manifest: Manifest, config: Config) -> tuple[str, ...]:
     """How an artifact differs from what the stage would make now: its version, its keys, the content of its files."""
-    there = {key: path for key, path in stage.source_files(config).items() if path.exists()}
+    there = {key: source for key, source in stage.sources(config).items() if source.fault() is None}
     found = []
     if manifest.version != stage.version:
         found.append(compare.Difference("version", stage.name, str(manifest.version), str(stage.version)))
     found += compare.config(manifest.config, stage.config_subset(config))
-    found += compare.sources(manifest.sources, {key: source_digest(key, path) for key, path in there.items()})
+    found += compare.sources(manifest.sources, {key: source_digest(source) for key, source in there.items()})
     return tuple(str(difference) for difference in found)
 
 
@@ -164,7 +167,7 @@ def _bind(found: Chain, stage: Stage, used: Artifact, *, config: Config, needed:
     What a training or a stage of texts alone reads may differ, and is said. Boxes and image tokens may not: those that the
     configuration asks for would be ignored.
     """
-    texts_or_training = stage.trains or bool(stage.source)
+    texts_or_training = stage.trains or stage.asks is not None
     if needed:
         found.bound[stage.name] = used
     else:

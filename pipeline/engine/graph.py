@@ -1,5 +1,8 @@
 """The pipeline on one page: every stage, what it reads and what its version is.
 
+A key that is read under some configurations only stands in `when`, with the condition: another seed makes nothing new of a
+detector that draws nothing. The stages ask the configuration in the same way.
+
 `pipeline/stages/<name>.py` holds the stage's `run(work) -> metrics`. Raise a stage's version when its code changes what it
 makes from the same inputs.
 """
@@ -9,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from pipeline.config.tree import Config
-from pipeline.engine.stage import Input, Stage
+from pipeline.engine.stage import Input, Stage, When
 from pipeline.errors import EzhoiError
 
 TEXTS = ("seen-*", "unseen-*", "objects.parquet")
 """The text embeddings that are computed with; the artifact's other files say how well classes can be told apart."""
 CLIP = ("clip.architecture", "clip.weights", "clip.image_size", "clip.mean", "clip.std")
+DETECTOR = ("detections.weights", "detections.revision")
+"""The detector that is run, where one is."""
 
 VOCABULARY = ("vocabulary.json", "settings.json", "own_settings.json")
 """What is read of the vocabulary where seen and unseen classes are told apart."""
@@ -23,32 +28,33 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="vocabulary",
         version=1,
-        reads=(),
-        files=("data.source", "data.settings"),
+        reads=("data.source", "data.settings"),
         says="verbs, objects and classes with their phrases, and the zero-shot settings",
     ),
     Stage(
         name="annotations",
         version=4,
-        reads=("data.source", "data.world", "data.faults"),
-        files=("data.root", "data.annotations"),
+        reads=(),
+        names=("data.source",),
+        when=(
+            When(lambda config: config.data.source == "world", ("data.world",)),
+            When(lambda config: config.data.source == "hico", ("data.root", "data.annotations", "data.faults")),
+        ),
         inputs=(Input("vocabulary", ("vocabulary.json", "settings.json")),),
         says="images, pairs and classes as Parquet",
     ),
     Stage(
         name="detections",
         version=3,
-        reads=(
-            "detections.source",
-            "detections.weights",
-            "detections.revision",
-            "detections.jitter",
-            "detections.miss",
-            "detections.false_boxes",
-            "images.unreadable",
-            "seed",
+        reads=("detections.source",),
+        when=(
+            When(lambda config: config.detections.source == "detr", (*DETECTOR, "images.unreadable")),
+            When(lambda config: config.detections.source in ("parquet", "coco"), ("detections.path",)),
+            When(
+                lambda config: config.detections.source == "noisy_truth",
+                ("detections.jitter", "detections.miss", "detections.false_boxes", "seed"),
+            ),
         ),
-        files=("detections.path", "detections.weights"),
         inputs=(
             Input("annotations", ("images.parquet", "pairs.parquet", "objects.parquet")),
             Input("vocabulary", ("objects.json",)),
@@ -59,24 +65,19 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="descriptions",
         version=2,
-        source="descriptions.source",
-        reads=(
-            "descriptions.source",
-            "descriptions.template",
-            "descriptions.missing",
-            "descriptions.pictures_per_class",
-            "descriptions.actions",
-            "descriptions.action_template",
-            "descriptions.tolerated",
-            "llm",
-        ),
-        files=(
-            "descriptions.source",
-            "descriptions.edits",
-            "descriptions.file",
-            "descriptions.pictures",
-            "descriptions.template",
-            "descriptions.action_template",
+        asks=lambda config: config.descriptions.asks_model,
+        reads=("descriptions.source", "descriptions.edits", "descriptions.actions"),
+        when=(
+            When(lambda config: config.descriptions.source == "file", ("descriptions.file", "descriptions.missing")),
+            When(lambda config: config.descriptions.source != "lexicon", ("descriptions.tolerated",)),
+            When(
+                lambda config: config.descriptions.asks_model,
+                ("llm", "descriptions.template", "descriptions.pictures", "descriptions.pictures_per_class"),
+            ),
+            When(
+                lambda config: config.descriptions.asks_model and config.descriptions.actions,
+                ("descriptions.action_template",),
+            ),
         ),
         inputs=(Input("vocabulary", ("vocabulary.json",)),),
         says="one visual description a class, with provenance",
@@ -85,7 +86,6 @@ STAGES: tuple[Stage, ...] = (
         name="text_embeddings",
         version=2,
         reads=("clip.architecture", "clip.weights", "setting"),
-        files=("clip.weights",),
         inputs=(
             Input("descriptions", ("descriptions.parquet", "actions.parquet")),
             Input("vocabulary", VOCABULARY),
@@ -97,7 +97,6 @@ STAGES: tuple[Stage, ...] = (
         name="image_embeddings",
         version=2,
         reads=(*CLIP, "clip.resize", "clip.tokens", "images.unreadable"),
-        files=("clip.weights",),
         inputs=(Input("annotations", ("images.parquet", "pixels-*")),),
         shards=True,
         says="frozen CLIP image tokens",
@@ -105,16 +104,16 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="disparities",
         version=2,
-        source="disparities.source",
-        reads=(
-            "disparities.source",
-            "disparities.template",
-            "disparities.tolerated",
-            "llm",
-            "clip.architecture",
-            "clip.weights",
+        asks=lambda config: config.disparities.asks_model,
+        reads=("disparities.source", "clip.architecture", "clip.weights"),
+        when=(
+            When(lambda config: config.disparities.source == "file", ("disparities.file",)),
+            When(lambda config: config.disparities.source == "lexicon", names=("disparities.template",)),
+            When(
+                lambda config: config.disparities.asks_model,
+                ("llm", "disparities.template", "disparities.tolerated"),
+            ),
         ),
-        files=("clip.weights", "disparities.source", "disparities.template", "disparities.file"),
         inputs=(
             Input("text_embeddings", TEXTS),
             Input("descriptions", ("descriptions.parquet",)),
@@ -126,8 +125,8 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="seen",
         version=4,
-        reads=(*CLIP, "pairing", "model", "seen", "detections.weights", "detections.revision", "setting", "seed"),
-        files=("clip.weights", "seen.weights", "detections.weights"),
+        reads=(*CLIP, "pairing", "model", "seen", "setting", "seed"),
+        when=(When(lambda config: config.seen.augment.detector == "online", DETECTOR),),
         inputs=(
             Input("annotations", ("images.parquet", "pairs.parquet", "pixels-train-*")),
             Input("detections", ("train.parquet",)),
@@ -146,7 +145,6 @@ STAGES: tuple[Stage, ...] = (
         name="pair_features",
         version=3,
         reads=(*CLIP, "pairing", "model", "images.unreadable"),
-        files=("clip.weights",),
         inputs=(
             Input("seen", ("model.safetensors",)),
             Input("annotations", ("images.parquet", "pairs.parquet", "pixels-*")),
@@ -164,7 +162,6 @@ STAGES: tuple[Stage, ...] = (
             *("clip.architecture", "clip.weights", "model", "utpl"),
             *("seen.tau", "seen.focal", "seen.joint", "setting", "seed"),
         ),
-        files=("clip.weights",),
         inputs=(
             Input("seen", ("model.safetensors", "phrases.parquet", "unseen.safetensors")),
             Input("pair_features", ("train-*",)),
@@ -179,11 +176,11 @@ STAGES: tuple[Stage, ...] = (
         name="untrained",
         version=1,
         reads=(*CLIP, "pairing", "evaluation.untrained", "images.unreadable"),
-        files=("clip.weights",),
+        when=(When(lambda config: config.evaluation.untrained == "regions", ("clip.tokens",)),),
         inputs=(
             Input("annotations", ("images.parquet", "pixels-test-*")),
             Input("detections", ("test.parquet",)),
-            Input("image_embeddings", ("test-*",), when=("evaluation.untrained", ("regions",))),
+            Input("image_embeddings", ("test-*",), when=lambda config: config.evaluation.untrained == "regions"),
         ),
         shards=True,
         says="what the frozen CLIP alone makes of the test pairs",
@@ -195,7 +192,7 @@ STAGES: tuple[Stage, ...] = (
         inputs=(
             Input("utpl", ("text.parquet", "scale.json")),
             Input("pair_features", ("test-*",)),
-            Input("untrained", when=("evaluation.untrained", ("crops", "regions"))),
+            Input("untrained", when=lambda config: config.evaluation.untrained != "off"),
             Input("text_embeddings", ("seen-phrases.parquet", "unseen-phrases.parquet")),
             Input("vocabulary", ("vocabulary.json",)),
         ),
@@ -204,10 +201,11 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="evaluation",
         version=5,
-        reads=("evaluation.protocol", "setting", "data.source"),
+        reads=("evaluation.protocol", "setting"),
+        names=("data.source",),
         inputs=(
             Input("predictions"),
-            Input("untrained", ("kind.json",), when=("evaluation.untrained", ("crops", "regions"))),
+            Input("untrained", ("kind.json",), when=lambda config: config.evaluation.untrained != "off"),
             Input("pair_features", ("detector.json",)),
             Input(
                 "annotations",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.config.tree import Config
-from pipeline.engine.stage import FOLDERS, Stage, source_digest
+from pipeline.engine.stage import Stage, source_digest
 from pipeline.errors import DataError
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import InputRecord, fingerprint
@@ -25,12 +25,10 @@ class Ingredients:
 def ingredients(stage: Stage, *, config: Config, inputs: Mapping[str, Artifact]) -> Ingredients:
     """Resolve what a stage reads; DataError if a file that the configuration names does not exist."""
     sources = {}
-    for key, path in stage.source_files(config).items():
-        if not path.exists():
-            raise DataError(f"stage {stage.name}: {key} = {path} does not exist")
-        if path.is_dir() and key not in FOLDERS:
-            raise DataError(f"stage {stage.name}: {key} = {path} is a folder; expected a file")
-        sources[key] = source_digest(key, path)
+    for key, source in stage.sources(config).items():
+        if (fault := source.fault()) is not None:
+            raise DataError(f"stage {stage.name}: {key} = {fault}")
+        sources[key] = source_digest(source)
     records = tuple(
         InputRecord(
             stage=edge.stage,

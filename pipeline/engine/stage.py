@@ -5,34 +5,30 @@ Light on purpose: planning a run imports no torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from pipeline.config.data import is_checkpoint
-from pipeline.config.packaged import PACKAGED
+from pipeline.config.sources import Content, Source
 from pipeline.config.tree import Config
 from pipeline.datasets import sources
 from pipeline.datasets.hico import folder
 from pipeline.store import digest
-from pipeline.texts.llm import templates
 
-FINGERPRINTS: dict[str, Callable[[Path], str]] = {
-    "data.root": folder.fingerprint,
-    "data.annotations": folder.fingerprint,
-    "data.source": sources.fingerprint,
+Condition = Callable[[Config], bool]
+"""Whether something holds under a configuration."""
+DIGESTS: Mapping[Content, Callable[[Path], str]] = {
+    "bytes": digest.of_path,
+    "tables": sources.fingerprint,
+    "images": folder.fingerprint,
 }
-"""Files outside of the store whose fingerprint is not the digest of all their bytes, by config key."""
-FOLDERS = (
-    *FINGERPRINTS,
-    "descriptions.source",
-    "disparities.source",
-    "descriptions.pictures",
-    "detections.path",
-    "detections.weights",
-)
-"""Config keys of `files` that may name a folder; the others name a file."""
+"""How the digest of a source is taken, by what of it counts."""
+
+
+def source_digest(source: Source) -> str:
+    """Digest of the file or folder that a source names, as it enters fingerprints and manifests."""
+    assert source.path is not None, f"{source} names no file"
+    return DIGESTS[source.content](source.path)
 
 
 @dataclass(frozen=True)
@@ -47,26 +43,41 @@ class Input:
     loose: bool = False
     """Where the stage's artifact is reused, this input may be another than it was made from: a model that learned under
     some texts is used with others. Sizes and vocabulary are held by the configuration (`pipeline/engine/fit.py`)."""
-    when: tuple[str, tuple[str, ...]] | None = None
-    """A config key and the values of it under which the stage has this input; None: always."""
+    when: Condition | None = None
+    """Under which configurations the stage has this input; None: always."""
 
     def counts(self, config: Config) -> bool:
         """Whether the stage has this input under a configuration."""
-        return self.when is None or config.subset([self.when[0]])[self.when[0]] in self.when[1]
+        return self.when is None or self.when(config)
+
+
+@dataclass(frozen=True)
+class When:
+    """Config keys that a stage reads under some configurations only; as those of the stage."""
+
+    holds: Condition
+    reads: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Declaration of a stage: `reads` are the dotted config keys that enter its fingerprint."""
+    """Declaration of a stage: `reads` are the dotted config keys that enter its fingerprint.
+
+    Of a key that names a file or a folder (`pipeline/config/sources.py`), alone or in a section, the content enters it too,
+    and a path does not.
+    """
 
     name: str
     version: int
     reads: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    """Keys of which it reads the name that was chosen, and nothing of what the name stands for."""
+    when: tuple[When, ...] = ()
+    """What it reads besides, depending on the configuration: no seed, where nothing is drawn."""
     inputs: tuple[Input, ...] = ()
     joint: tuple[Input, ...] = ()
     """What it reads in joint training (`seen.joint`), instead of or beside its inputs of the same stages."""
-    files: tuple[str, ...] = ()
-    """Config keys that hold the path of a file whose content enters the fingerprint (and whose path does not)."""
     says: str = ""
     trains: bool = False
     """A training."""
@@ -74,14 +85,21 @@ class Stage:
     """Embeds texts with CLIP."""
     shards: bool = False
     """Goes through all images, in shards."""
-    source: str = ""
-    """Config key that says where its texts come from; with "llm" there it holds the language model's server alone."""
+    asks: Condition | None = None
+    """Of a stage that makes texts: whether it asks a language model, whose server it holds alone then."""
+
+    def declared(self, *, names: bool = True) -> frozenset[str]:
+        """Every key that it reads under any configuration; without `names`, those of which the content counts."""
+        parts: tuple[Stage | When, ...] = (self, *self.when)
+        return frozenset(key for part in parts for key in (*part.reads, *(part.names if names else ())))
+
+    def reads_under(self, config: Config, *, names: bool = True) -> frozenset[str]:
+        """The same under a configuration."""
+        return replace(self, when=tuple(when for when in self.when if when.holds(config))).declared(names=names)
 
     def server(self, config: Config) -> str | None:
         """Address of the language model that the stage asks, if it asks one."""
-        if not self.source or config.subset([self.source])[self.source] != "llm":
-            return None
-        return config.llm.runtime.base_url
+        return config.llm.runtime.base_url if self.asks is not None and self.asks(config) else None
 
     def resolved(self, config: Config) -> Stage:
         """The stage with the inputs that it has under a configuration."""
@@ -102,38 +120,37 @@ class Stage:
         return config.seen.runtime.processes if self.name == "seen" else 1
 
     def config_subset(self, config: Config) -> dict[str, object]:
-        """What the stage reads of the configuration, as plain JSON; file paths are left out, names of templates not."""
-        files = {key for key, path in self.source_files(config).items() if path.parent != templates.FOLDER}
-        found: dict[str, object] = dict(config.subset([key for key in self.reads if key not in files]))
+        """What the stage reads of the configuration, as plain JSON; paths are left out, names are not."""
+        found = without_places(config, self.reads_under(config))
         parts = config.seen.runtime.processes * config.seen.runtime.accumulate
         if self.name == "seen" and parts > 1 and config.model.preset == "released" and config.seen.weights is None:
             found["seen.parts"] = parts  # its dropout is drawn anew for each part of a batch
         return found
 
-    def source_files(self, config: Config) -> dict[str, Path]:
-        """The files outside of the store that the stage reads: {config key: path}."""
-        found = {}
-        for key in self.files:
-            value: Any = config
-            for part in key.split("."):
-                value = getattr(value, part)
-            if value in PACKAGED:
-                found[key] = PACKAGED[str(value)]
-            elif key.endswith("template"):
-                path = templates.path_of(str(value))
-                found |= {key: path} if path.is_file() else {}
-            elif isinstance(value, Path) or (isinstance(value, str) and _is_file(key, value)):
-                found[key] = Path(value)
-        return found
+    def sources(self, config: Config) -> dict[str, Source]:
+        """{config key: the file or folder that it names} of what the stage reads outside of the store."""
+        return under(config, self.reads_under(config, names=False))
 
 
-def _is_file(key: str, value: str) -> bool:
-    """Whether a word of the configuration means a file; a detector's weights may be a folder, or else a hub's name."""
-    if key == "clip.weights":
-        return is_checkpoint(value)
-    return value.endswith((".safetensors", ".pt", ".bin")) or (key == "detections.weights" and Path(value).is_dir())
+def covered(key: str, keys: Collection[str]) -> bool:
+    """Whether a key is one of `keys`, or in a section that is."""
+    return any(key == other or key.startswith(f"{other}.") for other in keys)
 
 
-def source_digest(key: str, path: Path) -> str:
-    """Digest of the file or folder that a config key names, as it enters fingerprints and manifests."""
-    return FINGERPRINTS.get(key, digest.of_path)(path)
+def under(config: Config, keys: Collection[str]) -> dict[str, Source]:
+    """{key: what it names} of the files and folders that the keys, or keys in these sections, name."""
+    return {key: source for key, source in config.sources().items() if source.path is not None and covered(key, keys)}
+
+
+def without_places(config: Config, keys: Collection[str]) -> dict[str, object]:
+    """The values under `keys` as plain JSON, without those that are paths: where a content lies says nothing of it."""
+    places = {key for key, source in config.sources().items() if source.is_place}
+    found = config.subset(sorted(key for key in keys if key not in places))
+    return {key: _without(value, key, places) for key, value in found.items()}
+
+
+def _without(value: object, key: str, places: Collection[str]) -> object:
+    if not isinstance(value, dict):
+        return value
+    inner = {name: f"{key}.{name}" for name in value}
+    return {name: _without(value[name], path, places) for name, path in inner.items() if path not in places}

@@ -13,7 +13,6 @@ from models.clip import Clip
 from models.hoi import EzHoi, HoiModel
 from models.released.hoi import ReleasedHoi
 from models.sizes import Sizes
-from pipeline.config.packaged import PACKAGED
 from pipeline.config.tree import Config
 from pipeline.errors import ConfigError, DataError
 from pipeline.work.torch_device import device
@@ -40,7 +39,7 @@ def frozen_clip(config: Config) -> Clip:
 
 def clip_weights(config: Config) -> Path | str:
     """The file of the configured CLIP, or its tag in open_clip."""
-    return PACKAGED.get(config.clip.weights) or config.clip.file or config.clip.weights
+    return config.clip.weights.path or config.clip.weights.text
 
 
 def sizes(config: Config) -> Sizes:

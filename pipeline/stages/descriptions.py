@@ -52,7 +52,7 @@ def run(work: Work) -> dict[str, Any]:
     verbs: dict[int, Asked] = {}
     tally = Tally()
     with work.clock("compute"):
-        if settings.source == "llm" or (settings.source == "file" and settings.missing == "llm"):
+        if settings.asks_model:
             asked, verbs, tally = _ask(work, vocabulary, rest, _verbs(classes) if settings.actions else [])
     lexicon.check((h for h in rest if h.hoi_id not in asked), key="descriptions.source")
     if settings.actions:
@@ -60,7 +60,8 @@ def run(work: Work) -> dict[str, Any]:
     rows = [_row(hoi, own.get(hoi.hoi_id), asked.get(hoi.hoi_id)) for hoi in classes]
     _judge(rows, vocabulary)
     failing = {str(row["name"]): str(row["verdict"]) for row in rows if row["verdict"] != PASSED}
-    _tolerate({row["name"]: row["verdict"] for row in rows if row["source"] == "file"}, settings.tolerated)
+    if settings.source == "file":
+        _tolerate({row["name"]: row["verdict"] for row in rows if row["source"] == "file"}, settings.tolerated)
     with work.clock("write"):
         columns.write(work.out / "descriptions.parquet", rows, NAMED | columns.PRODUCED)
         if settings.actions:

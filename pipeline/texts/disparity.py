@@ -62,7 +62,7 @@ def write(
         ServiceError: the language model's server cannot be used.
     """
     described = _described(descriptions, pairs, vocabulary)
-    by_model = config.disparities.source == columns.ANSWERS_SOURCE
+    by_model = config.disparities.asks_model
     template = find_template(config.disparities.template, "contrast", key="disparities.template") if by_model else None
     given = from_file(config, vocabulary) if config.disparities.source == "file" else {}
     # A prompt that shows both descriptions knows a user's own; neither another prompt nor the lexicon does.
@@ -96,7 +96,7 @@ def write(
         elif pair in own:
             found = _difference(pair, described)
         else:
-            found = _from_lexicon(pair, vocabulary, config.disparities.template)
+            found = _from_lexicon(pair, vocabulary, config.disparities.template.text)
         rows.append({"hoi_id": pair[0], "seen_hoi_id": pair[1], "verdict": judge(found["text"])} | found)
     return columns.frame(rows, PAIR | columns.PRODUCED)
 

@@ -23,6 +23,7 @@ from pathlib import Path
 import openai
 
 from pipeline.config.language import Llm
+from pipeline.config.sources import template as source
 from pipeline.config.tree import load
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError
@@ -30,7 +31,7 @@ from pipeline.texts.llm.ask import Question, ask_all
 from pipeline.texts.llm.journal import Journal
 from pipeline.texts.llm.templates import template
 
-WORDING = template("describe-v2", "describe", key="descriptions.template")
+WORDING = template(source("describe-v2"), "describe", key="descriptions.template")
 
 
 def stand_in(pipe: multiprocessing.connection.Connection, seconds: float) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from pipeline.config.sources import template as source
 from pipeline.config.tree import load
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError, ServiceError
@@ -23,7 +24,7 @@ from pipeline.texts.llm.journal import Journal
 from pipeline.texts.llm.templates import template
 
 pytestmark = pytest.mark.vllm
-TEMPLATE = template("describe-v2", "describe", key="descriptions.template")
+TEMPLATE = template(source("describe-v2"), "describe", key="descriptions.template")
 ROOT = Path(__file__).parents[2]
 
 
@@ -104,8 +105,9 @@ from pipeline.config.tree import load
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.texts.llm.ask import Question, ask_all
 from pipeline.texts.llm.journal import Journal
+from pipeline.config.sources import template as source
 from pipeline.texts.llm.templates import template
-wording = template("describe-v2", "describe", key="descriptions.template")
+wording = template(source("describe-v2"), "describe", key="descriptions.template")
 questions = [Question(name=hoi.name, rendered=wording.render(hoi), about=hoi) for hoi in HICO.classes]
 with Journal(Path(sys.argv[1])) as journal:
     llm = load(overrides=sys.argv[2:], environment={}).llm

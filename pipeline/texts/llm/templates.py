@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pipeline.config.packaged import PROMPTS
+from pipeline.config.sources import Source
 from pipeline.errors import ConfigError
 from pipeline.outside import reading
 from pipeline.outside.escaping import plain, unfit
 from pipeline.vocabulary.vocabulary import Hoi
 
-FOLDER = Path(__file__).parent / "prompts"
 Kind = Literal["describe", "contrast", "action"]
 CLASS = ("verb", "verb_ing", "object", "article", "phrase", "scene", "act")
 """Fields of a class: sit on, sitting on, chair, a, "a person sitting on a chair", that as a scene, sitting on a chair."""
@@ -91,25 +92,18 @@ def fields(hoi: Hoi) -> dict[str, str]:
 
 def names(kind: Kind) -> tuple[str, ...]:
     """The project's own templates of a kind."""
-    return tuple(path.stem for path in sorted(FOLDER.glob("*.yaml")) if read(path).kind == kind)
+    return tuple(path.stem for path in sorted(PROMPTS.glob("*.yaml")) if read(path).kind == kind)
 
 
-def path_of(choice: str) -> Path:
-    """The file behind a template's name or path; it need not exist."""
-    own = choice.endswith((".yaml", ".yml"))
-    return Path(choice) if own else FOLDER / f"{choice}.yaml"
-
-
-def template(choice: str, kind: Kind, *, key: str) -> Template:
+def template(choice: Source, kind: Kind, *, key: str) -> Template:
     """The template of a name or path; ConfigError, naming the config key and the valid names, if it cannot be used."""
-    path = path_of(choice)
-    if path.parent == FOLDER and (not path.is_file() or read(path).kind != kind):
+    found = None if choice.path is None else read(choice.path)
+    if found is None or (choice.packaged and found.kind != kind):
         raise ConfigError(
-            f"{key}: no prompt template {choice!r}; valid: {', '.join(names(kind))}, or the path of a YAML file"
+            f"{key}: no prompt template {choice.text!r}; valid: {', '.join(names(kind))}, or the path of a YAML file"
         )
-    found = read(path)
     if found.kind != kind:
-        raise ConfigError(f"{key} = {path}: a template of kind {found.kind!r}; expected {kind!r}")
+        raise ConfigError(f"{key} = {choice}: a template of kind {found.kind!r}; expected {kind!r}")
     return found
 
 

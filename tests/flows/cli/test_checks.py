@@ -155,7 +155,8 @@ def test_the_language_model(fake: Any, models: str, monkeypatch: pytest.MonkeyPa
         return found
 
     asked = ("descriptions.source=llm", f"llm.runtime.base_url={models}", "llm.model=llava")
-    assert look().level == "ok" and "not needed" in look().says
+    lexicon = look("descriptions.source=lexicon")
+    assert lexicon.level == "ok" and "not needed" in lexicon.says
     assert "401" in look(*asked).says
     monkeypatch.setenv("EZHOI_LLM_API_KEY", "secret")
     assert look(*asked).level == "ok" and "secret" not in look(*asked).says

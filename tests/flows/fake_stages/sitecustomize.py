@@ -68,7 +68,7 @@ def run(work) -> dict[str, object]:
         shards.gather(work, plan)
     config = stage.config_subset(work.config)
     if work.stage == "descriptions":  # templates of equal length make equal descriptions
-        config = {"length": len(work.config.descriptions.template)}
+        config = {"length": len(work.config.descriptions.template.text)}
     with work.clock("compute"):
         value = digest.of_value([config, [work.inputs[e.stage].manifest.part_digest(e.part) for e in stage.inputs]])
     for file in files(work.stage):

@@ -29,12 +29,12 @@ def test_paths_mean_the_same_from_elsewhere(tmp_path: Path) -> None:
     found = portable(profile=str(folder / "mine.yaml"), settings=given, environment={}, folder=folder)
     again = load(profile=found.profile, overrides=found.settings, environment={})
     assert again.data.root == folder / "hico" and again.store.root == folder / "artifacts"
-    assert again.clip.weights == str(folder / "w.safetensors") and again.seed == 5
+    assert again.clip.weights.text == str(folder / "w.safetensors") and again.seed == 5
 
 
 def test_names_of_weights_stay_names(tmp_path: Path) -> None:
     found = portable(profile="hico-vitb", settings=[], environment={}, folder=tmp_path)
-    assert load(profile=found.profile, overrides=found.settings, environment={}).clip.weights == "openai"
+    assert load(profile=found.profile, overrides=found.settings, environment={}).clip.weights.text == "openai"
 
 
 def test_a_mistake_is_told_before_anything_starts() -> None:

@@ -19,6 +19,7 @@ from pipeline.boxes.imported import CORNERS
 from pipeline.config.data import Detections
 from pipeline.config.tree import load
 from pipeline.engine import graph
+from pipeline.engine.stage import source_digest
 from pipeline.errors import ConfigError, DataError
 from pipeline.stages import detections
 from pipeline.store.artifact import Artifact
@@ -169,19 +170,16 @@ def test_thresholds_change_without_detecting_anew() -> None:
     stage = graph.stage("detections")
     settings = [load(overrides=[f"pairing.score_threshold={t}"], environment={}) for t in (0.1, 0.3)]
     assert stage.config_subset(settings[0]) == stage.config_subset(settings[1])
-    assert not any("pairing" in key for key in stage.reads)
+    assert not any("pairing" in key for key in stage.declared())
 
 
 def test_other_weights_under_the_same_path_are_other_boxes(tmp_path: Path) -> None:
-    from pipeline.store import digest
-
     config = load(overrides=["detections.source=detr", f"detections.weights={tmp_path}"], environment={})
     (tmp_path / "model.safetensors").write_bytes(b"one")
-    stage = graph.stage("detections")
-    assert stage.source_files(config)["detections.weights"] == tmp_path
-    first = digest.of_path(tmp_path)
+    weights = graph.stage("detections").sources(config)["detections.weights"]
+    first = source_digest(weights)
     (tmp_path / "model.safetensors").write_bytes(b"two")
-    assert digest.of_path(tmp_path) != first
+    assert weights.path == tmp_path and source_digest(weights) != first
 
 
 def test_what_is_no_detector_is_named(tmp_path: Path, photographs: Artifact) -> None:

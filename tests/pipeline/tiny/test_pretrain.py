@@ -7,13 +7,11 @@ import pytest
 import torch
 
 from models import clip_loading as clips
-from pipeline.config.packaged import PACKAGED
+from pipeline.config.packaged import TINY_CLIP
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.datasets.world.classes import WORLD_VERSION, held_out, unseen, world_classes
 from pipeline.tiny import captions, pretrain
 from pipeline.tiny.zero_shot import measure
-
-TINY = PACKAGED["tiny"]
 
 
 def test_no_picture_and_no_caption_of_a_held_out_class() -> None:
@@ -53,16 +51,16 @@ def test_batches_are_a_function_of_seed_and_step() -> None:
 
 
 def test_the_shipped_checkpoint_says_what_it_was_trained_on() -> None:
-    manifest = json.loads(TINY.with_suffix(".json").read_text())
+    manifest = json.loads(TINY_CLIP.with_suffix(".json").read_text())
     assert manifest["world_version"] == WORLD_VERSION
     assert manifest["held_out_classes"] == sorted(held_out())
     assert not set(manifest["classes_shown_or_named"]) & held_out()
-    assert TINY.stat().st_size < 5_000_000
+    assert TINY_CLIP.stat().st_size < 5_000_000
 
 
 @pytest.mark.slow
 def test_the_shipped_checkpoint_is_above_chance_on_held_out_classes() -> None:
-    figures = measure(clips.load(architecture="tiny", weights=TINY, image_size=112), scenes=250)
+    figures = measure(clips.load(architecture="tiny", weights=TINY_CLIP, image_size=112), scenes=250)
     for group in ("shown", "held_out"):
         assert figures[group]["mAP"] > 3 * figures[group]["chance"], figures
         # Among the pairs with the same object only the verb can tell.

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.language import Llm
+from pipeline.config.sources import template as source
 from pipeline.config.tree import load
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError, ServiceError
@@ -17,7 +18,7 @@ from pipeline.texts.llm.templates import template
 from pipeline.texts.llm.troubles import LONGEST_WAIT, may_pass
 
 NAMES = ("ride horse", "hug dog", "kick sports_ball", "eat pizza", "wear skis", "no_interaction cat")
-TEMPLATE = template("describe-v1", "describe", key="descriptions.template")
+TEMPLATE = template(source("describe-v1"), "describe", key="descriptions.template")
 
 
 def configured(server, *overrides: str) -> Llm:
@@ -256,7 +257,7 @@ def test_a_server_that_only_answers_429_ends_the_run(language_server, tmp_path: 
 
 
 def test_the_system_text_is_a_message_or_comes_before_the_prompt(language_server, tmp_path: Path) -> None:
-    wording = template("describe-v2", "describe", key="x")
+    wording = template(source("describe-v2"), "describe", key="x")
     questions = [
         Question(name="ride horse", rendered=wording.render(HICO.find("ride horse")), about=HICO.find("ride horse"))
     ]

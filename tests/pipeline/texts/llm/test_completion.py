@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.config.language import Llm
+from pipeline.config.sources import template as source
 from pipeline.config.tree import load
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError, ServiceError
@@ -18,7 +19,7 @@ from pipeline.texts.llm.journal import Journal
 from pipeline.texts.llm.templates import template
 
 NAMES = ("ride horse", "hug dog", "kick sports_ball")
-TEMPLATE = template("describe-v1", "describe", key="descriptions.template")
+TEMPLATE = template(source("describe-v1"), "describe", key="descriptions.template")
 
 
 def configured(server: Any, *overrides: str) -> Llm:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config.sources import template as source
 from pipeline.config.tree import load
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import ServiceError
@@ -14,7 +15,7 @@ from pipeline.texts.llm.ask import Asked, Question, Tally, ask_all
 from pipeline.texts.llm.journal import Journal
 from pipeline.texts.llm.templates import template
 
-TEMPLATE = template("describe-v2", "describe", key="descriptions.template")
+TEMPLATE = template(source("describe-v2"), "describe", key="descriptions.template")
 QUESTIONS = [Question(name=hoi.name, rendered=TEMPLATE.render(hoi), about=hoi) for hoi in HICO.classes]
 
 pytestmark = [pytest.mark.usefixtures("quick_retries"), pytest.mark.slow]

@@ -168,6 +168,7 @@ def test_a_proxy_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_the_journal_is_without_them(language_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server may send the key back, and a journal is shared."""
+    from pipeline.config.sources import template as source
     from pipeline.datasets.hico.vocabulary import HICO
     from pipeline.texts.llm.ask import Question, ask_all
     from pipeline.texts.llm.journal import Journal
@@ -175,7 +176,7 @@ def test_the_journal_is_without_them(language_server: Any, tmp_path: Path, monke
 
     monkeypatch.setenv("EZHOI_LLM_API_KEY", KEY)
     language_server.faults[""] = [f'status:500:{{"error": {{"message": "bad key {KEY}"}}}}']
-    wording = template("describe-v1", "describe", key="x")
+    wording = template(source("describe-v1"), "describe", key="x")
     question = Question(
         name="ride horse", rendered=wording.render(HICO.find("ride horse")), about=HICO.find("ride horse")
     )

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config.packaged import PROMPTS
+from pipeline.config.sources import template as source
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import ConfigError
 from pipeline.texts.lexicon.lexicon import CONTRASTS
@@ -12,11 +14,11 @@ from pipeline.texts.llm.templates import FIELDS, names, template
 
 
 def describing(name: str) -> templates.Template:
-    return template(name, "describe", key="descriptions.template")
+    return template(source(name), "describe", key="descriptions.template")
 
 
 def contrasting(name: str) -> templates.Template:
-    return template(name, "contrast", key="disparities.template")
+    return template(source(name), "contrast", key="disparities.template")
 
 
 @pytest.mark.parametrize("name", names("describe"))
@@ -54,7 +56,7 @@ def test_what_is_the_same_for_all_classes_comes_first() -> None:
 
 
 def test_actions() -> None:
-    wording = template("action-v1", "action", key="descriptions.action_template")
+    wording = template(source("action-v1"), "action", key="descriptions.action_template")
     prompts = {wording.render_verb(hoi.verb, hoi.verb_ing).prompt for hoi in HICO.classes}
     assert (
         len(prompts) == len(HICO.verb_names)
@@ -128,7 +130,7 @@ def test_a_template_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_every_kind_has_fields() -> None:
-    assert {templates.read(path).kind for path in templates.FOLDER.glob("*.yaml")} == set(FIELDS)
+    assert {templates.read(path).kind for path in PROMPTS.glob("*.yaml")} == set(FIELDS)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +153,7 @@ def test_a_field_is_a_name_and_nothing_more(field: str, tmp_path: Path) -> None:
         texts = {"prompt": "A {verb}.", "system": "A {verb}."} | {key: f"A {field}."}
         path.write_text("kind: describe\nversion: 1\n" + "".join(f"{k}: '{text}'\n" for k, text in texts.items()))
         with pytest.raises(ConfigError, match=rf"own\.yaml: {key}: (no field \{{|.*brace)"):
-            template(str(path), "describe", key="x")
+            template(source(str(path)), "describe", key="x")
 
 
 @pytest.mark.parametrize(
@@ -167,4 +169,4 @@ def test_a_field_is_a_name_and_nothing_more(field: str, tmp_path: Path) -> None:
 def test_a_file_that_is_no_template_is_named(content: bytes, says: str, tmp_path: Path) -> None:
     (tmp_path / "own.yaml").write_bytes(content)
     with pytest.raises(ConfigError, match=rf"own\.yaml.*{says}"):
-        template(str(tmp_path / "own.yaml"), "describe", key="x")
+        template(source(str(tmp_path / "own.yaml")), "describe", key="x")

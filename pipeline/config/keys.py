@@ -1,0 +1,41 @@
+"""The keys of the configuration, listed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from pipeline.config.sources import Source
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key that can be set: its dotted name, its default (None where it has none) and what it means."""
+
+    name: str
+    default: Any
+    means: str
+
+
+def keys(section: type[Any], prefix: str = "") -> Iterator[Key]:
+    """The keys of a section, those of the sections in it included."""
+    if dataclasses.is_dataclass(section):
+        for entry in dataclasses.fields(section):
+            yield Key(f"{prefix}{entry.name}", entry.default, entry.metadata.get("description", ""))
+        return
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and _is_section(kind):
+            yield from keys(kind, f"{prefix}{name}.")
+        else:
+            default = None if field.is_required() else field.default
+            yield Key(f"{prefix}{name}", default, field.description or "")
+
+
+def _is_section(kind: type[Any]) -> bool:
+    """Whether keys lie under a key of that type: a source is one value, however much it knows."""
+    return issubclass(kind, BaseModel) or (dataclasses.is_dataclass(kind) and kind is not Source)

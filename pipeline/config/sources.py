@@ -1,0 +1,176 @@
+"""What a value of the configuration names outside of the store: files of the user's, the project's own, or a foreign name.
+
+The type of a key decides it, once, when the configuration is parsed; whoever needs to know asks the value (`Source`):
+fingerprints, plans, the way to a worker, the loaders. A key that is no source, such as `store.root`, has another type.
+
+    weights: ClipWeights        a name or a path: the value is a `Source`
+    edits: File | None          only ever a path: the value is a `Path`, and `sources` tells what it names
+    source: Annotated[Literal["lexicon", "llm"], Packaged("lexicon", LEXICON)]
+                                a choice, one of which stands for content that comes with the project
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, PlainSerializer, PlainValidator, ValidationInfo
+from pydantic.fields import FieldInfo
+
+from pipeline.config.packaged import HICO, LEXICON, PROMPTS, TINY_CLIP, WORLD
+from pipeline.config.section import Here, at_home
+
+Content = Literal["bytes", "tables", "images"]
+"""What of a source enters a fingerprint: the bytes of its files; of a dataset that comes with the project, its tables; of a
+folder of HICO-DET, its annotation files, and names and sizes of its images. The functions that take the digests lie in rooms
+above this one: `pipeline/engine/stage.py` has them by these names."""
+HERE = Path()
+CHECKPOINTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
+"""Suffixes of files with weights."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a key names.
+
+    Attributes:
+        text: the value as it was given, with `~` as the folder that it stands for.
+        path: the file or folder that is meant; None for a name that another library resolves: a tag, a model of a hub.
+        packaged: whether it comes with the project. Then the text is a name, which means the same in any folder.
+        folder: whether the path may be a folder; otherwise it has to be a file.
+        content: what of it enters a fingerprint.
+    """
+
+    text: str
+    path: Path | None = None
+    packaged: bool = False
+    folder: bool = False
+    content: Content = "bytes"
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def is_place(self) -> bool:
+        """Whether the text is a path: where the content lies, which says nothing about what it is."""
+        return self.path is not None and not self.packaged
+
+    def absolute(self, folder: Path) -> str:
+        """The value for somebody in any other folder, where this one was given in `folder`. A name stays a name."""
+        return str(folder / self.text) if self.is_place else self.text
+
+    def fault(self) -> str | None:
+        """Why the path cannot be read as what it is meant to be; None if nothing is known against it."""
+        if self.path is None:
+            return None
+        if not self.path.exists():
+            return f"{self.path} does not exist"
+        return f"{self.path} is a folder; expected a file" if self.path.is_dir() and not self.folder else None
+
+
+@dataclass(frozen=True)
+class Files:
+    """Marks a key whose values are paths."""
+
+    folder: bool = False
+    content: Content = "bytes"
+
+    def source(self, value: object) -> Source | None:
+        """What the value names."""
+        return Source(str(value), value, folder=self.folder, content=self.content) if isinstance(value, Path) else None
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """Marks a key of which one choice stands for content that comes with the project."""
+
+    choice: object
+    path: Path
+    content: Content = "bytes"
+
+    def source(self, value: object) -> Source | None:
+        """What the value names; None for the other choices."""
+        if value != self.choice:
+            return None
+        return Source(str(value), self.path, packaged=True, folder=True, content=self.content)
+
+
+def clip_weights(text: str, folder: Path = HERE) -> Source:
+    """The project's own CLIP, a checkpoint by its path, or a tag of open_clip."""
+    if text == "tiny":
+        return Source(text, TINY_CLIP, packaged=True)
+    is_path = "/" in text or Path(text).suffix in CHECKPOINTS
+    return Source(text, Path(text) if is_path else None)
+
+
+def detector_weights(text: str, folder: Path = HERE) -> Source:
+    """A folder that is there is meant, as transformers has it; else what looks like no name of the hub is a path."""
+    like_a_path = text.startswith((".", "/", "~")) or text.count("/") > 1 or Path(text).suffix in CHECKPOINTS
+    is_path = like_a_path or (folder / text).is_dir()
+    return Source(text, Path(text) if is_path else None, folder=True)
+
+
+def template(text: str, folder: Path = HERE) -> Source:
+    """A template of the project's by its name, or somebody's by its path; an unknown name is told where it is used."""
+    if "/" in text or text.endswith((".yaml", ".yml")):
+        return Source(text, Path(text))
+    path = PROMPTS / f"{text}.yaml"
+    return Source(text, path, packaged=True) if path.is_file() else Source(text)
+
+
+def _parsed(kind: Callable[[str, Path], Source]) -> PlainValidator:
+    """Validate a text as that kind; relative paths start at the validation context's `folder`, else where we are."""
+
+    def parse(value: object, info: ValidationInfo) -> Source:
+        if not isinstance(value, str | Source):
+            raise ValueError("expected a name or a path")
+        folder = (info.context or {}).get("folder") or HERE
+        return kind(at_home(str(value)), folder)
+
+    return PlainValidator(parse)
+
+
+_AS_TEXT = PlainSerializer(str, return_type=str)
+
+File = Annotated[Here, Files()]
+"""A file of the user's."""
+FileOrFolder = Annotated[Here, Files(folder=True)]
+"""A file or a folder of the user's."""
+HicoFolder = Annotated[Here, Files(folder=True, content="images")]
+"""A folder of HICO-DET, or one of its annotation files."""
+ClipWeights = Annotated[Source, _parsed(clip_weights), _AS_TEXT]
+"""`tiny`, a checkpoint's path, or a tag of open_clip."""
+DetectorWeights = Annotated[Source, _parsed(detector_weights), _AS_TEXT]
+"""A folder in transformers' format, or a model's name on the hub."""
+Template = Annotated[Source, _parsed(template), _AS_TEXT]
+"""The name of a template of the project's, or the path of a YAML file."""
+DatasetName = Annotated[Literal["world", "hico"], Packaged("world", WORLD, "tables"), Packaged("hico", HICO, "tables")]
+"""A dataset, whose classes and settings come with the project."""
+TextsFrom = Annotated[Literal["lexicon", "llm", "file"], Packaged("lexicon", LEXICON)]
+"""Where texts come from: the project's visual lexicon, a language model, or a file of the user's."""
+MissingFrom = Annotated[Literal["error", "lexicon", "llm"], Packaged("lexicon", LEXICON)]
+"""Where the texts come from that a file lacks."""
+ActionsFrom = Annotated[bool, Packaged(True, LEXICON)]
+"""Whether verbs are described too: by the lexicon, where no language model is asked."""
+
+
+def sources(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, Source]]:
+    """(dotted key, what it names) of every source of a configuration; keys that name nothing are left out."""
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            yield from sources(value, f"{prefix}{name}.")
+        elif isinstance(value, Source):
+            yield f"{prefix}{name}", value
+        else:
+            for mark in _marks(field):
+                if (found := mark.source(value)) is not None:
+                    yield f"{prefix}{name}", found
+
+
+def _marks(field: FieldInfo) -> list[Files | Packaged]:
+    """The marks of a field's annotation, also where it is one or None."""
+    nested: list[Any] = [mark for part in get_args(field.annotation) for mark in getattr(part, "__metadata__", ())]
+    return [mark for mark in (*field.metadata, *nested) if isinstance(mark, Files | Packaged)]
