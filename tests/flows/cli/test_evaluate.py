@@ -190,7 +190,7 @@ def test_annotations_of_another_dataset_are_not_taken(fake: Any, files: tuple[Pa
     run(fake.config(), targets=("annotations",))
     store = [word for setting in fake.settings for word in ("--set", setting)]
     refused = str(call("evaluate", files[0], "--profile", "hico-vitb", *store, error=StoreError).exception)
-    assert "no annotations of this configuration (annotations: data.source: world -> hico)" in refused
+    assert "no annotations of this configuration (vocabulary: data.source: world -> hico" in refused
     assert f"`ezhoi run --target annotations --profile hico-vitb --set {fake.settings[0]} " in refused
 
 

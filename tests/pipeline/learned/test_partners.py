@@ -20,7 +20,7 @@ def seen() -> Classes:
     mark = torch.tensor([[float(h)] * WIDTH for h in SEEN])
     tokens = torch.tensor([[h, 0] for h in SEEN])
     phrases = Phrases(tokens, torch.ones(4, dtype=torch.long), mark[:, None], torch.zeros(4, 1, dtype=torch.bool))
-    return Classes(SEEN, phrases, mark)
+    return Classes(SEEN, [0] * len(SEEN), phrases, mark)
 
 
 def test_the_order_of_the_file_does_not_matter(tmp_path: Path) -> None:

@@ -18,11 +18,13 @@ from pipeline.boxes import detector
 from pipeline.boxes.imported import CORNERS
 from pipeline.config.data import Detections
 from pipeline.config.tree import load
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.engine import graph
 from pipeline.engine.stage import source_digest
 from pipeline.errors import ConfigError, DataError
 from pipeline.stages import detections
 from pipeline.store.artifact import Artifact
+from pipeline.vocabulary.vocabulary import Vocabulary
 from pipeline.work.work import Work
 from tests.models.original_detr import build
 
@@ -50,10 +52,11 @@ def test_false_boxes_have_the_objects_of_the_datasets_classes(tmp_path: Path, ar
     pairs = pd.DataFrame(
         columns=["image_id", "split", "hoi_id", "object_id", *(f"{s}{c}" for s in "ho" for c in CORNERS)]
     )
-    classes = pd.DataFrame({"hoi_id": [3, 4, 5], "object_id": [56, 17, 17]})
     images = IMAGES.assign(file_name="none.jpg", split=["train", "train", "test"])
-    made = artifact(tmp_path / "a", images=images, objects=BOXES, pairs=pairs.astype("float64"), classes=classes)
-    work = work_in(tmp_path, made, "detections.source=noisy_truth", "detections.false_boxes=30", "detections.miss=0.99")
+    made = artifact(tmp_path / "a", images=images, objects=BOXES, pairs=pairs.astype("float64"))
+    settings = ("detections.source=noisy_truth", "detections.false_boxes=30", "detections.miss=0.99")
+    hois = [hoi.hoi_id for hoi in HICO.classes if hoi.object_id in (17, 56)]
+    work = work_in(tmp_path, made, *settings, vocabulary=HICO.subset(hois))
     detections.run(work)
     assert set(pd.read_parquet(work.out / "train.parquet")["object_id"]) == {0, 17, 56}
 
@@ -120,11 +123,11 @@ def photographs(tmp_path: Path, artifact: Callable) -> Artifact:
     return artifact(tmp_path / "annotations", images=images, objects=boxes, pairs=pairs, classes=classes)
 
 
-def work_in(folder: Path, annotations: Artifact, *more: str) -> Work:
+def work_in(folder: Path, annotations: Artifact, *more: str, vocabulary: Vocabulary = HICO) -> Work:
     for name in ("out", "scratch"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     config = load(overrides=["device=cpu", "detections.source=detr", *more], environment={})
-    inputs = {"annotations": annotations, "vocabulary": words.artifact(folder / "vocabulary")}
+    inputs = {"annotations": annotations, "vocabulary": words.artifact(folder / "vocabulary", vocabulary)}
     return Work(stage="detections", config=config, inputs=inputs, out=folder / "out", scratch=folder / "scratch")
 
 

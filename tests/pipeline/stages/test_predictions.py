@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import words
 
 from pipeline.config.tree import load
-from pipeline.datasets.classes import frame
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.predict.scoring import BOXES
 from pipeline.stages import predictions
@@ -66,10 +66,10 @@ def inputs(tmp_path: Path, artifact: Callable[..., Artifact]) -> dict[str, Artif
             folders["text_embeddings"] / f"{group}-phrases.parquet",
             {"hoi_id": hois, "pooled": np.array([PLAIN[h] for h in hois], dtype=np.float32)},
         )
-    none = pd.Series(dtype=int)
-    table = frame([RIDE_HORSE, RIDE_BOAT, HUG_HORSE], train=none, test=none, unseen={"rf_uc": frozenset({RIDE_BOAT})})
     made = {name: artifact(folder, name) for name, folder in folders.items()}
-    return made | {"annotations": artifact(tmp_path / "annotations", classes=table)}
+    return made | {
+        "vocabulary": words.artifact(tmp_path / "vocabulary", HICO.subset([RIDE_HORSE, RIDE_BOAT, HUG_HORSE]))
+    }
 
 
 def made(folder: Path, inputs: dict[str, Artifact], *settings: str) -> dict[str, pd.DataFrame]:
