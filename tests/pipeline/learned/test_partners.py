@@ -20,7 +20,7 @@ def seen() -> Classes:
     mark = torch.tensor([[float(h)] * WIDTH for h in SEEN])
     tokens = torch.tensor([[h, 0] for h in SEEN])
     phrases = Phrases(tokens, torch.ones(4, dtype=torch.long), mark[:, None], torch.zeros(4, 1, dtype=torch.bool))
-    return Classes(SEEN, [0] * len(SEEN), phrases, mark)
+    return Classes(SEEN, [h + 100 for h in SEEN], phrases, mark)
 
 
 def test_the_order_of_the_file_does_not_matter(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_the_order_of_the_file_does_not_matter(tmp_path: Path) -> None:
     )
     artifact = SimpleNamespace(path=lambda name: tmp_path / name)
     found = partners.read(artifact, unseen=[7, 50, 60], seen=seen(), joint_width=WIDTH)  # type: ignore[arg-type]
-    assert found.classes.hois == [10, 25, 4]
+    assert found.classes.hois == [10, 25, 4] and found.classes.verbs == [110, 125, 104]
     assert found.classes.phrases.tokens[:, 0].tolist() == [10, 25, 4]
     assert found.classes.descriptions[:, 0].tolist() == [10, 25, 4]
     assert found.disparities.tolist() == [[[7, 1], [7, 2]], [[50, 0], [0, 0]], [[60, 0], [0, 0]]]

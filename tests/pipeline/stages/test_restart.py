@@ -13,6 +13,7 @@ from pipeline.engine.graph import NAMES
 
 SCRIPT = Path(__file__).parents[2] / "demo" / "small_demo.py"
 KILLS = {
+    "vocabulary": 0,
     "annotations": 3,
     "detections": 0,
     "descriptions": 0,
