@@ -246,10 +246,11 @@ def test_off_is_a_word_and_false_a_truth() -> None:
 def test_unreadable_is_no_runtime_key_and_its_former_name_is_taken_for_it() -> None:
     """What is left out changes what is made: so it enters the fingerprints of the stages that open images."""
     new, former = (
-        load(overrides=[f"images.{key}=skip"], environment={}) for key in ("unreadable", "runtime.unreadable")
+        load(overrides=[f"images.{key}=skip", "detections.source=detr"], environment={})
+        for key in ("unreadable", "runtime.unreadable")
     )
     assert new == former and new.images.unreadable == "skip"
-    usual = load(environment={})
+    usual = load(overrides=["detections.source=detr"], environment={})
     changed = {s.name for s in STAGES if s.config_subset(new) != s.config_subset(usual)}
     assert changed == {"detections", "image_embeddings", "untrained", "pair_features"}
     assert "given twice" in told("images.runtime.unreadable=skip", "images.unreadable=error")

@@ -76,6 +76,7 @@ def test_a_record_that_cannot_be_read_stops_the_collection(fake: Any, content: A
 
     store = Store(fake.root)
     run = Run(fake.config(), store)
+    run.step(stage("vocabulary"))
     run.step(stage("annotations"))
     run.finish("completed")
     put(store, content)
@@ -158,7 +159,8 @@ def test_what_a_running_run_uses_stays(fake: Any) -> None:
     artifact = living.step(stage("annotations")).artifact
     for images in (1, 2, 3, 4):
         run = Run(fake.config(f"data.world.test_images={images}"), store)
-        run.step(stage("annotations"))
+        run.step(stage("vocabulary"))
+    run.step(stage("annotations"))
         run.finish("completed")
     found = runs.garbage(store, keep_runs=3)
     assert len(found.artifacts) == 1 and artifact not in found.artifacts and living.record.id not in found.runs
