@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from pipeline.engine.graph import stage
 from pipeline.engine.run import Run
 from pipeline.errors import StoreError
 from pipeline.machine import processes
 from pipeline.store import runs
+from pipeline.store.artifact import Artifact
 from pipeline.store.runs import RunRecord
 from pipeline.store.store import Store
 
@@ -30,6 +32,12 @@ OLD = {
     "flow_run": "",
 }
 """A record as earlier versions wrote it."""
+
+
+def annotated(run: Run) -> Artifact:
+    """The annotations, made in a run that has got that far."""
+    run.step(stage("vocabulary"))
+    return run.step(stage("annotations")).artifact
 
 
 def put(store: Store, content: Any, name: str = f"{ID}.json") -> None:
@@ -72,12 +80,9 @@ WRONG: list[Any] = [
 @pytest.mark.parametrize("content", WRONG, ids=lambda value: str(value)[:60])
 def test_a_record_that_cannot_be_read_stops_the_collection(fake: Any, content: Any) -> None:
     """It may name any artifact, so nothing is removed. Whoever only looks passes it over."""
-    from pipeline.engine.graph import stage
-
     store = Store(fake.root)
     run = Run(fake.config(), store)
     run.step(stage("vocabulary"))
-    run.step(stage("annotations"))
     run.finish("completed")
     put(store, content)
     assert [r.id for r in runs.records(store)] == [run.record.id] and runs.previous(store, runs.new("demo"))
@@ -152,15 +157,12 @@ def test_what_counts_as_running() -> None:
 
 def test_what_a_running_run_uses_stays(fake: Any) -> None:
     """Three newer runs of its profile push it out of those that are kept; it is at work even so."""
-    from pipeline.engine.graph import stage
-
     store = Store(fake.root)
     living = Run(fake.config("data.world.test_images=9"), store)
-    artifact = living.step(stage("annotations")).artifact
+    artifact = annotated(living)
     for images in (1, 2, 3, 4):
         run = Run(fake.config(f"data.world.test_images={images}"), store)
-        run.step(stage("vocabulary"))
-    run.step(stage("annotations"))
+        annotated(run)
         run.finish("completed")
     found = runs.garbage(store, keep_runs=3)
     assert len(found.artifacts) == 1 and artifact not in found.artifacts and living.record.id not in found.runs
@@ -169,29 +171,24 @@ def test_what_a_running_run_uses_stays(fake: Any) -> None:
 
 
 def test_what_a_run_took_up_since_it_was_listed_stays(fake: Any) -> None:
-    from pipeline.engine.graph import stage
-
     store = Store(fake.root)
     first = Run(fake.config(), store)
-    artifact = first.step(stage("annotations")).artifact
+    artifact = first.step(stage("vocabulary")).artifact
     first.finish("completed")
     found = runs.garbage(store, keep_runs=0)
     assert found.artifacts == (artifact,)
-    Run(fake.config(), store).step(stage("annotations"))  # while the user thinks about the question
+    Run(fake.config(), store).step(stage("vocabulary"))  # while the user thinks about the question
     runs.collect(store, found)
     assert store.artifacts() == [artifact]
 
 
 def test_garbage_is_what_no_kept_run_used(fake: Any) -> None:
-    from pipeline.engine.graph import stage
-
     store = Store(fake.root)
     made = []
     for images, profile in ((1, "demo"), (2, "demo"), (3, "hico-vitb")):
         config = fake.config(f"data.world.test_images={images}").model_copy(update={"profile": profile})
         run = Run(config, store)
-        run.step(stage("vocabulary"))
-        made.append(run.step(stage("annotations")).artifact)
+        made.append(annotated(run))
         run.finish("completed")
     work = fake.root / ".work" / "abc"
     (work / "scratch").mkdir(parents=True)
@@ -209,11 +206,9 @@ def test_garbage_is_what_no_kept_run_used(fake: Any) -> None:
 
 
 def test_an_artifact_of_an_earlier_version_is_collected_unless_a_kept_run_names_it(fake: Any) -> None:
-    from pipeline.engine.graph import stage
-
     store = Store(fake.root)
     run = Run(fake.config(), store)
-    artifact = run.step(stage("annotations")).artifact
+    artifact = annotated(run)
     run.finish("completed")
     path = fake.root / "annotations" / artifact.fingerprint / "manifest.json"
     content = json.loads(path.read_text())
