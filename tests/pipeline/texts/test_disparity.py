@@ -16,7 +16,7 @@ from pipeline.texts.lexicon import lexicon
 NAMES = ("ride horse", "ride cow", "hug horse", "feed dog", "pet dog")
 RIDE, COW, HUG, FEED, PET = (HICO.find(name).hoi_id for name in NAMES)
 
-write = partial(disparity.write, vocabulary=HICO)
+write = partial(disparity.write, vocabulary=HICO, progress=lambda *_: None)
 
 
 def described(**edited: str) -> pd.DataFrame:
@@ -32,9 +32,6 @@ def described(**edited: str) -> pd.DataFrame:
 
 def config(*overrides: str) -> Config:
     return load(overrides=overrides, environment={})
-
-
-write = partial(disparity.write, progress=lambda *_: None)
 
 
 def test_from_the_lexicon_by_default(tmp_path: Path) -> None:
