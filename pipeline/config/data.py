@@ -59,10 +59,10 @@ class Data(Section):
 
 class ImagesRuntime(Section):
     workers: PositiveInt = Field(
-        1, description="processes that share an image stage; several GPUs are dealt out in turn"
+        1, description="processes of an image stage on one machine; several GPUs are dealt out in turn"
     )
     helpers: NonNegativeInt = Field(
-        16, description="most other workers of its Prefect pool that a run asks to share an image stage"
+        16, description="most other workers of its Prefect pool that a run asks to help with an image stage"
     )
     readers: PositiveInt = Field(4, description="threads of a process that decode images ahead")
 

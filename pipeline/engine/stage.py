@@ -108,7 +108,7 @@ class Stage:
         return replace(self, inputs=tuple(own.values()), joint=())
 
     def sharded(self, config: Config) -> bool:
-        """Whether several runs can compute the stage together, shard by shard (`pipeline/work/shards.py`)."""
+        """Whether helpers can compute some of the stage, shard by shard (`pipeline/work/helpers.py`)."""
         return self.shards and (self.name != "detections" or config.detections.source == "detr")
 
     def computes(self, config: Config) -> bool:

@@ -5,7 +5,7 @@
     report.json        how good they are against the annotated boxes of the test split, and the ceiling of HOI recall
 
 Nothing is filtered: thresholds and non-maximum suppression (`pairing`) are applied where the boxes are used, so that they
-can change without detecting anew. `detr` resumes at the shard, and several processes may share them.
+can change without detecting anew. `detr` resumes at the shard, and helpers may compute some of them.
 `noisy_truth` is the annotated boxes with a detector's errors: shifted edges, missed boxes, false boxes, and scores that
 tell true from false as imperfectly as a detector's. It is no detector, and the metrics say so.
 """
@@ -92,7 +92,7 @@ def _of_split(found: pd.DataFrame, images: pd.DataFrame, split: str) -> pd.DataF
 
 
 def compute(work: Work) -> int:
-    """One process's share of the shards, every query of DETR on every image; how many they were."""
+    """One process's part of the shards, every query of DETR on every image; how many they were."""
     net = detector.load(work.config, classes.objects(work.inputs["vocabulary"]))
     if work.pieces.digest_of(detector.FILE) is None:
         with work.pieces.writing(detector.FILE) as temporary:

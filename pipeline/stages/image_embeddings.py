@@ -3,7 +3,7 @@
     <split>-NNN.parquet    image_id, tokens (1 + D, d_a) as float16, each token of unit length; one image a row group
 
 Images are prepared as the model's own preprocessing has it, unaugmented. `clip.tokens = cls` keeps the first token alone.
-Resumes at the shard; several processes and machines may share them (`pipeline/work/shards.py`).
+Resumes at the shard; helpers may compute some of them (`pipeline/work/helpers.py`).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def run(work: Work) -> dict[str, Any]:
 
 
 def compute(work: Work) -> int:
-    """One process's share of the shards; how many they were."""
+    """One process's part of the shards; how many they were."""
     clip = frozen_clip(work.config)
     prepare = clip.preprocess()
     images = _images(work)

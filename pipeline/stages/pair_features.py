@@ -5,7 +5,7 @@
     detector.json          whose boxes they are, passed on from `detections`, and the percent of annotated
                            test pairs that they make
 
-Resumes at the shard of images; several processes and machines may share them (`pipeline/work/shards.py`).
+Resumes at the shard of images; helpers may compute some of them (`pipeline/work/helpers.py`).
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def run(work: Work) -> dict[str, Any]:
 
 
 def compute(work: Work) -> int:
-    """One process's share of the shards; how many they were."""
+    """One process's part of the shards; how many they were."""
     clip = frozen_clip(work.config)
     model = built(work.config, clip)
     model.load_state_dict(checkpoint.load_weights(work.inputs["seen"].path("model.safetensors"))[0])

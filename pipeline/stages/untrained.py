@@ -6,7 +6,7 @@
 It depends on CLIP, the boxes and the pairing only, so it is made once and not again for every trained model. The kind is
 `evaluation.untrained`: `crops` embeds a crop of each pair's union box as an image of its own; `regions` takes the mean of
 that box's RoI from the cached image tokens, costs next to nothing and is a far weaker baseline.
-Resumes at the shard of images; several processes and machines may share them (`pipeline/work/shards.py`).
+Resumes at the shard of images; helpers may compute some of them (`pipeline/work/helpers.py`).
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def run(work: Work) -> dict[str, Any]:
 
 
 def compute(work: Work) -> int:
-    """One process's share of the shards; how many they were."""
+    """One process's part of the shards; how many they were."""
     clip = frozen_clip(work.config)
     images = Images(work.inputs["annotations"], split="test", root=work.config.data.root)
     detected = Detected(

@@ -222,9 +222,8 @@ class RemoteStore(Store):
             finally:
                 super().forget(own)  # finished pieces wait in the exchange
                 with contextlib.suppress(StoreError):
-                    if (
-                        self.get(stage, fingerprint) != before
-                    ):  # published meanwhile; our last piece may have come later
+                    # If it was published meanwhile, our last piece may have come after the others were deleted.
+                    if self.get(stage, fingerprint) != before:
                         exchange.clear()
 
     def publish(self, workspace: Workspace, manifest: Manifest) -> Artifact:
