@@ -118,7 +118,7 @@ def _ask(
         for hoi in classes
     ]
     earlier = journal.earlier_journals(work.scratch, store_of(work.config))
-    with journal.Journal(work.scratch / journal.WORKING, earlier=earlier) as answers:
+    with journal.Journal(work.scratch / journal.WORKING, earlier=earlier, exchange=work.exchange) as answers:
         found, tally = ask_all(
             questions,
             template=wording,

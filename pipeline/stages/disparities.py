@@ -52,6 +52,7 @@ def run(work: Work) -> dict[str, Any]:
         config=work.config,
         descriptions=descriptions,
         journal=work.scratch / "journal.jsonl",
+        exchange=work.exchange,
         progress=work.progress,
         keep=work.out,
     )

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from pipeline.config.tree import Config
 from pipeline.errors import DataError
+from pipeline.store.exchange import Exchange
 from pipeline.store.opening import store_of
 from pipeline.texts import columns, sentences
 from pipeline.texts.given import texts
@@ -24,7 +25,7 @@ from pipeline.texts.given.texts import Given
 from pipeline.texts.judge import judge, normalised
 from pipeline.texts.lexicon import lexicon
 from pipeline.texts.llm.ask import Asked, OnAnswer, Question, ask_all
-from pipeline.texts.llm.journal import PUBLISHED, Journal, earlier_journals
+from pipeline.texts.llm.journal import ONE_DISK, PUBLISHED, Journal, earlier_journals
 from pipeline.texts.llm.templates import Template
 from pipeline.texts.llm.templates import template as find_template
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -45,6 +46,7 @@ def write(
     journal: Path,
     progress: OnAnswer,
     keep: Path | None = None,
+    exchange: Exchange = ONE_DISK,
 ) -> pd.DataFrame:
     """One row a pair, in the order of `pairs`: hoi_id, seen_hoi_id, and the columns `columns.PRODUCED`.
 
@@ -55,6 +57,7 @@ def write(
         progress: Told (done, total, note) as answers come in.
         keep: Folder (the stage's `work.out`) that gets `provenance.parquet`, and `answers.jsonl` where a language model
             was asked: how it went, which later stages do not read.
+        exchange: How the journal reaches another machine that goes on from it.
 
     Raises:
         DataError: a class has no description, or a language model gave no usable text for it.
@@ -79,7 +82,7 @@ def write(
         lexicon.check((vocabulary.hoi(hoi_id) for hoi_id in sorted(composed)), key="disparities.source")
     asked_for: dict[Pair, Asked] = {}
     if template:
-        asked_for = _ask(asked, template, described, vocabulary, config, journal, progress, keep)
+        asked_for = _ask(asked, template, described, vocabulary, config, journal, progress, keep, exchange)
     if keep is not None:
         measures = [
             {"hoi_id": pair[0], "seen_hoi_id": pair[1], **columns.measured(answer)}
@@ -135,6 +138,7 @@ def _ask(
     path: Path,
     progress: OnAnswer,
     keep: Path | None,
+    exchange: Exchange,
 ) -> dict[Pair, Asked]:
     questions = []
     for unseen_id, seen_id in pairs:
@@ -149,7 +153,7 @@ def _ask(
                 compared=True,
             )
         )
-    with Journal(path, earlier=earlier_journals(path.parent, store_of(config))) as answers:
+    with Journal(path, earlier=earlier_journals(path.parent, store_of(config)), exchange=exchange) as answers:
         found, _ = ask_all(
             questions,
             template=template,

@@ -13,6 +13,7 @@ import asyncio
 import json
 import logging
 import os
+import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,13 +23,16 @@ from typing import ClassVar, Self
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pipeline.store import digest
+from pipeline.store.exchange import Exchange
 from pipeline.store.store import Store
+from pipeline.texts.llm import handover
 from pipeline.texts.llm.request import CHECKED, Answer, Request
 
 log = logging.getLogger("ezhoi.llm")
 
 WORKING = "journal.jsonl"
 """Name of the journal in a stage's scratch folder."""
+ONE_DISK = Exchange()
 PUBLISHED = "answers.jsonl"
 """Name of the answers in a stage's artifact."""
 
@@ -57,26 +61,32 @@ RECORD = TypeAdapter(Record)
 class Journal:
     """Answers by request, backed by `path`; those of `earlier` journals count as well and are only read.
 
-    One process writes a journal at a time: the lock on the stage's workspace sees to that.
+    One process writes a journal at a time: the lock on the stage's workspace sees to that. Through `exchange` another
+    machine goes on from it (pipeline/texts/llm/handover.py).
     """
 
-    def __init__(self, path: Path, *, earlier: Iterable[Path] = ()) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, earlier: Iterable[Path] = (), exchange: Exchange = ONE_DISK) -> None:
+        self.path, self._exchange = path, exchange
         self._answers: dict[str, Answer] = {}
         self._used: dict[str, str] = {}
         for old in earlier:
             self._answers.update(_read(old))
         _drop_torn_end(path)
+        handover.take_over(path, exchange)
         self._answers.update(_read(path))
         self._file = path.open("a", encoding="utf-8")
         self._written = self._synced = 0
         self._syncing: asyncio.Task[None] | None = None
+        self._giving: asyncio.Task[None] | None = None
+        self._given = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._file.close()
+        if error is not None:
+            handover.give(self.path, self._exchange)
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -110,6 +120,9 @@ class Journal:
         finally:
             self._syncing = None
         self._synced = written
+        if time.monotonic() - self._given >= handover.SECONDS and (self._giving is None or self._giving.done()):
+            self._given = time.monotonic()
+            self._giving = asyncio.create_task(asyncio.to_thread(handover.give, self.path, self._exchange))
 
     def publish(self, path: Path) -> None:
         """Write the answers that this run used, accepted or not, in order of their keys."""

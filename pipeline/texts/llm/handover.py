@@ -1,0 +1,45 @@
+"""Answers of a stage that is not finished, for another machine to go on from: the journal, through the work's exchange.
+
+On one disk there is nothing to do. Through an object store a copy of the journal goes every quarter of a minute and when the
+stage fails, in place of the last one; whoever takes the work up adds its lines to a journal of its own before it asks anything.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+
+from pipeline.errors import StoreError
+from pipeline.store.exchange import Exchange
+
+log = logging.getLogger("ezhoi.llm")
+SECONDS = 15.0
+"""Least time between two copies: what a machine that is lost has asked since then is asked again."""
+
+
+def give(path: Path, exchange: Exchange) -> None:
+    """Hand over the answers so far; if the store is away, another machine asks more of them again, and this one goes on."""
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        copy = Path(folder) / path.name  # answers come in while it is on its way
+        copy.write_bytes(whole)
+        try:
+            exchange.keep(copy, step=whole.count(b"\n"))
+        except StoreError as error:
+            log.warning("%s was not handed over: %s", path, error)
+
+
+def take_over(path: Path, exchange: Exchange) -> None:
+    """Add to a journal the lines that another machine handed over and that are not there yet."""
+    if path.name not in exchange.names(fresh=True):
+        return
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        copy = Path(folder) / path.name
+        if exchange.fetch(path.name, copy) is None:
+            return
+        handed = copy.read_bytes().split(b"\n")
+    own = set(path.read_bytes().split(b"\n")) if path.exists() else set()
+    with path.open("ab") as file:
+        file.writelines(line + b"\n" for line in handed if line and line not in own)
