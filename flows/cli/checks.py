@@ -17,6 +17,7 @@ from flows.server import deployment, local, reaper
 from flows.server.api import Api
 from flows.server.local import Local
 from pipeline.config.tree import Config
+from pipeline.engine import graph
 from pipeline.errors import EzhoiError, ServiceError
 from pipeline.outside.addresses import shown_address
 from pipeline.store.opening import store_of
@@ -44,6 +45,7 @@ def examine(config: Config, *, home: Path) -> Iterator[Finding]:
     yield from environment()
     yield from server(home)
     yield from store(config)
+    yield from files(config)
     yield from gpus()
     yield from language_model(config)
 
@@ -192,6 +194,17 @@ def store(config: Config) -> Iterator[Finding]:
     enough = free >= LEAST_SPACE
     do = "" if enough else "`ezhoi artifacts gc`, or another disk: --set store.root=FOLDER"
     yield Finding("disk", "ok" if enough else "bad", f"{size(free)} free at {root}", do)
+
+
+def files(config: Config) -> Iterator[Finding]:
+    """The files and folders that the stages read under this configuration; none where it names none."""
+    found = {key: source for stage in graph.STAGES for key, source in stage.sources(config).items()}
+    places = {key: source for key, source in found.items() if source.is_place}
+    for key, source in places.items():
+        if (fault := source.fault()) is not None:
+            yield Finding("files", "bad", f"{key} = {fault}", f"--set {key}=PATH")
+    if places and not any(source.fault() for source in places.values()):
+        yield Finding("files", "ok", f"{', '.join(places)}: there")
 
 
 def gpus() -> Iterator[Finding]:

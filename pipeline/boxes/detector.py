@@ -77,8 +77,8 @@ def identity(config: Config, loaded: Detector | None = None) -> dict[str, Any]:
             "kind": kind,
             "trained_on": TRAINED_ON[kind],
         }
-    elif settings.path is not None and settings.source in ("parquet", "coco"):
-        found |= {"name": settings.path.name, "digest": digest.of_file(settings.path)}
+    elif settings.source in ("parquet", "coco") and settings.path is not None:
+        found |= {"name": settings.path.name, "digest": digest.of_path(settings.path)}
         found |= {"kind": None, "trained_on": TRAINED_ON[None]}
     else:
         errors = " with simulated errors" if settings.source == "noisy_truth" else ""

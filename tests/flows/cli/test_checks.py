@@ -164,6 +164,18 @@ def test_the_language_model(fake: Any, models: str, monkeypatch: pytest.MonkeyPa
     assert look(asked[0], "llm.runtime.base_url=http://127.0.0.1:1/v1").level == "bad"
 
 
+def test_the_files_that_the_configuration_names(fake: Any, tmp_path: Path) -> None:
+    """Those that nobody reads under it may be missing."""
+    settings = (f"descriptions.edits={tmp_path}", f"detections.path={tmp_path / 'boxes.parquet'}")
+    (found,) = checks.files(fake.config())
+    assert (found.level, found.says) == ("ok", "clip.weights: there")
+    (found,) = checks.files(fake.config(*settings))
+    assert (found.level, found.says) == ("bad", f"descriptions.edits = {tmp_path} is a folder; expected a file")
+    found_all = list(checks.files(fake.config(*settings, "detections.source=parquet")))
+    missing = f"detections.path = {tmp_path / 'boxes.parquet'} does not exist"
+    assert [f.says for f in found_all if f.level == "bad"] == [missing, found.says]
+
+
 def test_the_command(fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EZHOI__STORE__ROOT", str(fake.root))
     monkeypatch.setenv("EZHOI_HOME", str(tmp_path / "home"))
