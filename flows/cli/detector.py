@@ -74,9 +74,9 @@ def report(
     whose = detections.json(detector.FILE)
     found = quality.report(
         found=detections.table(f"{split}.parquet"),
-        images=annotations.table("images.parquet"),
-        boxes=annotations.table("objects.parquet"),
-        pairs=annotations.table("pairs.parquet"),
+        images=annotations.table(f"{split}-images.parquet"),
+        boxes=annotations.table(f"{split}-objects.parquet"),
+        pairs=annotations.table(f"{split}-pairs.parquet"),
         objects=options.vocabulary_of(annotations, profile, settings).objects,
         split=split,
         pairing=config.pairing,

@@ -41,13 +41,13 @@ def report(
     """The report of one split as plain JSON.
 
     Args:
-        found: raw boxes: image_id, object_id, score, x1 .. y2.
-        images, boxes, pairs: the annotations' tables.
+        found: raw boxes: image_id, object_id, score, x1 .. y2; those of other images are left out.
+        images, boxes, pairs: the annotations' tables of the split.
         objects: the vocabulary's; position = object id.
         pairing: with it, also the recall of the pairs that its thresholds leave.
     """
-    ids = images.loc[images["split"] == split, "image_id"]
-    found, boxes, pairs = (t[t["image_id"].isin(ids)] for t in (found, boxes, pairs))
+    ids = images["image_id"]
+    found = found[found["image_id"].isin(ids)]
     result: dict[str, Any] = {"split": split, "images": len(ids), "boxes": box_ap(found, boxes, ids.tolist(), objects)}
     result["pairs"] = {"annotated": len(pairs), "recall_of_all_boxes": pair_recall(found, pairs)}
     if pairing is not None:

@@ -41,14 +41,13 @@ def frame(
     vocabulary: Vocabulary,
     *,
     train: pd.Series,
-    test: pd.Series,
     unseen: Mapping[str, frozenset[int]],
     rare: frozenset[int] | None = None,
 ) -> pd.DataFrame:
     """The `classes.parquet` of a dataset.
 
     Args:
-        train, test: how many pairs each class has, by hoi_id.
+        train: how many training pairs each class has, by hoi_id.
         unseen: the unseen classes of each setting.
         rare: its rare classes; None if `train` tells them.
     """
@@ -64,7 +63,6 @@ def frame(
             "phrase": [r.phrase for r in rows],
             "name": [r.name for r in rows],
             "train_count": [int(train.get(r.hoi_id, 0)) for r in rows],
-            "test_count": [int(test.get(r.hoi_id, 0)) for r in rows],
             "rare": [int(train.get(r.hoi_id, 0)) < RARE_BELOW if rare is None else r.hoi_id in rare for r in rows],
         }
         | {setting: [r.hoi_id in hidden for r in rows] for setting, hidden in unseen.items()}

@@ -28,14 +28,14 @@ class Images:
     """The images of one split, by id.
 
     Args:
-        annotations: the artifact; its `images.parquet` lists ids and file names, its `pixels-<split>-*` hold rendered ones.
+        annotations: the artifact; its `<split>-images.parquet` lists ids and file names, its `pixels-<split>-*` hold rendered
+            ones.
         split: "train" or "test".
         root: folder of the image files, where they are not in the artifact.
     """
 
     def __init__(self, annotations: Artifact, *, split: str, root: Path | None = None) -> None:
-        table = annotations.table("images.parquet")
-        table = table[table["split"] == split].sort_values("image_id")
+        table = annotations.table(f"{split}-images.parquet").sort_values("image_id")
         self.ids: list[int] = table["image_id"].tolist()
         self.sizes: dict[int, tuple[int, int]] = dict(
             zip(self.ids, zip(table["width"], table["height"], strict=True), strict=True)

@@ -21,6 +21,10 @@ CLIP = ("clip.architecture", "clip.weights", "clip.image_size", "clip.mean", "cl
 DETECTOR = ("detections.weights", "detections.revision")
 """The detector that is run, where one is."""
 
+IMAGES = ("train-images.parquet", "test-images.parquet")
+"""The lists of images of both splits."""
+BOXES = (*IMAGES, "train-objects.parquet", "test-objects.parquet", "test-pairs.parquet")
+"""The annotated boxes of both splits, and the pairs by which a detector is judged."""
 VOCABULARY = ("vocabulary.json", "settings.json", "own_settings.json")
 """What is read of the vocabulary where seen and unseen classes are told apart."""
 
@@ -33,7 +37,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="annotations",
-        version=4,
+        version=5,
         reads=(),
         names=("data.source",),
         when=(
@@ -56,7 +60,8 @@ STAGES: tuple[Stage, ...] = (
             ),
         ),
         inputs=(
-            Input("annotations", ("images.parquet", "pairs.parquet", "objects.parquet")),
+            Input("annotations", BOXES),
+            Input("annotations", (*BOXES, "pixels-*"), when=lambda config: config.detections.source == "detr"),
             Input("vocabulary", ("objects.json",)),
         ),
         shards=True,
@@ -97,7 +102,12 @@ STAGES: tuple[Stage, ...] = (
         name="image_embeddings",
         version=2,
         reads=(*CLIP, "clip.resize", "clip.tokens", "images.unreadable"),
+<<<<<<< HEAD
         inputs=(Input("annotations", ("images.parquet", "pixels-*")),),
+=======
+        files=("clip.weights",),
+        inputs=(Input("annotations", (*IMAGES, "pixels-*")),),
+>>>>>>> 39d6475 (Annotations are one table a split)
         shards=True,
         says="frozen CLIP image tokens",
     ),
@@ -128,7 +138,7 @@ STAGES: tuple[Stage, ...] = (
         reads=(*CLIP, "pairing", "model", "seen", "setting", "seed"),
         when=(When(lambda config: config.seen.augment.detector == "online", DETECTOR),),
         inputs=(
-            Input("annotations", ("images.parquet", "pairs.parquet", "pixels-train-*")),
+            Input("annotations", ("train-images.parquet", "train-pairs.parquet", "pixels-train-*")),
             Input("detections", ("train.parquet",)),
             Input("image_embeddings", ("train-*",)),
             Input("text_embeddings", ("seen-*", "objects.parquet"), loose=True),
@@ -147,7 +157,7 @@ STAGES: tuple[Stage, ...] = (
         reads=(*CLIP, "pairing", "model", "images.unreadable"),
         inputs=(
             Input("seen", ("model.safetensors",)),
-            Input("annotations", ("images.parquet", "pairs.parquet", "pixels-*")),
+            Input("annotations", (*IMAGES, "train-pairs.parquet", "test-pairs.parquet", "pixels-*")),
             Input("detections", ("train.parquet", "test.parquet", "detector.json")),
             Input("image_embeddings"),
             Input("text_embeddings", ("objects.parquet",), loose=True),
@@ -178,7 +188,7 @@ STAGES: tuple[Stage, ...] = (
         reads=(*CLIP, "pairing", "evaluation.untrained", "images.unreadable"),
         when=(When(lambda config: config.evaluation.untrained == "regions", ("clip.tokens",)),),
         inputs=(
-            Input("annotations", ("images.parquet", "pixels-test-*")),
+            Input("annotations", ("test-images.parquet", "pixels-test-*")),
             Input("detections", ("test.parquet",)),
             Input("image_embeddings", ("test-*",), when=lambda config: config.evaluation.untrained == "regions"),
         ),
@@ -210,12 +220,8 @@ STAGES: tuple[Stage, ...] = (
             Input(
                 "annotations",
                 (
-                    "images.parquet",
-                    "pairs.parquet",
-                    "classes.parquet",
-                    "presence.parquet",
-                    "leakage.json",
-                    "pixels-test-*",
+                    *("test-images.parquet", "test-pairs.parquet", "test-presence.parquet", "pixels-test-*"),
+                    *("classes.parquet", "leakage.json", "train-pairs.parquet"),
                 ),
             ),
             Input("vocabulary", VOCABULARY),

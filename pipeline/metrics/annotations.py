@@ -5,8 +5,9 @@ Read from any of
 - a Parquet table with one row an annotated pair: ``file_name`` (or ``image``) or ``image_id``, ``hoi_id``, the eight box
   columns, and optionally ``split``. The schema's metadata (or the caller) may say ``box_convention``; without it, whole
   numbers are HICO-DET's own 1-based inclusive pixels and floats are continuous;
-- a folder with such a ``pairs.parquet`` beside ``images.parquet`` (``image_id``, ``file_name``, ``split``),
-  ``classes.parquet`` and ``presence.parquet``: an ``annotations`` artifact of the store;
+- a folder with such tables, one a split: ``test-pairs.parquet`` beside ``test-images.parquet`` (``image_id``, ``file_name``),
+  ``test-presence.parquet`` and ``classes.parquet``, as an ``annotations`` artifact of the store has them; or one for all
+  splits: ``pairs.parquet``, ``images.parquet``, ``presence.parquet``, with a column ``split``;
 - any annotation file that :mod:`pipeline.datasets.hico.layouts` reads: UPT's and EZ-HOI's ``instances_test2015.json``, HAKE's
   and PPDM's JSON, ``anno_bbox.mat``.
 """
@@ -30,6 +31,8 @@ from pipeline.datasets.hico.layouts.detect import Labels
 from pipeline.datasets.hico.source import Hico
 from pipeline.datasets.hico.tables import BOXES, LOW, image_id
 from pipeline.errors import DataError
+from pipeline.metrics import annotation_files
+from pipeline.metrics.annotation_files import Tables
 from pipeline.metrics.matching import Pairs
 from pipeline.metrics.tables import read_pairs
 from pipeline.outside import columns
@@ -132,43 +135,57 @@ def read(
     """
     if not path.exists():
         raise DataError(
-            f"{path}: no such file or folder; annotations are Parquet, a folder with pairs.parquet, or JSON"
+            f"{path}: no such file or folder; annotations are Parquet, a folder with {split}-pairs.parquet, or JSON"
         )
-    labels = None
-    if path.is_dir():
-        images = images or _if_there(path / "images.parquet")
-        presence = _if_there(path / "presence.parquet")
-        labels = _of_split(_parquet(presence), split, presence) if presence else None
-        classes = _if_there(path / "classes.parquet")
-        groups = _groups(_parquet(classes, columns.names(classes)), vocabulary, settings) if classes else hico_groups()
-        pairs, notes = _table(path / "pairs.parquet", split, convention)
-        listed = _images(images, split) if images else None
-    elif path.suffix == ".parquet":
-        pairs, notes = _table(path, split, convention)
-        listed, groups = _images(images, split) if images else None, hico_groups()
+    if path.is_dir() or path.suffix == ".parquet":
+        tables = annotation_files.in_folder(path, split) if path.is_dir() else Tables(pairs=path)
+        presence = None if image_labels else tables.presence
+        tables = replace(tables, images=images or tables.images, presence=presence)
+        found = _of_tables(tables, split, vocabulary=vocabulary, settings=settings, convention=convention)
     else:
-        pairs, listed, notes = _layout(path, split)
-        groups = hico_groups()
-    found = _annotations(path, pairs, listed, groups, notes)
-    if image_labels is not None:
-        labels = _image_labels(image_labels, split)
-    return found if labels is None else replace(found, labels=_placed(labels, found))
+        found = _annotations(path, *_layout(path, split), hico_groups())
+    return found if image_labels is None else _labelled(found, _image_labels(image_labels, split))
 
 
 def of_artifact(
     artifact: Artifact,
     *,
     split: str = "test",
+    others: bool = True,
     vocabulary: Vocabulary | None = None,
     settings: Settings = MappingProxyType({}),
 ) -> Annotations:
-    """Annotations of one split from an artifact of the stage `annotations`, wherever its store is (see `read`)."""
-    folder = artifact.fetched("pairs.parquet", "images.parquet", "classes.parquet", "presence.parquet")
-    return read(folder, split=split, vocabulary=vocabulary, settings=settings)
+    """Annotations of one split from an artifact of the stage `annotations`, wherever its store is (see `read`).
+
+    With `others`, images of other splits are known as such; without, nothing of another split is read.
+    """
+    tables = annotation_files.in_artifact(artifact, split, others=others)
+    return _of_tables(tables, split, vocabulary=vocabulary, settings=settings)
+
+
+def _of_tables(
+    tables: Tables,
+    split: str,
+    *,
+    vocabulary: Vocabulary | None,
+    settings: Settings,
+    convention: Convention | None = None,
+) -> Annotations:
+    classes, presence = tables.classes, tables.presence
+    groups = _groups(_parquet(classes, columns.names(classes)), vocabulary, settings) if classes else hico_groups()
+    pairs, notes = _table(tables.pairs, split, convention)
+    listed = _images(tables.images, split) if tables.images else None
+    if listed and "split" not in pairs:
+        pairs = _without(pairs, *listed)
+    found = _annotations(tables.pairs, pairs, listed, notes, groups)
+    others = [_parquet(path) for path in tables.others]
+    elsewhere = {value for table in others for key in found.images if key in table for value in table[key].tolist()}
+    found = replace(found, elsewhere=found.elsewhere | elsewhere)
+    return _labelled(found, _of_split(_parquet(presence), split, presence)) if presence else found
 
 
 def _layout(path: Path, split: str) -> tuple[pd.DataFrame, tuple[pd.DataFrame, frozenset[Any]] | None, list[str]]:
-    """Pairs and images of one of the field's annotation files."""
+    """Pairs and images of one of the field's annotation files, and remarks."""
     rows = detect.read(path)
     if isinstance(rows, Labels):
         raise DataError(f"{path}: labels of whole images without boxes; annotated pairs are needed")
@@ -195,21 +212,22 @@ def _image_labels(path: Path, split: str) -> pd.DataFrame:
     return pd.DataFrame({"file_name": rows["image_id"].map(names), "hoi_id": rows["hoi_id"]})
 
 
-def _placed(labels: pd.DataFrame, found: Annotations) -> pd.DataFrame:
+def _labelled(found: Annotations, labels: pd.DataFrame) -> Annotations:
+    """With labels of whole images, placed in the list of images."""
     key = next((k for k in ("file_name", "image_id") if k in labels and k in found.images), None)
     if key is None:
         raise DataError("labels of whole images and the annotations do not name images alike (file_name or image_id)")
     known, wanted = (table[key].map(base_name) for table in (found.images, labels))
     place = pd.Index(known).get_indexer(wanted)
-    return pd.DataFrame({"image": place, "hoi_id": labels["hoi_id"].to_numpy()})[place >= 0]
+    return replace(found, labels=pd.DataFrame({"image": place, "hoi_id": labels["hoi_id"].to_numpy()})[place >= 0])
 
 
 def _annotations(
     path: Path,
     pairs: pd.DataFrame,
     listed: tuple[pd.DataFrame, frozenset[Any]] | None,
-    groups: Groups,
     notes: Collection[str],
+    groups: Groups,
 ) -> Annotations:
     keys = [key for key in ("file_name", "image_id") if key in pairs]
     if not keys:
@@ -256,6 +274,12 @@ def _table(path: Path, split: str, convention: Convention | None) -> tuple[pd.Da
     return frame, notes
 
 
+def _without(pairs: pd.DataFrame, images: pd.DataFrame, elsewhere: Collection[Any]) -> pd.DataFrame:
+    """Pairs of all splits that do not say which: those whose images the list has in another split are left out."""
+    key = next((key for key in ("file_name", "image_id") if key in pairs and key in images), None)
+    return pairs if key is None else pairs[~pairs[key].isin(elsewhere)]
+
+
 def _images(path: Path, split: str) -> tuple[pd.DataFrame, frozenset[Any]]:
     """The images of the split, and the keys of all others."""
     frame = _parquet(path)
@@ -298,10 +322,6 @@ def _groups(table: pd.DataFrame, vocabulary: Vocabulary | None, settings: Settin
         train_count=counts,
         hico=False,
     )
-
-
-def _if_there(path: Path) -> Path | None:
-    return path if path.exists() else None
 
 
 def _parquet(path: Path, wanted: Sequence[str] = COLUMNS) -> pd.DataFrame:

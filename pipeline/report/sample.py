@@ -100,8 +100,7 @@ def _texts(artifact: Artifact, vocabulary: Vocabulary) -> str:
 
 
 def _annotated(artifact: Artifact, vocabulary: Vocabulary, images: Path | None) -> str:
-    pairs = artifact.table("pairs.parquet")
-    pairs = pairs[pairs["split"] == "train"]
+    pairs = artifact.table("train-pairs.parquet")
     tiles = []
     for image_id, picture in _pictures(artifact, pairs["image_id"].drop_duplicates().head(PICTURES).tolist(), images):
         mine = pairs[pairs["image_id"] == image_id]
@@ -161,7 +160,7 @@ def _pictures(annotations: Artifact, ids: list[int], images: Path | None) -> lis
             break
     if found:
         return [(i, Image.open(io.BytesIO(found[i])).convert("RGB")) for i in ids if i in found]
-    table: pd.DataFrame = annotations.table("images.parquet", ["image_id", "file_name"])
+    table: pd.DataFrame = annotations.table("train-images.parquet", ["image_id", "file_name"])
     names = dict(zip(table["image_id"], table["file_name"], strict=True))
     return [(i, Image.open((images or Path()) / names[i]).convert("RGB")) for i in ids]
 

@@ -1,15 +1,17 @@
 """Stage `annotations`: the dataset as Parquet tables, the same for every dataset (`pipeline/datasets/dataset.py`).
 
-    images.parquet     image_id, split, file_name (relative to data.root), width, height, n_pairs, file_bytes
-    pairs.parquet      pair_id, image_id, split, hoi_id, verb_id, object_id, hx1 .. hy2, ox1 .. oy2 (continuous pixels)
-    objects.parquet    image_id, split, object_id, x1 .. y2: every distinct annotated box, people (object 0) included
-    classes.parquet    the classes, their counts, whether rare, and in which settings of the dataset they are unseen
-    presence.parquet   image_id, split, hoi_id, object_id: which classes an image shows, with or without boxes
-    leakage.json       what touches unseen classes, by setting of the dataset (`pipeline/datasets/leakage.py`)
-    faults.parquet     file, row, what: what was left out (HICO-DET with data.faults = skip)
-    pixels-<split>-*   image_id, png: images that no file has, such as rendered ones
+    <split>-images.parquet     image_id, file_name (relative to data.root), width, height, n_pairs, file_bytes
+    <split>-pairs.parquet      pair_id, image_id, hoi_id, verb_id, object_id, hx1 .. hy2, ox1 .. oy2 (continuous pixels)
+    <split>-objects.parquet    image_id, object_id, x1 .. y2: every distinct annotated box, people (object 0) included
+    <split>-presence.parquet   image_id, hoi_id, object_id: which classes an image shows, with or without boxes
+    classes.parquet            the classes, their training pairs, whether rare, and in which of the dataset's settings unseen
+    test-counts.parquet        hoi_id, test_count: the test pairs of every class
+    leakage.json               what touches unseen classes, by setting of the dataset (`pipeline/datasets/leakage.py`)
+    faults.parquet             file, row, what: what was left out (HICO-DET with data.faults = skip)
+    pixels-<split>-*           image_id, png: images that no file has, such as rendered ones
 
-`artifacts/README.md` has the schemas. Resumes at the shard of rendered images.
+Tables are one a split, and what no split is named in comes from the training split, so that other test images change no file
+that a training reads. `artifacts/README.md` has the schemas. Resumes at the shard of rendered images.
 """
 
 from __future__ import annotations
@@ -32,8 +34,26 @@ from pipeline.work.work import Work
 
 SHARD = 200
 """Drawn images a shard."""
-_IMAGES = ["image_id", "split", "file_name", "width", "height", "n_pairs", "file_bytes"]
-_PAIRS = ["pair_id", "image_id", "split", "hoi_id", "verb_id", "object_id", *BOXES]
+_IDS = (
+    "pair_id",
+    "image_id",
+    "hoi_id",
+    "verb_id",
+    "object_id",
+    "width",
+    "height",
+    "n_pairs",
+    "file_bytes",
+    "test_count",
+)
+_TYPES = dict.fromkeys(_IDS, pa.int64()) | dict.fromkeys([*BOXES, *CORNERS], pa.float32()) | {"file_name": pa.string()}
+COLUMNS = {
+    "images": ("image_id", "file_name", "width", "height", "n_pairs", "file_bytes"),
+    "pairs": ("pair_id", "image_id", "hoi_id", "verb_id", "object_id", *BOXES),
+    "objects": ("image_id", "object_id", *CORNERS),
+    "presence": ("image_id", "hoi_id", "object_id"),
+}
+"""The tables of a split."""
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -50,8 +70,18 @@ def run(work: Work) -> dict[str, Any]:
         faults = dataset.faults()
         if faults is not None:
             faults.to_parquet(work.out / "faults.parquet", index=False)
-        counts = _write_tables(work, parts, vocabulary, dataset.rare)
-    return counts | dataset.about()
+        first = 0
+        for split, tables in parts.items():
+            _write_split(work, split, tables, first_pair=first)
+            first += len(tables.pairs)
+        _write_classes(work, parts["train"].pairs, vocabulary, dataset.rare)
+        tested = _write_test_counts(work, parts["test"].pairs, vocabulary)
+    return {
+        "images": sum(len(tables.images) for tables in parts.values()),
+        "pairs": first,
+        "classes": len(vocabulary.classes),
+        "classes_with_test_pairs": tested,
+    } | dataset.about()
 
 
 def _draw(work: Work, dataset: Dataset, split: str, ids: list[int]) -> None:
@@ -73,37 +103,34 @@ def _png(dataset: Dataset, image_id: int) -> bytes:
     return buffer.getvalue()
 
 
-def _write_tables(
-    work: Work, parts: dict[str, SplitTables], vocabulary: Vocabulary, rare: frozenset[int] | None
-) -> dict[str, Any]:
-    images, pairs, boxes, presence = (
-        pd.concat([getattr(part, name).assign(split=split) for split, part in parts.items()], ignore_index=True)
-        for name in ("images", "pairs", "boxes", "presence")
-    )
+def _write_split(work: Work, split: str, tables: SplitTables, *, first_pair: int) -> None:
+    """The tables of a split; pairs are numbered through both splits."""
+    numbered = tables.pairs.assign(pair_id=range(first_pair, first_pair + len(tables.pairs)))
+    found = {"images": tables.images, "pairs": numbered, "objects": tables.boxes, "presence": tables.presence}
+    for name, columns in COLUMNS.items():
+        _write(work, f"{split}-{name}", found[name][list(columns)], pa.schema([(c, _TYPES[c]) for c in columns]))
+
+
+def _write_classes(work: Work, training: pd.DataFrame, vocabulary: Vocabulary, rare: frozenset[int] | None) -> None:
+    """What the training pairs tell of the classes."""
     own = settings.read(work.inputs["vocabulary"].path("settings.json"))
-    counts = {split: pairs[pairs["split"] == split]["hoi_id"].value_counts() for split in SPLITS}
     unseen = {name: hidden for name, hidden in own.items() if name != DEFAULT}
-    class_table = classes.frame(vocabulary, train=counts["train"], test=counts["test"], unseen=unseen, rare=rare)
-    _write(work, "images", images[_IMAGES])
-    _write(work, "pairs", pairs.assign(pair_id=range(len(pairs)))[_PAIRS].astype(dict.fromkeys(BOXES, "float32")))
-    _write(
-        work, "objects", boxes[["image_id", "split", "object_id", *CORNERS]].astype(dict.fromkeys(CORNERS, "float32"))
-    )
-    _write(work, "presence", presence[["image_id", "split", "hoi_id", "object_id"]])
-    _write(work, "classes", class_table)
-    training = pairs[pairs["split"] == "train"]
+    counts = training["hoi_id"].value_counts()
+    _write(work, "classes", classes.frame(vocabulary, train=counts, unseen=unseen, rare=rare))
     leaks = leakage.reports(training, vocabulary=vocabulary, unseen={**unseen, DEFAULT: frozenset()})
     (work.out / "leakage.json").write_text(json.dumps(leaks, indent=1), encoding="utf-8")
-    return {
-        "images": len(images),
-        "pairs": len(pairs),
-        "classes": len(class_table),
-        "classes_with_test_pairs": int((class_table["test_count"] > 0).sum()),
-    }
 
 
-def _write(work: Work, name: str, table: pd.DataFrame) -> None:
-    """Parquet with the box convention in the schema's metadata."""
-    found = pa.Table.from_pandas(table, preserve_index=False)
+def _write_test_counts(work: Work, pairs: pd.DataFrame, vocabulary: Vocabulary) -> int:
+    """How many test pairs each class has; returns how many classes have any."""
+    counts = pairs["hoi_id"].value_counts().reindex(vocabulary.ids, fill_value=0)
+    table = pd.DataFrame({"hoi_id": vocabulary.ids, "test_count": counts.to_numpy()})
+    _write(work, "test-counts", table, pa.schema([(c, _TYPES[c]) for c in table]))
+    return int((counts > 0).sum())
+
+
+def _write(work: Work, name: str, table: pd.DataFrame, schema: pa.Schema | None = None) -> None:
+    """Parquet with the box convention in the schema's metadata; without a schema, columns are as pandas has them."""
+    found = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
     found = found.replace_schema_metadata({**(found.schema.metadata or {}), "box_convention": "continuous"})
     pq.write_table(found, work.out / f"{name}.parquet", compression="zstd")

@@ -47,8 +47,9 @@ def run(work: Work) -> dict[str, Any]:
     annotations, settings = work.inputs["annotations"], work.config.detections
     with work.clock("read"):
         objects = classes.objects(work.inputs["vocabulary"])
-        images = annotations.table("images.parquet")
-        boxes = annotations.table("objects.parquet")
+        images = {split: annotations.table(f"{split}-images.parquet") for split in SPLITS}
+        boxes = {split: annotations.table(f"{split}-objects.parquet") for split in SPLITS}
+        every_image, every_box = (pd.concat(tables.values(), ignore_index=True) for tables in (images, boxes))
     left_out: list[str] = []
     if settings.source == "detr":
         found, left_out = _detected(work)
@@ -57,23 +58,23 @@ def run(work: Work) -> dict[str, Any]:
         whose = detector.identity(work.config)
         with work.clock("compute"):
             if settings.source in ("parquet", "coco"):
-                found = imported.read(settings, images, objects)
+                found = imported.read(settings, every_image, objects)
             elif settings.source == "ground_truth":
-                found = boxes.assign(score=1.0)
+                found = every_box.assign(score=1.0)
             else:
-                found = _noisy(boxes, images, settings, work.config.seed, labels=_labels(work))
+                found = _noisy(every_box, every_image, settings, work.config.seed, labels=_labels(work))
     metrics: dict[str, Any] = {"source": settings.source, "detector": detector.line(whose)}
     for split in SPLITS:
-        table = _of_split(found, images, split)
+        table = _of_images(found, images[split])
         with work.clock("write"):
             table.to_parquet(work.out / f"{split}.parquet", index=False)
         metrics[f"{split}_boxes"] = len(table)
     with work.clock("compute"):
         report = quality.report(
             found=found,
-            images=images,
-            boxes=boxes,
-            pairs=annotations.table("pairs.parquet"),
+            images=images["test"],
+            boxes=boxes["test"],
+            pairs=annotations.table("test-pairs.parquet"),
             objects=objects,
             split="test",
         )
@@ -82,9 +83,10 @@ def run(work: Work) -> dict[str, Any]:
     return metrics | {"left_out": left_out} | quality.summary(report)
 
 
-def _of_split(found: pd.DataFrame, images: pd.DataFrame, split: str) -> pd.DataFrame:
-    ids = images.loc[images["split"] == split, "image_id"]
-    table = found[found["image_id"].isin(ids)][COLUMNS].sort_values(["image_id", "score"], ascending=[True, False])
+def _of_images(found: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    table = found[found["image_id"].isin(images["image_id"])][COLUMNS].sort_values(
+        ["image_id", "score"], ascending=[True, False]
+    )
     return table.astype({"score": "float32"} | dict.fromkeys(CORNERS, "float32"))
 
 

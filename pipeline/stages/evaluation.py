@@ -42,7 +42,9 @@ def run(work: Work) -> dict[str, Any]:
     with work.clock("read"):
         vocabulary = classes.vocabulary(work.inputs["vocabulary"])
         settings = classes.settings(work.inputs["vocabulary"])
-        truth = ground_truth.of_artifact(work.inputs["annotations"], vocabulary=vocabulary, settings=settings)
+        truth = ground_truth.of_artifact(
+            work.inputs["annotations"], others=False, vocabulary=vocabulary, settings=settings
+        )
     found: dict[str, list[Result]] = {}
     for done, variant in enumerate(names):
         work.progress(done, len(names), variant)
@@ -56,13 +58,12 @@ def run(work: Work) -> dict[str, Any]:
     with work.clock("write"):
         link_or_copy(work.inputs["predictions"].path("predictions.parquet"), work.out / "predictions.parquet")
         _write(work, names, found, summaries, adapted, truth)
-        pairs = work.inputs["annotations"].table("pairs.parquet")
         scenes.write(
             work.out / "scenes.png",
             annotations=work.inputs["annotations"],
             vocabulary=vocabulary,
             found=rows,
-            truth=pairs[pairs["split"] == "test"].reset_index(drop=True),
+            truth=work.inputs["annotations"].table("test-pairs.parquet"),
             root=work.config.data.root,
         )
     others = {f"{v}_{group}": x for v in names if v != "adapted" for group, x in summaries[v].items()}
@@ -166,8 +167,7 @@ def _leakage(annotations: Artifact, truth: Annotations, setting: str) -> Any:
     found = annotations.json("leakage.json") if annotations.names("leakage.json") else {}
     if setting in found:
         return found[setting]
-    pairs = annotations.table("pairs.parquet")
-    training = pairs[pairs["split"] == "train"]
+    training = annotations.table("train-pairs.parquet")
     return leakage.report(training, vocabulary=truth.groups.vocabulary, unseen=truth.groups.unseen[setting])
 
 

@@ -46,10 +46,8 @@ def run(work: Work) -> dict[str, Any]:
     counts = {"train": 0, "test": 0}
     for shard in plan:
         counts[shard.split] += len(arrays.read(work.out / shard.name, ["image_id"])["image_id"])
-    annotated = work.inputs["annotations"].table("pairs.parquet")
-    recall = quality.pair_recall(
-        work.inputs["detections"].table("test.parquet"), annotated[annotated["split"] == "test"], work.config.pairing
-    )
+    annotated = work.inputs["annotations"].table("test-pairs.parquet")
+    recall = quality.pair_recall(work.inputs["detections"].table("test.parquet"), annotated, work.config.pairing)
     whose = work.inputs["detections"].json(detector.FILE) | {"pair_recall": recall}
     (work.out / detector.FILE).write_text(json.dumps(whose, indent=1) + "\n", encoding="utf-8")
     return {f"{name}_pairs": count for name, count in counts.items()} | {
@@ -93,8 +91,7 @@ class Split:
         self.detected = Detected(
             work.inputs["detections"].table(f"{name}.parquet"), sizes=self.images.sizes, pairing=work.config.pairing
         )
-        annotated = annotations.table("pairs.parquet")
-        annotated = annotated[annotated["split"] == name]
+        annotated = annotations.table(f"{name}-pairs.parquet")
         self.annotated = Annotated(annotated, sizes=self.images.sizes, hois=sorted(annotated["hoi_id"].unique()))
 
     def read(self, image_id: int) -> Tensor:

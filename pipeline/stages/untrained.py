@@ -103,6 +103,5 @@ def _plan(work: Work) -> list[Shard]:
     if work.config.evaluation.untrained == "regions":
         ids = FrozenTokens(work.inputs["image_embeddings"], "test").ids
     else:
-        table = work.inputs["annotations"].table("images.parquet", ["image_id", "split"])
-        ids = sorted(table.loc[table["split"] == "test", "image_id"].tolist())
+        ids = sorted(work.inputs["annotations"].table("test-images.parquet", ["image_id"])["image_id"].tolist())
     return shards.plan({"test": ids}, size=SHARD)

@@ -67,8 +67,7 @@ class TrainingImages:
         self._detected = Detected(
             work.inputs["detections"].table("train.parquet"), sizes=self._images.sizes, pairing=work.config.pairing
         )
-        pairs = annotations.table("pairs.parquet")
-        self._annotated = Annotated(pairs[pairs["split"] == "train"], sizes=self._images.sizes, hois=seen)
+        self._annotated = Annotated(annotations.table("train-pairs.parquet"), sizes=self._images.sizes, hois=seen)
         self._frozen = FrozenTokens(work.inputs["image_embeddings"], "train")
         self.ids = sorted(self._frozen.ids)  # an unreadable image may have been skipped there
         self._valid = torch.from_numpy(vocabulary.valid(seen))

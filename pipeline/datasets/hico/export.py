@@ -29,11 +29,10 @@ def coco(
     annotations: Artifact, out: Path, *, vocabulary: Vocabulary, detections: Artifact | None = None
 ) -> dict[Path, str]:
     """Write the COCO files of both splits; returns {file: what is in it}."""
-    images, boxes, pairs = (annotations.table(f"{name}.parquet") for name in ("images", "objects", "pairs"))
     written = {}
     out.mkdir(parents=True, exist_ok=True)
     for split in SPLITS:
-        mine = [table[table["split"] == split].reset_index(drop=True) for table in (images, boxes, pairs)]
+        mine = [annotations.table(f"{split}-{name}.parquet") for name in ("images", "objects", "pairs")]
         value = _instances(*mine, vocabulary=vocabulary, about=str(annotations.manifest.metrics.get("source", "")))
         path = out / f"instances_{split}.json"
         _dump(path, value)
@@ -49,7 +48,10 @@ def coco(
 
 def parquet(annotations: Artifact, out: Path) -> dict[Path, str]:
     """Write `images.parquet` and `pairs.parquet`; DataError if these are not HICO-DET's images."""
-    images, pairs = annotations.table("images.parquet"), annotations.table("pairs.parquet")
+    images, pairs = (
+        pd.concat([annotations.table(f"{s}-{name}.parquet").assign(split=s) for s in SPLITS], ignore_index=True)
+        for name in ("images", "pairs")
+    )
     names = images["file_name"].map(lambda path: PurePosixPath(path).name)
     if names.map(split_of).isna().any():
         raise DataError("--format parquet is HICO-DET's canonical form; these are other images. Use --format coco.")
