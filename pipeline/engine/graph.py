@@ -102,12 +102,7 @@ STAGES: tuple[Stage, ...] = (
         name="image_embeddings",
         version=2,
         reads=(*CLIP, "clip.resize", "clip.tokens", "images.unreadable"),
-<<<<<<< HEAD
-        inputs=(Input("annotations", ("images.parquet", "pixels-*")),),
-=======
-        files=("clip.weights",),
         inputs=(Input("annotations", (*IMAGES, "pixels-*")),),
->>>>>>> 39d6475 (Annotations are one table a split)
         shards=True,
         says="frozen CLIP image tokens",
     ),

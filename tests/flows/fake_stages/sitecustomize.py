@@ -11,6 +11,7 @@ import os
 import sys
 import time
 import types
+from fnmatch import fnmatch
 from pathlib import Path
 
 STAGES = (
@@ -39,7 +40,10 @@ def files(stage: str) -> list[str]:
 
 
 def run(work) -> dict[str, object]:
-    """A stage: what it writes follows from its configuration and inputs; `descriptions` allows an early cut-off."""
+    """A stage: what it writes follows from its configuration and inputs; `descriptions` allows an early cut-off.
+
+    Files of the training split ("train" in the name) follow from what is not of the test split alone.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -70,9 +74,11 @@ def run(work) -> dict[str, object]:
     if work.stage == "descriptions":  # templates of equal length make equal descriptions
         config = {"length": len(work.config.descriptions.template.text)}
     with work.clock("compute"):
-        value = digest.of_value([config, [work.inputs[e.stage].manifest.part_digest(e.part) for e in stage.inputs]])
+        value, of_training = (digest.of_value(made_from(work, stage, config, test=test)) for test in (True, False))
     for file in set(files(work.stage)) - {shard.name for shard in plan}:
-        text = "the same in all splits" if (work.stage, file) == ("text_embeddings", "objects.parquet") else value
+        text = of_training if "train" in file else value
+        if (work.stage, file) == ("text_embeddings", "objects.parquet"):
+            text = "the same in all splits"
         if file.endswith(".parquet"):
             pq.write_table(pa.table({"row": [0], "value": [text], "vector": [[0.5] * 8]}), work.out / file)
         else:
@@ -83,6 +89,22 @@ def run(work) -> dict[str, object]:
         before = {"before_utpl_full": 18.0, "before_utpl_seen": 19.5, "before_utpl_unseen": 12.25}
         return {"full": 20.0, "seen": 21.5, "unseen": 14.25, **before, **untrained}
     return {"rows": 1}
+
+
+def made_from(work, stage, config: dict[str, object], *, test: bool) -> list[object]:
+    """The configuration and the inputs' files; without `test`, without what is of the test split.
+
+    Of an input that has files of the training split, these alone.
+    """
+    world = config.get("data.world")
+    if not test and isinstance(world, dict):
+        config = config | {"data.world": world | {"test_images": None}}
+    found: list[object] = [config]
+    for edge in stage.inputs:
+        listed = [f for f in work.inputs[edge.stage].manifest.files if any(fnmatch(f.name, p) for p in edge.part)]
+        training = [f for f in listed if "train" in f.name]
+        found.append([(f.name, f.digest) for f in (listed if test or not training else training)])
+    return found
 
 
 def compute(work) -> int:

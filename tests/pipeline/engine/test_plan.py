@@ -46,9 +46,51 @@ def test_changed_input_content_is_named_with_its_files(fake: Any) -> None:
     run(fake.config())
     run(fake.config("data.world.test_images=3"), targets=("annotations",))
     why = status(fake, "data.world.test_images=3")["detections"].why
-    assert len(why) == 1 and why[0].startswith(
-        "input annotations changed (images.parquet, objects.parquet, pairs.parquet"
-    )
+    assert why == ("input annotations changed (test-images.parquet, test-objects.parquet, test-pairs.parquet)",)
+
+
+OF_TEST_IMAGES = {
+    "annotations",
+    "detections",
+    "image_embeddings",
+    "pair_features",
+    "untrained",
+    "predictions",
+    "evaluation",
+}
+"""The stages that look at test images."""
+
+
+def test_other_test_images_train_nothing_and_ask_no_texts(fake: Any) -> None:
+    made = run(fake.config())
+    fake.executed()
+    again = run(fake.config("data.world.test_images=3"))
+    assert set(fake.executed()) == OF_TEST_IMAGES
+    for name in ("seen", "utpl"):
+        assert again[name].hit and again[name].artifact == made[name].artifact, name
+    assert {s.state for s in status(fake, "data.world.test_images=3").values()} == {"fresh"}
+
+
+def test_other_training_images_cost_the_training(fake: Any) -> None:
+    run(fake.config())
+    fake.executed()
+    run(fake.config("data.world.train_images=3"))
+    assert {"seen", "pair_features", "utpl", "evaluation"} <= set(fake.executed())
+
+
+def test_no_stage_of_training_lists_a_file_of_the_test_split(fake: Any) -> None:
+    for joint in ("false", "true"):
+        config = fake.config(f"seen.joint={joint}")
+        for name in ("vocabulary", "descriptions", "text_embeddings", "disparities", "seen", "utpl"):
+            parts = [p for edge in graph.stage(name).resolved(config).inputs for p in edge.part]
+            assert not [p for p in parts if "test" in p or p in ("*", "pixels-*")], name
+
+
+def test_only_a_detector_that_looks_at_pictures_reads_them(fake: Any) -> None:
+    for source, reads in (("noisy_truth", False), ("ground_truth", False), ("detr", True)):
+        stage = graph.stage("detections").resolved(fake.config(f"detections.source={source}"))
+        (edge,) = (edge for edge in stage.inputs if edge.stage == "annotations")
+        assert ("pixels-*" in edge.part) is reads, source
 
 
 def test_the_run_itself_agrees(fake: Any) -> None:

@@ -23,7 +23,7 @@ def test_evaluation_where_nothing_or_some_of_it_is_in_the_cache(gate: Any, tmp_p
 
     here = run.run(config("here"))
     expected = here["evaluation"].artifact.json("report.json")
-    for cache, known in (("empty", ()), ("some", ("images.parquet", "pairs.parquet"))):
+    for cache, known in (("empty", ()), ("some", ("test-images.parquet", "test-pairs.parquet"))):
         store = store_of(config(cache))
         for name in known:
             store.find("annotations").path(name)

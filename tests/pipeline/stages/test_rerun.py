@@ -2,16 +2,19 @@
 
 import json
 from collections.abc import Mapping
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from small_demo import small
 
 from pipeline.datasets.world.classes import unseen, world_classes
-from pipeline.engine import run
+from pipeline.engine import graph, run
 from pipeline.engine.graph import NAMES
 from pipeline.engine.run import Outcome
+from pipeline.engine.stage import Stage
 from pipeline.metrics import PROTOCOLS, annotations, detections, results
 from pipeline.predict.scoring import BOXES
 from pipeline.store.artifact import Artifact
@@ -54,6 +57,56 @@ def test_an_unseen_description_costs_text_work_only(store: Path, tmp_path: Path)
 def test_a_seen_description_costs_the_training_too(store: Path, tmp_path: Path) -> None:
     outcomes = run.run(small(store, f"descriptions.edits={edits(tmp_path, SEEN)}"))
     assert computed(outcomes) == set(NAMES) - {"annotations", "detections", "image_embeddings", "untrained"}
+
+
+@pytest.mark.slow
+def test_other_test_images_cost_no_training(store: Path) -> None:
+    """What is made of the training split comes out equal, so that what is learned from it stays."""
+    first = run.run(small(store))
+    again = run.run(small(store, "data.world.test_images=30"))
+    stay = {"vocabulary", "descriptions", "text_embeddings", "disparities", "seen", "utpl"}
+    assert computed(again) == set(NAMES) - stay
+    for name, pattern in (
+        ("annotations", "*train*"),
+        ("detections", "train*"),
+        ("image_embeddings", "train-*"),
+        ("pair_features", "train-*"),
+    ):
+        before, after = (o[name].artifact.manifest.part_digest([pattern]) for o in (first, again))
+        assert before == after and first[name].artifact.names(pattern), name
+    tested = again["evaluation"].artifact.table("predictions.parquet")["image_id"]
+    assert tested.nunique() > first["evaluation"].artifact.table("predictions.parquet")["image_id"].nunique()
+    truth = annotations.of_artifact(again["annotations"].artifact)
+    assert len(truth.images) == 30 and len(truth.elsewhere) == 2 * 48  # file names and ids
+
+
+@pytest.mark.slow
+def test_stages_read_no_file_that_they_do_not_declare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, reads, execute, listed = "", set(), run.execute, Artifact._listed
+
+    def executed(chosen: Stage, **more: Any) -> Outcome:
+        nonlocal stage
+        stage = chosen.name
+        return execute(chosen, **more)
+
+    def noted(artifact: Artifact, name: str) -> Path:
+        reads.add((stage, artifact.stage, name))
+        return listed(artifact, name)
+
+    monkeypatch.setattr(run, "execute", executed)
+    monkeypatch.setattr(Artifact, "_listed", noted)
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("mine: [ride horse]")
+    config = small(tmp_path / "store", f"data.settings={mine}", "setting=mine")
+    run.run(config)
+    parts = {(s.name, e.stage): e.part for s in graph.STAGES for e in s.resolved(config).inputs}
+    assert ("seen", "annotations", "train-pairs.parquet") in reads
+    assert (
+        "evaluation",
+        "annotations",
+        "train-pairs.parquet",
+    ) in reads  # who has a split of his own is told of its leakage
+    assert [r for r in sorted(reads) if not any(fnmatch(r[2], p) for p in parts[r[:2]])] == []
 
 
 @pytest.mark.slow
