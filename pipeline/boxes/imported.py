@@ -4,8 +4,9 @@
                x1, y1, x2, y2 (pixels)
     COCO       [{"image_id" or "file_name", "category_id", "bbox": [x, y, width, height], "score"}, ...]
 
-A `file_name` may be the annotated one or its last part. `category_id` is COCO's own (1..90, with gaps). Numbers may be
-written as texts; fractions of an id and missing values are errors, as is a file without a single box.
+A `file_name` may be the annotated one or its last parts, where these tell which; beside an image_id it has to be that
+image's. `category_id` is COCO's own (1..90, with gaps). Numbers may be written as texts; fractions of an id and missing
+values are errors, as are a file without a single box and boxes that are not in pixels of their images.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import pandas as pd
 
 from pipeline.config.data import Detections
 from pipeline.errors import ConfigError, DataError
-from pipeline.outside import columns, parsing
+from pipeline.outside import columns, file_names, parsing, pixels
 from pipeline.outside.columns import number, whole_number
 from pipeline.outside.file_names import base_name
 from pipeline.outside.parsing import shown
@@ -38,13 +39,18 @@ def read(settings: Detections, images: pd.DataFrame, objects: Sequence[Object]) 
             + ("results in COCO's format" if settings.source == "coco" else "a table of " + ", ".join(COLUMNS))
         )
     table = _coco(path, objects) if settings.source == "coco" else columns.read(path, [*COLUMNS, "file_name"])
-    if "image_id" not in table.columns and "file_name" in table.columns:
-        table = table.assign(image_id=_by_name(path, table["file_name"], images))
+    if "file_name" in table.columns:
+        table = table.assign(file_name=table["file_name"].map(_text))
+        if "image_id" not in table.columns:
+            table = table.assign(image_id=_by_name(path, table["file_name"], images))
     if missing := [c for c in COLUMNS if c not in table.columns]:
         raise DataError(f"{path}: columns {missing} are missing; expected {COLUMNS}")
     if table.empty:
         raise DataError(f"{path}: holds no box; a detector that found nothing at all is no detector")
-    return _checked(path, table, images, len(objects))
+    found = _checked(path, table, images, len(objects))
+    size = images.set_index("image_id")[["width", "height"]].loc[found["image_id"]]
+    pixels.demand(found[CORNERS].to_numpy(np.float64), size.to_numpy(np.float64), table=f"{path},")
+    return found
 
 
 def _coco(path: Path, objects: Sequence[Object]) -> pd.DataFrame:
@@ -54,8 +60,9 @@ def _coco(path: Path, objects: Sequence[Object]) -> pd.DataFrame:
             f"{path}: expected a list of results, as COCO's evaluation takes them, got {type(entries).__name__}"
         )
     rows: dict[str, list[Any]] = {name: [] for name in ("object_id", "score", *CORNERS)}
-    key = "image_id" if not entries or (isinstance(entries[0], dict) and "image_id" in entries[0]) else "file_name"
-    rows[key] = []
+    keys = [k for k in ("image_id", "file_name") if entries and isinstance(entries[0], dict) and k in entries[0]]
+    keys = keys or ["image_id"]
+    rows |= {key: [] for key in keys}
     object_of = {thing.coco_id: i for i, thing in enumerate(objects) if thing.coco_id is not None}
     for place, entry in enumerate(entries):
         try:
@@ -63,7 +70,15 @@ def _coco(path: Path, objects: Sequence[Object]) -> pd.DataFrame:
             category = whole_number(entry["category_id"])
             if category not in object_of:
                 raise ValueError(f"no object has category_id {category}")
-            values = (object_of[category], number(entry["score"]), x, y, x + width, y + height, entry[key])
+            values = (
+                object_of[category],
+                number(entry["score"]),
+                x,
+                y,
+                x + width,
+                y + height,
+                *(entry[key] for key in keys),
+            )
         except (KeyError, TypeError, ValueError) as error:
             why = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
             raise DataError(
@@ -76,20 +91,16 @@ def _coco(path: Path, objects: Sequence[Object]) -> pd.DataFrame:
 
 
 def _by_name(path: Path, names: pd.Series[str], images: pd.DataFrame) -> pd.Series[int]:
-    by_name = {Path(f).name: i for f, i in zip(images["file_name"], images["image_id"], strict=True)}
-    if len(by_name) != len(images):
-        by_name = {}  # last parts are not unique: whole names only
-    by_name |= dict(zip(images["file_name"], images["image_id"], strict=True))
-    written = names.map(lambda name: _text(name) if isinstance(name, str | bytes) else None)
-    found = written.map(lambda name: by_name.get(name, by_name.get(base_name(name))))
-    if found.isna().any():
-        row = found.isna().to_numpy().argmax()
+    codes, distinct = pd.factorize(names)
+    place = np.append(file_names.places(distinct, images["file_name"].tolist(), table=str(path)), -1)[codes]
+    if (place < 0).any():
+        row = int((place < 0).argmax())
         raise DataError(f"{path}, row {row}: no annotated image is called {shown(names.iloc[row])}")
-    return found.astype("int64")
+    return pd.Series(images["image_id"].to_numpy()[place], index=names.index, dtype="int64")
 
 
-def _text(name: str | bytes) -> str:
-    return name if isinstance(name, str) else name.decode(errors="replace")
+def _text(name: Any) -> Any:
+    return name.decode(errors="replace") if isinstance(name, bytes) else name
 
 
 def _checked(path: Path, table: pd.DataFrame, images: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -115,4 +126,19 @@ def _checked(path: Path, table: pd.DataFrame, images: pd.DataFrame, count: int) 
             f"{path}, row {row}: {table.loc[row, COLUMNS].to_dict()}: needs x2 > x1, y2 > y1, finite corners, a score in "
             f"0..1, object_id in 0..{count - 1} and a known image_id"
         )
+    if "file_name" in table.columns:
+        _demand_same_image(path, table, images)
     return table[COLUMNS]
+
+
+def _demand_same_image(path: Path, table: pd.DataFrame, images: pd.DataFrame) -> None:
+    """DataError where a row's file_name is not that of its image_id: the two number images differently."""
+    annotated = images.set_index("image_id")["file_name"]
+    of_id = table["image_id"].map(annotated)
+    wrong = (table["file_name"].notna() & (table["file_name"].map(base_name) != of_id.map(base_name))).to_numpy()
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise DataError(
+            f"{path}, row {row}: image_id {table['image_id'].iloc[row]} is {of_id.iloc[row]}, not "
+            f"{shown(table['file_name'].iloc[row])}; leave image_id out, or number images as the annotations do"
+        )

@@ -23,6 +23,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from pipeline.datasets import classes as class_table
 from pipeline.datasets.dataset import RARE_BELOW
@@ -35,13 +36,14 @@ from pipeline.metrics import annotation_files
 from pipeline.metrics.annotation_files import Tables
 from pipeline.metrics.matching import Pairs
 from pipeline.metrics.tables import read_pairs
-from pipeline.outside import columns
-from pipeline.outside.file_names import base_name
+from pipeline.outside import columns, file_names
+from pipeline.outside.parsing import shown
 from pipeline.store.artifact import Artifact
 from pipeline.vocabulary.settings import DEFAULT, Settings
 from pipeline.vocabulary.vocabulary import Vocabulary
 
-COLUMNS = ("file_name", "image", "image_id", "split", "hoi_id", *BOXES)
+SIZE = ("width", "height")
+COLUMNS = ("file_name", "image", "image_id", "split", *SIZE, "hoi_id", *BOXES)
 """What is read of Parquet tables."""
 Convention = Literal["continuous", "pixel1_inclusive"]
 
@@ -82,7 +84,8 @@ class Annotations:
 
     pairs: Pairs
     images: pd.DataFrame
-    """``file_name`` (str or None) and ``image_id`` (int or None), one row an image, in the dataset's order."""
+    """``file_name`` (str or None) and ``image_id`` (int or None), one row an image, in the dataset's order; ``width`` and
+    ``height`` where they are told, 0 where not of this image."""
     complete: bool
     """Whether ``images`` lists every image of the split; else only those with an annotated pair are known."""
     elsewhere: frozenset[Any] = frozenset()
@@ -137,7 +140,7 @@ def read(
         raise DataError(
             f"{path}: no such file or folder; annotations are Parquet, a folder with {split}-pairs.parquet, or JSON"
         )
-    if path.is_dir() or path.suffix == ".parquet":
+    if path.is_dir() or path.suffix.lower() == ".parquet":
         tables = annotation_files.in_folder(path, split) if path.is_dir() else Tables(pairs=path)
         presence = None if image_labels else tables.presence
         tables = replace(tables, images=images or tables.images, presence=presence)
@@ -198,7 +201,7 @@ def _layout(path: Path, split: str) -> tuple[pd.DataFrame, tuple[pd.DataFrame, f
     others = everything.images[everything.images["split"] != split]
     elsewhere = frozenset([*others["file_name"], *others["image_id"]])
     # PPDM's files leave out the images without pairs, so theirs is no list of all.
-    listed = None if rows.layout == "ppdm" else (tables.images[["file_name", "image_id"]], elsewhere)
+    listed = None if rows.layout == "ppdm" else (tables.images[["file_name", "image_id", *SIZE]], elsewhere)
     return pairs.astype({"file_name": str}), listed, list(rows.notes)
 
 
@@ -217,8 +220,7 @@ def _labelled(found: Annotations, labels: pd.DataFrame) -> Annotations:
     key = next((k for k in ("file_name", "image_id") if k in labels and k in found.images), None)
     if key is None:
         raise DataError("labels of whole images and the annotations do not name images alike (file_name or image_id)")
-    known, wanted = (table[key].map(base_name) for table in (found.images, labels))
-    place = pd.Index(known).get_indexer(wanted)
+    place = _find(found.images, labels, key, "labels of whole images")
     return replace(found, labels=pd.DataFrame({"image": place, "hoi_id": labels["hoi_id"].to_numpy()})[place >= 0])
 
 
@@ -236,7 +238,7 @@ def _annotations(
     key = next((k for k in keys if k in images), None)
     if key is None:
         raise DataError(f"{path}: its images are given by {', '.join(keys)}, those of the list of images are not")
-    place = pd.Index(images[key]).get_indexer(pairs[key])
+    place = _find(images, pairs, key, str(path))
     if (place < 0).any():
         row = int(np.flatnonzero(place < 0)[0])
         raise DataError(f"{path} row {row}: image {pairs[key].iloc[row]!r} is not in the list of images")
@@ -252,6 +254,18 @@ def _annotations(
         groups=groups,
         notes=tuple(notes),
     )
+
+
+def _find(images: pd.DataFrame, rows: pd.DataFrame, key: str, table: str) -> NDArray[np.int64]:
+    """Places of the rows' images in a list of images, -1 where they are not in it."""
+    codes, distinct = pd.factorize(rows[key])
+    if key == "file_name":
+        places = file_names.places(distinct, images[key].tolist(), table=table)
+    else:
+        if twice := images[key][images[key].duplicated()].tolist():
+            raise DataError(f"the list of images has the image_id {shown(twice[0])} twice; keep one")
+        places = pd.Index(images[key]).get_indexer(pd.Index(distinct)).astype(np.int64)
+    return np.append(places, -1)[codes]  # -1, where nothing is named, is the last
 
 
 def _table(path: Path, split: str, convention: Convention | None) -> tuple[pd.DataFrame, list[str]]:
@@ -277,7 +291,11 @@ def _table(path: Path, split: str, convention: Convention | None) -> tuple[pd.Da
 def _without(pairs: pd.DataFrame, images: pd.DataFrame, elsewhere: Collection[Any]) -> pd.DataFrame:
     """Pairs of all splits that do not say which: those whose images the list has in another split are left out."""
     key = next((key for key in ("file_name", "image_id") if key in pairs and key in images), None)
-    return pairs if key is None else pairs[~pairs[key].isin(elsewhere)]
+    if key is None:
+        return pairs
+    others = sorted(value for value in elsewhere if isinstance(value, str) == (key == "file_name"))
+    every = pd.DataFrame({key: [*images[key].tolist(), *others]})
+    return pairs[_find(every, pairs, key, "pairs") < len(images)]
 
 
 def _images(path: Path, split: str) -> tuple[pd.DataFrame, frozenset[Any]]:
@@ -288,7 +306,7 @@ def _images(path: Path, split: str) -> tuple[pd.DataFrame, frozenset[Any]]:
         raise DataError(f"{path}: no column file_name or image_id; columns are {', '.join(frame.columns)}")
     mine = _of_split(frame, split, path)
     others = frame.loc[frame.index.difference(mine.index)]
-    mine = mine[keys].drop_duplicates(keys[0], ignore_index=True)
+    mine = mine[[*keys, *(c for c in SIZE if c in mine)]].drop_duplicates(keys[0], ignore_index=True)
     elsewhere = {value for key in keys for value in others[key].tolist()}
     return mine, frozenset(elsewhere.difference(*(mine[key].tolist() for key in keys)))
 

@@ -8,12 +8,16 @@ score outside [0, 1]                   taken as it is, with a note: only the ord
 x2 < x1, y2 < y1, nan, infinite corner error naming the row
 box without area                       taken, with a note: it overlaps nothing
 ``hoi_id`` outside the classes         error naming the row
-image of another split                 left out, with a note
+image of another split                 left out, with a note; error if every image is one
 unknown image                          error naming the row, where the list of images is complete; else it counts as
                                        an image without annotations, with a note; error if no image is known
 the same row twice                     taken, with a note: the second is a false positive, as everywhere
 no row at all                          every AP is 0, with a note
 missing column, unreadable file        error naming the file
+``image_id`` of test2015 from 1 on     the numbers in its files' names: taken, with a note, where no image known here has
+                                       such an id; else an error that says how images are numbered here
+boxes in 0..1, or of resized images     error naming a row (the size is checked where the annotations tell it)
+one file name in several folders       told apart by the folders; error naming both where a name does not tell
 class without detections               AP 0, stays in every mean; a note says how many
 ====================================== ==========================================================================
 """
@@ -22,20 +26,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.datasets.hico.tables import TEST_IDS_FROM
 from pipeline.datasets.hico.vocabulary import demand
 from pipeline.errors import DataError
-from pipeline.metrics.annotations import Annotations
+from pipeline.metrics.annotations import SIZE, Annotations
 from pipeline.metrics.formats import coco, matlab, qpic, table
 from pipeline.metrics.matching import Pairs
 from pipeline.metrics.tables import read_pairs, read_scores
-from pipeline.outside import columns
-from pipeline.outside.file_names import base_name
-from pipeline.outside.parsing import json_file
+from pipeline.outside import columns, file_names, pixels
+from pipeline.outside.parsing import json_file, shown
 from pipeline.tables.boxes import Floats
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -64,14 +69,15 @@ def read(path: Path, vocabulary: Vocabulary | None = None) -> tuple[pd.DataFrame
         raise DataError(f"{path}: no such file or folder")
     if path.is_file() and path.stat().st_size == 0:
         raise DataError(f"{path}: the file is empty (0 bytes)")
-    if path.suffix == ".parquet" or any(path.glob("*.parquet")):
+    kind = path.suffix.lower()
+    if kind == ".parquet" or any(path.glob("*.parquet")):
         return table.read(path), []
-    if path.is_dir() or path.suffix == ".mat":
+    if path.is_dir() or kind == ".mat":
         demand(vocabulary, f"{path} (MATLAB)")
         return matlab.read(path), []
-    if path.suffix not in (".json", ".gz"):
+    if kind not in (".json", ".gz"):
         raise DataError(f"{path}: detections are .parquet, .json, .json.gz, .mat or a folder of detections_NN.mat")
-    content = json_file(path)
+    content = qpic.unpacked(path, json_file(path))
     if not isinstance(content, list):
         raise DataError(f"{path}: a list of images (QPIC) or of results (COCO) is needed, not {type(content).__name__}")
     if content and isinstance(content[0], dict) and "category_id" in content[0]:
@@ -97,11 +103,25 @@ def check(frame: pd.DataFrame, annotations: Annotations, *, name: str = "detecti
         raise DataError(str(error)) from None
     if prior is not None and not np.isfinite(prior).all():
         raise DataError(f"{name} row {int(np.flatnonzero(~np.isfinite(prior))[0])}: prior is not finite")
+    _demand_pixels(pairs, annotations, name)
     if not inside.all():
         pairs, scores = pairs.take(inside), scores[inside]
         prior = None if prior is None else prior[inside]
     remarks = _remarks(pairs, scores, annotations)
     return Detections(pairs=pairs, scores=scores, notes=(*notes, *remarks), prior=prior)
+
+
+def _demand_pixels(pairs: Pairs, annotations: Annotations, name: str) -> None:
+    """DataError if the boxes are fractions, or those of resized images."""
+    size = None
+    if set(SIZE) <= set(annotations.images.columns):
+        known = np.vstack([annotations.images[list(SIZE)].to_numpy(dtype=np.float64), np.zeros((1, 2))])
+        size = known[np.where(pairs.image < len(annotations.images), pairs.image, -1)]
+    if len(pairs):
+        boxes = np.concatenate(
+            [np.minimum(pairs.human, pairs.object)[:, :2], np.maximum(pairs.human, pairs.object)[:, 2:]], axis=1
+        )
+        pixels.demand(boxes, size, table=name)
 
 
 def _places(
@@ -120,14 +140,22 @@ def _places(
     if key not in images:
         raise DataError(f"{name}: images are given by {key}, the annotations' by {', '.join(images.columns)}")
     values = frame[key].astype("category")
-    distinct = values.cat.categories
-    known = pd.Index(images[key].map(base_name) if key == "file_name" else images[key])
-    place_of = known.get_indexer(distinct.map(base_name) if key == "file_name" else distinct)
-    elsewhere = {base_name(value) for value in annotations.elsewhere if isinstance(value, str) == (key == "file_name")}
-    outside = np.array([base_name(value) in elsewhere for value in distinct], dtype=np.bool_) & (place_of < 0)
+    distinct = values.cat.categories.tolist()
     codes = values.cat.codes.to_numpy()
     if (codes < 0).any():
         raise DataError(f"{name} row {int(np.flatnonzero(codes < 0)[0])}: no image is named")
+    if key == "file_name" or _are_names(distinct, images):
+        others = sorted(value for value in annotations.elsewhere if isinstance(value, str))
+        place_of = file_names.places(distinct, [*images["file_name"], *others], table=name)
+        outside = place_of >= len(images)
+    else:
+        place_of, outside = _by_number(distinct, annotations, name, notes)
+    place_of[outside] = -1
+    if len(distinct) and outside.all():
+        raise DataError(
+            f"{name}: no image lies in this split of {len(images):,} images; all {len(distinct):,} are of another one, "
+            f"such as {shown(distinct[0])}. Give the detections of this split, or choose the other with --split"
+        )
     unknown = (place_of < 0) & ~outside
     if unknown.any():
         _unknown_images(unknown, place_of, codes, distinct, annotations, name, notes)
@@ -138,17 +166,59 @@ def _places(
     return place_of[codes].astype(np.int64), inside
 
 
+def _are_names(distinct: list[Any], images: pd.DataFrame) -> bool:
+    """Whether an image_id is written as the name of a file, where the annotations have both."""
+    if "file_name" not in images or pd.api.types.is_string_dtype(images["image_id"]):
+        return False
+    return any(isinstance(value, str) and _number(value) is None for value in distinct)
+
+
+def _number(value: Any) -> int | None:
+    try:
+        return columns.whole_number(value)
+    except ValueError:
+        return None
+
+
+def _by_number(
+    distinct: list[Any], annotations: Annotations, name: str, notes: list[str]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Places of images by their ids, and which of them belong to another split."""
+    known = {value: place for place, value in enumerate(annotations.images["image_id"].tolist())}
+    elsewhere = {value for value in annotations.elsewhere if not isinstance(value, str)}
+    if not any(isinstance(value, str) for value in known):
+        distinct = [value if (number := _number(value)) is None else number for value in distinct]
+    place_of = np.array([known.get(value, -1) for value in distinct], dtype=np.int64)
+    outside = np.array([value in elsewhere for value in distinct], dtype=np.bool_) & (place_of < 0)
+    if (place_of >= 0).any():
+        return place_of, outside
+    by_file = [known.get(value + TEST_IDS_FROM, -1) if isinstance(value, int) else -1 for value in distinct]
+    if all(place >= 0 for place in by_file) and not outside.any():
+        if distinct:
+            notes.append(
+                f"image_id is the number in the name of a test2015 file, which has the id {TEST_IDS_FROM:,} + number here"
+            )
+        return np.array(by_file, dtype=np.int64), outside
+    if max(by_file) >= 0:
+        raise DataError(
+            f"{name}: no image_id is of this split, such as {shown(distinct[0])}. The images of test2015 have the ids "
+            f"{TEST_IDS_FROM + 1:,}, {TEST_IDS_FROM + 2:,}, ... here, {TEST_IDS_FROM:,} + the number in the name of the "
+            "file; smaller ones are those of train2015. Add it, or give file_name in place of image_id"
+        )
+    return place_of, outside
+
+
 def _unknown_images(
     unknown: NDArray[np.bool_],
-    place_of: NDArray[np.intp],
+    place_of: NDArray[np.int64],
     codes: NDArray[np.integer],
-    distinct: pd.Index,
+    distinct: list[Any],
     annotations: Annotations,
     name: str,
     notes: list[str],
 ) -> None:
     row = int(np.flatnonzero(unknown[codes])[0])
-    example = f"{name} row {row}: image {distinct[codes[row]]!r}"
+    example = f"{name} row {row}: image {shown(distinct[codes[row]])}"
     rows = int(unknown[codes].sum())
     if annotations.complete:
         raise DataError(f"{example} is not in the annotations' list of images ({rows:,} such rows)")

@@ -31,8 +31,7 @@ from pipeline.errors import DataError
 from pipeline.metrics.average_precision import average_precision
 from pipeline.metrics.matching import Pairs, best_truth
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
-from pipeline.outside import columns
-from pipeline.outside.file_names import base_name
+from pipeline.outside import columns, file_names
 from pipeline.outside.parsing import shown
 from pipeline.tables.boxes import Floats, iou
 
@@ -96,7 +95,8 @@ def place(frame: pd.DataFrame, people: People, *, name: str = "detections") -> p
     missing = [c for c in ("file_name", "role", "score", *HUMAN_BOX, *OBJECT_BOX) if c not in frame]
     if missing:
         raise DataError(f"{name}: no column {', '.join(missing)}; columns are {', '.join(map(str, frame.columns))}")
-    image = pd.Index(map(base_name, people.images)).get_indexer(pd.Index(frame["file_name"].map(base_name)))
+    codes, distinct = pd.factorize(frame["file_name"])
+    image = np.append(file_names.places(distinct, people.images, table=name), -1)[codes]  # -1 where none is named
     role = _roles(frame["role"], people)
     try:
         numbers = {c: columns.numbers(frame, c, name, missing=True) for c in ("score", *HUMAN_BOX, *OBJECT_BOX)}

@@ -7,10 +7,14 @@ Two numberings are in use and are told apart by the category of the people: 1 me
 (the annotation files' numbering), 0 means COCO-80 indices and verbs from 0 (the programs' own). Verbs are in HICO-DET's
 alphabetical order. A verb that does not go with the object is no class, and an `object_id` of -1 is no object: such pairs are
 left out, which the reader counts.
+
+GEN-VLKT, HOICLIP, EoID and their kin write the same without the category of any box; `category_id` of a pair is then the class,
+0 .. 599. Their whole file may be a text that shows {"preds": [...], "gts": [...]} as Python does; it is read, not run.
 """
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 from typing import Any
@@ -24,6 +28,24 @@ from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
 from pipeline.outside.columns import number, whole_number
 
 
+def unpacked(path: Path, content: Any) -> Any:
+    """What GEN-VLKT's evaluator wraps up: the value that a text shows, and what is under `preds`; else the content itself.
+
+    Raises:
+        DataError: the text shows no plain value of Python.
+    """
+    if isinstance(content, str):
+        try:
+            content = ast.literal_eval(content)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+            why = str(error).partition(" on line")[0].partition(":")[0][:80]
+            raise DataError(
+                f"{path}: is one text, as GEN-VLKT, HOICLIP and EoID write their results, and cannot be read as plain numbers "
+                f"and texts ({why}). Save the list of images as JSON, every number as a plain one"
+            ) from None
+    return content["preds"] if isinstance(content, dict) and "preds" in content else content
+
+
 def read(path: Path, content: list[Any]) -> tuple[pd.DataFrame, list[str]]:
     """The detections of the parsed file, with ``file_name``, and remarks on what was left out.
 
@@ -35,6 +57,7 @@ def read(path: Path, content: list[Any]) -> tuple[pd.DataFrame, list[str]]:
     rows: list[tuple[Any, ...]] = []
     invalid = alone = 0
     numbering: int | None = None
+    by_class = _boxes_have_no_category(content)
     for place, entry in enumerate(content):
         name = "?"
         try:
@@ -46,10 +69,13 @@ def read(path: Path, content: list[Any]) -> tuple[pd.DataFrame, list[str]]:
                     alone += 1
                     continue
                 person, thing = (boxes[_index(i, len(boxes))] for i in (pair["subject_id"], target))
-                numbering = _numbering(whole_number(person["category_id"]), numbering)
-                category, verb = whole_number(thing["category_id"]), whole_number(pair["category_id"]) - numbering
-                object_id = _index(category, len(HICO.objects)) if numbering == 0 else coco_index[category]
-                hoi = hoi_of[object_id, _index(verb, len(HICO.verbs))]
+                if by_class:
+                    hoi = _index(pair["category_id"], len(HICO.ids))
+                else:
+                    numbering = _numbering(whole_number(person["category_id"]), numbering)
+                    category, verb = whole_number(thing["category_id"]), whole_number(pair["category_id"]) - numbering
+                    object_id = _index(category, len(HICO.objects)) if numbering == 0 else coco_index[category]
+                    hoi = hoi_of[object_id, _index(verb, len(HICO.verbs))]
                 if hoi < 0:
                     invalid += 1
                 else:
@@ -60,6 +86,8 @@ def read(path: Path, content: list[Any]) -> tuple[pd.DataFrame, list[str]]:
     frame = pd.DataFrame(rows, columns=["file_name", "hoi_id", "score", *HUMAN_BOX, *OBJECT_BOX])
     left_out = ((invalid, "name a verb that does not go with their object"), (alone, "have no object (object_id -1)"))
     notes = [f"{count:,} detections {what}: left out" for count, what in left_out if count]
+    if by_class:
+        notes.append("the boxes have no category: category_id of a pair is taken for the class, 0..599, as in GEN-VLKT")
     return frame.astype({"file_name": "category"}), notes
 
 
@@ -86,6 +114,13 @@ def write(path: Path, detections: pd.DataFrame) -> None:
         entries.append({"file_name": str(name), "predictions": listed, "hoi_prediction": pairs})
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(entries), encoding="utf-8")
+
+
+def _boxes_have_no_category(content: list[Any]) -> bool:
+    """Whether there are boxes, and none of any image says what it shows."""
+    listed = [entry.get("predictions") for entry in content if isinstance(entry, dict)]
+    boxes = [box for found in listed if isinstance(found, list) for box in found if isinstance(box, dict)]
+    return bool(boxes) and all("category_id" not in box for box in boxes)
 
 
 def _numbering(person: Any, before: int | None) -> int:

@@ -14,7 +14,7 @@ from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import ConfigError, DataError
 
 NAMES = ["images/train2015/a.jpg", "images/train2015/b.jpg", "images/test2015/c.jpg"]
-IMAGES = pd.DataFrame({"image_id": [1, 2, 3], "file_name": NAMES})
+IMAGES = pd.DataFrame({"image_id": [1, 2, 3], "file_name": NAMES, "width": 640, "height": 480})
 BOXES = pd.DataFrame(
     [(1, 0, 0.5, 10, 10, 60, 150), (1, 17, 0.4, 50, 60, 200, 180), (2, 0, 0.3, 0, 0, 40, 100)],
     columns=imported.COLUMNS,
@@ -169,3 +169,34 @@ def test_a_name_may_have_windows_folders_or_be_missing(tmp_path: Path) -> None:
     assert parquet(tmp_path, named)["image_id"].tolist() == [3, 2, 1]
     with pytest.raises(DataError, match="row 1: no annotated image is called"):
         parquet(tmp_path, named.assign(file_name=["a.jpg", None, "a.jpg"]))
+
+
+def test_boxes_that_are_not_in_pixels_of_the_annotated_images_are_named(tmp_path: Path) -> None:
+    scale = np.array([640, 480, 640, 480])
+    with pytest.raises(DataError, match=r"boxes\.parquet, row 0: box .* they are fractions of their images"):
+        parquet(tmp_path, BOXES.assign(**(BOXES[imported.CORNERS] / scale)))
+    with pytest.raises(DataError, match=r"boxes\.parquet, row 0: .*leaves its image of 640 x 480 pixels, as do 2 of 3"):
+        parquet(tmp_path, BOXES.assign(**{c: BOXES[c] * 4 for c in imported.CORNERS}))
+
+
+def test_equal_names_in_two_folders_are_told_apart(tmp_path: Path) -> None:
+    images = IMAGES.assign(file_name=["kitchen/1.jpg", "garden/1.jpg", "garden/2.jpg"])
+    path = tmp_path / "boxes.parquet"
+    named = BOXES.drop(columns="image_id")
+    named.assign(file_name=["garden\\1.jpg", "x/kitchen/1.jpg", "2.jpg"]).to_parquet(path)
+    settings = Detections(source="parquet", path=path)
+    assert imported.read(settings, images)["image_id"].tolist() == [2, 1, 3]
+    named.assign(file_name=["garden/1.jpg", "1.jpg", "2.jpg"]).to_parquet(path)
+    with pytest.raises(DataError, match=r"'1\.jpg' may be 'kitchen/1\.jpg' or 'garden/1\.jpg'"):
+        imported.read(settings, images)
+
+
+def test_a_name_and_an_id_that_contradict_each_other_are_named(tmp_path: Path) -> None:
+    both = BOXES.assign(file_name=["a.jpg", "x/a.jpg", "b.jpg"])
+    assert parquet(tmp_path, both).equals(BOXES)
+    message = r"row 2: image_id 2 is images/train2015/b\.jpg, not 'c\.jpg'"
+    with pytest.raises(DataError, match=message):
+        parquet(tmp_path, both.assign(file_name=["a.jpg", "a.jpg", "c.jpg"]))
+    assert coco(tmp_path, [RESULT | {"file_name": "a.jpg"}])["image_id"].tolist() == [1]
+    with pytest.raises(DataError, match=r"row 0: image_id 1 is images/train2015/a\.jpg, not 'c\.jpg'"):
+        coco(tmp_path, [RESULT | {"file_name": "c.jpg"}])

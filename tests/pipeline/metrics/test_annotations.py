@@ -199,3 +199,27 @@ def test_numbers_of_any_type_are_read(tmp_path):
     for kind in (str, "category", "Int64", "Float64"):
         frame = table().assign(hoi_id=table()["hoi_id"].astype(kind))
         assert annotations.read(save(tmp_path / "b.parquet", frame)).pairs.hoi.tolist() == plain.pairs.hoi.tolist()
+
+
+def test_pairs_and_the_list_of_images_may_write_folders_otherwise(tmp_path):
+    pairs = save(tmp_path / "pairs.parquet", table())
+    pd.DataFrame({"file_name": [f"images/test2015/{n}" for n in NAMES]}).to_parquet(tmp_path / "all.parquet")
+    found = annotations.read(pairs, images=tmp_path / "all.parquet")
+    assert found.complete and found.pairs.image.tolist() == [1, 0, 1]
+    pd.DataFrame({"file_name": [f"{f}/{NAMES[0]}" for f in "ab"]}).to_parquet(tmp_path / "all.parquet")
+    with pytest.raises(DataError, match=rf"'{NAMES[0]}' may be 'a/{NAMES[0]}' or 'b/{NAMES[0]}'"):
+        annotations.read(save(tmp_path / "p.parquet", table().iloc[1:2]), images=tmp_path / "all.parquet")
+
+
+def test_an_id_that_the_list_of_images_has_twice_is_named(tmp_path):
+    pairs = save(tmp_path / "pairs.parquet", table().drop(columns="file_name").assign(image_id=[5, 6, 5]))
+    pd.DataFrame({"file_name": NAMES, "image_id": [5, 6, 5]}).to_parquet(tmp_path / "all.parquet")
+    with pytest.raises(DataError, match="the list of images has the image_id 5 twice"):
+        annotations.read(pairs, images=tmp_path / "all.parquet")
+
+
+def test_sizes_of_images_are_kept_where_they_are_told(tmp_path):
+    pairs = save(tmp_path / "pairs.parquet", table())
+    pd.DataFrame({"file_name": NAMES, "width": [64, 0, 32], "height": 48}).to_parquet(tmp_path / "all.parquet")
+    found = annotations.read(pairs, images=tmp_path / "all.parquet")
+    assert found.images[["width", "height"]].to_numpy().tolist() == [[64, 48], [0, 48], [32, 48]]

@@ -129,3 +129,64 @@ def test_unreadable_files(tmp_path):
     }.items():
         with pytest.raises(DataError, match=message):
             detections.read(tmp_path / name)
+
+
+def hico(elsewhere=()):
+    """The images 1 and 2 of HICO-DET's test split, sizes told; `elsewhere` are ids of training images."""
+    boxes = np.array([BOX, BOX])
+    images = {"file_name": ["HICO_test2015_00000001.jpg", "HICO_test2015_00000002.jpg"], "image_id": [100_001, 100_002]}
+    return Annotations(
+        pairs=Pairs(image=np.array([0, 1]), hoi=np.array([0, 1]), human=boxes[:, :4], object=boxes[:, 4:]),
+        images=pd.DataFrame(images | {"width": 64, "height": 48}),
+        complete=True,
+        elsewhere=frozenset(elsewhere),
+    )
+
+
+def numbered(*ids):
+    return rows([""] * len(ids)).drop(columns="file_name").assign(image_id=list(ids))
+
+
+def test_numbers_of_test_images_are_understood_where_they_can_mean_nothing_else():
+    found = detections.check(numbered(2, 1), hico(), name="d")
+    assert found.pairs.image.tolist() == [1, 0] and found.notes[0].startswith("image_id is the number in the name of a")
+    assert detections.check(numbered(100_002, 100_001), hico(), name="d").pairs.image.tolist() == [1, 0]
+    assert detections.check(numbered("2", "1"), hico(), name="d").pairs.image.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(("ids", "elsewhere"), [([2, 1], [1]), ([2, 1], [1, 2]), ([1, 3], [])])
+def test_numbers_of_test_images_that_may_mean_others_are_an_error_that_says_how_images_are_numbered(ids, elsewhere):
+    with pytest.raises(
+        DataError, match=r"d: no image_id is of this split, such as \d\. .* have the ids 100,001, 100,002"
+    ):
+        detections.check(numbered(*ids), hico(elsewhere), name="d")
+
+
+def test_no_image_of_the_split_at_all_is_an_error():
+    for frame in (rows(["train.jpg", "x/train.jpg"]), numbered(99, 99)):
+        with pytest.raises(DataError, match="d: no image lies in this split of 3 images"):
+            check(frame)
+
+
+def test_an_image_id_may_be_the_name_of_the_file():
+    assert check(numbered("x/b.jpg", "a.jpg")).pairs.image.tolist() == [1, 0]
+
+
+def test_equal_names_in_two_folders_are_told_apart():
+    two = truth()
+    two.images["file_name"] = ["kitchen/1.jpg", "garden/1.jpg", "c.jpg"]
+    found = detections.check(rows(["garden\\1.jpg", "/data/kitchen/1.jpg", "c.jpg"]), two, name="d")
+    assert found.pairs.image.tolist() == [1, 0, 2]
+    with pytest.raises(DataError, match=r"d: '1\.jpg' may be 'kitchen/1\.jpg' or 'garden/1\.jpg'"):
+        detections.check(rows(["1.jpg"]), two, name="d")
+    with pytest.raises(DataError, match=r"d: 'cellar/c\.jpg' and 'roof/c\.jpg' would both be 'c\.jpg'"):
+        detections.check(rows(["cellar/c.jpg", "roof/c.jpg"]), two, name="d")
+
+
+def test_boxes_that_are_not_in_pixels_are_named():
+    with pytest.raises(DataError, match=r"d row 0: box .* they are fractions of their images"):
+        check(rows(["a.jpg", "b.jpg"]).assign(**{c: rows(["a.jpg", "b.jpg"])[c] / 9 for c in BOXES}))
+    frame = rows(["HICO_test2015_00000001.jpg"])
+    assert len(detections.check(frame, hico(), name="d").pairs) == 1
+    with pytest.raises(DataError, match=r"d row 0: box .* leaves its image of 64 x 48 pixels, as do 1 of 1"):
+        detections.check(frame.assign(**{c: frame[c] * 20 for c in BOXES}), hico(), name="d")

@@ -280,3 +280,41 @@ def test_a_value_that_is_no_number_is_named_with_its_row(tmp_path, column, value
     frame.to_parquet(tmp_path / "d.parquet")
     with pytest.raises(DataError, match="row 0"):
         detections.check(detections.read(tmp_path / "d.parquet")[0], truth(), name="d.parquet")
+
+
+def gen_vlkt():
+    """GEN-VLKT's layout: `filename`, boxes without category, the class where QPIC has the verb."""
+    boxes = [{"bbox": [0, 0, 9, 9]}, {"bbox": [1, 1, 8, 8]}]
+    pair = {"subject_id": 0, "object_id": 1, "category_id": RIDE.hoi_id, "score": 0.75}
+    return [{"filename": "a.jpg", "predictions": boxes, "hoi_prediction": [pair, pair | {"category_id": 599}]}]
+
+
+@pytest.mark.parametrize("wrap", [lambda v: v, str, lambda v: {"preds": v, "gts": []}, lambda v: str({"preds": v})])
+def test_gen_vlkts_results_are_read_however_they_are_wrapped(tmp_path, wrap):
+    frame, notes = read_json(tmp_path, wrap(gen_vlkt()))
+    assert frame["hoi_id"].tolist() == [RIDE.hoi_id, 599] and frame["score"].tolist() == [0.75, 0.75]
+    assert frame["file_name"].tolist() == ["a.jpg"] * 2
+    assert frame[BOXES].to_numpy()[0].tolist() == [0, 0, 9, 9, 1, 1, 8, 8]
+    assert notes == ["the boxes have no category: category_id of a pair is taken for the class, 0..599, as in GEN-VLKT"]
+
+
+@pytest.mark.parametrize("value", [600, -1, 1.5, "x", None])
+def test_what_is_no_class_is_an_error_in_gen_vlkts_layout(tmp_path, value):
+    content = gen_vlkt()
+    content[0]["hoi_prediction"][1]["category_id"] = value
+    with pytest.raises(DataError, match=r"d\.json entry 0, image a\.jpg"):
+        read_json(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    "text", ["{'preds': [array([1])]}", "np.float32(1)", "[1, nan]", "(", "__import__('os').abort()", "[" * 5000]
+)
+def test_a_text_that_shows_no_plain_value_is_named_and_never_run(tmp_path, text):
+    with pytest.raises(DataError, match=r"d\.json: is one text, as GEN-VLKT.*Save the list of images as JSON"):
+        read_json(tmp_path, text)
+
+
+def test_a_suffix_may_be_written_in_capitals(tmp_path):
+    TABLE.to_parquet(tmp_path / "d.PARQUET")
+    (tmp_path / "d.JSON").write_text(json.dumps([RESULT]), encoding="utf-8")
+    assert [len(detections.read(tmp_path / name)[0]) for name in ("d.PARQUET", "d.JSON")] == [1, 1]

@@ -1,0 +1,44 @@
+"""Whether boxes that others give are in pixels of their images: not in fractions, not in pixels of resized ones."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import DataError
+
+FRACTION = 1.5
+"""No corner of the boxes of a whole file is further out than this where they are fractions, a little over the edge included."""
+SLACK = 0.05
+"""Part of an image's longer side by which a detector's box may lie outside."""
+MOST_OUTSIDE = 0.2
+"""Part of the boxes that may lie further outside before the images cannot be those that were annotated."""
+
+
+def demand(boxes: NDArray[np.float64], size: NDArray[np.float64] | None, *, table: str) -> None:
+    """DataError, naming a row, if all boxes are fractions or many of them lie outside their images.
+
+    Arguments:
+        boxes: ``[n, 4]`` finite x1, y1, x2, y2.
+        size: ``[n, 2]`` width and height of each box's image, 0 or nan where they are not known; None if none is.
+        table: what the boxes are from.
+    """
+    if not len(boxes):
+        return
+    if np.abs(boxes).max() <= FRACTION:
+        raise DataError(
+            f"{table} row 0: box {boxes[0].round(4).tolist()}, and no box of {len(boxes):,} reaches beyond {FRACTION}: they "
+            "are fractions of their images. Boxes in pixels are needed: multiply x by the width, y by the height"
+        )
+    if size is None:
+        return
+    beyond = np.maximum(-boxes[:, :2], boxes[:, 2:] - size).max(axis=1) > SLACK * size.max(axis=1)
+    known = (size > 0).all(axis=1)  # nan is not
+    outside = beyond & known
+    if outside.sum() > MOST_OUTSIDE * known.sum():
+        row = int(outside.argmax())
+        raise DataError(
+            f"{table} row {row}: box {boxes[row].round(2).tolist()} leaves its image of {size[row, 0]:.0f} x "
+            f"{size[row, 1]:.0f} pixels, as do {outside.sum():,} of {known.sum():,}: they are of resized or of other images. "
+            "Scale them back to the annotated size"
+        )
