@@ -163,6 +163,8 @@ def vcoco(
     people = rules.read(annotations)
     table = columns.read(detections, ["file_name", "image", "role", "score", *HUMAN_BOX, *OBJECT_BOX])
     placed = rules.place(table, people, name=str(detections))
+    if left_out := len(table) - len(placed):
+        say([f"{left_out:,} detections of the role {rules.POINT}, which has no annotated pair here: left out"])
     tables = {n: rules.role_ap(placed, people, scenario=n) for n in rules.SCENARIOS}
     if as_json:
         found: dict[str, Any] = {

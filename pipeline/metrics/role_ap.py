@@ -2,7 +2,9 @@
 
 Per action and role, a detection (person box, role box, score) is compared with the annotated person of the image it
 overlaps best, whatever that person does, and is right if that person does the action, both overlaps reach 0.5 and no
-better detection took the person for this role. Overlaps count inclusive pixels (every width has a pixel added).
+better detection took the person for this role. Overlaps count inclusive pixels (every width has a pixel added). The official
+truth is made for that: from COCO's x, y, width, height it takes x2 = x + max(0, width - 1) and y2 alike. The pair files have
+x + width, so a pixel is taken off when they are read; detections are taken as they are.
 AP is the area under the precision envelope; the mean goes over the roles.
 
 Where the person's role has no annotated box (the object is out of sight), scenario 1 wants a detection without a role box,
@@ -31,7 +33,7 @@ from pipeline.errors import DataError
 from pipeline.metrics.average_precision import average_precision
 from pipeline.metrics.matching import Pairs, best_truth
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
-from pipeline.outside import columns, file_names
+from pipeline.outside import columns, file_names, pixels
 from pipeline.outside.parsing import shown
 from pipeline.tables.boxes import Floats, iou
 
@@ -40,6 +42,8 @@ SCENARIOS: tuple[Scenario, ...] = (1, 2)
 INCLUSIVE = np.array([0.0, 0.0, 1.0, 1.0])
 """What turns a box of inclusive pixels into one of the same overlaps in continuous coordinates."""
 OVERLAP = 0.5
+POINT = "point instr"
+"""The role that published means leave out; the official files have it, the pair files do not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +56,7 @@ class People:
     image: NDArray[np.int64]
     """``[p]`` place of each person's image."""
     box: Floats
-    """``[p, 4]``."""
+    """``[p, 4]`` first and last pixel."""
     ignored: NDArray[np.bool_]
     """``[p]`` persons without action labels."""
     does: NDArray[np.bool_]
@@ -65,14 +69,14 @@ def read(path: Path) -> People:
     """People of a pair file, see :mod:`pipeline.datasets.vcoco.reader`, which names its faults."""
     found = reader.read(path)
     places = pd.Index(found.images["image_id"]).get_indexer(pd.Index(found.pairs["image_id"]))
-    human = found.pairs[list(HUMAN_BOX)].to_numpy(dtype=np.float64)
+    human = _inclusive(found.pairs[list(HUMAN_BOX)].to_numpy(dtype=np.float64))
     # Pairs of one person repeat the person's box.
     persons, person = np.unique(np.column_stack([places, human]), axis=0, return_inverse=True)
     role = found.pairs["action_id"].to_numpy(dtype=np.int64)
     does = np.zeros((len(persons), len(found.actions)), dtype=np.bool_)
     boxes = np.full((*does.shape, 4), np.nan)
     does[person, role] = True
-    boxes[person, role] = found.pairs[list(OBJECT_BOX)].to_numpy(dtype=np.float64)
+    boxes[person, role] = _inclusive(found.pairs[list(OBJECT_BOX)].to_numpy(dtype=np.float64))
     return People(
         images=tuple(found.images["file_name"]),
         roles=found.actions,
@@ -84,9 +88,15 @@ def read(path: Path) -> People:
     )
 
 
+def _inclusive(boxes: Floats) -> Floats:
+    """Continuous boxes as the official program has them: the last pixel in place of the edge behind it."""
+    return np.concatenate([boxes[:, :2], np.maximum(boxes[:, :2], boxes[:, 2:] - 1)], axis=1)
+
+
 def place(frame: pd.DataFrame, people: People, *, name: str = "detections") -> pd.DataFrame:
     """Detections with ``image`` as place: ``file_name`` (folders in it are ignored), ``role`` (a number, or a name with blanks
-    or underscores), ``score``, eight box columns; the object box nan (or four zeros) where no object is seen.
+    or underscores), ``score``, eight box columns; the object box nan (or four zeros) where no object is seen. Rows of the role
+    ``point instr``, which the pair files leave out as published means do, are left out.
 
     Raises:
         DataError: a column is missing, or an image, a role, a score or a person's box is no good (names the row).
@@ -97,7 +107,7 @@ def place(frame: pd.DataFrame, people: People, *, name: str = "detections") -> p
         raise DataError(f"{name}: no column {', '.join(missing)}; columns are {', '.join(map(str, frame.columns))}")
     codes, distinct = pd.factorize(frame["file_name"])
     image = np.append(file_names.places(distinct, people.images, table=name), -1)[codes]  # -1 where none is named
-    role = _roles(frame["role"], people)
+    role, left_out = _roles(frame["role"], people), _is_point(frame["role"], people)
     try:
         numbers = {c: columns.numbers(frame, c, name, missing=True) for c in ("score", *HUMAN_BOX, *OBJECT_BOX)}
     except ValueError as error:
@@ -108,7 +118,7 @@ def place(frame: pd.DataFrame, people: People, *, name: str = "detections") -> p
     whole = np.isnan(thing).all(axis=1) | (np.isfinite(thing).all(axis=1) & (thing[:, 2:] >= thing[:, :2]).all(axis=1))
     for bad, fault in (
         (image < 0, "the image is not in the annotations"),
-        (role < 0, _unknown_role(frame["role"][role < 0], people)),
+        ((role < 0) & ~left_out, _unknown_role(frame["role"][(role < 0) & ~left_out], people)),
         (~np.isfinite(frame["score"].to_numpy(dtype=np.float64)), "the score is not finite"),
         (~sound, "the person's box needs finite x1 <= x2 and y1 <= y2"),
         (
@@ -118,7 +128,14 @@ def place(frame: pd.DataFrame, people: People, *, name: str = "detections") -> p
     ):
         if bad.any():
             raise DataError(f"{name} row {int(np.flatnonzero(bad)[0])}: {fault} ({int(bad.sum()):,} such rows)")
-    return frame.assign(image=image, role=role)
+    pixels.demand(human, None, table=name)
+    return frame.assign(image=image, role=role)[~left_out].reset_index(drop=True)
+
+
+def _is_point(values: pd.Series[Any], people: People) -> NDArray[np.bool_]:
+    """Which rows name the role ``point``, where the annotations do not have it."""
+    named = [isinstance(value, str) and value.replace("_", " ") == POINT for value in values]
+    return np.array(named, dtype=np.bool_) & (POINT not in people.roles)
 
 
 def _unknown_role(values: pd.Series[Any], people: People) -> str:
@@ -181,7 +198,7 @@ def role_ap(frame: pd.DataFrame, people: People, *, scenario: Scenario) -> pd.Da
     )
 
 
-def mean_role_ap(table: pd.DataFrame, *, without: Sequence[str] = ("point instr",)) -> float:
+def mean_role_ap(table: pd.DataFrame, *, without: Sequence[str] = (POINT,)) -> float:
     """Mean in percent over the annotated roles; V-COCO's custom leaves out ``point``."""
     return 100 * float(table.loc[~table["role"].isin(without), "ap"].mean())
 

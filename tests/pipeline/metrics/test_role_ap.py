@@ -21,10 +21,11 @@ def file_name(letter):
 
 
 def entry(letter, humans, things, roles):
-    """An image of the pair file; None is an object out of sight."""
+    """An image of the pair file, where x2 is the edge behind the last pixel; None is an object out of sight."""
     objects = [0 if thing is None else 42 for thing in things]
-    boxes = [thing or [] for thing in things]
-    return {"file_name": file_name(letter), "boxes_h": humans, "boxes_o": boxes, "actions": roles, "objects": objects}
+    edges = [[x1, y1, x2 + 1, y2 + 1] for x1, y1, x2, y2 in humans]
+    boxes = [[*thing[:2], thing[2] + 1, thing[3] + 1] if thing else [] for thing in things]
+    return {"file_name": file_name(letter), "boxes_h": edges, "boxes_o": boxes, "actions": roles, "objects": objects}
 
 
 def saved(path, entries, classes):
@@ -204,3 +205,42 @@ def test_an_objects_box_is_whole_or_absent(people):
     for box in ([5.0, 0, 1, 9], [np.nan, 0, 1, 9], [0.0, 0, np.inf, 9]):
         with pytest.raises(DataError, match="row 0: the object's box"):
             role_ap.place(row("a", 0, PERSON, box), people)
+
+
+def test_the_truth_is_a_pixel_smaller_than_the_pair_file_has_it(tmp_path):
+    """x, y, width, height = 0, 0, 10, 10: x2 is 10 in the pair file and 9 in the official truth, whose area is 10 * 10.
+
+    Half of it, 10 * 5 inclusive pixels, overlaps it by exactly a half; less than that by less. A box thinner than a pixel is
+    one pixel wide.
+    """
+    thin = [3.0, 3, 3.5, 13]
+    image = {"file_name": file_name("a"), "boxes_h": [[0, 0, 10, 10]] * 2, "boxes_o": [[0, 0, 10, 10], thin]}
+    people = role_ap.read(
+        saved(tmp_path / "v.json", [image | {"actions": [0, 1], "objects": [42, 42]}], ["hold obj", "look obj"])
+    )
+    assert people.box.tolist() == [[0, 0, 9, 9]] and people.role_box[0].tolist() == [[0, 0, 9, 9], [3, 3, 3, 12]]
+    whole, half, less = [0.0, 0, 9, 9], [0.0, 0, 9, 4], [0.0, 0, 9, 3.9]
+    assert [ap(people, ("a", 0, *boxes)) for boxes in ((half, half), (less, whole), (whole, less))] == [1, 0, 0]
+
+
+def test_the_role_point_which_pair_files_lack_is_left_out(people):
+    rows = [row("a", role, PERSON, CUP) for role in ("point_instr", "hold obj", "point instr")]
+    assert role_ap.place(pd.concat(rows), people)["role"].tolist() == [0]
+    with pytest.raises(DataError, match="row 2: the score is not finite"):
+        role_ap.place(pd.concat([*rows[:2], rows[2].assign(score=np.nan)]), people)
+
+
+def test_equal_names_and_fractions_are_no_guess(people):
+    for folder in ("val2014/", "x\\"):
+        assert role_ap.place(row("b", 0, PERSON, CUP, folder=folder), people)["image"].tolist() == [1]
+    with pytest.raises(DataError, match=r"would both be 'COCO_val2014_000000000098\.jpg'"):
+        role_ap.place(pd.concat([row("b", 0, PERSON, CUP, folder=f) for f in ("x/", "y/")]), people)
+    with pytest.raises(DataError, match="they are fractions of their images"):
+        role_ap.place(row("a", 0, [0.0, 0, 0.5, 1], CUP), people)
+
+
+def test_categories_are_read_as_what_they_name(people):
+    frame = pd.concat([row("b", "hold_obj", PERSON, CUP), row("a", "look obj", PERSON, CUP)])
+    typed = frame.assign(**{c: frame[c].astype("category") for c in ("file_name", "role", "score", "hx1")})
+    placed = role_ap.place(typed, people)
+    assert placed["role"].tolist() == [0, 1] and placed["image"].tolist() == [1, 0]
