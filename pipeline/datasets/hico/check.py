@@ -18,6 +18,7 @@ from typing import Any, Literal
 from pipeline.datasets.dataset import SPLITS
 from pipeline.datasets.hico import folder as folders
 from pipeline.datasets.hico.counts import Finding, compare
+from pipeline.datasets.hico.dataset import ambiguous_folders, in_order
 from pipeline.datasets.hico.folder import Folder
 from pipeline.datasets.hico.image_files import ImageCheck, look_over
 from pipeline.datasets.hico.layouts import detect
@@ -110,6 +111,8 @@ def _hico(where: Folder, report: Report, images: Images, *, whole: bool) -> None
             Finding("gap", "no image folders (train2015, test2015)", "detections and image embeddings")
         )
     if images != "none" and parts and where.images:
+        where = where.with_images_of({split: tables.images["file_name"] for split, tables in parts.items()})
+        report.findings += [Finding("note", what) for what in ambiguous_folders(where)]
         report.images, findings = look_over(where, parts, decode=images == "decode")
         report.findings += findings
     if any(f.layout == "ppdm" and "train" in f.used_for for f in report.files):
@@ -130,34 +133,55 @@ def _layouts(files: list[FileSummary]) -> list[str]:
 
 
 def _read_all(where: Folder, report: Report) -> tuple[dict[str, Tables], Labels | None]:
-    """Each split from the first file that tells it, as `dataset.load` takes it; the others are summarised."""
+    """Each split from the first file that tells it, as `dataset.load` takes it; the others are told."""
     parts: dict[str, Tables] = {}
     labels: Labels | None = None
-    for path in [*where.annotations, *([where.labels] if where.labels else [])]:
-        try:
-            rows = detect.read(path)
-            if isinstance(rows, Labels):
-                labels = rows
-                continue
-            tables = rows.tables()
-        except DataError as error:
-            report.findings.append(Finding("fault", str(error), affects="everything in this file"))
-            continue
-        by_split = {split: tables.of(split) for split in SPLITS}
-        fresh = tuple(s for s in SPLITS if s not in parts and len(by_split[s].images))
-        report.files.append(_summary(path, rows, by_split, fresh))
-        if fresh and rows.faults.found:
+    for found in in_order(where):
+        if found.error is not None:
+            report.findings.append(Finding("fault", str(found.error), affects="everything in this file"))
+        elif found.labels is not None:
+            labels = found.labels
+        elif found.rows is None:
             report.findings.append(
-                Finding(
-                    "fault",
-                    f"{path.name}: {len(rows.faults.found):,} faulty rows",
-                    affects="the stage `annotations` stops at them, unless data.faults = skip leaves them out",
-                    examples=tuple(map(str, rows.faults.found[:EXAMPLES])),
-                    count=len(rows.faults.found),
-                )
+                Finding("note", f"{found.file.name}: {found.why_not}", affects="nothing: it is not used")
             )
-        parts |= {split: by_split[split] for split in fresh}
+        else:
+            report.files.append(_summary(found.file, found.rows, found.tables, found.fresh))
+            report.findings += _faulty_rows(found.file, found.rows) if found.fresh else []
+            parts |= {split: found.tables[split] for split in found.fresh}
+    for path in where.nowhere:
+        report.findings.append(
+            Finding("gap", f"{path.name}: {folders.link_to_nowhere(path)}", affects="what it would tell")
+        )
+    if where.labels:
+        labels = _labels(where.labels, report)
     return parts, labels
+
+
+def _labels(path: Path, report: Report) -> Labels | None:
+    try:
+        if isinstance(found := detect.read(path), Labels):
+            return found
+        fault = f"{path}: is not the anno.mat of whole images"
+    except DataError as error:
+        fault = str(error)
+    report.findings.append(Finding("fault", fault, affects="everything in this file"))
+    return None
+
+
+def _faulty_rows(path: Path, rows: Rows) -> list[Finding]:
+    faults = rows.faults.found
+    if not faults:
+        return []
+    return [
+        Finding(
+            "fault",
+            f"{path.name}: {len(faults):,} faulty rows",
+            affects="the stage `annotations` stops at them, unless data.faults = skip leaves them out",
+            examples=tuple(map(str, faults[:EXAMPLES])),
+            count=len(faults),
+        )
+    ]
 
 
 def _summary(path: Path, rows: Rows, by_split: dict[str, Tables], used_for: tuple[str, ...]) -> FileSummary:
@@ -170,16 +194,20 @@ def _summary(path: Path, rows: Rows, by_split: dict[str, Tables], used_for: tupl
 
 def _vcoco(path: Path, report: Report) -> list[str]:
     """Summarise V-COCO files, if that is what lies here; returns their names."""
-    files = [path] if path.is_file() else sorted(path.glob(reader.USUAL))
-    if path.is_file() and (".json" not in path.name or not reader.matches(parsing.json_file(path))):
+    files = [path] if path.is_file() else reader.files(path)
+    if path.is_file() and (".json" not in path.name.lower() or not reader.matches(parsing.json_file(path))):
         return []
     for file in files:
+        split = next((s for s in reader.SPLITS if s in file.name.removeprefix("instances_vcoco")), "test")
+        if split in report.splits:
+            what = f"{file.name}: not read: a file before it tells the {split} images"
+            report.findings.append(Finding("note", what, affects="nothing: it is not used"))
+            continue
         try:
             found = reader.read(file, skip=True)
         except DataError as error:
             report.findings.append(Finding("fault", str(error), affects="everything in this file"))
             continue
-        split = next((s for s in reader.SPLITS if s in file.name.removeprefix("instances_vcoco")), "test")
         images, pairs = len(found.images), len(found.pairs)
         report.files.append(FileSummary(str(file), "vcoco", (), {split: images}, {split: pairs}, (split,)))
         report.splits[split] = {

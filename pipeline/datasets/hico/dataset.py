@@ -6,7 +6,9 @@ load(Path("hico_20160224_det"), skip=True)   # what is faulty or missing is left
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -17,10 +19,14 @@ from pipeline.datasets.hico.faults import SHOWN, Fault
 from pipeline.datasets.hico.folder import Folder
 from pipeline.datasets.hico.layouts import detect
 from pipeline.datasets.hico.layouts.detect import Labels
+from pipeline.datasets.hico.layouts.parquet import OtherTableError
 from pipeline.datasets.hico.rows import Rows
 from pipeline.datasets.hico.tables import Tables
 from pipeline.errors import DataError
 from pipeline.outside import reading
+
+log = logging.getLogger("ezhoi.data")
+EMPTY, MISSING = "empty, 0 bytes", "no such image file"
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,21 @@ class Source:
     split: str
     layout: str
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """An annotation file and what became of it: its rows and the splits that it is the first to tell, or why not."""
+
+    file: Path
+    rows: Rows | None = None
+    tables: dict[str, Tables] = field(default_factory=dict)
+    fresh: tuple[str, ...] = ()
+    why_not: str = ""
+    """Why nothing of it counts, where that stops nobody."""
+    labels: Labels | None = None
+    error: DataError | None = None
+    """What stops a run: its name is that of an annotation file, and it cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -57,17 +78,23 @@ def load(root: Path | None, *, annotations: Path | None = None, skip: bool = Fal
     where = folders.look(_place(annotations or root))
     images = folders.look(_place(root)) if root and annotations else where
     parts, sources, faults = _annotation(where, skip=skip)
+    images = images.with_images_of({split: tables.images["file_name"] for split, tables in parts.items()})
+    nowhere = [
+        f"{path.name} is {folders.link_to_nowhere(path)}" for path in dict.fromkeys((*where.nowhere, *images.nowhere))
+    ]
+    for what in (*nowhere, *ambiguous_folders(images)):
+        log.warning("%s: %s", images.root, what)
     table = pd.concat([parts[s].images for s in SPLITS], ignore_index=True)
     pairs = pd.concat([parts[s].pairs for s in SPLITS], ignore_index=True)
     table = _with_files(table, images)
     absent = _absent(table, images)
-    if len(absent) and not skip:
+    if absent and not skip:
         raise DataError(
-            f"{images.root}: {len(absent)} image files are missing, for example {', '.join(absent['path'][:SHOWN])}. "
-            "Complete the folder, or go on with the images that are there: --set data.faults=skip"
+            f"{images.root}: {_in_words(absent, table)}. Complete the folder, or go on with the images that are there: "
+            "--set data.faults=skip"
         )
-    faults += [Fault(str(images.root), f"image {name}", "no such image file") for name in absent["path"]]
-    table = _with_sizes(table.drop(index=absent.index).reset_index(drop=True), images)
+    faults += [Fault(str(images.root), f"image {table['path'][row]}", why) for row, why in absent.items()]
+    table = _with_sizes(table.drop(index=list(absent)).reset_index(drop=True), images)
     pairs = _resized(pairs[pairs["image_id"].isin(table["image_id"])], table)
     labels = detect.read(where.labels) if where.labels else None
     if labels is not None and not isinstance(labels, Labels):
@@ -84,32 +111,65 @@ def _place(path: Path | None) -> Path:
 
 
 def _annotation(where: Folder, *, skip: bool) -> tuple[dict[str, Tables], list[Source], list[Fault]]:
-    """Each split from the first file that tells it; the rest is not read."""
+    """Each split from the first file that tells it."""
     parts: dict[str, Tables] = {}
     sources: list[Source] = []
     faults: list[Fault] = []
-    for path in where.annotations:
-        if len(parts) == len(SPLITS):
-            break
-        rows = detect.read(path)
-        if not isinstance(rows, Rows):
+    why_not: list[str] = []
+    for found in in_order(where):
+        if found.error is not None:
+            raise found.error
+        if found.rows is None:
+            why_not.append(f"{found.file} ({found.why_not})")
             continue
-        tables = rows.tables()
-        fresh = [s for s in SPLITS if s not in parts and (tables.images["split"] == s).any()]
-        if not fresh:
-            continue
-        if not skip:
-            rows.faults.stop_if_any()
-        faults += rows.faults.found
-        parts |= {split: tables.of(split) for split in fresh}
-        sources += [Source(path, split, rows.layout, tuple(rows.notes)) for split in fresh]
+        if found.fresh and not skip:
+            found.rows.faults.stop_if_any()
+        faults += found.rows.faults.found if found.fresh else []
+        parts |= {split: found.tables[split] for split in found.fresh}
+        sources += [Source(found.file, s, found.rows.layout, tuple(found.rows.notes)) for s in found.fresh]
     if missing := [split for split in SPLITS if split not in parts]:
-        read = ", ".join(str(path) for path in where.annotations) or "no annotation file"
+        why_not += [f"{path} ({folders.link_to_nowhere(path)})" for path in where.nowhere]
+        read = ", ".join([*(str(source.file) for source in sources), *why_not]) or "no annotation file"
         raise DataError(
             f"{where.root}: no annotation of the {' and '.join(missing)} images. Found: {read}. Looked for "
             f"{', '.join(folders.USUAL)} down to {folders.DEEPEST} levels; name another place with --set data.annotations=PATH"
         )
     return parts, sorted(sources, key=lambda source: SPLITS.index(source.split)), faults
+
+
+def in_order(where: Folder) -> Iterator[Found]:
+    """The annotation files of a folder in their order, each read unless the ones before it tell both splits.
+
+    What a run takes and what `ezhoi data check` reports are both made of this, so that they agree.
+    """
+    told: set[str] = set()
+    for path in where.annotations:
+        if len(told) == len(SPLITS):
+            yield Found(path, why_not="not read: the files before it tell both splits")
+            continue
+        try:
+            rows = detect.read(path)
+            if not isinstance(rows, Rows):
+                yield Found(path, why_not="labels of whole images", labels=rows)
+                continue
+            tables = rows.tables()
+        except OtherTableError as error:
+            yield Found(path, why_not=str(error).removeprefix(f"{path}: "))
+        except DataError as error:
+            yield Found(path, error=error)
+        else:
+            by_split = {split: tables.of(split) for split in SPLITS if (tables.images["split"] == split).any()}
+            yield Found(path, rows=rows, tables=by_split, fresh=tuple(s for s in by_split if s not in told))
+            told |= by_split.keys()
+
+
+def ambiguous_folders(where: Folder) -> list[str]:
+    """What to say of each split that has several folders of its name with pictures in them."""
+    return [
+        f"{len(places)} folders are called {split}2015 ({', '.join(places)}); the images are taken from {where.images[split]}, "
+        "which has most of the annotated ones"
+        for split, places in (where.candidates or {}).items()
+    ]
 
 
 def _with_files(table: pd.DataFrame, images: Folder) -> pd.DataFrame:
@@ -122,9 +182,37 @@ def _with_files(table: pd.DataFrame, images: Folder) -> pd.DataFrame:
     )
 
 
-def _absent(table: pd.DataFrame, images: Folder) -> pd.DataFrame:
-    """Images without a file; none where there are no images at all, so that annotation alone can be read."""
-    return table[(table["file_bytes"] == 0) & bool(images.images)]
+def _absent(table: pd.DataFrame, images: Folder) -> dict[int, str]:
+    """{row: why} of images without a file that can be read; none where there are no images at all, so that annotation alone
+    can be read."""
+    if not images.images:
+        return {}
+    paths = table.loc[table["file_bytes"] == 0, "path"]
+    return {row: why_absent(images.root / path) for row, path in zip(paths.index.tolist(), paths, strict=True)}
+
+
+def why_absent(path: Path) -> str:
+    """Why there is no picture at a path: it is a link to nowhere, an empty file, or nothing."""
+    if nowhere := folders.link_to_nowhere(path):
+        return nowhere
+    return EMPTY if path.exists() else MISSING
+
+
+def _in_words(absent: dict[int, str], table: pd.DataFrame) -> str:
+    """How many are absent for which reason, the first of each."""
+    empty = [row for row, why in absent.items() if why == EMPTY]
+    missing = [row for row in absent if row not in set(empty)]
+    parts = []
+    for rows, what in (
+        (missing, "image files are missing"),
+        (empty, "image files cannot be read, they are empty (0 bytes)"),
+    ):
+        if rows:
+            named = [
+                table["path"][row] + ("" if absent[row] in (EMPTY, MISSING) else f" ({absent[row]})") for row in rows
+            ]
+            parts.append(f"{len(rows)} {what}, for example {', '.join(named[:SHOWN])}")
+    return "; ".join(parts)
 
 
 def _with_sizes(table: pd.DataFrame, images: Folder) -> pd.DataFrame:
@@ -154,7 +242,8 @@ def image_size(path: Path, *, decode: bool = False) -> tuple[int, int]:
                 image.load()
             return image.size
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: not a readable image ({error})") from error
+        why = why_absent(path) if not path.exists() or path.stat().st_size == 0 else str(error)
+        raise DataError(f"{path}: not a readable image ({why})") from error
 
 
 def _resized(pairs: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:

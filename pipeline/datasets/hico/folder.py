@@ -2,12 +2,17 @@
 
 Light on purpose (standard library alone): the fingerprint of `data.root` is taken whenever a run is planned. It covers
 the content of the annotation files, and of the images only name and size: no image is read for it.
+
+What computers leave beside data is never taken for it: hidden files, a Mac's `__MACOSX`, backups (`.bak`, `.part`, `~`).
+A copy, such as `instances_test2015 (1).json`, comes after every file that has its usual name.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -15,19 +20,22 @@ from pipeline.store import digest
 
 USUAL = (
     "anno_bbox.mat",
-    "instances_*2015*.json*",
+    "instances_*2015*.json",
     "*pairs*.parquet",
-    "hico-det-*instance-level*.json*",
-    "trainval_hico*.json*",
-    "test_hico*.json*",
+    "hico-det-*instance-level*.json",
+    "trainval_hico*.json",
+    "test_hico*.json",
 )
-"""Names of annotation files. Where several tell the same split, the first kind here is used."""
+"""Names of annotation files, of which JSON may be gzipped. Where several tell the same split, the first kind here is used."""
 LABELS = "anno.mat"
 BESIDE = "*images*.parquet"
 """Read along with a table of pairs."""
 DEEPEST = 4
 """Levels below the folder that are searched."""
 IMAGES = ("train2015", "test2015")
+MACS = "__MACOSX"
+_COPY = re.compile(r"( ?\([0-9]+\)|[ _-]+(\(?copy\)?|kopie|copie)( ?\(?[0-9]+\)?)?)$|^copy of ", re.IGNORECASE)
+"""What browsers and desktops add to the name of a copy."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +47,31 @@ class Folder:
     labels: Path | None
     images: dict[str, str]
     beside: tuple[Path, ...] = ()
+    candidates: Mapping[str, tuple[str, ...]] | None = None
+    """Where a split has several folders of its name with pictures in them: all of them, the likeliest first."""
+    nowhere: tuple[Path, ...] = ()
+    """Links whose target is not there, with the name of an annotation file, of the labels or of an image folder."""
 
     def listing(self, split: str) -> dict[str, int]:
-        """{file name: bytes} of the image folder of a split; empty if there is none."""
-        if split not in self.images:
-            return {}
-        with os.scandir(self.root / self.images[split]) as entries:
-            return {entry.name: entry.stat().st_size for entry in entries if entry.name.endswith(".jpg")}
+        """{file name: bytes} of the image folder of a split; empty if there is none. Links to nowhere are no files."""
+        return _listing(self.root / self.images[split]) if split in self.images else {}
+
+    def with_images_of(self, names: Mapping[str, Iterable[str]]) -> Folder:
+        """The same with each split's images where most of its annotated files are."""
+        chosen = dict(self.images)
+        for split, places in (self.candidates or {}).items():
+            wanted = set(names.get(split, ()))
+            chosen[split] = max(places, key=lambda place: len(wanted & _listing(self.root / place).keys()))
+        return replace(self, images=chosen)
+
+
+def _listing(folder: Path) -> dict[str, int]:
+    found = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".jpg") and not entry.name.startswith(".") and entry.is_file():
+                found[entry.name] = entry.stat().st_size
+    return found
 
 
 def look(root: Path) -> Folder:
@@ -53,22 +79,82 @@ def look(root: Path) -> Folder:
     if root.is_file():
         return Folder(root.parent, (root,), None, {})
     files: list[tuple[int, Path]] = []
-    images: dict[str, str] = {}
+    pictures: dict[str, list[str]] = {}
+    seen = {_key(root)}
     for here, folders, names in os.walk(root, followlinks=True):
         folder = Path(here)
         depth = len(folder.relative_to(root).parts)
-        files += [(depth, folder / name) for name in names if not name.endswith((".jpg", ".png"))]
-        for name in set(folders) & set(IMAGES):
-            with os.scandir(folder / name) as entries:
-                if any(entry.name.endswith(".jpg") for entry in entries):
-                    images.setdefault(name.removesuffix("2015"), (folder / name).relative_to(root).as_posix())
-        within = depth < DEEPEST
-        folders[:] = sorted(n for n in folders if within and n not in IMAGES and not n.startswith("."))
+        files += [(depth, folder / name) for name in names if not name.startswith(".")]
+        new = _new(folder, folders, seen)
+        for name in set(new) & set(IMAGES):
+            if _has_pictures(folder / name):
+                place = (folder / name).relative_to(root).as_posix()
+                pictures.setdefault(name.removesuffix("2015"), []).append(place)
+        folders[:] = [name for name in new if depth < DEEPEST and name not in IMAGES]
     files.sort()
-    found = [path for pattern in USUAL for _, path in files if fnmatch(path.name, pattern)]
-    labels = next((path for _, path in files if path.name == LABELS), None)
-    beside = tuple(path for _, path in files if fnmatch(path.name, BESIDE))
-    return Folder(root, tuple(dict.fromkeys(found)), labels, images, beside)
+    named = annotation_files([path for _, path in files], USUAL)
+    labels = [path for _, path in files if path.name == LABELS]
+    linked = [path for _, path in files if path.name in IMAGES]
+    beside = annotation_files([path for _, path in files], (BESIDE,))
+    places = {split: tuple(sorted(found, key=_likeliest)) for split, found in sorted(pictures.items())}
+    return Folder(
+        root,
+        tuple(path for path in named if path.exists()),
+        next((path for path in labels if path.exists()), None),
+        {split: found[0] for split, found in places.items()},
+        tuple(path for path in beside if path.exists()),
+        {split: found for split, found in places.items() if len(found) > 1},
+        tuple(path for path in (*named, *labels, *linked) if not path.exists()),
+    )
+
+
+def annotation_files(paths: Iterable[Path], patterns: Iterable[str]) -> list[Path]:
+    """Those of some files whose names fit the patterns: in the patterns' order, the files' within one, copies at the end."""
+    original = {path: _original(path.name) for path in paths}
+    found = dict.fromkeys(path for pattern in patterns for path in original if fnmatch(original[path], pattern))
+    return sorted(found, key=lambda path: is_copy(path.name))
+
+
+def is_copy(name: str) -> bool:
+    """Whether a file's name is that of a copy that a browser or a desktop made."""
+    return _original(name) != name.removesuffix(".gz")
+
+
+def _original(name: str) -> str:
+    """The name of what a file is a copy of, its own if of nothing; unpacked, where it is JSON."""
+    stem, dot, kind = re.sub(r"\.json\.gz$", ".json", name).rpartition(".")
+    return f"{_COPY.sub('', stem)}{dot}{kind}"
+
+
+def link_to_nowhere(path: Path) -> str:
+    """What to say of a link whose target is not there; empty if the path is none."""
+    return f"a link to {path.readlink()}, which is not there" if path.is_symlink() and not path.exists() else ""
+
+
+def _new(folder: Path, names: Iterable[str], seen: set[tuple[int, int]]) -> list[str]:
+    """The folders in a folder that were not come by already, by another link or in a loop of links; links at the end."""
+    found = []
+    for name in sorted(names, key=lambda name: ((folder / name).is_symlink(), name)):
+        if name != MACS and not name.startswith(".") and (key := _key(folder / name)) not in seen:
+            seen.add(key)
+            found.append(name)
+    return found
+
+
+def _key(folder: Path) -> tuple[int, int]:
+    state = folder.stat()
+    return state.st_dev, state.st_ino
+
+
+def _has_pictures(folder: Path) -> bool:
+    with os.scandir(folder) as entries:
+        return any(entry.name.endswith(".jpg") and not entry.name.startswith(".") for entry in entries)
+
+
+def _likeliest(place: str) -> tuple[bool, int, str]:
+    """In `images`, as it was published, before elsewhere; then the least deep."""
+    parts = place.split("/")
+    return parts[-2:-1] != ["images"], len(parts), place
 
 
 def fingerprint(root: Path) -> str:
@@ -76,8 +162,10 @@ def fingerprint(root: Path) -> str:
     found = look(root)
     files = [*found.annotations, *found.beside, *([found.labels] if found.labels else [])]
     contents = [[path.relative_to(found.root).as_posix(), digest.of_file(path)] for path in sorted(files)]
+    places = {split: (place,) for split, place in found.images.items()} | dict(found.candidates or {})
     listings = [
-        [split, folder, digest.of_value(sorted(found.listing(split).items()))]
-        for split, folder in sorted(found.images.items())
+        [split, place, digest.of_value(sorted(_listing(found.root / place).items()))]
+        for split in sorted(places)
+        for place in places[split]
     ]
     return digest.of_value([contents, listings])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.datasets.hico.counts import Finding
 from pipeline.datasets.hico.dataset import image_size
-from pipeline.datasets.hico.folder import Folder
+from pipeline.datasets.hico.folder import Folder, link_to_nowhere
 from pipeline.datasets.hico.tables import Tables
 from pipeline.errors import DataError
 
@@ -40,7 +40,8 @@ def look_over(where: Folder, parts: dict[str, Tables], *, decode: bool) -> tuple
             if name in there:
                 work.append((folder / name, (int(width), int(height))))
             else:
-                missing.append(str((folder / name).relative_to(where.root)))
+                nowhere = link_to_nowhere(folder / name)
+                missing.append(f"{(folder / name).relative_to(where.root)}{f' ({nowhere})' if nowhere else ''}")
     with ThreadPoolExecutor(READERS) as pool:
         faults = [fault for fault in pool.map(lambda item: _fault(*item, decode=decode), work) if fault]
     unreadable = [what for kind, what in faults if kind == "unreadable"]

@@ -24,6 +24,7 @@ import pandas as pd
 
 from pipeline.datasets.dataset import BOXES
 from pipeline.datasets.hico.faults import Fault, Faults
+from pipeline.datasets.hico.folder import annotation_files
 from pipeline.errors import DataError
 from pipeline.outside.columns import number, whole_number
 from pipeline.outside.parsing import json_file
@@ -32,7 +33,7 @@ from pipeline.vocabulary.coco import COCO
 SPLITS = ("train", "val", "test")
 IMAGES = {"train": 2_533, "val": 2_867, "test": 4_946}
 PAIRS = {"train": 6_400, "val": 7_417, "test": 12_402}
-USUAL = "instances_vcoco_*.json*"
+USUAL = "instances_vcoco_*.json"
 _LISTS = ("boxes_h", "boxes_o", "actions", "objects")
 _NAME = re.compile(r"COCO_(?:train|val)2014_(\d{12})\.jpg")
 
@@ -52,10 +53,15 @@ def matches(value: Any) -> bool:
     return isinstance(value, dict) and {"annotations", "classes", "action_to_object"} <= value.keys()
 
 
+def files(root: Path, split: str = "*") -> list[Path]:
+    """The annotation files of a folder, gzipped or not; copies that a browser made come last, backups are none."""
+    return annotation_files(sorted(root.glob("*")), [f"instances_vcoco_{split}.json"])
+
+
 def load(root: Path, *, skip: bool = False) -> dict[str, VCoco]:
     """The splits whose files are in a folder; DataError if there is none, or, unless `skip`, a row is faulty."""
-    files = {s: next(iter(sorted(root.glob(f"instances_vcoco_{s}.json*"))), None) for s in SPLITS}
-    found = {split: read(path, skip=skip) for split, path in files.items() if path is not None}
+    by_split = {split: files(root, split) for split in SPLITS}
+    found = {split: read(paths[0], skip=skip) for split, paths in by_split.items() if paths}
     if not found:
         raise DataError(f"{root}: no {USUAL}")
     return found

@@ -40,9 +40,9 @@ def read(path: Path) -> Rows | Labels:
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file")
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         return parquet.read(path)
-    if path.suffix == ".mat":
+    if path.suffix.lower() == ".mat":
         return _matlab(path)
     value = parsing.json_file(path)
     for layout in _JSON:

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
+from pipeline.datasets.hico import folder
 from pipeline.datasets.hico.rows import UNTOLD, Rows
 from pipeline.datasets.hico.tables import BOXES, PIXELS
 from pipeline.errors import DataError
@@ -21,11 +22,15 @@ _NEEDED = ["file_name", "hoi_id", *BOXES]
 _SIZE = ["file_name", "width", "height"]
 
 
+class OtherTableError(DataError):
+    """A Parquet table of something else, whose name says as little as `hard_pairs.parquet`."""
+
+
 def read(path: Path) -> Rows:
-    """The rows of a file of pairs and of the images files beside it; DataError naming the columns that are missing."""
+    """The rows of a file of pairs and of the images files beside it; OtherTableError naming the columns that are missing."""
     table, metadata = columns.read(path, [*_NEEDED, "verb_id", "object_id", "width", "height"]), _metadata(path)
     if missing := [name for name in _NEEDED if name not in table.columns]:
-        raise DataError(
+        raise OtherTableError(
             f"{path}: not a table of HICO-DET pairs: columns {missing} are missing, it has {columns.names(path)}"
         )
     if (convention := metadata.get("box_convention", PIXELS)) != PIXELS:
@@ -53,9 +58,12 @@ def read(path: Path) -> Rows:
 
 
 def _images(path: Path) -> pd.DataFrame | None:
-    """The tables of images in the folder, restricted to the splits of the file where its name tells one."""
+    """The tables of images in the folder, restricted to the splits of the file where its name tells one.
+
+    Where images are in several of them, the first one's sizes count; copies come last.
+    """
     found = []
-    for other in sorted(path.parent.glob("*.parquet")):
+    for other in folder.annotation_files(sorted(path.parent.glob("*.parquet")), [folder.BESIDE]):
         table = columns.read(other, [*_SIZE, "hoi_id"])
         if {*_SIZE} <= set(table.columns) and "hoi_id" not in table:
             found.append(table[_SIZE])

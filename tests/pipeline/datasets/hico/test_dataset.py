@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import layout_writers as written
+import pandas as pd
 import pytest
 from PIL import Image
 
-from pipeline.datasets.hico import dataset, folder
+from pipeline.datasets.hico import dataset, folder, tables
+from pipeline.datasets.hico.check import check
 from pipeline.errors import DataError
 
 TRAIN, TEST = "HICO_train2015_00000007.jpg", "HICO_test2015_00000007.jpg"
@@ -96,3 +100,189 @@ def test_an_unreadable_image_whose_size_is_needed(tmp_path: Path) -> None:
         written.as_json(tmp_path / f"{name}.json", written.ppdm(DATA.of(split), shift=shift))
     with pytest.raises(DataError, match=f"{TEST}: not a readable image"):
         dataset.load(tmp_path)
+
+
+def annotation(root: Path) -> None:
+    for split in ("train", "test"):
+        written.as_json(root / f"instances_{split}2015.json", written.upt(DATA.of(split)))
+
+
+def verdict(root: Path) -> tuple[str, list[str]]:
+    """What `ezhoi data check` says, and its faults."""
+    report = check(root)
+    return report.verdict, [f.what for f in report.findings if f.level == "fault"]
+
+
+def test_the_folder_with_most_annotated_images_is_that_of_the_images(tmp_path: Path, caplog: Any) -> None:
+    annotation(tmp_path)
+    photographs(tmp_path / "hico")
+    photographs(tmp_path / "drawings")
+    for split, name in (("train", TRAIN), ("test", TEST)):
+        folder_of_drawings = tmp_path / "drawings" / "images" / f"{split}2015"
+        (folder_of_drawings / name).rename(folder_of_drawings / name.replace("00000007", "00000008"))
+        (folder_of_drawings / name.replace("00000007", "00000009")).write_bytes(b"more of them, none annotated")
+    found = dataset.load(tmp_path)
+    assert found.tables.images["path"].tolist() == [f"hico/images/train2015/{TRAIN}", f"hico/images/test2015/{TEST}"]
+    assert (
+        "2 folders are called train2015 (drawings/images/train2015, hico/images/train2015); the images" in caplog.text
+    )
+    assert verdict(tmp_path) == ("usable", [])
+    notes = [f.what for f in check(tmp_path).findings if f.level == "note"]
+    assert any("the images are taken from hico/images/test2015" in what for what in notes)
+
+
+def test_what_a_mac_leaves_beside_data_is_no_data(tmp_path: Path) -> None:
+    annotation(tmp_path)
+    photographs(tmp_path)
+    photographs(tmp_path / "__MACOSX")
+    for place in (tmp_path / "__MACOSX", tmp_path / "images" / "train2015"):
+        (place / f"._{TRAIN}").write_bytes(b"resource fork")
+        (place / "._instances_train2015.json").write_bytes(b"resource fork")
+    found = folder.look(tmp_path)
+    assert found.images == {"train": "images/train2015", "test": "images/test2015"} and not found.candidates
+    assert found.listing("train").keys() == {TRAIN}
+    assert len(dataset.load(tmp_path).tables.images) == 2 and verdict(tmp_path) == ("usable", [])
+
+
+def test_of_equal_folders_the_published_place_comes_first(tmp_path: Path) -> None:
+    annotation(tmp_path)
+    photographs(tmp_path / "hico")
+    (tmp_path / "a" / "train2015").mkdir(parents=True)
+    Image.new("RGB", (64, 48)).save(tmp_path / "a" / "train2015" / TRAIN)
+    assert dataset.load(tmp_path).tables.images["path"][0] == f"hico/images/train2015/{TRAIN}"
+
+
+def test_the_fingerprint_covers_every_folder_that_may_be_that_of_the_images(tmp_path: Path) -> None:
+    annotation(tmp_path)
+    photographs(tmp_path)
+    before = folder.fingerprint(tmp_path)
+    photographs(tmp_path / "drawings")
+    with_drawings = folder.fingerprint(tmp_path)
+    (tmp_path / "drawings" / "images" / "train2015" / "HICO_train2015_00000099.jpg").write_bytes(b"new")
+    assert len({before, with_drawings, folder.fingerprint(tmp_path)}) == 3
+
+
+def test_a_picture_that_is_a_link_to_nowhere_is_missing_and_called_so(tmp_path: Path) -> None:
+    annotation(tmp_path)
+    photographs(tmp_path)
+    (tmp_path / "images" / "train2015" / TRAIN).unlink()
+    (tmp_path / "images" / "train2015" / TRAIN).symlink_to("/mnt/unmounted/7.jpg")
+    why = r"a link to /mnt/unmounted/7\.jpg, which is not there"
+    with pytest.raises(DataError, match=rf"1 image files are missing, for example images/train2015/{TRAIN} \({why}\)"):
+        dataset.load(tmp_path)
+    skipped = dataset.load(tmp_path, skip=True)
+    assert re.fullmatch(rf"image images/train2015/{TRAIN}: {why}", str(skipped.faults[0])) and len(skipped.faults) == 1
+    (missing,) = [f for f in check(tmp_path).findings if f.level == "fault"]
+    assert missing.what == "1 of 2 image files are missing" and re.search(why, missing.examples[0])
+    assert folder.fingerprint(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["instances_train2015.json", "anno.mat", "train2015"])
+def test_a_link_to_nowhere_in_place_of_a_file_or_folder_is_told(tmp_path: Path, name: str, caplog: Any) -> None:
+    annotation(tmp_path)
+    (tmp_path / name).unlink(missing_ok=True)
+    (tmp_path / name).symlink_to("/mnt/unmounted/x")
+    if name == "instances_train2015.json":
+        with pytest.raises(
+            DataError, match=rf"no annotation of the train images\. .*{name} \(a link to /mnt/unmounted/x"
+        ):
+            dataset.load(tmp_path)
+    else:
+        dataset.load(tmp_path)
+        assert f"{name} is a link to /mnt/unmounted/x, which is not there" in caplog.text
+    whats = [f.what for f in check(tmp_path).findings]
+    assert f"{name}: a link to /mnt/unmounted/x, which is not there" in whats
+    assert folder.fingerprint(tmp_path)
+
+
+def test_an_empty_picture_is_not_missing_but_unreadable(tmp_path: Path) -> None:
+    annotation(tmp_path)
+    photographs(tmp_path)
+    (tmp_path / "images" / "train2015" / TRAIN).write_bytes(b"")
+    with pytest.raises(
+        DataError, match=r": 1 image files cannot be read, they are empty \(0 bytes\), for example images/tra"
+    ):
+        dataset.load(tmp_path)
+    assert [f.what for f in dataset.load(tmp_path, skip=True).faults] == ["empty, 0 bytes"]
+    (unreadable,) = [f for f in check(tmp_path).findings if f.level == "fault"]
+    assert unreadable.what == "1 image files cannot be read" and "(empty, 0 bytes)" in unreadable.examples[0]
+
+
+def test_loops_of_links_are_gone_through_once(tmp_path: Path) -> None:
+    annotation(tmp_path)
+    photographs(tmp_path / "hico")
+    for name, target in (("a", "."), ("hico/up", "."), ("again", "hico")):
+        (tmp_path / name).symlink_to(tmp_path / target)
+    found = folder.look(tmp_path)
+    assert [path.relative_to(tmp_path).as_posix() for path in found.annotations] == [
+        "instances_test2015.json",
+        "instances_train2015.json",
+    ]
+    assert found.images["train"] == "hico/images/train2015" and not found.candidates
+
+
+@pytest.mark.parametrize(
+    "stray",
+    [
+        "instances_test2015 (1).json",
+        "instances_test2015(2).json",
+        "instances_test2015 - Copy.json",
+        "instances_test2015 - Copy (2).json",
+        "instances_test2015_copy.json",
+        "instances_test2015 copy 3.json",
+        "Copy of instances_test2015.json",
+        "instances_test2015 (1).json.gz",
+        "anno_bbox (1).mat",
+        "instances_test2015.json.bak",
+        "instances_test2015.json~",
+        "instances_test2015.json.part",
+        "instances_test2015.json.gz.crdownload",
+        ".instances_test2015.json.swp",
+        "hard_pairs.parquet",
+    ],
+)
+def test_a_broken_stray_file_stops_neither_the_run_nor_the_check(tmp_path: Path, stray: str) -> None:
+    annotation(tmp_path)
+    (tmp_path / stray).write_bytes(b"{broken")
+    if stray.endswith(".parquet"):
+        pd.DataFrame({"first": [1], "second": [2]}).to_parquet(tmp_path / stray)
+    found = dataset.load(tmp_path)
+    assert [s.file.name for s in found.sources] == ["instances_train2015.json", "instances_test2015.json"]
+    assert verdict(tmp_path) == ("usable", [])
+
+
+def test_a_table_of_something_else_is_passed_over_wherever_it_comes(tmp_path: Path) -> None:
+    """Tables of pairs come before HAKE's files; this one is none, so it tells nothing."""
+    pd.DataFrame({"first": [1]}).to_parquet(tmp_path / "hard_pairs.parquet")
+    written.as_json(tmp_path / "hico-det-training-set-instance-level.json", written.hake(DATA.of("train")))
+    with pytest.raises(
+        DataError, match=r"no annotation of the test images.*hard_pairs\.parquet \(not a table of HICO-DET"
+    ):
+        dataset.load(tmp_path)
+    written.as_json(tmp_path / "test_hico.json", written.ppdm(DATA.of("test"), shift=0))
+    photographs(tmp_path)
+    written.same(dataset.load(tmp_path).tables, DATA)
+    assert verdict(tmp_path) == ("usable", [])
+
+
+def test_the_only_file_is_read_though_it_is_called_a_copy(tmp_path: Path) -> None:
+    annotation(tmp_path)
+    (tmp_path / "instances_test2015.json").rename(tmp_path / "instances_test2015 (1).json")
+    written.same(dataset.load(tmp_path).tables, DATA)
+    assert verdict(tmp_path) == ("usable", [])
+
+
+def test_a_broken_file_of_the_usual_name_stops_the_run_and_the_check(tmp_path: Path) -> None:
+    annotation(tmp_path)
+    (tmp_path / "instances_test2015.json").write_bytes(b"{broken")
+    with pytest.raises(DataError, match=r"instances_test2015\.json: not valid JSON"):
+        dataset.load(tmp_path)
+    assert verdict(tmp_path)[0] == "unusable"
+
+
+def test_a_copy_of_the_table_of_images_does_not_change_their_sizes(tmp_path: Path) -> None:
+    tables.write(tmp_path, DATA)
+    stale = DATA.images.assign(width=640, is_empty=False)
+    stale.to_parquet(tmp_path / "images (1).parquet")
+    (tmp_path / "other.parquet").write_bytes(b"no Parquet")
+    written.same(dataset.load(tmp_path).tables, DATA)

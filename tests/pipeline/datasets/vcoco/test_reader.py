@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.datasets.hico.check import check
 from pipeline.datasets.hico.tables import BOXES
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.datasets.vcoco import reader
@@ -89,3 +90,22 @@ def test_something_else(tmp_path: Path) -> None:
         reader.read(tmp_path / "a.json")
     with pytest.raises(DataError, match=r"no instances_vcoco_"):
         reader.load(tmp_path)
+
+
+def test_copies_and_backups_are_not_the_file(tmp_path: Path) -> None:
+    write(tmp_path / "instances_vcoco_test.json")
+    for stray in ("instances_vcoco_test (1).json", "instances_vcoco_test.json.bak", "instances_vcoco_test.json.1"):
+        (tmp_path / stray).write_text("broken")
+    assert len(reader.load(tmp_path)["test"].pairs) == 2
+    report = check(tmp_path)
+    assert not [f for f in report.findings if f.level == "fault"] and report.splits["test"]["pairs"] == 2
+    assert [f.what for f in report.findings if f.level == "note"] == [
+        "instances_vcoco_test (1).json: not read: a file before it tells the test images"
+    ]
+
+
+def test_no_object_is_never_the_last_one(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"pair 1: object index -1 is out of range 0\.\.80"):
+        reader.read(write(tmp_path / "a.json", objects=[74, -1]))
+    with pytest.raises(DataError, match=r"pair 0: action -1 is out of range 0\.\.23"):
+        reader.read(write(tmp_path / "a.json", actions=[-1, 8]))
