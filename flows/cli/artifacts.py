@@ -97,7 +97,7 @@ def verify(
     Example: ezhoi artifacts verify
     """
     store = options.store(profile, settings)
-    found = [store.find(r) for r in references] if references else store.artifacts()
+    found = [options.artifact(store, r) for r in references] if references else store.artifacts()
     faults = [fault for artifact in found for fault in store.faults(artifact, rehash=True)]
     if not references:
         faults += [broken.fault for broken in store.unusable()] + runs.read(store)[1]

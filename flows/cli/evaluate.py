@@ -121,7 +121,7 @@ def _evaluation(reference: str, profile: str, settings: list[str] | None) -> Pat
     if Path(reference).is_dir():
         return Path(reference)
     try:
-        artifact = options.store(profile, settings).find(reference)
+        artifact = options.artifact(options.store(profile, settings), reference)
     except StoreError as error:
         raise StoreError(f"{reference}: neither a folder nor in the store. {error}") from None
     return artifact.fetched(comparison.REPORT, comparison.JUDGED, comparison.ANNOTATED)

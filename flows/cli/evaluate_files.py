@@ -97,6 +97,8 @@ def evaluate_detections(
     truth = read_annotations(annotations, images, image_labels, boxes, split)
     chosen = _setting(setting, truth)
     found = read_detections(detections, truth)
+    if pictures is not None:
+        _say_of_pictures(pictures, truth, out)
     protocols = protocols_of(protocol or ["official"], switch or [])
     modes = results.MODES if mode is Mode.both else (results.MODES[mode is Mode.known_object],)
     evaluated = list(results.results(found, truth, protocols=protocols, modes=modes, setting=chosen))
@@ -112,6 +114,17 @@ def evaluate_detections(
     _table(evaluated)
     if out is not None:
         typer.echo(f"report: {out / 'report.html'}")
+
+
+def _say_of_pictures(folder: Path, truth: Annotations, out: Path | None) -> None:
+    """Say where a report's pictures will be missing; ConfigError if there is no such folder."""
+    from pipeline.report.evaluated_files import picture_files
+
+    there, listed = len(picture_files(folder, truth)), len(truth.images)
+    if there < listed:
+        say([f"--pictures {folder} has {there:,} of {listed:,} images; the others are drawn as boxes alone"])
+    if out is None:
+        say(["--pictures is for the report, which --out FOLDER writes"])
 
 
 def _table(evaluated: list[Result]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from PIL import Image
 
 from pipeline.errors import ConfigError
@@ -14,6 +16,7 @@ from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
 from pipeline.metrics.floor import detector_only
 from pipeline.metrics.results import Result, class_table, results
+from pipeline.outside.file_names import base_name
 from pipeline.report.content import SIDE_BY_SIDE, Content, Row, Source, published_rows
 
 
@@ -72,17 +75,31 @@ def _class_named(name: str, annotations: Annotations) -> int:
         raise ConfigError(f"--curve {name}: {error.args[0]}") from None
 
 
+def picture_files(folder: Path, annotations: Annotations) -> dict[int, Path]:
+    """{place of an image: its file}: under its whole name, or under the last part of it where no other image has the same.
+
+    Raises:
+        ConfigError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"--pictures {folder}: no such folder")
+    names = annotations.images.get("file_name", pd.Series(dtype=object)).tolist()
+    shared = Counter(map(base_name, names))
+    found = {}
+    for place, name in enumerate(names):
+        last = [base_name(name)] if shared[base_name(name)] == 1 else []
+        file = next((folder / n for n in (name, *last) if isinstance(n, str) and (folder / n).is_file()), None)
+        if file is not None:
+            found[place] = file
+    return found
+
+
 def _opener(folder: Path, annotations: Annotations) -> Callable[[int], Image.Image | None]:
-    names = annotations.images.get("file_name")
+    files = picture_files(folder, annotations)
 
     def opened(place: int) -> Image.Image | None:
-        if names is None:
-            return None
-        file = next(
-            (f for f in (folder / names.iloc[place], folder / Path(names.iloc[place]).name) if f.exists()), None
-        )
         try:
-            return Image.open(file).convert("RGB") if file else None
+            return Image.open(files[place]).convert("RGB") if place in files else None
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             return None
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from flows.cli import options
@@ -18,6 +19,9 @@ from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.engine import plan
 from pipeline.engine.run import run
 from pipeline.errors import ConfigError, DataError, StoreError
+from pipeline.metrics.annotations import Annotations
+from pipeline.metrics.matching import Pairs
+from pipeline.report.evaluated_files import picture_files
 from pipeline.store.remote.remote import RemoteStore
 
 BOXES = ["hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"]
@@ -231,3 +235,37 @@ def test_a_comparison_fetches_what_it_reads(gate: Any, tmp_path: Path, publish: 
     assert json.loads(found.stdout)["groups"]["full"]["difference"] == 0
     fetched = {p.name for p in (tmp_path / "two").rglob("*") if p.is_file()}
     assert fetched == {"judged.parquet", "annotated.parquet", "report.json"}
+
+
+def test_a_folder_without_the_pictures_is_told(files: tuple[Path, Path], tmp_path: Path) -> None:
+    pictures, out = tmp_path / "pictures", tmp_path / "out"
+    pictures.mkdir()
+    said = evaluate(files, "--out", out, "--pictures", pictures).stderr
+    assert f"note: --pictures {pictures} has 0 of 30 images; the others are drawn as boxes alone" in said
+    Image.new("RGB", (400, 400)).save(pictures / IMAGES[0])
+    assert "has 1 of 30 images" in evaluate(files, "--out", out, "--pictures", pictures).stderr
+    assert "--pictures is for the report" in evaluate(files, "--pictures", pictures).stderr
+    with pytest.raises(ConfigError, match="nowhere: no such folder"):
+        raise evaluate(files, "--out", out, "--pictures", tmp_path / "nowhere", error=ConfigError).exception
+
+
+def test_pictures_of_equal_names_are_never_exchanged(tmp_path: Path) -> None:
+    names = ["kitchen/1.jpg", "garden/1.jpg", "garden/2.jpg", "garden/3.jpg"]
+    nothing = np.zeros((0, 4))
+    none = np.zeros(0, dtype=np.int64)
+    truth = Annotations(
+        pairs=Pairs(image=none, hoi=none, human=nothing, object=nothing),
+        images=pd.DataFrame({"file_name": names}),
+        complete=True,
+    )
+    (tmp_path / "garden").mkdir()
+    for name in ("1.jpg", "2.jpg", "garden/1.jpg"):
+        (tmp_path / name).write_bytes(b"picture")
+    assert picture_files(tmp_path, truth) == {1: tmp_path / "garden/1.jpg", 2: tmp_path / "2.jpg"}
+
+
+def test_a_stage_that_was_never_made_is_told_with_what_makes_it(files: tuple[Path, Path], tmp_path: Path) -> None:
+    store = ("--set", f"store.root={tmp_path / 'store'}")
+    for words in (("artifacts", "verify", "utpl"), ("evaluate", "compare", "utpl", "utpl")):
+        message = str(call(*words, *store, error=StoreError).exception)
+        assert "has no artifact of the stage utpl yet; make one: ezhoi run --target utpl" in message

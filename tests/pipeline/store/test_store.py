@@ -417,9 +417,10 @@ def test_one_writer_though_the_lock_is_removed_each_time(tmp_path: Path) -> None
     assert [(c.communicate(timeout=100)[0], c.returncode) for c in children] == [("", 0)] * 3
 
 
-def test_a_file_system_without_locks_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL])
+def test_a_file_system_without_locks_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     def refuse(*arguments: Any) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr("fcntl.flock", refuse)
     with pytest.raises(StoreError, match=r"f00\.lock has no file locks.*--set store\.root"):
