@@ -133,8 +133,9 @@ def _places(
         places = frame["image_index"].to_numpy(dtype=np.int64)
         if not annotations.complete:
             raise DataError(f"{name}: images are numbered, so the complete list of images is needed (--images)")
-        if len(places) and places.max() >= len(images):
-            raise DataError(f"{name}: image {places.max() + 1} of a list of {len(images)}; is it another list?")
+        wrong = places[(places < 0) | (places >= len(images))]
+        if len(wrong):
+            raise DataError(f"{name}: image {wrong.max() + 1} of a list of {len(images)}; is it another list?")
         return places, np.ones(len(frame), dtype=np.bool_)
     key = "file_name" if "file_name" in frame else "image_id"
     if key not in images:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.datasets.dataset import SPLITS
 from pipeline.datasets.hico import folder as folders
 from pipeline.datasets.hico.counts import Finding, compare
 from pipeline.datasets.hico.dataset import ambiguous_folders, in_order

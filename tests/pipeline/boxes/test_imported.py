@@ -185,10 +185,10 @@ def test_equal_names_in_two_folders_are_told_apart(tmp_path: Path) -> None:
     named = BOXES.drop(columns="image_id")
     named.assign(file_name=["garden\\1.jpg", "x/kitchen/1.jpg", "2.jpg"]).to_parquet(path)
     settings = Detections(source="parquet", path=path)
-    assert imported.read(settings, images)["image_id"].tolist() == [2, 1, 3]
+    assert imported.read(settings, images, HICO.objects)["image_id"].tolist() == [2, 1, 3]
     named.assign(file_name=["garden/1.jpg", "1.jpg", "2.jpg"]).to_parquet(path)
     with pytest.raises(DataError, match=r"'1\.jpg' may be 'kitchen/1\.jpg' or 'garden/1\.jpg'"):
-        imported.read(settings, images)
+        imported.read(settings, images, HICO.objects)
 
 
 def test_a_name_and_an_id_that_contradict_each_other_are_named(tmp_path: Path) -> None:

@@ -190,3 +190,10 @@ def test_boxes_that_are_not_in_pixels_are_named():
     assert len(detections.check(frame, hico(), name="d").pairs) == 1
     with pytest.raises(DataError, match=r"d row 0: box .* leaves its image of 64 x 48 pixels, as do 1 of 1"):
         detections.check(frame.assign(**{c: frame[c] * 20 for c in BOXES}), hico(), name="d")
+
+
+@pytest.mark.parametrize("place", [-1, 3])
+def test_a_place_outside_the_list_of_images_is_never_one_of_them(place):
+    frame = rows(["", ""]).drop(columns="file_name").assign(image_index=[0, place])
+    with pytest.raises(DataError, match=rf"d: image {place + 1} of a list of 3"):
+        check(frame)
