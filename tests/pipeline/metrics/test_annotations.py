@@ -223,3 +223,12 @@ def test_sizes_of_images_are_kept_where_they_are_told(tmp_path):
     pd.DataFrame({"file_name": NAMES, "width": [64, 0, 32], "height": 48}).to_parquet(tmp_path / "all.parquet")
     found = annotations.read(pairs, images=tmp_path / "all.parquet")
     assert found.images[["width", "height"]].to_numpy().tolist() == [[64, 48], [0, 48], [32, 48]]
+
+
+def test_pairs_of_all_splits_are_parted_though_folders_are_written_otherwise(tmp_path):
+    train = "HICO_train2015_00000001.jpg"
+    pairs = table().assign(file_name=[NAMES[1], train, NAMES[0]])
+    images = {"file_name": [f"images/{n}" for n in (*NAMES, train)], "split": ["test"] * 3 + ["train"]}
+    pd.DataFrame(images).to_parquet(tmp_path / "all.parquet")
+    found = annotations.read(save(tmp_path / "pairs.parquet", pairs), images=tmp_path / "all.parquet")
+    assert found.pairs.image.tolist() == [1, 0] and found.pairs.hoi.tolist() == [0, 599]
