@@ -33,6 +33,7 @@ def keys(section: type[Any], prefix: str = "") -> Iterator[Key]:
             yield from keys(kind, f"{prefix}{name}.")
         else:
             default = None if field.is_required() else field.default
+            default = default.text if isinstance(default, Source) else default
             yield Key(f"{prefix}{name}", default, field.description or "")
 
 

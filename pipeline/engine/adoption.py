@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.config import keys
+from pipeline.config.keys import keys
 from pipeline.config.tree import Config
 from pipeline.engine import graph
 from pipeline.engine.ingredients import Ingredients, ingredients
@@ -114,7 +114,7 @@ def _inputs(name: str, config: Config, store: Store) -> dict[str, Artifact]:
 
 def _differences(old: Manifest, need: Ingredients) -> list[str]:
     """Keys and files in which the old artifact is another; a key that is new since has to have its default."""
-    defaults = {key.name: key.default for key in keys.keys(Config)}
+    defaults = {key.name: key.default for key in keys(Config)}
     then, now = compare.flatten(old.config), compare.flatten(need.config)
     found = [f"{key} was {then[key]}, not {now[key]}" for key in now if key in then and then[key] != now[key]]
     found += [

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config.keys import keys
 from pipeline.config.packaged import LEXICON, PROMPTS, TINY_CLIP, WORLD
 from pipeline.config.sources import Source
 from pipeline.config.tree import Config, load
@@ -113,3 +114,11 @@ def test_a_configuration_is_written_down_as_it_was_given(tmp_path: Path) -> None
 def test_what_is_no_text_is_refused(key: str, value: str) -> None:
     with pytest.raises(ConfigError, match=key):
         load(overrides=[f"{key}={value}"], environment={})
+
+
+def test_a_listed_default_is_what_one_would_write() -> None:
+    found = {key.name: key.default for key in keys(Config)}
+    assert (found["clip.weights"], found["detections.weights"]) == ("tiny", "facebook/detr-resnet-50")
+    assert found["descriptions.template"] == "describe-v2" and not any(
+        name.startswith("clip.weights.") for name in found
+    )
