@@ -32,6 +32,7 @@ from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import Manifest
 from pipeline.store.store import describe_files
 from pipeline.work.work import Work
+from tests.demo.split_tables import one_a_split
 
 
 def artifact(folder: Path, stage: str) -> Artifact:
@@ -57,7 +58,8 @@ def dataset(folder: Path, photographs: list[Path], count: int) -> Artifact:
         (images / f"{i}.jpg").symlink_to(source.resolve())
         rows.append((i, "train", f"{i}.jpg", *Image.open(source).size))
     table = pd.DataFrame(rows, columns=["image_id", "split", "file_name", "width", "height"])
-    table.to_parquet(folder / "annotations" / "images.parquet")
+    for name, part in one_a_split(images=table).items():
+        part.to_parquet(folder / "annotations" / f"{name}.parquet")
     return artifact(folder / "annotations", "annotations")
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from split_tables import one_a_split
 from typer.testing import CliRunner
 
 from flows.cli import options
@@ -166,9 +167,9 @@ def stored(files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyP
     """A store with nothing but annotations of these images, which the configuration asks for."""
     pairs = pd.read_parquet(files[1])
     images = pd.DataFrame({"file_name": IMAGES, "split": "test"})
+    tables = one_a_split(images=images, pairs=pairs, presence=pairs[["file_name", "split", "hoi_id"]])
     classes = pd.DataFrame({"hoi_id": range(600), "train_count": 10, "rare": False})
-    presence = pairs[["file_name", "split", "hoi_id"]]
-    made = artifact(tmp_path / "annotations", pairs=pairs, images=images, classes=classes, presence=presence)
+    made = artifact(tmp_path / "annotations", **tables, classes=classes)
 
     def asked(config: Any, store: Any, stage: str) -> Any:
         if stage != "annotations":

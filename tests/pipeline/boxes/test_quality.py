@@ -10,7 +10,7 @@ from pipeline.boxes.quality import CORNERS, box_ap, merged, pair_recall, report
 from pipeline.config.model import Pairing
 from pipeline.datasets.hico.vocabulary import HICO
 
-IMAGES = pd.DataFrame({"image_id": [1, 2], "split": "test"})
+IMAGES = pd.DataFrame({"image_id": [1, 2]})
 BOXES = pd.DataFrame(
     [(1, 0, 0, 0, 50, 100), (1, 17, 60, 0, 160, 100), (2, 0, 0, 0, 50, 100), (2, 0, 100, 0, 150, 100)],
     columns=["image_id", "object_id", *CORNERS],
@@ -82,10 +82,16 @@ def test_without_boxes_or_annotations_nothing_fails() -> None:
         "ap_objects": 0.0,
         "pair_recall_ceiling": 0.0,
     }
-    assert (
-        report(found=scored(BOXES), images=IMAGES, boxes=BOXES, pairs=PAIRS, objects=NAMED, split="train")["images"]
-        == 0
-    )
+    empty = {"images": IMAGES[:0], "boxes": BOXES[:0], "pairs": PAIRS[:0]}
+    found = report(found=scored(BOXES), **empty, objects=NAMED, split="train")
+    assert found["images"] == found["boxes"]["annotated"] == found["pairs"]["annotated"] == 0
+
+
+def test_boxes_of_another_split_do_not_count() -> None:
+    of_first = {name: table[table["image_id"] == 1] for name, table in (("boxes", BOXES), ("pairs", PAIRS))}
+    more = pd.concat([scored(BOXES), scored(BOXES.assign(image_id=9), 0.95)])
+    found = report(found=more, images=IMAGES[:1], **of_first, objects=NAMED, split="test")
+    assert found["images"] == 1 and found["boxes"]["ap"] == 100
 
 
 @settings(max_examples=30, deadline=None)

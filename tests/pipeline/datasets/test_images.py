@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from split_tables import one_a_split
 
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.datasets.images import Images, read_rgb
@@ -97,7 +98,7 @@ def test_images_are_found_under_the_root_by_their_names(tmp_path: Path, artifact
     gradient().save(tmp_path / "a.png")
     rows = [(5, "train", "a.png", 40, 20), (6, "test", "b.png", 40, 20)]
     table = pd.DataFrame(rows, columns=["image_id", "split", "file_name", "width", "height"])
-    images = Images(artifact(tmp_path / "annotations", images=table), split="train", root=tmp_path)
+    images = Images(artifact(tmp_path / "annotations", **one_a_split(images=table)), split="train", root=tmp_path)
     assert images.ids == [5] and images.open(5).size == (40, 20)
     assert images.squares([5], 8).shape == (1, 3, 8, 8)
 

@@ -95,7 +95,7 @@ def test_settings_of_the_dataset_and_of_the_user(tmp_path: Path) -> None:
 def test_a_table_of_classes_tells_its_vocabulary() -> None:
     none = pd.Series(dtype=int)
     for words in (HICO, HICO.subset([153, 161])):
-        found = classes.of_frame(classes.frame(words, train=none, test=none, unseen={}))
+        found = classes.of_frame(classes.frame(words, train=none, unseen={}))
         assert found.classes == words.classes
     assert found.verb_names[0] == "verb 0" and found.object_names[1] == "object 1"
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from split_tables import one_a_split
 
 from pipeline.errors import DataError, StoreError
 from pipeline.metrics import annotations
@@ -82,6 +83,44 @@ def test_a_folder_tells_its_classes_and_who_is_unseen(tmp_path):
     assert found.presence["image_id"].tolist() == [0, 1] and found.presence_says == "labels of whole images"
 
 
+def test_a_folder_of_one_table_a_split_tells_the_same(tmp_path):
+    """As one of the layout before, whose tables hold both splits."""
+    pairs = (
+        table(split=["test", "train", "test"]).drop(columns="file_name").assign(image_id=[7, 5, 6], hoi_id=[3, 4, 4])
+    )
+    images = pd.DataFrame({"image_id": [5, 6, 7], "file_name": list("abc"), "split": ["train", "test", "test"]})
+    presence = pd.DataFrame({"image_id": [5, 6], "split": ["train", "test"], "hoi_id": [4, 3]})
+    classes = pd.DataFrame({"hoi_id": [3, 4], "train_count": [9, 10], "uo": [True, False]})
+    whole = {"pairs": pairs, "images": images, "presence": presence}
+    for name, tables in (("old", whole), ("new", one_a_split(**whole))):
+        (tmp_path / name).mkdir()
+        for file, frame in (tables | {"classes": classes}).items():
+            frame.to_parquet(tmp_path / name / f"{file}.parquet")
+    for split, place, hoi, elsewhere in (("test", [1, 0], [3, 4], {"a", 5}), ("train", [0], [4], {"b", "c", 6, 7})):
+        for name in ("old", "new"):
+            found = annotations.read(tmp_path / name, split=split)
+            assert found.pairs.image.tolist() == place and found.pairs.hoi.tolist() == hoi and found.complete
+            assert found.elsewhere == elsewhere and found.groups.unseen["uo"] == {3}
+            assert found.labels.to_numpy().tolist() == [[0, 3 if split == "test" else 4]]
+    with pytest.raises(DataError, match=r"new: has no val-pairs\.parquet and no pairs\.parquet, only test-pairs\.par"):
+        annotations.read(tmp_path / "new", split="val")
+    with pytest.raises(DataError, match="no row of split 'val'; splits are test, train"):
+        annotations.read(tmp_path / "old", split="val")
+
+
+def test_pairs_of_another_splits_images_are_left_out_where_the_list_alone_tells(tmp_path):
+    table().to_parquet(tmp_path / "pairs.parquet")
+    pd.DataFrame({"file_name": NAMES, "split": ["test", "train", "test"]}).to_parquet(tmp_path / "images.parquet")
+    found = annotations.read(tmp_path)
+    assert found.pairs.image.tolist() == [0] and found.pairs.hoi.tolist() == [1]
+    (tmp_path / "new").mkdir()
+    table().to_parquet(tmp_path / "new" / "test-pairs.parquet")
+    for split, names in (("test", NAMES[:1]), ("train", NAMES[1:])):
+        pd.DataFrame({"file_name": names}).to_parquet(tmp_path / "new" / f"{split}-images.parquet")
+    with pytest.raises(DataError, match=f"image '{NAMES[1]}' is not in the list of images"):  # who says test means it
+        annotations.read(tmp_path / "new")
+
+
 def test_who_is_rare_is_the_datasets_word(tmp_path):
     """HICO-DET's official list, say, where a part of the dataset has fewer pairs of every class."""
     table().assign(hoi_id=[3, 4, 3]).to_parquet(tmp_path / "pairs.parquet")
@@ -97,17 +136,18 @@ def stored(gate, tmp_path, publish):
     url = f"s3://bucket/{uuid.uuid4().hex[:8]}"
     frame = table().drop(columns="file_name").assign(image_id=[7, 5, 7], hoi_id=[3, 4, 3])
     tables = {
-        "pairs": frame,
-        "images": pd.DataFrame({"image_id": [5, 6, 7], "file_name": list("abc")}),
+        "test-pairs": frame,
+        "test-images": pd.DataFrame({"image_id": [5, 6, 7], "file_name": list("abc")}),
+        "train-images": pd.DataFrame({"image_id": [8], "file_name": ["d"]}),
         "classes": pd.DataFrame({"hoi_id": [3, 4], "train_count": [9, 10], "rare": [True, False]}),
-        "presence": pd.DataFrame({"image_id": [5, 6], "split": "test", "hoi_id": [4, 3]}),
+        "test-presence": pd.DataFrame({"image_id": [5, 6], "hoi_id": [4, 3]}),
     }
     files = {f"{name}.parquet": content for name, content in tables.items()}
     publish(RemoteStore(url, cache=tmp_path / "one"), "annotations", "f00", files)
     return url
 
 
-@pytest.mark.parametrize("there", [(), ("images.parquet", "pairs.parquet")], ids=["empty", "some files"])
+@pytest.mark.parametrize("there", [(), ("test-images.parquet", "test-pairs.parquet")], ids=["empty", "some files"])
 def test_another_machine_sees_the_same_truth(stored, tmp_path, there):
     """Its cache is empty, or has what the stages before needed: the labels of whole images were read by none of them."""
     cache = tmp_path / "two"
@@ -117,6 +157,15 @@ def test_another_machine_sees_the_same_truth(stored, tmp_path, there):
     found = annotations.of_artifact(RemoteStore(stored, cache=cache).get("annotations", "f00"))
     assert found.pairs.image.tolist() == [2, 0, 2] and found.groups.rare == {3}
     assert found.presence["image_id"].tolist() == [0, 1] and found.presence_says == "labels of whole images"
+    assert found.elsewhere == {"d", 8}
+
+
+def test_without_the_others_nothing_of_another_split_is_read(stored, tmp_path):
+    store = RemoteStore(stored, cache=tmp_path / "two")
+    store.objects.delete([n for n in store.objects.names("annotations") if "train" in n])
+    assert annotations.of_artifact(store.get("annotations", "f00"), others=False).elsewhere == frozenset()
+    with pytest.raises(StoreError, match=r"train-images\.parquet: missing"):
+        annotations.of_artifact(store.get("annotations", "f00"))
 
 
 def test_labels_that_are_gone_are_no_other_labels(stored, tmp_path):

@@ -38,21 +38,24 @@ def made(tmp_path_factory: Any) -> Artifact:
 @needs_data
 class TestReal:
     def test_counts(self, made: Artifact) -> None:
-        images, pairs = made.table("images.parquet"), made.table("pairs.parquet")
-        assert images.groupby("split").size().to_dict() == {"train": 38_118, "test": 9_658}
-        assert pairs.groupby("split").size().to_dict() == {"train": 117_654, "test": 33_405}
-        assert images["image_id"].is_unique and pairs["pair_id"].tolist() == list(range(len(pairs)))
-        assert set(pairs["image_id"]) <= set(images["image_id"])
-        assert (images["n_pairs"] == 0).groupby(images["split"]).sum().to_dict() == {"train": 485, "test": 112}
+        first = 0
+        for split, images, empty, pairs in (("train", 38_118, 485, 117_654), ("test", 9_658, 112, 33_405)):
+            listed, annotated = made.table(f"{split}-images.parquet"), made.table(f"{split}-pairs.parquet")
+            assert len(listed) == images and listed["image_id"].is_unique
+            assert (listed["n_pairs"] == 0).sum() == empty and listed["n_pairs"].sum() == pairs
+            assert annotated["pair_id"].tolist() == list(range(first, first + pairs))
+            assert set(annotated["image_id"]) <= set(listed["image_id"])
+            first += pairs
+        assert made.manifest.metrics["images"] == 47_776 and made.manifest.metrics["pairs"] == 151_059
 
     def test_boxes_are_continuous(self, made: Artifact) -> None:
-        pairs = made.table("pairs.parquet").merge(made.table("images.parquet"), on="image_id")
+        pairs = made.table("train-pairs.parquet").merge(made.table("train-images.parquet"), on="image_id")
         first = pairs[pairs["file_name"].str.endswith("HICO_train2015_00000001.jpg")].iloc[0]
         # 1-based inclusive 208, 33, 427, 300
         assert first[["hx1", "hy1", "hx2", "hy2"]].tolist() == [207, 32, 427, 300]
         assert pairs[["hx1", "hy1", "ox1", "oy1"]].min().min() == 0
         assert (pairs["ox2"] - pairs["width"]).max() == 0 and (pairs["oy2"] - pairs["height"]).max() == 0
-        metadata = pq.read_schema(made.path("pairs.parquet")).metadata
+        metadata = pq.read_schema(made.path("train-pairs.parquet")).metadata
         assert metadata[b"box_convention"] == b"continuous"
 
     def test_classes(self, made: Artifact) -> None:
@@ -61,15 +64,20 @@ class TestReal:
         for setting in ("rf_uc", "nf_uc", "uo", "uv"):
             assert set(counts.loc[counts[setting], "hoi_id"]) == splits.SETTINGS[setting]
         assert set(counts.loc[counts["rare"], "hoi_id"]) == splits.RARE
-        assert counts["test_count"].sum() == 33_405 and counts["train_count"].sum() == 117_654
+        assert counts["train_count"].sum() == 117_654 and "test_count" not in counts
+        tested = made.table("test-counts.parquet")
+        assert tested["hoi_id"].tolist() == list(range(600)) and tested["test_count"].sum() == 33_405
+        of_last = (made.table("test-pairs.parquet")["hoi_id"] == 599).sum()
+        assert tested["test_count"].iloc[-1] == of_last > 0
+        assert made.manifest.metrics["classes_with_test_pairs"] == (tested["test_count"] > 0).sum()
 
     def test_objects_and_presence(self, made: Artifact) -> None:
-        objects, presence = made.table("objects.parquet"), made.table("presence.parquet")
-        assert not objects.duplicated().any()
-        assert presence.groupby("split").size().to_dict() == {"train": 70_373, "test": 20_268}
-        pairs = made.table("pairs.parquet", ["image_id", "hoi_id"]).drop_duplicates()
-        shown = pd.MultiIndex.from_frame(presence[["image_id", "hoi_id"]])
-        assert pd.MultiIndex.from_frame(pairs).isin(shown).all(), "every annotated class is labelled in its image"
+        for split, labels in (("train", 70_373), ("test", 20_268)):
+            presence = made.table(f"{split}-presence.parquet")
+            assert not made.table(f"{split}-objects.parquet").duplicated().any() and len(presence) == labels
+            pairs = made.table(f"{split}-pairs.parquet", ["image_id", "hoi_id"]).drop_duplicates()
+            shown = pd.MultiIndex.from_frame(presence[["image_id", "hoi_id"]])
+            assert pd.MultiIndex.from_frame(pairs).isin(shown).all(), "every annotated class is labelled in its image"
 
     def test_leakage_is_stored_for_every_setting(self, made: Artifact) -> None:
         found = made.json("leakage.json")
@@ -93,9 +101,12 @@ def test_missing_images_stop_or_are_left_out(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="47775 image files are missing, for example images/train2015/HICO_train2015"):
         run(tmp_path / "store", root)
     made = run(tmp_path / "store", root, "data.faults=skip")
-    images = made.table("images.parquet")
+    images = made.table("test-images.parquet")
     assert images["file_name"].tolist() == [f"images/test2015/{PHOTOGRAPH}"] and images["file_bytes"].item() == 100_358
-    assert len(made.table("pairs.parquet")) == 1 and len(made.table("faults.parquet")) == 47_775
+    assert len(made.table("test-pairs.parquet")) == 1 and len(made.table("faults.parquet")) == 47_775
+    for name in ("images", "pairs", "objects", "presence"):
+        of_train, of_test = (pq.read_schema(made.path(f"{split}-{name}.parquet")) for split in ("train", "test"))
+        assert made.table(f"train-{name}.parquet").empty and of_train.types == of_test.types, name
 
 
 def test_without_a_folder(tmp_path: Path) -> None:

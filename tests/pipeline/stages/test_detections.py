@@ -12,6 +12,7 @@ import words
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from split_tables import one_a_split
 from transformers import DetrImageProcessor
 
 from pipeline.boxes import detector
@@ -49,11 +50,10 @@ def test_an_images_detections_do_not_depend_on_the_others() -> None:
 
 def test_false_boxes_have_the_objects_of_the_datasets_classes(tmp_path: Path, artifact: Callable) -> None:
     """People, although every class names another object; and objects that no image shows."""
-    pairs = pd.DataFrame(
-        columns=["image_id", "split", "hoi_id", "object_id", *(f"{s}{c}" for s in "ho" for c in CORNERS)]
-    )
+    pairs = pd.DataFrame(columns=["image_id", "hoi_id", "object_id", *(f"{s}{c}" for s in "ho" for c in CORNERS)])
+    pairs = pairs.astype("float64").assign(split="test")
     images = IMAGES.assign(file_name="none.jpg", split=["train", "train", "test"])
-    made = artifact(tmp_path / "a", images=images, objects=BOXES, pairs=pairs.astype("float64"))
+    made = artifact(tmp_path / "a", **one_a_split(images=images, objects=BOXES.assign(split="train"), pairs=pairs))
     settings = ("detections.source=noisy_truth", "detections.false_boxes=30", "detections.miss=0.99")
     hois = [hoi.hoi_id for hoi in HICO.classes if hoi.object_id in (17, 56)]
     work = work_in(tmp_path, made, *settings, vocabulary=HICO.subset(hois))
@@ -119,8 +119,8 @@ def photographs(tmp_path: Path, artifact: Callable) -> Artifact:
         columns=["image_id", "split", "hoi_id", "object_id", *(f"{s}{c}" for s in "ho" for c in corners)],
     )
     images = pd.DataFrame(rows, columns=["image_id", "split", "file_name", "width", "height"])
-    classes = pd.DataFrame({"hoi_id": [89], "object_id": [56]})
-    return artifact(tmp_path / "annotations", images=images, objects=boxes, pairs=pairs, classes=classes)
+    boxes["split"] = "test"
+    return artifact(tmp_path / "annotations", **one_a_split(images=images, objects=boxes, pairs=pairs))
 
 
 def work_in(folder: Path, annotations: Artifact, *more: str, vocabulary: Vocabulary = HICO) -> Work:
@@ -144,7 +144,7 @@ def test_every_query_of_every_photograph_is_kept_raw(tmp_path: Path, photographs
     found = pd.read_parquet(work.out / "train.parquet")
     assert found["object_id"].between(0, 79).all() and found["score"].between(0, 1).all()
     assert (found["x2"] > found["x1"]).all() and (found["y2"] > found["y1"]).all()
-    sizes = photographs.table("images.parquet").set_index("image_id")
+    sizes = photographs.table("train-images.parquet").set_index("image_id")
     centre = (found["x1"] + found["x2"]) / 2
     assert centre.between(0, sizes.loc[found["image_id"], "width"].to_numpy()).all()
     whose = json.loads((work.out / "detector.json").read_text())

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from split_tables import one_a_split
 
 from models import clip_loading as clips
 from pipeline.config.tree import load
@@ -65,7 +66,7 @@ def test_tokens_are_those_of_the_models_own_preprocessing(
     found = embedded(
         work_in(
             tmp_path,
-            artifact(tmp_path / "annotations", images=table),
+            artifact(tmp_path / "annotations", **one_a_split(images=table)),
             "clip.architecture=ViT-B-32-quickgelu",
             f"clip.weights={tmp_path / 'random.pt'}",
             "clip.image_size=224",
@@ -80,7 +81,7 @@ def test_tokens_are_those_of_the_models_own_preprocessing(
 
 
 def test_cls_alone_is_the_first_of_all(tmp_path: Path, artifact: Callable) -> None:
-    annotations = artifact(tmp_path, images=pictures(tmp_path, 5))
+    annotations = artifact(tmp_path, **one_a_split(images=pictures(tmp_path, 5)))
     root = f"data.root={tmp_path}"
     every = embedded(work_in(tmp_path / "all", annotations, root), artifact)
     first = embedded(work_in(tmp_path / "cls", annotations, root, "clip.tokens=cls"), artifact)
@@ -98,7 +99,7 @@ def test_the_tiny_clip_sees_squashed_images() -> None:
 
 
 def test_damaged_images_are_named_when_the_others_are_done(tmp_path: Path, artifact: Callable) -> None:
-    annotations = artifact(tmp_path, images=pictures(tmp_path, 10))
+    annotations = artifact(tmp_path, **one_a_split(images=pictures(tmp_path, 10)))
     (tmp_path / "3.png").write_bytes(b"")
     work = work_in(tmp_path, annotations, f"data.root={tmp_path}")
     with pytest.raises(DataError, match=r"3\.png is empty \(0 bytes\)"):
@@ -120,7 +121,7 @@ def test_processes_share_the_shards_and_any_of_them_may_be_killed(tmp_path: Path
         tmp_path / "annotations" / "pixels-train-000.parquet", {"image_id": ids, "png": [buffer.getvalue()] * 900}
     )
     table = pd.DataFrame({"image_id": ids, "split": "train", "file_name": "", "width": 16, "height": 12})
-    annotations = artifact(tmp_path / "annotations", images=table)
+    annotations = artifact(tmp_path / "annotations", **one_a_split(images=table))
     work = work_in(tmp_path, annotations, "images.runtime.workers=3")
     killed = []
 

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from split_tables import one_a_split
 from torch import Tensor, nn
 
 from models.clip import Clip
@@ -76,7 +77,7 @@ def inputs(tmp_path: Path, artifact: Callable[..., Artifact], model: EzHoi) -> d
         (5, RIDE, HORSE, "test", *BOXES[5][0][2], *BOXES[5][2][2]),
     ]
     pairs = pd.DataFrame(rows, columns=["image_id", "hoi_id", "object_id", "split", *sides])
-    annotations = artifact(tmp_path / "annotations", images=images, pairs=pairs)
+    annotations = artifact(tmp_path / "annotations", **one_a_split(images=images, pairs=pairs))
     tables = {
         split: pd.DataFrame(
             [(i, thing, score, *box) for i in BOXES if SPLIT[i] == split for thing, score, box in BOXES[i]],
@@ -117,7 +118,7 @@ def instances(image_id: int) -> Instances:
 
 def of_one(model: EzHoi, inputs: dict[str, Artifact], image_id: int) -> Tensor:
     """Pair features (P, d_a) of a picture alone."""
-    with Image.open(inputs["annotations"].path("images.parquet").parent.parent / f"{image_id}.png") as image:
+    with Image.open(inputs["annotations"].path("test-images.parquet").parent.parent / f"{image_id}.png") as image:
         pixels = model.normalise(square(image.convert("RGB"), model.clip.image_size)[None])
     tokens = arrays.read(inputs["image_embeddings"].path(f"{SPLIT[image_id]}-000.parquet"))
     frozen = tokens["tokens"][tokens["image_id"] == image_id]

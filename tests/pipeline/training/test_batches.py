@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from split_tables import one_a_split
 from transformers import DetrImageProcessor
 
 from models import detector, detr_checkpoint
@@ -45,7 +46,7 @@ def images(tmp_path: Path, artifact: Callable) -> Callable[..., TrainingImages]:
     tokens = np.zeros((1, 5, 8), np.float16)
     arrays.write(tmp_path / "embeddings" / "train-000.parquet", {"image_id": [7], "tokens": tokens}, rows_a_group=1)
     inputs = {
-        "annotations": artifact(tmp_path / "annotations", images=table, pairs=pairs),
+        "annotations": artifact(tmp_path / "annotations", **one_a_split(images=table, pairs=pairs)),
         "detections": artifact(tmp_path / "detections", "detections", train=boxes),
         "image_embeddings": artifact(tmp_path / "embeddings", "image_embeddings"),
     }

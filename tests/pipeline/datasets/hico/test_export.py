@@ -12,11 +12,13 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from pipeline.config import tree
+from pipeline.datasets.dataset import SPLITS
 from pipeline.datasets.hico import export
 from pipeline.datasets.hico.layouts import detect
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.engine import run
 from pipeline.errors import DataError
+from pipeline.metrics import annotations
 from pipeline.store.artifact import Artifact
 
 TRAIN, TEST = "HICO_train2015_00000007.jpg", "HICO_test2015_00000009.jpg"
@@ -82,6 +84,19 @@ def test_parquet_is_the_source_again(made: dict[str, Artifact], tmp_path: Path) 
     written.same(rows.tables(), DATA)
 
 
+def test_exported_tables_are_evaluated_against(made: dict[str, Artifact], tmp_path: Path) -> None:
+    """They hold both splits, and the list of images alone says which an image is of."""
+    export.parquet(made["annotations"], tmp_path / "p")
+    for split, images, pairs in (("test", 2, 2), ("train", 1, 1)):
+        found = annotations.read(tmp_path / "p", split=split)
+        stored = annotations.of_artifact(made["annotations"], split=split, others=False)
+        assert found.complete and (len(found.images), len(found.pairs)) == (images, pairs)
+        assert found.images["image_id"].tolist() == stored.images["image_id"].tolist()
+        assert found.pairs.human.tolist() == stored.pairs.human.tolist()
+        assert found.pairs.hoi.tolist() == stored.pairs.hoi.tolist()
+    assert TRAIN in annotations.read(tmp_path / "p").elsewhere
+
+
 def test_parquet_is_for_hico_alone(made: dict[str, Artifact], tmp_path: Path) -> None:
     settings = [f"store.root={tmp_path / 'world'}", "data.world.train_images=1", "data.world.test_images=1"]
     configuration = tree.load(overrides=settings, environment={})
@@ -89,13 +104,11 @@ def test_parquet_is_for_hico_alone(made: dict[str, Artifact], tmp_path: Path) ->
     with pytest.raises(DataError, match="Use --format coco"):
         export.parquet(artifact, tmp_path / "p")
     export.coco(artifact, tmp_path / "c", vocabulary=HICO)
-    assert len(COCO(tmp_path / "c" / "instances_train.json").dataset["pairs"]) == len(
-        artifact.table("pairs.parquet").query("split == 'train'")
-    )
-    assert artifact.json("leakage.json")["uo"]["labels"]["pairs"] == int(
-        (artifact.table("pairs.parquet")["split"] == "train").sum()
-    )
-    for name in ("images", "pairs", "objects", "classes", "presence"):
+    training = len(artifact.table("train-pairs.parquet"))
+    assert len(COCO(tmp_path / "c" / "instances_train.json").dataset["pairs"]) == training
+    assert artifact.json("leakage.json")["uo"]["labels"]["pairs"] == training
+    of_splits = [f"{split}-{name}" for split in SPLITS for name in ("images", "pairs", "objects", "presence")]
+    for name in (*of_splits, "classes", "test-counts"):
         schemas = [pq.read_schema(a.path(f"{name}.parquet")) for a in (artifact, made["annotations"])]
         assert schemas[0].equals(schemas[1]), f"{name}.parquet is not alike for both worlds"
         assert schemas[0].metadata[b"box_convention"] == b"continuous"
