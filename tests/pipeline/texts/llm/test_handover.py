@@ -21,6 +21,8 @@ def add(journal: Journal, *seeds: int) -> None:
     async def each() -> None:
         for seed in seeds:
             await journal.add(replace(REQUEST, seed=seed), replace(ANSWER, latency_s=float(seed)))
+            while journal._giving is not None and not journal._giving.done():
+                await asyncio.sleep(0.01)  # as while the next answer is awaited
 
     asyncio.run(each())
 
