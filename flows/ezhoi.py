@@ -129,6 +129,7 @@ def _run(request: Request, client: SyncPrefectClient, given: dict[str, Any]) -> 
         deployment=this_deployment.get_name() or "",
         flow_run=this_flow.get_id() or "",
         ask_helpers=_ask_helpers(given, most=request.config.images.runtime.helpers),
+        targets=request.targets,
     )
     published = lineage.RunPages(client, steps, flow_run=uuid_of(this_flow.get_id()))
     return _Recorded(steps=steps, pages=published, progress=shown).run(request.stages)

@@ -15,6 +15,7 @@ from flows.pages import markdown
 from pipeline.errors import StoreError
 from pipeline.outside.escaping import plain
 from pipeline.store import compare, runs
+from pipeline.store import lineage as lineages
 from pipeline.store.artifact import Artifact
 from pipeline.store.runs import Garbage
 from pipeline.store.store import Store
@@ -176,7 +177,7 @@ def lineage(
     store = options.store(profile, settings)
     artifact = options.artifact(store, reference)
     if mermaid:
-        typer.echo(markdown.mermaid(list(_upstream(artifact, store).values())))
+        typer.echo(markdown.mermaid(list(lineages.upstream(artifact, store).values())))
     elif as_json:
         typer.echo(json.dumps(_tree(artifact, store), indent=1))
     else:
@@ -245,21 +246,14 @@ def _summary(artifact: Artifact) -> dict[str, Any]:
     return {"stage": m.stage, "fingerprint": m.fingerprint, "digest": m.digest, "bytes": m.bytes, "made_at": m.made_at}
 
 
-def _upstream(artifact: Artifact, store: Store) -> dict[str, Artifact]:
-    found = {artifact.stage: artifact}
-    for record in artifact.manifest.inputs:
-        source = store.get(record.stage, record.fingerprint)
-        if source is not None and record.stage not in found:
-            found = _upstream(source, store) | found
-    return found
-
-
-def _tree(artifact: Artifact, store: Store) -> dict[str, Any]:
+def _tree(artifact: Artifact, store: Store, below: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """The artifact with all that it was made from; `below` are the stages that were made from it."""
     sources = []
+    below |= {artifact.stage}
     for record in artifact.manifest.inputs:
-        source = store.get(record.stage, record.fingerprint)
+        source = None if record.stage in below else lineages.source(record, store)
         gone = {"stage": record.stage, "fingerprint": record.fingerprint, "removed": True}
-        sources.append(gone if source is None else _tree(source, store))
+        sources.append(gone if source is None else _tree(source, store, below))
     return _summary(artifact) | {"inputs": sources}
 
 
@@ -272,8 +266,9 @@ def _print_tree(artifact: Artifact, store: Store, seen: set[str], indent: str) -
     if again:
         return
     for record in artifact.manifest.inputs:
-        source = store.get(record.stage, record.fingerprint)
+        source = lineages.source(record, store)
         if source is None:
-            typer.echo(f"{indent}  {record.stage}/{record.fingerprint[:12]}  removed since")
+            why = lineages.gone(record, store)
+            typer.echo(f"{indent}  {record.stage}/{record.fingerprint[:12]}  {why}")
         else:
             _print_tree(source, store, seen, indent + "  ")

@@ -15,7 +15,7 @@ from pipeline.engine import graph
 from pipeline.engine.choice import name_of
 from pipeline.engine.stage import Stage, covered, source_digest, under, without_places
 from pipeline.engine.status import StageStatus
-from pipeline.store import compare
+from pipeline.store import compare, lineage
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import InputRecord, Manifest
 from pipeline.store.store import Store
@@ -98,10 +98,8 @@ class Record:
         return f"{name_of(self.maker)} was made from {self.input.stage}/{self.input.fingerprint[:12]}"
 
     def same_content(self, artifact: Artifact) -> bool:
-        """Whether the artifact has what was read: it is the recorded one, or was made anew with the same content."""
-        if artifact.fingerprint == self.input.fingerprint:
-            return True
-        return artifact.manifest.part_digest(self.input.part) == self.input.digest
+        """Whether the artifact has what was read, whatever it is called."""
+        return lineage.has(artifact, self.input)
 
 
 def chain(
@@ -147,10 +145,10 @@ def chain(
         used = _used(firm, fresh, store)
         if stage.name in settled and used is not fresh:
             found.conflicts.append(_apart(firm, settled[stage.name]))
-        elif used is not fresh and _made_alike(stage, firm, status):
+        elif used is not None and fresh is None and _made_alike(stage, firm, status):
             continue  # the run makes it again, as it was
         elif used is None and needed:
-            found.lost.append(f"{firm[0]}, which is no longer in {store.place}")
+            found.lost.append(_lost(firm, store))
         elif used is not None and used is not fresh and stage.name == "annotations":
             found.conflicts.append(_other_data(stage, used, config, status))
         elif used is not None and stage.name not in settled and (stage.trains or used is not fresh):
@@ -181,11 +179,16 @@ def _bind(found: Chain, stage: Stage, used: Artifact, *, config: Config, needed:
 def _trainings(artifact: Artifact, store: Store) -> dict[str, Artifact]:
     """The checkpoints that an artifact was made from: never trained anew beside it."""
     found: dict[str, Artifact] = {}
+    visited: set[str] = set()
     pending = [artifact]
     while pending:
-        firm, _ = _parted(_records(pending.pop()))
+        made = pending.pop()
+        if made.fingerprint in visited:
+            continue
+        visited.add(made.fingerprint)
+        firm, _ = _parted(_records(made))
         for record in firm:
-            source = store.get(record.input.stage, record.input.fingerprint)
+            source = lineage.source(record.input, store)
             if source is not None:
                 pending.append(source)
                 if graph.stage(source.stage).trains:
@@ -232,6 +235,13 @@ def _made_alike(stage: Stage, records: Sequence[Record], status: StageStatus | N
     if stage.trains or status is None or status.fingerprint is None:
         return False
     return all(r.input.fingerprint == status.fingerprint for r in records)
+
+
+def _lost(records: Sequence[Record], store: Store) -> str:
+    record = next((r for r in records if lineage.source(r.input, store) is None), records[0])
+    if store.get(record.input.stage, record.input.fingerprint) is None:
+        return f"{record}, which is no longer in {store.place}"
+    return f"{record}, which was made again since, with other content"
 
 
 def _apart(records: Sequence[Record], settled: Artifact) -> str:

@@ -13,12 +13,12 @@ from typing import Any
 
 from pipeline.config.tree import Config
 from pipeline.datasets import sources
-from pipeline.engine import provenance
+from pipeline.engine import plan, provenance
 from pipeline.engine.choice import Choice
 from pipeline.engine.graph import needed_for
 from pipeline.engine.ingredients import Ingredients, ingredients
 from pipeline.engine.stage import Stage
-from pipeline.errors import EzhoiError
+from pipeline.errors import DataError, EzhoiError
 from pipeline.machine.files import refusals
 from pipeline.store import digest, runs
 from pipeline.store.artifact import Artifact
@@ -63,13 +63,21 @@ def execute(
     force: bool = False,
     origin: Mapping[str, str] | None = None,
     ask_helpers: AskHelpers = no_helpers,
+    read_before: dict[str, str] | None = None,
+    before: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """The stage's artifact: from the store if it is there and intact, computed otherwise.
 
     With `force` it is computed even so. Two processes that want the same artifact compute it once: the second waits for
-    the first, and helps it where a stage has shards. `origin` says which run this is (`RunRecord.origin`).
+    the first, and helps it where a stage has shards. `origin` says which run this is (`RunRecord.origin`). `read_before` are the
+    digests of the files that the run's earlier stages read, by config key; those of this stage are added. `before` is called
+    before anything is computed.
+
+    Raises:
+        DataError: such a file changed during the run or while the stage was at work: nothing made of two contents is kept.
     """
     need = ingredients(stage, config=config, inputs=inputs)
+    _demand_same(stage, need, {} if read_before is None else read_before)
     if not force:
         artifact, faults = store.lookup(stage.name, need.fingerprint)
         if artifact is not None:
@@ -78,6 +86,7 @@ def execute(
             log.warning("%s: %s; the stage runs again", stage.name, fault)
     else:
         faults = []
+    before()
     if stage.sharded(config):
         try:
             made = help_with(
@@ -113,9 +122,33 @@ def execute(
             with refusals(f"stage {stage.name}", path=space.out):
                 metrics = module.run(work)
                 manifest = _manifest(stage, work.config, need, work, metrics)
+            _demand_unchanged(stage, need, config=config, store=store, inputs=inputs)
         taken = {"wall_seconds": round(time.perf_counter() - started, 3), "made_by": dict(origin or {})}
         artifact = store.publish(space, manifest.model_copy(update=taken))
     return Outcome(stage.name, artifact, hit=False, faults=tuple(faults))
+
+
+def _demand_same(stage: Stage, need: Ingredients, known: dict[str, str]) -> None:
+    """No file may be one for a stage of a run and another for the next: the two would be of different things."""
+    for key, content in need.sources.items():
+        if known.setdefault(key, content) != content:
+            raise DataError(
+                f"stage {stage.name}: {key} changed during this run, and stages before it read the file as it was. "
+                "Run again: what does not read it is reused"
+            )
+
+
+def _demand_unchanged(
+    stage: Stage, need: Ingredients, *, config: Config, store: Store, inputs: Mapping[str, Artifact]
+) -> None:
+    """What was made while a file changed may be of either content, its unfinished pieces too: none of it is kept."""
+    now = ingredients(stage, config=config, inputs=inputs).sources
+    if changed := [key for key in need.sources if now.get(key) != need.sources[key]]:
+        store.forget(need.fingerprint)
+        raise DataError(
+            f"stage {stage.name}: {', '.join(changed)} changed while the stage waited or was at work, so what it made is "
+            "thrown away. Run again"
+        )
 
 
 def help_with(
@@ -207,12 +240,19 @@ class Run:
     deployment: str = ""
     flow_run: str = ""
     ask_helpers: AskHelpers = no_helpers
+    targets: tuple[str, ...] = ()
+    """What the run is for: what it will find in the store for these is kept until it ends."""
     artifacts: dict[str, Artifact] = field(default_factory=dict)
+    _sources: dict[str, str] = field(default_factory=dict)
+    _held: bool = False
 
     def __post_init__(self) -> None:
         sources.unseen(self.config)  # a setting that the dataset does not have ends the run before it begins
         self.store.sweep()
         self.record = runs.new(self.config.profile, deployment=self.deployment, flow_run=self.flow_run)
+        if self.given:
+            self.record.holds = {name: choice.artifact.fingerprint for name, choice in self.given.items()}
+            self.record.save(self.store)
 
     def step(self, stage: Stage) -> Outcome:
         """Execute one stage whose inputs have been executed."""
@@ -229,6 +269,8 @@ class Run:
                 force=stage.name in self.force,
                 origin=self.record.origin(),
                 ask_helpers=self.ask_helpers,
+                read_before=self._sources,
+                before=self._hold,
             )
         self.artifacts[stage.name] = outcome.artifact
         self.record.stages[stage.name] = outcome.artifact.fingerprint
@@ -237,9 +279,18 @@ class Run:
         self.record.save(self.store)
         return outcome
 
+    def _hold(self) -> None:
+        """Before the first stage that takes time: name what the stages after it are likely to find, so that `gc` leaves it."""
+        if self.targets and not self._held:
+            self._held = True
+            found = plan.plan(self.config, self.store, targets=self.targets, force=self.force, given=self.given)
+            self.record.holds |= {s.stage: s.artifact.fingerprint for s in found if s.artifact is not None}
+            self.record.save(self.store)
+
     def finish(self, state: str) -> None:
         """Close the record."""
         self.record.state = state
+        self.record.holds = {}
         self.record.save(self.store)
 
 
@@ -256,7 +307,7 @@ def run(
 ) -> dict[str, Outcome]:
     """Execute the targets and everything they need in this process, in order; `on_end` is called however it ends."""
     chosen = given or {}
-    steps = Run(config, store_of(config), force, progress, chosen, deployment)
+    steps = Run(config, store_of(config), force, progress, chosen, deployment, targets=targets)
     outcomes: dict[str, Outcome] = {}
     state = "failed"
     try:

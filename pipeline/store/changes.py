@@ -25,13 +25,15 @@ def since(previous: RunRecord | None, artifacts: Mapping[str, Artifact], store: 
     """The changes since a run; None without one."""
     if previous is None:
         return None
-    found = {name: _stage(previous.stages.get(name), artifact, store) for name, artifact in artifacts.items()}
+    found = {name: _stage(previous, artifact, store) for name, artifact in artifacts.items()}
     return Changes(previous, {name: lines for name, lines in found.items() if lines})
 
 
-def _stage(before: str | None, artifact: Artifact, store: Store) -> tuple[str, ...]:
+def _stage(previous: RunRecord, artifact: Artifact, store: Store) -> tuple[str, ...]:
+    before = previous.stages.get(artifact.stage)
     if before == artifact.fingerprint:
-        return ()
+        again = artifact.manifest.made_at > (previous.saved_at or previous.started_at)
+        return ("made again since from the same things: by force, or because it was damaged",) if again else ()
     if before is None:
         return ("the previous run did not make it",)
     old = store.get(artifact.stage, before)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Any, Literal
 
+from pipeline.store import lineage
 from pipeline.store.manifest import InputRecord, Manifest
 from pipeline.store.store import Store
 
@@ -100,7 +101,7 @@ def _values(kind: Kind, old: Mapping[str, Any], new: Mapping[str, Any], *, short
 
 
 def _changed_files(old: InputRecord, new: InputRecord, store: Store) -> str:
-    before, after = store.get(old.stage, old.fingerprint), store.get(new.stage, new.fingerprint)
+    before, after = lineage.source(old, store), lineage.source(new, store)
     if before is None or after is None:
         return ""
     names = [n for n in files(before.manifest, after.manifest) if any(fnmatch(n, p) for p in new.part)]

@@ -51,6 +51,8 @@ class RunRecord(BaseModel):
     started_at: Moment
     stages: dict[StageName, Fingerprint] = Field(default_factory=dict)
     """{stage: fingerprint}"""
+    holds: dict[StageName, Fingerprint] = Field(default_factory=dict)
+    """What the run is going to use, {stage: fingerprint}: kept for as long as it runs."""
     hits: list[str] = Field(default_factory=list)
     state: str = "running"
     deployment: str = ""
@@ -222,4 +224,6 @@ def _divide(store: Store, keep_runs: int) -> tuple[list[RunRecord], list[RunReco
 
 
 def _used(kept: list[RunRecord]) -> set[tuple[str, str]]:
-    return {(stage, fingerprint) for r in kept for stage, fingerprint in r.stages.items()}
+    """What these runs used, and what those of them that still run are going to use."""
+    used = {(stage, fingerprint) for r in kept for stage, fingerprint in r.stages.items()}
+    return used | {(stage, fingerprint) for r in kept if r.running() for stage, fingerprint in r.holds.items()}

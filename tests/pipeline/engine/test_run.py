@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,8 +17,11 @@ from pipeline.engine.run import Outcome, run
 from pipeline.errors import DataError, EzhoiError, StoreError
 from pipeline.machine import lock_folders
 from pipeline.store import runs
-from pipeline.store.store import Store
+from pipeline.store.artifact import Artifact
+from pipeline.store.manifest import Manifest
+from pipeline.store.store import Store, Workspace
 from pipeline.work import devices
+from pipeline.work.work import Work
 
 ALL = list(graph.NAMES)
 DESCRIBED = ["descriptions", "text_embeddings", "disparities"]
@@ -193,3 +197,52 @@ def test_a_full_disk_in_a_stage_is_one_message_and_the_next_run_goes_on(
     assert sys.modules["pipeline.stages.seen"] is stand_in
     run(fake.config())
     assert fake.executed() == ["seen", "pair_features", "utpl", "untrained", "predictions", "evaluation"]
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, stage: str, happens: Callable[[], object]) -> None:
+    """Something happens while a stage is at work, before it reads a file."""
+    module = sys.modules[f"pipeline.stages.{stage}"]
+    real = module.run
+
+    def run_and_more(work: Work) -> object:
+        if work.stage == stage:
+            happens()
+        return real(work)
+
+    monkeypatch.setattr(module, "run", run_and_more)
+
+
+def test_a_file_that_changed_while_a_stage_waited_is_not_what_the_artifact_says(
+    fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stage may have waited for hours for a lock, a GPU or a server; the fingerprint is that of the file before."""
+    edits = tmp_path / "edits.yaml"
+    edits.write_text("one")
+    config = fake.config(f"descriptions.edits={edits}")
+    with monkeypatch.context() as patch:
+        meanwhile(patch, "descriptions", lambda: edits.write_text("two"))
+        with pytest.raises(DataError, match=r"descriptions\.edits changed while the stage waited or was at work"):
+            run(config, targets=("descriptions",))
+    assert Store(fake.root).artifacts("descriptions") == []
+    assert not [path for path in (fake.root / ".work").glob("*") if path.is_dir()], "pieces may be of either content"
+    assert run(config, targets=("descriptions",))["descriptions"].artifact.manifest.sources
+
+
+def test_two_stages_of_a_run_never_read_two_contents_of_a_file(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text embeddings of one CLIP never meet image embeddings of another."""
+    real = Store.publish
+
+    def publish(store: Store, workspace: Workspace, manifest: Manifest) -> Artifact:
+        made = real(store, workspace, manifest)
+        if manifest.stage == "text_embeddings":
+            fake.weights.write_bytes(b"another")
+        return made
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "publish", publish)
+        with pytest.raises(DataError, match=r"image_embeddings: clip\.weights changed during this run"):
+            run(fake.config())
+    made = run(fake.config())
+    assert {o.artifact.manifest.sources.get("clip.weights") for o in made.values()} - {None} == {
+        made["seen"].artifact.manifest.sources["clip.weights"]
+    }

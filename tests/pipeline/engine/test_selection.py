@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ from pipeline.engine import fit, graph, plan
 from pipeline.engine.choice import Choice
 from pipeline.engine.run import run
 from pipeline.errors import EzhoiError, StoreError
+from pipeline.store import lineage
 from pipeline.store.artifact import Artifact
+from pipeline.store.manifest import InputRecord
 from pipeline.store.store import Store
+from pipeline.work.work import Work
 
 
 def chosen(fake: Any, *settings: str, targets: tuple[str, ...] = ("utpl",), **asked: Any) -> dict[str, Choice]:
@@ -320,3 +324,58 @@ def test_what_a_choice_was_made_from_cannot_be_forced(fake: Any, force: str) -> 
     with pytest.raises(EzhoiError, match=f"{force} is to be computed again"):
         chosen(fake, targets=("evaluation",), reuse=["utpl"], force=[force])
     assert chosen(fake, targets=("evaluation",), reuse=["seen"], force=["utpl", "descriptions"])["seen"].how == "exact"
+
+
+# --- one fingerprint, other content --------------------------------------------------------------------------------
+
+
+def trained_again(fake: Any, monkeypatch: pytest.MonkeyPatch) -> Artifact:
+    """The checkpoint after `--force seen`: the same fingerprint, and as on a GPU not the same numbers."""
+    module = sys.modules["pipeline.stages.seen"]
+    real = module.run
+
+    def other(work: Work) -> dict[str, object]:
+        metrics: dict[str, object] = real(work)
+        (work.out / "model.safetensors").write_text("other numbers")
+        return metrics
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "run", other)
+        return run(fake.config(), targets=("seen",), force=("seen",))["seen"].artifact
+
+
+@pytest.mark.parametrize("how", ["reuse", "pin"])
+def test_a_checkpoint_that_was_trained_again_is_another_one(
+    fake: Any, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """The features of the first training and a model adapted from the second one do not belong together."""
+    old = run(fake.config())
+    new = trained_again(fake, monkeypatch)
+    assert new.fingerprint == old["seen"].artifact.fingerprint and new.digest != old["seen"].artifact.digest
+    features = old["pair_features"].artifact.fingerprint
+    asked: dict[str, Any] = {"reuse": ["pair_features"]} if how == "reuse" else {"pins": {"pair_features": features}}
+    with pytest.raises(EzhoiError, match=r"made from seen/\w+, which was made again since, with other content"):
+        chosen(fake, targets=("evaluation",), **asked)
+
+
+def test_what_was_made_from_the_first_training_alone_belongs_together(
+    fake: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = run(fake.config())
+    trained_again(fake, monkeypatch)
+    fake.executed()
+    given = chosen(fake, targets=("evaluation",), reuse=["utpl"])
+    assert given["pair_features"].artifact == old["pair_features"].artifact and "seen" not in given
+    run(fake.config(), targets=("evaluation",), given=given)
+    assert not {"seen", "utpl", "pair_features"} & {*fake.executed()}
+
+
+def test_artifacts_that_claim_to_be_made_from_each_other_end(fake: Any) -> None:
+    """Manifests of a bucket may say anything."""
+    store = Store(fake.root)
+    made = {stage: outcome.artifact for stage, outcome in run(fake.config()).items()}
+    patched = InputRecord(stage="utpl", part=("*",), fingerprint=made["utpl"].fingerprint, digest=made["utpl"].digest)
+    seen = made["seen"].manifest.model_copy(update={"inputs": (*made["seen"].manifest.inputs, patched)}).sealed()
+    (fake.root / "seen" / seen.fingerprint / "manifest.json").write_text(seen.as_json())
+    assert chosen(fake, targets=("evaluation",), reuse=["utpl"])["utpl"].artifact == made["utpl"]
+    assert set(lineage.upstream(made["evaluation"], store)) == set(graph.NAMES)

@@ -8,13 +8,15 @@ from pipeline.store.changes import Changes
 from pipeline.store.store import Store
 
 
-def between(fake: Any, *settings: str, deployment: str = "full", then: Any = None) -> Changes | None:
+def between(
+    fake: Any, *settings: str, deployment: str = "full", then: Any = None, force: tuple[str, ...] = ()
+) -> Changes | None:
     """What changes from a run of `full` to one under other settings."""
     run(fake.config(), deployment="full")
     if then is not None:
         then(Store(fake.root))
     seen: list[Run] = []
-    run(fake.config(*settings), deployment=deployment, on_end=seen.append)
+    run(fake.config(*settings), deployment=deployment, on_end=seen.append, force=force)
     steps = seen[0]
     return changes.since(runs.previous(steps.store, steps.record), steps.artifacts, steps.store)
 
@@ -45,3 +47,9 @@ def test_a_change_that_comes_to_nothing_says_so(fake: Any) -> None:
 def test_what_it_was_compared_with_may_be_gone(fake: Any) -> None:
     found = between(fake, "utpl.steps=7", then=lambda store: store.remove(store.find("utpl")))
     assert found is not None and "was removed since" in found.stages["utpl"][0]
+
+
+def test_what_was_made_again_under_the_same_fingerprint_is_said(fake: Any) -> None:
+    found = between(fake, force=("seen",))
+    assert found is not None and set(found.stages) == {"seen"}
+    assert found.stages["seen"][0].startswith("made again since from the same things")

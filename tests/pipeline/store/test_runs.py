@@ -170,6 +170,55 @@ def test_what_a_running_run_uses_stays(fake: Any) -> None:
     assert artifact in runs.garbage(store, keep_runs=3).artifacts
 
 
+def crowd(fake: Any, store: Store) -> None:
+    """Newer runs of the profile, more than are kept."""
+    from pipeline.engine.graph import stage
+
+    for images in (1, 2, 3, 4):
+        run = Run(fake.config(f"data.world.test_images={images}"), store)
+        run.step(stage("annotations"))
+        run.finish("completed")
+
+
+def test_what_a_running_run_was_told_to_use_stays(fake: Any) -> None:
+    """A pinned checkpoint is named in no other record that is kept, and the run has not come to its stage yet."""
+    from pipeline.engine.choice import Choice
+    from pipeline.engine.graph import stage
+    from pipeline.engine.run import run
+
+    store = Store(fake.root)
+    checkpoint = run(fake.config("seen.epochs=3"))["seen"].artifact
+    living = Run(fake.config(), store, given={"seen": Choice(checkpoint, "pinned")})
+    crowd(fake, store)
+    assert checkpoint not in runs.garbage(store, keep_runs=3).artifacts
+    living.step(stage("annotations"))
+    living.finish("failed")
+    assert checkpoint in runs.garbage(store, keep_runs=3).artifacts, "it never came to be used"
+
+
+def test_what_a_running_run_will_find_stays(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a language model is asked for hours, the checkpoint that the run takes from the store afterwards is not taken away."""
+    from pipeline.engine.run import run
+
+    store = Store(fake.root)
+    first = run(fake.config())
+    module = sys.modules["pipeline.stages.descriptions"]
+    real = module.run
+
+    def asked(work: Any) -> Any:
+        if work.stage == "descriptions":
+            crowd(fake, store)
+            runs.collect(store, runs.garbage(store, keep_runs=3))
+            fake.executed()
+        return real(work)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "run", asked)
+        second = run(fake.config("descriptions.template=describe-v1"))
+    assert second["seen"].hit and second["seen"].artifact == first["seen"].artifact
+    assert "seen" not in fake.executed()
+
+
 def test_what_a_run_took_up_since_it_was_listed_stays(fake: Any) -> None:
     store = Store(fake.root)
     first = Run(fake.config(), store)
