@@ -15,6 +15,7 @@ from pathlib import Path
 from flows.pages import markdown as pages
 from pipeline.engine.run import Outcome, Run
 from pipeline.errors import EzhoiError
+from pipeline.outside.escaping import markdown
 from pipeline.report.sample import sample
 from pipeline.store import changes, runs
 from pipeline.store.artifact import Artifact
@@ -48,7 +49,7 @@ def write(steps: Run, outcomes: Sequence[Outcome]) -> Path | None:
                 sample=sample(outcome.artifact, artifacts, root=steps.store.root, images=steps.config.data.root),
                 run_link=_no_link,
             )
-            _save(folder / f"{outcome.stage}.html", f"[{title}](index.html)\n\n{text}", outcome.stage)
+            _save(folder / f"{outcome.stage}.html", f"[{markdown(title)}](index.html)\n\n{text}", outcome.stage)
         page = pages.run_page(
             outcomes,
             title=title,
@@ -119,12 +120,12 @@ def _edge(start: tuple[int, int], end: tuple[int, int]) -> str:
     return f'<path d="M{x1} {y1} C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}" fill="none" stroke="#bbb"/>'
 
 
-def _save(path: Path, markdown: str, title: str, drawing: str = "") -> Path:
+def _save(path: Path, text: str, title: str, drawing: str = "") -> Path:
     # Pictures go round the reader, which would take a tenth of a second a page for them.
-    pictures = PICTURE.findall(markdown)
+    pictures = PICTURE.findall(text)
     for number, picture in enumerate(pictures):
-        markdown = markdown.replace(picture, f"picture-{number}")
-    body = _rendered(markdown)
+        text = text.replace(picture, f"picture-{number}")
+    body = _rendered(text)
     for number, picture in enumerate(pictures):
         body = body.replace(f'src="picture-{number}"', f'src="{picture}"')
     body = body.replace(f"<p>{escape(DRAWING)}</p>", drawing)
@@ -134,13 +135,13 @@ def _save(path: Path, markdown: str, title: str, drawing: str = "") -> Path:
     return path
 
 
-def _rendered(markdown: str) -> str:
+def _rendered(text: str) -> str:
     """Markdown as HTML: texts are escaped, never read as HTML; pictures from elsewhere are their names."""
     from markdown_it import MarkdownIt
 
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     reader.validateLink = _is_allowed  # type: ignore[method-assign]
-    for block in (tokens := reader.parse(markdown)):
+    for block in (tokens := reader.parse(text)):
         for token in block.children or ():
             if token.type == "image" and not str(token.attrs["src"]).startswith("picture-"):
                 token.type, token.tag, token.children = "text", "", None

@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.engine import graph
 from pipeline.engine.run import Outcome
-from pipeline.outside.escaping import markdown
+from pipeline.outside.escaping import code, markdown
 from pipeline.store import compare
 from pipeline.store.artifact import Artifact
 from pipeline.store.changes import Changes
@@ -25,6 +25,7 @@ RunLink = Callable[[str], str | None]
 LINEAGE_KEY = "ezhoi-lineage"
 HIT, MISS = "#cfe8d5", "#ffd9a8"
 RESULTS = ("full", "seen", "unseen")
+_ID = re.compile(r"[0-9a-fA-F-]{32,36}")
 _BAR = re.compile(r"(?<!\\)\|")
 """A bar that would end a cell."""
 
@@ -40,8 +41,8 @@ def in_prefect(artifact: Artifact) -> str:
 
 
 def run_in_prefect(flow_run: str) -> str | None:
-    """Link from an artifact's page to a flow run's."""
-    return f"../../runs/flow-run/{flow_run}"
+    """Link from an artifact's page to a flow run's; None for what is no id of one."""
+    return f"../../runs/flow-run/{flow_run}" if _ID.fullmatch(flow_run) else None
 
 
 def state_name(outcome: Outcome) -> str:
@@ -90,14 +91,17 @@ def stage_page(
         lines = changes.stages.get(outcome.stage) or ("nothing: the same artifact",)
         parts += [f"## Since {_named(changes.previous, run_link)}", "\n".join(f"- {markdown(line)}" for line in lines)]
     source = [
-        [f"[{r.stage}]({link(inputs[r.stage])})", ", ".join(r.part), f"`{r.digest[:12]}`", f"`{r.fingerprint[:12]}`"]
-        if r.stage in inputs
-        else [r.stage, ", ".join(r.part), f"`{r.digest[:12]}`", f"`{r.fingerprint[:12]}`, not part of this run"]
+        [
+            f"[{r.stage}]({link(inputs[r.stage])})" if r.stage in inputs else r.stage,
+            markdown(", ".join(r.part)),
+            code(r.digest[:12]),
+            code(r.fingerprint[:12]) + ("" if r.stage in inputs else ", not part of this run"),
+        ]
         for r in manifest.inputs
     ]
     parts += ["## Inputs", table(["input", "part", "digest", "artifact"], source) if source else "None."]
     if manifest.sources:
-        outside = [[markdown(name), f"`{digest[:12]}`"] for name, digest in manifest.sources.items()]
+        outside = [[markdown(name), code(digest[:12])] for name, digest in manifest.sources.items()]
         parts.append(table(["file outside of the store", "digest"], outside))
     if sample:
         parts += ["## Sample", sample]
@@ -105,10 +109,10 @@ def stage_page(
         parts += ["## Metrics", _of_values("metric", metrics)]
     if mattered := compare.flatten(manifest.config):
         parts += ["## Configuration that mattered", _of_values("key", mattered)]
-    parts += ["## Files", f"In `{artifact.place}`", _files(manifest.files)]
+    parts += ["## Files", f"In {code(artifact.place)}", _files(manifest.files)]
     if rows_shown := _first_rows(artifact):
         parts += [f"## First rows of {rows_shown[0]}", rows_shown[1]]
-    seconds = [[kind, f"{value:.2f}"] for kind, value in manifest.seconds.items()]
+    seconds = [[markdown(kind), f"{value:.2f}"] for kind, value in manifest.seconds.items()]
     seconds += [["in all", f"{manifest.duration:.2f}"]]
     parts += ["## Seconds, when it was made", table(["kind", "s"], seconds), "## Provenance", _provenance(manifest)]
     return "\n\n".join(parts) + "\n"
@@ -130,7 +134,7 @@ def run_page(
     """
     artifacts = {o.stage: o.artifact for o in outcomes}
     hits = {o.stage for o in outcomes if o.hit}
-    parts = [f"# {title}", f"**State:** {state} · {len(hits)} of {len(outcomes)} stages from the store"]
+    parts = [f"# {markdown(title)}", f"**State:** {state} · {len(hits)} of {len(outcomes)} stages from the store"]
     evaluated = artifacts.get("evaluation")
     if evaluated is not None and (results := result_rows(evaluated.manifest.metrics)):
         parts.append(table(["mAP, %", *RESULTS], results))
@@ -164,7 +168,7 @@ def _how(outcome: Outcome, run_link: RunLink) -> str:
     where = markdown(f"{manifest.host}, {manifest.device}")
     if not outcome.hit:
         return f"{state_name(outcome)}, computed in {duration(manifest.duration)} on {where}"
-    made = f"made {manifest.made_at[:19].replace('T', ' ')} UTC in {duration(manifest.duration)} on {where}"
+    made = f"made {markdown(manifest.made_at[:19].replace('T', ' '))} UTC in {duration(manifest.duration)} on {where}"
     by = manifest.made_by
     if by.get("flow_run"):
         name = markdown(f"a run of {by.get('deployment') or 'ezhoi'}")
@@ -180,7 +184,7 @@ def _how(outcome: Outcome, run_link: RunLink) -> str:
 def _named(previous: RunRecord, run_link: RunLink) -> str:
     name = f"the previous run{f' of {markdown(previous.deployment)}' if previous.deployment else ''}"
     target = run_link(previous.flow_run) if previous.flow_run else None
-    return f"{f'[{name}]({target})' if target else name} ({previous.started_at[:16].replace('T', ' ')} UTC)"
+    return f"{f'[{name}]({target})' if target else name} ({markdown(previous.started_at[:16].replace('T', ' '))} UTC)"
 
 
 def mermaid(artifacts: Sequence[Artifact], *, hits: Collection[str] | None = None, link: Link | None = None) -> str:
@@ -271,13 +275,13 @@ def _first_rows(artifact: Artifact) -> tuple[str, str] | None:
 
 
 def _provenance(manifest: Manifest) -> str:
-    commit = "not a checkout" if manifest.git_commit is None else f"`{manifest.git_commit[:12]}`"
+    commit = "not a checkout" if manifest.git_commit is None else code(manifest.git_commit[:12])
     rows = [
         ["made (UTC)", markdown(manifest.made_at)],
         ["machine", markdown(f"{manifest.host}, device {manifest.device}")],
-        ["code", f"`{manifest.code[:12]}`, stage version {manifest.version}"],
+        ["code", f"{code(manifest.code[:12])}, stage version {manifest.version}"],
         ["commit", commit + (" with local changes" if manifest.git_dirty else "")],
         ["seed", str(manifest.seed)],
-        ["packages", ", ".join(f"{name} {version}" for name, version in manifest.packages.items())],
+        ["packages", markdown(", ".join(f"{name} {version}" for name, version in manifest.packages.items()))],
     ]
     return table(["", ""], rows)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from flows.pages.markdown import duration, table
 from pipeline.engine.plan import remaining
 from pipeline.engine.status import StageStatus
+from pipeline.outside.escaping import markdown
 
 KEY = "ezhoi-plan"
 """Prefect artifact key of the page of dry runs."""
@@ -41,10 +42,10 @@ def page(statuses: Sequence[StageStatus], *, title: str) -> str:
             s.stage,
             s.state if s.runs else "fresh",
             f"`{(s.fingerprint or '')[:12]}`" if s.fingerprint else "not known yet",
-            "; ".join(s.why) or "–",
+            markdown("; ".join(s.why)) or "–",
             duration(s.seconds) if s.runs and s.seconds is not None else "–",
         ]
         for s in statuses
     ]
     head = ["stage", "state", "artifact", "why", "took last time"]
-    return f"# Plan\n\n{title}. Nothing was run.\n\n**{summary(statuses)}**\n\n{table(head, rows)}\n"
+    return f"# Plan\n\n{markdown(title)}. Nothing was run.\n\n**{summary(statuses)}**\n\n{table(head, rows)}\n"

@@ -20,7 +20,7 @@ import typer
 
 from pipeline.errors import EzhoiError
 from pipeline.machine import files
-from pipeline.outside.escaping import plain
+from pipeline.outside.escaping import for_terminal, plain
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 """Signals that end a command as Ctrl-C does. One that is ignored when we start (nohup) stays so."""
@@ -79,12 +79,30 @@ class _Output(io.FileIO):
             raise OSError(error.errno, error.strerror, "the standard output") from error
 
 
+class _Shown(io.TextIOWrapper):
+    """A stream for people: whatever a file, a bucket or a server says, its text gives a terminal no orders."""
+
+    moves = False
+
+    def write(self, text: str) -> int:
+        super().write(for_terminal(text, moves=self.moves))
+        return len(text)
+
+
+class _ShownWithBars(_Shown):
+    moves = True
+
+
 def _prepare_streams() -> None:
     """Name the standard output in errors; what the locale cannot express is printed as ?, which is no reason to end."""
     with contextlib.suppress(AttributeError, ValueError, OSError):  # one that is closed, or a test's
-        sys.stderr.reconfigure(errors="replace")  # type: ignore[union-attr]
+        old, errors = sys.stderr, io.FileIO(sys.stderr.fileno(), "w", closefd=False)
+        sys.stderr = _ShownWithBars(
+            io.BufferedWriter(errors), encoding=old.encoding, errors="replace", line_buffering=True, write_through=True
+        )
+    with contextlib.suppress(AttributeError, ValueError, OSError):
         old, raw = sys.stdout, _Output(sys.stdout.fileno(), "w", closefd=False)
-        sys.stdout = io.TextIOWrapper(
+        sys.stdout = _Shown(
             io.BufferedWriter(raw), encoding=old.encoding, errors="replace", line_buffering=raw.isatty()
         )
 

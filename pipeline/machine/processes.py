@@ -37,7 +37,7 @@ def identify(pid: int) -> Process | None:
             return None
         # Both are times of the clock, which is set now and then; their difference does not change with it.
         started = process.create_time() - psutil.boot_time()
-    except psutil.Error:
+    except (psutil.Error, ValueError, OverflowError):  # no process can have such a number
         return None
     return Process(pid, str(round(started * TICKS)), _boot())
 

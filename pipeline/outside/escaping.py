@@ -12,8 +12,14 @@ _SEQUENCE = re.compile(
 """What a terminal takes for a command."""
 _UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 """Controls but tab and newline, what turns the direction of writing, byte-order marks, halves of characters."""
+_COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
+"""What a terminal may be told by a program's own output."""
+_COLOUR_OR_MOVE = re.compile(r"(\x1b\[[0-9;]*m|\x1b\[[0-9]*[AGK]|\x1b\[\?25[hl]|\r)")
+"""The same for bars, which are drawn over themselves."""
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~&])")
 _ADDRESS = re.compile(r"(://|\bwww\.|@)", re.IGNORECASE)
+_BRACKET = re.compile(r"\\.|[\[\]<]")
+"""What begins a link, a picture or HTML, and what is escaped already."""
 _FORMULA = "=+\\-@\t\r＝＋－＠"
 _TO_QUOTE = re.compile(f"'*[{_FORMULA}]")
 _QUOTED = re.compile(f"'+[{_FORMULA}]")
@@ -30,12 +36,29 @@ def unfit(text: str) -> str | None:
     return f"U+{ord(found[0]):04X}" if found else None
 
 
+def for_terminal(text: str, *, moves: bool = False) -> str:
+    """The text with colours, and with `moves` what draws bars, but without anything else that a terminal obeys."""
+    parts = (_COLOUR_OR_MOVE if moves else _COLOUR).split(text)
+    return "".join(part if place % 2 else plain(part) for place, part in enumerate(parts))
+
+
 def markdown(text: str) -> str:
     """The text for a line or a cell of Markdown: shown as it is, no link, picture or HTML is made of it.
 
     An address gets an invisible space (U+200B), since some readers make a link of whatever looks like one.
     """
     return _MARKUP.sub(r"\\\1", _ADDRESS.sub("\\1\u200b", " ".join(plain(text).split())))
+
+
+def code(text: str) -> str:
+    """The text as Markdown's code, in one line: nothing in it ends that."""
+    line = " ".join(plain(text).replace("`", "'").split())
+    return f"`{line or '-'}`"
+
+
+def without_links(text: str) -> str:
+    """A text that is Markdown already, such as a report's, of which no link, picture or HTML is made any more."""
+    return _ADDRESS.sub("\\1\u200b", _BRACKET.sub(lambda found: found[0] if found[0][1:] else f"\\{found[0]}", text))
 
 
 def to_cell(text: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from pipeline.outside.escaping import markdown
 from pipeline.report.content import SIDE_BY_SIDE, Content, Row, confused_verbs, number, shown_groups
 
 
@@ -15,7 +16,7 @@ def result_table(rows: Sequence[Row], groups: Sequence[str]) -> list[str]:
     lines = [f"| mAP (%) | {' | '.join(heads)} |", "|---|" + "---:|" * len(heads)]
     for row in rows:
         cells = [number(row.means.get(protocol, {}).get(group)) for protocol in SIDE_BY_SIDE for group in groups]
-        lines.append(f"| {row.label} | " + " | ".join(cells) + " |")
+        lines.append(f"| {markdown(row.label)} | " + " | ".join(cells) + " |")
     return lines
 
 
@@ -27,7 +28,7 @@ def render(content: Content, *, pictures: Sequence[tuple[str, str]] = ()) -> str
         lines += [f"> **{content.warning}**", ""]
     lines += [f"Setting `{report['setting']}`, protocol `{report['protocol']}`, mode {report['mode']}.", ""]
     lines += [*result_table(content.rows, groups), ""]
-    lines += [f"- {note}." for note in report["notes"]] + ([""] if report["notes"] else [])
+    lines += [f"- {markdown(note)}." for note in report["notes"]] + ([""] if report["notes"] else [])
     lines += [line for caption, file in pictures for line in (f"![{caption}]({file})", "")]
     if len(report["results"]) > 1:
         lines += ["## All protocols and modes", "", "| protocol | mode | " + " | ".join(groups) + " |"]
@@ -44,12 +45,15 @@ def render(content: Content, *, pictures: Sequence[tuple[str, str]] = ()) -> str
         ]
         lines.append("|---|---|---|---:|")
         for r in confused.to_dict("records"):
-            lines.append(f"| {r['object']} | {r['verb']} | {r['taken_for']} | {r['count']} of {r['of']} |")
+            names = " | ".join(markdown(r[key]) for key in ("object", "verb", "taken_for"))
+            lines.append(f"| {names} | {r['count']} of {r['of']} |")
         lines.append("")
     lines += [*_classes(content), ""]
     if content.sources:
         lines += ["## Computed from", "", "| input | digest |", "|---|---|"]
-        lines += [f"| {f'[{s.name}]({s.link})' if s.link else s.name} | `{s.digest}` |" for s in content.sources]
+        for source in content.sources:
+            name = markdown(source.name)
+            lines.append(f"| {f'[{name}]({source.link})' if source.link else name} | `{source.digest}` |")
     return "\n".join(lines) + "\n"
 
 
@@ -63,5 +67,6 @@ def _classes(content: Content) -> list[str]:
         values = [*(row[name] for name in content.before), row["ap"]]
         cells = [number(None if pd.isna(v) else v, 1) for v in values]
         group = "unseen" if row["unseen"] else "seen"
-        lines.append(f"| {row['name']} | {group} | {row['train_pairs']} | {row['test_pairs']} | {' | '.join(cells)} |")
+        counts = f"{row['train_pairs']} | {row['test_pairs']}"
+        lines.append(f"| {markdown(row['name'])} | {group} | {counts} | {' | '.join(cells)} |")
     return lines

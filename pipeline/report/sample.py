@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import EzhoiError
-from pipeline.outside.escaping import markdown
+from pipeline.outside.escaping import markdown, without_links
 from pipeline.store.artifact import Artifact
 from pipeline.vocabulary import file
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -95,7 +95,8 @@ def _curves(artifact: Artifact) -> str:
 def _texts(artifact: Artifact, vocabulary: Vocabulary) -> str:
     table = artifact.table(f"{artifact.stage}.parquet", ["hoi_id", "text"])
     chosen = table.iloc[:: max(1, len(table) // TEXTS)].head(TEXTS)
-    rows = [f"- **{vocabulary.hoi(int(r.hoi_id)).name}**: {markdown(r.text)}" for r in chosen.itertuples()]  # type: ignore[arg-type]
+    names = {int(h): markdown(vocabulary.hoi(int(h)).name) for h in chosen["hoi_id"]}
+    rows = [f"- **{names[int(r.hoi_id)]}**: {markdown(r.text)}" for r in chosen.itertuples()]  # type: ignore[arg-type]
     return "\n".join(rows)
 
 
@@ -143,7 +144,7 @@ def _report(artifact: Artifact) -> str:
 def within_a_page(report: str) -> str:
     """A report's tables for a page of its own title, pictures and inputs; the list of classes stays in the file."""
     lines = report.split("\n## Classes")[0].splitlines()
-    kept = [line for line in lines if not line.startswith(("# ", "!["))]
+    kept = [without_links(line) for line in lines if not line.startswith(("# ", "!["))]
     return "\n".join(f"#{line}" if line.startswith("#") else line for line in kept).strip()
 
 

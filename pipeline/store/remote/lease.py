@@ -171,6 +171,10 @@ def _take(objects: Objects, folder: str, holder: str, ttl: float, watch: Watch) 
         state, still = watch.look(objects, folder)
         expired = state.held and still > ttl
         number = state.number + 1
+        if NUMBER.fullmatch(f"{number:06d}") is None:
+            raise StoreError(
+                f"the lease {folder} is at its last number, which is none of ours. Delete what is under it"
+            )
         if (not state.held or expired) and objects.create(_name(folder, number), _content(holder, 0)):
             numbers = _numbers(objects, folder)
             if max(numbers, default=0) == number:

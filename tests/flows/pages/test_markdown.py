@@ -2,8 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from flows.pages import markdown
-from pipeline.engine.run import Outcome, run
+from markdown_it import MarkdownIt
+
+from flows.pages import markdown, plans
+from pipeline.engine.run import Outcome, Run, run
+from pipeline.engine.status import StageStatus
+from pipeline.report.sample import within_a_page
+from pipeline.store import changes
 
 
 def test_keys_are_what_prefect_allows() -> None:
@@ -73,3 +78,50 @@ def test_a_run_page_of_a_run_that_failed_early(fake: Any) -> None:
     again = Outcome("annotations", outcome.artifact, hit=True)
     text = markdown.run_page([again], title="Run 1", state="failed")
     assert "**State:** failed · 1 of 1 stages" in text and "class annotations,hit fromStore" in text
+
+
+HOSTILE = "\x1b]0;owned\x07`![p](http://evil.example/p)[l](http://evil.example/l)<img src=http://evil.example/i>| x"
+
+
+def loaded(text: str) -> list[str]:
+    """What a reader of Markdown makes of a page that leads elsewhere or is HTML."""
+    found: list[str] = []
+    pending = list(MarkdownIt("gfm-like", {"linkify": False}).parse(text))
+    while pending:
+        token = pending.pop()
+        pending += token.children or []
+        target = str(token.attrs.get("href") or token.attrs.get("src") or "")
+        found += [target] * ("evil" in target) + [token.content] * ("html" in token.type)
+    return found
+
+
+def test_nothing_that_a_manifest_or_a_record_says_becomes_a_link(fake: Any) -> None:
+    """A bucket that others write to: every text of its manifests and records is hostile, and their digests hold."""
+    for artifact in (o.artifact for o in run(fake.config()).values()):
+        told = dict.fromkeys(("made_at", "host", "device", "git_commit", "code"), HOSTILE)
+        named = {name: {HOSTILE: HOSTILE} for name in ("packages", "metrics")}
+        by = dict.fromkeys(("run", "deployment", "flow_run"), HOSTILE)
+        inputs = [r.model_copy(update={"part": (*r.part, HOSTILE)}) for r in artifact.manifest.inputs]
+        update = told | named | {"made_by": by, "seconds": {HOSTILE: 1.0}, "inputs": tuple(inputs)}
+        path = fake.root / artifact.stage / artifact.fingerprint / "manifest.json"
+        path.write_text(artifact.manifest.model_copy(update=update).sealed().as_json())
+    steps: list[Run] = []
+    made = run(fake.config(), on_end=steps.append)
+    assert all(outcome.hit for outcome in made.values())
+    artifacts = {name: outcome.artifact for name, outcome in made.items()}
+    record = steps[0].record.model_copy(update={"profile": HOSTILE, "flow_run": HOSTILE, "deployment": HOSTILE})
+    changed = changes.Changes(record, dict.fromkeys(artifacts, (HOSTILE,)))
+    status = StageStatus("seen", "stale", "0" * 32, None, (HOSTILE,), False)
+    pages = [markdown.stage_page(outcome, inputs=artifacts, changes=changed) for outcome in made.values()]
+    pages += [markdown.run_page([*made.values()], title=markdown.run_title(record), state="x", changes=changed)]
+    pages += [plans.page([status], title=HOSTILE)]
+    assert loaded(HOSTILE) and [loaded(page) for page in pages] == [[]] * 14
+    assert not any("\x1b" in page for page in pages)
+    assert markdown.run_in_prefect("5f1c6e0a-0000-4000-8000-0123456789ab") and not markdown.run_in_prefect("x)![](y")
+
+
+def test_a_report_that_somebody_else_wrote_makes_no_links_either() -> None:
+    report = f"# R\n\n| mAP | {HOSTILE} |\n|---|---|\n| **bold** \\[kept\\] | \\\\[l](http://evil.example/l) |\n"
+    text = within_a_page(report)
+    assert loaded(report) and loaded(text) == []
+    assert "| **bold** \\[kept\\] |" in text, "what is escaped already stays as it is"

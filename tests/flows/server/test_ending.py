@@ -145,3 +145,30 @@ def until_runs(fake: Any, stage: str) -> None:
 
 def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_no_text_of_a_store_gives_the_terminal_orders(fake: Any) -> None:
+    """Whichever command prints it, in results, errors and log lines; colours of our own stay."""
+    from pipeline.engine import run as runner
+    from pipeline.store.store import Store
+
+    orders = "\x1b]0;owned\x07\x1b[2J\x9b5n"
+    runner.run(fake.config())
+    for artifact in Store(fake.root).artifacts():
+        told = artifact.manifest.model_copy(update={"made_at": f"2026{orders}", "host": orders}).sealed()
+        (fake.root / artifact.stage / artifact.fingerprint / "manifest.json").write_text(told.as_json())
+    (fake.root / "seen" / Store(fake.root).find("seen").fingerprint / f"more{orders}").write_text("")
+    (fake.root / ".runs" / f"odd{orders}.json").write_text("{}")
+    shown = ""
+    for words in (
+        ["artifacts", "list"],
+        ["artifacts", "lineage", "evaluation"],
+        ["artifacts", "verify"],
+        ["artifacts", "gc", "--dry-run"],
+        ["status"],
+        ["run", "--reuse", "descriptions", "--target", "seen"],
+    ):
+        done = run(fake, *words, stdout=subprocess.PIPE)
+        shown += done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+    assert shown.count("owned") == 0 and "\x1b" not in shown and "\x9b" not in shown and "more" in shown

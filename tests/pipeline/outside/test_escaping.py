@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from pipeline.outside.escaping import from_cell, markdown, plain, to_cell, unfit
+from pipeline.outside.escaping import code, for_terminal, from_cell, markdown, plain, to_cell, unfit
 
 
 @pytest.mark.parametrize(
@@ -84,3 +84,13 @@ def test_cells_come_back(text: str) -> None:
 def test_other_cells_stay() -> None:
     for text in ("A horse.", "'quoted'", "it's", "", "a=b"):
         assert to_cell(text) == from_cell(text) == text
+
+
+def test_a_terminal_gets_colours_and_with_bars_moves_and_nothing_else() -> None:
+    text = "\x1b[1;31mred\x1b[0m\x1b[2A\x1b[2K\x1b[?25l\rbar\x1b[?1049h\x1b]52;c;AAAA\x07\x1b[6n"
+    assert for_terminal(text) == "\x1b[1;31mred\x1b[0m bar"
+    assert for_terminal(text, moves=True) == "\x1b[1;31mred\x1b[0m\x1b[2A\x1b[2K\x1b[?25l\rbar"
+
+
+def test_code_ends_where_it_should() -> None:
+    assert code("a`![x](y)`\nb") == "`a'![x](y)' b`" and code("") == "`-`"

@@ -197,7 +197,7 @@ def test_what_a_running_run_was_told_to_use_stays(fake: Any) -> None:
 
 
 def test_what_a_running_run_will_find_stays(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While a language model is asked for hours, the checkpoint that the run takes from the store afterwards is not taken away."""
+    """A language model is asked for hours; the checkpoint that the run takes from the store afterwards stays."""
     from pipeline.engine.run import run
 
     store = Store(fake.root)
