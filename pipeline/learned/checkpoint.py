@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from pathlib import Path
 
 import torch
@@ -14,6 +16,8 @@ from pipeline.machine.files import atomic
 from pipeline.tables.tensors import refused_as_usual
 from pipeline.work.pieces import Pieces
 
+log = logging.getLogger("ezhoi.training")
+MOMENT = re.compile(r"optimiser\.(?P<index>[0-9]{1,6})\.(?P<name>\w+)")
 NAME = "training.safetensors"
 """The checkpoint's file in a scratch folder."""
 
@@ -49,12 +53,39 @@ def save(pieces: Pieces, *, step: int, history: str, modules: nn.Module, optimis
         _put(temporary, state, {"step": str(step), "history": history})
 
 
-def state_of(pieces: Pieces) -> tuple[int, str]:
-    """The step that the checkpoint is at and the digest of its history; (0, "") if there is none that is intact."""
+def state_of(pieces: Pieces, modules: nn.Module) -> tuple[int, str]:
+    """The step that the checkpoint is at and the digest of its history; (0, "") if there is none of these modules.
+
+    One that is whole and yet none of theirs, of another version or of somebody else, is said and dropped: it would end every
+    later run.
+    """
     if pieces.digest_of(NAME) is None:
         return 0, ""
-    with safe_open(pieces.folder / NAME, framework="pt") as file:
-        about = file.metadata()
+    path = pieces.folder / NAME
+    try:
+        return _about(path, modules)
+    except (SafetensorError, OSError, ValueError) as error:
+        log.warning("%s: is no checkpoint of this training (%s), which starts anew", path, error)
+        pieces.drop(NAME)
+        return 0, ""
+
+
+def _about(path: Path, modules: nn.Module) -> tuple[int, str]:
+    """The step and the digest of the history; ValueError if `restore` could not put the tensors back."""
+    trained = [list(p.shape) for p in modules.parameters() if p.requires_grad]
+    wanted = {f"model.{name}": list(tensor.shape) for name, tensor in modules.state_dict().items()}
+    with safe_open(path, framework="pt") as file:
+        about = file.metadata() or {}
+        shapes = {key: list(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+    if not about.get("step", "").isdecimal():
+        raise ValueError("it does not say at which step it is")
+    moments = {key: MOMENT.fullmatch(key) for key in shapes if key not in wanted}
+    for key, found in moments.items():
+        if found is None or int(found["index"]) >= len(trained):
+            raise ValueError(f"it has {key!r}, which the model does not have")
+        wanted[key] = [] if found["name"] == "step" else trained[int(found["index"])]
+    if wrong := [key for key, shape in wanted.items() if shapes.get(key) != shape]:
+        raise ValueError(f"its {wrong[0]!r} is {shapes.get(wrong[0], 'not there')}, the model's is {wanted[wrong[0]]}")
     return int(about["step"]), about.get("history", "")
 
 

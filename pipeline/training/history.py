@@ -103,7 +103,7 @@ def _line(row: Row) -> str:
 def _read(path: Path, steps: int) -> list[Row]:
     try:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()[:steps]]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: cannot be read ({error}). Delete its folder: the training starts anew.") from error
     if len(rows) < steps:
         raise DataError(

@@ -68,7 +68,7 @@ def train(
     trainer = Trainer(work, modules, task, settings, crew, accumulate)
     path, rows = work.scratch / checkpoint.NAME, work.scratch / "history.jsonl"
     if crew.is_main_process:
-        _find_state(work, path, rows)
+        _find_state(work, path, rows, modules)
     crew.wait_for_everyone()
     start = checkpoint.restore(path, modules=modules, optimiser=trainer.optimiser)
     history = History(rows if crew.is_main_process else None, steps=start)
@@ -96,14 +96,16 @@ def train(
     return history
 
 
-def _find_state(work: Work, path: Path, rows: Path) -> None:
+def _find_state(work: Work, path: Path, rows: Path, modules: nn.Module) -> None:
     """Have here the checkpoint and the history of whoever got furthest, both as they were written; or no checkpoint."""
-    here, _ = checkpoint.state_of(work.pieces)
+    here, _ = checkpoint.state_of(work.pieces, modules)
     newer = work.exchange.resume(path, beyond=here)
     if newer is not None:
         work.pieces.adopt(path.name, newer)
     work.exchange.resume(rows, beyond=here)  # it is never behind its checkpoint
-    step, digest = checkpoint.state_of(work.pieces)
+    step, digest = checkpoint.state_of(work.pieces, modules)
+    if newer is not None and not step:  # whole, and none of this training
+        work.exchange.withdraw(path.name)
     if step and not intact(rows, steps=step, digest=digest):
         log.warning("%s: lacks steps of the checkpoint, or is damaged; stage %s is trained anew", rows, work.stage)
         work.pieces.drop(path.name)

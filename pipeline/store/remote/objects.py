@@ -20,9 +20,13 @@ from pipeline.store import digest
 log = logging.getLogger("ezhoi.store")
 PATIENCE_SECONDS = 300.0
 """How long a store may answer 5xx, throttle or be away before a run gives up."""
+LARGEST = 16 << 20
+"""Bytes that are read of an object that is read as a whole: a manifest, a record, a lease. Those of ours have kilobytes."""
 FINAL = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError, StoreError)
 PASSING = ("botocore", "aiobotocore", "aiohttp", "google", "gcsfs", "adlfs", "azure")
 """Packages whose own exceptions mean that a request did not get through."""
+EMPTY = ("InvalidRange", "416")
+"""What S3 says to the first bytes of an object that has none."""
 REFUSED = ("PreconditionFailed", "412")
 """What S3 calls it that the condition of a write does not hold."""
 T = TypeVar("T")
@@ -53,21 +57,34 @@ class ObjectFolder:
         self._base = str(base).rstrip("/")
 
     def read(self, name: str) -> bytes | None:
-        """Content, None if there is no such object."""
+        """Content, up to `LARGEST`: more is none of ours, and what is cut cannot be parsed. None if there is no such object."""
         try:
-            return bytes(self._patiently(lambda: self.files.cat_file(self._path(name))))
+            return self._patiently(lambda: self._beginning(self._path(name)))
         except FileNotFoundError:
             return None
+
+    def _beginning(self, path: str) -> bytes:
+        try:
+            return bytes(self.files.cat_file(path, start=0, end=LARGEST))
+        except Exception as error:
+            if _code(error) in EMPTY:
+                return b""
+            raise
 
     def read_all(self, names: list[str]) -> dict[str, bytes]:
         """Contents of several objects, read side by side; what is gone is left out."""
         if not names:
             return {}
         paths = {self._path(name): name for name in names}
-        found: dict[str, Any] = self._patiently(lambda: self.files.cat(list(paths), on_error="return"))
+        found: dict[str, Any] = self._patiently(lambda: self._beginnings(list(paths)))
         missing = [p for p, v in found.items() if isinstance(v, Exception) and not isinstance(v, FileNotFoundError)]
         again = {p: content for p in missing if (content := self.read(paths[p])) is not None}
         return {paths[p]: bytes(v) for p, v in (found | again).items() if isinstance(v, bytes)}
+
+    def _beginnings(self, paths: list[str]) -> dict[str, Any]:
+        ends = [LARGEST] * len(paths)
+        found = self.files.cat_ranges(paths, [0] * len(paths), ends, on_error="return")
+        return dict(zip(paths, found, strict=True))
 
     def write(self, name: str, content: bytes) -> None:
         """Create or replace an object, atomically."""

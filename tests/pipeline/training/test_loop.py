@@ -6,16 +6,19 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from pipeline.config.training import Optimiser, TrainRuntime
 from pipeline.config.tree import load
 from pipeline.errors import EzhoiError
+from pipeline.learned import checkpoint
 from pipeline.store.exchange import Exchange
 from pipeline.store.remote.exchange import ObjectExchange
 from pipeline.training.history import History
 from pipeline.training.loop import train
 from pipeline.training.task import Part, Whole
+from pipeline.work.pieces import Pieces
 from pipeline.work.work import Work
 
 STEPS = 40
@@ -290,3 +293,33 @@ def test_a_damaged_checkpoint_is_taken_from_the_object_store(tmp_path: Path, gat
     again = Counting()
     fit(tmp_path, again, exchange=exchange)
     assert again.steps == list(range(21, STEPS))
+
+
+FOREIGN: dict[str, tuple[dict[str, Tensor], dict[str, str]]] = {
+    "other shapes": ({"model.first.weight": torch.zeros(2, 4)}, {}),
+    "other modules": ({"model.third.weight": torch.zeros(1, 4)}, {}),
+    "moments of no parameter": ({"optimiser.99.exp_avg": torch.zeros(1, 4)}, {}),
+    "moments of another shape": ({"optimiser.0.exp_avg": torch.zeros(9)}, {}),
+    "moments with another name": ({"optimiser.0.x.y": torch.zeros(1)}, {}),
+    "a step that is none": ({}, {"step": "soon"}),
+    "no step": ({}, {"step": ""}),
+}
+
+
+@pytest.mark.parametrize("what", [*FOREIGN, "no tensors"])
+def test_a_whole_checkpoint_of_something_else_is_said_and_trained_anew(
+    tmp_path: Path, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its digest holds: another version of the code wrote it, or somebody into a shared bucket. No later run ends by it."""
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path, Killed())
+    pieces = Pieces(tmp_path / "scratch")
+    tensors, about = checkpoint.load_weights(tmp_path / "scratch" / checkpoint.NAME)
+    with pieces.writing(checkpoint.NAME) as temporary:
+        if what == "no tensors":
+            temporary.write_bytes(b"no tensors")
+        else:
+            save_file(tensors | FOREIGN[what][0], temporary, metadata=about | FOREIGN[what][1])
+    continued = fit(tmp_path, Regression()).rows
+    assert continued == fit(tmp_path / "whole", Regression()).rows
+    assert "is no checkpoint of this training" in caplog.text

@@ -122,3 +122,11 @@ def test_of_two_that_compare_the_same_one_replaces(gate: Any, monkeypatch: pytes
 
     monkeypatch.setattr(objects, "read", slow)
     assert not objects.replace("a", b"3", old=b"1") and objects.read("a") == b"2"
+
+
+def test_a_number_that_is_none_of_ours_ends_the_wait(objects: ObjectFolder) -> None:
+    """The next one would have a digit too many, be seen by nobody and be created again and again."""
+    objects.write(".leases/x/999999999999999999", b'{"free": true}')
+    with pytest.raises(StoreError, match=r"\.leases/x is at its last number"):
+        lease.claim(objects, ".leases/x", ttl=1, unless=lambda: False)
+    assert objects.names(".leases/x") == [".leases/x/999999999999999999"]

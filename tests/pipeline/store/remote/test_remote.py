@@ -474,3 +474,32 @@ def test_gc_removes_what_is_of_no_use_and_not_what_is_being_uploaded(two: Any) -
     assert one.objects.names("seen") == []
     runs.collect(other, runs.garbage(other, keep_runs=0))
     assert one.objects.names("") == [], "leases on what is not there are forgotten too"
+
+
+def test_of_what_is_read_whole_a_bound_is_read(two: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A manifest, a record or a lease of gigabytes fills no memory: it is none of ours."""
+    from pipeline.store.remote import objects
+
+    one, other = two
+    made = make(one)
+    monkeypatch.setattr(objects, "LARGEST", 8192)
+    for name in ("seen/f01/manifest.json", ".runs/20260131T120000-0a1b2c.json", ".leases/f01/000001"):
+        other.objects.write(name, b" " * 10_000 + b"{}")
+        assert other.objects.read(name) == b" " * 8192
+    found, faults = other.lookup("seen", "f00")
+    assert [a.manifest for a in other.artifacts()] == [made.manifest] and found is not None and faults == []
+    assert "unreadable" in other.read("seen", "f01")[1][0]
+    assert len(runs.read(other)[1]) == 1
+    other.objects.write("empty", b"")
+    assert other.objects.read("empty") == b"" and other.objects.read_all(["empty", "none"]) == {"empty": b""}
+
+
+def test_a_record_with_a_process_that_cannot_be(two: Any) -> None:
+    one, _ = two
+    record = runs.new("demo")
+    told = json.loads(record.model_dump_json())
+    for number in (-1, 2**31, 2**70):
+        told["process"]["pid"] = number
+        one.objects.write(f".runs/{record.id}.json", json.dumps(told).encode())
+        assert [r.running() for r in runs.records(one)] == [False]
+        assert runs.garbage(one, keep_runs=1).runs == ()
