@@ -19,6 +19,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+SLACK = 64 << 20
+"""Bytes that the packed parts of an archive, its code, may have beyond the file's own size."""
 POINTER = b"version https://git-lfs"
 _STORAGES = {
     "torch HalfStorage": torch.float16,
@@ -64,6 +66,7 @@ def content(path: Path, *, plain: Sequence[type] = ()) -> Any:
             return load_file(path)
         except (SafetensorError, OSError, ValueError) as error:
             raise ValueError(f"{path}: cannot be read as safetensors ({error})") from None
+    _demand_unpacked(path)
     if (root := _archive_root(path)) is not None:
         return _archive(path, root)
     try:
@@ -89,6 +92,19 @@ def tensors(values: Any) -> dict[str, Tensor] | None:
     if not isinstance(values, dict) or not values or not all(isinstance(v, Tensor) for v in values.values()):
         return None
     return {str(name).removeprefix("module."): value for name, value in values.items()}
+
+
+def _demand_unpacked(path: Path) -> None:
+    """Torch packs no tensors. ValueError where a file does, and would fill the memory with many times its size."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return
+    if size > 2 * path.stat().st_size + SLACK:
+        raise ValueError(
+            f"{path}: its {path.stat().st_size:,} bytes unpack to {size:,}, and a checkpoint's tensors are not packed"
+        )
 
 
 def _archive_root(path: Path) -> str | None:

@@ -19,6 +19,8 @@ import yaml
 
 from pipeline.errors import DataError
 
+LARGEST_JSON = 1 << 30
+"""Bytes of a JSON file, unpacked; the annotations of HICO-DET have a tenth of it in their most verbose form."""
 LONGEST = 80
 """Letters of a value that an error shows."""
 
@@ -96,10 +98,14 @@ def _is_meant_as_yaml(node: yaml.Node, text: str) -> bool:
 def json_file(path: Path) -> Any:
     """The value of a JSON file, gzipped or not; DataError naming the file and the place where it breaks."""
     try:
-        data = path.read_bytes()
-        data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            data = (gzip.GzipFile(fileobj=file) if packed else file).read(LARGEST_JSON + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read ({error})") from error
+    if len(data) > LARGEST_JSON:
+        raise DataError(f"{path}: has more than {LARGEST_JSON >> 20} MiB{' unpacked' * packed}, the most that is read")
     try:
         return json_value(data)
     except ValueError as error:  # UnicodeDecodeError and JSONDecodeError are such

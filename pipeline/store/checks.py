@@ -41,13 +41,21 @@ def files(root: Path, manifest: Manifest, *, rehash: bool) -> list[str]:
             found.append(f"{path}: a link or the like in place of the file")
         elif stat.st_size != record.bytes:
             found.append(f"{path}: damaged, has {stat.st_size} bytes and not {record.bytes}")
-        elif sealed.get(record.name) != now[record.name] and digest.of_file(path) != record.digest:
-            found.append(f"{path}: damaged, its content does not match its digest")
+        elif sealed.get(record.name) != now[record.name] and (fault := _content_fault(path, record.digest)):
+            found.append(f"{path}: {fault}")
     added = sorted(name for name in present if name != NAME)
     found += [f"{folder / name}: was added, the manifest does not list it" for name in added]
     if not found and sealed != now:
         seals.write(root, manifest.fingerprint, now)
     return found
+
+
+def _content_fault(path: Path, content: str) -> str:
+    """What is wrong with a file's content; a disk that cannot read it is no reason not to look at the others."""
+    try:
+        return "" if digest.of_file(path) == content else "damaged, its content does not match its digest"
+    except OSError as error:
+        return f"cannot be read ({error.strerror or error})"
 
 
 def unusable(folder: Path, fault: str) -> Unusable:

@@ -1,6 +1,7 @@
 """Whole numbers and numbers of foreign tables: what is read, what is refused, and that the row is named."""
 
 import decimal
+import json
 import math
 from decimal import Decimal
 from fractions import Fraction
@@ -136,3 +137,27 @@ def test_a_column_kept_as_index_is_read_and_others_are_not_looked_at(tmp_path: P
         columns.read(path, ["n"])
     with pytest.raises(DataError, match=r"absent\.parquet: cannot be read"):
         columns.read(tmp_path / "absent.parquet", ["n"])
+
+
+def test_rows_without_end_are_refused_before_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few megabytes can hold some hundred million equal rows."""
+    monkeypatch.setattr(columns, "MOST_ROWS", 1000)
+    path = tmp_path / "t.parquet"
+    pd.DataFrame({"n": [7] * 1001}).to_parquet(path)
+    with pytest.raises(DataError, match=r"t\.parquet: has 1,001 rows, more than the 1,000 that are read"):
+        columns.read(path, ["n"])
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for part in "ab":
+        pd.DataFrame({"n": [7] * 501}).to_parquet(folder / f"{part}.parquet")
+    with pytest.raises(DataError, match="has 1,002 rows"):
+        columns.read(folder, ["n"])
+    pd.DataFrame({"n": [7] * 1000}).to_parquet(path)
+    assert len(columns.read(path, ["n"])) == 1000
+
+
+def test_a_counted_index_without_end_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    kept = {"index_columns": [{"kind": "range", "name": "i", "start": 0, "stop": 10**30, "step": 1}]}
+    pq.write_table(pa.table({"n": [1]}).replace_schema_metadata({"pandas": json.dumps(kept)}), path)
+    assert columns.read(path, ["i", "n"]).to_dict("list") == {"n": [1]}

@@ -141,3 +141,18 @@ def test_long_values_are_not_printed_whole() -> None:
     assert parsing.shown("a" * 5000).endswith("... (5002 letters)") and len(parsing.shown("a" * 5000)) < 120
     assert parsing.shown(10**5000) == "a number of thousands of digits"
     assert parsing.shown(1.5) == "1.5"
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_json_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool) -> None:
+    """A few megabytes of gzip can hold as many gigabytes."""
+    monkeypatch.setattr(parsing, "LARGEST_JSON", 1 << 20)
+    path = tmp_path / "a.json"
+    for size, refused in ((1 << 20, False), ((1 << 20) + 1, True)):
+        content = b"[" + b" " * (size - 2) + b"]"
+        path.write_bytes(gzip.compress(content) if packed else content)
+        if refused:
+            with pytest.raises(DataError, match=r"a\.json: has more than 1 MiB.*, the most that is read"):
+                parsing.json_file(path)
+        else:
+            assert parsing.json_file(path) == []

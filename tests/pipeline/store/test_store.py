@@ -105,6 +105,29 @@ def test_damage_of_the_same_size_is_named(tmp_path: Path) -> None:
     assert found is None and len(faults) == 1 and "b.txt" in faults[0] and "damaged" in faults[0]
 
 
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES])
+def test_a_file_that_cannot_be_read_is_a_fault_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """A bad sector, or another user's file: the others are verified all the same, and the stage runs again."""
+    artifact = make(tmp_path)
+    artifact.path("b.txt").write_text("oneonf")
+    real = digest.of_file
+
+    def refused(path: Path) -> str:
+        if path.name == "a.txt":
+            raise OSError(number, os.strerror(number), str(path))
+        return real(path)
+
+    monkeypatch.setattr(digest, "of_file", refused)
+    faults = Store(tmp_path).faults(artifact, rehash=True)
+    assert [fault.partition(": ")[2].split("(")[0] for fault in faults] == [
+        "cannot be read ",
+        "damaged, its content does not match its digest",
+    ]
+    assert Store(tmp_path).lookup("seen", "f00")[0] is None
+
+
 def test_a_missing_or_cut_file_is_named(tmp_path: Path) -> None:
     artifact = make(tmp_path)
     artifact.path("a.txt").unlink()
