@@ -20,7 +20,7 @@ import pandas as pd
 
 from pipeline.config.data import Detections
 from pipeline.errors import ConfigError, DataError
-from pipeline.outside import columns, file_names, parsing, pixels
+from pipeline.outside import columns, file_names, pixels, reading
 from pipeline.outside.columns import number, whole_number
 from pipeline.outside.file_names import base_name
 from pipeline.outside.parsing import shown
@@ -54,7 +54,7 @@ def read(settings: Detections, images: pd.DataFrame, objects: Sequence[Object]) 
 
 
 def _coco(path: Path, objects: Sequence[Object]) -> pd.DataFrame:
-    entries: Any = parsing.json_file(path)
+    entries: Any = reading.json_value(path, largest=reading.LARGEST_DATA)
     if not isinstance(entries, list):
         raise DataError(
             f"{path}: expected a list of results, as COCO's evaluation takes them, got {type(entries).__name__}"

@@ -23,8 +23,8 @@ from pipeline.config.model import Model, Pairing
 from pipeline.config.section import Section, at_home
 from pipeline.config.sources import Source, sources
 from pipeline.config.training import Seen, Utpl
-from pipeline.errors import ConfigError, DataError
-from pipeline.outside import parsing
+from pipeline.errors import ConfigError
+from pipeline.outside import parsing, reading
 from pipeline.outside.addresses import shown_address
 
 PROFILES = Path(__file__).parent / "profiles"
@@ -120,10 +120,7 @@ def _read_profile(profile: str) -> dict[str, Any]:
         raise ConfigError(
             f"no profile {profile!r}.{hint} Profiles: {', '.join(profiles())}; or give a path to a .yaml file."
         )
-    try:
-        tree = parsing.yaml_file(path)
-    except DataError as error:
-        raise ConfigError(f"profile {error}") from None
+    tree = reading.yaml_value(path, what=f"profile {path}", error=ConfigError)
     if not isinstance(tree, dict):
         raise ConfigError(f"profile {path}: expected a mapping of sections at the top level")
     return tree

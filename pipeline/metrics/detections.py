@@ -39,8 +39,8 @@ from pipeline.metrics.annotations import SIZE, Annotations
 from pipeline.metrics.formats import coco, matlab, qpic, table
 from pipeline.metrics.matching import Pairs
 from pipeline.metrics.tables import read_pairs, read_scores
-from pipeline.outside import columns, file_names, pixels
-from pipeline.outside.parsing import json_file, shown
+from pipeline.outside import columns, file_names, pixels, reading
+from pipeline.outside.parsing import shown
 from pipeline.tables.boxes import Floats
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -77,7 +77,7 @@ def read(path: Path, vocabulary: Vocabulary | None = None) -> tuple[pd.DataFrame
         return matlab.read(path), []
     if kind not in (".json", ".gz"):
         raise DataError(f"{path}: detections are .parquet, .json, .json.gz, .mat or a folder of detections_NN.mat")
-    content = qpic.unpacked(path, json_file(path))
+    content = qpic.unpacked(path, reading.json_value(path, largest=reading.LARGEST_DATA))
     if not isinstance(content, list):
         raise DataError(f"{path}: a list of images (QPIC) or of results (COCO) is needed, not {type(content).__name__}")
     if content and isinstance(content[0], dict) and "category_id" in content[0]:

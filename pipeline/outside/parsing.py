@@ -1,28 +1,25 @@
-"""Text files of users, YAML and JSON, parsed strictly: what a laxer parser would pass over in silence is an error.
+"""YAML and JSON texts of users, parsed strictly: what a laxer parser would pass over in silence is an error.
 
-- Files are UTF-8, whatever the locale; a byte order mark is passed over.
 - A key that is given twice in a mapping is an error naming the key and both lines: the last one does not win.
 - In YAML a number is decimal: `010` is ten and not eight, `1:30` and `2024-01-01` are texts; so are `on`, `off`, `yes`, `no`.
-- What is nested too deeply, is no text, or is no YAML or JSON, is an error naming the file.
+- What is nested too deeply, or is no YAML or JSON, is an error naming the line; none is longer than a few lines.
+
+`pipeline/outside/reading.py` reads files with it.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
-import zlib
-from pathlib import Path
+import reprlib
 from typing import Any
 
 import yaml
 
-from pipeline.errors import DataError
-
-LARGEST_JSON = 1 << 30
-"""Bytes of a JSON file, unpacked; the annotations of HICO-DET have a tenth of it in their most verbose form."""
 LONGEST = 80
 """Letters of a value that an error shows."""
+LONGEST_FAULT = 300
+"""Letters of what a parser says of a fault; it may quote a name of any length."""
 
 
 class TwiceError(Exception):
@@ -34,45 +31,56 @@ class TwiceError(Exception):
 
 
 def shown(value: object) -> str:
-    """A value as an error shows it: all of a short one, the beginning of a long one."""
+    """A value as an error shows it: all of a short one, the beginning of a long one, of a structure its outline."""
+    if isinstance(value, str | bytes):
+        text = repr(value[: LONGEST + 1])
+        return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(value)} letters)"
     try:
-        text = repr(value)
+        text = _OUTLINE.repr(value)
     except ValueError:  # a whole number of thousands of digits
         return "a number of thousands of digits"
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} letters)"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
-def read_text(path: Path) -> str:
-    """A file's text; DataError if it is not there, or not UTF-8."""
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise DataError(
-            f"{path}, line {line}: not UTF-8 (byte 0x{error.object[error.start]:02x}); save the file as UTF-8"
-        ) from None
-
-
-def yaml_file(path: Path) -> Any:
-    """The value of a YAML file; DataError naming the file, the line and what is wrong."""
-    try:
-        return yaml_value(read_text(path))
-    except yaml.YAMLError as error:
-        raise DataError(f"{path}: not valid YAML: {error}") from None
+_OUTLINE = reprlib.Repr()  # few of its parts are looked at: a small YAML text can refer to itself a million times
+_OUTLINE.maxlevel, _OUTLINE.maxlist, _OUTLINE.maxtuple, _OUTLINE.maxdict = 3, 6, 6, 6
+_OUTLINE.maxstring = _OUTLINE.maxlong = _OUTLINE.maxother = LONGEST + 1
 
 
 def yaml_value(text: str) -> Any:
-    """The value of a YAML text; YAMLError, which tells the line, if it is none."""
+    """The value of a YAML text; ValueError, which tells the line, if it is none."""
     try:
         return yaml.load(text, Loader=_Strict)  # a SafeLoader: it makes plain values only
-    except yaml.YAMLError:
-        raise
-    except RecursionError:
-        raise yaml.YAMLError("it is nested too deeply") from None
     except Exception as error:  # a value that is not what its tag says makes the constructors raise what they like
-        raise yaml.YAMLError(f"a value cannot be read ({type(error).__name__})") from None
+        raise ValueError(_yaml_fault(error)) from None
+
+
+def yaml_node(text: str) -> yaml.Node | None:
+    """A YAML text as nodes, which know their lines; None if it is empty. ValueError as of `yaml_value`.
+
+    Whether a key comes twice is for the caller to see.
+    """
+    try:
+        return yaml.compose(text, Loader=_Strict)
+    except Exception as error:  # also of an escape such as "\\UFFFFFFFF", which is no character
+        raise ValueError(_yaml_fault(error)) from None
+
+
+def _yaml_fault(error: Exception) -> str:
+    """What is wrong with a YAML text, in one line: the library's own words go over several and quote without end."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, yaml.MarkedYAMLError):
+        mark = error.problem_mark or error.context_mark
+        says = ", ".join(part for part in (error.context, error.problem) if part)
+        return _cut(f"line {mark.line + 1}: {says}" if mark else says)
+    if isinstance(error, yaml.reader.ReaderError):
+        return f"character {error.position + 1} is U+{error.character:04X}, which has no place in a text"
+    return _cut(str(error)) if isinstance(error, yaml.YAMLError) else f"a value cannot be read ({type(error).__name__})"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_FAULT else f"{text[:LONGEST_FAULT]}..."
 
 
 def yaml_scalar(text: str) -> Any:
@@ -80,10 +88,10 @@ def yaml_scalar(text: str) -> Any:
     anything else is the text itself, whatever signs are in it."""
     text = text.strip()
     try:
-        node = yaml.compose(text, Loader=_Strict)
+        node = yaml_node(text)
         if node is not None and node.end_mark.index == len(text) and _is_meant_as_yaml(node, text):
             return yaml_value(text)
-    except (yaml.YAMLError, RecursionError):
+    except ValueError:
         pass
     return text
 
@@ -95,35 +103,21 @@ def _is_meant_as_yaml(node: yaml.Node, text: str) -> bool:
     return node.style in ("'", '"') or (node.style is None and node.value == text and not node.tag.endswith(":str"))
 
 
-def json_file(path: Path) -> Any:
-    """The value of a JSON file, gzipped or not; DataError naming the file and the place where it breaks."""
-    try:
-        with path.open("rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-            file.seek(0)
-            data = (gzip.GzipFile(fileobj=file) if packed else file).read(LARGEST_JSON + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be read ({error})") from error
-    if len(data) > LARGEST_JSON:
-        raise DataError(f"{path}: has more than {LARGEST_JSON >> 20} MiB{' unpacked' * packed}, the most that is read")
-    try:
-        return json_value(data)
-    except ValueError as error:  # UnicodeDecodeError and JSONDecodeError are such
-        raise DataError(f"{path}: not valid JSON ({error}). Is the file whole?") from None
-
-
-def json_value(data: bytes | str) -> Any:
+def json_value(text: str) -> Any:
     """The value of a JSON text; ValueError naming the place where it breaks, or a key that comes twice with its lines."""
-    text = data if isinstance(data, str) else data.decode(json.detect_encoding(data))
     try:
         return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_once)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{error}; is it whole?") from None
     except TwiceError as error:
         first, second = _lines_of_twice(text)
         raise ValueError(
             f"the key {shown(error.key)} is given twice, in lines {first} and {second}; keep one"
         ) from None
+    except ValueError:  # Python reads no whole number of more than 4,300 digits
+        raise ValueError("it has a number of thousands of digits") from None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -162,7 +156,7 @@ class _Strict(yaml.SafeLoader):
             name, line = (key.tag, str(key.value)), key.start_mark.line + 1
             if name in lines:
                 raise yaml.YAMLError(
-                    f"the key {key.value!r} is given twice, in lines {lines[name]} and {line}; keep one"
+                    f"the key {shown(key.value)} is given twice, in lines {lines[name]} and {line}; keep one"
                 )
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
                 lines[name] = line

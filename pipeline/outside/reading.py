@@ -1,17 +1,25 @@
-"""Files that people write: read as UTF-8 within a bound, as JSON or YAML; what is wrong is one error that names the file."""
+"""Text files from outside: UTF-8 whatever the locale, read within a bound; what is wrong is one error that names the file.
+
+What JSON and YAML may hold is in `pipeline/outside/parsing.py`.
+"""
 
 from __future__ import annotations
 
-import json
+import gzip
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from pipeline.errors import DataError, EzhoiError
+from pipeline.outside import parsing
 
 LARGEST_FILE = 64 << 20
 """Bytes of a file of texts, edits, a profile or a template; HICO-DET's 600 descriptions have a quarter of a megabyte."""
+LARGEST_DATA = 2 << 30
+"""Bytes of an annotation or a file of detections, unpacked; a million pairs in JSON have less than half a gigabyte."""
 LONGEST_TEXT = 100_000
 """Characters of one text."""
 MOST_ROWS = 100_000
@@ -22,69 +30,63 @@ LARGEST_PICTURE = 20 << 20
 """Bytes of a picture file that a language model is shown."""
 
 
-def text(path: Path, *, what: str = "", error: type[EzhoiError] = DataError) -> str:
-    """A file's text without a byte-order mark; `what` is its name in the message.
+def text(path: Path, *, what: str = "", error: type[EzhoiError] = DataError, largest: int | None = None) -> str:
+    """A file's text without a byte-order mark, unpacked if it is gzipped; `what` is its name in the message.
 
-    Raises `error` if it cannot be read, is larger than `LARGEST_FILE` or is not UTF-8.
+    Raises `error` if it cannot be read, has more than `largest` bytes (`LARGEST_FILE` if left out) or is not UTF-8.
     """
-    name = what or str(path)
+    name, largest = what or str(path), LARGEST_FILE if largest is None else largest
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
-    except OSError as fault:
-        raise error(f"{name}: cannot be read: {fault}") from None
-    if len(content) > LARGEST_FILE:
-        raise error(f"{name}: is larger than {LARGEST_FILE >> 20} MiB, the most that is read")
+        content = _content(path, largest + 1)
+    except (OSError, EOFError, ValueError, zlib.error) as fault:
+        why = fault.strerror if isinstance(fault, OSError) and fault.strerror else fault
+        raise error(f"{name}: cannot be read: {why}") from None
+    if len(content) > largest:
+        raise error(f"{name}: is larger than {largest >> 20:,} MiB, the most that is read")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
-        raise error(
-            f"{name}: cannot be read: it is not UTF-8 (byte {fault.start}: {content[fault.start]:#04x}); save it as UTF-8"
-        ) from None
+        line = content[: fault.start].count(b"\n") + 1
+        byte = fault.object[fault.start]
+        raise error(f"{name}, line {line}: not UTF-8 (byte {byte:#04x}); save it as UTF-8") from None
 
 
-def json_value(path: Path, *, what: str = "", error: type[EzhoiError] = DataError) -> Any:
-    """A file's JSON value; raises `error` as `text` does, and if it is not JSON, nested too deep or has a key twice."""
-    try:
-        return json.loads(text(path, what=what, error=error), object_pairs_hook=_without_duplicates)
-    except RecursionError:
-        raise error(f"{what or path}: is nested too deep to be read") from None
-    except ValueError as fault:
-        raise error(f"{what or path}: is not JSON: {fault}") from None
+def _content(path: Path, most: int) -> bytes:
+    """At most so many bytes of a file, unpacked; ValueError for a pipe, which might never end, or never begin."""
+    if path.is_fifo():
+        raise ValueError("it is a pipe, not a file")
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    with gzip.open(path) if packed else path.open("rb") as file:
+        return file.read(most)
 
 
-def yaml_node(path: Path, *, what: str = "", error: type[EzhoiError] = DataError) -> yaml.Node | None:
-    """A file's YAML as nodes, which know their lines; None if it is empty. Raises `error` as `json_value` does."""
-    content = text(path, what=what, error=error)
-    try:
-        return yaml.compose(content, Loader=yaml.SafeLoader)
-    except RecursionError:
-        raise error(f"{what or path}: is nested too deep to be read") from None
-    except (yaml.YAMLError, ValueError) as fault:
-        raise error(f"{what or path}: cannot be read as YAML: {fault}") from None
+def json_value(path: Path, *, what: str = "", error: type[EzhoiError] = DataError, largest: int | None = None) -> Any:
+    """A file's JSON value; raises `error` as `text` does, and if it is no JSON, nested too deeply or has a key twice."""
+    content = text(path, what=what, error=error, largest=largest)
+    return _parsed(parsing.json_value, content, f"{what or path}: not valid JSON", error)
 
 
 def yaml_value(path: Path, *, what: str = "", error: type[EzhoiError] = DataError) -> Any:
     """A file's YAML as plain values; raises `error` as `json_value` does."""
     content = text(path, what=what, error=error)
+    return _parsed(parsing.yaml_value, content, f"{what or path}: not valid YAML", error)
+
+
+def yaml_node(path: Path, *, what: str = "", error: type[EzhoiError] = DataError) -> yaml.Node | None:
+    """A file's YAML as nodes, which know their lines; None if it is empty. Raises `error` as `json_value` does."""
+    content = text(path, what=what, error=error)
+    return _parsed(parsing.yaml_node, content, f"{what or path}: not valid YAML", error)
+
+
+def _parsed(parse: Callable[[str], Any], content: str, fault: str, error: type[EzhoiError]) -> Any:
     try:
-        return yaml.safe_load(content)
-    except RecursionError:
-        raise error(f"{what or path}: is nested too deep to be read") from None
-    except (yaml.YAMLError, ValueError) as fault:
-        raise error(f"{what or path}: cannot be read as YAML: {fault}") from None
+        return parse(content)
+    except ValueError as why:
+        raise error(f"{fault}: {why}") from None
 
 
 def check_pixels(width: int, height: int, *, what: str) -> None:
     """DataError if a picture of this size is more than is decoded."""
     if width * height > MOST_PIXELS:
         raise DataError(f"{what}: {width} x {height} pixels are more than the {MOST_PIXELS:,} that are read")
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"the key {key!r} is there twice; keep one")
-        found[key] = value
-    return found

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import DataError
-from pipeline.outside.parsing import json_file, yaml_file
+from pipeline.outside import reading
 from pipeline.vocabulary import settings as zero_shot
 from pipeline.vocabulary.coco import COCO
 from pipeline.vocabulary.settings import Settings
@@ -49,7 +49,7 @@ def read(path: Path) -> Vocabulary:
 
 def read_all(path: Path) -> tuple[Vocabulary, Settings]:
     """The vocabulary of a file and the settings in it; DataError as `read` raises it."""
-    value = json_file(path) if path.suffix == ".json" else yaml_file(path)
+    value = reading.json_value(path) if path.suffix == ".json" else reading.yaml_value(path)
     return parse(value, origin=str(path))
 
 
@@ -64,7 +64,7 @@ def write_objects(path: Path, vocabulary: Vocabulary) -> None:
 
 def read_objects(path: Path) -> tuple[tuple[Object, ...], tuple[int, ...]]:
     """The objects that `write_objects` wrote, position = id, and the ids of those that are in a class."""
-    value = json_file(path)
+    value = reading.json_value(path)
     return _objects(value["objects"], (value["objects"][0]["name"],), str(path)), tuple(value["of_classes"])
 
 

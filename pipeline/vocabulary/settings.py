@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ConfigError, DataError
-from pipeline.outside.parsing import yaml_file
+from pipeline.outside import reading
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 Settings = Mapping[str, frozenset[int]]
@@ -75,7 +75,7 @@ def parse(value: Any, vocabulary: Vocabulary, *, origin: str, taken: Collection[
 
 def read_own(path: Path, vocabulary: Vocabulary, *, taken: Collection[str] = ()) -> dict[str, frozenset[int]]:
     """The settings of a user's YAML file; DataError naming the file and what is wrong."""
-    value = yaml_file(path)
+    value = reading.yaml_value(path)
     if isinstance(value, Mapping) and set(value) == {"settings"}:  # as in a vocabulary's file
         value = value["settings"]
     return parse(value, vocabulary, origin=str(path), taken=taken)

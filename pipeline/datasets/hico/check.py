@@ -26,7 +26,7 @@ from pipeline.datasets.hico.rows import Rows
 from pipeline.datasets.hico.tables import Tables
 from pipeline.datasets.vcoco import reader
 from pipeline.errors import DataError
-from pipeline.outside import parsing
+from pipeline.outside import reading
 
 Verdict = Literal["complete", "usable", "unusable"]
 Images = Literal["none", "headers", "decode"]
@@ -194,8 +194,10 @@ def _summary(path: Path, rows: Rows, by_split: dict[str, Tables], used_for: tupl
 def _vcoco(path: Path, report: Report) -> list[str]:
     """Summarise V-COCO files, if that is what lies here; returns their names."""
     files = [path] if path.is_file() else reader.files(path)
-    if path.is_file() and (".json" not in path.name.lower() or not reader.matches(parsing.json_file(path))):
-        return []
+    if path.is_file():
+        known = ".json" in path.name.lower() and reader.matches(reading.json_value(path, largest=reading.LARGEST_DATA))
+        if not known:
+            return []
     for file in files:
         split = next((s for s in reader.SPLITS if s in file.name.removeprefix("instances_vcoco")), "test")
         if split in report.splits:

@@ -26,8 +26,8 @@ from pipeline.datasets.dataset import BOXES
 from pipeline.datasets.hico.faults import Fault, Faults
 from pipeline.datasets.hico.folder import annotation_files
 from pipeline.errors import DataError
+from pipeline.outside import reading
 from pipeline.outside.columns import number, whole_number
-from pipeline.outside.parsing import json_file
 from pipeline.vocabulary.coco import COCO
 
 SPLITS = ("train", "val", "test")
@@ -69,7 +69,7 @@ def load(root: Path, *, skip: bool = False) -> dict[str, VCoco]:
 
 def read(path: Path, *, skip: bool = False) -> VCoco:
     """One file, gzipped or not."""
-    value = json_file(path)
+    value = reading.json_value(path, largest=reading.LARGEST_DATA)
     if not matches(value):
         raise DataError(f"{path}: not V-COCO's pair annotation: needs annotations, classes and action_to_object")
     found = parse(value, path)

@@ -39,7 +39,7 @@ def test_an_empty_file_edits_nothing(tmp_path: Path) -> None:
         ("ride horse: 12\n", r"key 'ride horse': expected a text"),
         ("ride horse: [a, b]\n", r"key 'ride horse': expected a text"),
         ("- ride horse\n", r"edits\.yaml: expected a mapping"),
-        ("ride horse: 'A.\n", r"edits\.yaml: cannot be read as YAML"),
+        ("ride horse: 'A.\n", r"edits\.yaml: not valid YAML"),
         ("12: A.\n", r"line 1, key '12'"),
     ],
 )
@@ -90,9 +90,9 @@ def test_put_makes_the_file_and_refuses_what_cannot_be_read(tmp_path: Path) -> N
         (b'ride horse: "A \\e[31mhorse."\n', r"line 1, key 'ride horse': the text has the control character U\+001B"),
         (b'ride horse: "A \\u202ehorse."\n', r"U\+202E"),
         (b'ride horse: "A \\ud83d horse."\n', r"U\+D83D"),
-        (b"ride horse: A horse \xe0 la carte.\n", "is not UTF-8"),
+        (b"ride horse: A horse \xe0 la carte.\n", "not UTF-8"),
         (b"[" * 100_000, "nested too deep"),
-        (b"? [a, b]\n: x\n", r"line 1, .*expected the name of a class"),
+        (b"? [a, b]\n: x\n", r"line 1: a list or mapping is no class"),
         (b"ride horse: " + b"a horse " * 20_000, "has 159,999 characters"),
     ],
 )

@@ -11,7 +11,7 @@ import pandas as pd
 from pipeline.datasets.hico.layouts import hake, matlab, parquet, ppdm, upt
 from pipeline.datasets.hico.rows import Rows
 from pipeline.errors import DataError
-from pipeline.outside import parsing
+from pipeline.outside import reading
 
 TITLES = {
     "matlab": "official MATLAB (anno_bbox.mat)",
@@ -44,7 +44,7 @@ def read(path: Path) -> Rows | Labels:
         return parquet.read(path)
     if path.suffix.lower() == ".mat":
         return _matlab(path)
-    value = parsing.json_file(path)
+    value = reading.json_value(path, largest=reading.LARGEST_DATA)
     for layout in _JSON:
         if layout.matches(value):
             return layout.read(value, path)

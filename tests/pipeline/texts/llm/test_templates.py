@@ -162,7 +162,7 @@ def test_a_field_is_a_name_and_nothing_more(field: str, tmp_path: Path) -> None:
         (b"kind: [describe]\nversion: 1\nprompt: x\n", "kind is one of"),
         (b"kind: describe\nversion: true\nprompt: x\n", "version a whole number"),
         (b'kind: describe\nversion: 1\nprompt: "a \\e[31m horse"\n', r"prompt .* control character U\+001B"),
-        (b"kind: describe\nversion: 1\nprompt: \xe0\n", "is not UTF-8"),
+        (b"kind: describe\nversion: 1\nprompt: \xe0\n", "not UTF-8"),
         (b"[" * 100_000, "nested too deep"),
     ],
 )

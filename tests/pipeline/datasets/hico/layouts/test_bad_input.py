@@ -123,7 +123,7 @@ def test_lists_that_do_not_belong_together(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b'{"annotation": [', "not valid JSON"),
-        (b"\xff\xfe\x00", "not valid JSON"),
+        (b"\xff\xfe\x00", "not UTF-8"),
         (b"", "not valid JSON"),
         (gzip.compress(b"[1, 2, 3]" * 99, mtime=0)[:20], "cannot be read"),
         (b'{"annotation": []}', r"no known layout: an object with the keys \['annotation'\]"),
