@@ -2,15 +2,18 @@
 
 Done: exit code 0. What the user can mend, a refusal of the file system included: one message and 1. A signal (Ctrl-C, SIGTERM
 of a job system, SIGHUP of a closed terminal): one line and 128 + its number; the run's record is closed, its processes end.
+What nobody foresaw, which is a fault of this program: one message that names it and the file that keeps its traceback, and 70.
 """
 
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import io
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -20,11 +23,16 @@ import typer
 
 from pipeline.errors import EzhoiError
 from pipeline.machine import files
+from pipeline.machine.home import home, write_secret
 from pipeline.outside.escaping import for_terminal, plain
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 """Signals that end a command as Ctrl-C does. One that is ignored when we start (nohup) stays so."""
 INTERRUPTED = 128 + signal.SIGINT
+UNFORESEEN = 70
+"""Exit code of a fault of the program itself, EX_SOFTWARE of sysexits.h."""
+LONGEST = 300
+"""Letters of what an unforeseen error says of itself; its file has all."""
 
 
 def guarded(app: Callable[[], object]) -> NoReturn:
@@ -49,6 +57,12 @@ def guarded(app: Callable[[], object]) -> NoReturn:
         say(f"the locale cannot express {error.object[error.start : error.end]!r}. Set LC_ALL=C.UTF-8")
     except UnicodeDecodeError as error:
         say(f"a file is not UTF-8 ({error}). Convert it, for example with `iconv -f latin1 -t utf-8`")
+    except Exception as error:
+        if _wants_memory(error):
+            say(f"there is not enough memory ({_said(error)}). Make less at once: fewer images, smaller sizes")
+        else:
+            code = UNFORESEEN
+            say(_unforeseen(error))
     if code == INTERRUPTED:
         number = received[0] if received else signal.SIGINT
         code = 128 + number
@@ -130,6 +144,32 @@ def _refused(error: OSError) -> str:
         except FileNotFoundError:
             return "the working directory is gone. Change to a folder that is there, and run again"
     return files.sentence(error)
+
+
+def _wants_memory(error: Exception) -> bool:
+    """Whether it is Python's, numpy's or torch's way to say that there is no memory left; torch has no type for a CPU's."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in ("not enough memory", "out of memory"))
+    )
+
+
+def _said(error: Exception) -> str:
+    """The error's type and the first line of what it says."""
+    says = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {says[0][:LONGEST]}" if says else type(error).__name__
+
+
+def _unforeseen(error: Exception) -> str:
+    """What happened, and the file of the user's own that keeps where; the message has the place if no file can be written."""
+    now = dt.datetime.now(dt.UTC)
+    path = home() / "errors" / f"{now:%Y%m%dT%H%M%S}-{os.getpid()}.txt"
+    try:
+        write_secret(path, f"{now.isoformat()}\n\n{''.join(traceback.format_exception(error))}")
+        where = f"Where it happened is in {path}"
+    except (OSError, ValueError):
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"It happened in {last.filename}, line {last.lineno}"
+    return f"a fault of ezhoi itself ({_said(error)}). What was computed is kept. {where}; please report it with the command"
 
 
 def _flushed(code: int) -> int:

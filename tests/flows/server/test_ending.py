@@ -9,10 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from flows.server import ending
 
 ROOT = Path(__file__).parents[3]
 
@@ -134,6 +137,52 @@ def test_an_output_that_cannot_be_written_is_named(fake: Any, tmp_path: Path, wo
     (tmp_path / "folder.png").mkdir()
     one_message(run(fake, *words, cwd=tmp_path), named)
     assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
+
+
+class Odd(Exception):
+    """An error that nobody foresees."""
+
+
+def ended(app: Callable[[], object], capsys: pytest.CaptureFixture[str]) -> tuple[object, str]:
+    """Exit code and message of a command that does this."""
+    with pytest.raises(SystemExit) as end:
+        ending.guarded(app)
+    return end.value.code, capsys.readouterr().err
+
+
+def test_what_nobody_foresaw_is_one_message_and_keeps_its_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def app() -> None:
+        raise Odd("line one " + "x" * 5000 + "\nline two")
+
+    monkeypatch.setenv("EZHOI_HOME", str(tmp_path / "home"))
+    code, said = ended(app, capsys)
+    (kept,) = (tmp_path / "home" / "errors").iterdir()
+    assert code == 70 and said.startswith("error: a fault of ezhoi itself (Odd: line one xxx") and str(kept) in said
+    assert len(said) < 1000 and said.count("\n") == 1
+    assert "Traceback" in kept.read_text() and "line two" in kept.read_text()
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("EZHOI_HOME", str(tmp_path / "file"))
+    code, said = ended(app, capsys)
+    assert code == 70 and f"It happened in {__file__}, line " in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: not enough memory: you tried"),
+    ],
+)
+def test_a_lack_of_memory_is_no_fault_of_the_program(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    def app() -> None:
+        raise error
+
+    code, said = ended(app, capsys)
+    assert code == 1 and said.startswith(f"error: there is not enough memory ({type(error).__name__}")
 
 
 def until_runs(fake: Any, stage: str) -> None:
