@@ -83,6 +83,6 @@ def _split(text: str) -> list[str]:
 
 
 def _number(text: str) -> int:
-    if not text.isdigit():
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise ConfigError(f"--seeds: {text!r} is no seed; give numbers, for example --seeds 0,1,2")
     return int(text)

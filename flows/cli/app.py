@@ -16,6 +16,7 @@ import time
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from flows.cli import (
     ablate,
@@ -39,9 +40,24 @@ from flows.server import ending, local, parameters
 from flows.server.stage_name import StageName
 from pipeline.engine.run import Outcome
 from pipeline.errors import EzhoiError, ServiceError
+from pipeline.outside.escaping import brief
+
+
+class _Brief(TyperGroup):
+    """What Typer says of a word that it refuses quotes the word: not all of a long one, and nothing that gives orders."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if isinstance(said := getattr(error, "message", None), str) and hasattr(error, "format_message"):
+                error.message = brief(said)  # type: ignore[attr-defined]
+            raise
+
 
 app = typer.Typer(
     name="ezhoi",
+    cls=_Brief,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Zero-shot human-object interaction detection as a cached, restartable pipeline. Start with `ezhoi run`.",

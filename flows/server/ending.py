@@ -24,7 +24,7 @@ import typer
 from pipeline.errors import EzhoiError
 from pipeline.machine import files
 from pipeline.machine.home import home, write_secret
-from pipeline.outside.escaping import for_terminal, plain
+from pipeline.outside.escaping import brief, for_terminal
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 """Signals that end a command as Ctrl-C does. One that is ignored when we start (nohup) stays so."""
@@ -71,9 +71,9 @@ def guarded(app: Callable[[], object]) -> NoReturn:
 
 
 def say(message: str, *, word: str = "error: ") -> None:
-    """One message on the error stream, if that still takes any; what it quotes of a file or a server gives no orders."""
+    """One message on the error stream, if that still takes any; what it quotes gives no orders and fills no screen."""
     with contextlib.suppress(OSError, ValueError):
-        typer.secho(f"{word}{plain(message)}", fg="red", err=True)
+        typer.secho(f"{word}{brief(message)}", fg="red", err=True)
 
 
 def hang_up_as_termination() -> None:

@@ -13,6 +13,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, fie
 _ADDRESS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):/(/?)")
 
 
+LARGEST_NUMBER = 1 << 63
+"""No whole number is as large: torch, numpy and Parquet hold them in 64 bits."""
+
+
 class Section(BaseModel):
     """A part of the tree: immutable, unknown keys are errors, numbers are finite, and nothing is empty or a truth by chance.
 
@@ -28,6 +32,8 @@ class Section(BaseModel):
             raise ValueError("is empty, as an unset variable of a script leaves it; null means none")
         if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
             raise ValueError(f"expected a value, not {str(value).lower()}")
+        if isinstance(value, int) and abs(value) >= LARGEST_NUMBER:
+            raise ValueError("is larger than any whole number here can be")
         return value
 
 

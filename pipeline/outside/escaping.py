@@ -20,6 +20,8 @@ _MARKUP = re.compile(r"([\\`*_\[\]<>|~&])")
 _ADDRESS = re.compile(r"(://|\bwww\.|@)", re.IGNORECASE)
 _BRACKET = re.compile(r"\\.|[\[\]<]")
 """What begins a link, a picture or HTML, and what is escaped already."""
+LONGEST_LINE, KEPT, END = 1_000, 500, 300
+"""Letters of a line of a message, and of one that is longer those that are kept at its beginning and its end."""
 _FORMULA = "=+\\-@\t\r＝＋－＠"
 _TO_QUOTE = re.compile(f"'*[{_FORMULA}]")
 _QUOTED = re.compile(f"'+[{_FORMULA}]")
@@ -28,6 +30,13 @@ _QUOTED = re.compile(f"'+[{_FORMULA}]")
 def plain(text: str) -> str:
     """The text without control characters and a terminal's sequences; those that part words become a space."""
     return _UNFIT.sub(lambda found: " " if found[0].isspace() else "", _SEQUENCE.sub("", text))
+
+
+def brief(text: str) -> str:
+    """The text for a message: `plain`, and no line longer than `LONGEST_LINE`, whatever was quoted in it."""
+    lines = plain(text).split("\n")
+    cut = [f"{line[:KEPT]}... ({len(line) - KEPT - END:,} letters) ...{line[-END:]}" for line in lines]
+    return "\n".join(line if len(line) <= LONGEST_LINE else short for line, short in zip(lines, cut, strict=True))
 
 
 def unfit(text: str) -> str | None:
