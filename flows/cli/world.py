@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from flows.cli import options
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic, demand_writable
+
+Style = Literal["outlined", "flat"]
+MOST_DRAWN = 2_000
+"""Scenes on one sheet."""
+MOST_SCENES = 10_000_000
+"""Scenes of one command, which would take weeks."""
+LARGEST_SEED = (1 << 63) - 1
 
 app = typer.Typer(no_args_is_help=True, help="Look at the demo's rendered world, and measure or rebuild its tiny CLIP.")
 
@@ -39,8 +46,10 @@ def classes(as_json: options.Json = False) -> None:
 def sheet(
     out: Annotated[Path, typer.Argument(help="Where to write the picture, a PNG.")],
     split: Annotated[str, typer.Option(help="Which split's scenes.")] = "test",
-    count: Annotated[int, typer.Option(min=1, help="How many scenes.")] = 24,
-    style: Annotated[str, typer.Option(help="Drawing style: outlined (the task) or flat (pre-training).")] = "outlined",
+    count: Annotated[int, typer.Option(min=1, max=MOST_DRAWN, help="How many scenes.")] = 24,
+    style: Annotated[
+        Style, typer.Option(help="Drawing style: outlined (the task) or flat (pre-training).")
+    ] = "outlined",
 ) -> None:
     """Draw scenes with their boxes (person blue, object red) and classes on one sheet.
 
@@ -66,8 +75,8 @@ def clip(
     steps: Annotated[
         int | None, typer.Option(min=1, help="Training steps; the project's own recipe if left out.")
     ] = None,
-    scenes: Annotated[int | None, typer.Option(min=1, help="Rendered scenes to learn from.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of weights and batches.")] = 0,
+    scenes: Annotated[int | None, typer.Option(min=1, max=MOST_SCENES, help="Rendered scenes to learn from.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of weights and batches.")] = 0,
 ) -> None:
     """Train the tiny CLIP from rendered scenes and captions alone, none of a held-out class. About 25 minutes on two cores.
 
@@ -97,8 +106,10 @@ def clip(
 @app.command("zero-shot")
 def zero_shot(
     weights: Annotated[Path | None, typer.Option(help="A checkpoint; the project's own if left out.")] = None,
-    scenes: Annotated[int, typer.Option(min=1, help="Fresh scenes to classify.")] = 600,
-    style: Annotated[str, typer.Option(help="Drawing style: outlined (the task) or flat (pre-training).")] = "outlined",
+    scenes: Annotated[int, typer.Option(min=1, max=MOST_SCENES, help="Fresh scenes to classify.")] = 600,
+    style: Annotated[
+        Style, typer.Option(help="Drawing style: outlined (the task) or flat (pre-training).")
+    ] = "outlined",
     as_json: options.Json = False,
 ) -> None:
     """Measure the frozen tiny CLIP without any prompt learning, on the classes shown in pre-training and the held-out ones.

@@ -32,9 +32,16 @@ class Section(BaseModel):
             raise ValueError("is empty, as an unset variable of a script leaves it; null means none")
         if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
             raise ValueError(f"expected a value, not {str(value).lower()}")
+        if isinstance(value, str | Path) and _is_no_text(str(value)):
+            raise ValueError("is not UTF-8; rename the file or folder")
         if isinstance(value, int) and abs(value) >= LARGEST_NUMBER:
             raise ValueError("is larger than any whole number here can be")
         return value
+
+
+def _is_no_text(text: str) -> bool:
+    """Whether it has bytes of a command line or a file name that are no UTF-8, which no file of ours could hold."""
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def at_home(text: str) -> str:

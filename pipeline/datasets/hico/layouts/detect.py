@@ -12,6 +12,7 @@ from pipeline.datasets.hico.layouts import hake, matlab, parquet, ppdm, upt
 from pipeline.datasets.hico.rows import Rows
 from pipeline.errors import DataError
 from pipeline.outside import reading
+from pipeline.outside.parsing import shown
 
 TITLES = {
     "matlab": "official MATLAB (anno_bbox.mat)",
@@ -63,7 +64,7 @@ def _matlab(path: Path) -> Rows | Labels:
 
 def _shape(value: Any) -> str:
     if isinstance(value, dict):
-        return f"an object with the keys {list(value)[:8]}"
+        return f"an object with the keys {', '.join(map(shown, list(value)[:8]))}"
     if isinstance(value, list):
-        return f"a list of {len(value)}, the first {str(value[0])[:80] if value else 'missing'}"
+        return f"a list of {len(value)}, the first {shown(value[0]) if value else 'missing'}"
     return f"a single {type(value).__name__}"
