@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.errors import DataError
+from pipeline.outside import reading
 from pipeline.outside.parsing import shown
 
 _LEAST, _MOST = -(2**63), 2**63 - 1
@@ -44,13 +45,14 @@ def read(path: Path, wanted: Iterable[str]) -> pd.DataFrame:
     """
     wanted = list(wanted)
     try:
+        reading.demand_no_pipe(path)
         dataset = pq.ParquetDataset(path)
         schema = dataset.schema
         _demand_few_rows(dataset, path)
         table = pq.read_table(path, columns=[name for name in wanted if name in schema.names])
         frame = table.to_pandas(ignore_metadata=True)
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise DataError(f"{path}: cannot be read as Parquet ({_first_line(error)})") from error
+        raise DataError(f"{path}: cannot be read as Parquet ({reading.why(error)})") from error
     counted = {name: count for name, count in _counted(schema).items() if name in wanted and name not in frame}
     kept = {name: np.array(count, dtype=np.int64) for name, count in counted.items() if len(count) == len(table)}
     return frame.assign(**kept)[[name for name in wanted if name in frame or name in kept]] if kept else frame
@@ -65,9 +67,10 @@ def _demand_few_rows(dataset: pq.ParquetDataset, path: Path) -> None:
 def names(path: Path) -> list[str]:
     """The names of a Parquet file's columns; DataError naming the file if it cannot be read."""
     try:
+        reading.demand_no_pipe(path)
         schema = pq.ParquetDataset(path).schema
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise DataError(f"{path}: cannot be read as Parquet ({_first_line(error)})") from error
+        raise DataError(f"{path}: cannot be read as Parquet ({reading.why(error)})") from error
     return [*schema.names, *(name for name in _counted(schema) if name not in schema.names)]
 
 
@@ -188,7 +191,3 @@ def _read(values: list[Any], read: Callable[[Any], Any]) -> list[Any]:
         except ValueError as error:
             found.append(error)
     return found
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

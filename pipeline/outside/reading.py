@@ -6,6 +6,7 @@ What JSON and YAML may hold is in `pipeline/outside/parsing.py`.
 from __future__ import annotations
 
 import gzip
+import os
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -39,8 +40,7 @@ def text(path: Path, *, what: str = "", error: type[EzhoiError] = DataError, lar
     try:
         content = _content(path, largest + 1)
     except (OSError, EOFError, ValueError, zlib.error) as fault:
-        why = fault.strerror if isinstance(fault, OSError) and fault.strerror else fault
-        raise error(f"{name}: cannot be read: {why}") from None
+        raise error(f"{name}: cannot be read: {why(fault)}") from None
     if len(content) > largest:
         raise error(f"{name}: is larger than {largest >> 20:,} MiB, the most that is read")
     try:
@@ -52,9 +52,8 @@ def text(path: Path, *, what: str = "", error: type[EzhoiError] = DataError, lar
 
 
 def _content(path: Path, most: int) -> bytes:
-    """At most so many bytes of a file, unpacked; ValueError for a pipe, which might never end, or never begin."""
-    if path.is_fifo():
-        raise ValueError("it is a pipe, not a file")
+    """At most so many bytes of a file, unpacked."""
+    demand_no_pipe(path)
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
     with gzip.open(path) if packed else path.open("rb") as file:
@@ -84,6 +83,19 @@ def _parsed(parse: Callable[[str], Any], content: str, fault: str, error: type[E
         return parse(content)
     except ValueError as why:
         raise error(f"{fault}: {why}") from None
+
+
+def demand_no_pipe(path: Path) -> None:
+    """ValueError for a pipe, which may never begin or never end: whoever opened it would wait."""
+    if path.is_fifo():
+        raise ValueError("it is a pipe, not a file")
+
+
+def why(fault: Exception) -> str:
+    """Why something could not be read, in the first line of its words; the system's own without the path and a number."""
+    if isinstance(fault, OSError) and fault.errno:
+        return os.strerror(fault.errno)
+    return (str(fault).splitlines() or [type(fault).__name__])[0][:200]
 
 
 def check_pixels(width: int, height: int, *, what: str) -> None:

@@ -193,6 +193,7 @@ def _parquet(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
     rows: list[Mapping[str, Any]] = []
     size = 0
     try:
+        reading.demand_no_pipe(path)
         with pq.ParquetFile(path) as file:
             if file.metadata.num_rows > reading.MOST_ROWS:
                 raise DataError(f"{path}: has {file.metadata.num_rows:,} rows; a file of texts has few")
@@ -203,8 +204,8 @@ def _parquet(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
                         f"{path}: unpacks to more than {reading.LARGEST_FILE >> 20} MiB, the most that is read"
                     )
                 rows += batch.to_pylist()
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as Parquet: {error}") from None
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise DataError(f"{path}: cannot be read as Parquet: {reading.why(error)}") from None
     return [(f"row {number}", row) for number, row in enumerate(rows, start=1)]
 
 

@@ -71,7 +71,7 @@ def _rows(path: Path, vocabulary: Vocabulary) -> Sequence[Row]:
     try:
         rows = tables.read(path, vocabulary) if path.suffix.lower() in tables.READERS else _released(path, vocabulary)
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None
+        raise DataError(f"{path}: cannot be read: {reading.why(error)}") from None
     if not rows:
         raise DataError(f"{path}: holds no text")
     rows = [_spoken(row, vocabulary) for row in rows]

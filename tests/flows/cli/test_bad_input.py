@@ -1,0 +1,245 @@
+"""Every command, option and file is given what it should not be given: one message each, nothing lost, no traceback.
+
+The store is a real one, of one training and one test image: what a command does with its arguments is the real thing.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import bad_input
+import pytest
+from bad_input import NUMBERS, TEXTS, WRITES, Command, Ended, Parameter, call, clean, commands
+
+from flows.cli import app as cli
+from flows.server import local, vllm
+from pipeline.errors import ServiceError
+from pipeline.store.store import Store
+
+SMALLEST = {
+    "data.world.train_images": 1,
+    "data.world.test_images": 1,
+    "seen.epochs": 1,
+    "seen.drop_after": 1,
+    "utpl.steps": 1,
+    "device": "cpu",
+}
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a store, predictions, annotations and all bad files; commands run in it, and start no server."""
+    folder = tmp_path_factory.mktemp("house")
+    (folder / "files").mkdir()
+    bad_input.write_all(folder / "files")
+
+    def none(*given: object, **named: object) -> None:
+        raise ServiceError("tests start no server")
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("EZHOI_", "PREFECT_"))]:
+            patch.delenv(name)
+        settings = SMALLEST | {"store.root": folder / "store", "store.cache": folder / "cache"}
+        for key, value in settings.items():
+            patch.setenv("EZHOI__" + key.upper().replace(".", "__"), str(value))
+        for name in ("HOME", "EZHOI_HOME"):
+            patch.setenv(name, str(folder / name))
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.chdir(folder)
+        patch.setattr(local, "up", none)
+        patch.setattr(vllm, "find", none)
+        assert call("run").code == 0
+        store = Store(folder / "store")
+        for stage, file in (("predictions", "predictions.parquet"), ("annotations", "pairs.parquet")):
+            (folder / file).write_bytes(store.find(stage).path(file).read_bytes())
+        yield folder
+
+
+@pytest.fixture
+def ezhoi(house: Path) -> Callable[..., str]:
+    """Call a command and check all that holds of any; its message."""
+
+    def given(*words: str) -> str:
+        before = bad_input.state(house / "store")
+        WRITES.clear()
+        ended: Ended = call(*words)
+        outside = [path for path in WRITES if not path.startswith((str(house), "/dev/")) and "__pycache__" not in path]
+        assert outside == [], f"{words} wrote {outside}"
+        assert bad_input.state(house / "store") == before, f"{words} changed the store"
+        return clean(ended)
+
+    return given
+
+
+def test_one_picture_for_training_and_one_for_tests_are_enough(house: Path) -> None:
+    assert {a.stage for a in Store(house / "store").artifacts()} >= {"seen", "utpl", "evaluation"}
+    assert call("run").out.count("cached") == len({a.stage for a in Store(house / "store").artifacts()})
+
+
+PLAIN = {"profile", "settings", "overrides"}
+"""Options of nearly every command: tests/flows/cli/test_bad_keys.py and `profile` below."""
+BASE = {
+    "describe show": ["hug horse"],
+    "describe edit": ["hug horse", "--file", "edits.yaml", "--text", "A person hugs a horse."],
+    "artifacts diff": ["seen"],
+    "artifacts gc": ["--dry-run"],
+    "evaluate compare": ["evaluation"],
+    "evaluate-detections": ["-d", "predictions.parquet", "-a", "pairs.parquet"],
+    "evaluate export": ["-d", "predictions.parquet", "-a", "pairs.parquet", "--to", "coco", "--out", "out.json"],
+    "data export": ["exported"],
+    "describe export": ["exported.csv"],
+    "weights import": ["files/other.pt", "--profile", "demo"],
+    "detector convert": ["files/other.pt"],
+    "world sheet": ["sheet.png", "--count", "1"],
+    "ablate": ["--full", "--rows", "base", "--seeds", "x"],
+    "world zero-shot": ["--scenes", "1"],
+    "world clip": ["files/folder"],
+    "run": ["--dry-run"],
+}
+"""What a command needs beside the value that it is tried with."""
+EVALUATE = "evaluate-detections -d predictions.parquet -a pairs.parquet"
+FILES = {
+    "data check PATH": "data check {}",
+    "describe import FILE": "describe import {}",
+    "describe import FILE of pairs": "describe import {} --disparities",
+    "describe edit --file": "describe edit 'hug horse' --text 'A person hugs a horse.' --file {}",
+    "weights import PATH": "weights import {} --profile demo",
+    "weights import --prompts": "weights import files/other.pt --profile demo --prompts {}",
+    "detector convert CHECKPOINT": "detector convert {}",
+    "world zero-shot --weights": "world zero-shot --scenes 1 --weights {}",
+    "evaluate predictions PREDICTIONS": "evaluate predictions {}",
+    "evaluate compare A": "evaluate compare {} evaluation",
+    "evaluate-detections --detections": "evaluate-detections -a pairs.parquet -d {}",
+    "evaluate-detections --annotations": "evaluate-detections -d predictions.parquet -a {}",
+    "evaluate-detections --images": f"{EVALUATE} --images {{}}",
+    "evaluate-detections --image-labels": f"{EVALUATE} --mode both --image-labels {{}}",
+    "evaluate-detections --pictures": f"{EVALUATE} --out evaluated --pictures {{}}",
+    "evaluate export --detections": "evaluate export --to coco --out out.json -a pairs.parquet -d {}",
+    "evaluate export --annotations": "evaluate export --to coco --out out.json -d predictions.parquet -a {}",
+    "evaluate export --images": "evaluate export --to coco --out o.json -d predictions.parquet -a pairs.parquet --images {}",
+    "evaluate vcoco --annotations": "evaluate vcoco -d predictions.parquet -a {}",
+    "evaluate vcoco --detections": "evaluate vcoco -a files/a-list.json -d {}",
+    "llm serve --environment": "llm serve --environment {}",
+    "profile": "config show --profile {}",
+    "data.root": "run -t annotations --set data.source=hico --set data.root={}",
+    "data.annotations": "run -t annotations --set data.source=hico --set data.root=files/folder --set data.annotations={}",
+    "detections.path": "run -t detections --set detections.source=parquet --set detections.path={}",
+    "detections.path, COCO": "run -t detections --set detections.source=coco --set detections.path={}",
+    "detections.weights": "run -t detections --set detections.source=detr --set detections.weights={}",
+    "clip.weights": "run -t text_embeddings --set clip.weights={}",
+    "descriptions.file": "run -t descriptions --set descriptions.source=file --set descriptions.file={}",
+    "descriptions.edits": "run -t descriptions --set descriptions.edits={}",
+    "descriptions.template": "describe --preview 'ride horse' --set descriptions.template={}",
+    "disparities.template": "run -t disparities --set disparities.template={}",
+    "disparities.file": "run -t disparities --set disparities.source=file --set disparities.file={}",
+    "seen.weights": "run -t seen --set model.preset=released --set seen.weights={}",
+    "store.root": "artifacts list --set store.root={}",
+}
+"""Every door through which a file is read, and a command that goes through it."""
+MADE = {
+    "data export OUT": "data export {}",
+    "weights import --out": "weights import files/other.pt --profile demo --out {}",
+    "describe import --to": "describe import texts.csv --to {}",
+    "describe export FILE": "describe export {}",
+    "detector convert --out": "detector convert files/other.pt --out {}",
+    "world sheet OUT": "world sheet --count 1 {}",
+    "world clip OUT": "world clip {}",
+    "evaluate-detections --out": f"{EVALUATE} --out {{}}",
+    "evaluate export --out": "evaluate export -d predictions.parquet -a pairs.parquet --to parquet --out {}",
+}
+"""Every door through which a file is written."""
+
+
+def tried() -> list[tuple[Command, Parameter]]:
+    """Every option and argument that takes a text, a choice or a number."""
+    return [
+        (command, parameter)
+        for command in commands().values()
+        for parameter in command.parameters
+        if parameter.kind not in (bool, Path) and parameter.name not in PLAIN
+    ]
+
+
+@pytest.mark.parametrize(
+    ("place", "pair"), list(enumerate(tried())), ids=[f"{c} {p.word or p.name}" for c, p in tried()]
+)
+def test_an_option_is_given_what_it_is_not_for(
+    place: int, pair: tuple[Command, Parameter], ezhoi: Callable[..., str]
+) -> None:
+    command, parameter = pair
+    values = NUMBERS if parameter.kind in (int, float) else TEXTS
+    for number in range(6):
+        ezhoi(*command.path, *BASE.get(str(command), []), *parameter.given(values[(place + number * 5) % len(values)]))
+
+
+def test_no_file_is_forgotten() -> None:
+    """A new command's files are to be tried too."""
+    doors = {
+        f"{command} {parameter.word or parameter.name.upper()}"
+        for command in commands().values()
+        for parameter in command.parameters
+        if parameter.kind is Path
+    }
+    assert doors <= {*FILES, *MADE}
+
+
+def fitting(door: str, files: list[Path]) -> list[Path]:
+    """Files that a door looks at: of those, what is no file at all, and some others by chance, each time the same."""
+    wanted = {
+        "weights": (".pt", ".safetensors", ""),
+        "checkpoint": (".pt", ""),
+        "profile": (".yaml",),
+        "template": (".yaml",),
+        "edits": (".yaml",),
+        "edit": (".yaml",),
+        "vcoco": (".json", ".parquet"),
+    }
+    suffixes = next(
+        (found for word, found in wanted.items() if word in door.lower()),
+        (".json", ".csv", ".parquet", ".mat", ".txt", ".gz"),
+    )
+    known = [file for file in files if file.suffix in suffixes]
+    odd = [file for file in known if not file.is_file()]
+    return odd[:8] + random.Random(door).sample(
+        [file for file in known if file not in odd], k=min(20, len(known) - len(odd))
+    )
+
+
+@pytest.mark.parametrize("door", FILES)
+def test_a_file_is_not_what_it_should_be(door: str, house: Path, ezhoi: Callable[..., str]) -> None:
+    for file in fitting(door, sorted((house / "files").iterdir())):
+        words = [word.replace("{}", str(file)) for word in shlex.split(FILES[door])]
+        if says := ezhoi(*words):
+            assert file.name in says or "no server" in says, says
+
+
+@pytest.mark.parametrize("door", MADE)
+def test_a_file_cannot_be_written(door: str, house: Path, ezhoi: Callable[..., str]) -> None:
+    (house / "texts.csv").write_text("class,text\nride horse,A person sits on a horse.\n")
+    (house / "folder.csv").mkdir(exist_ok=True)
+    for place in (
+        "none/x.csv",
+        "texts.csv/x.csv",
+        "/proc/none/x.csv",
+        "/dev/null/x.csv",
+        "a\0b.csv",
+        f"{'x' * 300}.csv",
+        "texts.csv/",
+    ):
+        words = [word.replace("{}", place) for word in shlex.split(MADE[door])]
+        assert ezhoi(*words) or place == "none/x.csv", words
+
+
+def test_the_console_script_ends_through_the_same_door(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["ezhoi", "config", "show", "--set", "seed=\x1b[31m"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    said = capsys.readouterr().err
+    assert end.value.code == 1 and said.startswith("error: ") and "\x1b" not in said
