@@ -17,6 +17,10 @@ LARGEST_NUMBER = 1 << 63
 """No whole number is as large: torch, numpy and Parquet hold them in 64 bits."""
 
 
+LONGEST_NAME, LONGEST_PATH = 255, 4_095
+"""Bytes of a file's name and letters of a path that file systems take."""
+
+
 class Section(BaseModel):
     """A part of the tree: immutable, unknown keys are errors, numbers are finite, and nothing is empty or a truth by chance.
 
@@ -53,6 +57,8 @@ def at_home(text: str) -> str:
         )
     if "\0" in found:
         raise ValueError("a path has no NUL in it")
+    if len(found) > LONGEST_PATH or any(len(part.encode(errors="replace")) > LONGEST_NAME for part in found.split("/")):
+        raise ValueError("is too long for a name in a file system")
     return found
 
 

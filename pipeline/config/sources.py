@@ -67,6 +67,8 @@ class Source:
             return None
         if not self.path.exists():
             return f"{self.path} does not exist"
+        if not (self.path.is_file() or self.path.is_dir()):
+            return f"{self.path} is neither a file nor a folder"
         return f"{self.path} is a folder; expected a file" if self.path.is_dir() and not self.folder else None
 
 

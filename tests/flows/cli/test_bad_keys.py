@@ -67,6 +67,8 @@ def test_whatever_is_given_as_a_key(key: str, value: str) -> None:
         ("data.root=caf\udce9", "'data.root': is not UTF-8; rename the file or folder"),
         ("data.root=~nobody-at-all/x", "no user has the home folder"),
         ("data.root=a\0b", "a path has no NUL"),
+        (f"clip.weights=/{'x' * 300}", "'clip.weights': is too long for a name in a file system"),
+        (f"descriptions.template={'x' * 300}", "'descriptions.template': is too long for a name in a file system"),
     ],
 )
 def test_what_was_a_traceback_is_a_message(value: str, says: str) -> None:

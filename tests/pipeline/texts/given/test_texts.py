@@ -211,7 +211,7 @@ def test_json_of_pairs(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["t.csv", "t.json", "t.txt"])
 def test_another_encoding_is_named(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes("class,text\nride horse,A horse à la carte.\n".encode("latin-1"))
-    with pytest.raises(DataError, match=r"t\.\w+: cannot be read: it is not UTF-8"):
+    with pytest.raises(DataError, match=r"t\.\w+, line \d: not UTF-8"):
         texts.descriptions(tmp_path / name, HICO)
 
 
