@@ -69,9 +69,12 @@ def execute(
     """The stage's artifact: from the store if it is there and intact, computed otherwise.
 
     With `force` it is computed even so. Two processes that want the same artifact compute it once: the second waits for
-    the first, and helps it where a stage has shards. `origin` says which run this is (`RunRecord.origin`). `read_before` are the
-    digests of the files that the run's earlier stages read, by config key; those of this stage are added. `before` is called
-    before anything is computed.
+    the first, and helps it where a stage has shards.
+
+    Args:
+        origin: which run this is (`RunRecord.origin`).
+        read_before: digests of the files that the run's earlier stages read, by config key; this stage's are added.
+        before: called before anything is computed.
 
     Raises:
         DataError: such a file changed during the run or while the stage was at work: nothing made of two contents is kept.
