@@ -22,6 +22,8 @@ from torch import Tensor
 SLACK = 64 << 20
 """Bytes that the packed parts of an archive, its code, may have beyond the file's own size."""
 POINTER = b"version https://git-lfs"
+_STARTS = (b"PK", b"\x80")
+"""How files that `torch.save` writes begin: a zip file, formerly a pickle."""
 _STORAGES = {
     "torch HalfStorage": torch.float16,
     "torch BFloat16Storage": torch.bfloat16,
@@ -70,6 +72,8 @@ def content(path: Path, *, plain: Sequence[type] = ()) -> Any:
     if (root := _archive_root(path)) is not None:
         return _archive(path, root)
     try:
+        if not start.startswith(_STARTS):  # torch would search its own message for minutes, if it quotes a long one
+            raise ValueError("no torch file")
         with torch.serialization.safe_globals(list(plain)):
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises whatever the bytes provoke
