@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,12 +11,13 @@ from typing import Any
 import pandas as pd
 from PIL import Image
 
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, DataError
 from pipeline.metrics import PROTOCOLS
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
 from pipeline.metrics.floor import detector_only
 from pipeline.metrics.results import Result, class_table, results
+from pipeline.outside import reading
 from pipeline.outside.file_names import base_name
 from pipeline.report.content import SIDE_BY_SIDE, Content, Row, Source, published_rows
 
@@ -88,19 +90,32 @@ def picture_files(folder: Path, annotations: Annotations) -> dict[int, Path]:
     found = {}
     for place, name in enumerate(names):
         last = [base_name(name)] if shared[base_name(name)] == 1 else []
-        file = next((folder / n for n in (name, *last) if isinstance(n, str) and (folder / n).is_file()), None)
+        file = next((folder / n for n in (name, *last) if isinstance(n, str) and _is_within(folder, n)), None)
         if file is not None:
             found[place] = file
     return found
+
+
+def _is_within(folder: Path, name: str) -> bool:
+    """Whether the folder has such a file. Names are the annotations', and what lies elsewhere is not for a report."""
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        return False
+    with contextlib.suppress(OSError, ValueError):  # a name that no file can have
+        return (folder / name).is_file()
+    return False
 
 
 def _opener(folder: Path, annotations: Annotations) -> Callable[[int], Image.Image | None]:
     files = picture_files(folder, annotations)
 
     def opened(place: int) -> Image.Image | None:
+        if place not in files:
+            return None
         try:
-            return Image.open(files[place]).convert("RGB") if place in files else None
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            with Image.open(files[place]) as picture:
+                reading.check_pixels(*picture.size, what=str(files[place]))
+                return picture.convert("RGB")
+        except (OSError, ValueError, SyntaxError, DataError, Image.DecompressionBombError):
             return None
 
     return opened

@@ -115,7 +115,7 @@ def test_nothing_that_a_manifest_or_a_record_says_becomes_a_link(fake: Any) -> N
     pages = [markdown.stage_page(outcome, inputs=artifacts, changes=changed) for outcome in made.values()]
     pages += [markdown.run_page([*made.values()], title=markdown.run_title(record), state="x", changes=changed)]
     pages += [plans.page([status], title=HOSTILE)]
-    assert loaded(HOSTILE) and [loaded(page) for page in pages] == [[]] * 14
+    assert loaded(HOSTILE) and not any(loaded(page) for page in pages)
     assert not any("\x1b" in page for page in pages)
     assert markdown.run_in_prefect("5f1c6e0a-0000-4000-8000-0123456789ab") and not markdown.run_in_prefect("x)![](y")
 

@@ -3,6 +3,7 @@
 import json
 import re
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -190,3 +191,16 @@ def test_a_class_that_became_better_lies_above_the_line() -> None:
     assert f'<rect class="unseen" x="{plot.x(20) - 3:.2f}" y="{plot.y(80) - 3:.2f}"' in drawn
     assert f'cx="{plot.x(40)}" cy="{plot.y(10)}"' in drawn
     assert "ride horse: 20.0 before, 80.0" in drawn and "AP, untrained (%)" in drawn
+
+
+def test_a_report_shows_pictures_of_its_folder_alone(tmp_path):
+    """Names come with the annotations, which somebody else made."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    Image.new("RGB", (4, 4), "red").save(tmp_path / "private.png")
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (4, 4), "blue").save(folder / name)
+    names = ["a.png", "there/b.png", "../private.png", str(tmp_path / "private.png"), "x\0.png", "n" * 5000]
+    opened = evaluated_files._opener(folder, SimpleNamespace(images=pd.DataFrame({"file_name": names})))
+    found = [opened(place) for place in range(len(names))]
+    assert [None if image is None else image.getpixel((0, 0)) for image in found] == [(0, 0, 255)] * 2 + [None] * 4

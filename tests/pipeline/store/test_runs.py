@@ -176,6 +176,7 @@ def crowd(fake: Any, store: Store) -> None:
 
     for images in (1, 2, 3, 4):
         run = Run(fake.config(f"data.world.test_images={images}"), store)
+        run.step(stage("vocabulary"))
         run.step(stage("annotations"))
         run.finish("completed")
 
@@ -191,7 +192,7 @@ def test_what_a_running_run_was_told_to_use_stays(fake: Any) -> None:
     living = Run(fake.config(), store, given={"seen": Choice(checkpoint, "pinned")})
     crowd(fake, store)
     assert checkpoint not in runs.garbage(store, keep_runs=3).artifacts
-    living.step(stage("annotations"))
+    living.step(stage("vocabulary"))
     living.finish("failed")
     assert checkpoint in runs.garbage(store, keep_runs=3).artifacts, "it never came to be used"
 
