@@ -165,7 +165,7 @@ def test_vcoco(tmp_path: Path) -> None:
 @pytest.fixture
 def stored(files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, artifact: Any) -> Path:
     """A store with nothing but annotations of these images, which the configuration asks for."""
-    pairs = pd.read_parquet(files[1])
+    pairs = pd.read_parquet(files[1]).assign(split="test")
     images = pd.DataFrame({"file_name": IMAGES, "split": "test"})
     tables = one_a_split(images=images, pairs=pairs, presence=pairs[["file_name", "split", "hoi_id"]])
     classes = pd.DataFrame({"hoi_id": range(600), "train_count": 10, "rare": False})
