@@ -190,7 +190,8 @@ def test_boxes_of_a_detector(store: Path, tmp_path: Path, recorded: dict[str, se
 @pytest.mark.slow
 def test_boxes_of_a_table(store: Path, tmp_path: Path, recorded: dict[str, set[str]]) -> None:
     config = small(store, *SMALLEST)
-    boxes = run.run(config, targets=("annotations",))["annotations"].artifact.table("objects.parquet")
-    boxes.assign(score=0.9).drop(columns="split").to_parquet(tmp_path / "boxes.parquet")
+    made = run.run(config, targets=("annotations",))["annotations"].artifact
+    boxes = pd.concat([made.table(name) for name in made.names("*objects.parquet")])
+    boxes[["image_id", "object_id", "x1", "y1", "x2", "y2"]].assign(score=0.9).to_parquet(tmp_path / "boxes.parquet")
     settings = ("detections.source=parquet", f"detections.path={tmp_path / 'boxes.parquet'}")
     assert executed(small(store, *SMALLEST, *settings), recorded, "detections") >= {"detections"}
