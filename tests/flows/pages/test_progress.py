@@ -51,7 +51,7 @@ def test_what_is_published_in_a_thread_goes_to_the_server_of_the_run(
         shown.close()
         steps = Run(fake.config(), store_of(fake.config()))
         published = lineage.RunPages(Server(), steps, flow_run=uuid4())  # type: ignore[arg-type]
-        published.close([steps.step(stage("annotations"))], state="completed")
+        published.close([steps.step(stage("vocabulary"))], state="completed")
     assert len(seen) == 2 and set(seen) == {server}
 
 

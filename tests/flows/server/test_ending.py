@@ -105,7 +105,7 @@ def test_a_store_whose_path_is_too_long(fake: Any) -> None:
 def test_a_limit_of_file_size(fake: Any) -> None:
     limited = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))  # noqa: E731
     done = run(fake, "run", preexec_fn=limited)
-    one_message(done, "stage annotations", "ulimit -f")
+    one_message(done, "stage vocabulary", "ulimit -f")
 
 
 def test_a_locale_that_is_not_utf8(fake: Any, tmp_path: Path) -> None:
