@@ -89,7 +89,12 @@ def load(name: str, *, objects: Sequence[str], revision: str = "main", device: s
         ValueError: it is no DETR, weights are missing, or its head lacks an object.
     """
     disable_progress_bar()
-    loaded: Any = DetrForObjectDetection.from_pretrained(name, revision=revision, output_loading_info=True)
+    try:
+        loaded: Any = DetrForObjectDetection.from_pretrained(name, revision=revision, output_loading_info=True)
+    except (OSError, ValueError):
+        raise
+    except Exception as error:  # a foreign configuration or damaged weights make transformers raise nearly anything
+        raise ValueError(f"cannot be read as a DETR of transformers ({type(error).__name__})") from error
     net, info = loaded
     if faults := [*info["missing_keys"], *info["mismatched_keys"]]:
         raise ValueError(f"{len(faults)} weights are missing or of another shape, such as {faults[0]}")

@@ -273,7 +273,7 @@ def _table(path: Path, split: str, convention: Convention | None) -> tuple[pd.Da
     frame = _of_split(_parquet(path), split, path)
     corners = [c for c in BOXES if c in frame]
     metadata = pq.read_schema(path).metadata or {}
-    stated = convention or (metadata.get(b"box_convention") or b"").decode() or None
+    stated = convention or (metadata.get(b"box_convention") or b"").decode(errors="replace") or None
     notes = []
     if stated is None and corners and all(frame[c].dtype.kind in "iu" for c in corners):
         stated = "pixel1_inclusive"
@@ -350,7 +350,9 @@ def _parquet(path: Path, wanted: Sequence[str] = COLUMNS) -> pd.DataFrame:
     if frame.columns.empty:
         raise DataError(f"{path}: none of its columns is known; columns are {', '.join(columns.names(path)) or 'none'}")
     if "file_name" in frame:
-        frame = frame.assign(file_name=frame["file_name"].map(lambda n: n.decode() if isinstance(n, bytes) else n))
+        frame = frame.assign(
+            file_name=frame["file_name"].map(lambda n: n.decode(errors="replace") if isinstance(n, bytes) else n)
+        )
     whole = [column for column in ("hoi_id", "train_count") if column in frame]
     if "image_id" in frame and "file_name" not in frame and not pd.api.types.is_string_dtype(frame["image_id"]):
         whole.append("image_id")

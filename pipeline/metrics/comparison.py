@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pipeline.errors import DataError
 from pipeline.metrics.evaluation import Judged
 from pipeline.metrics.resampling import Resampled
+from pipeline.outside import reading
 from pipeline.tables.boxes import Floats
 
 JUDGED, ANNOTATED, REPORT = "judged.parquet", "annotated.parquet", "report.json"
@@ -62,9 +63,9 @@ def load(folder: Path) -> Evaluated:
             truth_image=annotated["image"].to_numpy(dtype=np.int64),
             truth_hoi=annotated["hoi_id"].to_numpy(dtype=np.int64),
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RecursionError) as error:
         raise DataError(
-            f"{folder}: not the folder of an evaluation ({error}); one has {REPORT}, {JUDGED}, {ANNOTATED}"
+            f"{folder}: not the folder of an evaluation ({reading.why(error)}); one has {REPORT}, {JUDGED}, {ANNOTATED}"
         ) from error
     return Evaluated(folder=folder, report=report, judged=judged)
 

@@ -76,4 +76,4 @@ def _images(path: Path) -> pd.DataFrame | None:
 
 def _metadata(path: Path) -> dict[str, Any]:
     stated = pq.read_schema(path).metadata or {}
-    return {key.decode(): value.decode() for key, value in stated.items() if key == b"box_convention"}
+    return {key.decode(): value.decode(errors="replace") for key, value in stated.items() if key == b"box_convention"}

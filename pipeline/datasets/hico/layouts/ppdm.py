@@ -54,8 +54,8 @@ def box_shift(value: list[Any]) -> int:
     boxes = [
         box["bbox"]
         for entry in value
-        if isinstance(entry, dict)
-        for box in entry.get("annotations") or ()
+        if isinstance(entry, dict) and isinstance(entry.get("annotations"), list)
+        for box in entry["annotations"]
         if isinstance(box, dict) and isinstance(box.get("bbox"), list)
     ]
     if any(0 in box for box in boxes):
