@@ -16,6 +16,7 @@ from flows.cli.evaluation_files import (
     Boxes,
     DetectionsFile,
     ImagesFile,
+    Split,
     protocols_of,
     read_annotations,
     read_detections,
@@ -69,7 +70,7 @@ def evaluate_detections(
         Path | None, typer.Option(help="HICO's anno.mat: its labels say which images show an object (known-object).")
     ] = None,
     boxes: Boxes = None,
-    split: Annotated[str, typer.Option(help="Rows of this split, where tables have a column `split`.")] = "test",
+    split: Split = "test",
     switch: Annotated[
         list[str] | None,
         typer.Option(
@@ -141,7 +142,7 @@ def export(
     to: Annotated[Format, typer.Option(help="mat: the official layout; qpic; coco: results; parquet.")],
     out: Annotated[Path, typer.Option(help="File to write; a folder for mat.")],
     images: ImagesFile = None,
-    split: Annotated[str, typer.Option(help="Rows of this split, where tables have a column `split`.")] = "test",
+    split: Split = "test",
 ) -> None:
     """Write detections in another format; the annotations tell names, ids and order of the images.
 

@@ -22,9 +22,14 @@ DetectionsFile = Annotated[
 ]
 AnnotationsFile = Annotated[
     Path,
-    typer.Option("--annotations", "-a", help="Parquet of pairs, a folder with pairs.parquet, or HICO-DET's own file."),
+    typer.Option(
+        "--annotations",
+        "-a",
+        help="Parquet of pairs, a folder with test-pairs.parquet or pairs.parquet, or HICO-DET's own file.",
+    ),
 ]
 ImagesFile = Annotated[Path | None, typer.Option("--images", help="Parquet list of all images of the split.")]
+Split = Annotated[str, typer.Option(help="Which split: its rows of tables with a column `split`, or its own tables.")]
 Boxes = Annotated[
     str | None, typer.Option("--annotation-boxes", help="continuous or pixel1_inclusive, if the file does not say.")
 ]
