@@ -23,6 +23,7 @@ from pipeline.engine import graph
 from pipeline.engine.ingredients import Ingredients, ingredients
 from pipeline.engine.plan import plan
 from pipeline.errors import DataError, StoreError
+from pipeline.outside import reading
 from pipeline.store import compare, digest
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import NAME, InputRecord, Manifest
@@ -77,14 +78,9 @@ def adopt(folder: Path, *, config: Config, store: Store) -> Adopted:
 def _manifest(folder: Path) -> Manifest:
     """The manifest of an earlier version, which has no digest of its own, after a look at every file."""
     path = folder / NAME
+    content = reading.text(path, largest=LARGEST_MANIFEST)
     try:
-        with path.open("rb") as opened:
-            content = opened.read(LARGEST_MANIFEST + 1)
-        if len(content) > LARGEST_MANIFEST:
-            raise DataError(f"{path}: is larger than {LARGEST_MANIFEST >> 20} MiB")
         old = Manifest.model_validate_json(content)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); expected an artifact's folder") from None
     except ValidationError as error:
         first = error.errors()[0]
         raise DataError(f"{path}: is no manifest ({'.'.join(map(str, first['loc']))}: {first['msg']})") from None

@@ -21,6 +21,8 @@ LARGEST_FILE = 64 << 20
 """Bytes of a file of texts, edits, a profile or a template; HICO-DET's 600 descriptions have a quarter of a megabyte."""
 LARGEST_DATA = 2 << 30
 """Bytes of an annotation or a file of detections, unpacked; a million pairs in JSON have less than half a gigabyte."""
+PIECE = 1 << 20
+"""Bytes that are read at once."""
 LONGEST_TEXT = 100_000
 """Characters of one text."""
 MOST_ROWS = 100_000
@@ -56,8 +58,12 @@ def _content(path: Path, most: int) -> bytes:
     demand_no_pipe(path)
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
+    content = bytearray()
     with gzip.open(path) if packed else path.open("rb") as file:
-        return file.read(most)
+        # By pieces: a single read of so many bytes would set aside the memory for all of them, however short the file is.
+        while len(content) < most and (piece := file.read(min(PIECE, most - len(content)))):
+            content += piece
+    return bytes(content)
 
 
 def json_value(path: Path, *, what: str = "", error: type[EzhoiError] = DataError, largest: int | None = None) -> Any:

@@ -250,7 +250,7 @@ def test_unreadable_is_no_runtime_key_and_its_former_name_is_taken_for_it() -> N
     assert new == former and new.images.unreadable == "skip"
     usual = load(overrides=["detections.source=detr"], environment={})
     changed = {s.name for s in STAGES if s.config_subset(new) != s.config_subset(usual)}
-    assert changed == {"image_embeddings", "untrained", "pair_features"}
+    assert changed == {"detections", "image_embeddings", "untrained", "pair_features"}
     assert "given twice" in told("images.runtime.unreadable=skip", "images.unreadable=error")
     assert "images.unreadable" in keys() and "images.runtime.unreadable" not in keys()
 

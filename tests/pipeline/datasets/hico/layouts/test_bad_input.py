@@ -126,7 +126,7 @@ def test_lists_that_do_not_belong_together(tmp_path: Path) -> None:
         (b"\xff\xfe\x00", "not UTF-8"),
         (b"", "not valid JSON"),
         (gzip.compress(b"[1, 2, 3]" * 99, mtime=0)[:20], "cannot be read"),
-        (b'{"annotation": []}', r"no known layout: an object with the keys \['annotation'\]"),
+        (b'{"annotation": []}', r"no known layout: an object with the keys 'annotation'"),
         (b"[1, 2]", "no known layout: a list of 2"),
         (b"7", "no known layout: a single int"),
         (json.dumps({"annotation": [], "filenames": []}).encode(), "names no HICO-DET image"),
