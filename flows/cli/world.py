@@ -121,7 +121,10 @@ def zero_shot(
     from pipeline.tiny.pretrain import Recipe
     from pipeline.tiny.zero_shot import measure
 
-    loaded = clip_loading.load(architecture="tiny", weights=weights or TINY_CLIP, image_size=Recipe().image_size)
+    try:
+        loaded = clip_loading.load(architecture="tiny", weights=weights or TINY_CLIP, image_size=Recipe().image_size)
+    except (FileNotFoundError, ValueError) as error:
+        raise DataError(f"--weights: {error}") from None
     figures = measure(loaded, scenes=scenes, style=style)
     if as_json:
         typer.echo(json.dumps(figures, indent=1))
