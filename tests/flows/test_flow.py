@@ -91,7 +91,7 @@ def test_every_stage_has_its_page_also_when_cached(recorded: Any) -> None:
     assert text.index("Result: mAP") < text.index("## Inputs")
     assert "| trained | 20.00 | 21.50 | 14.25 |" in text and "| untrained | 5.00 |" in text
     assert f"[pair_features](../artifact/{pages[key('pair_features')]['id']})" in text
-    assert "[0.5, 0.5, 0.5, … 8 in all]" in pages["ezhoi-seen"]["data"]
+    assert "0.5, 0.5, 0.5, … 8 in all" in pages["ezhoi-seen"]["data"]
 
 
 def test_the_lineage_page_colours_hits_and_misses(recorded: Any) -> None:
@@ -103,8 +103,8 @@ def test_the_lineage_page_colours_hits_and_misses(recorded: Any) -> None:
     assert (
         f'click utpl "../artifact/{utpl["id"]}"' in page and "class evaluation,predictions,utpl,miss computed" in page
     )
-    assert "utpl.steps: 60 -> 7" in page and "the previous run" in page and "/runs/flow-run/" in page
-    assert "- utpl.steps: 60 -> 7" in utpl["data"] and "Completed, computed in" in utpl["data"]
+    assert "utpl.steps: 60 -\\> 7" in page and "the previous run" in page and "/runs/flow-run/" in page
+    assert "- utpl.steps: 60 -\\> 7" in utpl["data"] and "Completed, computed in" in utpl["data"]
 
 
 def test_a_cached_page_links_the_run_that_computed_it(recorded: Any) -> None:
@@ -128,7 +128,7 @@ def test_a_failing_stage_fails_with_its_message(recorded: Any, monkeypatch: pyte
     monkeypatch.delenv("EZHOI_FAKE_FAIL")
     recorded.fake.executed()
     recorded.run()
-    assert recorded.fake.executed() == ALL[6:]
+    assert recorded.fake.executed() == ALL[ALL.index("seen") :]
 
 
 def test_a_wrong_setting_fails_before_anything_runs(recorded: Any) -> None:
