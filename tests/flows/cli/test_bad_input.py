@@ -55,8 +55,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr(vllm, "find", none)
         assert call("run").code == 0
         store = Store(folder / "store")
-        for stage, file in (("predictions", "predictions.parquet"), ("annotations", "pairs.parquet")):
-            (folder / file).write_bytes(store.find(stage).path(file).read_bytes())
+        for stage, file in (("predictions", "predictions.parquet"), ("annotations", "test-pairs.parquet")):
+            (folder / file.removeprefix("test-")).write_bytes(store.find(stage).path(file).read_bytes())
         yield folder
 
 

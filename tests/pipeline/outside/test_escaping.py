@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from pipeline.outside.escaping import code, for_terminal, from_cell, markdown, plain, to_cell, unfit
+from pipeline.outside.escaping import brief, code, for_terminal, from_cell, markdown, plain, to_cell, unfit
 
 
 @pytest.mark.parametrize(
@@ -94,3 +94,9 @@ def test_a_terminal_gets_colours_and_with_bars_moves_and_nothing_else() -> None:
 
 def test_code_ends_where_it_should() -> None:
     assert code("a`![x](y)`\nb") == "`a'![x](y)' b`" and code("") == "`-`"
+
+
+def test_a_message_quotes_the_two_ends_of_a_long_line() -> None:
+    assert brief("a\nb") == "a\nb" and brief("x" * 1_000) == "x" * 1_000
+    assert brief("one\n" + "a" * 600 + "b" * 600) == f"one\n{'a' * 500}... (400 letters) ...{'b' * 300}"
+    assert brief("\x1b[31mred\x00") == "red"
