@@ -98,4 +98,4 @@ def test_a_dry_run_of_a_deployment_shows_the_plan(shell: Any) -> None:
     assert shell.fake.executed() == [] and last.tasks == ()
     chosen = {"flow_run_id": {"any_": [last.id]}, "key": {"any_": ["ezhoi-plan"]}}
     page = shell.api.post("/artifacts/filter", {"artifacts": chosen})[0]["data"]
-    assert "| utpl | stale |" in page and "utpl.steps: 60 -> 7" in page
+    assert "| utpl | stale |" in page and "utpl.steps: 60 -\\> 7" in page
