@@ -15,7 +15,7 @@ from small_demo import small
 
 from pipeline.config.tree import Config
 from pipeline.datasets import classes, sources
-from pipeline.datasets.dataset import SplitTables
+from pipeline.datasets.dataset import SPLITS, SplitTables
 from pipeline.datasets.world.source import World
 from pipeline.engine.run import run
 from pipeline.engine.selection import Choice
@@ -146,7 +146,7 @@ def test_other_ids_give_permuted_otherwise_equal_results(
     old, new = (classes.vocabulary(artifacts["vocabulary"]) for artifacts in (made, found))
     assert old != new and all(new.hoi(hois[c.hoi_id]).phrase == c.phrase for c in old.classes)
     assert new.hoi(new.find("ride horse").hoi_id).name == "ride horse"
-    for table in ("pairs", "objects", "presence"):
+    for table in (f"{split}-{name}" for split in SPLITS for name in ("pairs", "objects", "presence")):
         before, after = (a["annotations"].table(f"{table}.parquet") for a in (made, found))
         pd.testing.assert_frame_equal(other._new(before), after, check_dtype=False)
     assert found["image_embeddings"].digest == made["image_embeddings"].digest
@@ -218,7 +218,7 @@ def test_other_names_give_equal_results_wherever_they_are_not_read_as_text(
     for stage in ("image_embeddings", "seen", "pair_features", "utpl"):
         assert found[stage].digest == made[stage].digest, stage
     for stage, names in (
-        ("annotations", ("images", "pairs", "objects", "presence")),
+        ("annotations", [f"{s}-{name}" for s in SPLITS for name in ("images", "pairs", "objects", "presence")]),
         ("detections", ("train", "test")),
         ("evaluation", ("predictions",)),
     ):
