@@ -1,6 +1,7 @@
 """`ezhoi describe` and the diff of descriptions, on real stages of a small world."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from typer.testing import CliRunner
 
 from flows.cli.app import app, main
 from pipeline.datasets.hico.vocabulary import HICO
-from pipeline.store.store import Store
+from pipeline.store import digest
+from pipeline.store.manifest import NAME
+from pipeline.store.store import Store, describe_files
 
 WORLD = ("data.world.train_images=24", "data.world.test_images=12", "device=cpu")
 
@@ -114,12 +117,16 @@ def test_what_a_store_has_from_elsewhere_commands_no_terminal(ezhoi: Any, root: 
     """Texts of earlier releases, or of a store that others write to."""
     own = ("--set", f"store.root={root / 'hostile'}")
     ezhoi("describe", *own)
-    old = Store(root / "hostile").find("descriptions")
-    path = old.path("descriptions.parquet")
-    table = pd.read_parquet(path)
+    store = Store(root / "hostile")
+    old = store.find("descriptions")
+    table = old.table("descriptions.parquet")
     table.loc[table["name"] == "ride horse", "text"] = "A \x1b]0;title\x07\x1b[31mred\u202e horse."
-    path.unlink()
-    table.to_parquet(path)
+    with store.workspace(old.fingerprint) as space:
+        shutil.copytree(old.fetched(), space.out, dirs_exist_ok=True, ignore=shutil.ignore_patterns(NAME))
+        table.to_parquet(space.out / "descriptions.parquet")
+        files = describe_files(space.out)
+        content = digest.of_files((file.name, file.digest) for file in files)
+        store.publish(space, old.manifest.model_copy(update={"files": files, "digest": content}))
     assert "A red horse." in ezhoi("describe", "show", "ride horse", *own)
     (root / "other.yaml").write_text("ride horse: A person sits astride a brown horse.\n")
     ezhoi("describe", *own, "--set", "descriptions.edits=other.yaml")

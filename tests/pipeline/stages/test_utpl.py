@@ -53,7 +53,11 @@ def test_no_image_is_opened(work: Work, monkeypatch: pytest.MonkeyPatch) -> None
 
     for owner, name in ((Images, "__init__"), (Images, "open"), (Image, "open")):
         monkeypatch.setattr(owner, name, refuse)
-    inputs = {k: v for k, v in work.inputs.items() if k in ("seen", "pair_features", "text_embeddings", "disparities")}
+    inputs = {
+        k: v
+        for k, v in work.inputs.items()
+        if k in ("vocabulary", "seen", "pair_features", "text_embeddings", "disparities")
+    }
     metrics = utpl.run(Work(stage="utpl", config=work.config, inputs=inputs, out=work.out, scratch=work.scratch))
     assert metrics["unseen"] == 8
     assert {"model.safetensors", "text.parquet", "scale.json", "history.parquet"} <= {
