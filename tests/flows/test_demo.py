@@ -64,7 +64,7 @@ def test_the_pages_show_what_was_made(demo: Demo) -> None:
     assert all(len(text) < 300_000 for text in first.values()), "Prefect keeps every version of these"
     assert "- **" in first["ezhoi-descriptions"] and "- **" in first["ezhoi-disparities"]
     assert "content of descriptions.edits changed" in second["ezhoi-descriptions"]
-    assert "input text_embeddings changed (unseen-" in second["ezhoi-utpl"]
+    assert "input text\\_embeddings changed (unseen-" in second["ezhoi-utpl"]
     assert "mAP full:" in second["ezhoi-lineage"]
 
 
@@ -91,6 +91,9 @@ def test_walk_from_the_run_to_the_descriptions_in_a_browser(demo: Demo) -> None:
             page.get_by_role("link", name=stage, exact=True).last.click()
             expect(page.get_by_role("heading", name=re.compile(rf"^{stage} ·"))).to_be_visible()
         assert TEXT[:40] in page.content() or "content of descriptions.edits changed" in page.content()
+        page.get_by_role("link", name="vocabulary", exact=True).last.click()
+        expect(page.get_by_role("heading", name=re.compile("^vocabulary ·"))).to_be_visible()
+        page.goto(f"{site}/v2/artifacts/artifact/{lineage['id']}")
         page.get_by_role("link", name="annotations", exact=True).last.click()
         expect(page.get_by_role("heading", name=re.compile("^annotations ·"))).to_be_visible()
         expect(page.get_by_role("img", name="annotated pairs: person blue, object red")).to_be_visible()
