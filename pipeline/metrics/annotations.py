@@ -182,7 +182,13 @@ def _of_tables(
         pairs = _without(pairs, *listed)
     found = _annotations(tables.pairs, pairs, listed, notes, groups)
     others = [_parquet(path) for path in tables.others]
-    elsewhere = {value for table in others for key in found.images if key in table for value in table[key].tolist()}
+    elsewhere = {
+        value
+        for table in others
+        for key in ("file_name", "image_id")
+        if key in found.images and key in table
+        for value in table[key].tolist()
+    }
     found = replace(found, elsewhere=found.elsewhere | elsewhere)
     return _labelled(found, _of_split(_parquet(presence), split, presence)) if presence else found
 

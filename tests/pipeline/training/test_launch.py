@@ -32,7 +32,7 @@ def fake_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Work:
     out, scratch = folder / "f" / "out", folder / "f" / "scratch"
     out.mkdir(parents=True)
     scratch.mkdir(parents=True)
-    return Work(stage="annotations", config=load(environment={}), inputs={}, out=out, scratch=scratch)
+    return Work(stage="vocabulary", config=load(environment={}), inputs={}, out=out, scratch=scratch)
 
 
 def training(work: Work) -> int | None:
@@ -59,23 +59,23 @@ def test_gpus_that_are_held_are_the_ones_to_be_seen(monkeypatch: pytest.MonkeyPa
 
 
 def test_metrics_files_seconds_and_progress_arrive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EZHOI_FAKE_SLEEP", "annotations:0.3")
+    monkeypatch.setenv("EZHOI_FAKE_SLEEP", "vocabulary:0.3")
     reports: list[tuple[str, int, int, str]] = []
     work = fake_work(tmp_path, monkeypatch)
     work = Work(**{**work.__dict__, "progress_to": lambda *report: reports.append(report)})
     assert launch.train_apart(work, processes=1) == {"rows": 1}
     assert (work.out / "main.parquet").exists() and work.clock.seconds["compute"] > 0
-    assert reports == [("annotations", i, 3, "sleeping") for i in (1, 2, 3)]
+    assert reports == [("vocabulary", i, 3, "sleeping") for i in (1, 2, 3)]
 
 
 def test_an_error_of_the_training_is_the_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EZHOI_FAKE_FAIL", "annotations")
-    with pytest.raises(EzhoiError, match=r"^annotations\.csv row 7: no such class 'fly pig'; remove the row$"):
+    monkeypatch.setenv("EZHOI_FAKE_FAIL", "vocabulary")
+    with pytest.raises(EzhoiError, match=r"^vocabulary\.csv row 7: no such class 'fly pig'; remove the row$"):
         launch.train_apart(fake_work(tmp_path, monkeypatch), processes=1)
 
 
 def test_a_death_is_told_with_the_last_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EZHOI_FAKE_SLEEP", "annotations:60")
+    monkeypatch.setenv("EZHOI_FAKE_SLEEP", "vocabulary:60")
     killed: list[int] = []
 
     def kill(*report: object) -> None:
@@ -89,17 +89,17 @@ def test_a_death_is_told_with_the_last_lines(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(EzhoiError) as caught:
         launch.train_apart(Work(**{**work.__dict__, "progress_to": kill}), processes=1)
     text = str(caught.value)
-    assert "stage annotations: the training ended with exit code 1" in text and "SIGKILL" in text
+    assert "stage vocabulary: the training ended with exit code 1" in text and "SIGKILL" in text
     assert "launch.log" in text and "SIGKILL" in (work.scratch / "launch.log").read_text()
 
 
 def test_it_ends_with_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EZHOI_FAKE_SLEEP", "annotations:60")
+    monkeypatch.setenv("EZHOI_FAKE_SLEEP", "vocabulary:60")
     work = fake_work(tmp_path, monkeypatch)
     code = (
         "from pathlib import Path; from pipeline.config.tree import load; from pipeline.work.work import Work\n"
         "from pipeline.training import launch\n"
-        f"work = Work(stage='annotations', config=load(environment={{}}), inputs={{}}, out=Path({str(work.out)!r}),\n"
+        f"work = Work(stage='vocabulary', config=load(environment={{}}), inputs={{}}, out=Path({str(work.out)!r}),\n"
         f"            scratch=Path({str(work.scratch)!r}), progress_to=lambda *report: print(report, flush=True))\n"
         "launch.train_apart(work, processes=1)\n"
     )
