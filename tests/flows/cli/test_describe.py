@@ -155,6 +155,7 @@ def test_a_file_that_lacks_classes_is_not_mixed_silently(ezhoi: Any, root: Path)
 
 
 def test_strict_fails_where_a_given_text_does(ezhoi: Any, root: Path) -> None:
+    ezhoi("describe")
     ezhoi("describe", "export", "whole.csv")
     table = pd.read_csv(root / "whole.csv")
     table.loc[table["class"] == "ride horse", "text"] = "A person is feeding a horse and stands beside it."

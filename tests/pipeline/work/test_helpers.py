@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,9 +28,12 @@ def work_in(folder: Path, workers: int = 3, **more: Any) -> Work:
 
 
 @pytest.fixture
-def forked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Helpers are forks of this process, so that they have its stand-in for the stage."""
+def forked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Helpers are forks of this process, so that they have its stand-in for the stage; signals end them as usual."""
     monkeypatch.setattr(multiprocessing, "get_context", lambda kind: _FORK)
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 _FORK = multiprocessing.get_context("fork")
