@@ -28,15 +28,6 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run side by side, a file stays in one process, and all files that need the Prefect server in the same."""
-    served = {item.path for item in items if "api" in getattr(item, "fixturenames", ())}
-    for item in items:
-        group = "prefect" if item.path in served else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 FAKES = Path(__file__).parent / "flows" / "fake_stages"
 
 
