@@ -91,14 +91,7 @@ def execute(
         faults = []
     before()
     if stage.sharded(config):
-        try:
-            made = help_with(
-                stage, config=config, store=store, inputs=inputs, fingerprint=need.fingerprint, progress=progress
-            )
-            if made:
-                log.info("%s: %d shards were made here for another run", stage.name, made)
-        except Exception as error:  # whatever it is, the other run goes on, and this one only has to wait for it
-            log.warning("%s: another run is at it and could not be helped: %s", stage.name, error)
+        _help_another_run(stage, need, config=config, store=store, inputs=inputs, progress=progress)
     with store.workspace(need.fingerprint) as space:
         artifact, _ = store.lookup(stage.name, need.fingerprint)
         if artifact is not None and not force:  # another process made it while we waited for the lock
@@ -129,6 +122,26 @@ def execute(
         taken = {"wall_seconds": round(time.perf_counter() - started, 3), "made_by": dict(origin or {})}
         artifact = store.publish(space, manifest.model_copy(update=taken))
     return Outcome(stage.name, artifact, hit=False, faults=tuple(faults))
+
+
+def _help_another_run(
+    stage: Stage,
+    need: Ingredients,
+    *,
+    config: Config,
+    store: Store,
+    inputs: Mapping[str, Artifact],
+    progress: Progress,
+) -> None:
+    """Make shards for the run that is at this artifact already, if one is; waiting for it would take longer."""
+    try:
+        made = help_with(
+            stage, config=config, store=store, inputs=inputs, fingerprint=need.fingerprint, progress=progress
+        )
+        if made:
+            log.info("%s: %d shards were made here for another run", stage.name, made)
+    except Exception as error:  # whatever it is, the other run goes on, and this one only has to wait for it
+        log.warning("%s: another run is at it and could not be helped: %s", stage.name, error)
 
 
 def _demand_same(stage: Stage, need: Ingredients, known: dict[str, str]) -> None:
