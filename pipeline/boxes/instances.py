@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -77,11 +77,6 @@ def sift(found: Found, pairing: Pairing) -> Found:
     return boxes[rows], scores[rows], labels[rows]
 
 
-def _by_image(table: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
-    for image_id, rows in table.groupby("image_id").indices.items():
-        yield int(str(image_id)), table.iloc[rows]
-
-
 def _seen(found: Found, transform: Transform, size: tuple[int, int]) -> Found:
     boxes, seen = transform.boxes(found[0], size)
     return boxes[seen], found[1][seen], found[2][seen]
@@ -92,14 +87,16 @@ class Annotated:
 
     def __init__(self, pairs: pd.DataFrame, *, sizes: dict[int, tuple[int, int]], hois: Sequence[int]) -> None:
         self._sizes = sizes
-        self._by_image: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
-        wanted = pairs[pairs["hoi_id"].isin(list(hois))]
-        for image_id, group in _by_image(wanted):
-            width, height = sizes[image_id]
-            scale = torch.tensor([width, height, width, height], dtype=torch.float32)
-            human = torch.tensor(group[[f"h{c}" for c in BOX]].to_numpy(np.float32)) / scale
-            thing = torch.tensor(group[[f"o{c}" for c in BOX]].to_numpy(np.float32)) / scale
-            self._by_image[image_id] = human, thing, torch.tensor(group["hoi_id"].to_numpy(np.int64))
+        wanted = pairs[pairs["hoi_id"].isin(list(hois))].sort_values("image_id", kind="stable")
+        ids, starts, counts = np.unique(wanted["image_id"].to_numpy(), return_index=True, return_counts=True)
+        extents = np.array([[*sizes[i], *sizes[i]] for i in ids.tolist()], np.float32).reshape(-1, 4)
+        scale = torch.from_numpy(np.repeat(extents, counts, axis=0))
+        self._human, self._object = (
+            torch.tensor(wanted[[f"{side}{c}" for c in BOX]].to_numpy(np.float32)) / scale for side in "ho"
+        )
+        self._hoi = torch.tensor(wanted["hoi_id"].to_numpy(np.int64))
+        ranges = zip(ids.tolist(), starts.tolist(), (starts + counts).tolist(), strict=True)
+        self._rows = {image_id: slice(start, end) for image_id, start, end in ranges}
 
     def matches(
         self,
@@ -115,9 +112,9 @@ class Annotated:
         pair_index, hoi = [], []
         image, human, thing = found.pairs.unbind(dim=1)
         for i, image_id in enumerate(image_ids):
-            if image_id not in self._by_image:
+            if image_id not in self._rows:
                 continue
-            h, o, c = self._by_image[image_id]
+            h, o, c = (values[self._rows[image_id]] for values in (self._human, self._object, self._hoi))
             if transforms is not None:
                 h, h_seen = transforms[i].boxes(h, self._sizes[image_id])
                 o, o_seen = transforms[i].boxes(o, self._sizes[image_id])
