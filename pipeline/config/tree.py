@@ -69,6 +69,11 @@ class Config(Section):
             raise ValueError("seen.joint trains unseen prompts, which model.preset = released does not have")
         return self
 
+    @property
+    def utpl_trains(self) -> bool:
+        """Whether the stage `utpl` trains: not after joint training, and not under the preset without unseen prompts."""
+        return self.model.preset != "released" and not self.seen.joint
+
     def subset(self, keys: Sequence[str]) -> dict[str, Any]:
         """The values under dotted `keys` as plain JSON, without any `runtime` section."""
         tree = self.model_dump(mode="json")

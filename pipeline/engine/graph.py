@@ -148,17 +148,28 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="pair_features",
-        version=3,
-        reads=(*CLIP, "pairing", "model", "images.unreadable"),
+        version=4,
+        reads=(*CLIP, "pairing", "model", "seen.joint", "images.unreadable"),
         inputs=(
             Input("seen", ("model.safetensors",)),
-            Input("annotations", (*IMAGES, "train-pairs.parquet", "test-pairs.parquet", "pixels-*")),
-            Input("detections", ("train.parquet", "test.parquet", "detector.json")),
-            Input("image_embeddings"),
+            Input("annotations", ("test-images.parquet", "test-pairs.parquet", "pixels-test-*")),
+            Input(
+                "annotations",
+                (*IMAGES, "train-pairs.parquet", "test-pairs.parquet", "pixels-*"),
+                when=lambda config: config.utpl_trains,
+            ),
+            Input("detections", ("test.parquet", "detector.json")),
+            Input(
+                "detections",
+                ("train.parquet", "test.parquet", "detector.json"),
+                when=lambda config: config.utpl_trains,
+            ),
+            Input("image_embeddings", ("test-*",)),
+            Input("image_embeddings", when=lambda config: config.utpl_trains),
             Input("text_embeddings", ("objects.parquet",), loose=True),
         ),
         shards=True,
-        says="fused features of all pairs, train and test",
+        says="fused features of all test pairs, and of the training pairs that match an annotated one",
     ),
     Stage(
         name="utpl",
@@ -169,7 +180,7 @@ STAGES: tuple[Stage, ...] = (
         ),
         inputs=(
             Input("seen", ("model.safetensors", "phrases.parquet", "unseen.safetensors")),
-            Input("pair_features", ("train-*",)),
+            Input("pair_features", ("train-*",), when=lambda config: config.utpl_trains),
             Input("text_embeddings", TEXTS),
             Input("disparities", ("embeddings.parquet",)),
             Input("vocabulary", ("vocabulary.json",)),

@@ -1,9 +1,12 @@
-"""Stage `pair_features`: the fused features of all pairs, from the frozen seen-stage model; the visual side's last word.
+"""Stage `pair_features`: the fused features of pairs, from the frozen seen-stage model; the visual side's last word.
 
-    <split>-NNN.parquet    image_id, object_id, prior (s_human * s_object), hx1 .. oy2 (pixels), feature (d_a),
-                           train: hois (annotated classes that the pair matches)
-    detector.json          whose boxes they are, passed on from `detections`, and the percent of annotated
-                           test pairs that they make
+    test-NNN.parquet     all pairs: image_id, object_id, prior (s_human * s_object), hx1 .. oy2 (pixels), feature (d_a)
+    train-NNN.parquet    the same of the pairs that match an annotated one, and hois: the annotated classes that they match
+    detector.json        whose boxes they are, passed on from `detections`, and the percent of annotated
+                         test pairs that they make
+
+Training pairs are there for `utpl`, which learns from those that match an annotated pair (about one in twenty); there are
+none where `utpl` trains nothing (`seen.joint`, preset `released`).
 
 Resumes at the shard of images; helpers may compute some of them (`pipeline/work/helpers.py`).
 """
@@ -13,12 +16,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pyarrow as pa
 import torch
 from torch import Tensor
 
 from models.clip import Clip
 from models.hoi import HoiModel
-from models.instances import Instances
 from pipeline.boxes import detector, pairs, quality
 from pipeline.boxes.instances import Annotated, Detected
 from pipeline.datasets.images import Images, square
@@ -41,9 +44,9 @@ BATCH = 20
 def run(work: Work) -> dict[str, Any]:
     """Write the shards; metrics are counts, and the percent of annotated test pairs that the detected ones can match."""
     helpers.compute_all(work, compute)
-    plan = _plan({name: FrozenTokens(work.inputs["image_embeddings"], name) for name in ("train", "test")})
+    plan = _plan({name: FrozenTokens(work.inputs["image_embeddings"], name) for name in _splits(work)})
     left_out = shards.gather(work, plan)
-    counts = {"train": 0, "test": 0}
+    counts = dict.fromkeys(_splits(work), 0)
     for shard in plan:
         counts[shard.split] += len(arrays.read(work.out / shard.name, ["image_id"])["image_id"])
     annotated = work.inputs["annotations"].table("test-pairs.parquet")
@@ -63,7 +66,7 @@ def compute(work: Work) -> int:
     model = built(work.config, clip)
     model.load_state_dict(checkpoint.load_weights(work.inputs["seen"].path("model.safetensors"))[0])
     model.eval()
-    splits = {name: Split(work, clip, name) for name in ("train", "test")}
+    splits = {name: Split(work, clip, name) for name in _splits(work)}
     return stream(
         work,
         _plan({name: split.frozen for name, split in splits.items()}),
@@ -71,6 +74,10 @@ def compute(work: Work) -> int:
         compute=lambda shard, ids, views: splits[shard.split].columns(model, ids, views),
         batch=BATCH,
     )
+
+
+def _splits(work: Work) -> tuple[str, ...]:
+    return ("train", "test") if work.config.utpl_trains else ("test",)
 
 
 def _plan(frozen: dict[str, FrozenTokens]) -> list[Shard]:
@@ -91,8 +98,10 @@ class Split:
         self.detected = Detected(
             work.inputs["detections"].table(f"{name}.parquet"), sizes=self.images.sizes, pairing=work.config.pairing
         )
-        annotated = annotations.table(f"{name}-pairs.parquet")
-        self.annotated = Annotated(annotated, sizes=self.images.sizes, hois=sorted(annotated["hoi_id"].unique()))
+        self.annotated: Annotated | None = None
+        if name == "train":
+            annotated = annotations.table("train-pairs.parquet")
+            self.annotated = Annotated(annotated, sizes=self.images.sizes, hois=sorted(annotated["hoi_id"].unique()))
 
     def read(self, image_id: int) -> Tensor:
         """An image squashed, (3, S, S), uint8: what the model sees of it."""
@@ -105,12 +114,17 @@ class Split:
         pixels = model.normalise(torch.stack(views).to(device))
         features = model.pairs(pixels, self.frozen.of(ids).to(device), found.to(device), self.objects)
         table = pairs.columns(found, ids, self.images.sizes) | {"feature": features.cpu().numpy()}
-        return table | ({"hois": self._matched(ids, found)} if self.name == "train" else {})
+        return table if self.annotated is None else _matched(table, *self.annotated.matches(ids, found))
 
-    def _matched(self, ids: list[int], found: Instances) -> list[list[int]]:
-        """Annotated classes of every pair, seen and unseen; who trains on them must choose."""
-        pair, hoi = self.annotated.matches(ids, found)
-        rows: list[list[int]] = [[] for _ in range(len(found.pairs))]
-        for p, h in zip(pair.tolist(), hoi.tolist(), strict=True):
-            rows[p].append(h)
-        return rows
+
+def _matched(table: dict[str, Any], pair: Tensor, hoi: Tensor) -> dict[str, Any]:
+    """The rows that match an annotated pair, with all annotated classes of each: who trains on them must choose.
+
+    Args:
+        pair, hoi: (M,) a row of the table and a class that it matches.
+    """
+    order = torch.argsort(pair, stable=True)
+    rows, counts = torch.unique_consecutive(pair[order], return_counts=True)
+    bounds = torch.cat([torch.zeros(1, dtype=torch.long), counts.cumsum(0)]).to(torch.int32)
+    hois = pa.ListArray.from_arrays(bounds.numpy(), hoi[order].numpy())
+    return {name: values[rows.numpy()] for name, values in table.items()} | {"hois": hois}

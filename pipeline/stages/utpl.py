@@ -29,6 +29,7 @@ from pipeline.tables import arrays
 from pipeline.training import seen_pairs
 from pipeline.training.history import Row
 from pipeline.training.loop import train
+from pipeline.training.seen_pairs import SeenPairs
 from pipeline.training.task import Losses, Whole
 from pipeline.work.work import Work
 
@@ -95,13 +96,15 @@ class UtplTask:
         self.module = partners.unseen_prompts(
             self.model.prompts, count=len(self.unseen.hois), joint_width=width, config=work.config
         )
-        self.pairs = seen_pairs.read(
-            work.inputs["pair_features"],
-            vocabulary=vocabulary,
-            unseen=self.unseen.hois,
-            seen=every_seen.hois,
-            scope=work.config.utpl.scope,
-        )
+        self.pairs: SeenPairs | None = None
+        if work.config.utpl_trains:
+            self.pairs = seen_pairs.read(
+                work.inputs["pair_features"],
+                vocabulary=vocabulary,
+                unseen=self.unseen.hois,
+                seen=every_seen.hois,
+                scope=work.config.utpl.scope,
+            )
 
     def losses(self, step: int) -> Losses:
         """The three losses; examples are drawn anew at every step."""
@@ -124,6 +127,7 @@ class UtplTask:
 
     def _examples(self, text: Tensor, step: int, *, positive: bool) -> Tensor:
         """Focal loss of the unseen phrases on drawn pairs that are negatives (or positives) for them."""
+        assert self.pairs is not None, "only what trains draws examples"
         wanted = self.pairs.positive if positive else self.pairs.negative
         some = generator(self.config.seed, "utpl", "positives" if positive else "negatives", step)
         drawn = self.pairs.draw(wanted, self.config.utpl.batch_size, some)

@@ -70,12 +70,23 @@ def read(path: Path, columns: Sequence[str] | None = None) -> dict[str, Any]:
 
     Raises DataError naming the file if it cannot be read.
     """
-    try:
-        table = pq.read_table(path, columns=list(columns) if columns else None)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{path}: cannot be read as Parquet ({error}). Run again: the stage recomputes it.") from error
+    table = _table(path, columns)
     metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
     return {name: _column(table[name].combine_chunks(), metadata.get(f"shape:{name}")) for name in table.column_names}
+
+
+def flat(path: Path, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """The items of a column of lists of numbers, and the row of each; errors as in `read`."""
+    lists = _table(path, [column])[column].combine_chunks()
+    counts = lists.value_lengths().to_numpy(zero_copy_only=False)
+    return lists.flatten().to_numpy(zero_copy_only=False), np.repeat(np.arange(len(lists)), counts)
+
+
+def _table(path: Path, columns: Sequence[str] | None) -> pa.Table:
+    try:
+        return pq.read_table(path, columns=list(columns) if columns else None)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(f"{path}: cannot be read as Parquet ({error}). Run again: the stage recomputes it.") from error
 
 
 def _column(column: pa.Array, shape: str | None) -> Any:

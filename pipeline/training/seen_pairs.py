@@ -5,7 +5,7 @@ A pair without an annotated seen class is left out: it may truly show an unseen 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,30 +43,28 @@ def read(
     pair_features: Artifact, *, vocabulary: Vocabulary, unseen: Sequence[int], seen: Sequence[int], scope: Scope
 ) -> SeenPairs:
     """From the artifact's `train-*` files; `unseen` and `seen` are HOI ids, `scope` is `utpl.scope`."""
-    features, priors, objects, verbs = [], [], [], []
-    for feature, prior, thing, mine in _matched(pair_features, frozenset(seen)):
-        features.append(feature)
-        priors.append(prior)
-        objects.append(thing)
-        verbs.append({vocabulary.hoi(h).verb_id for h in mine})
+    verb_of = np.zeros(1 + max(c.hoi_id for c in vocabulary.classes), np.int64)
+    verb_of[[c.hoi_id for c in vocabulary.classes]] = [c.verb_id for c in vocabulary.classes]
+    verbs = len(vocabulary.verbs)
+    features, priors, objects, shown = [], [], [], []
+    for name in pair_features.names("train-*"):
+        path = pair_features.path(name)
+        hois, rows = arrays.flat(path, "hois")
+        own = np.isin(hois, seen)
+        kept, position = np.unique(rows[own], return_inverse=True)
+        with_verb = np.zeros((len(kept), verbs), dtype=bool)
+        with_verb[position, verb_of[hois[own]]] = True
+        data = arrays.read(path, ["feature", "prior", "object_id"])
+        features.append(data["feature"][kept])  # a copy: the rest of the shard is let go
+        priors.append(data["prior"][kept])
+        objects.append(data["object_id"][kept])
+        shown.append(with_verb)
     classes = [vocabulary.hoi(h) for h in unseen]
-    shape = (len(features), len(classes))
-    positive = torch.tensor([[c.verb_id in own for c in classes] for own in verbs], dtype=torch.bool).reshape(shape)
-    shown, own = (torch.tensor(ids, dtype=torch.long) for ids in (objects, [c.object_id for c in classes]))
+    positive = torch.from_numpy(np.concatenate(shown)[:, [c.verb_id for c in classes]])
+    own_objects = torch.tensor([c.object_id for c in classes], dtype=torch.long)
     return SeenPairs(
-        features=torch.from_numpy(np.array(features, dtype=np.float32)),
-        priors=torch.tensor(np.array(priors, dtype=np.float32)),
-        negative=~positive & speaks(shown, own, scope=scope),
+        features=torch.from_numpy(np.concatenate(features).astype(np.float32, copy=False)),
+        priors=torch.from_numpy(np.concatenate(priors).astype(np.float32, copy=False)),
+        negative=~positive & speaks(torch.from_numpy(np.concatenate(objects)), own_objects, scope=scope),
         positive=positive,
     )
-
-
-def _matched(artifact: Artifact, seen: frozenset[int]) -> Iterator[tuple[np.ndarray, float, int, list[int]]]:
-    """(feature, prior, object, annotated seen classes) of every pair that has one."""
-    for name in artifact.names("train-*"):
-        data = arrays.read(artifact.path(name), ["feature", "prior", "object_id", "hois"])
-        for feature, prior, thing, hois in zip(
-            data["feature"], data["prior"], data["object_id"], data["hois"], strict=True
-        ):
-            if mine := [h for h in hois if h in seen]:
-                yield feature, float(prior), int(thing), mine

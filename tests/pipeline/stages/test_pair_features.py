@@ -174,6 +174,40 @@ def test_training_pairs_know_the_annotated_classes_that_they_match(
     torch.testing.assert_close(torch.tensor(train["feature"]), of_one(model, inputs, 7), rtol=1e-4, atol=1e-5)
 
 
+def test_training_pairs_that_match_no_annotated_one_are_not_stored(
+    inputs: dict[str, Artifact], model: EzHoi, artifact: Callable[..., Artifact], tmp_path: Path
+) -> None:
+    """A second person stands far from the annotated one, so their pair matches nothing; classes of one pair stay together."""
+    (person, horse), far = BOXES[7], (HUMAN, 0.9, (1.0, 1.0, 12.0, 20.0))
+    table = pd.DataFrame(
+        [(7, thing, score, *box) for thing, score, box in (far, person, horse)],
+        columns=["image_id", "object_id", "score", *CORNERS],
+    )
+    pairs = inputs["annotations"].table("train-pairs.parquet")
+    twice = pd.concat([pairs, pairs.assign(hoi_id=RIDE + 1)], ignore_index=True)
+    same = ("train-images", "test-images", "test-pairs")
+    changed = {name: inputs["annotations"].table(f"{name}.parquet") for name in same} | {"train-pairs": twice}
+    folder = tmp_path / "crowded"
+    folder.mkdir()
+    (folder / "detector.json").write_bytes(inputs["detections"].path("detector.json").read_bytes())
+    found = inputs | {
+        "annotations": artifact(tmp_path / "annotated-twice", **changed),
+        "detections": artifact(folder, "detections", train=table, test=inputs["detections"].table("test.parquet")),
+    }
+    work = work_in(tmp_path / "made", "pair_features", found)
+    assert pair_features.run(work)["train_pairs"] == 1
+    train = arrays.read(work.out / "train-000.parquet")
+    assert [list(row) for row in train["hois"]] == [[RIDE, RIDE + 1]]
+    assert train["object_id"].tolist() == [HORSE] and train["hx1"].tolist() == pytest.approx([person[2][0]])
+
+
+def test_where_utpl_trains_nothing_only_test_pairs_are_made(inputs: dict[str, Artifact], tmp_path: Path) -> None:
+    work = work_in(tmp_path / "made", "pair_features", inputs, "seen.joint=true")
+    metrics = pair_features.run(work)
+    assert metrics["test_pairs"] == 5 and "train_pairs" not in metrics
+    assert [path.name for path in work.out.glob("*.parquet")] == ["test-000.parquet"]
+
+
 def test_training_alone_opens_no_crop(
     inputs: dict[str, Artifact], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
