@@ -36,7 +36,7 @@ class Transform:
 
     Attributes:
         window: left, top, right, bottom in whole pixels; boxes are cut at its edges, those outside of it are not seen.
-        shorter: pixels of the shorter side; boxes in fractions do not change.
+        shorter: pixels of the shorter side, for a detector that looks; boxes in fractions do not change.
         mirrored: left and right exchanged.
         colour: factors of brightness, contrast and saturation.
     """
@@ -52,11 +52,27 @@ class Transform:
         return self.window is None and self.shorter is None and self.colour is None
 
     def picture(self, image: Image.Image) -> Image.Image:
-        """What is seen of an RGB image."""
-        if self.window is not None:
-            image = image.crop(self.window)
+        """What is seen of an RGB image, at its scale: what a detector looks at."""
+        image = self._cut(image)
         if self.shorter is not None:
             image = image.resize(_scaled(image.size, self.shorter), Image.Resampling.BICUBIC)
+        return self._changed(image)
+
+    def pixels(self, image: Image.Image, size: int) -> Tensor:
+        """The same squashed to a square: uint8 (3, size, size).
+
+        Resized once, and only then mirrored and coloured: whatever scale lies between is lost in the square, and most
+        of the work would be on pixels that the square throws away. `shorter` changes nothing here, and colours differ
+        from those of `picture` by their rounding.
+        """
+        resized = self._cut(image).resize((size, size), Image.Resampling.BICUBIC)
+        return square(self._changed(resized), size)
+
+    def _cut(self, image: Image.Image) -> Image.Image:
+        return image if self.window is None else image.crop(self.window)
+
+    def _changed(self, image: Image.Image) -> Image.Image:
+        """Mirrored and coloured."""
         if self.mirrored:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         if self.colour is not None:
@@ -65,10 +81,6 @@ class Transform:
             image = functional.adjust_contrast(image, contrast)
             image = functional.adjust_saturation(image, saturation)
         return image
-
-    def pixels(self, image: Image.Image, size: int) -> Tensor:
-        """The same squashed to a square: uint8 (3, size, size)."""
-        return square(self.picture(image), size)
 
     def boxes(self, boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Where boxes of an image of that width and height are seen, (n, 4), and which of them are, (n,)."""

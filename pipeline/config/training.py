@@ -30,7 +30,7 @@ class Augment(Section):
     colour: float = Field(
         0.0, ge=0, lt=1, description="brightness, contrast and saturation change by up to this; paper: 0.4"
     )
-    scale: bool = Field(False, description="bring the shorter side to 480 .. 800 pixels; paper: true")
+    scale: bool = Field(False, description="an online detector sees the shorter side at 480 .. 800 pixels; paper: true")
     crop: float = Field(0.0, ge=0, le=1, description="probability of seeing a window of the image; paper: 0.5")
     detector: Literal["cached", "online"] = Field(
         "cached",

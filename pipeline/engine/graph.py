@@ -129,7 +129,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="seen",
-        version=4,
+        version=5,
         reads=(*CLIP, "pairing", "model", "seen", "setting", "seed"),
         when=(When(lambda config: config.seen.augment.detector == "online", DETECTOR),),
         inputs=(

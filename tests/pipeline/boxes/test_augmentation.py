@@ -111,6 +111,35 @@ def test_mirroring_the_picture_is_mirroring_its_square() -> None:
     assert torch.equal(Transform(mirrored=True).pixels(image, 32), square(image, 32).flip(-1))
 
 
+def photograph(seed: int) -> Image.Image:
+    """Smooth colours with some noise, 480 x 360: closer to a photograph than noise alone."""
+    source = np.random.default_rng(seed)
+    coarse = Image.fromarray(source.integers(0, 255, (9, 12, 3), dtype=np.uint8)).resize(
+        (480, 360), Image.Resampling.BICUBIC
+    )
+    noisy = np.asarray(coarse).astype(float) + source.normal(0, 6, (360, 480, 3))
+    return Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_square_is_the_picture_squashed_but_for_blur_and_rounding(seed: int) -> None:
+    image = photograph(seed)
+    transform = draw(PAPER, image.size, np.random.default_rng(seed).random)
+    short = transform.pixels(image, 112).float()
+    long = square(transform.picture(image), 112).float()
+    assert (short - long).abs().mean() < 2.0
+    other = square(dataclasses.replace(transform, mirrored=not transform.mirrored).picture(image), 112).float()
+    assert (short - other).abs().mean() > 10.0
+
+
+def test_the_scale_counts_for_a_detector_alone() -> None:
+    image = photograph(1)
+    few = Transform(mirrored=True, colour=(1.2, 0.9, 1.1))
+    many = dataclasses.replace(few, shorter=480)
+    assert torch.equal(few.pixels(image, 112), many.pixels(image, 112))
+    assert many.picture(image).size == (640, 480) != few.picture(image).size
+
+
 def test_colour_moves_no_box() -> None:
     transform = Transform(colour=(1.3, 0.7, 1.2))
     boxes = torch.rand(4, 4).sort(dim=1).values
