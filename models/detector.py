@@ -18,6 +18,8 @@ from models.detr_checkpoint import Converted
 
 Detection = tuple[Tensor, Tensor, Tensor]
 """Of one image: boxes (Q, 4) as x1, y1, x2, y2 in pixels, scores (Q,), object ids (Q,); nothing is filtered."""
+Prepared = tuple[Tensor, tuple[int, int]]
+"""An image as the net wants it, (3, h, w), and its own width and height."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,12 @@ class Detector:
         """Outputs of the class head, no-object included."""
         return self.net.class_labels_classifier.out_features
 
-    def prepare(self, image: Image) -> tuple[Tensor, tuple[int, int]]:
-        """An RGB image as the net wants it, (3, h, w), and its width and height."""
+    def prepare(self, image: Image) -> Prepared:
+        """An RGB image as the net wants it."""
         return self.processor(images=image, return_tensors="pt", do_pad=False)["pixel_values"][0], image.size
 
     @torch.no_grad()
-    def detect(self, images: Sequence[tuple[Tensor, tuple[int, int]]], *, noisy: bool = False) -> list[Detection]:
+    def detect(self, images: Sequence[Prepared], *, noisy: bool = False) -> list[Detection]:
         """All queries of each prepared image; with `noisy`, its dropout is on (as the released HOI code trains).
 
         The score is the largest softmax probability over the objects and no-object; other outputs of the head are left

@@ -45,9 +45,11 @@ class TrainRuntime(Section):
     """
 
     checkpoint_every: PositiveInt = Field(50, description="steps between checkpoints")
-    loaders: NonNegativeInt = Field(1, description="threads that make the coming batches; 0: none ahead")
+    loaders: NonNegativeInt | None = Field(
+        None, description="threads that make the coming batches; 0: none ahead; null: by the machine's cores, at most 8"
+    )
     deterministic: bool = Field(
-        False, description="only deterministic algorithms, on a GPU too (slower there; a CPU needs it not)"
+        False, description="only deterministic algorithms, on a GPU too, where they are slower; on a CPU all are"
     )
 
 

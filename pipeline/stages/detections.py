@@ -31,9 +31,7 @@ from pipeline.work.stream import stream
 from pipeline.work.work import Work
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    Prepared = tuple[Tensor, tuple[int, int]]
+    from models.detector import Prepared
 
 SHARD = 200
 """Images a shard."""

@@ -25,7 +25,6 @@ from models import scoring
 from models.clip import Clip
 from models.hoi import EzHoi, HoiModel, pair_prior
 from models.losses import class_relation, focal, with_prior
-from pipeline.config.training import Seen, SeenRuntime
 from pipeline.datasets import classes
 from pipeline.datasets.hico.vocabulary import demand
 from pipeline.errors import ConfigError
@@ -33,16 +32,11 @@ from pipeline.learned import build, checkpoint, importing, phrases
 from pipeline.learned.build import frozen_clip
 from pipeline.tables import arrays
 from pipeline.training import launch
-from pipeline.training.batches import Batch, TrainingImages
+from pipeline.training.batches import Batch, Shown, TrainingImages
 from pipeline.training.loop import train
 from pipeline.training.task import Losses, Part
 from pipeline.training.unseen import UnseenClasses
 from pipeline.work.work import Work
-
-
-def _runtime(config: Seen) -> SeenRuntime:
-    """An online detector draws its dropout from torch's own generator, so batches are not made in threads beside a step."""
-    return config.runtime.model_copy(update={"loaders": 0}) if config.augment.detector == "online" else config.runtime
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -65,7 +59,7 @@ def run(work: Work) -> dict[str, Any]:
         steps=config.epochs * per_epoch,
         settings=config.optimiser,
         rate_at=lambda step: 1.0 if step < config.drop_after * per_epoch else 0.1,
-        runtime=_runtime(config),
+        runtime=config.runtime,
         accumulate=config.runtime.accumulate,
     )
     checkpoint.save_weights(work.out / "model.safetensors", model.state_dict())
@@ -117,9 +111,13 @@ class SeenTask:
         self.terms = ["focal"] if self.preset == "released" else ["focal", "relation"]
         self.terms += ["negative"] if self.unseen is not None else []
 
-    def load(self, step: int, part: Part) -> Batch | None:
-        """The part's images."""
+    def load(self, step: int, part: Part) -> Shown | Batch | None:
+        """The part's images, as far as they can be made ahead."""
         return self.images.load(step, part)
+
+    def ready(self, loaded: Shown | Batch | None) -> Batch | None:
+        """The part's images, with the boxes of an online detector."""
+        return self.images.ready(loaded)
 
     def positives(self, batch: Batch | None) -> float:
         """Annotated (pair, verb) entries."""

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 B = TypeVar("B")
+MOST = 8
+"""Loader threads that are started without being asked for: as many as keep a GPU of 0.1 s a step busy, and some more."""
+
+
+def loaders_for(processes: int) -> int:
+    """Loader threads of one of so many training processes on this machine: its share of the cores but one, 1 to 8."""
+    return max(1, min(MOST, len(os.sched_getaffinity(0)) // processes - 1))
 
 
 def ahead(load: Callable[[int], B], steps: range, *, threads: int) -> Iterator[B]:

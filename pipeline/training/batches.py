@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -21,6 +22,9 @@ from pipeline.training.task import Part
 from pipeline.vocabulary.vocabulary import Vocabulary
 from pipeline.work.work import Work
 
+if TYPE_CHECKING:
+    from models.detector import Prepared  # transformers, which only a run with a detector needs
+
 
 @dataclass(frozen=True)
 class View:
@@ -32,6 +36,24 @@ class View:
     pixels: Tensor
     found: Instances
     matches: tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a step shows of some images, before their instances are known.
+
+    Args:
+        share: one over the number of parts that have images.
+        pixels: uint8 (B, 3, S, S).
+        pictures: what an online detector is to look at, one an image; none with cached boxes.
+    """
+
+    ids: list[int]
+    step: int
+    share: float
+    transforms: list[Transform]
+    pixels: Tensor
+    pictures: list[Prepared]
 
 
 @dataclass(frozen=True)
@@ -86,16 +108,24 @@ class TrainingImages:
         order = torch.randperm(len(self.ids), generator=generator(self.config.seed, "seen", "order", epoch))
         return [self.ids[i] for i in order[position * size : (position + 1) * size].tolist()]
 
-    def view(self, ids: list[int], step: int) -> View:
-        """The images as a step sees them. All augmentation is here: it moves pixels and boxes together.
+    def show(self, ids: list[int], step: int, share: float = 1.0) -> Shown:
+        """The images as a step sees them. All augmentation is drawn here; it moves pixels and boxes together.
 
         What is drawn for an image depends on the seed, the step and the image alone, so it does not matter which process
         makes it, nor when.
         """
         transforms = [self._transform(step, i) for i in ids]
-        pixels = torch.stack([self._pixels(i, t) for i, t in zip(ids, transforms, strict=True)])
-        found = self._online(ids, transforms, step) if self._detector else self._detected.batch(ids, transforms)
-        return View(pixels, found, self._annotated.matches(ids, found, transforms))
+        pixels, pictures = [], []
+        for image_id, transform in zip(ids, transforms, strict=True):
+            pixels.append(self._pixels(image_id, transform))
+            if self._detector is not None:
+                pictures.append(self._detector.prepare(transform.picture(self._images.open(image_id))))
+        return Shown(ids, step, share, transforms, torch.stack(pixels), pictures)
+
+    def view(self, shown: Shown) -> View:
+        """What was shown, with its instances and the annotated pairs among theirs."""
+        found = self._detected.batch(shown.ids, shown.transforms) if self._detector is None else self._online(shown)
+        return View(shown.pixels, found, self._annotated.matches(shown.ids, found, shown.transforms))
 
     def _transform(self, step: int, image_id: int) -> Transform:
         source = generator(self.config.seed, "seen", "view", step, image_id)
@@ -109,32 +139,41 @@ class TrainingImages:
         pixels = self._images.squares([image_id], self.size)[0]  # rendered ones are in memory already
         return pixels.flip(-1) if transform.mirrored else pixels
 
-    def _online(self, ids: list[int], transforms: list[Transform], step: int) -> Instances:
+    def _online(self, shown: Shown) -> Instances:
         """What the detector finds now in what is seen, with its dropout on, which is drawn as the views are."""
         assert self._detector is not None
         found = []
-        for image_id, transform in zip(ids, transforms, strict=True):
-            picture = transform.picture(self._images.open(image_id))
-            torch.manual_seed(seed_of(self.config.seed, "seen", "online", step, image_id))
-            ((boxes, scores, labels),) = self._detector.detect([self._detector.prepare(picture)], noisy=True)
-            found.append(sift((boxes / torch.tensor(picture.size * 2), scores, labels), self.config.pairing))
+        for image_id, picture in zip(shown.ids, shown.pictures, strict=True):
+            torch.manual_seed(seed_of(self.config.seed, "seen", "online", shown.step, image_id))
+            ((boxes, scores, labels),) = self._detector.detect([picture], noisy=True)
+            found.append(sift((boxes / torch.tensor(picture[1] * 2), scores, labels), self.config.pairing))
         return collate(found)
 
-    def load(self, step: int, part: Part) -> Batch | None:
-        """A part of a step's batch; None if the batch is too small to give it an image."""
+    def load(self, step: int, part: Part) -> Shown | Batch | None:
+        """A part of a step's batch, as far as a thread can make it ahead; None if the batch is too small to give it an image.
+
+        An online detector draws its dropout from torch's own generator, so it looks in `ready`.
+        """
         everything = self.batch_ids(step)
         ids = part.of(everything)
         if not ids:
             return None
-        view = self.view(ids, step)
+        shown = self.show(ids, step, 1 / min(part.count, len(everything)))
+        return self._batch(shown) if self._detector is None else shown
+
+    def ready(self, loaded: Shown | Batch | None) -> Batch | None:
+        """What was loaded, complete."""
+        return self._batch(loaded) if isinstance(loaded, Shown) else loaded
+
+    def _batch(self, shown: Shown) -> Batch:
+        view = self.view(shown)
         image, _, thing = view.found.pairs.unbind(dim=1)
         entries = self._valid[view.found.labels[image, thing]]
         matched = torch.zeros(len(view.found.pairs), self._valid.shape[1], dtype=torch.bool)
         pair, hoi = view.matches
         matched[pair, self._verb_of[hoi]] = True
-        share = 1 / min(part.count, len(everything))
         # The frozen tokens are those of the whole image as it is: guidance attends to what is there, not to where.
-        return Batch(share, view, self._frozen.of(ids), matched, entries)
+        return Batch(shown.share, view, self._frozen.of(shown.ids), matched, entries)
 
     def files(self, step: int) -> list[str]:
         """File names of a step's images."""

@@ -28,7 +28,7 @@ from pipeline.errors import EzhoiError, StoreError
 from pipeline.learned import checkpoint
 from pipeline.learned.build import seed_of
 from pipeline.training import ranks
-from pipeline.training.ahead import ahead
+from pipeline.training.ahead import ahead, loaders_for
 from pipeline.training.history import History, intact
 from pipeline.training.task import Part, Task
 from pipeline.work.torch_device import device
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 log = logging.getLogger("ezhoi.training")
+L = TypeVar("L")
 B = TypeVar("B")
 
 
@@ -45,7 +46,7 @@ def train(
     *,
     work: Work,
     modules: nn.Module,
-    task: Task[B],
+    task: Task[L, B],
     steps: int,
     settings: Optimiser,
     rate_at: Callable[[int], float],
@@ -75,9 +76,10 @@ def train(
     if crew.is_main_process:
         log.info("stage %s: history in %s", work.stage, rows)
     with _deterministic(runtime.deterministic):
-        batches = ahead(trainer.load, range(start, steps), threads=runtime.loaders)
+        loaders = loaders_for(crew.num_processes) if runtime.loaders is None else runtime.loaders
+        loaded = ahead(trainer.load, range(start, steps), threads=loaders)
         for step in range(start, steps):
-            row = trainer.step(step, batches, rate_at(step))
+            row = trainer.step(step, loaded, rate_at(step))
             history.add(row)
             if not crew.is_main_process:
                 continue
@@ -120,11 +122,11 @@ def _keep(work: Work, files: Sequence[Path], *, step: int) -> None:
         log.warning("stage %s: step %d was not handed over: %s", work.stage, step, error)
 
 
-class Trainer(Generic[B]):
+class Trainer(Generic[L, B]):
     """The optimiser, and one step of it."""
 
     def __init__(
-        self, work: Work, modules: nn.Module, task: Task[B], settings: Optimiser, crew: Accelerator, accumulate: int
+        self, work: Work, modules: nn.Module, task: Task[L, B], settings: Optimiser, crew: Accelerator, accumulate: int
     ) -> None:
         self.work, self.task, self.settings, self.crew = work, task, settings, crew
         self.trainable = [p for p in modules.parameters() if p.requires_grad]
@@ -132,15 +134,15 @@ class Trainer(Generic[B]):
         count = crew.num_processes * accumulate
         self.parts = [Part(crew.process_index * accumulate + i, count) for i in range(accumulate)]
 
-    def load(self, step: int) -> list[B]:
-        """The batches of this process at a step."""
+    def load(self, step: int) -> list[L]:
+        """What can be made ahead of this process's batches at a step."""
         return [self.task.load(step, part) for part in self.parts]
 
-    def step(self, step: int, batches: Iterator[list[B]], rate: float) -> dict[str, object]:
+    def step(self, step: int, loaded: Iterator[list[L]], rate: float) -> dict[str, object]:
         """One step of the optimiser; its row of the history."""
         seconds: dict[str, float] = {}
         with self._timed("data", seconds):
-            mine = next(batches)
+            mine = [self.task.ready(part) for part in next(loaded)]
             positives = self._total([sum(map(self.task.positives, mine))])[0]
         for group in self.optimiser.param_groups:
             group["lr"] = self.settings.lr * rate

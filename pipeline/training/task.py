@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from torch import Tensor
 
 Losses = dict[str, Tensor]
+L = TypeVar("L")
 B = TypeVar("B")
 T = TypeVar("T")
 
@@ -29,11 +30,14 @@ class Part:
         return list(items[self.index :: self.count])
 
 
-class Task(Protocol[B]):
+class Task(Protocol[L, B]):
     """A training task. Everything that is random in it is drawn from generators seeded by the step."""
 
-    def load(self, step: int, part: Part) -> B:
+    def load(self, step: int, part: Part) -> L:
         """The part's data in host memory. Called in a thread ahead of its step, so a function of its arguments alone."""
+
+    def ready(self, loaded: L) -> B:
+        """The part's batch. Called just before its step, beside no other: here torch's own generator may be drawn from."""
 
     def positives(self, batch: B) -> float:
         """How many positive labels the part has."""
@@ -59,6 +63,9 @@ class Whole:
         if part.count != 1:
             raise ValueError("this task cannot be divided")
         return step
+
+    def ready(self, loaded: int) -> int:
+        return loaded
 
     def positives(self, batch: int) -> float:
         return 1.0

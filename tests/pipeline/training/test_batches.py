@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +19,7 @@ from pipeline.config.tree import load
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.tables import arrays
 from pipeline.training import batches
-from pipeline.training.batches import TrainingImages
+from pipeline.training.batches import Shown, TrainingImages, View
 from pipeline.training.task import Part
 from pipeline.work.work import Work
 from tests.models.original_detr import build
@@ -59,9 +60,13 @@ def images(tmp_path: Path, artifact: Callable) -> Callable[..., TrainingImages]:
     return make
 
 
+def seen(images: TrainingImages, step: int) -> View:
+    return images.view(images.show([7], step))
+
+
 def test_augmented_steps_keep_their_labels(images: Callable[..., TrainingImages]) -> None:
     found = images(*PAPER)
-    views = [found.view([7], step) for step in range(30)]
+    views = [seen(found, step) for step in range(30)]
     assert len({tuple(v.found.boxes[0, 0].tolist()) for v in views}) > 8
     assert len({v.pixels.float().mean().item() for v in views}) > 20
     matched = [v.matches[1].tolist() for v in views]
@@ -74,7 +79,7 @@ def test_augmented_steps_keep_their_labels(images: Callable[..., TrainingImages]
 def test_a_step_is_the_same_whenever_it_is_made(images: Callable[..., TrainingImages]) -> None:
     first, second = images(*PAPER), images(*PAPER)
     for step in (3, 1, 2):
-        second.view([7], step)
+        second.show([7], step)
     a, b = first.load(2, Part(0, 1)), second.load(2, Part(0, 1))
     assert a is not None and b is not None
     assert torch.equal(a.view.pixels, b.view.pixels) and torch.equal(a.view.found.boxes, b.view.found.boxes)
@@ -82,25 +87,44 @@ def test_a_step_is_the_same_whenever_it_is_made(images: Callable[..., TrainingIm
 
 
 def test_without_augmentation_the_image_is_only_squashed(images: Callable[..., TrainingImages]) -> None:
-    view = images("seen.augment.flip=false").view([7], 0)
+    view = seen(images("seen.augment.flip=false"), 0)
     (path,) = PHOTOGRAPH.glob("*.jpg")
     whole = np.asarray(Image.open(path).resize((64, 64), Image.Resampling.BICUBIC))
     assert torch.equal(view.pixels[0], torch.tensor(whole).permute(2, 0, 1))
 
 
-def test_an_online_detector_looks_at_what_is_seen(
-    images: Callable[..., TrainingImages], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def online(images: Callable[..., TrainingImages], tmp_path: Path) -> TrainingImages:
+    """Images at which a small DETR with random weights looks."""
     folder = tmp_path / "model"
     detector.save(detr_checkpoint.convert(build().state_dict()), folder, labels=list(HICO.object_names), notes={})
     DetrImageProcessor(size={"shortest_edge": 96, "longest_edge": 160}).save_pretrained(folder)
-    online = images(*PAPER, "seen.augment.detector=online", f"detections.weights={folder}")
-    views = [online.view([7], 0) for _ in range(2)]
+    return images(*PAPER, "seen.augment.detector=online", f"detections.weights={folder}")
+
+
+def test_everything_but_the_detection_is_made_ahead_and_draws_nothing(online: TrainingImages) -> None:
+    """Loaded in threads, in any order, while others draw from torch's generator: the batches are the same."""
+    alone = [online.ready(online.load(step, Part(0, 1))) for step in range(3)]
+    before = torch.get_rng_state()
+    with ThreadPoolExecutor(2) as pool:
+        loaded = list(pool.map(lambda step: online.load(step, Part(0, 1)), (2, 0, 1)))
+    assert torch.equal(torch.get_rng_state(), before), "loading draws nothing"
+    assert all(isinstance(shown, Shown) and len(shown.pictures) == 1 for shown in loaded)
+    for step, shown in zip((2, 0, 1), loaded, strict=True):
+        torch.rand(step + 1)
+        batch, same = online.ready(shown), alone[step]
+        assert batch is not None and same is not None
+        assert torch.equal(batch.view.pixels, same.view.pixels)
+        assert torch.equal(batch.view.found.scores, same.view.found.scores) and torch.equal(batch.verbs, same.verbs)
+
+
+def test_an_online_detector_looks_at_what_is_seen(online: TrainingImages, monkeypatch: pytest.MonkeyPatch) -> None:
+    views = [seen(online, 0) for _ in range(2)]
     present = views[0].found.present[0]
     assert 1 <= int(present.sum()) <= 10  # of ten queries, not of the two cached boxes
     assert torch.equal(views[0].pixels, views[1].pixels) and torch.equal(views[0].found.scores, views[1].found.scores)
     monkeypatch.setattr(batches, "seed_of", lambda *names: 1)
-    other = online.view([7], 0)
+    other = seen(online, 0)
     assert torch.equal(views[0].pixels, other.pixels)
     assert not torch.equal(views[0].found.scores, other.found.scores), "its dropout is on"
     assert float(views[0].found.boxes.min()) > -0.5 and float(views[0].found.boxes.max()) < 1.5

@@ -43,6 +43,9 @@ class Regression(nn.Module):
         rows = torch.randn(12, 4, generator=torch.Generator().manual_seed(step))
         return step, rows[part.of(range(12))]
 
+    def ready(self, loaded: tuple[int, Tensor]) -> tuple[int, Tensor]:
+        return loaded
+
     def positives(self, batch: tuple[int, Tensor]) -> float:
         return float((batch[1][:, 0] > 0).sum())
 
