@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 from flows.cli import display, options
 from flows.pages.markdown import LINEAGE_KEY
 from flows.server import deployment, following, local, parameters
+from flows.server import profile as profiles
 from flows.server.following import RunState, TaskState
 from flows.server.local import Local
 from pipeline.config.tree import Config
@@ -47,9 +47,10 @@ def up(
 ) -> None:
     """Start the local Prefect server and its workers, or find them running.
 
-    State and logs are in .ezhoi/ of the checkout (or in $EZHOI_HOME). Nothing leaves this machine. Who may talk to the
-    server may have it run commands, so it asks for a password, which commands of this checkout find by themselves
-    (.ezhoi/password). What it prints after `for plain prefect commands:` lets those find it too.
+    State and logs are in .ezhoi/ of the checkout (or in $EZHOI_HOME; without a checkout in ~/.ezhoi). Nothing leaves this
+    machine. Who may talk to the server may have it run commands, so it asks for a password (.ezhoi/password), which
+    `ezhoi` commands find by themselves, and in the checkout's folder `prefect` commands too. In other folders these find
+    it after the command that stands behind `for plain prefect commands:`.
 
     Example: ezhoi up
     """
@@ -57,9 +58,10 @@ def up(
     state = local.up(folder, _say, open_to_all=True if no_password else None)
     typer.echo(f"server   {state.ui_url}")
     _say_who_gets_in(state)
-    # The profile in that folder has the password, which stays off screens, command lines and logs this way.
-    home = shlex.quote(str(folder / "prefect"))
-    typer.echo(f"for plain prefect commands: export PREFECT_HOME={home} PREFECT_API_URL={state.api_url}")
+    # The profile has the password, which stays off screens, command lines and logs this way.
+    if (place := profiles.found_in(folder)) is not None:
+        typer.echo(f"`prefect` commands find it by themselves in {place}; anywhere else after the next line's command")
+    typer.echo(f"for plain prefect commands: {profiles.export(folder, state.api_url)}")
 
 
 def down() -> None:

@@ -1,4 +1,8 @@
-"""Deploy `prefect.yaml` to the local server, when it has changed."""
+"""Deploy `prefect.yaml` to the local server, when it has changed.
+
+A deployment records the folder that it was made in, where its runs start. An installed package lies where nothing else
+should be written, so there a copy of the file, which names its flows by whole paths, is deployed from `~/.ezhoi`.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +14,17 @@ from pathlib import Path
 from flows.server import local
 from flows.server.local import ROOT, Local, Say
 from pipeline.errors import ServiceError
+from pipeline.machine.files import atomic
+from pipeline.machine.home import workplace
 from pipeline.store import digest
 
 FLOW = "ezhoi"
 FLOWS = (FLOW, "ezhoi-ablation")
 """Flows that people ask for; `ezhoi-share` helps them."""
+DECLARED = ROOT / "flows" / "prefect.yaml"
+"""In a checkout a link to its `prefect.yaml`; in an installed package the file itself."""
 SOURCES = (
-    "prefect.yaml",
+    "flows/prefect.yaml",
     "flows/ezhoi.py",
     "flows/ablate.py",
     "flows/share.py",
@@ -38,11 +46,12 @@ def deploy(folder: Path, *, force: bool = False, say: Say = lambda line: None) -
             return state
         local.wait_for_pools(folder, state)
         say("deploying prefect.yaml")
+        write_declarations(workplace())
         path = folder / "logs" / "deploy.log"
         with path.open("w", encoding="utf-8") as log:
             done = subprocess.run(
                 [sys.executable, "-m", "prefect", "deploy", "--all", "--no-prompt"],
-                cwd=ROOT,
+                cwd=workplace(),
                 env=local.environment(folder, state.port or 0, password=state.password),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -55,6 +64,15 @@ def deploy(folder: Path, *, force: bool = False, say: Say = lambda line: None) -
     return state
 
 
+def write_declarations(folder: Path) -> None:
+    """Let `prefect deploy` find `prefect.yaml` in a folder; that of the checkout has it."""
+    if folder == ROOT:
+        return
+    text = DECLARED.read_text(encoding="utf-8")
+    with atomic(folder / "prefect.yaml") as temporary:
+        temporary.write_text(text.replace("entrypoint: flows/", f"entrypoint: {ROOT}/flows/"), encoding="utf-8")
+
+
 def signature() -> str:
-    """Digest of what is deployed, where it lies included: a deployment records the checkout's path."""
-    return digest.of_value([str(ROOT), [[name, digest.of_file(ROOT / name)] for name in SOURCES]])
+    """Digest of what is deployed, and of where flows lie and runs start, which a deployment records."""
+    return digest.of_value([str(ROOT), str(workplace()), [[name, digest.of_file(ROOT / name)] for name in SOURCES]])

@@ -1,6 +1,7 @@
 """The Prefect server and the workers of this checkout: started, found again, stopped. Needs no import of Prefect.
 
-Everything they keep is in one folder, `.ezhoi/` of the checkout, or the folder that $EZHOI_HOME names:
+Everything they keep is in one folder, `.ezhoi/` of the checkout (of an installed package `~/.ezhoi`), or the folder that
+$EZHOI_HOME names:
 
     local.json     port and processes, and what was deployed
     password       what the server asks for; its owner alone can read it
@@ -26,17 +27,17 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from flows.server import prefect_server, processes, reaper
+from flows.server import prefect_server, processes, profile, reaper
 from flows.server.api import Api
 from flows.server.prefect_server import HOST
 from flows.server.processes import Process
 from pipeline.errors import ServiceError, StoreError
 from pipeline.machine import locks
+from pipeline.machine.home import ROOT as ROOT
 from pipeline.machine.home import home as home
-from pipeline.machine.home import private_folder, read_secret, secret, write_secret
+from pipeline.machine.home import private_folder, read_secret, secret, workplace
 from pipeline.work import devices
 
-ROOT = Path(__file__).resolve().parents[2]
 PORTS = range(4210, 4300)
 """Prefect's own 4200 is left to other servers."""
 POOLS = ("ezhoi-gpu", "ezhoi-cpu")
@@ -136,6 +137,7 @@ def environment(
         | known
         | {
             "PREFECT_HOME": str(folder / "prefect"),
+            "PREFECT_PROFILES_PATH": str(profile.path(folder)),
             "PREFECT_API_URL": f"http://{HOST}:{port}/api",
             "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "true",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -206,6 +208,7 @@ def down(folder: Path) -> list[str]:
             reaper.reap_quietly(folder, state.api)
             processes.stop(state.server)
             stopped.append("server")
+        profile.remove(folder)
         if (folder / "local.json").exists():
             write(folder, replace(state, server=None, workers={}))
     return stopped
@@ -260,7 +263,7 @@ def _server_up(folder: Path, state: Local, say: Say, open_to_all: bool | None) -
         # Who looked for it has told the password to whoever took its port.
         (folder / "password").unlink(missing_ok=True)
     password = "" if open_to_all else secret(folder / "password", "ezhoi:")
-    _write_profile(folder, port, password)
+    profile.write(folder, f"http://{HOST}:{port}/api", password)
     say(f"starting the Prefect server on {HOST}:{port} (half a minute the first time)")
     server = _start(folder, "server", server_command(port), server_environment(folder, port, password=password))
     state = replace(state, port=port, server=server, workers={}, open=bool(open_to_all), password=password)
@@ -291,13 +294,6 @@ def _refuse_while_runs_are_at_work(state: Local) -> None:
         )
 
 
-def _write_profile(folder: Path, port: int, password: str) -> None:
-    """Address and password for plain `prefect` commands with this PREFECT_HOME."""
-    lines = ['active = "ezhoi"', "", "[profiles.ezhoi]", f'PREFECT_API_URL = "http://{HOST}:{port}/api"']
-    lines += [f"PREFECT_API_AUTH_STRING = {json.dumps(password)}"] if password else []
-    write_secret(folder / "prefect" / "profiles.toml", "\n".join(lines) + "\n")
-
-
 def choose_port(remembered: int | None) -> int:
     """The remembered port if it is free, else the first free one of PORTS; ServiceError if none is."""
     for port in ([remembered] if remembered else []) + list(PORTS):
@@ -315,7 +311,7 @@ def _start(folder: Path, name: str, command: list[str], variables: dict[str, str
     with (folder / "logs" / f"{name}.log").open("a", encoding="utf-8") as log:
         child = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=workplace(),
             env=variables,
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -12,7 +12,6 @@ from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema
 
-from flows.server.local import ROOT
 from pipeline.config.section import at_home
 from pipeline.config.sources import Source
 from pipeline.config.tree import ENVIRONMENT_PREFIX, Config, keys, load, profiles
@@ -22,6 +21,7 @@ from pipeline.engine.choice import Choice
 from pipeline.engine.graph import needed_for
 from pipeline.engine.stage import Stage
 from pipeline.engine.status import StageStatus
+from pipeline.machine.home import workplace
 from pipeline.store.opening import store_of
 from pipeline.store.store import Store
 
@@ -112,7 +112,7 @@ def portable(
     """Check the configuration now; turn EZHOI__* variables into settings, and paths into such as mean the same elsewhere.
 
     A worker may be another user's, so `~` is this user's home folder, written out. Runs of a deployment start in the
-    checkout (`flows.server.local.ROOT`), so from there relative paths stay as they are.
+    checkout (`pipeline.machine.home.workplace`), so from there relative paths stay as they are.
     Raises ConfigError as `pipeline.config.tree.load` does.
     """
     variables = os.environ if environment is None else environment
@@ -128,12 +128,12 @@ def portable(
         if path is None:
             continue
         in_home = any(re.match(rf"\s*{re.escape(key)}\s*=\s*[\"']?~", setting) for setting in found)
-        if in_home or (here != ROOT and not path.is_absolute()):
+        if in_home or (here != workplace() and not path.is_absolute()):
             # JSON's quotes are YAML's: any path survives.
             found.append(f"{key}={json.dumps(str(here / path), ensure_ascii=False)}")
     if profile.endswith((".yaml", ".yml")):
         own = Path(at_home(profile))
-        profile = profile if here == ROOT and str(own) == profile else str(here / own)
+        profile = profile if here == workplace() and str(own) == profile else str(here / own)
     return Parameters(profile, found, config)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from pipeline.machine.home import in_checkout
 from pipeline.store import digest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,7 +90,12 @@ def packages() -> dict[str, str]:
 
 @cache
 def git_state() -> tuple[str | None, bool | None]:
-    """(commit, whether the working tree differs from it); (None, None) outside of a checkout."""
+    """(commit, whether the working tree differs from it); (None, None) outside of a checkout.
+
+    An installed package may lie in the environment of somebody's own repository, whose commit says nothing of it.
+    """
+    if not in_checkout():
+        return None, None
     try:
         commit, status = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
     except (OSError, subprocess.CalledProcessError):

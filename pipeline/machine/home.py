@@ -1,4 +1,7 @@
-"""The folder of this checkout's servers, and the secrets in it, which only their owner can read."""
+"""Where servers keep what they keep, and runs start: in the checkout, or for an installed package in the user's `~/.ezhoi`.
+
+The secrets there only their owner can read.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,22 @@ from pathlib import Path
 from pipeline.errors import ServiceError
 
 ROOT = Path(__file__).resolve().parents[2]
+"""The folder that the packages lie in: a checkout, or the site-packages of an environment."""
+
+
+def in_checkout() -> bool:
+    """Whether this is a checkout, which may keep state of its own, and no installed package."""
+    return (ROOT / "pyproject.toml").is_file()
 
 
 def home() -> Path:
-    """`.ezhoi/` of the checkout, or the folder that $EZHOI_HOME names."""
-    return Path(os.environ.get("EZHOI_HOME") or ROOT / ".ezhoi").absolute()
+    """The folder that $EZHOI_HOME names, or `.ezhoi/` of the checkout, or `~/.ezhoi` of an installed package."""
+    return Path(os.environ.get("EZHOI_HOME") or (ROOT if in_checkout() else Path.home()) / ".ezhoi").absolute()
+
+
+def workplace() -> Path:
+    """The folder that servers, workers and their runs start in, and which relative paths of such a run begin at."""
+    return ROOT if in_checkout() else home()
 
 
 def private_folder(folder: Path) -> None:

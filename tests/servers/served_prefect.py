@@ -20,7 +20,7 @@ from flows.server.api import Api
 PASSWORD = "ezhoi:of the tests"
 
 
-def _database(home: Path, environment: dict[str, str]) -> None:
+def database(home: Path, environment: dict[str, str]) -> None:
     """Migrations take half a minute, so a migrated file is kept for the next session."""
     import prefect
 
@@ -48,7 +48,7 @@ class Served:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.environment = local.server_environment(folder, self.port, password=password)
-        _database(self.home, self.environment)
+        database(self.home, self.environment)
         self.api = Api(f"http://127.0.0.1:{self.port}/api", password=password)
         self.start()
 

@@ -243,7 +243,7 @@ def test_the_signature_changes_with_what_is_deployed(tmp_path: Path, monkeypatch
     before = deployment.signature()
     monkeypatch.setattr(deployment, "ROOT", tmp_path)
     moved = deployment.signature()
-    (tmp_path / "prefect.yaml").write_text("deployments: []\n")
+    (tmp_path / "flows" / "prefect.yaml").write_text("deployments: []\n")
     assert len({before, moved, deployment.signature()}) == 3
 
 
@@ -285,6 +285,7 @@ def test_up_launch_down(fake: Any, tmp_path: Path) -> None:
         state = local.read(home)
         said = ezhoi("up")
         assert "nothing was running" not in said and local.read(home) == state
+        assert "by themselves" not in said, "only the checkout's own server is found in the checkout"
         assert _answer_of_plain_prefect(said, fake.environment()).count("ezhoi/full") == 1
         second = ezhoi("launch", *settings)
         assert "deploying" not in second and f"{len(NAMES)} of {len(NAMES)} stages from the store" in second
@@ -310,6 +311,7 @@ def test_up_launch_down(fake: Any, tmp_path: Path) -> None:
         stopped = ezhoi("down")
     assert "ezhoi-gpu, ezhoi-cpu, server" in stopped and "nothing was running" in ezhoi("down")
     assert not state.api.healthy()
+    assert not (home / "prefect" / "profiles.toml").exists(), "whoever has the port by then is told no password"
 
 
 def _answer_of_plain_prefect(said: str, environment: dict[str, str]) -> str:
