@@ -37,7 +37,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="annotations",
-        version=5,
+        version=6,
         reads=(),
         names=("data.source",),
         when=(

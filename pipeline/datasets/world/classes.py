@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-WORLD_VERSION = 1
+WORLD_VERSION = 2
 """Part of every scene's seed and of every digest of rendered data; raise it when any drawing changes."""
 
 SETTINGS = ("default", "rf_uc", "nf_uc", "uo", "uv")
@@ -34,6 +34,7 @@ class WorldClass:
         nf_uc: Unseen in the non-rare-first unseen-composition setting.
         uo: Unseen in the unseen-object setting.
         uv: Unseen in the unseen-verb setting.
+        theme: Name of the theme in whose scenes it mostly occurs (`themes.py`, drawn in `drawing/scenery.py`).
     """
 
     hoi_id: int
@@ -46,6 +47,7 @@ class WorldClass:
     nf_uc: bool
     uo: bool
     uv: bool
+    theme: str
 
 
 @cache
@@ -64,6 +66,7 @@ def world_classes() -> tuple[WorldClass, ...]:
                 nf_uc=row["nf_uc"] == "1",
                 uo=row["uo"] == "1",
                 uv=row["uv"] == "1",
+                theme=row["theme"],
             )
             for row in csv.DictReader(lines)
         ]

@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.datasets.world.acts.act import EXTRA, HUMAN, OBJECT
 from pipeline.datasets.world.classes import WorldClass, world_classes
-from pipeline.datasets.world.drawing.backdrop import far_things, occluder, palette_pair
+from pipeline.datasets.world.drawing.backdrop import background, far_things, occluder
 from pipeline.datasets.world.drawing.catalogue import build
 from pipeline.datasets.world.drawing.compose import Composition, bystander, compose
 from pipeline.datasets.world.drawing.paint import Patch
@@ -18,18 +18,22 @@ _BYSTANDER_CHANCE, _CLUTTER_CHANCE, _OCCLUDER_CHANCE = 0.35, 0.35, 0.3
 _SCENERY, _COVER = ("", 0), ("cover", 0)
 _MOST_HIDDEN = 0.35
 """The largest share of an object's box that something in front may cover."""
-_MARGIN, _GAP = 3.0, 7.0
+_MARGIN = 3.0
+_GAPS = (-5.0, 9.0)
+"""Range of the gap between two strips, in pixels; where it is negative they overlap, and the nearer covers the farther."""
+_SIZES = (88.0, 134.0)
+"""Range of an adult's height in pixels, before depth and a narrow strip change it."""
 _SMALLEST = 7.0
 """A clutter object with a shorter side (pixels) is left out: nobody could name it."""
 
 
 class Canvas:
-    """The picture in the making: size, style, background colours, and the bending that makes lines look drawn."""
+    """The picture in the making: size, style, theme, background colours, and the bending that makes lines look drawn."""
 
-    def __init__(self, *, width: int, height: int, style: Style, rng: np.random.Generator) -> None:
-        self.width, self.height, self.style, self.rng = width, height, style, rng
+    def __init__(self, *, width: int, height: int, style: Style, theme: str, rng: np.random.Generator) -> None:
+        self.width, self.height, self.style, self.theme, self.rng = width, height, style, theme, rng
         self.horizon = float(rng.uniform(0.5, 0.68) * height)
-        self.sky, self.ground = palette_pair(style=style, rng=rng)
+        self.sky, self.ground = background(style=style, theme=theme, rng=rng)
         self._waves = rng.uniform(0.05, 0.22, 4)
         self._phases = rng.uniform(0.0, 6.28, 4)
 
@@ -149,19 +153,22 @@ def divide(shown: Sequence[Content], *, canvas: Canvas) -> list[Slot]:
     """Strips for the contents, in random order and at random depths."""
     rng = canvas.rng
     total = sum(content.share for content in shown)
-    room = canvas.width - 2 * _MARGIN - _GAP * (len(shown) - 1)
+    gaps = [*rng.uniform(*_GAPS, len(shown) - 1).tolist(), 0.0]
+    room = canvas.width - 2 * _MARGIN - sum(gaps)
     slots, left = [], _MARGIN
-    for k in rng.permutation(len(shown)).tolist():
+    for k, gap in zip(rng.permutation(len(shown)).tolist(), gaps, strict=True):
         right = left + room * shown[k].share / total
         slots.append(Slot(left=left, right=right, depth=float(rng.uniform(0.3, 1.0)), content=shown[k]))
-        left = right + _GAP
+        left = right + gap
     return slots
 
 
 def place(slots: Sequence[Slot], *, canvas: Canvas) -> Placed:
     """Scales and positions every slot's content, far ones first, and measures the boxes."""
     placed = Placed()
-    for shape in far_things(style=canvas.style, rng=canvas.rng, width=canvas.width, horizon=canvas.horizon):
+    for shape in far_things(
+        canvas.theme, style=canvas.style, rng=canvas.rng, width=canvas.width, horizon=canvas.horizon
+    ):
         placed.patches.append(canvas.patch(shape, _SCENERY))
     for slot in sorted(slots, key=lambda one: one.depth):
         if slot.content.clutter is not None:
@@ -190,7 +197,7 @@ def _to_pixels(shape: Shape, *, scale: float, mirror: bool, x: float, ground: fl
 def _put_composition(placed: Placed, picture: Composition, slot: Slot, canvas: Canvas) -> None:
     rng = canvas.rng
     left, _, right, _ = picture.extent
-    size = float(rng.uniform(94, 128)) * (0.8 + 0.25 * slot.depth)
+    size = float(rng.uniform(*_SIZES)) * (0.8 + 0.25 * slot.depth)
     scale, ground = _fit(picture.extent, slot, canvas, size=size)
     mirror = bool(rng.random() < 0.5)
     if mirror:

@@ -9,10 +9,12 @@ from PIL import Image
 
 from pipeline.datasets.world.classes import WorldClass, world_classes
 from pipeline.datasets.world.drawing.paint import SUPERSAMPLING, Patch, paint, sensor, shrink
+from pipeline.datasets.world.drawing.scenery import THEMES
 from pipeline.datasets.world.drawing.shapes import Colour
 from pipeline.datasets.world.drawing.styles import Style, style_named
 from pipeline.datasets.world.layout import Canvas, Content, Slot, acted, contents, divide, place
 from pipeline.datasets.world.seeds import generator, seed_of
+from pipeline.datasets.world.themes import cast
 
 Box: TypeAlias = tuple[float, float, float, float]
 """x1, y1, x2, y2 in continuous pixel coordinates, y down."""
@@ -39,6 +41,7 @@ class Scene:
         humans: Tight boxes of all people, bystanders included, before occlusion and clipped to the image.
         objects: (COCO-80 index, tight box) of all objects, clutter included.
         pairs: The interactions; people and objects in no pair have none.
+        theme: Name of the theme that the pairs share and the scenery shows.
         style: Name of the drawing style.
         patches: What to paint, back to front.
         sky, ground: Background colours.
@@ -51,6 +54,7 @@ class Scene:
     humans: tuple[Box, ...]
     objects: tuple[tuple[int, Box], ...]
     pairs: tuple[Pair, ...]
+    theme: str
     style: str
     patches: tuple[Patch, ...] = field(repr=False)
     sky: Colour = (0, 0, 0)
@@ -87,7 +91,7 @@ def sample(
     """The scene number `index` of `split`: the same arguments give the same scene in every process.
 
     Args:
-        split: Any name; different splits have different scenes.
+        split: Any name; different splits have different scenes, and those of `test` are balanced (`themes.py`).
         index: Number of the scene, from 0.
         classes: HICO ids of the only classes that may be depicted anywhere in the scene, None for all. Clutter
             objects are of these classes' objects only, and stay away from everybody.
@@ -103,10 +107,8 @@ def sample(
         raise ValueError(f"index must be >= 0 and max_pairs >= 1, not {index} and {max_pairs}")
     key = ("scene", split, index, ",".join(str(one.hoi_id) for one in allowed), style, max_pairs)
     rng = generator(*key)
-    weights = np.array([one.weight for one in allowed])
-    count = _pair_count(rng, max_pairs)
-    chosen = [allowed[int(k)] for k in rng.choice(len(allowed), size=count, p=weights / weights.sum())]
-    canvas = Canvas(width=WIDTH, height=HEIGHT, style=look, rng=rng)
+    theme, chosen = cast(allowed, split=split, index=index, max_pairs=max_pairs, rng=rng)
+    canvas = Canvas(width=WIDTH, height=HEIGHT, style=look, theme=theme, rng=rng)
     slots = divide(contents(chosen, allowed=allowed, canvas=canvas), canvas=canvas)
     return _assemble(slots, canvas=canvas, style=look, noise_seed=seed_of("noise", *key))
 
@@ -120,14 +122,9 @@ def single(*, hoi_id: int, index: int, style: str = "outlined") -> Scene:
     (one,) = allowed_classes([hoi_id])
     look = style_named(style)
     rng = generator("single", hoi_id, index, style)
-    canvas = Canvas(width=WIDTH, height=HEIGHT, style=look, rng=rng)
+    canvas = Canvas(width=WIDTH, height=HEIGHT, style=look, theme=one.theme, rng=rng)
     slots = [Slot(left=4.0, right=WIDTH - 4.0, depth=0.6, content=acted(one, canvas=canvas))]
     return _assemble(slots, canvas=canvas, style=look, noise_seed=seed_of("noise", "single", hoi_id, index, style))
-
-
-def _pair_count(rng: np.random.Generator, max_pairs: int) -> int:
-    odds = np.array([0.5, 0.32, 0.18])[: min(max_pairs, 3)]
-    return 1 + int(rng.choice(len(odds), p=odds / odds.sum()))
 
 
 def _assemble(slots: list[Slot], *, canvas: Canvas, style: Style, noise_seed: int) -> Scene:
@@ -136,6 +133,7 @@ def _assemble(slots: list[Slot], *, canvas: Canvas, style: Style, noise_seed: in
         humans=tuple(placed.humans),
         objects=tuple(placed.objects),
         pairs=tuple(Pair(human=h, object=o, hoi_id=hoi) for h, o, hoi in placed.pairs),
+        theme=canvas.theme,
         style=style.name,
         patches=tuple(placed.patches),
         sky=canvas.sky,
@@ -175,7 +173,8 @@ def object_picture(*, object_id: int, index: int, style: str = "outlined") -> Im
         raise ValueError(f"object_id {object_id} is no object of the rendered world; it has {sorted(names)}")
     look = style_named(style)
     key = ("object", object_id, index, style)
-    canvas = Canvas(width=WIDTH, height=HEIGHT, style=look, rng=generator(*key))
+    rng = generator(*key)
+    canvas = Canvas(width=WIDTH, height=HEIGHT, style=look, theme=str(rng.choice(sorted(THEMES))), rng=rng)
     content = Content(clutter=(names[object_id], object_id))
     slot = Slot(left=24.0, right=WIDTH - 24.0, depth=0.6, content=content, alone=True)
     return draw(_assemble([slot], canvas=canvas, style=look, noise_seed=seed_of("noise", *key)))

@@ -128,7 +128,8 @@ def walk_animal(act: Act) -> None:
 
 
 def watch(act: Act) -> None:
-    """Facing it from a distance, a hand at the brow or hands behind the back; before a television also sitting."""
+    """Facing it from a distance, a hand at the brow; before a television sitting, or standing as one who ignores it does,
+    so that only where the screen is tells."""
     thing = _facing(act)
     shift = act.spread(0.42, 0.62) - bounds(thing.shapes)[0]
     act.put(thing.placed(Placement(at=(shift, 0.0))), BEHIND)
@@ -138,11 +139,13 @@ def watch(act: Act) -> None:
             sit(body, seat=(0.0, 0.09), floor=0.0, lean=-0.25, forward=0.32, near=(-0.16, 0.03), far=(-0.12, 0.04))
         )
         return
+    if act.name == "tv":
+        act.person(stand(body, nod=act.spread(-0.05, 0.12)))
+        return
     nod = -0.3 if act.name in ("giraffe", "elephant") else 0.18 if act.name in _LOW else 0.0
     (x, y), _ = head_of(body, hip=(0.0, body.stand), lean=0.0, nod=nod)
     brow = (x + 0.075 * body.height, y + 0.05 * body.height)
-    back = (-0.09 * body.height, body.stand + 0.04)
-    act.person(stand(body, nod=nod, near=brow if act.name != "tv" else back, far=back))
+    act.person(stand(body, nod=nod, near=brow, far=(-0.09 * body.height, body.stand + 0.04)))
 
 
 def no_interaction(act: Act) -> None:

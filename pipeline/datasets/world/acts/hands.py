@@ -8,11 +8,11 @@ from pipeline.datasets.world.drawing.poses import ahead, hanging, stand, walk
 from pipeline.datasets.world.drawing.shapes import Placement, Point, stroke
 
 _TALL = ("surfboard", "snowboard", "skis")
-_GRIP_TOP = ("handbag", "backpack", "suitcase")
+_THROWN = ("frisbee", "sports_ball")
 
 
 def hold(act: Act) -> None:
-    """Standing still, the thing in a hand before the body at mid height."""
+    """Standing still, the thing in a hand before the body at mid height, or a ball as one about to throw holds it."""
     body = act.body
     hip = (0.0, body.stand)
     x, y = shoulder_of(body, hip=hip, lean=0.0)
@@ -20,6 +20,9 @@ def hold(act: Act) -> None:
         thing = act.thing().with_anchor_at("grip", (0.22 * body.height, 0.68), angle=math.pi / 2 - 0.06)
         act.put(thing, MIDDLE)
         act.person(stand(body, near=(0.22 * body.height, y - 0.08)))
+        return
+    if act.name in _THROWN and act.chance(0.4):
+        _arm_stretched(act, gap=act.spread(0.02, 0.05))
         return
     hand = (x + act.spread(0.21, 0.26) * body.height, y - act.spread(0.12, 0.17) * body.height)
     anchor = "feet" if act.name == "bird" else "grip"
@@ -167,11 +170,15 @@ def kick(act: Act) -> None:
 
 def throw(act: Act) -> None:
     """The thing just off a raised, stretched hand; a step forward."""
+    _arm_stretched(act, gap=act.spread(0.16, 0.24))
+
+
+def _arm_stretched(act: Act, *, gap: float) -> None:
+    """A step forward with a raised, stretched arm, the thing `gap` beyond the hand: whether it was let go shows there alone."""
     body = act.body
     raised = act.spread(0.45, 0.8) if act.name != "frisbee" else act.spread(0.0, 0.25)
     pose = walk(body, lean=0.22, stride=0.2)
     hand = ahead(body, hip=pose.hip, lean=0.22, raised=raised)
-    gap = act.spread(0.16, 0.24)
     at = (hand[0] + math.cos(raised) * gap + 0.03, hand[1] + math.sin(raised) * gap)
     act.put(act.thing().placed(Placement(at=at, angle=act.spread(-0.1, 0.2))), FRONT)
     back = hanging(body, hip=pose.hip, lean=0.22, swing=-0.9)
