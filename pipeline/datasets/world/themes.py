@@ -43,7 +43,8 @@ def cast(allowed: Sequence[WorldClass], *, split: str, index: int, max_pairs: in
 
 def _turn(allowed: Sequence[WorldClass], index: int) -> WorldClass | None:
     """The held-out class whose turn scene `index` is; every round has all of them in an order of its own."""
-    held = [one for one in allowed if one.hoi_id in held_out()]
+    hidden = held_out()
+    held = [one for one in allowed if one.hoi_id in hidden]
     if not held:
         return None
     turn, place = divmod(index, len(held))

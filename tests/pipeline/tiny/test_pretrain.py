@@ -52,7 +52,9 @@ def test_batches_are_a_function_of_seed_and_step() -> None:
 
 def test_the_shipped_checkpoint_says_what_it_was_trained_on() -> None:
     manifest = json.loads(TINY_CLIP.with_suffix(".json").read_text())
-    assert manifest["world_version"] == WORLD_VERSION
+    # A later version may change what scenes show together, but not which classes pre-training has seen.
+    assert manifest["world_version"] <= WORLD_VERSION
+    assert manifest["classes_shown_or_named"] == sorted(captions.allowed())
     assert manifest["held_out_classes"] == sorted(held_out())
     assert not set(manifest["classes_shown_or_named"]) & held_out()
     assert TINY_CLIP.stat().st_size < 5_000_000
