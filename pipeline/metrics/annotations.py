@@ -14,7 +14,7 @@ Read from any of
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -25,57 +25,25 @@ import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.datasets import classes as class_table
-from pipeline.datasets.dataset import RARE_BELOW
 from pipeline.datasets.hico.layouts import detect
 from pipeline.datasets.hico.layouts.detect import Labels
-from pipeline.datasets.hico.source import Hico
 from pipeline.datasets.hico.tables import BOXES, LOW, image_id
 from pipeline.errors import DataError
 from pipeline.metrics import annotation_files
 from pipeline.metrics.annotation_files import Tables
+from pipeline.metrics.groups import Groups, hico_groups, told_groups
 from pipeline.metrics.matching import Pairs
 from pipeline.metrics.tables import read_pairs
 from pipeline.outside import columns, file_names
 from pipeline.outside.parsing import shown
 from pipeline.store.artifact import Artifact
-from pipeline.vocabulary.settings import DEFAULT, Settings
+from pipeline.vocabulary.settings import Settings
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 SIZE = ("width", "height")
 COLUMNS = ("file_name", "image", "image_id", "split", *SIZE, "hoi_id", *BOXES)
 """What is read of Parquet tables."""
 Convention = Literal["continuous", "pixel1_inclusive"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Groups:
-    """The groups of classes that means are taken over."""
-
-    vocabulary: Vocabulary
-    """The classes that are evaluated, and their names."""
-    unseen: Mapping[str, frozenset[int]]
-    """Classes without training labels, by zero-shot setting."""
-    rare: frozenset[int]
-    train_count: Mapping[int, int]
-    hico: bool
-    """Whether these are HICO-DET's own classes, splits and counts, so that published numbers may stand beside."""
-
-    @property
-    def classes(self) -> tuple[int, ...]:
-        """Every ``hoi_id`` that is evaluated."""
-        return self.vocabulary.ids
-
-
-def hico_groups() -> Groups:
-    """HICO-DET's 600 classes."""
-    return Groups(
-        vocabulary=Hico.vocabulary,
-        unseen=Hico.settings,
-        rare=Hico.rare or frozenset(),
-        train_count=Hico.train_counts,
-        hico=True,
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +143,7 @@ def _of_tables(
     convention: Convention | None = None,
 ) -> Annotations:
     classes, presence = tables.classes, tables.presence
-    groups = _groups(_parquet(classes, columns.names(classes)), vocabulary, settings) if classes else hico_groups()
+    groups = told_groups(_parquet(classes, columns.names(classes)), vocabulary, settings) if classes else hico_groups()
     pairs, notes = _table(tables.pairs, split, convention)
     listed = _images(tables.images, split) if tables.images else None
     if listed and "split" not in pairs:
@@ -325,27 +293,6 @@ def _of_split(frame: pd.DataFrame, split: str, path: Path) -> pd.DataFrame:
         found = ", ".join(sorted(map(str, frame["split"].unique())))
         raise DataError(f"{path}: no row of split {split!r}; splits are {found}")
     return chosen
-
-
-def _groups(table: pd.DataFrame, vocabulary: Vocabulary | None, settings: Settings) -> Groups:
-    """The groups that a `classes.parquet` tells; who is rare is the dataset's word, and counted only where it has none."""
-    if missing := [column for column in ("hoi_id", "train_count") if column not in table]:
-        raise DataError(f"classes.parquet: no column {', '.join(missing)}; columns are {', '.join(table.columns)}")
-    counts = dict(zip(table["hoi_id"].tolist(), table["train_count"].tolist(), strict=True))
-    if vocabulary is None:  # without names, numbers are HICO-DET's
-        vocabulary = class_table.of_frame(table) if "verb_ing" in table else Hico.vocabulary.subset(counts)
-    names = [str(c) for c in table if table[c].dtype == bool and c != "rare"]
-    told = {DEFAULT: frozenset()} | {s: frozenset(table.loc[table[s], "hoi_id"].tolist()) for s in names}
-    if vocabulary.classes == Hico.vocabulary.classes:
-        return replace(hico_groups(), unseen={**Hico.settings, **settings})
-    few = table["train_count"] < RARE_BELOW
-    return Groups(
-        vocabulary=vocabulary,
-        unseen={**told, **settings},
-        rare=frozenset(table.loc[table.get("rare", few), "hoi_id"].tolist()),
-        train_count=counts,
-        hico=False,
-    )
 
 
 def _parquet(path: Path, wanted: Sequence[str] = COLUMNS) -> pd.DataFrame:

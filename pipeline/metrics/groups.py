@@ -1,0 +1,66 @@
+"""The classes that are evaluated, and the groups of them that means are taken over: rare ones, and who is unseen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from pipeline.datasets import classes as class_table
+from pipeline.datasets.dataset import RARE_BELOW
+from pipeline.datasets.hico.source import Hico
+from pipeline.errors import DataError
+from pipeline.vocabulary.settings import DEFAULT, Settings
+from pipeline.vocabulary.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, kw_only=True)
+class Groups:
+    """The groups of classes that means are taken over."""
+
+    vocabulary: Vocabulary
+    """The classes that are evaluated, and their names."""
+    unseen: Mapping[str, frozenset[int]]
+    """Classes without training labels, by zero-shot setting."""
+    rare: frozenset[int]
+    train_count: Mapping[int, int]
+    hico: bool
+    """Whether these are HICO-DET's own classes, splits and counts, so that published numbers may stand beside."""
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """Every ``hoi_id`` that is evaluated."""
+        return self.vocabulary.ids
+
+
+def hico_groups() -> Groups:
+    """HICO-DET's 600 classes."""
+    return Groups(
+        vocabulary=Hico.vocabulary,
+        unseen=Hico.settings,
+        rare=Hico.rare or frozenset(),
+        train_count=Hico.train_counts,
+        hico=True,
+    )
+
+
+def told_groups(table: pd.DataFrame, vocabulary: Vocabulary | None, settings: Settings) -> Groups:
+    """The groups that a `classes.parquet` tells; who is rare is the dataset's word, and counted only where it has none."""
+    if missing := [column for column in ("hoi_id", "train_count") if column not in table]:
+        raise DataError(f"classes.parquet: no column {', '.join(missing)}; columns are {', '.join(table.columns)}")
+    counts = dict(zip(table["hoi_id"].tolist(), table["train_count"].tolist(), strict=True))
+    if vocabulary is None:  # without names, numbers are HICO-DET's
+        vocabulary = class_table.of_frame(table) if "verb_ing" in table else Hico.vocabulary.subset(counts)
+    names = [str(c) for c in table if table[c].dtype == bool and c != "rare"]
+    told = {DEFAULT: frozenset()} | {s: frozenset(table.loc[table[s], "hoi_id"].tolist()) for s in names}
+    if vocabulary.classes == Hico.vocabulary.classes:
+        return replace(hico_groups(), unseen={**Hico.settings, **settings})
+    few = table["train_count"] < RARE_BELOW
+    return Groups(
+        vocabulary=vocabulary,
+        unseen={**told, **settings},
+        rare=frozenset(table.loc[table.get("rare", few), "hoi_id"].tolist()),
+        train_count=counts,
+        hico=False,
+    )
