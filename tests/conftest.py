@@ -28,6 +28,22 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 
+SERVED = ("tests/flows/test_", "tests/flows/server/test_reaper.py")
+"""Beginnings of the files whose tests share a Prefect server (`tests/flows/conftest.py`)."""
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Files side by side, but all that share the Prefect server in one process: there is one server, and one queue of runs."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::", 1)[0]
+            return "served" if file.startswith(SERVED) else file
+
+    return ByFile(config, log)
+
+
 FAKES = Path(__file__).parent / "flows" / "fake_stages"
 
 
