@@ -56,12 +56,13 @@ def keys(as_json: options.Json = False) -> None:
         typer.echo(json.dumps(found, indent=1))
         return
     for key, entry in found.items():
-        typer.echo(f"{key:<36} {entry['default']!s:<28} {entry['means']}".rstrip())
+        values = f" [{' | '.join(entry['values'])}]" if entry["values"] else ""
+        typer.echo(f"{key:<36} {entry['default']!s:<28} {entry['means']}{values}".rstrip())
 
 
 def _describe() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for key in keys_of(Config):
         plain = key.default if isinstance(key.default, bool | int | float | str | None) else str(key.default)
-        found[key.name] = {"default": plain, "means": key.means}
+        found[key.name] = {"default": plain, "means": key.means, "values": list(key.values)}
     return found

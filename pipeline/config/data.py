@@ -22,6 +22,9 @@ from pipeline.config.sources import (
     detector_weights,
 )
 
+MOST_SCENES = 10_000_000
+"""Rendered scenes of a split; drawing them would take weeks."""
+
 
 class Store(Section):
     root: Place = Field(
@@ -35,8 +38,8 @@ class Store(Section):
 class World(Section):
     """The rendered world (`pipeline/datasets/world`)."""
 
-    train_images: PositiveInt = Field(1200, description="scenes of the training split")
-    test_images: PositiveInt = Field(600, description="scenes of the test split")
+    train_images: PositiveInt = Field(1200, le=MOST_SCENES, description="scenes of the training split")
+    test_images: PositiveInt = Field(600, le=MOST_SCENES, description="scenes of the test split")
     style: Literal["flat", "outlined"] = Field(
         "outlined", description="drawing style; the tiny CLIP learned from 'flat'"
     )
@@ -59,12 +62,12 @@ class Data(Section):
 
 class ImagesRuntime(Section):
     workers: PositiveInt = Field(
-        1, description="processes of an image stage on one machine; several GPUs are dealt out in turn"
+        1, le=1_024, description="processes of an image stage on one machine; several GPUs are dealt out in turn"
     )
     helpers: NonNegativeInt = Field(
-        16, description="most other workers of its Prefect pool that a run asks to help with an image stage"
+        16, le=1_024, description="most other workers of its Prefect pool that a run asks to help with an image stage"
     )
-    readers: PositiveInt = Field(4, description="threads of a process that decode images ahead")
+    readers: PositiveInt = Field(4, le=1_024, description="threads of a process that decode images ahead")
 
 
 class Images(Section):
@@ -108,7 +111,7 @@ class Detections(Section):
     path: FileOrFolder | None = Field(None, description="the file to import (sources parquet and coco)")
     jitter: float = Field(0.06, ge=0, le=0.5, description="noisy_truth: std of an edge's shift, in box sizes")
     miss: float = Field(0.05, ge=0, lt=1, description="noisy_truth: probability that a box is missed")
-    false_boxes: float = Field(0.6, ge=0, description="noisy_truth: mean number of false boxes an image")
+    false_boxes: float = Field(0.6, ge=0, le=1_000, description="noisy_truth: mean number of false boxes an image")
 
 
 @cache
@@ -128,7 +131,7 @@ class Clip(Section):
     weights: ClipWeights = Field(
         clip_weights("tiny"), description="'tiny', an open_clip pretrained tag such as 'openai', or a checkpoint file"
     )
-    image_size: PositiveInt = Field(112, description="pixels of the squared input image")
+    image_size: PositiveInt = Field(112, le=4_096, description="pixels of the squared input image")
     mean: tuple[float, float, float] | None = Field(
         None,
         description="mean of red, green and blue in 0..1 that it was trained with; null: the tag's, OpenAI's for a file",

@@ -19,4 +19,4 @@ class Evaluation(Section):
         description="the untrained baseline: the frozen CLIP on a crop of each pair's union box; on the cached image tokens "
         "of that region, which is quick and far weaker; or no baseline",
     )
-    tau: PositiveFloat = Field(2.8, description="power of the detection prior at test")
+    tau: PositiveFloat = Field(2.8, le=1_000, description="power of the detection prior at test")

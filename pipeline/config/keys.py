@@ -5,20 +5,23 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
-from pipeline.config.sources import Source
+from pipeline.config.sources import PackagedTemplates, Source
 
 
 @dataclass(frozen=True)
 class Key:
-    """A key that can be set: its dotted name, its default (None where it has none) and what it means."""
+    """A key that can be set: its dotted name, its default (None where it has none), what it means, and its values."""
 
     name: str
     default: Any
     means: str
+    values: tuple[str, ...] = ()
+    """What it may be, where that is a choice; none otherwise."""
 
 
 def keys(section: type[Any], prefix: str = "") -> Iterator[Key]:
@@ -34,7 +37,15 @@ def keys(section: type[Any], prefix: str = "") -> Iterator[Key]:
         else:
             default = None if field.is_required() else field.default
             default = default.text if isinstance(default, Source) else default
-            yield Key(f"{prefix}{name}", default, field.description or "")
+            yield Key(f"{prefix}{name}", default, field.description or "", _choices(field))
+
+
+def _choices(field: FieldInfo) -> tuple[str, ...]:
+    """The values of a choice, the names of a template that comes with the project; none for anything else."""
+    for mark in field.metadata:
+        if isinstance(mark, PackagedTemplates):
+            return mark.names()
+    return tuple(str(value) for value in get_args(field.annotation)) if get_origin(field.annotation) is Literal else ()
 
 
 def _is_section(kind: type[Any]) -> bool:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from pipeline.config.section import Section
-from pipeline.config.sources import ActionsFrom, File, FileOrFolder, MissingFrom, Template, TextsFrom
+from pipeline.config.sources import (
+    WORDINGS,
+    ActionsFrom,
+    ActionTemplate,
+    ContrastTemplate,
+    DescriptionTemplate,
+    File,
+    FileOrFolder,
+    MissingFrom,
+    TextsFrom,
+)
 from pipeline.config.sources import template as named
 
 
@@ -27,11 +37,15 @@ Url = Annotated[str, AfterValidator(_url)]
 """The address of a server."""
 
 
+LONGEST_WAIT = 30 * 86_400.0
+"""Seconds, a month."""
+
+
 class Descriptions(Section):
     source: TextsFrom = Field(
         "lexicon", description="the project's visual lexicon, a language model, or texts of yours"
     )
-    template: Template = Field(
+    template: DescriptionTemplate = Field(
         named("describe-v2"), description="prompt template: a name, or the path of a YAML file (llm)"
     )
     file: File | None = Field(None, description="CSV, JSON, Parquet or text file of descriptions (source: file)")
@@ -42,11 +56,13 @@ class Descriptions(Section):
     pictures: FileOrFolder | None = Field(
         None, description="folder of example pictures, one subfolder a class ('ride horse/'), shown to the model (llm)"
     )
-    pictures_per_class: PositiveInt = Field(1, description="the server must allow as many pictures in a request")
+    pictures_per_class: PositiveInt = Field(
+        1, le=1_000, description="pictures of a class that are shown; the server must allow as many in a request"
+    )
     actions: ActionsFrom = Field(
         False, description="also describe the verbs alone, as further guidance (paper, section 4.7)"
     )
-    action_template: Template = Field(
+    action_template: ActionTemplate = Field(
         named("action-v1"), description="prompt template of the verbs' descriptions (llm)"
     )
     tolerated: float = Field(
@@ -64,12 +80,20 @@ class Descriptions(Section):
 
 class Disparities(Section):
     source: TextsFrom = Field("lexicon", description="where 'how does it differ' comes from")
-    template: Template = Field(
+    template: ContrastTemplate = Field(
         named("contrast-v1"),
         description="wording (lexicon) or prompt template, by name or path (llm) of the disparities",
     )
     file: File | None = Field(None, description="file of pairs of classes with their disparities (source: file)")
     tolerated: float = Field(0.05, ge=0, le=1, description="as descriptions.tolerated")
+
+    @model_validator(mode="after")
+    def _known_wording(self) -> Self:
+        if self.source == "lexicon" and self.template.text not in WORDINGS:
+            raise ValueError(
+                f"disparities.template: no wording {self.template.text!r} in the lexicon; valid: {', '.join(WORDINGS)}"
+            )
+        return self
 
     @property
     def asks_model(self) -> bool:
@@ -84,30 +108,37 @@ class LlmRuntime(Section):
         description="environment variable that holds the key, if one is needed; that of `ezhoi llm serve` is found",
     )
     concurrency: PositiveInt = Field(
-        32, description="requests in flight at most; halved when the server answers 429, and slowly raised again"
+        32,
+        le=10_000,
+        description="requests in flight at most; halved when the server answers 429, and slowly raised again",
     )
-    timeout_s: PositiveFloat = Field(120.0, description="seconds a request may take")
-    retries: PositiveInt = Field(6, description="tries of a request on 5xx, timeouts and dropped connections")
+    timeout_s: PositiveFloat = Field(120.0, le=LONGEST_WAIT, description="seconds a request may take")
+    retries: PositiveInt = Field(6, le=1_000, description="tries of a request on 5xx, timeouts and dropped connections")
     patience_s: PositiveFloat = Field(
-        300.0, description="seconds to wait for a server that went away, or that only answers 429"
+        300.0, le=LONGEST_WAIT, description="seconds to wait for a server that went away, or that only answers 429"
     )
-    deadline_s: PositiveFloat | None = Field(None, description="seconds for all requests of a stage; none by default")
+    deadline_s: PositiveFloat | None = Field(
+        None, le=LONGEST_WAIT, description="seconds for all requests of a stage; null: as long as it takes"
+    )
 
 
 class Llm(Section):
     """The language model of `source: llm`."""
 
     model: str = Field("llava-hf/llava-1.5-7b-hf", description="model id as the server names it")
-    temperature: float = Field(0.2, ge=0)
-    top_p: float = Field(0.9, gt=0, le=1)
-    max_tokens: PositiveInt = 200
+    temperature: float = Field(0.2, ge=0, le=100, description="sampling temperature; 0 takes the likeliest word")
+    top_p: float = Field(0.9, gt=0, le=1, description="words are drawn from the likeliest that make up this share")
+    max_tokens: PositiveInt = Field(200, le=1_000_000, description="longest answer, in the model's tokens")
     seed: int = Field(
         0,
         ge=0,
-        description="seed of a class's first asking, each further one adds 1; change it to have everything asked anew",
+        le=1 << 62,
+        description="seed of the first question about a class, each further one adds 1; another one has everything asked anew",
     )
     attempts: PositiveInt = Field(
-        3, description="askings per class, each with a new seed, until the answer passes the gate"
+        3,
+        le=1_000,
+        description="questions about a class at most, each with a new seed, until an answer passes the gate",
     )
     system_role: bool = Field(
         True, description="send a template's system text as a system message; if false, before the prompt"

@@ -13,10 +13,10 @@ from pipeline.config.section import Section
 class Pairing(Section):
     """Which detections become instances, and so pairs."""
 
-    score_threshold: float = Field(0.2, ge=0, lt=1)
+    score_threshold: float = Field(0.2, ge=0, lt=1, description="lower-scored boxes go, but for min_instances")
     nms: float = Field(0.5, gt=0, le=1, description="IoU above which the lower-scored box of a class goes")
-    min_instances: PositiveInt = Field(3, description="kept humans (and objects) an image at least")
-    max_instances: PositiveInt = Field(15, description="kept humans (and objects) an image at most")
+    min_instances: PositiveInt = Field(3, le=1_000, description="kept humans (and objects) an image at least")
+    max_instances: PositiveInt = Field(15, le=1_000, description="kept humans (and objects) an image at most")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -33,14 +33,16 @@ class Model(Section):
     preset: Literal["paper", "released"] = Field(
         "paper", description="the method as the paper describes it, or numerically the released code"
     )
-    prompts: PositiveInt = Field(2, description="p, prompt tokens a layer")
-    layers: PositiveInt = Field(9, description="N, prompted layers of each tower")
-    bottleneck: PositiveInt = Field(64, description="width of every adapter's bottleneck")
-    heads: PositiveInt = Field(2, description="attention heads in a bottleneck")
-    guidance: Literal["pooled", "sentence", "token"] = Field("pooled", description="F_txt of Eq. 2")
-    roi_size: PositiveInt = Field(7, description="RoI-Align output, pixels a side")
-    logit_scale: PositiveFloat = Field(20.0, description="start of the learned scale of the cosine logits")
-    phrases_per_verb: PositiveInt = Field(2, description="least similar phrases kept a verb (Eq. 12)")
+    prompts: PositiveInt = Field(2, le=1_000, description="p, prompt tokens a layer")
+    layers: PositiveInt = Field(9, le=1_000, description="N, prompted layers of each tower")
+    bottleneck: PositiveInt = Field(64, le=65_536, description="width of every adapter's bottleneck")
+    heads: PositiveInt = Field(2, le=65_536, description="attention heads in a bottleneck")
+    guidance: Literal["pooled", "sentence", "token"] = Field(
+        "pooled", description="F_txt of Eq. 2: what of a description guides the prompts"
+    )
+    roi_size: PositiveInt = Field(7, le=256, description="RoI-Align output, pixels a side")
+    logit_scale: PositiveFloat = Field(20.0, le=10_000, description="start of the learned scale of the cosine logits")
+    phrases_per_verb: PositiveInt = Field(2, le=100_000, description="least similar phrases kept a verb (Eq. 12)")
     parts: Parts = Parts()
 
     @model_validator(mode="after")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, PlainSerializer, PlainValidator, ValidationInfo
+from pydantic import AfterValidator, BaseModel, PlainSerializer, PlainValidator, ValidationInfo
 from pydantic.fields import FieldInfo
 
 from pipeline.config.packaged import HICO, LEXICON, PROMPTS, TINY_CLIP, WORLD
@@ -99,6 +99,17 @@ class Packaged:
         return Source(str(value), self.path, packaged=True, folder=True, content=self.content)
 
 
+@dataclass(frozen=True)
+class PackagedTemplates:
+    """Marks a key that is a template: which of the project's own, by a word of their names, serve it."""
+
+    kind: str
+
+    def names(self) -> tuple[str, ...]:
+        """The names, in order."""
+        return tuple(sorted(path.stem for path in PROMPTS.glob(f"*{self.kind}*.yaml")))
+
+
 def clip_weights(text: str, folder: Path = HERE) -> Source:
     """The project's own CLIP, a checkpoint by its path, or a tag of open_clip."""
     if text == "tiny":
@@ -115,11 +126,28 @@ def detector_weights(text: str, folder: Path = HERE) -> Source:
 
 
 def template(text: str, folder: Path = HERE) -> Source:
-    """A template of the project's by its name, or somebody's by its path; an unknown name is told where it is used."""
+    """A template of the project's by its name, or somebody's by its path; ValueError for an unknown name."""
     if "/" in text or text.endswith((".yaml", ".yml")):
         return Source(text, Path(text))
     path = PROMPTS / f"{text}.yaml"
-    return Source(text, path, packaged=True) if path.is_file() else Source(text)
+    if not path.is_file():
+        names = ", ".join(sorted(path.stem for path in PROMPTS.glob("*.yaml")))
+        raise ValueError(f"no template {text!r}; the project's own are {names}, another is the path of a YAML file")
+    return Source(text, path, packaged=True)
+
+
+def _of_kind(kind: str) -> AfterValidator:
+    """Refuse a template of the project's that is made for something else."""
+    own = PackagedTemplates(kind)
+
+    def check(value: Source) -> Source:
+        if value.packaged and value.text not in own.names():
+            raise ValueError(
+                f"template {value.text!r} is none for this; the project's own are {', '.join(own.names())}"
+            )
+        return value
+
+    return AfterValidator(check)
 
 
 def _parsed(kind: Callable[[str, Path], Source]) -> PlainValidator:
@@ -146,8 +174,16 @@ ClipWeights = Annotated[Source, _parsed(clip_weights), _AS_TEXT]
 """`tiny`, a checkpoint's path, or a tag of open_clip."""
 DetectorWeights = Annotated[Source, _parsed(detector_weights), _AS_TEXT]
 """A folder in transformers' format, or a model's name on the hub."""
-Template = Annotated[Source, _parsed(template), _AS_TEXT]
-"""The name of a template of the project's, or the path of a YAML file."""
+DescriptionTemplate = Annotated[
+    Source, _parsed(template), _of_kind("describe"), PackagedTemplates("describe"), _AS_TEXT
+]
+"""The name of a template of the project's that asks what a class looks like, or the path of a YAML file."""
+ContrastTemplate = Annotated[Source, _parsed(template), _of_kind("contrast"), PackagedTemplates("contrast"), _AS_TEXT]
+"""The same of how a class differs from another one."""
+ActionTemplate = Annotated[Source, _parsed(template), _of_kind("action"), PackagedTemplates("action"), _AS_TEXT]
+"""The same of what a verb looks like."""
+WORDINGS = ("contrast-v1", "contrast-v2")
+"""The contrast templates that the lexicon has a wording of its own for."""
 DatasetName = Annotated[Literal["world", "hico"], Packaged("world", WORLD, "tables"), Packaged("hico", HICO, "tables")]
 """A dataset, whose classes and settings come with the project."""
 TextsFrom = Annotated[Literal["lexicon", "llm", "file"], Packaged("lexicon", LEXICON)]

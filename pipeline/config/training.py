@@ -9,18 +9,21 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from pipeline.config.section import Section
 from pipeline.config.sources import File
 
+MOST_STEPS = 1_000_000_000
+"""Steps or epochs; more would take years."""
+
 
 class Optimiser(Section):
-    lr: PositiveFloat = 1e-3
-    weight_decay: float = Field(1e-4, ge=0)
-    clip_norm: PositiveFloat = 0.1
+    lr: PositiveFloat = Field(1e-3, le=1e6, description="learning rate of AdamW at the start")
+    weight_decay: float = Field(1e-4, ge=0, le=1e6, description="weight decay of AdamW")
+    clip_norm: PositiveFloat = Field(0.1, le=1e9, description="norm that a step's gradient is shortened to")
 
 
 class Focal(Section):
     """Eq. 13."""
 
-    alpha: float = Field(0.5, gt=0, lt=1)
-    gamma: float = Field(0.2, ge=0)
+    alpha: float = Field(0.5, gt=0, lt=1, description="weight of the positives against the negatives (Eq. 13)")
+    gamma: float = Field(0.2, ge=0, le=100, description="how much less what is right already counts (Eq. 13)")
 
 
 class Augment(Section):
@@ -44,9 +47,11 @@ class TrainRuntime(Section):
     Only in preset `released` does the number of parts of a batch (`accumulate` x `processes`) count: `Stage.config_subset`.
     """
 
-    checkpoint_every: PositiveInt = Field(50, description="steps between checkpoints")
+    checkpoint_every: PositiveInt = Field(50, le=MOST_STEPS, description="steps between checkpoints")
     loaders: NonNegativeInt | None = Field(
-        None, description="threads that make the coming batches; 0: none ahead; null: by the machine's cores, at most 8"
+        None,
+        le=1_024,
+        description="threads that make the coming batches; 0: none ahead; null: by the machine's cores, at most 8",
     )
     deterministic: bool = Field(
         False, description="only deterministic algorithms, on a GPU too, where they are slower; on a CPU all are"
@@ -54,9 +59,11 @@ class TrainRuntime(Section):
 
 
 class SeenRuntime(TrainRuntime):
-    accumulate: PositiveInt = Field(1, description="passes that a process divides its share of a batch into")
+    accumulate: PositiveInt = Field(1, le=65_536, description="passes that a process divides its share of a batch into")
     processes: PositiveInt = Field(
-        1, description="processes that train together, one a GPU; more than 1 are started by `accelerate launch`"
+        1,
+        le=1_024,
+        description="processes that train together, one a GPU; more than 1 are started by `accelerate launch`",
     )
     apart: bool = Field(False, description="train in a process of its own, even if it is one")
 
@@ -65,14 +72,16 @@ class Seen(Section):
     """Training on the seen classes."""
 
     weights: File | None = Field(None, description="imported weights (ezhoi weights import), instead of training")
-    epochs: PositiveInt = 12
-    drop_after: PositiveInt = Field(10, description="epoch after which the learning rate is a tenth")
-    batch_size: PositiveInt = Field(16, description="images a step, of all processes together")
+    epochs: PositiveInt = Field(12, le=MOST_STEPS, description="times that every training image is seen")
+    drop_after: PositiveInt = Field(10, le=MOST_STEPS, description="epoch after which the learning rate is a tenth")
+    batch_size: PositiveInt = Field(16, le=1_000_000, description="images a step, of all processes together")
     optimiser: Optimiser = Optimiser()
     focal: Focal = Focal()
-    relation_weight: float = Field(150.0, ge=0, description="alpha of the class-relation loss (Eq. 16)")
-    relation_temperature: PositiveFloat = 0.1
-    tau: PositiveFloat = Field(1.0, description="power of the detection prior in training")
+    relation_weight: float = Field(150.0, ge=0, le=1e6, description="alpha of the class-relation loss (Eq. 16)")
+    relation_temperature: PositiveFloat = Field(
+        0.1, le=1e6, description="temperature of the similarities in the class-relation loss"
+    )
+    tau: PositiveFloat = Field(1.0, le=1_000, description="power of the detection prior in training")
     augment: Augment = Augment()
     precision: Literal["fp32", "bf16"] = Field(
         "fp32", description="of the towers and adapters; weights, logits and losses are fp32 in any case"
@@ -81,26 +90,30 @@ class Seen(Section):
         False,
         description="train the unseen classes here too, in one loss, as the paper does; `utpl` only reads them then",
     )
-    negative_weight: float = Field(0.1, ge=0, description="weight of negative learning (joint)")
+    negative_weight: float = Field(0.1, ge=0, le=1e6, description="weight of negative learning (joint)")
     runtime: SeenRuntime = SeenRuntime()
 
 
 class Utpl(Section):
     """Unseen-class trainable prompt learning: text only. The defaults were chosen on validation scenes, see docs/utpl.md."""
 
-    steps: PositiveInt = 60
-    batch_size: PositiveInt = Field(256, description="cached seen pairs a step, negatives and positives each")
+    steps: PositiveInt = Field(60, le=MOST_STEPS, description="steps of the adaptation")
+    batch_size: PositiveInt = Field(
+        256, le=1_000_000, description="cached seen pairs a step, negatives and positives each"
+    )
     optimiser: Optimiser = Optimiser()
     scope: Literal["own_object", "verb"] = Field(
         "own_object",
         description="pairs that an adapted phrase speaks for and learns from: those with the class's own object "
         "(elsewhere its guided prompts speak), or all pairs, for its verb",
     )
-    align_weight: float = Field(0.1, ge=0)
-    relation_weight: float = Field(5.0, ge=0)
-    relation_temperature: PositiveFloat = 0.1
-    negative_weight: float = Field(1.0, ge=0, description="weight of negative learning")
+    align_weight: float = Field(0.1, ge=0, le=1e6, description="weight of the alignment with the nearest seen class")
+    relation_weight: float = Field(5.0, ge=0, le=1e6, description="weight of the class-relation loss (Eq. 16)")
+    relation_temperature: PositiveFloat = Field(
+        0.1, le=1e6, description="temperature of the similarities in the class-relation loss"
+    )
+    negative_weight: float = Field(1.0, ge=0, le=1e6, description="weight of negative learning")
     positive_weight: float = Field(
-        0.3, ge=0, description="of pairs with the class's verb on another object, against the negatives"
+        0.3, ge=0, le=1e6, description="of pairs with the class's verb on another object, against the negatives"
     )
     runtime: TrainRuntime = TrainRuntime()

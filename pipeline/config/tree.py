@@ -20,7 +20,7 @@ from pipeline.config.data import Clip, Data, Detections, Images, Store
 from pipeline.config.evaluation import Evaluation
 from pipeline.config.language import Descriptions, Disparities, Llm
 from pipeline.config.model import Model, Pairing
-from pipeline.config.section import Section, at_home
+from pipeline.config.section import LARGEST_NUMBER, Section, at_home
 from pipeline.config.sources import Source, sources
 from pipeline.config.training import Seen, Utpl
 from pipeline.errors import ConfigError
@@ -34,8 +34,8 @@ ENVIRONMENT_PREFIX = "EZHOI__"
 class Config(Section):
     """Everything a run depends on."""
 
-    profile: str
-    seed: int = Field(0, ge=0, description="seed of initial weights, batches and detection noise")
+    profile: str = Field(description="name of the profile that the values are from")
+    seed: int = Field(0, ge=0, lt=LARGEST_NUMBER, description="seed of initial weights, batches and detection noise")
     setting: str = Field(
         "rf_uc", description="zero-shot setting, the dataset's or your own (data.settings): which classes are unseen"
     )

@@ -68,12 +68,19 @@ def test_a_folder_that_is_there_is_the_detector(tmp_path: Path, monkeypatch: pyt
     assert named("detections.weights", "mine").path == Path("mine")
 
 
-@pytest.mark.parametrize("key", ["descriptions.template", "descriptions.action_template", "disparities.template"])
-def test_a_template_by_name_or_path(key: str) -> None:
-    assert named(key, "contrast-v1") == Source("contrast-v1", PROMPTS / "contrast-v1.yaml", packaged=True)
-    assert named(key, "unheard-of") == Source("unheard-of")
+@pytest.mark.parametrize(
+    ("key", "own"),
+    [
+        ("descriptions.template", "describe-v1"),
+        ("descriptions.action_template", "action-v1"),
+        ("disparities.template", "paper-contrast-v1"),
+    ],
+)
+def test_a_template_by_name_or_path(key: str, own: str) -> None:
+    asked = "disparities.source=llm"  # the lexicon has wordings of its own alone
+    assert named(key, own, asked) == Source(own, PROMPTS / f"{own}.yaml", packaged=True)
     for value in ("mine.yaml", "mine.yml", "folder/mine", "/x/describe-v2.yaml"):
-        assert named(key, value) == Source(value, Path(value))
+        assert named(key, value, asked) == Source(value, Path(value))
 
 
 @pytest.mark.parametrize("key", [*FILES, *FOLDERS])

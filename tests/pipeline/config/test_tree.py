@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from annotated_types import Le, Lt
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from pipeline.config.keys import keys as listed
 from pipeline.config.sources import Source
 from pipeline.config.tree import Config, keys, load, profiles
 from pipeline.engine.graph import STAGES, stage
@@ -149,9 +151,8 @@ def test_an_empty_value_is_an_error_whatever_the_key(key: str) -> None:
 def test_the_home_folder_is_written_as_a_tilde_in_every_path(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where a key is a name or a path; other texts have no '~' in them, or are no paths."""
     monkeypatch.setenv("HOME", "/home/somebody")
-    config: Any = load(
-        overrides=[f"{key}=~/a b #2/x.pt", "clip.architecture=ViT-B-16"][: 1 + (key == "clip.weights")], environment={}
-    )
+    besides = {"clip.weights": ["clip.architecture=ViT-B-16"], "disparities.template": ["disparities.source=llm"]}
+    config: Any = load(overrides=[f"{key}=~/a b #2/x.pt", *besides.get(key, [])], environment={})
     for part in key.split("."):
         config = getattr(config, part)
     assert str(config) == "/home/somebody/a b #2/x.pt"
@@ -311,3 +312,57 @@ def test_the_released_presets_dropout_is_drawn_for_each_part_of_a_batch(key: str
     assert [s.name for s in STAGES if s.config_subset(other) != s.config_subset(usual)] == ["seen"]
     imported = load(overrides=["model.preset=released", f"seen.runtime.{key}=3", "seen.weights=x"], environment={})
     assert "seen.parts" not in stage("seen").config_subset(imported)
+
+
+def numbers(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, list[Any]]]:
+    """(dotted key, marks of its type) of every key that is a number."""
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from numbers(kind, f"{prefix}{name}.")
+            continue
+        nested = [*get_args(kind)] + [part for arg in get_args(kind) for part in get_args(arg)]
+        if {int, float} & {kind, *(part for part in nested if isinstance(part, type))} and kind is not bool:
+            marks = [mark for arg in get_args(kind) for mark in getattr(arg, "__metadata__", ())]
+            yield f"{prefix}{name}", [*field.metadata, *marks]
+
+
+def test_every_number_has_a_largest_value() -> None:
+    found = dict(numbers(Config))
+    assert {"model.layers", "seen.runtime.loaders", "seed", "utpl.optimiser.lr"} <= found.keys()
+    unbounded = [key for key, marks in found.items() if not any(isinstance(mark, Le | Lt) for mark in marks)]
+    assert unbounded == ["clip.mean"], "its numbers are held to 0 .. 1 by a check of their own"
+
+
+@pytest.mark.parametrize("key", ["model.layers", "model.bottleneck", "clip.image_size", "data.world.train_images"])
+def test_an_absurd_size_is_refused_at_the_door(key: str) -> None:
+    with pytest.raises(ConfigError, match=f"{key}.*less than or equal to"):
+        load(overrides=[f"{key}=1000000000"], environment={})
+
+
+def test_every_key_has_a_meaning() -> None:
+    assert [key.name for key in listed(Config) if not key.means] == []
+
+
+def test_a_template_that_no_run_could_use_is_refused_at_the_door(tmp_path: Path) -> None:
+    for override, line in (
+        ("disparities.template=foo", "no template 'foo'; the project's own are action-v1, contrast-v1"),
+        (
+            "descriptions.template=contrast-v1",
+            "template 'contrast-v1' is none for this; the project's own are describe-v1",
+        ),
+        ("disparities.template=paper-contrast-v1", "no wording 'paper-contrast-v1' in the lexicon; valid: contrast-v1"),
+        (f"disparities.template={tmp_path}/own.yaml", "no wording .* in the lexicon"),
+    ):
+        with pytest.raises(ConfigError, match=line):
+            load(overrides=[override], environment={})
+    load(overrides=["disparities.source=llm", "disparities.template=paper-contrast-v1"], environment={})
+
+
+def test_the_list_of_keys_tells_the_values_of_choices() -> None:
+    values = {key.name: key.values for key in listed(Config)}
+    assert values["evaluation.protocol"][:2] == ("official", "upt")
+    assert values["detections.source"] == ("noisy_truth", "ground_truth", "detr", "parquet", "coco")
+    assert values["descriptions.template"] == ("describe-v1", "describe-v2", "paper-describe-v1")
+    assert "contrast-v2" in values["disparities.template"] and values["descriptions.action_template"] == ("action-v1",)
+    assert values["seen.epochs"] == ()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.packaged import PROMPTS
+from pipeline.config.sources import WORDINGS, Source
 from pipeline.config.sources import template as source
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import ConfigError
@@ -81,7 +82,7 @@ def test_fields_of_a_class() -> None:
 
 
 def test_wordings_of_the_lexicon_have_prompts_of_the_same_names() -> None:
-    assert set(CONTRASTS) < set(names("contrast"))
+    assert set(CONTRASTS) == set(WORDINGS) < set(names("contrast"))
 
 
 def test_a_users_own_template(tmp_path: Path) -> None:
@@ -95,7 +96,7 @@ def test_a_users_own_template(tmp_path: Path) -> None:
 
 def test_unknown_templates_name_the_valid_ones() -> None:
     with pytest.raises(ConfigError, match=r"descriptions\.template: no prompt template 'x'; valid: describe-v1"):
-        describing("x")
+        template(Source("x"), "describe", key="descriptions.template")
     with pytest.raises(ConfigError, match=r"disparities\.template.*contrast-v1, contrast-v2"):
         contrasting("describe-v1")
 
