@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -24,17 +25,28 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_KEY, PREFECT_A
 from prefect.states import Completed, Failed
 from pydantic import BaseModel, ConfigDict
 
-from flows.pages import html, lineage, plans, progress
+from flows.pages import html, lineage, naming, plans, progress, results
 from flows.pages import markdown as pages
 from flows.server import ending, local, output, reaper
 from flows.server.api import Api
 from flows.server.helpers import Workers
-from flows.server.parameters import AS_IN_PROFILE, Fingerprint, Override, Profile, Request, Seed, SettingName, resolve
+from flows.server.parameters import (
+    AS_IN_PROFILE,
+    Fingerprint,
+    Override,
+    Profile,
+    Request,
+    RunReference,
+    Seed,
+    SettingName,
+    resolve,
+)
 from flows.server.stage_name import StageName
-from pipeline.engine import run as runner
-from pipeline.engine.run import Outcome, Run
+from pipeline.engine.execute import AskHelpers, Outcome, no_helpers
+from pipeline.engine.run import Run
 from pipeline.engine.stage import Stage
 from pipeline.errors import EzhoiError
+from pipeline.outside.escaping import plain
 
 
 class Ref(BaseModel):
@@ -70,6 +82,7 @@ def ezhoi(
     reuse: list[StageName] = [],  # noqa: B006
     seen: Fingerprint = None,
     pins: dict[StageName, str] = {},  # noqa: B006
+    against: RunReference = None,
     dry_run: bool = False,
 ) -> State:
     """Run the targets and everything they need; what is in the store, intact, is not computed again.
@@ -84,6 +97,7 @@ def ezhoi(
         reuse: Stages that must not be computed: the newest artifact that fits is used, or the run is refused.
         seen: Fingerprint (or its start) of the trained checkpoint to use. The same as pins {"seen": ...}.
         pins: Artifacts to use for stages, {"stage": "fingerprint"}, instead of what the configuration asks for.
+        against: Id of the run to compare the result with; the run that differs in the fewest settings if left out.
         dry_run: Only show the plan: which stages would run, why, and how long they took last time.
     """
     register()
@@ -99,6 +113,7 @@ def ezhoi(
                 force=force,
                 reuse=reuse,
                 pins=dict(pins) | ({"seen": seen} if seen else {}),
+                against=against,
             )
             if dry_run:
                 return _planned(request, client)
@@ -130,14 +145,16 @@ def _run(request: Request, client: SyncPrefectClient, given: dict[str, Any]) -> 
         flow_run=this_flow.get_id() or "",
         ask_helpers=_ask_helpers(given, most=request.config.images.runtime.helpers),
         targets=request.targets,
+        against=request.against,
     )
+    naming.name(client, steps.record, flow_run=uuid_of(this_flow.get_id()))
     published = lineage.RunPages(client, steps, flow_run=uuid_of(this_flow.get_id()))
     return _Recorded(steps=steps, pages=published, progress=shown).run(request.stages)
 
 
-def _ask_helpers(given: dict[str, Any], *, most: int) -> runner.AskHelpers:
+def _ask_helpers(given: dict[str, Any], *, most: int) -> AskHelpers:
     api, run = api_of_this_run(), this_flow.get_id()
-    return Workers(api, run, given, most) if api and run else runner.no_helpers
+    return Workers(api, run, given, most) if api and run else no_helpers
 
 
 def api_of_this_run() -> Api | None:
@@ -171,10 +188,23 @@ class _Recorded:
             self.steps.finish(end)
             outcomes = list(self.outcomes.values())
             self.progress.close()
+            answer = self.steps.answer() if end == "completed" else []
             self.pages.close(outcomes, state=end)
-            html.write(self.steps, outcomes)
+            page = html.write(self.steps, outcomes)
+            self._conclude(answer, page)
         hits = sum(o.hit for o in self.outcomes.values())
         return Completed(message=f"{hits} of {len(stages)} stages from the store, {len(stages) - hits} computed")
+
+    def _conclude(self, answer: list[str], page: Path | None) -> None:
+        """The log's last lines: the result, its comparison, and where to look."""
+        logger = get_run_logger()
+        evaluated = self.outcomes.get("evaluation")
+        for line in results.result_lines(evaluated.artifact) if evaluated is not None and answer else []:
+            logger.info("%s", line)
+        for line in answer:
+            logger.info("%s", plain(line))
+        if page is not None:
+            logger.info("lineage: %s", page)
 
     def _stage(self, stage: Stage) -> State:
         """Run one stage as a task and publish its page.

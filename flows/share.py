@@ -12,7 +12,7 @@ from pydantic import Field
 from flows.ezhoi import register, released
 from flows.server.parameters import AS_IN_PROFILE, Override, Profile, Seed, SettingName, resolve
 from flows.server.stage_name import StageName
-from pipeline.engine import graph, provenance, run
+from pipeline.engine import execute, graph, provenance
 from pipeline.engine.ingredients import ingredients
 from pipeline.errors import EzhoiError, StoreError
 from pipeline.store.artifact import Artifact
@@ -66,7 +66,7 @@ def share(
                 f"here the stage {stage} would be {need.fingerprint}, not {fingerprint}: the files that it "
                 "reads, or EZHOI__* variables, differ from those of the run that asks for help"
             )
-        made = run.help_with(
+        made = execute.help_with(
             declared,
             config=request.config,
             store=request.store,

@@ -20,7 +20,6 @@ from typer.core import TyperGroup
 
 from flows.cli import (
     ablate,
-    artifacts,
     config,
     data,
     describe,
@@ -28,19 +27,22 @@ from flows.cli import (
     display,
     doctor,
     evaluate_files,
+    garbage,
     llm,
     model,
     options,
+    runs,
     server,
     status,
     weights,
     world,
 )
+from flows.pages import results
 from flows.server import ending, local, parameters
 from flows.server.stage_name import StageName
-from pipeline.engine.run import Outcome
+from pipeline.engine.execute import Outcome
 from pipeline.errors import EzhoiError, ServiceError
-from pipeline.outside.escaping import brief
+from pipeline.outside.escaping import brief, plain
 
 
 class _Brief(TyperGroup):
@@ -62,7 +64,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Zero-shot human-object interaction detection as a cached, restartable pipeline. Start with `ezhoi run`.",
 )
-app.add_typer(artifacts.app, name="artifacts")
+app.add_typer(garbage.app, name="artifacts")
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
 app.add_typer(model.app, name="model")
@@ -74,6 +76,7 @@ app.add_typer(world.app, name="world")
 ablate.register(app)
 doctor.register(app)
 evaluate_files.register(app)
+runs.register(app)
 server.register(app)
 status.register(app)
 
@@ -86,6 +89,7 @@ def run(
     force: options.Force = None,
     reuse: options.Reuse = None,
     pins: options.Pins = None,
+    against: options.Against = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would run, why and how long.")] = False,
     record: Annotated[
         bool, typer.Option("--record", help="Show this run in the local Prefect server (started if necessary).")
@@ -93,7 +97,8 @@ def run(
 ) -> None:
     """Run the pipeline in this process; what is in the store, intact, is not computed again.
 
-    A run that was interrupted continues where it was.
+    A run that was interrupted continues where it was. A run that evaluates something new ends with the difference from the
+    earlier run that is nearest to it in its settings, the interval of the difference, and what was changed.
 
     Example: ezhoi run --set setting=uo --set utpl.steps=100
     """
@@ -102,6 +107,7 @@ def run(
         "force": force or [],
         "reuse": reuse or [],
         "pins": options.pinned(pins),
+        "against": against,
     }
     if record:
         _recorded(profile, settings or [], asked | {"dry_run": dry_run})
@@ -128,7 +134,10 @@ def _run(request: parameters.Request) -> None:
         outcomes.append(outcome)
         last = now
 
-    def write_pages(steps: runner.Run) -> None:
+    answer: list[str] = []
+
+    def conclude(steps: runner.Run) -> None:
+        answer.extend(steps.answer())
         if (page := html.write(steps, outcomes)) is not None:
             typer.echo(f"lineage: {page}")
 
@@ -139,16 +148,17 @@ def _run(request: parameters.Request) -> None:
             force=request.force,
             given=request.given,
             deployment="ezhoi run",
+            against=request.against,
             progress=progress,
             on_outcome=show,
-            on_end=write_pages,
+            on_end=conclude,
         )
     hits = sum(o.hit for o in outcomes)
     root = request.config.store.root
     typer.echo(f"{len(outcomes)} stages in {time.perf_counter() - started:.1f} s, {hits} from the store {root}")
     for outcome in outcomes:
         if outcome.stage == "evaluation":
-            typer.echo("\n" + "\n".join(display.result_lines(outcome.artifact)))
+            typer.echo("\n" + "\n".join([*results.result_lines(outcome.artifact), *map(plain, answer)]))
 
 
 def _recorded(profile: str, settings: list[str], asked: dict[str, Any]) -> None:

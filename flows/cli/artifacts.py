@@ -12,18 +12,15 @@ import typer
 
 from flows.cli import options, texts_shown
 from flows.pages import markdown
+from pipeline.engine import causes
 from pipeline.errors import StoreError
 from pipeline.outside.escaping import plain
-from pipeline.store import compare, runs
+from pipeline.store import compare, marks, runs
 from pipeline.store import lineage as lineages
 from pipeline.store.artifact import Artifact
-from pipeline.store.runs import Garbage
 from pipeline.store.store import Store
 
 app = typer.Typer(no_args_is_help=True, help="Look at the artifact store, check it, shrink it.")
-Reference = Annotated[
-    str, typer.Argument(help="A fingerprint or its start, stage/fingerprint, or a stage (its newest).")
-]
 
 
 @app.command("list")
@@ -40,21 +37,26 @@ def list_artifacts(
     store = options.store(profile, settings)
     found = store.artifacts(stage)
     uses = Counter((s, f) for record in runs.records(store) for s, f in record.stages.items())
+    kept = marks.read(store)
     if as_json:
-        rows = [_summary(a) | {"runs": uses[a.stage, a.fingerprint]} for a in found]
+        rows = [summary(a) | {"runs": uses[a.stage, a.fingerprint]} for a in found]
         typer.echo(json.dumps(rows, indent=1))
         return
     for a in found:
         made = a.manifest.made_at[:19].replace("T", " ")
         size, count = markdown.size(a.manifest.bytes), uses[a.stage, a.fingerprint]
-        typer.echo(f"{a.stage:<17} {a.fingerprint[:12]}  {made}  {size:>9}  {count} run{'s' * (count != 1)}")
+        mark = kept.get(a.fingerprint)
+        said = "" if mark is None else f"  kept{': ' * bool(mark.note)}{mark.note}"
+        typer.echo(
+            plain(f"{a.stage:<17} {a.fingerprint[:12]}  {made}  {size:>9}  {count} run{'s' * (count != 1)}{said}")
+        )
     total = markdown.size(sum(a.manifest.bytes for a in found))
     typer.echo(f"{len(found)} artifacts, {total} in {store.place}")
 
 
 @app.command()
 def show(
-    reference: Reference,
+    reference: options.Reference,
     profile: options.Profile = "demo",
     settings: options.Settings = None,
     as_json: options.Json = False,
@@ -113,58 +115,8 @@ def verify(
 
 
 @app.command()
-def gc(
-    keep: Annotated[int, typer.Option("--keep", min=0, help="Runs of each profile whose artifacts stay.")] = 3,
-    work: Annotated[bool, typer.Option("--work", help="Also interrupted work, which a run would continue.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
-    profile: options.Profile = "demo",
-    settings: options.Settings = None,
-    as_json: options.Json = False,
-) -> None:
-    """Remove what none of the last runs used; say first what would go, and ask.
-
-    What a running run uses stays too: one of this machine as long as its process lives, one of another machine until seven
-    days after its last finished stage. If the record of a run cannot be read, nothing is removed.
-
-    Example: ezhoi artifacts gc --keep 1 --dry-run
-    """
-    store = options.store(profile, settings)
-    garbage = runs.garbage(store, keep_runs=keep, work=work)
-    if as_json:
-        rows = [_summary(a) for a in garbage.artifacts]
-        unusable = [asdict(u) for u in garbage.unusable]
-        others = {"work": garbage.work, "runs": garbage.runs, "unusable": unusable, "leftovers": garbage.leftovers}
-        typer.echo(json.dumps({"artifacts": rows} | others | {"bytes": garbage.bytes}, indent=1))
-    else:
-        _show_garbage(garbage, store, keep)
-    if dry_run or garbage.empty:
-        return
-    if not yes and not typer.confirm("Remove?", err=True):
-        raise typer.Exit(1)
-    runs.collect(store, garbage)
-
-
-def _show_garbage(garbage: Garbage, store: Store, keep: int) -> None:
-    """Every single thing that would go."""
-    for a in garbage.artifacts:
-        typer.echo(f"{a.stage}/{a.fingerprint}  {markdown.size(a.manifest.bytes)}")
-    for u in garbage.unusable:
-        typer.echo(f"{u.stage}/{u.fingerprint}  {markdown.size(u.bytes)}, of no use: {u.fault}")
-    for fingerprint in garbage.work:
-        typer.echo(f"interrupted work {store.place}/.work/{fingerprint}")
-    for name in garbage.leftovers:
-        typer.echo(f"left by a process that is gone: {name}")
-    for run in garbage.runs:
-        typer.echo(f"record and pages of run {run}")
-    count = len(garbage.artifacts) + len(garbage.unusable) + len(garbage.work) + len(garbage.leftovers)
-    records = f" and {len(garbage.runs)} run{'s' * (len(garbage.runs) != 1)}" if garbage.runs else ""
-    typer.echo(f"{count} to remove{records}, {markdown.size(garbage.bytes)}; the last {keep} runs of each profile stay")
-
-
-@app.command()
 def lineage(
-    reference: Reference,
+    reference: options.Reference,
     mermaid: Annotated[bool, typer.Option("--mermaid", help="Print a mermaid graph.")] = False,
     profile: options.Profile = "demo",
     settings: options.Settings = None,
@@ -186,16 +138,16 @@ def lineage(
 
 @app.command()
 def diff(
-    old: Reference,
-    new: Reference,
+    old: options.Reference,
+    new: options.Reference,
     profile: options.Profile = "demo",
     settings: options.Settings = None,
     as_json: options.Json = False,
 ) -> None:
-    """Say why two artifacts of one stage differ: configuration, inputs, files read, code, packages.
+    """Say why two artifacts of one stage differ, followed to the root: what was configured, read or coded otherwise.
 
-    Of descriptions it also shows the texts that changed, how similar they stayed, and which unseen classes got another
-    nearest seen class.
+    Where descriptions are among the causes it shows the texts that changed, how similar they stayed, and which unseen classes
+    got another nearest seen class.
 
     Example: ezhoi artifacts diff evaluation/3f2a evaluation/91c0
     """
@@ -203,20 +155,48 @@ def diff(
     a, b = options.artifact(store, old), options.artifact(store, new)
     if a.stage != b.stage:
         raise StoreError(f"{old} is of stage {a.stage} and {new} of stage {b.stage}: only one stage's can be compared")
-    found = compare.manifests(a.manifest, b.manifest, store)
+    found = causes.of_artifacts(a, b, store)
     files = compare.files(a.manifest, b.manifest)
+    described = [lineages.upstream(x, store).get("descriptions") for x in (a, b)]
+    one, other = described if described[0] != described[1] else (None, None)
+    texts = None if one is None or other is None or one.digest == other.digest else (one, other)
     if as_json:
-        texts = texts_shown.difference(a, b, store) if a.stage == "descriptions" else {}
-        typer.echo(json.dumps({"differences": [asdict(d) for d in found], "files": files} | texts, indent=1))
+        told = {
+            "differences": [asdict(d) for d in compare.manifests(a.manifest, b.manifest, store)],
+            "causes": [{"stage": c.stage} | asdict(c.difference) for c in found.found],
+            "files": files,
+        }
+        typer.echo(json.dumps(told | (texts_shown.difference(*texts, store) if texts else {}), indent=1))
         return
     typer.echo(f"{a.stage}: {a.fingerprint[:12]} -> {b.fingerprint[:12]}")
-    for difference in found:
-        typer.echo(plain(f"  {difference}"))
-    if not found:
-        typer.echo("  made from the same things")
+    for cause in found.found:
+        typer.echo(plain(f"  {cause.stage}: {cause}"))
+    if not found.found:
+        typer.echo("  made from the same things" if not found.unknown else f"  {found.lines[-1]}")
+    if found.changed:
+        typer.echo(f"  stages that came out otherwise: {', '.join(found.changed)}")
     typer.echo(f"  files that differ: {', '.join(files)}" if files else "  all files are identical")
-    if a.stage == "descriptions" and files:
-        texts_shown.show_difference(a, b, store)
+    if texts is not None:
+        texts_shown.show_difference(*texts, store)
+    if a.stage == "evaluation" and files:
+        _show_gains(a, b)
+
+
+def _show_gains(old: Artifact, new: Artifact) -> None:
+    """What another evaluation gained, and the classes at either end."""
+    from pipeline.engine import verdict
+
+    compared = verdict.compare(old, new)
+    for group, gain in compared.gains.items():
+        typer.echo(f"  mAP {group:<7} {gain}")
+    if compared.why_no_interval:
+        typer.echo(plain(f"  no interval: {compared.why_no_interval}"))
+    rows = compared.classes
+    for title, some in (("gained most", rows[:5]), ("lost most", rows[-5:][::-1])):
+        moved = [row for row in some if (row["difference"] > 0) == title.startswith("gained")]
+        if moved:
+            shown = ", ".join(f"{row['name']} {row['difference']:+.1f}" for row in moved)
+            typer.echo(plain(f"  {title}: {shown}"))
 
 
 @app.command()
@@ -241,7 +221,7 @@ def adopt(
         typer.echo(f"not compared, because they are cut otherwise than in its time: {', '.join(adopted.unknown)}")
 
 
-def _summary(artifact: Artifact) -> dict[str, Any]:
+def summary(artifact: Artifact) -> dict[str, Any]:
     m = artifact.manifest
     return {"stage": m.stage, "fingerprint": m.fingerprint, "digest": m.digest, "bytes": m.bytes, "made_at": m.made_at}
 
@@ -254,7 +234,7 @@ def _tree(artifact: Artifact, store: Store, below: frozenset[str] = frozenset())
         source = None if record.stage in below else lineages.source(record, store)
         gone = {"stage": record.stage, "fingerprint": record.fingerprint, "removed": True}
         sources.append(gone if source is None else _tree(source, store, below))
-    return _summary(artifact) | {"inputs": sources}
+    return summary(artifact) | {"inputs": sources}
 
 
 def _print_tree(artifact: Artifact, store: Store, seen: set[str], indent: str) -> None:

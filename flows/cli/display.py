@@ -12,9 +12,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from flows.pages.markdown import RESULTS, result_rows
-from pipeline.store.artifact import Artifact
-
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -25,20 +22,6 @@ LINE_SECONDS = 10.0
 def stage_line(stage: str, word: str, seconds: float, note: str = "") -> str:
     """`seen               computed    75.3 s`"""
     return f"{stage:<{WIDTH}} {word:<9} {seconds:7.1f} s" + (f"  {note}" if note else "")
-
-
-def result_lines(evaluation: Artifact) -> list[str]:
-    """The mAP table and the place of the report."""
-    lines = []
-    if rows := result_rows(evaluation.manifest.metrics):
-        lines.append(f"{'mAP, %':<12}" + "".join(f"{name:>9}" for name in RESULTS))
-        lines += [f"{label:<12}" + "".join(f"{value:>9}" for value in values) for label, *values in rows]
-    reports = [name for name in ("report.html", "report.md") if name in evaluation.names()]
-    if reports:
-        lines.append(f"report: {evaluation.path(reports[0])}")
-    else:
-        lines.append(f"artifact: {evaluation.place}")
-    return lines
 
 
 @dataclass

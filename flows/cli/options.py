@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 import shlex
 from typing import Annotated
 
@@ -48,6 +50,13 @@ Reuse = Annotated[
         metavar="STAGE",
         help="Do not compute this stage: use the newest artifact that fits, or refuse. Can be repeated.",
     ),
+]
+Reference = Annotated[
+    str, typer.Argument(help="A fingerprint or its start, stage/fingerprint, or a stage (its newest).")
+]
+Against = Annotated[
+    str | None,
+    typer.Option("--against", metavar="RUN", help="The run to compare the result with, instead of the nearest one."),
 ]
 Pins = Annotated[
     list[str] | None,
@@ -115,3 +124,13 @@ def hoi_class(name: str, vocabulary: Vocabulary) -> Hoi:
         return vocabulary.find(name)
     except ValueError as error:
         raise DataError(str(error)) from None
+
+
+def age(text: str | None) -> dt.timedelta | None:
+    """The time that `30d` names (hours h, days d, weeks w); ConfigError if it names none."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,5})([hdw])", text)
+    if found is None:
+        raise ConfigError(f"--older-than {text[:40]!r}: expected a whole number with h, d or w, such as 30d")
+    return int(found[1]) * {"h": dt.timedelta(hours=1), "d": dt.timedelta(days=1), "w": dt.timedelta(weeks=1)}[found[2]]

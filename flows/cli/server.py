@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.cli import display, options
+from flows.pages import results
 from flows.pages.markdown import LINEAGE_KEY
 from flows.server import deployment, following, local, parameters
 from flows.server import profile as profiles
@@ -23,7 +24,7 @@ Deployment = Annotated[
     typer.Option("--deployment", "-d", help="full, world, describe, embed, train, utpl, evaluate, ... (prefect.yaml)."),
 ]
 
-EVALUATING = ("full", "evaluate")
+EVALUATING = ("full", "utpl", "evaluate")
 """Deployments whose runs end with an evaluation."""
 
 
@@ -90,6 +91,7 @@ def launch(
     name: Deployment = "full",
     force: options.Force = None,
     pins: options.Pins = None,
+    against: options.Against = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would run, why and how long.")] = False,
 ) -> None:
     """Run a deployment in the local Prefect server and follow it: what `make run` does.
@@ -108,6 +110,7 @@ def launch(
     # Only what was asked: what is left out keeps the deployment's own value.
     asked |= {"force": [str(stage) for stage in force]} if force else {}
     asked |= {"pins": options.pinned(pins)} if pins else {}
+    asked |= {"against": against} if against else {}
     asked |= {"dry_run": True} if dry_run else {}
     run = following.trigger(state.api, deployment=name, parameters=asked)
     last = _follow(state, run)
@@ -161,7 +164,7 @@ def show_result(config: Config) -> None:
     """The result table of the evaluation that a configuration has in the store."""
     evaluation = next(s for s in plan(config, store_of(config)) if s.stage == "evaluation")
     if evaluation.state == "fresh" and evaluation.artifact is not None:
-        typer.echo("\n" + "\n".join(display.result_lines(evaluation.artifact)))
+        typer.echo("\n" + "\n".join(results.result_lines(evaluation.artifact)))
 
 
 def _conclude(state: Local, last: RunState, config: Config | None) -> None:

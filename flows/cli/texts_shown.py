@@ -50,7 +50,7 @@ def show_difference(old: Artifact, new: Artifact, store: Store, *, most: int = 4
     if embedded is None:
         typer.echo(
             "no similarities: the store has no text_embeddings of both made by the same CLIP in the same setting "
-            "(`ezhoi run --only text_embeddings` makes those of a configuration)"
+            "(`ezhoi run --target text_embeddings` makes those of a configuration)"
         )
         return
     moved, called = comparison.moved(embedded), comparison.names(new)

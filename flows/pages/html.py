@@ -13,11 +13,12 @@ from html import escape
 from pathlib import Path
 
 from flows.pages import markdown as pages
-from pipeline.engine.run import Outcome, Run
+from pipeline.engine.execute import Outcome
+from pipeline.engine.run import Run
 from pipeline.errors import EzhoiError
 from pipeline.outside.escaping import markdown
 from pipeline.report.sample import sample
-from pipeline.store import changes, runs
+from pipeline.store import changes
 from pipeline.store.artifact import Artifact
 
 log = logging.getLogger("ezhoi.html")
@@ -38,7 +39,7 @@ def write(steps: Run, outcomes: Sequence[Outcome]) -> Path | None:
     artifacts = {o.stage: o.artifact for o in outcomes}
     title = pages.run_title(steps.record)
     try:
-        changed = changes.since(runs.previous(steps.store, steps.record), artifacts, steps.store)
+        changed = changes.since(steps.relative, artifacts, steps.store)
         folder.mkdir(parents=True, exist_ok=True)
         for outcome in outcomes:
             text = pages.stage_page(
@@ -56,6 +57,7 @@ def write(steps: Run, outcomes: Sequence[Outcome]) -> Path | None:
             state=steps.record.state,
             link=_link,
             changes=changed,
+            verdict=steps.verdict() if steps.record.state == "completed" else None,
             run_link=_no_link,
             drawing=DRAWING,
         )
@@ -110,7 +112,7 @@ def _box(name: str, at: tuple[int, int], artifact: Artifact, *, cached: bool) ->
     return (
         f'<a href="{name}.html"><rect x="{x}" y="{y}" width="{BOX[0]}" height="{BOX[1]}" rx="5" fill="{fill}" '
         f'stroke="{line}"/><text x="{x + BOX[0] / 2}" y="{y + 19}" text-anchor="middle" font-weight="600">{name}</text>'
-        f'<text x="{x + BOX[0] / 2}" y="{y + 35}" text-anchor="middle" fill="#555">{artifact.digest[:8]}</text></a>'
+        f'<text x="{x + BOX[0] / 2}" y="{y + 35}" text-anchor="middle" fill="#555">{artifact.fingerprint[:8]}</text></a>'
     )
 
 

@@ -15,7 +15,8 @@ from prefect.client.schemas.actions import ArtifactCreate
 from prefect.exceptions import PrefectException
 
 from flows.pages import markdown, plans
-from pipeline.engine.run import Outcome, Run
+from pipeline.engine.execute import Outcome
+from pipeline.engine.run import Run
 from pipeline.engine.status import StageStatus
 from pipeline.report.sample import sample
 from pipeline.store import changes, runs
@@ -33,7 +34,7 @@ class RunPages:
     def __init__(self, client: SyncPrefectClient, steps: Run, *, flow_run: UUID | None) -> None:
         self._client, self._steps, self._flow_run = client, steps, flow_run
         self._published: dict[str, UUID] = {}
-        self._previous = runs.previous(steps.store, steps.record)
+        self._previous = steps.against or runs.relative(steps.store, steps.record)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pages")
 
     def stage(self, outcome: Outcome, *, task_run: UUID | None) -> None:
@@ -77,7 +78,7 @@ class RunPages:
     def _run(self, outcomes: Sequence[Outcome], state: str) -> None:
         title = markdown.run_title(self._steps.record)
         artifacts = {o.stage: o.artifact for o in outcomes}
-        changed = changes.since(self._previous, artifacts, self._steps.store)
+        changed = changes.since(self._steps.relative or self._previous, artifacts, self._steps.store)
         hits = sum(o.hit for o in outcomes)
         create(
             self._client,
@@ -85,7 +86,14 @@ class RunPages:
                 key=markdown.LINEAGE_KEY,
                 type="markdown",
                 description=f"{title}: {state}, {hits} of {len(outcomes)} stages from the store",
-                data=markdown.run_page(outcomes, title=title, state=state, link=self._link, changes=changed),
+                data=markdown.run_page(
+                    outcomes,
+                    title=title,
+                    state=state,
+                    link=self._link,
+                    changes=changed,
+                    verdict=self._steps.verdict() if state == "completed" else None,
+                ),
                 flow_run_id=self._flow_run,
             ),
         )

@@ -10,8 +10,11 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from flows.pages import compared
+from flows.pages.tables import table
 from pipeline.engine import graph
-from pipeline.engine.run import Outcome
+from pipeline.engine.execute import Outcome
+from pipeline.engine.verdict import Verdict
 from pipeline.outside.escaping import code, markdown
 from pipeline.store import compare
 from pipeline.store.artifact import Artifact
@@ -26,8 +29,6 @@ LINEAGE_KEY = "ezhoi-lineage"
 HIT, MISS = "#cfe8d5", "#ffd9a8"
 RESULTS = ("full", "seen", "unseen")
 _ID = re.compile(r"[0-9a-fA-F-]{32,36}")
-_BAR = re.compile(r"(?<!\\)\|")
-"""A bar that would end a cell."""
 
 
 def key(stage: str) -> str:
@@ -53,8 +54,8 @@ def state_name(outcome: Outcome) -> str:
 
 
 def run_title(record: RunRecord) -> str:
-    """A run's name on its pages."""
-    return f"Run {record.id} of profile {record.profile}"
+    """A run's name on its pages: what was asked for, and its id."""
+    return f"{record.name} · {record.id}"
 
 
 def duration(seconds: float) -> str:
@@ -79,13 +80,13 @@ def stage_page(
     artifact, manifest = outcome.artifact, outcome.artifact.manifest
     says = graph.stage(outcome.stage).says
     parts = [
-        f"# {outcome.stage} · `{manifest.digest[:12]}`",
+        f"# {outcome.stage} · `{manifest.fingerprint[:12]}`",
         f"{says[:1].upper()}{says[1:]}.",
         f"**In this run:** {_how(outcome, run_link)}  \n**Fingerprint:** `{manifest.fingerprint}` · "
         f"**Digest:** `{manifest.digest}`",
     ]
     parts += [f"> {markdown(fault)}; the stage ran again." for fault in outcome.faults]
-    if rows := result_rows(manifest.metrics):
+    if outcome.stage == "evaluation" and (rows := result_rows(manifest.metrics)):
         parts += ["## Result: mAP, %", table(["model", *RESULTS], rows)]
     if changes is not None:
         lines = changes.stages.get(outcome.stage) or ("nothing: the same artifact",)
@@ -125,6 +126,7 @@ def run_page(
     state: str,
     link: Link = in_prefect,
     changes: Changes | None = None,
+    verdict: Verdict | None = None,
     run_link: RunLink = run_in_prefect,
     drawing: str | None = None,
 ) -> str:
@@ -138,13 +140,15 @@ def run_page(
     evaluated = artifacts.get("evaluation")
     if evaluated is not None and (results := result_rows(evaluated.manifest.metrics)):
         parts.append(table(["mAP, %", *RESULTS], results))
+    if verdict is not None:
+        parts += compared.section(verdict, _named(verdict.relative, run_link))
     parts.append(drawing or f"```mermaid\n{mermaid(list(artifacts.values()), hits=hits, link=link)}\n```")
     if changes is not None:
         rows = [
             [f"[{name}]({link(artifacts[name])})", markdown("; ".join(lines))] for name, lines in changes.stages.items()
         ]
         parts += [
-            f"## Since {_named(changes.previous, run_link)}",
+            f"## Stage by stage, since {_named(changes.previous, run_link)}",
             table(["stage", "what changed"], rows) if rows else "Nothing: the same artifacts.",
         ]
     rows = [
@@ -182,7 +186,7 @@ def _how(outcome: Outcome, run_link: RunLink) -> str:
 
 
 def _named(previous: RunRecord, run_link: RunLink) -> str:
-    name = f"the previous run{f' of {markdown(previous.deployment)}' if previous.deployment else ''}"
+    name = markdown(previous.name)
     target = run_link(previous.flow_run) if previous.flow_run else None
     return f"{f'[{name}]({target})' if target else name} ({markdown(previous.started_at[:16].replace('T', ' '))} UTC)"
 
@@ -192,7 +196,7 @@ def mermaid(artifacts: Sequence[Artifact], *, hits: Collection[str] | None = Non
     names = {a.stage for a in artifacts}
     lines = ["graph LR"]
     for artifact in artifacts:
-        lines.append(f'  {artifact.stage}["{artifact.stage}<br/>{artifact.digest[:8]}"]')
+        lines.append(f'  {artifact.stage}["{artifact.stage}<br/>{artifact.fingerprint[:8]}"]')
         lines += [f"  {r.stage} --> {artifact.stage}" for r in artifact.manifest.inputs if r.stage in names]
         if link is not None:
             lines.append(f'  click {artifact.stage} "{link(artifact)}"')
@@ -211,7 +215,7 @@ def mermaid(artifacts: Sequence[Artifact], *, hits: Collection[str] | None = Non
 
 
 VARIANTS = (
-    ("trained", ""),
+    ("after UTPL", ""),
     ("before UTPL", "before_utpl_"),
     ("untrained", "untrained_"),
     ("boxes alone", "detector_only_"),
@@ -232,16 +236,6 @@ def result_rows(metrics: Mapping[str, Any]) -> list[list[str]]:
 def _of_values(head: str, values: Mapping[str, Any]) -> str:
     """A table of names and values."""
     return table([head, "value"], [[markdown(name), markdown(short(value))] for name, value in values.items()])
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of cells in Markdown."""
-    lines = [head, ["---"] * len(head), *([_cell(value) for value in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return _BAR.sub(r"\\|", text).replace("\n", " ")
 
 
 def size(count: int) -> str:

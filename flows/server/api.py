@@ -6,12 +6,13 @@ import base64
 import ipaddress
 import time
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import httpx
-
 from pipeline.errors import ServiceError
+
+if TYPE_CHECKING:
+    import httpx  # an eighth of a second that commands without a server need not wait; so functions import it
 
 # SQLite has one writer: while the server is starting up or busy it turns requests away, and asks to come again.
 BUSY = frozenset({429, 502, 503})
@@ -20,6 +21,8 @@ BUSY_PAUSES = (0.3, 0.6, 1.2, 2.4, 4.8, 9.6)
 
 def connect(url: str, *, headers: dict[str, str] | None = None, timeout: float = 30.0) -> httpx.Client:
     """A client of the server at `url`. One on this machine is asked directly, whatever proxy the environment names."""
+    import httpx
+
     return httpx.Client(
         base_url=url,
         headers=headers,
@@ -79,6 +82,8 @@ class Api:
 
     def healthy(self) -> bool:
         """Whether the server answers."""
+        import httpx
+
         try:
             with connect(self.url, timeout=2.0) as http:
                 return http.get("/health").is_success
@@ -86,6 +91,8 @@ class Api:
             return False
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+        import httpx
+
         for pause in (*BUSY_PAUSES, None):
             try:
                 answer = self._send(method, path, body)

@@ -19,7 +19,7 @@ log = logging.getLogger("ezhoi.helpers")
 
 @dataclass(frozen=True)
 class Workers:
-    """A `pipeline.engine.run.AskHelpers`. What the server refuses costs help, never the run."""
+    """A `pipeline.engine.execute.AskHelpers`. What the server refuses costs help, never the run."""
 
     api: Api
     flow_run: str

@@ -21,8 +21,11 @@ from pipeline.engine.choice import Choice
 from pipeline.engine.graph import needed_for
 from pipeline.engine.stage import Stage
 from pipeline.engine.status import StageStatus
+from pipeline.errors import StoreError
 from pipeline.machine.home import workplace
+from pipeline.store import runs
 from pipeline.store.opening import store_of
+from pipeline.store.runs import RunRecord
 from pipeline.store.store import Store
 
 # The server checks these schemas when a run is submitted and repeats the violated rule: so they are enumerations and
@@ -34,6 +37,9 @@ AS_IN_PROFILE = "profile"
 SettingName = Annotated[str, WithJsonSchema({"type": "string", "enum": [AS_IN_PROFILE, *sources.SETTINGS]})]
 Seed = Annotated[int | None, WithJsonSchema({"type": ["integer", "null"], "minimum": 0, "title": "seed"})]
 Override = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*=")]
+RunReference = Annotated[
+    str | None, WithJsonSchema({"type": ["string", "null"], "pattern": "^[0-9a-fT-]+$", "title": "against"})
+]
 Fingerprint = Annotated[
     str | None, WithJsonSchema({"type": ["string", "null"], "pattern": "^(seen/)?[0-9a-f]+$", "title": "seen"})
 ]
@@ -47,6 +53,8 @@ class Request:
     targets: tuple[str, ...] = ("evaluation",)
     force: frozenset[str] = frozenset()
     given: Mapping[str, Choice] = field(default_factory=dict)
+    against: RunRecord | None = None
+    """The run to compare with, if one was named."""
 
     @property
     def store(self) -> Store:
@@ -77,6 +85,7 @@ def resolve(
     force: Collection[str] = (),
     reuse: Collection[str] = (),
     pins: Mapping[str, str] | None = None,
+    against: str | None = None,
 ) -> Request:
     """Load the configuration and choose the artifacts that stand in for stages. `setting` and `seed` go before overrides.
 
@@ -94,7 +103,10 @@ def resolve(
         pins={str(stage): reference for stage, reference in (pins or {}).items()},
         force=frozenset(map(str, force)),
     )
-    return Request(config, wanted, frozenset(map(str, force)), chosen)
+    other = None if against is None else runs.find(store_of(config), against)
+    if other is not None and not other.complete:
+        raise StoreError(f"run {other.id} was not evaluated ({other.status}), so there is nothing to compare with")
+    return Request(config, wanted, frozenset(map(str, force)), chosen, other)
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from flows.server import processes
 from flows.server.api import connect
 from pipeline.errors import ServiceError
@@ -176,6 +174,8 @@ def serve(
 
 def _wait(process: subprocess.Popen[bytes], serving: Serving, log: Path, key: str, patience: float, say: Say) -> None:
     """Until the server has answered a request: a healthy one may still fail at its first."""
+    import httpx
+
     start = told = time.monotonic()
     root = serving.url.removesuffix("/v1")
     probe = {"model": serving.model, "max_tokens": 1, "messages": [{"role": "user", "content": "Hello"}]}

@@ -64,10 +64,10 @@ def run(work: Work) -> dict[str, Any]:
     with work.clock("write"):
         arrays.write(work.out / "embeddings.parquet", {"hoi_id": hois, "seen_hoi_id": partners, "sentences": rows})
     if not hois:
-        return {"unseen": 0, "sentences": 0}
+        return {"unseen_classes": 0, "sentences": 0}
     far = int(similarity.argmin())
     return {
-        "unseen": len(hois),
+        "unseen_classes": len(hois),
         "sentences": sum(map(len, sentences)),
         "mean_similarity": float(similarity.mean()),
         "least_similarity": float(similarity[far]),

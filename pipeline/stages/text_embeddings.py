@@ -64,7 +64,11 @@ def run(work: Work) -> dict[str, Any]:
     arrays.write(work.out / "objects.parquet", {"object_id": list(range(len(names))), "pooled": _pooled(clip, names)})
     if unknown:
         log.warning("words that this CLIP's vocabulary lacks and reads as 'unknown': %s", ", ".join(sorted(unknown)))
-    metrics: dict[str, Any] = {"seen": len(seen), "unseen": len(unseen), "unknown_words": sorted(unknown)}
+    metrics: dict[str, Any] = {
+        "seen_classes": len(seen),
+        "unseen_classes": len(unseen),
+        "unknown_words": sorted(unknown),
+    }
     return metrics | _separability(work, vocabulary, [*seen, *unseen], pooled_all)
 
 

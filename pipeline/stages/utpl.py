@@ -42,7 +42,7 @@ def run(work: Work) -> dict[str, Any]:
     torch.manual_seed(work.config.seed)
     with work.clock("read"):
         task = UtplTask(work)
-    metrics: dict[str, Any] = {"unseen": len(task.unseen.hois)}
+    metrics: dict[str, Any] = {"unseen_classes": len(task.unseen.hois)}
     history: list[Row] = []
     if work.config.seen.joint:
         task.module.load_state_dict(checkpoint.load_weights(work.inputs["seen"].path("unseen.safetensors"))[0])

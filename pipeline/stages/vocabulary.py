@@ -33,5 +33,5 @@ def run(work: Work) -> dict[str, Any]:
         "objects": len(found.objects),
         "classes": len(found.classes),
         "digest": found.digest,
-        "unseen": {name: len(hidden) for name, hidden in (*own.items(), *users.items())},
+        "unseen_classes": {name: len(hidden) for name, hidden in (*own.items(), *users.items())},
     }

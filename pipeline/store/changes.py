@@ -1,4 +1,4 @@
-"""What changed between a run and the one before it of the same deployment, stage by stage."""
+"""What changed between a run and the one that it is compared with, stage by stage."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _stage(previous: RunRecord, artifact: Artifact, store: Store) -> tuple[str, 
         again = artifact.manifest.made_at > (previous.saved_at or previous.started_at)
         return ("made again since from the same things: by force, or because it was damaged",) if again else ()
     if before is None:
-        return ("the previous run did not make it",)
+        return ("that run did not make it",)
     old = store.get(artifact.stage, before)
     if old is None:
         return (f"another artifact than {before[:12]}, which was removed since",)

@@ -1,7 +1,6 @@
-"""Records of runs: which artifacts a run made or reused, what `gc` keeps, and lineage without a server.
+"""Records of runs: what was asked for, which artifacts a run made or reused, and what came out; without a server.
 
-An artifact is kept if one of the last runs of a profile used it, or a run that is still going on. A record that cannot be
-read, damaged or of another version, may name any artifact: then nothing is collected.
+What `gc` keeps follows from them (`pipeline/store/garbage.py`), and with whom a run is compared (`relative`).
 """
 
 from __future__ import annotations
@@ -10,21 +9,18 @@ import datetime as dt
 import logging
 import re
 import uuid
-from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import StoreError
 from pipeline.machine import processes
-from pipeline.store.artifact import Artifact
-from pipeline.store.checks import Unusable
 from pipeline.store.names import Fingerprint, RunId, StageName
 from pipeline.store.store import Store
 
 log = logging.getLogger("ezhoi.store")
-TABLES = re.compile(r"ablation-[0-9a-f]+\.json")
-"""Names of files beside the records that are none: tables of results."""
+OTHERS = re.compile(r"(ablation|keep)-[a-z0-9_-]+\.json")
+"""Names of files beside the records that are none: tables of results, and marks (`pipeline/store/marks.py`)."""
 ELSEWHERE = dt.timedelta(days=7)
 """How long after its last finished stage a run of another machine, which cannot be looked at, counts as running."""
 
@@ -65,6 +61,51 @@ class RunRecord(BaseModel):
     """Where the run's process is (`processes.machine`)."""
     process: processes.Process | None = None
     """Which process it is."""
+    setting: str = ""
+    """The zero-shot setting; empty in records of earlier versions, as what follows."""
+    seed: int | None = None
+    changed: dict[str, str] = Field(default_factory=dict)
+    """{key: value} of what differs from the profile, but for setting, seed and what only says how to compute."""
+    targets: list[StageName] = Field(default_factory=list)
+    metrics: dict[str, float] = Field(default_factory=dict)
+    """mAP in percent of the run's evaluation: full, seen, unseen, and of what it is compared with."""
+    protocol: str = ""
+    """Whose rules the metrics were made by."""
+    seconds: float | None = None
+    """Wall time from start to end."""
+
+    @property
+    def status(self) -> str:
+        """running, completed, failed, or killed: a run whose process is gone says so nowhere else."""
+        return "killed" if self.state == "running" and not self.running() else self.state
+
+    @property
+    def complete(self) -> bool:
+        """Whether it came to an end and was evaluated."""
+        return self.state == "completed" and "evaluation" in self.stages
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """{key: value} of everything that tells it from another run of its profile, setting and seed first."""
+        seed = {} if self.seed is None else {"seed": str(self.seed)}
+        return ({"setting": self.setting} if self.setting else {}) | seed | self.changed
+
+    @property
+    def words(self) -> str:
+        """`uv · seed 5 · disparities.template=contrast-v2`: what was asked for, in a line."""
+        parts = [self.setting or "?", *([] if self.seed is None else [f"seed {self.seed}"])]
+        return " · ".join([*parts, *(f"{key}={value}" for key, value in self.changed.items())])
+
+    @property
+    def name(self) -> str:
+        """The same with the deployment or command that ran, and a profile other than the demo's."""
+        profile = [] if self.profile == "demo" else [self.profile]
+        return " · ".join([self.deployment or "run", *profile, self.words])
+
+    @property
+    def line(self) -> str:
+        """The run in a line for people: who ran it and when, and its id."""
+        return f"{self.deployment or 'the run'} of {self.started_at[:16].replace('T', ' ')} UTC ({self.id})"
 
     def origin(self) -> dict[str, str]:
         """What an artifact keeps of the run that made it."""
@@ -91,30 +132,51 @@ class RunRecord(BaseModel):
         return dt.datetime.now(dt.UTC) - last < ELSEWHERE
 
 
-def new(profile: str, *, deployment: str = "", flow_run: str = "") -> RunRecord:
-    """A record that starts now."""
+def new(profile: str, **known: Any) -> RunRecord:
+    """A record that starts now; `known` are further fields of it."""
     now = dt.datetime.now(dt.UTC)
     return RunRecord(
         id=f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}",
         profile=profile,
         started_at=now.isoformat(),
-        deployment=deployment,
-        flow_run=flow_run,
         machine=processes.machine(),
         process=processes.current(),
+        **known,
     )
 
 
-def previous(store: Store, record: RunRecord) -> RunRecord | None:
-    """The last run before this one of the same deployment and profile that got as far as an artifact."""
+def relative(store: Store, record: RunRecord, *, other_than: str | None = None) -> RunRecord | None:
+    """The run that this one is to be compared with: of the complete ones before it, that which differs in the fewest settings.
+
+    Of several the latest, whatever deployment or command made it; of the same profile and zero-shot setting, as another one's
+    classes and images are no comparison. With `other_than`, runs with that evaluation are passed over: they are its twins.
+    """
     found = [
         r
         for r in records(store)
-        if (r.deployment, r.profile) == (record.deployment, record.profile)
-        and r.started_at < record.started_at
-        and r.stages
+        if (r.profile, r.setting) == (record.profile, record.setting)
+        and (r.started_at, r.id) < (record.started_at, record.id)
+        and r.complete
+        and r.stages["evaluation"] != other_than
     ]
-    return found[-1] if found else None
+    return min(reversed(found), key=lambda r: distance(r, record), default=None)
+
+
+def distance(one: RunRecord, other: RunRecord) -> int:
+    """In how many settings two runs differ."""
+    missing = object()
+    a, b = one.asked, other.asked
+    return sum(a.get(key, missing) != b.get(key, missing) for key in a.keys() | b.keys())
+
+
+def find(store: Store, reference: str) -> RunRecord:
+    """The run of an id or its start, or of a Prefect flow run; StoreError if it is none, or several."""
+    found = [r for r in records(store) if reference and (r.id.startswith(reference) or r.flow_run == reference)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise StoreError(f"{store.place} has {len(found)} runs that begin with {reference}, such as {found[0].id}")
+    raise StoreError(f"{store.place} has no run {reference!r}; `ezhoi runs` lists them")
 
 
 def records(store: Store) -> list[RunRecord]:
@@ -126,7 +188,7 @@ def read(store: Store) -> tuple[list[RunRecord], list[str]]:
     """All run records, oldest first, and a line about each that cannot be read."""
     found, unreadable = [], []
     for name, content in sorted(store.read_records().items()):
-        if TABLES.fullmatch(name):
+        if OTHERS.fullmatch(name):
             continue
         try:
             if content is None:
@@ -141,89 +203,3 @@ def read(store: Store) -> tuple[list[RunRecord], list[str]]:
         except ValueError as error:
             unreadable.append(f"{store.place}/.runs/{name}: {error}")
     return sorted(found, key=lambda record: (record.started_at, record.id)), unreadable
-
-
-@dataclass(frozen=True)
-class Garbage:
-    """What a collection would remove."""
-
-    artifacts: tuple[Artifact, ...]
-    work: tuple[str, ...]
-    """Fingerprints of interrupted work."""
-    bytes: int
-    """Of everything but records and pages of runs."""
-    runs: tuple[str, ...]
-    """Runs whose record and pages go."""
-    unusable: tuple[Unusable, ...] = ()
-    """Folders that no run can use."""
-    leftovers: tuple[str, ...] = ()
-    """What deletions that were cut left, as paths below the store's root."""
-    keep_runs: int = 0
-
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing to remove."""
-        return not (self.artifacts or self.work or self.runs or self.unusable or self.leftovers)
-
-
-def garbage(store: Store, *, keep_runs: int, work: bool = False) -> Garbage:
-    """Artifacts that neither a running run nor one of the last `keep_runs` of each profile used.
-
-    With `work` also interrupted work, which a restart would continue from; work that a process is at is never garbage.
-    StoreError if a record cannot be read.
-    """
-    kept, dropped = _divide(store, keep_runs)
-    used = _used(kept)
-    unused = [a for a in store.artifacts() if (a.stage, a.fingerprint) not in used]
-    unusable = [u for u in store.unusable() if u.ours and (u.stage, u.fingerprint) not in used]
-    interrupted = store.interrupted() if work else {}
-    left = store.leftovers()
-    size = sum(a.manifest.bytes for a in unused) + sum(u.bytes for u in unusable)
-    return Garbage(
-        tuple(unused),
-        tuple(interrupted),
-        size + sum(interrupted.values()) + sum(left.values()),
-        tuple(r.id for r in dropped),
-        tuple(unusable),
-        tuple(left),
-        keep_runs,
-    )
-
-
-def collect(store: Store, found: Garbage) -> None:
-    """Remove it, but for what a run has begun to use since it was found."""
-    used = _used(_divide(store, found.keep_runs)[0])
-    things: tuple[Artifact | Unusable, ...] = (*found.artifacts, *found.unusable)
-    for thing in things:
-        if (thing.stage, thing.fingerprint) not in used:
-            store.remove(thing)
-    for fingerprint in found.work:
-        store.drop_interrupted(fingerprint)
-    for run in found.runs:
-        store.remove_record(f"{run}.json")
-        store.remove_pages(run)
-    store.drop_leftovers(found.leftovers)
-
-
-def _divide(store: Store, keep_runs: int) -> tuple[list[RunRecord], list[RunRecord]]:
-    """Runs that are kept, and the others."""
-    records, unreadable = read(store)
-    if unreadable:
-        raise StoreError(
-            "nothing was removed: what these runs use is not known, so it might be taken from them.\n  "
-            + "\n  ".join(unreadable)
-            + "\nIf a newer version wrote them, collect with that one. Delete the files that no run needs, then run it again."
-        )
-    by_profile: dict[str, list[RunRecord]] = {}
-    for record in records:
-        by_profile.setdefault(record.profile, []).append(record)
-    last = {r.id for found in by_profile.values() for r in (found[-keep_runs:] if keep_runs else [])}
-    kept = [r for r in records if r.id in last or r.running()]
-    ids = {r.id for r in kept}
-    return kept, [r for r in records if r.id not in ids]
-
-
-def _used(kept: list[RunRecord]) -> set[tuple[str, str]]:
-    """What these runs used, and what those of them that still run are going to use."""
-    used = {(stage, fingerprint) for r in kept for stage, fingerprint in r.stages.items()}
-    return used | {(stage, fingerprint) for r in kept if r.running() for stage, fingerprint in r.holds.items()}

@@ -74,7 +74,7 @@ def train(
     start = checkpoint.restore(path, modules=modules, optimiser=trainer.optimiser)
     history = History(rows if crew.is_main_process else None, steps=start)
     if crew.is_main_process:
-        log.info("stage %s: history in %s", work.stage, rows)
+        log.debug("stage %s: history in %s", work.stage, rows)
     with _deterministic(runtime.deterministic):
         loaders = loaders_for(crew.num_processes) if runtime.loaders is None else runtime.loaders
         loaded = ahead(trainer.load, range(start, steps), threads=loaders)

@@ -80,7 +80,7 @@ def test_every_command_has_an_example(ezhoi: Any) -> None:
 
 def test_run_twice(ezhoi: Any, fake: Any) -> None:
     first = ezhoi("run")
-    assert first.count("computed") == len(NAMES) and "trained         20.00    21.50    14.25" in first
+    assert first.count("computed") == len(NAMES) and "after UTPL      20.00    21.50    14.25" in first
     assert "untrained        5.00" in first and f"report: {fake.root}/evaluation/" in first
     second = ezhoi("run")
     assert second.count("cached ") == len(NAMES) and f"{len(NAMES)} from the store" in second
@@ -136,11 +136,26 @@ def test_gc_says_asks_and_removes(ezhoi: Any, fake: Any) -> None:
     ezhoi("run", "--set", "utpl.steps=7")
     store = Store(fake.root)
     assert "0 to remove" in ezhoi("artifacts", "gc")
-    assert "3 to remove" in ezhoi("artifacts", "gc", "--keep", "1", "--dry-run")
-    refused = ezhoi("artifacts", "gc", "--keep", "1", input="n\n", code=1)
-    assert "evaluation/" in refused and len(store.artifacts()) == len(NAMES) + 3
+    usual = ezhoi("artifacts", "gc", "--keep", "1", "--dry-run")
+    assert "2 to remove" in usual and "1 evaluations, bundles and checkpoints" in usual and "evaluation/" not in usual
+    assert "0 to remove" in ezhoi("artifacts", "gc", "--keep", "1", "--older-than", "1h", "--dry-run")
+    assert "1 to remove" in ezhoi("artifacts", "gc", "--keep", "1", "--stage", "utpl", "--dry-run")
+    refused = ezhoi("artifacts", "gc", "--keep", "1", "--results", input="n\n", code=1)
+    assert (
+        "3 to remove" in refused
+        and "rf_uc · seed 0, unseen mAP 14.25" in refused
+        and len(store.artifacts()) == len(NAMES) + 3
+    )
     assert json.loads(ezhoi("artifacts", "gc", "--keep", "1", "--dry-run", "--json"))["bytes"] > 0
-    ezhoi("artifacts", "gc", "--keep", "1", input="y\n")
+    kept = next(a for a in store.artifacts("evaluation") if a.fingerprint in refused or a.fingerprint[:12] in refused)
+    assert "is kept" in ezhoi("artifacts", "keep", kept.fingerprint, "--note", "the paper's")
+    assert "kept: the paper's" in ezhoi("artifacts", "list", "evaluation")
+    assert "2 to remove" in ezhoi("artifacts", "gc", "--keep", "1", "--results", "--dry-run")
+    assert "not kept any more" in ezhoi("artifacts", "release", kept.fingerprint)
+    assert CliRunner().invoke(app, ["artifacts", "release", kept.fingerprint]).exit_code == 1
+    for age in ("30", "d", "-3d", "3y", "999999d"):
+        assert CliRunner().invoke(app, ["artifacts", "gc", "--older-than", age]).exit_code == 1
+    ezhoi("artifacts", "gc", "--keep", "1", "--results", input="y\n")
     assert len(store.artifacts()) == len(NAMES)
     assert f"{len(NAMES)} of {len(NAMES)} stages fresh" in ezhoi("status", "--set", "utpl.steps=7")
 
@@ -153,14 +168,14 @@ def test_gc_lists_everything_that_it_deletes(ezhoi: Any, fake: Any) -> None:
     manifest.write_text("{")
     (fake.root / ".work").mkdir(exist_ok=True)
     (fake.root / ".work" / "f00.gone-0a1b2c3d").mkdir()
-    said = ezhoi("artifacts", "gc", "--keep", "0", "--dry-run")
+    said = ezhoi("artifacts", "gc", "--keep", "0", "--results", "--dry-run")
     assert f"record and pages of run {record.id}" in said and f"{len(NAMES) + 1} to remove and 1 run, " in said
     assert f"utpl/{record.stages['utpl']}" in said and "of no use: " in said and "interrupted work" not in said
     assert "left by a process that is gone: .work/f00.gone-0a1b2c3d" in said
-    as_json = json.loads(ezhoi("artifacts", "gc", "--keep", "0", "--dry-run", "--json"))
+    as_json = json.loads(ezhoi("artifacts", "gc", "--keep", "0", "--results", "--dry-run", "--json"))
     assert as_json["runs"] == [record.id] and as_json["leftovers"] == [".work/f00.gone-0a1b2c3d"]
     assert [u["stage"] for u in as_json["unusable"]] == ["utpl"] and len(as_json["artifacts"]) == len(NAMES) - 1
-    ezhoi("artifacts", "gc", "--keep", "0", "--yes")
+    ezhoi("artifacts", "gc", "--keep", "0", "--results", "--yes")
     left = {p.relative_to(fake.root).parts[0] for p in fake.root.rglob("*") if p.is_file()} - {".ran", ".samples"}
     assert left == set(), left
 
@@ -186,6 +201,36 @@ def test_gc_leaves_interrupted_work_unless_told(ezhoi: Any, fake: Any) -> None:
     assert "interrupted work" in ezhoi("artifacts", "gc", "--work", "--yes") and not scratch.exists()
 
 
+def test_runs(ezhoi: Any, fake: Any) -> None:
+    assert "no runs: `ezhoi run` makes one" in ezhoi("runs")
+    ezhoi("run")
+    ezhoi("run", "--set", "utpl.steps=7", "--set", "clip.tokens=cls")
+    ezhoi("run", "--set", "seed=1", "--set", "clip.tokens=cls")
+    shown = ezhoi("runs", "--sort", "unseen").splitlines()
+    assert shown[0].split()[2:7] == ["run", "by", "setting", "seed", "utpl.steps"] or "clip.tokens" in shown[0]
+    assert len(shown) == 5 and "in all of them: descriptions.source=llm" not in shown[0]
+    assert "2 runs" not in ezhoi("runs", "--seeds") and len(ezhoi("runs", "--filter", "seed=1").splitlines()) == 3
+    assert ezhoi("runs", "--md").startswith("| when (UTC) | run |")
+    assert ezhoi("runs", "--csv").splitlines()[0].startswith("when (UTC),run,by,setting,seed")
+    rows = json.loads(ezhoi("runs", "--json", "--last", "2"))
+    assert [row["seeds"] for row in rows] == [[1], [0]] and rows[0]["metrics"]["unseen"]["mean"] == 14.25
+    for wrong in (["--sort", "map"], ["--filter", "unheard=1"], ["--csv", "--md"]):
+        assert CliRunner().invoke(app, ["runs", *wrong]).exit_code == 1
+
+
+def test_a_run_ends_with_its_difference_from_its_relative(ezhoi: Any, fake: Any) -> None:
+    assert "no earlier run of this profile and setting to compare with" in ezhoi("run")
+    (first,) = runs.records(Store(fake.root))
+    said = ezhoi("run", "--set", "utpl.steps=7")
+    assert f"compared with ezhoi run of {first.started_at[:16].replace('T', ' ')} UTC ({first.id})" in said
+    assert said.rstrip().endswith("what was changed:\n  utpl.steps: 60 -> 7"), said
+    assert "mAP unseen  14.25 -> 14.25" in said
+    again = ezhoi("run", "--set", "utpl.steps=7")
+    assert "nothing that the result is made from has changed" in again
+    assert f"({first.id})" in ezhoi("run", "--set", "utpl.steps=7", "--against", first.id)
+    assert CliRunner().invoke(app, ["run", "--against", "20200101"]).exit_code == 1
+
+
 def test_lineage(ezhoi: Any, fake: Any) -> None:
     ezhoi("run")
     tree = ezhoi("artifacts", "lineage", "disparities")
@@ -202,10 +247,12 @@ def test_diff(ezhoi: Any, fake: Any) -> None:
     ezhoi("run", "--set", "seed=3")
     old, new = (f"seen/{a.fingerprint}" for a in Store(fake.root).artifacts("seen"))
     shown = ezhoi("artifacts", "diff", old, new)
-    assert "seed: 0 -> 3" in shown and "input detections changed (train.parquet)" in shown
+    assert "  detections: seed: 0 -> 3" in shown, "the cause, and not that an input changed"
+    assert "came out otherwise: detections, seen" in shown
     assert "model.safetensors" in shown
     found = json.loads(ezhoi("artifacts", "diff", old, new, "--json"))
     assert {d["kind"] for d in found["differences"]} == {"config", "input"}
+    assert [(c["stage"], c["name"]) for c in found["causes"]] == [("detections", "seed")]
     assert "made from the same things" in ezhoi("artifacts", "diff", old, old)
     assert CliRunner().invoke(app, ["artifacts", "diff", "seen", "utpl"]).exit_code == 1
 

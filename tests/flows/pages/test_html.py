@@ -9,7 +9,7 @@ from typing import Any
 
 from flows.pages import html
 from pipeline.engine import graph, run
-from pipeline.engine.run import Outcome
+from pipeline.engine.execute import Outcome
 from pipeline.outside.escaping import markdown
 
 

@@ -5,7 +5,8 @@ from typing import Any
 from markdown_it import MarkdownIt
 
 from flows.pages import markdown, plans
-from pipeline.engine.run import Outcome, Run, run
+from pipeline.engine.execute import Outcome
+from pipeline.engine.run import Run, run
 from pipeline.engine.status import StageStatus
 from pipeline.report.sample import within_a_page
 from pipeline.store import changes
@@ -42,7 +43,7 @@ def test_values_are_shown_as_they_are() -> None:
 
 def test_result_rows() -> None:
     metrics = {"full": 20.0, "seen": 21.456, "unseen": None, "untrained_full": 1, "losses": {"a": 2}}
-    assert markdown.result_rows(metrics) == [["trained", "20.00", "21.46", "–"], ["untrained", "1.00", "–", "–"]]
+    assert markdown.result_rows(metrics) == [["after UTPL", "20.00", "21.46", "–"], ["untrained", "1.00", "–", "–"]]
     assert markdown.result_rows({"rows": 3}) == []
 
 

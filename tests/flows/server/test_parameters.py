@@ -94,9 +94,10 @@ def test_every_key_that_is_a_path_is_found() -> None:
 def test_a_relative_path_in_any_key_is_found_by_a_worker(
     key: str, value: str, given_as: str, at_work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    profile, settings, environment = "demo", [], {}
+    # The lexicon has wordings of its own alone: a template by its path is a language model's.
+    profile, settings, environment = "demo", ["disparities.source=llm"], {}
     if given_as == "setting":
-        settings = [f"{key}={value}"]
+        settings += [f"{key}={value}"]
     elif given_as == "variable":
         environment = {"EZHOI__" + key.upper().replace(".", "__"): value}
     else:
@@ -116,7 +117,8 @@ def test_a_home_folder_is_its_owners_wherever_a_worker_runs(key: str, monkeypatc
     monkeypatch.setattr("pipeline.datasets.sources.unseen", lambda config: frozenset())  # opens data.settings
     for folder in (ROOT, Path("/")):
         monkeypatch.setenv("HOME", "/home/me")
-        found = portable(profile="demo", settings=[f"{key}=~/a/it.pt"], environment={}, folder=folder)
+        settings = ["disparities.source=llm", f"{key}=~/a/it.pt"]
+        found = portable(profile="demo", settings=settings, environment={}, folder=folder)
         monkeypatch.setenv("HOME", "/home/worker")
         again = load(profile=found.profile, overrides=found.settings, environment={})
         assert str(value_of(again, key)) == "/home/me/a/it.pt"

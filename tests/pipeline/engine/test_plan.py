@@ -96,7 +96,7 @@ def test_only_a_detector_that_looks_at_pictures_reads_them(fake: Any) -> None:
 def test_the_run_itself_agrees(fake: Any) -> None:
     run(fake.config())
     fake.executed()
-    settings = ("descriptions.template=another",)
+    settings = ("descriptions.template=paper-describe-v1",)
     expected = {n for n, s in status(fake, *settings).items() if s.state != "fresh"}
     run(fake.config(*settings))
     assert set(fake.executed()) <= expected

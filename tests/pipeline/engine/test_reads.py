@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.config.keys import keys
+from pipeline.config.packaged import PROMPTS
 from pipeline.config.tree import Config
 from pipeline.engine import graph, plan
 from pipeline.engine.run import run
@@ -17,6 +18,7 @@ from pipeline.store.store import Store
 
 LEXICON, FILE, MODEL = (f"descriptions.source={source}" for source in ("lexicon", "file", "llm"))
 DETR, TRUTH, NOISE = (f"detections.source={source}" for source in ("detr", "ground_truth", "noisy_truth"))
+OTHER_TEMPLATE = f"descriptions.action_template={PROMPTS / 'describe-v1.yaml'}"
 ONLINE = "seen.augment.detector=online"
 
 
@@ -53,8 +55,8 @@ def stale(fake: Any, *settings: str) -> set[str]:
         ((MODEL,), "llm.model=x", {"descriptions"}),
         ((MODEL,), "descriptions.template=paper-describe-v1", {"descriptions"}),
         ((MODEL,), "descriptions.missing=llm", set()),
-        ((MODEL,), "descriptions.action_template=mine", set()),
-        ((MODEL, "descriptions.actions=true"), "descriptions.action_template=mine", {"descriptions"}),
+        ((MODEL,), OTHER_TEMPLATE, set()),
+        ((MODEL, "descriptions.actions=true"), OTHER_TEMPLATE, {"descriptions"}),
         ((FILE,), "llm.model=x", set()),
         ((FILE,), "descriptions.pictures_per_class=2", set()),
         ((FILE, "descriptions.missing=llm"), "llm.model=x", {"descriptions"}),

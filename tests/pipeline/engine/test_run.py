@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from pipeline.engine import graph
-from pipeline.engine.run import Outcome, run
+from pipeline.engine.execute import Outcome
+from pipeline.engine.run import run
 from pipeline.errors import DataError, EzhoiError, StoreError
 from pipeline.machine import lock_folders
 from pipeline.store import runs
@@ -65,7 +66,7 @@ def test_a_change_costs_what_it_must(fake: Any, setting: str, executed: list[str
 def test_a_changed_description_opens_no_image(fake: Any) -> None:
     run(fake.config())
     fake.executed()
-    run(fake.config("descriptions.template=another"))
+    run(fake.config("descriptions.template=paper-describe-v1"))
     executed = fake.executed()
     assert executed[:3] == DESCRIBED
     assert not {"annotations", "detections", "image_embeddings"} & set(executed)

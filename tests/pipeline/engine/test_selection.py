@@ -43,7 +43,7 @@ def test_else_the_newest_that_fits_and_says_how_it_differs(fake: Any) -> None:
 def test_a_changed_seen_description_trains_nothing(fake: Any) -> None:
     made = run(fake.config(), targets=("seen",))
     fake.executed()
-    settings = ("descriptions.template=another",)
+    settings = ("descriptions.template=paper-describe-v1",)
     given = chosen(fake, *settings, reuse=["seen"])
     assert given["seen"].artifact == made["seen"].artifact
     outcomes = run(fake.config(*settings), targets=("utpl",), given=given)
@@ -129,9 +129,9 @@ def test_a_chosen_artifact_brings_the_checkpoint_it_was_made_from(fake: Any) -> 
 
 def test_the_plan_shows_choices_forces_and_times(fake: Any) -> None:
     run(fake.config(), targets=("seen",))
-    config = fake.config("descriptions.template=another")
+    config = fake.config("descriptions.template=paper-describe-v1")
     store = Store(config.store.root)
-    given = chosen(fake, "descriptions.template=another", reuse=["seen"])
+    given = chosen(fake, "descriptions.template=paper-describe-v1", reuse=["seen"])
     found = {s.stage: s for s in plan.plan(config, store, targets=("utpl",), given=given, force=("detections",))}
     assert found["seen"].state == "fresh" and "newest that fits" in found["seen"].why[0]
     assert found["detections"].why == ("forced",) and found["detections"].runs
@@ -231,10 +231,14 @@ def test_the_deployment_evaluate_after_a_description_changed(fake: Any) -> None:
     """Everything is as the adapted model was made; that the new description plays no part is said."""
     old = run(fake.config())
     fake.executed()
-    given = chosen(fake, "descriptions.template=another", targets=("evaluation",), reuse=BOTH)
+    given = chosen(fake, "descriptions.template=paper-describe-v1", targets=("evaluation",), reuse=BOTH)
     said = "; ".join(map(str, given.values()))
-    assert given["utpl"].artifact == old["utpl"].artifact and "descriptions.template: " in said and "-> another" in said
-    outcomes = run(fake.config("descriptions.template=another"), targets=("evaluation",), given=given)
+    assert (
+        given["utpl"].artifact == old["utpl"].artifact
+        and "descriptions.template: " in said
+        and "-> paper-describe-v1" in said
+    )
+    outcomes = run(fake.config("descriptions.template=paper-describe-v1"), targets=("evaluation",), given=given)
     assert outcomes["evaluation"].artifact == old["evaluation"].artifact and fake.executed() == []
 
 
@@ -270,7 +274,7 @@ def test_an_edit_of_an_unseen_class_leaves_the_checkpoint_as_it_is(fake: Any) ->
 def test_other_texts_than_the_checkpoint_learned_under_are_said(fake: Any) -> None:
     made = run(fake.config(), targets=("seen",))
     texts = made["text_embeddings"].artifact.fingerprint[:12]
-    found = chosen(fake, "descriptions.template=another", reuse=["seen"])
+    found = chosen(fake, "descriptions.template=paper-describe-v1", reuse=["seen"])
     assert set(found) == {"seen"}
     assert found["seen"].differs == (f"made from text_embeddings/{texts}, this run has or makes another",)
 

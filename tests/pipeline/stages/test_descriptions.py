@@ -13,8 +13,8 @@ import pytest
 from pipeline.config.tree import load
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.engine import provenance
+from pipeline.engine.execute import Outcome, execute
 from pipeline.engine.graph import stage
-from pipeline.engine.run import Outcome, execute
 from pipeline.engine.stage import Input
 from pipeline.errors import DataError, ServiceError
 from pipeline.store import digest
@@ -196,7 +196,7 @@ import sys
 from pathlib import Path
 from pipeline.config.tree import load
 from pipeline.engine.graph import stage
-from pipeline.engine.run import execute
+from pipeline.engine.execute import execute
 from pipeline.store.store import Store
 store = Store(Path(sys.argv[1]))
 config = load(overrides=[f"store.root={sys.argv[1]}", *sys.argv[2:]], environment={})

@@ -13,7 +13,7 @@ from small_demo import small
 from models.released import quirks
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.engine import run
-from pipeline.engine.run import Outcome
+from pipeline.engine.execute import Outcome
 from pipeline.errors import ConfigError
 from pipeline.learned import checkpoint, importing
 from pipeline.tables import arrays

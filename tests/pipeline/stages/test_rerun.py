@@ -12,8 +12,8 @@ from small_demo import small
 
 from pipeline.datasets.world.classes import unseen, world_classes
 from pipeline.engine import graph, run
+from pipeline.engine.execute import Outcome
 from pipeline.engine.graph import NAMES
-from pipeline.engine.run import Outcome
 from pipeline.engine.stage import Stage
 from pipeline.metrics import PROTOCOLS, annotations, detections, results
 from pipeline.predict.scoring import BOXES

@@ -17,7 +17,7 @@ from pipeline.config import tree
 from pipeline.datasets.images import Images
 from pipeline.datasets.world.classes import unseen
 from pipeline.engine import run
-from pipeline.engine.run import Outcome
+from pipeline.engine.execute import Outcome
 from pipeline.learned import checkpoint
 from pipeline.stages import utpl
 from pipeline.stages.utpl import UtplTask
@@ -59,7 +59,7 @@ def test_no_image_is_opened(work: Work, monkeypatch: pytest.MonkeyPatch) -> None
         if k in ("vocabulary", "seen", "pair_features", "text_embeddings", "disparities")
     }
     metrics = utpl.run(Work(stage="utpl", config=work.config, inputs=inputs, out=work.out, scratch=work.scratch))
-    assert metrics["unseen"] == 8
+    assert metrics["unseen_classes"] == 8
     assert {"model.safetensors", "text.parquet", "scale.json", "history.parquet"} <= {
         p.name for p in work.out.iterdir()
     }

@@ -236,5 +236,12 @@ def test_the_files_say_what_the_dataset_says(made: dict[str, Artifact], tmp_path
     names = ("ride motorcycle", "wear backpack", "lie on bed", "hold book", "ride elephant")
     mine = frozenset(world.vocabulary.find(name).hoi_id for name in names)
     assert classes.settings(artifact) == {**world.settings, "mine": mine}
-    assert artifact.manifest.metrics["unseen"] == {"default": 0, "rf_uc": 18, "nf_uc": 18, "uo": 10, "uv": 8, "mine": 5}
+    assert artifact.manifest.metrics["unseen_classes"] == {
+        "default": 0,
+        "rf_uc": 18,
+        "nf_uc": 18,
+        "uo": 10,
+        "uv": 8,
+        "mine": 5,
+    }
     assert (artifact.manifest.metrics["classes"], artifact.manifest.metrics["digest"]) == (122, world.vocabulary.digest)

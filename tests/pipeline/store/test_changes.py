@@ -18,7 +18,7 @@ def between(
     seen: list[Run] = []
     run(fake.config(*settings), deployment=deployment, on_end=seen.append, force=force)
     steps = seen[0]
-    return changes.since(runs.previous(steps.store, steps.record), steps.artifacts, steps.store)
+    return changes.since(runs.relative(steps.store, steps.record), steps.artifacts, steps.store)
 
 
 def test_nothing(fake: Any) -> None:
@@ -26,8 +26,9 @@ def test_nothing(fake: Any) -> None:
     assert found is not None and found.stages == {} and found.previous.deployment == "full"
 
 
-def test_another_deployment_is_not_compared_with(fake: Any) -> None:
-    assert between(fake, deployment="utpl") is None
+def test_whatever_deployment_made_it_another_setting_is_not_compared_with(fake: Any) -> None:
+    assert between(fake, deployment="utpl") is not None
+    assert between(fake, "setting=uv") is None
 
 
 def test_keys_inputs_and_results(fake: Any) -> None:

@@ -1,4 +1,4 @@
-"""Records of runs, and what `gc` takes and leaves."""
+"""Records of runs."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from pipeline.engine.graph import stage
 from pipeline.engine.run import Run
-from pipeline.errors import StoreError
 from pipeline.machine import processes
 from pipeline.store import runs
 from pipeline.store.artifact import Artifact
@@ -77,43 +74,6 @@ WRONG: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("content", WRONG, ids=lambda value: str(value)[:60])
-def test_a_record_that_cannot_be_read_stops_the_collection(fake: Any, content: Any) -> None:
-    """It may name any artifact, so nothing is removed. Whoever only looks passes it over."""
-    store = Store(fake.root)
-    run = Run(fake.config(), store)
-    run.step(stage("vocabulary"))
-    run.finish("completed")
-    put(store, content)
-    assert [r.id for r in runs.records(store)] == [run.record.id] and runs.previous(store, runs.new("demo"))
-    with pytest.raises(StoreError, match=rf"nothing was removed(.|\n)*\.runs/{ID}\.json(.|\n)*run it again"):
-        runs.garbage(store, keep_runs=0)
-    store.remove_record(f"{ID}.json")
-    assert len(runs.garbage(store, keep_runs=0).artifacts) == 1
-
-
-def test_a_file_that_cannot_be_opened_stops_it_too(tmp_path: Path) -> None:
-    (tmp_path / ".runs" / f"{ID}.json").mkdir(parents=True)
-    with pytest.raises(StoreError, match="cannot be opened"):
-        runs.garbage(Store(tmp_path), keep_runs=0)
-
-
-def test_no_folder_outside_is_removed_whatever_a_record_says(tmp_path: Path) -> None:
-    mine = tmp_path / "mine"
-    mine.mkdir()
-    store = Store(tmp_path / "store")
-    for name in (str(mine), "../../mine"):
-        put(store, OLD | {"id": name, "started_at": "2020-01-01T00:00:00+00:00"})
-        with pytest.raises(StoreError):
-            runs.collect(store, runs.garbage(store, keep_runs=1))
-    pages = tmp_path / "store" / ".runs" / ID
-    pages.symlink_to(mine)
-    (mine / "index.html").write_text("")
-    put(store, OLD)
-    runs.collect(store, runs.garbage(store, keep_runs=0))
-    assert (mine / "index.html").exists() and not pages.is_symlink() and runs.records(store) == []
-
-
 def test_a_table_beside_the_records_is_none(tmp_path: Path) -> None:
     store = Store(tmp_path)
     put(store, {"design": 1}, "ablation-0123456789ab.json")
@@ -153,142 +113,6 @@ def test_what_counts_as_running() -> None:
     early = RunRecord(**OLD | {"state": "running", "started_at": dt.datetime.now().isoformat()})
     assert early.running(), "of an earlier version, which did not say where it is"
     assert not RunRecord(**OLD | {"state": "running"}).running()
-
-
-def test_what_a_running_run_uses_stays(fake: Any) -> None:
-    """Three newer runs of its profile push it out of those that are kept; it is at work even so."""
-    store = Store(fake.root)
-    living = Run(fake.config("data.world.test_images=9"), store)
-    artifact = annotated(living)
-    for images in (1, 2, 3, 4):
-        run = Run(fake.config(f"data.world.test_images={images}"), store)
-        annotated(run)
-        run.finish("completed")
-    found = runs.garbage(store, keep_runs=3)
-    assert len(found.artifacts) == 1 and artifact not in found.artifacts and living.record.id not in found.runs
-    living.finish("completed")
-    assert artifact in runs.garbage(store, keep_runs=3).artifacts
-
-
-def crowd(fake: Any, store: Store) -> None:
-    """Newer runs of the profile, more than are kept."""
-    from pipeline.engine.graph import stage
-
-    for images in (1, 2, 3, 4):
-        run = Run(fake.config(f"data.world.test_images={images}"), store)
-        run.step(stage("vocabulary"))
-        run.step(stage("annotations"))
-        run.finish("completed")
-
-
-def test_what_a_running_run_was_told_to_use_stays(fake: Any) -> None:
-    """A pinned checkpoint is named in no other record that is kept, and the run has not come to its stage yet."""
-    from pipeline.engine.choice import Choice
-    from pipeline.engine.graph import stage
-    from pipeline.engine.run import run
-
-    store = Store(fake.root)
-    checkpoint = run(fake.config("seen.epochs=3"))["seen"].artifact
-    living = Run(fake.config(), store, given={"seen": Choice(checkpoint, "pinned")})
-    crowd(fake, store)
-    assert checkpoint not in runs.garbage(store, keep_runs=3).artifacts
-    living.step(stage("vocabulary"))
-    living.finish("failed")
-    assert checkpoint in runs.garbage(store, keep_runs=3).artifacts, "it never came to be used"
-
-
-def test_what_a_running_run_will_find_stays(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A language model is asked for hours; the checkpoint that the run takes from the store afterwards stays."""
-    from pipeline.engine.run import run
-
-    store = Store(fake.root)
-    first = run(fake.config())
-    module = sys.modules["pipeline.stages.descriptions"]
-    real = module.run
-
-    def asked(work: Any) -> Any:
-        if work.stage == "descriptions":
-            crowd(fake, store)
-            runs.collect(store, runs.garbage(store, keep_runs=3))
-            fake.executed()
-        return real(work)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "run", asked)
-        second = run(fake.config("descriptions.template=describe-v1"))
-    assert second["seen"].hit and second["seen"].artifact == first["seen"].artifact
-    assert "seen" not in fake.executed()
-
-
-def test_what_a_run_took_up_since_it_was_listed_stays(fake: Any) -> None:
-    store = Store(fake.root)
-    first = Run(fake.config(), store)
-    artifact = first.step(stage("vocabulary")).artifact
-    first.finish("completed")
-    found = runs.garbage(store, keep_runs=0)
-    assert found.artifacts == (artifact,)
-    Run(fake.config(), store).step(stage("vocabulary"))  # while the user thinks about the question
-    runs.collect(store, found)
-    assert store.artifacts() == [artifact]
-
-
-def test_garbage_is_what_no_kept_run_used(fake: Any) -> None:
-    store = Store(fake.root)
-    made = []
-    for images, profile in ((1, "demo"), (2, "demo"), (3, "hico-vitb")):
-        config = fake.config(f"data.world.test_images={images}").model_copy(update={"profile": profile})
-        run = Run(config, store)
-        made.append(annotated(run))
-        run.finish("completed")
-    work = fake.root / ".work" / "abc"
-    (work / "scratch").mkdir(parents=True)
-    (work / "scratch" / "shard").write_bytes(b"12345")
-
-    assert runs.garbage(store, keep_runs=2).artifacts == ()
-    found = runs.garbage(store, keep_runs=1)
-    assert found.artifacts == (made[0],) and found.bytes == made[0].manifest.bytes and found.work == ()
-    with_work = runs.garbage(store, keep_runs=1, work=True)
-    assert with_work.work == ("abc",) and with_work.bytes == found.bytes + 5
-    assert len(runs.garbage(store, keep_runs=0).artifacts) == 4
-
-    runs.collect(store, with_work)
-    assert store.artifacts("annotations") == made[1:] and not work.exists() and len(runs.records(store)) == 2
-
-
-def test_an_artifact_of_an_earlier_version_is_collected_unless_a_kept_run_names_it(fake: Any) -> None:
-    store = Store(fake.root)
-    run = Run(fake.config(), store)
-    artifact = annotated(run)
-    run.finish("completed")
-    path = fake.root / "annotations" / artifact.fingerprint / "manifest.json"
-    content = json.loads(path.read_text())
-    del content["manifest_digest"]
-    path.write_text(json.dumps(content))
-    assert runs.garbage(store, keep_runs=1).unusable == ()
-    found = runs.garbage(store, keep_runs=0)
-    assert [u.fingerprint for u in found.unusable] == [artifact.fingerprint]
-    assert found.bytes >= artifact.manifest.bytes and "earlier version" in found.unusable[0].fault
-    runs.collect(store, found)
-    assert not path.parent.exists()
-
-
-def test_work_in_progress_is_never_garbage(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    with store.workspace("f00") as space:
-        (space.scratch / "shard").write_text("1")
-        assert runs.garbage(store, keep_runs=0, work=True).work == ()
-    assert len(runs.garbage(store, keep_runs=0, work=True).work) == 1
-
-
-def test_what_deletions_left_is_garbage_under_its_own_name(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    gone = tmp_path / ".work" / "f00.gone-0a1b2c3d"
-    gone.mkdir(parents=True)
-    (gone / "shard").write_text("12345")
-    found = runs.garbage(store, keep_runs=0, work=True)
-    assert found.work == () and found.leftovers == (".work/f00.gone-0a1b2c3d",) and found.bytes == 5
-    runs.collect(store, found)
-    assert not gone.exists()
 
 
 def test_a_run_sweeps_what_a_killed_one_left(fake: Any) -> None:

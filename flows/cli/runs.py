@@ -1,0 +1,113 @@
+"""`ezhoi runs`: which runs there are, what they asked for, and what came out."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli import options
+from pipeline.errors import ConfigError
+from pipeline.outside.escaping import plain, to_cell
+from pipeline.store import runs
+from pipeline.studies import runs_table
+from pipeline.studies.runs_table import Row
+
+NUMBERS = (*runs_table.METRICS, "took", "seed")
+"""Columns that stand right."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("runs")(show)
+
+
+def show(
+    sort: Annotated[
+        str, typer.Option("--sort", help=f"Order, the most first: {', '.join(runs_table.ORDERS)}.")
+    ] = "when",
+    filters: Annotated[
+        list[str] | None,
+        typer.Option("--filter", metavar="KEY=VALUE", help="Only runs with this setting, seed, state, ... Repeatable."),
+    ] = None,
+    last: Annotated[int | None, typer.Option("--last", min=1, help="Only so many of the newest runs.")] = None,
+    seeds: Annotated[
+        bool, typer.Option("--seeds", help="Fold runs that differ in their seed alone: mean ± standard deviation.")
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False,
+    as_markdown: Annotated[bool, typer.Option("--md", help="As a Markdown table.")] = False,
+    as_json: options.Json = False,
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+) -> None:
+    """List the runs of the store: settings as far as they differ among the rows, mAP in percent, state, how long.
+
+    A run whose process is gone is `killed`. Of what all rows have alike a line below the table tells.
+
+    Example: ezhoi runs --sort unseen --filter setting=uv --seeds
+    """
+    if as_csv + as_markdown + as_json > 1:
+        raise ConfigError("--csv, --md and --json: choose one")
+    records, unreadable = runs.read(options.store(profile, settings))
+    rows = runs_table.table(records, filters=filters or (), sort=sort, last=last, seeds=seeds)
+    for line in unreadable:
+        typer.echo(plain(f"not read: {line}"), err=True)
+    if as_json:
+        typer.echo(json.dumps([_plain(row) for row in rows], indent=1))
+        return
+    if not rows:
+        typer.echo("no runs" + (" that the filters let through" if filters else ": `ezhoi run` makes one"))
+        return
+    table = [row.cells() for row in rows]
+    if as_csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerows([map(to_cell, table[0]), *(map(to_cell, row.values()) for row in table)])
+    elif as_markdown:
+        typer.echo("\n".join(_markdown(table)))
+    else:
+        typer.echo(plain("\n".join(_aligned(table))))
+        if common := runs_table.unchanged(rows):
+            said = ", ".join(f"{key}={value}" for key, value in common.items())
+            typer.echo(plain(f"in all of them: {said}"))
+
+
+def _aligned(table: list[dict[str, str]]) -> list[str]:
+    heads = list(table[0])
+    width = {head: max(len(head), *(len(row[head]) for row in table)) for head in heads}
+
+    def line(cells: dict[str, str]) -> str:
+        shown = (cells[h].rjust(width[h]) if h in NUMBERS else cells[h].ljust(width[h]) for h in heads)
+        return "  ".join(shown).rstrip()
+
+    return [line({head: head for head in heads}), *map(line, table)]
+
+
+def _markdown(table: list[dict[str, str]]) -> list[str]:
+    heads = list(table[0])
+    lines = [
+        heads,
+        ["---:" if head in NUMBERS else "---" for head in heads],
+        *([row[h] for h in heads] for row in table),
+    ]
+    return [plain("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |") for line in lines]
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    last = row.newest
+    return {
+        "runs": [r.id for r in row.runs],
+        "started_at": last.started_at,
+        "profile": last.profile,
+        "by": last.deployment,
+        "setting": last.setting,
+        "seeds": [r.seed for r in row.runs],
+        "changed": last.changed,
+        "metrics": {name: asdict(number) for name, number in row.metrics.items()},
+        "protocol": last.protocol,
+        "state": last.status,
+        "seconds": row.seconds,
+    }

@@ -1,0 +1,43 @@
+"""What a configuration asks for that its profile does not: what tells one run from another at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.config.tree import Config, load, profiles
+
+TOLD_APART = ("profile", "setting", "seed", "device", "store")
+"""Keys that a run's record has of its own, or that say nothing of what is made."""
+
+
+def changed(config: Config) -> dict[str, str]:
+    """{key: value as text} of what differs from the profile, `runtime` sections left out.
+
+    Of a path only the last part is told: where a file lies says nothing of it. A profile that does not come with the project
+    is compared with the defaults.
+    """
+    known = config.profile in profiles()
+    usual = load(profile=config.profile, environment={}) if known else Config(profile=config.profile)
+    before, after = (dict(_leaves(each.model_dump(mode="json"))) for each in (usual, config))
+    places = {key for key, source in config.sources().items() if source.is_place}
+    return {
+        key: Path(str(value)).name if key in places else _text(value)
+        for key, value in after.items()
+        if value != before.get(key) and key.split(".")[0] not in TOLD_APART and "runtime" not in key.split(".")
+    }
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _text(value: Any) -> str:
+    return (
+        {True: "true", False: "false", None: "null"}[value] if value is None or isinstance(value, bool) else str(value)
+    )

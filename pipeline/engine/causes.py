@@ -1,0 +1,103 @@
+"""Why the artifacts of one run are others than those of another, followed to the root.
+
+An artifact changes because a stage read another configuration, another file, or ran other code; or because an input changed.
+The first kind are causes, the second only pass them on. So the causes of a difference are what the stages that differ read
+otherwise, inputs left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pipeline.engine.graph import NAMES
+from pipeline.store import compare, lineage
+from pipeline.store.artifact import Artifact
+from pipeline.store.compare import Difference
+from pipeline.store.store import Store
+from pipeline.texts import comparison
+from pipeline.texts.comparison import Changed
+
+LISTED = 4
+"""Classes that a line names; it counts the rest."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One thing that a stage read otherwise, and the texts that differ by it where it is about descriptions."""
+
+    stage: str
+    difference: Difference
+    texts: tuple[Changed, ...] = ()
+
+    def __str__(self) -> str:
+        said = str(self.difference)
+        if not self.texts:
+            return said
+        names = [changed.name for changed in self.texts]
+        shown = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+        name = self.difference.name if self.difference.kind in ("config", "source") else "descriptions"
+        return f"{name}: {shown}" if self.difference.kind == "source" else f"{said} ({shown})"
+
+
+@dataclass(frozen=True)
+class Causes:
+    """What the stages read otherwise, in running order, and which of them made something else by it."""
+
+    found: tuple[Cause, ...] = ()
+    changed: tuple[str, ...] = ()
+    """Stages whose content differs."""
+    unknown: tuple[str, ...] = field(default=())
+    """Stages of which one artifact is gone, so that nothing can be told."""
+
+    @property
+    def lines(self) -> list[str]:
+        """In words, a line a cause."""
+        lines = [str(cause) for cause in self.found]
+        if self.unknown:
+            lines.append(f"not known of {', '.join(self.unknown)}: an artifact was removed")
+        return lines or ["nothing: both were made from the same things"]
+
+
+def between(before: Mapping[str, Artifact | None], after: Mapping[str, Artifact | None], store: Store) -> Causes:
+    """The causes of the differences between two sets of artifacts, {stage: artifact or None where it is gone}."""
+    found: list[Cause] = []
+    changed, unknown = [], []
+    seen: set[tuple[str, str, str, str]] = set()
+    for stage in NAMES:
+        if stage not in before or stage not in after:
+            continue
+        old, new = before[stage], after[stage]
+        if old is None or new is None:
+            unknown.append(stage)
+            continue
+        if old.digest != new.digest:
+            changed.append(stage)
+        if old.fingerprint == new.fingerprint:
+            continue
+        texts: tuple[Changed, ...] = ()
+        if stage == "descriptions" and old.digest != new.digest:
+            texts = tuple(comparison.changed(old, new, comparison.embeddings(old, new, store)))
+        differences = compare.manifests(old.manifest, new.manifest, store)
+        files = {difference.name for difference in differences if difference.kind == "source"}
+        for difference in differences:
+            if difference.kind == "config" and difference.name in files:
+                continue  # whether a file is named at all; what it holds says more
+            key = (difference.kind, difference.name, difference.old, difference.new)
+            if difference.kind in ("input", "packages") or key in seen:
+                continue
+            seen.add(key)
+            if difference.kind != "code" or old.digest != new.digest:
+                found.append(Cause(stage, difference, texts if difference.kind != "code" else ()))
+    return Causes(tuple(found), tuple(changed), tuple(unknown))
+
+
+def of_runs(before: Mapping[str, str], after: Mapping[str, str], store: Store) -> Causes:
+    """The same between the artifacts of two runs, {stage: fingerprint}."""
+    old, new = ({stage: store.get(stage, name) for stage, name in stages.items()} for stages in (before, after))
+    return between(old, new, store)
+
+
+def of_artifacts(old: Artifact, new: Artifact, store: Store) -> Causes:
+    """The same between two artifacts of a stage and all that each was made from."""
+    return between(lineage.upstream(old, store), lineage.upstream(new, store), store)

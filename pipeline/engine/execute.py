@@ -1,0 +1,240 @@
+"""Make one stage's artifact: ask the store, compute what it lacks, publish. Knows every stage by name only."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib
+import logging
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.config.tree import Config
+from pipeline.engine import provenance
+from pipeline.engine.choice import Choice
+from pipeline.engine.ingredients import Ingredients, ingredients
+from pipeline.engine.stage import Stage
+from pipeline.errors import DataError, EzhoiError
+from pipeline.machine.files import refusals
+from pipeline.store import digest
+from pipeline.store.artifact import Artifact
+from pipeline.store.manifest import Manifest
+from pipeline.store.store import Store, describe_files
+from pipeline.work import devices, helpers
+from pipeline.work.work import Place, Progress, Work, silent
+
+log = logging.getLogger("ezhoi.runner")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A stage's artifact, and whether it was there already."""
+
+    stage: str
+    artifact: Artifact
+    hit: bool
+    faults: tuple[str, ...] = ()
+    """Why an artifact that was there could not be used."""
+    choice: Choice | None = None
+    """How the artifact was chosen, where the run was told not to compute the stage."""
+
+
+AskHelpers = Callable[[Stage, Ingredients], AbstractContextManager[int]]
+"""Entered while a sharded stage is computed: may ask other runs to `help_with` it, and gives how many were asked."""
+
+
+def no_helpers(stage: Stage, need: Ingredients) -> AbstractContextManager[int]:
+    """No helpers: the default."""
+    return nullcontext(0)
+
+
+def execute(
+    stage: Stage,
+    *,
+    config: Config,
+    store: Store,
+    inputs: Mapping[str, Artifact],
+    progress: Progress = silent,
+    force: bool = False,
+    origin: Mapping[str, str] | None = None,
+    ask_helpers: AskHelpers = no_helpers,
+    read_before: dict[str, str] | None = None,
+    before: Callable[[], None] = lambda: None,
+) -> Outcome:
+    """The stage's artifact: from the store if it is there and intact, computed otherwise.
+
+    With `force` it is computed even so. Two processes that want the same artifact compute it once: the second waits for
+    the first, and helps it where a stage has shards.
+
+    Args:
+        origin: which run this is (`RunRecord.origin`).
+        read_before: digests of the files that the run's earlier stages read, by config key; this stage's are added.
+        before: called before anything is computed.
+
+    Raises:
+        DataError: such a file changed during the run or while the stage was at work: nothing made of two contents is kept.
+    """
+    need = ingredients(stage, config=config, inputs=inputs)
+    _demand_same(stage, need, {} if read_before is None else read_before)
+    if not force:
+        artifact, faults = store.lookup(stage.name, need.fingerprint)
+        if artifact is not None:
+            return Outcome(stage.name, artifact, hit=True)
+        for fault in faults:
+            log.warning("%s: %s; the stage runs again", stage.name, fault)
+    else:
+        faults = []
+    before()
+    if stage.sharded(config):
+        _help_another_run(stage, need, config=config, store=store, inputs=inputs, progress=progress)
+    with store.workspace(need.fingerprint) as space:
+        artifact, _ = store.lookup(stage.name, need.fingerprint)
+        if artifact is not None and not force:  # another process made it while we waited for the lock
+            store.forget(need.fingerprint)
+            return Outcome(stage.name, artifact, hit=True)
+        wanted = config.device if stage.computes(config) else "cpu"
+        with (
+            devices.hold(wanted, count=stage.processes(config), most=_most_gpus(stage, config)) as held,
+            devices.alone(stage.server(config)),
+            (ask_helpers if stage.sharded(config) else no_helpers)(stage, need) as asked,
+        ):
+            started = time.perf_counter()
+            work = Work(
+                stage=stage.name,
+                **_on(held if stage.computes(config) else config.device, stage, config),
+                inputs=inputs,
+                out=space.out,
+                scratch=space.scratch,
+                exchange=space.exchange,
+                place=Place(0, 1 + asked),
+                progress_to=progress,
+            )
+            module = importlib.import_module(f"pipeline.stages.{stage.name}")
+            with refusals(f"stage {stage.name}", path=space.out):
+                metrics = module.run(work)
+                manifest = _manifest(stage, work.config, need, work, metrics)
+            _demand_unchanged(stage, need, config=config, store=store, inputs=inputs)
+        taken = {"wall_seconds": round(time.perf_counter() - started, 3), "made_by": dict(origin or {})}
+        artifact = store.publish(space, manifest.model_copy(update=taken))
+    return Outcome(stage.name, artifact, hit=False, faults=tuple(faults))
+
+
+def _help_another_run(
+    stage: Stage,
+    need: Ingredients,
+    *,
+    config: Config,
+    store: Store,
+    inputs: Mapping[str, Artifact],
+    progress: Progress,
+) -> None:
+    """Make shards for the run that is at this artifact already, if one is; waiting for it would take longer."""
+    try:
+        made = help_with(
+            stage, config=config, store=store, inputs=inputs, fingerprint=need.fingerprint, progress=progress
+        )
+        if made:
+            log.info("%s: %d shards were made here for another run", stage.name, made)
+    except Exception as error:  # whatever it is, the other run goes on, and this one only has to wait for it
+        log.warning("%s: another run is at it and could not be helped: %s", stage.name, error)
+
+
+def _demand_same(stage: Stage, need: Ingredients, known: dict[str, str]) -> None:
+    """No file may be one for a stage of a run and another for the next: the two would be of different things."""
+    for key, content in need.sources.items():
+        if known.setdefault(key, content) != content:
+            raise DataError(
+                f"stage {stage.name}: {key} changed during this run, and stages before it read the file as it was. "
+                "Run again: what does not read it is reused"
+            )
+
+
+def _demand_unchanged(
+    stage: Stage, need: Ingredients, *, config: Config, store: Store, inputs: Mapping[str, Artifact]
+) -> None:
+    """What was made while a file changed may be of either content, its unfinished pieces too: none of it is kept."""
+    now = ingredients(stage, config=config, inputs=inputs).sources
+    if changed := [key for key in need.sources if now.get(key) != need.sources[key]]:
+        store.forget(need.fingerprint)
+        raise DataError(
+            f"stage {stage.name}: {', '.join(changed)} changed while the stage waited or was at work, so what it made is "
+            "thrown away. Run again"
+        )
+
+
+def help_with(
+    stage: Stage,
+    *,
+    config: Config,
+    store: Store,
+    inputs: Mapping[str, Artifact],
+    fingerprint: str,
+    place: Place | None = None,
+    progress: Progress = silent,
+) -> int:
+    """Help the run that is at a sharded stage until no shard is left; how many were made here, 0 if no run is at it.
+
+    `place` is what that run said of its helpers, if it asked for this one.
+    """
+    with (
+        store.helper_workspace(stage.name, fingerprint) as space,
+        devices.hold_if_free(config.device if space else "cpu", most=_most_gpus(stage, config)) as held,
+    ):
+        if space is None or held is None:
+            return 0
+        work = Work(
+            stage=stage.name,
+            **_on(held, stage, config),
+            inputs=inputs,
+            out=space.out,
+            scratch=space.scratch,
+            exchange=space.exchange,
+            helper=True,
+            place=place,
+            progress_to=progress,
+        )
+        return helpers.help_with(work, importlib.import_module(f"pipeline.stages.{stage.name}").compute)
+
+
+def _most_gpus(stage: Stage, config: Config) -> int:
+    """How many GPUs the stage can use on this machine."""
+    return config.images.runtime.workers if stage.sharded(config) else 1
+
+
+def _on(held: str, stage: Stage, config: Config) -> dict[str, Any]:
+    """The work's configuration and GPUs, given the devices that are held ('cuda:0,cuda:2').
+
+    A training deals them out itself, all others compute on the first and leave the others to their helpers.
+    """
+    gpus = tuple(held.split(",")) if held.startswith("cuda:") else ()
+    device = held if stage.trains or not gpus else gpus[0]
+    return {"config": config.model_copy(update={"device": device}), "gpus": gpus}
+
+
+def _manifest(stage: Stage, config: Config, need: Ingredients, work: Work, metrics: dict[str, object]) -> Manifest:
+    files = describe_files(work.out, known=work.digests)
+    if not files:
+        raise EzhoiError(f"stage {stage.name} made no file")
+    commit, dirty = provenance.git_state()
+    return Manifest(
+        stage=stage.name,
+        version=stage.version,
+        fingerprint=need.fingerprint,
+        digest=digest.of_files((f.name, f.digest) for f in files),
+        config=need.config,
+        sources=need.sources,
+        inputs=need.inputs,
+        files=files,
+        metrics=metrics,
+        seconds={kind: round(value, 3) for kind, value in work.clock.seconds.items()},
+        made_at=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
+        host=provenance.host(),
+        device=provenance.device(config.device),
+        packages=provenance.packages(),
+        seed=config.seed,
+        git_commit=commit,
+        git_dirty=dirty,
+        code=provenance.code_digest(stage.name),
+    )

@@ -1,0 +1,119 @@
+"""Is a run better than its relative, is it noise, and what was changed: the answer that a run ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.engine import causes
+from pipeline.engine.causes import Causes
+from pipeline.errors import DataError
+from pipeline.store.artifact import Artifact
+from pipeline.store.runs import RunRecord
+from pipeline.store.store import Store
+
+GROUPS = ("full", "seen", "unseen")
+WORK = 100_000_000
+"""Ranked detections that are gone through in all draws of the bootstrap together: a second or two."""
+DRAWS = (100, 1_000)
+"""Fewest and most draws."""
+
+
+@dataclass(frozen=True)
+class Gain:
+    """mAP of a group of classes, in percent: the relative's, this run's, and the 95 % interval of the difference.
+
+    The interval is None where the two cannot be compared image by image.
+    """
+
+    before: float
+    after: float
+    interval: tuple[float, float] | None = None
+
+    @property
+    def difference(self) -> float:
+        return self.after - self.before
+
+    @property
+    def sure(self) -> bool:
+        """Whether another draw of test images would hardly have turned it round."""
+        return self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
+
+    def __str__(self) -> str:
+        said = f"{self.before:.2f} -> {self.after:.2f}, {self.difference:+.2f}"
+        if self.interval is None:
+            return said
+        if self.interval == (0.0, 0.0):
+            return f"{self.after:.2f} in both, whatever images are drawn"
+        low, high = self.interval
+        return f"{said} [{low:+.2f}, {high:+.2f}]" + ("" if self.sure else ", may be chance")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two evaluations side by side."""
+
+    gains: Mapping[str, Gain]
+    classes: tuple[Mapping[str, Any], ...] = ()
+    """Of each class that moved: name, unseen, a, b, difference and interval; the best gain first."""
+    draws: int = 0
+    """Resamples of the test images behind the intervals."""
+    why_no_interval: str = ""
+
+
+def compare(before: Artifact, after: Artifact) -> Compared:
+    """mAP of one evaluation beside another's, with intervals where both judged the same annotations by the same rules."""
+    metrics = before.manifest.metrics, after.manifest.metrics
+    plain = {g: Gain(metrics[0][g], metrics[1][g]) for g in GROUPS if all(_is_number(m.get(g)) for m in metrics)}
+    try:
+        found = _bootstrap(before, after)
+    except DataError as error:
+        return Compared(plain, why_no_interval=str(error))
+    rows = {group: row for group, row in found["groups"].items() if group in plain and row["low"] is not None}
+    gains = {g: Gain(plain[g].before, plain[g].after, (row["low"], row["high"])) for g, row in rows.items()}
+    return Compared(plain | gains, tuple(r for r in found["per_class"] if r["difference"]), found["resamples"])
+
+
+def _bootstrap(before: Artifact, after: Artifact) -> dict[str, Any]:
+    from pipeline.metrics import comparison
+
+    needed = (comparison.REPORT, comparison.JUDGED, comparison.ANNOTATED)
+    first, second = (comparison.load(artifact.fetched(*needed)) for artifact in (before, after))
+    rows = len(first.judged.row) + len(second.judged.row)
+    return comparison.compare(first, second, resamples=min(DRAWS[1], max(DRAWS[0], WORK // max(rows, 1))))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A run beside the one that it is compared with."""
+
+    relative: RunRecord
+    compared: Compared
+    causes: Causes
+
+    @property
+    def lines(self) -> list[str]:
+        """In words, for a terminal or a log."""
+        lines = [f"compared with {self.relative.line}"]
+        lines += [f"  mAP {group:<7} {gain}" for group, gain in self.compared.gains.items()]
+        if self.compared.why_no_interval:
+            lines.append(f"  no interval: {self.compared.why_no_interval}")
+        elif self.compared.draws:
+            lines.append(
+                f"  in brackets the 95 % interval of the difference over test images, {self.compared.draws} resamples"
+            )
+        return lines + ["what was changed:"] + [f"  {line}" for line in self.causes.lines]
+
+
+def verdict(store: Store, relative: RunRecord, stages: Mapping[str, str]) -> Verdict:
+    """The run that made or used `stages`, {stage: fingerprint}, beside its relative; both have an evaluation."""
+    before, after = (store.get("evaluation", s["evaluation"]) for s in (relative.stages, stages))
+    found = causes.of_runs(relative.stages, stages, store)
+    if before is None or after is None:
+        return Verdict(relative, Compared({}, why_no_interval="the evaluation of one of the two was removed"), found)
+    return Verdict(relative, compare(before, after), found)

@@ -1,0 +1,141 @@
+"""What `ezhoi artifacts gc` removes, and what it never touches.
+
+Kept is what a run that still goes on uses or is going to find; of each profile and zero-shot setting, what the last complete
+runs used (partial ones count among themselves); what somebody marked (`pipeline/store/marks.py`); and, unless they are asked
+for, results and trainings: evaluations, bundles and checkpoints are small beside what they cost. A record that cannot be
+read, damaged or of another version, may name any artifact: then nothing is collected.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from pipeline.errors import StoreError
+from pipeline.store import marks
+from pipeline.store.artifact import Artifact
+from pipeline.store.checks import Unusable
+from pipeline.store.runs import RunRecord, read
+from pipeline.store.store import Store
+
+PRECIOUS = ("seen", "evaluation", "bundle")
+"""Stages whose artifacts go only when the stage is named."""
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """What a collection would remove."""
+
+    artifacts: tuple[Artifact, ...]
+    work: tuple[str, ...]
+    """Fingerprints of interrupted work."""
+    bytes: int
+    """Of everything but records and pages of runs."""
+    runs: tuple[str, ...]
+    """Runs whose record and pages go."""
+    unusable: tuple[Unusable, ...] = ()
+    """Folders that no run can use."""
+    leftovers: tuple[str, ...] = ()
+    """What deletions that were cut left, as paths below the store's root."""
+    keep_runs: int = 0
+    precious: int = 0
+    """Artifacts that no kept run uses and that stay, because they are results or trainings."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to remove."""
+        return not (self.artifacts or self.work or self.runs or self.unusable or self.leftovers)
+
+
+def garbage(
+    store: Store,
+    *,
+    keep_runs: int,
+    work: bool = False,
+    stages: Collection[str] = (),
+    results: bool = False,
+    older_than: dt.timedelta | None = None,
+) -> Garbage:
+    """Artifacts that nobody needs, as the module's first lines say.
+
+    Args:
+        keep_runs: how many complete, and how many partial runs of each profile and setting keep what they used.
+        work: also interrupted work, which a restart would continue from; work that a process is at is never garbage.
+        stages: only artifacts of these stages, results and trainings among them.
+        results: also results and trainings of all stages.
+        older_than: only what was made so long ago.
+
+    StoreError if a record cannot be read.
+    """
+    kept, dropped = _divide(store, keep_runs)
+    used, marked = _used(kept), marks.read(store)
+    now = dt.datetime.now(dt.UTC)
+    unused = [a for a in store.artifacts() if (a.stage, a.fingerprint) not in used and a.fingerprint not in marked]
+    if older_than is not None:
+        unused = [a for a in unused if now - _made(a) > older_than]
+    going = [a for a in unused if (a.stage in stages if stages else results or a.stage not in PRECIOUS)]
+    unusable = [u for u in store.unusable() if u.ours and (u.stage, u.fingerprint) not in used]
+    interrupted = store.interrupted() if work else {}
+    left = store.leftovers()
+    size = sum(a.manifest.bytes for a in going) + sum(u.bytes for u in unusable)
+    named = {a.fingerprint for a in store.artifacts() if a not in going}
+    return Garbage(
+        tuple(going),
+        tuple(interrupted),
+        size + sum(interrupted.values()) + sum(left.values()),
+        tuple(r.id for r in dropped if not stages and not (named & {*r.stages.values()} & _results(r))),
+        tuple(unusable),
+        tuple(left),
+        keep_runs,
+        0 if stages or results else len(unused) - len(going),
+    )
+
+
+def _results(record: RunRecord) -> set[str]:
+    """Fingerprints of a run's results and trainings: while one of them stays, so does the record that tells its settings."""
+    return {fingerprint for stage, fingerprint in record.stages.items() if stage in PRECIOUS}
+
+
+def _made(artifact: Artifact) -> dt.datetime:
+    made = dt.datetime.fromisoformat(artifact.manifest.made_at)
+    return made if made.tzinfo is not None else made.replace(tzinfo=dt.UTC)
+
+
+def collect(store: Store, found: Garbage) -> None:
+    """Remove it, but for what a run has begun to use, or somebody marked, since it was found."""
+    used, marked = _used(_divide(store, found.keep_runs)[0]), marks.read(store)
+    things: tuple[Artifact | Unusable, ...] = (*found.artifacts, *found.unusable)
+    for thing in things:
+        if (thing.stage, thing.fingerprint) not in used and thing.fingerprint not in marked:
+            store.remove(thing)
+    for fingerprint in found.work:
+        store.drop_interrupted(fingerprint)
+    for run in found.runs:
+        store.remove_record(f"{run}.json")
+        store.remove_pages(run)
+    store.drop_leftovers(found.leftovers)
+
+
+def _divide(store: Store, keep_runs: int) -> tuple[list[RunRecord], list[RunRecord]]:
+    """Runs that are kept, and the others."""
+    records, unreadable = read(store)
+    if unreadable:
+        raise StoreError(
+            "nothing was removed: what these runs use is not known, so it might be taken from them.\n  "
+            + "\n  ".join(unreadable)
+            + "\nIf a newer version wrote them, collect with that one. Delete the files that no run needs, then run it again."
+        )
+    alike: dict[tuple[str, str, bool], list[RunRecord]] = {}
+    for record in records:
+        alike.setdefault((record.profile, record.setting, record.complete), []).append(record)
+    last = {r.id for found in alike.values() for r in (found[-keep_runs:] if keep_runs else [])}
+    kept = [r for r in records if r.id in last or r.running()]
+    ids = {r.id for r in kept}
+    return kept, [r for r in records if r.id not in ids]
+
+
+def _used(kept: list[RunRecord]) -> set[tuple[str, str]]:
+    """What these runs used, and what those of them that still run are going to use."""
+    used = {(stage, fingerprint) for r in kept for stage, fingerprint in r.stages.items()}
+    return used | {(stage, fingerprint) for r in kept if r.running() for stage, fingerprint in r.holds.items()}

@@ -1,0 +1,173 @@
+"""Runs as a table: what was asked for, as far as the rows differ in it, and what came out; seeds folded where that is wanted.
+
+Reads records alone, so a thousand runs cost no import of torch, pandas or Prefect.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.errors import ConfigError
+from pipeline.store.runs import RunRecord
+
+METRICS = ("full", "seen", "unseen")
+ORDERS = ("when", *METRICS, "seconds", "seed")
+UNSAID = "–"
+"""Stands for a value that a run does not have."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A metric of a row: its mean over the runs of the row, and their standard deviation where there are several."""
+
+    mean: float
+    deviation: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.mean:.2f}" if self.deviation is None else f"{self.mean:.2f} ± {self.deviation:.2f}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run, or those that differ in their seed alone."""
+
+    runs: tuple[RunRecord, ...]
+    settings: Mapping[str, str]
+    """What differs among the rows of the table: {key: value}."""
+    metrics: Mapping[str, Number] = field(default_factory=dict)
+
+    @property
+    def newest(self) -> RunRecord:
+        return self.runs[-1]
+
+    @property
+    def seconds(self) -> float | None:
+        known = [r.seconds for r in self.runs if r.seconds is not None]
+        return statistics.fmean(known) if known else None
+
+    def cells(self) -> dict[str, str]:
+        """{heading: text}"""
+        last = self.newest
+        seeds = ",".join(
+            str(r.seed) for r in sorted(self.runs, key=lambda r: (r.seed is None, r.seed)) if r.seed is not None
+        )
+        state = (
+            last.status if len({r.status for r in self.runs}) == 1 else "/".join(sorted({r.status for r in self.runs}))
+        )
+        return {
+            "when (UTC)": last.started_at[:16].replace("T", " "),
+            "run": last.id if len(self.runs) == 1 else f"{len(self.runs)} runs",
+            "by": last.deployment or UNSAID,
+            "setting": last.setting or UNSAID,
+            "seed": seeds or UNSAID,
+            **self.settings,
+            **{name: str(self.metrics[name]) if name in self.metrics else UNSAID for name in METRICS},
+            "protocol": last.protocol or UNSAID,
+            "state": state,
+            "took": UNSAID if self.seconds is None else duration(self.seconds),
+        }
+
+
+def duration(seconds: float) -> str:
+    """0.4 s, 75 s, 12 min, 3.2 h."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def table(
+    records: Sequence[RunRecord],
+    *,
+    filters: Sequence[str] = (),
+    sort: str = "when",
+    last: int | None = None,
+    seeds: bool = False,
+) -> list[Row]:
+    """The rows, the best or newest first.
+
+    Args:
+        filters: `key=value` each; a run has to agree with all.
+        sort: one of ORDERS; runs without the value come last.
+        last: only so many of the newest runs.
+        seeds: fold the evaluated runs that differ in their seed alone into a row; of runs with one seed the newest counts.
+
+    ConfigError for a filter that no run could match, or an order that there is not.
+    """
+    if sort not in ORDERS:
+        raise ConfigError(f"--sort {sort!r}: expected one of {', '.join(ORDERS)}")
+    chosen = [r for r in records if all(_agrees(r, *_parsed(f, records)) for f in filters)]
+    chosen = chosen[-last:] if last is not None else chosen
+    groups = _folded(chosen) if seeds else [(r,) for r in chosen]
+    varied = _varied([group[-1] for group in groups])
+    rows = [
+        Row(group, {key: group[-1].changed.get(key, UNSAID) for key in varied}, _metrics(group)) for group in groups
+    ]
+    return sorted(rows, key=lambda row: _key(row, sort), reverse=True)
+
+
+def unchanged(rows: Sequence[Row]) -> dict[str, str]:
+    """{key: value} of what all rows ask for alike, beside their profile."""
+    common: dict[str, str] = dict(rows[0].newest.changed) if rows else {}
+    for row in rows:
+        common = {key: value for key, value in common.items() if row.newest.changed.get(key) == value}
+    return common
+
+
+def _varied(records: Sequence[RunRecord]) -> list[str]:
+    """Keys that not all runs have the same value of, in order of their first use."""
+    keys = dict.fromkeys(key for record in records for key in record.changed)
+    return [key for key in keys if len({record.changed.get(key) for record in records}) > 1]
+
+
+def _folded(records: Sequence[RunRecord]) -> list[tuple[RunRecord, ...]]:
+    groups: dict[tuple[object, ...], dict[int | None, RunRecord]] = {}
+    for record in records:
+        if record.complete and record.metrics:
+            alike = (record.profile, record.setting, record.protocol, tuple(sorted(record.changed.items())))
+            groups.setdefault(alike, {})[record.seed] = record
+    return [tuple(sorted(group.values(), key=lambda r: (r.started_at, r.id))) for group in groups.values()]
+
+
+def _metrics(group: Sequence[RunRecord]) -> dict[str, Number]:
+    found = {}
+    for name in METRICS:
+        values = [r.metrics[name] for r in group if name in r.metrics]
+        if values:
+            found[name] = Number(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
+    return found
+
+
+def _key(row: Row, sort: str) -> tuple[bool, float, str]:
+    newest = row.newest
+    value: float | None = 0.0
+    if sort in METRICS:
+        value = row.metrics[sort].mean if sort in row.metrics else None
+    elif sort == "seconds":
+        value = row.seconds
+    elif sort == "seed":
+        value = None if newest.seed is None else -float(newest.seed)
+    return value is not None, value or 0.0, newest.started_at
+
+
+def _parsed(text: str, records: Sequence[RunRecord]) -> tuple[str, str]:
+    key, separator, value = text.partition("=")
+    known = {"setting", "seed", "state", "profile", "by", "protocol", *(key for r in records for key in r.changed)}
+    if not separator or (records and key not in known):
+        raise ConfigError(f"--filter {text!r}: expected key=value, the key one of {', '.join(sorted(known))}")
+    return key, value
+
+
+def _agrees(record: RunRecord, key: str, value: str) -> bool:
+    own = {
+        "setting": record.setting,
+        "seed": "" if record.seed is None else str(record.seed),
+        "state": record.status,
+        "profile": record.profile,
+        "by": record.deployment,
+        "protocol": record.protocol,
+    }
+    return own.get(key, record.changed.get(key)) == value
