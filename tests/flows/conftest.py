@@ -147,6 +147,17 @@ class Recorded:
         """The run's task runs; they reach the server through events, a moment after the run."""
         return settled(lambda: self.api.post("/task_runs/filter", {"flow_runs": {"id": {"any_": [self.id]}}}))
 
+    def log(self, until: str) -> list[str]:
+        """The run's log, once it has a line that begins so: lines reach the server in bunches."""
+        asked = {"logs": {"flow_run_id": {"any_": [self.id]}}, "sort": "TIMESTAMP_ASC"}
+        lines: list[str] = []
+        for _ in range(60):
+            lines = [line["message"] for line in self.api.post("/logs/filter", asked)]
+            if any(line.startswith(until) for line in lines):
+                break
+            time.sleep(0.5)
+        return lines
+
     def artifacts(self, kind: str = "markdown") -> list[dict[str, Any]]:
         """The run's artifacts of a type."""
         chosen = {"flow_run_id": {"any_": [self.id]}, "type": {"any_": [kind]}}
@@ -158,11 +169,11 @@ def settled(look: Any) -> list[dict[str, Any]]:
     """Task runs once all of them are final and their number stands still."""
     last: list[dict[str, Any]] = []
     for _ in range(60):
+        time.sleep(0.25)
         found = look()
         if found and len(found) == len(last) and all(t["state_type"] not in ("PENDING", "RUNNING") for t in found):
             return list(found)
         last = found
-        time.sleep(0.25)
     return last
 
 

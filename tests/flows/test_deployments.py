@@ -21,12 +21,24 @@ def test_the_form_has_types_descriptions_and_choices(deployed: Api) -> None:
     found = {d["name"]: d for d in deployed.post("/deployments/filter", {})}
     assert {"full", "world", "describe", "embed", "train", "utpl", "evaluate"} <= set(found)
     form = found["full"]["parameter_openapi_schema"]["properties"]
-    asked = {"profile", "setting", "seed", "overrides", "targets", "force", "reuse", "seen", "pins", "dry_run"}
+    asked = {
+        "profile",
+        "setting",
+        "seed",
+        "overrides",
+        "targets",
+        "force",
+        "reuse",
+        "seen",
+        "pins",
+        "against",
+        "dry_run",
+    }
     assert set(form) == asked and all(field["description"] for field in form.values())
     assert form["setting"]["enum"] == ["profile", "rf_uc", "nf_uc", "uo", "uv", "default"]
     assert form["dry_run"]["type"] == "boolean" and form["force"]["type"] == "array"
-    assert found["utpl"]["parameters"] == {"targets": ["utpl"], "reuse": ["seen"]}
-    assert "ezhoi" in found["utpl"]["tags"] and "never trains" in found["utpl"]["description"]
+    assert found["utpl"]["parameters"] == {"targets": ["evaluation"], "reuse": ["seen"]}
+    assert "ezhoi" in found["utpl"]["tags"] and "never trained" in found["utpl"]["description"]
 
 
 @pytest.mark.parametrize(

@@ -89,9 +89,11 @@ def test_every_stage_has_its_page_also_when_cached(recorded: Any) -> None:
     assert evaluation["description"].endswith("(Cached)")
     text = evaluation["data"]
     assert text.index("Result: mAP") < text.index("## Inputs")
-    assert "| trained | 20.00 | 21.50 | 14.25 |" in text and "| untrained | 5.00 |" in text
+    assert "| after UTPL | 20.00 | 21.50 | 14.25 |" in text and "| untrained | 5.00 |" in text
     assert f"[pair_features](../artifact/{pages[key('pair_features')]['id']})" in text
     assert "0.5, 0.5, 0.5, … 8 in all" in pages["ezhoi-seen"]["data"]
+    for name in set(ALL) - {"evaluation"}:
+        assert "Result: mAP" not in pages[key(name)]["data"], f"{name} evaluates nothing"
 
 
 def test_the_lineage_page_colours_hits_and_misses(recorded: Any) -> None:
@@ -103,8 +105,24 @@ def test_the_lineage_page_colours_hits_and_misses(recorded: Any) -> None:
     assert (
         f'click utpl "../artifact/{utpl["id"]}"' in page and "class evaluation,predictions,utpl,miss computed" in page
     )
-    assert "utpl.steps: 60 -\\> 7" in page and "the previous run" in page and "/runs/flow-run/" in page
+    assert "utpl.steps: 60 -\\> 7" in page and "## Compared with [run · rf" in page and "/runs/flow-run/" in page
+    assert "| unseen | 14.25 | 14.25 | +0.00 |" in page and "### What was changed" in page
+    run = recorded.api.get(f"/flow_runs/{recorded.id}")
+    assert run["name"].startswith("run · rf_uc · seed 0 · ") and run["name"].endswith(" · utpl.steps=7")
+    assert {"rf_uc", "seed 0"} <= set(run["tags"])
+    assert f"# {run['name'][:13]}" in page.replace("\\", "")
     assert "- utpl.steps: 60 -\\> 7" in utpl["data"] and "Completed, computed in" in utpl["data"]
+
+
+def test_the_logs_last_lines_are_the_answer(recorded: Any) -> None:
+    recorded.run()
+    recorded.run("utpl.steps=7")
+    lines = recorded.log(until="lineage: ")
+    result = next(i for i, line in enumerate(lines) if line.startswith("after UTPL"))
+    rest = "\n".join(lines[result:])
+    for wanted in ("report: ", "compared with the run of 20", "mAP unseen  14.25", "what was changed:", "lineage: "):
+        assert wanted in rest, wanted
+    assert "  utpl.steps: 60 -> 7" in lines
 
 
 def test_a_cached_page_links_the_run_that_computed_it(recorded: Any) -> None:
