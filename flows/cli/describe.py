@@ -11,6 +11,7 @@ import typer
 
 from flows.cli import display, options
 from pipeline.config.tree import Config
+from pipeline.datasets import sources
 from pipeline.errors import DataError, EzhoiError, StoreError
 from pipeline.outside.escaping import plain
 from pipeline.store.artifact import Artifact
@@ -125,7 +126,7 @@ def edit(
     if verdict != PASSED:
         typer.secho(f"note: the quality gate would say: {verdict}", fg="yellow", err=True)
     chosen = [*(settings or []), f"descriptions.edits={path}"]
-    _show_plan(options.configuration(profile, chosen))
+    _show_plan(options.configuration(profile, chosen), hoi)
     typer.echo(f"use it: ezhoi run --set descriptions.edits={path}")
 
 
@@ -283,10 +284,18 @@ def _edited(text: str, hoi: Hoi) -> str:
     return "\n".join(line for line in answer.splitlines() if not line.startswith("#"))
 
 
-def _show_plan(config: Config) -> None:
-    """Which stages the edit makes stale, where there is a store to tell."""
+def _show_plan(config: Config, edited: Hoi) -> None:
+    """Which stages the edit makes stale, where there is a store to tell; and whether anything seen is trained again."""
     from pipeline.engine import plan
 
-    stale = [status.stage for status in plan.plan(config, store_of(config)) if status.state == "stale"]
-    if stale:
-        typer.echo(f"a run would compute: {', '.join(stale)}")
+    hidden = edited.hoi_id in sources.unseen(config) and not config.seen.joint
+    waiting = [status for status in plan.plan(config, store_of(config)) if status.state == "stale"]
+    surely = [s.stage for s in waiting if not s.waits]
+    # An unseen class's text is no part of what the seen side reads, so that comes out as it was.
+    maybe = [s.stage for s in waiting if s.waits and not (hidden and s.stage in ("seen", "pair_features"))]
+    if surely:
+        typer.echo(f"a run would compute: {', '.join(surely)}")
+    if maybe:
+        typer.echo(f"and, unless what they read comes out as it was: {', '.join(maybe)}")
+    if waiting and hidden:
+        typer.echo(f"{edited.name} is unseen in {config.setting}: nothing seen is trained again")

@@ -24,15 +24,20 @@ def lines(statuses: Sequence[StageStatus]) -> list[str]:
 
 
 def summary(statuses: Sequence[StageStatus]) -> str:
-    """`9 of 12 stages fresh; 3 would run, about 2 min (as they took last time)`"""
+    """`6 of 13 stages fresh; 2 would run, 5 more if what they read comes out otherwise: at most about 2 min as last time`"""
     waiting = [s for s in statuses if s.runs]
     text = f"{len(statuses) - len(waiting)} of {len(statuses)} stages fresh"
     if not waiting:
         return text
     seconds, unknown = remaining(statuses)
-    parts = [f"about {duration(seconds)} as last time"] if len(unknown) < len(waiting) else []
+    maybe = sum(s.waits for s in waiting)
+    most = "at most " if maybe else ""
+    parts = [f"{most}about {duration(seconds)} as last time"] if len(unknown) < len(waiting) else []
     parts += [f"not known for {', '.join(unknown)}"] if unknown else []
-    return f"{text}; {len(waiting)} would run: {'; '.join(parts)}"
+    would = f"{len(waiting) - maybe} would run" + (
+        f", {maybe} more if what they read comes out otherwise" if maybe else ""
+    )
+    return f"{text}; {would}: {'; '.join(parts)}"
 
 
 def page(statuses: Sequence[StageStatus], *, title: str) -> str:

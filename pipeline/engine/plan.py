@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from pipeline.config.changed import changed
 from pipeline.config.tree import Config
 from pipeline.datasets import sources
 from pipeline.engine import graph, provenance
@@ -18,7 +19,7 @@ from pipeline.engine.choice import Choice
 from pipeline.engine.ingredients import Ingredients, ingredients
 from pipeline.engine.selection import choose
 from pipeline.engine.stage import Stage
-from pipeline.engine.status import StageStatus, State
+from pipeline.engine.status import WAITS, StageStatus, State
 from pipeline.errors import EzhoiError, StoreError
 from pipeline.store import compare, runs
 from pipeline.store.artifact import Artifact
@@ -126,7 +127,7 @@ def _status(
     elif old is not None and old.fingerprint != fingerprint:
         why += [str(d) for d in _differences(stage, old, config=config, store=store, need=need)]
     if waits:
-        why.append(f"waits for {', '.join(waits)}")
+        why.append(f"{WAITS}{', '.join(waits)}")
     state: State = "stale" if old is not None or (damaged and fingerprint) else "missing"
     return StageStatus(stage.name, state, fingerprint, old, tuple(why), old is not None and _code_changed(old))
 
@@ -148,16 +149,20 @@ def _differences(
 
 
 def _last_run(config: Config, store: Store) -> dict[str, str]:
-    """{stage: fingerprint} of the newest uses by runs of the same profile."""
+    """{stage: fingerprint} of what runs of the profile used: of those that made a stage the one nearest in its settings.
+
+    Of several as near the newest. So a run in another zero-shot setting, however new, explains nothing here.
+    """
+    asked = runs.RunRecord.asking(config.profile, setting=config.setting, seed=config.seed, changed=changed(config))
+    known = [record for record in runs.records(store) if record.profile == config.profile]
     found: dict[str, str] = {}
-    for record in runs.records(store):
-        if record.profile == config.profile:
-            found |= record.stages
+    for record in sorted(known, key=lambda record: -runs.distance(record, asked)):  # stable: the newer after the older
+        found |= record.stages
     return found
 
 
 def _comparison(stage: str, store: Store, last: dict[str, str]) -> Artifact | None:
-    """The artifact that the last run of the profile used, else the newest one of the stage."""
+    """The artifact that the nearest run used, else the newest one of the stage."""
     used = store.get(stage, last[stage]) if stage in last else None
     if used is not None:
         return used

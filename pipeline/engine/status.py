@@ -10,6 +10,10 @@ from pipeline.store.artifact import Artifact
 State = Literal["fresh", "stale", "missing"]
 
 
+WAITS = "waits for "
+"""How the reason begins that an input has to run first."""
+
+
 @dataclass(frozen=True)
 class StageStatus:
     """A stage as it stands for one configuration."""
@@ -27,6 +31,11 @@ class StageStatus:
     """The stage's source files differ from those that made `artifact`."""
     seconds: float | None = None
     """How long the stage took when `artifact` was made: what running it would take again; None if it never ran."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing is known against the stage but that an input runs first, which may come out as it was."""
+        return self.runs and bool(self.why) and all(reason.startswith(WAITS) for reason in self.why)
 
     @property
     def runs(self) -> bool:

@@ -107,6 +107,11 @@ class RunRecord(BaseModel):
         """The run in a line for people: who ran it and when, and its id."""
         return f"{self.deployment or 'the run'} of {self.started_at[:16].replace('T', ' ')} UTC ({self.id})"
 
+    @classmethod
+    def asking(cls, profile: str, **known: Any) -> RunRecord:
+        """A record of a run that is only thought of: for `distance`, never saved."""
+        return cls(id="00000000T000000-000000", profile=profile, started_at="1970-01-01T00:00:00+00:00", **known)
+
     def origin(self) -> dict[str, str]:
         """What an artifact keeps of the run that made it."""
         names = {"run": self.id, "deployment": self.deployment, "flow_run": self.flow_run}
