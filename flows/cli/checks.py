@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import importlib.metadata
 import os
@@ -96,6 +97,7 @@ def server(home: Path) -> Iterator[Finding]:
         level: Level = "note" if state.open else "bad"
         says = "asks for no password, so every user of this machine can run commands as you"
         yield Finding("server", level, says, "ezhoi down, then ezhoi up")
+    yield from _database(home)
     yield from _workers(state, home)
     current = state.deployed == deployment.signature()
     yield (
@@ -106,14 +108,29 @@ def server(home: Path) -> Iterator[Finding]:
     yield from stuck_runs(home, state.api)
 
 
+def _database(home: Path) -> Iterator[Finding]:
+    """How large the server's database is, and how often it was too busy."""
+    total = sum(path.stat().st_size for path in (home / "prefect").glob("prefect.db*"))
+    log = home / "logs" / "server.log"
+    with contextlib.suppress(OSError), log.open("rb") as lines:
+        if locked := sum(b"database is locked" in line for line in lines):
+            says = f'{size(total)}; {locked} times "database is locked" in {log}: SQLite has one writer at a time'
+            do = "fewer runs at once, or a server with PostgreSQL (docs/prefect.md). No run failed if none says so"
+            yield Finding("database", "note", says, do)
+            return
+    yield Finding("database", "ok", f"{size(total)} of runs and their pages, in {home / 'prefect'}")
+
+
 def _workers(state: Local, home: Path) -> Iterator[Finding]:
     for pool in local.POOLS:
         if state.api.get(f"/work_pools/{pool}") is None:
             yield Finding("workers", "bad", f"there is no work pool {pool}", "ezhoi up")
             continue
         seen = state.api.post(f"/work_pools/{pool}/workers/filter", {}) or []
-        online = [w["name"] for w in seen if w.get("status") == "ONLINE"]
         mine = state.workers.get(pool)
+        online = [w["name"] for w in seen if w.get("status") == "ONLINE"]
+        if mine is None or not mine.alive():  # the server takes a worker for alive a minute after its last word
+            online = [name for name in online if name != local.worker_name(pool)]
         if online:
             yield Finding("workers", "ok", f"{pool}: {', '.join(online)}")
         elif mine is not None and mine.alive():
@@ -159,7 +176,9 @@ def stuck_runs(home: Path, api: Api, *, now: dt.datetime | None = None) -> Itera
                 f"if no other machine does: prefect flow-run cancel {run['id']}",
             )
     if not crashed and not waiting:
-        yield Finding("runs", "ok", f"{len(found)} at work or waiting, none stuck")
+        later = sum(_age(run, now) < dt.timedelta() for run in found if run["state_type"] == "SCHEDULED")
+        planned = f"; {later} planned for later" if later else ""
+        yield Finding("runs", "ok", f"{len(found) - later} at work or waiting, none stuck{planned}")
 
 
 def _age(run: dict[str, Any], now: dt.datetime | None) -> dt.timedelta:

@@ -66,11 +66,11 @@ def up(
 
 
 def down() -> None:
-    """Stop the server and the workers that `ezhoi up` started, and nothing else.
+    """Stop the server and the workers that `ezhoi up` started, and nothing else; say which runs that ends.
 
     Example: ezhoi down
     """
-    stopped = local.down(local.home())
+    stopped = local.down(local.home(), _say)
     typer.echo(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
 
 

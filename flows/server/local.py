@@ -15,6 +15,7 @@ started without one on purpose, and answers to no foreign page (flows/server/pre
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -198,11 +199,16 @@ def up(folder: Path, say: Say = lambda line: None, *, open_to_all: bool | None =
     return state
 
 
-def down(folder: Path) -> list[str]:
-    """Stop what `up` started; names of what was running. A run that is stopped with its worker becomes Crashed."""
+def down(folder: Path, say: Say = lambda line: None) -> list[str]:
+    """Stop what `up` started; names of what was running. A run that is stopped with its worker becomes Crashed.
+
+    `say` is told which runs that ends, and how they go on.
+    """
     stopped = []
     with locked(folder):
         state = read(folder)
+        if state.server is not None and state.server.alive() and state.api.healthy():
+            _say_what_ends(state, say)
         stopped += [pool for pool, worker in state.workers.items() if processes.stop(worker)]
         if state.server is not None and state.server.alive():
             reaper.reap_quietly(folder, state.api)
@@ -217,9 +223,13 @@ def down(folder: Path) -> list[str]:
 def worker_command(pool: str) -> list[str]:
     """Command line of a pool's worker on this machine."""
     runs = max(1, len(devices.gpus())) if pool == "ezhoi-gpu" else CPU_RUNS
-    name = f"{pool}-{socket.gethostname()}"  # the same each time, or the pool's page fills with dead workers
     start = [sys.executable, "-m", "prefect", "worker", "start"]
-    return [*start, "--pool", pool, "--type", "process", "--name", name, "--limit", str(runs)]
+    return [*start, "--pool", pool, "--type", "process", "--name", worker_name(pool), "--limit", str(runs)]
+
+
+def worker_name(pool: str) -> str:
+    """What a pool's worker on this machine is called: the same each time, or the pool's page fills with dead workers."""
+    return f"{pool}-{socket.gethostname()}"
 
 
 def wait_for_pools(folder: Path, state: Local) -> None:
@@ -283,12 +293,27 @@ def _becomes_healthy(state: Local, seconds: float) -> bool:
     return False
 
 
+def _at_work(state: Local) -> list[str]:
+    """Names of the runs at work. ServiceError if the server does not say."""
+    chosen = {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}}
+    return sorted(run["name"] for run in state.api.post("/flow_runs/filter", chosen) or [])
+
+
+def _say_what_ends(state: Local, say: Say) -> None:
+    with contextlib.suppress(ServiceError):  # a server that does not answer is stopped all the same
+        if names := _at_work(state):
+            runs = "1 run is" if len(names) == 1 else f"{len(names)} runs are"
+            say(
+                f"{runs} at work and will be marked Crashed: {', '.join(names)}. What is finished is kept; the same command "
+                "again (`ezhoi launch ...`) goes on from the last shard, answer or checkpoint"
+            )
+
+
 def _refuse_while_runs_are_at_work(state: Local) -> None:
-    at_work = state.api.post("/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}})
-    if at_work:
+    if at_work := _at_work(state):
         raise ServiceError(
             f"the server that runs asks {'for a' if state.open is False else 'for no'} password, and a change would end "
-            f"the runs at work in it ({', '.join(sorted(run['name'] for run in at_work))}). Wait for them, or end "
+            f"the runs at work in it ({', '.join(at_work)}). Wait for them, or end "
             "them with `ezhoi down`; then give this command again"
             + ("" if state.open is False else ". Until then any user of this machine can run commands as you")
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -47,6 +48,25 @@ def test_the_commands_without_a_server(fake: Any, monkeypatch: pytest.MonkeyPatc
     for arguments in tried:
         result = CliRunner().invoke(app, arguments)
         assert result.exit_code == 0, (arguments, result.output, result.exception)
+
+
+def test_the_scripts_for_slurm_are_whole() -> None:
+    section = PAGE.partition("## On Slurm")[2].partition("\n## ")[0]
+    scripts = re.findall(r"```sh\n(#!/bin/bash\n.*?)```", section, flags=re.DOTALL)
+    assert len(scripts) == 2
+    for script in scripts:
+        checked = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True)
+        assert checked.returncode == 0, checked.stderr
+        options = [line for line in script.splitlines() if line.startswith("#SBATCH")]
+        assert all(re.fullmatch(r"#SBATCH --[a-z-]+(=\S+)?", line) for line in options) and len(options) >= 4
+        first = next(i for i, line in enumerate(script.splitlines()) if not line.startswith("#"))
+        assert not [line for line in script.splitlines()[first:] if line.startswith("#SBATCH")], (
+            "Slurm reads no further"
+        )
+        words = shlex.split(script.strip().splitlines()[-1])
+        assert words[:2] in (["exec", ".venv/bin/ezhoi"], ["exec", ".venv/bin/prefect"])
+        if words[1].endswith("ezhoi"):
+            CliRunner().invoke(app, [*words[2:], "--help"], catch_exceptions=False)
 
 
 class _Inbox(BaseHTTPRequestHandler):

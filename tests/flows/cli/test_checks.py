@@ -94,6 +94,25 @@ def test_runs_that_nobody_executes_are_named_and_living_ones_are_not(tmp_path: P
     assert levels(list(checks.stuck_runs(tmp_path, Server(runs[1:3])))) == ["ok"]  # type: ignore[arg-type]
 
 
+def test_runs_that_a_schedule_plans_for_later_do_not_wait(tmp_path: Path) -> None:
+    later = a_run("SCHEDULED", 1)
+    later["next_scheduled_start_time"] = (dt.datetime.now(dt.UTC) + dt.timedelta(hours=3)).isoformat()
+    (found,) = checks.stuck_runs(tmp_path, Server([later, a_run("PENDING", 1)]))  # type: ignore[arg-type]
+    assert found.says == "1 at work or waiting, none stuck; 1 planned for later"
+
+
+def test_the_database_and_how_often_it_was_locked(tmp_path: Path) -> None:
+    for name, content in {"prefect/prefect.db": b"x" * 3000, "prefect/prefect.db-wal": b"x" * 1096}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    (well,) = checks._database(tmp_path)
+    assert well.level == "ok" and well.says.startswith("4.1 kB of runs")
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "server.log").write_bytes(b"\xff\n(sqlite3.OperationalError) database is locked\n" * 3)
+    (busy,) = checks._database(tmp_path)
+    assert busy.level == "note" and '4.1 kB; 3 times "database is locked"' in busy.says and "PostgreSQL" in busy.do
+
+
 def test_a_pool_without_a_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def look(workers: Any, mine: Process | None = None) -> list[Finding]:
         monkeypatch.setattr(Local, "api", property(lambda self: Server([], workers)))
@@ -105,6 +124,10 @@ def test_a_pool_without_a_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert levels(gone) == ["bad", "bad"] and "no worker" in gone[0].says and "ezhoi-gpu.log" in gone[0].do
     assert levels(look([], processes.current())) == ["note", "note"]
     assert "no work pool" in look(None)[0].says
+    # The server calls a worker alive for a minute after it was killed.
+    heard = [{"name": local.worker_name(local.POOLS[0]), "status": "ONLINE"}]
+    assert look(heard, Process(1, "never", "another"))[0].level == "bad"
+    assert look(heard, processes.current())[0].level == "ok"
 
 
 def test_the_store(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:

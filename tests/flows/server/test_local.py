@@ -236,6 +236,25 @@ def test_a_server_whose_password_is_gone_is_not_taken_for_a_healthy_one(
         local.up(tmp_path)
 
 
+def test_what_ends_with_the_server_is_said_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Answers:
+        def healthy(self) -> bool:
+            return True
+
+        def post(self, path: str, body: Any) -> Any:
+            assert body["flow_runs"]["state"]["type"]["any_"] == ["RUNNING", "PENDING"]
+            return [{"name": "wise-owl"}, {"name": "calm-ant"}]
+
+    monkeypatch.setattr(Local, "api", property(lambda self: Answers()))
+    monkeypatch.setattr(local.reaper, "reap_quietly", lambda folder, api: None)
+    child, server = started()
+    local.write(tmp_path, Local(4211, server, {}, None, True))
+    said: list[str] = []
+    assert local.down(tmp_path, said.append) == ["server"] and child.wait() == -signal.SIGTERM
+    assert len(said) == 1 and "2 runs are at work and will be marked Crashed: calm-ant, wise-owl." in said[0]
+    assert "goes on from the last shard, answer or checkpoint" in said[0]
+
+
 def test_the_signature_changes_with_what_is_deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in deployment.SOURCES:
         (tmp_path / name).parent.mkdir(exist_ok=True)
