@@ -13,6 +13,7 @@ from pipeline.errors import DataError
 from pipeline.machine.files import atomic, demand_writable
 
 Style = Literal["outlined", "flat"]
+SplitName = Literal["train", "test"]
 MOST_DRAWN = 2_000
 """Scenes on one sheet."""
 MOST_SCENES = 10_000_000
@@ -45,7 +46,7 @@ def classes(as_json: options.Json = False) -> None:
 @app.command()
 def sheet(
     out: Annotated[Path, typer.Argument(help="Where to write the picture, a PNG.")],
-    split: Annotated[str, typer.Option(help="Which split's scenes.")] = "test",
+    split: Annotated[SplitName, typer.Option(help="Which split's scenes.")] = "test",
     count: Annotated[int, typer.Option(min=1, max=MOST_DRAWN, help="How many scenes.")] = 24,
     style: Annotated[
         Style, typer.Option(help="Drawing style: outlined (the task) or flat (pre-training).")

@@ -98,12 +98,19 @@ def gather(work: Work, shards: Sequence[Shard]) -> dict[int, str]:
             f"stage {work.stage}: {len(reasons)} images cannot be used:\n  "
             + "\n  ".join(reasons[:LISTED])
             + more
-            + f"\n{len(shards) - len(undone)} of {len(shards)} shards are done and kept. Mend these files and run again, or"
-            " go on without them: --set images.unreadable=skip"
+            + f"\n{len(shards) - len(undone)} of {len(shards)} shards are done and kept. Mend these files and run again"
+            + _going_on_without_them(work)
         )
     for shard in shards:
         work.hand_over(shard.name)
     return left_out
+
+
+def _going_on_without_them(work: Work) -> str:
+    """The other way out; where it is taken already, what is left are shards of which no image can be read."""
+    if work.config.images.unreadable == "skip":
+        return ": unreadable images are left out already, and of the shards that are missing not one could be read"
+    return ", or go on without them: --set images.unreadable=skip"
 
 
 def drop_damaged(work: Work) -> None:
