@@ -294,7 +294,7 @@ class RemoteStore(Store):
             super().drop_interrupted(fingerprint)
 
     def leftovers(self) -> dict[str, int]:
-        """What is of no use to anybody, here, and leases there that nobody holds on what is not there."""
+        """Leftovers on this machine, and leases in the object store that nobody holds and that belong to no artifact."""
         found = super().leftovers()
         sizes = self.objects.sizes()
         parts = {name: name.split("/") for name in sizes if name.count("/") > 1}

@@ -82,12 +82,12 @@ class _Asking:
     """By position of the question: answers that failed the gate, or what the server said instead of one."""
     owners: Owners = field(default_factory=Owners)
 
-    def askings(self, position: int) -> int:
-        """How often the question was asked in vain."""
+    def failed(self, position: int) -> int:
+        """Number of attempts at the question whose answer was not accepted."""
         return len(self.rejected.get(position, ()))
 
     def reject(self, position: int, result: Asked | str) -> None:
-        """Note an asking in vain."""
+        """Note an attempt whose answer is not accepted, or which the server refused."""
         self.tally.rejected += 1
         self.rejected.setdefault(position, []).append(result)
 
@@ -147,7 +147,7 @@ async def _ask(asking: _Asking) -> None:
 
 
 async def _pass(asking: _Asking, client: Client, served: Served, pending: Sequence[int]) -> list[Asked | None]:
-    """An answer that is good by itself for each pending question; None for one whose askings are used up."""
+    """An answer that is good by itself for each pending question; None for a question whose attempts are used up."""
     done = len(asking.questions) - len(pending)
 
     async def one(position: int) -> Asked | None:
@@ -168,8 +168,8 @@ async def _pass(asking: _Asking, client: Client, served: Served, pending: Sequen
 
 async def _until_good(asking: _Asking, client: Client, served: Served, position: int) -> Asked | None:
     question = asking.questions[position]
-    while asking.askings(position) < asking.llm.attempts:
-        request = _request(asking, served, question, asking.askings(position))
+    while asking.failed(position) < asking.llm.attempts:
+        request = _request(asking, served, question, asking.failed(position))
         try:
             answer = await _answer(asking, client, request, question.pictures)
         except RequestRejected as error:
@@ -182,7 +182,7 @@ async def _until_good(asking: _Asking, client: Client, served: Served, position:
             among=asking.among,
             compared=question.compared,
         )
-        asked = Asked(request=request, answer=answer, verdict=verdict, attempts=asking.askings(position) + 1)
+        asked = Asked(request=request, answer=answer, verdict=verdict, attempts=asking.failed(position) + 1)
         if verdict == PASSED:
             return asked
         asking.reject(position, asked)
@@ -263,7 +263,7 @@ def _complaint(asking: _Asking, failing: Sequence[int], tolerated: float) -> str
     frozen = " Its temperature is 0, so asking again hardly changes an answer." if asking.llm.temperature == 0 else ""
     return (
         f"{len(failing)} of {len(asking.questions)} classes got no usable text from {asking.llm.model!r} in "
-        f"{asking.llm.attempts} askings each ({asking.template.name}; tolerated: {tolerated:.0%} of texts with a fault, "
+        f"{asking.llm.attempts} attempts each ({asking.template.name}; tolerated: {tolerated:.0%} of texts with a fault, "
         "none without a text):\n" + "\n".join(lines) + "\n"
         f"The {len(asking.accepted)} answers that passed are kept and are not asked for again.{frozen} Raise "
         "llm.attempts or llm.max_tokens, choose another llm.model, or write these classes' descriptions yourself "

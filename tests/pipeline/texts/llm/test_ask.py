@@ -141,7 +141,7 @@ def test_failing_classes_are_listed_and_the_rest_is_kept(language_server, tmp_pa
     with pytest.raises(DataError) as caught:
         ask(configured(language_server), tmp_path / "j")
     message = str(caught.value)
-    assert message.startswith("2 of 6 classes got no usable text from 'tiny-describer' in 3 askings each")
+    assert message.startswith("2 of 6 classes got no usable text from 'tiny-describer' in 3 attempts each")
     assert "ride horse: empty; cut off (finish reason 'length'); empty" in message
     assert "eat pizza: rejected by the server" in message and "maximum context length" in message
     assert "The 4 answers that passed are kept" in message and "descriptions.edits" in message
