@@ -35,7 +35,7 @@ class Row:
 
     runs: tuple[RunRecord, ...]
     settings: Mapping[str, str]
-    """What differs among the rows of the table: {key: value}."""
+    """What differs among the rows of the table, their profile too: {key: value}."""
     metrics: Mapping[str, Number] = field(default_factory=dict)
 
     @property
@@ -102,9 +102,11 @@ def table(
     chosen = [r for r in records if all(_agrees(r, *_parsed(f, records)) for f in filters)]
     chosen = chosen[-last:] if last is not None else chosen
     groups = _folded(chosen) if seeds else [(r,) for r in chosen]
-    varied = _varied([group[-1] for group in groups])
+    settings = [{"profile": group[-1].profile} | group[-1].changed for group in groups]
+    varied = _varied(settings)
     rows = [
-        Row(group, {key: group[-1].changed.get(key, UNSAID) for key in varied}, _metrics(group)) for group in groups
+        Row(group, {key: own.get(key, UNSAID) for key in varied}, _metrics(group))
+        for group, own in zip(groups, settings, strict=True)
     ]
     return sorted(rows, key=lambda row: _key(row, sort), reverse=True)
 
@@ -117,10 +119,10 @@ def unchanged(rows: Sequence[Row]) -> dict[str, str]:
     return common
 
 
-def _varied(records: Sequence[RunRecord]) -> list[str]:
-    """Keys that not all runs have the same value of, in order of their first use."""
-    keys = dict.fromkeys(key for record in records for key in record.changed)
-    return [key for key in keys if len({record.changed.get(key) for record in records}) > 1]
+def _varied(settings: Sequence[Mapping[str, str]]) -> list[str]:
+    """Keys that not all rows have the same value of, in order of their first use."""
+    keys = dict.fromkeys(key for own in settings for key in own)
+    return [key for key in keys if len({own.get(key) for own in settings}) > 1]
 
 
 def _folded(records: Sequence[RunRecord]) -> list[tuple[RunRecord, ...]]:

@@ -15,7 +15,8 @@ from pipeline.studies.runs_table import Number
 
 
 def record(minute: int, unseen: float | None, *, state: str = "completed", **known: object) -> RunRecord:
-    made = runs.new("demo", **({"setting": "uv", "seed": 0, "deployment": "full"} | known))
+    profile = str(known.pop("profile", "demo"))
+    made = runs.new(profile, **({"setting": "uv", "seed": 0, "deployment": "full"} | known))
     made.started_at = dt.datetime(2026, 1, 31, 12, minute, tzinfo=dt.UTC).isoformat()
     made.id = f"20260131T12{minute:02d}00-{minute:06x}"
     made.state = state
@@ -43,6 +44,13 @@ def test_only_what_differs_among_the_rows_has_a_column() -> None:
     assert runs_table.unchanged(rows) == {"seen.epochs": "3"}
     cells = rows[0].cells()
     assert (cells["unseen"], cells["state"], cells["took"], cells["setting"]) == ("–", "failed", "60 s", "rf_uc")
+
+
+def test_runs_of_two_profiles_say_which() -> None:
+    both = [record(0, 20.0, profile="hico-vitb"), record(1, 26.0)]
+    for seeds in (False, True):
+        assert [row.cells()["profile"] for row in runs_table.table(both, seeds=seeds)] == ["demo", "hico-vitb"]
+    assert "profile" not in runs_table.table(both[:1])[0].cells(), "of one profile no column is needed"
 
 
 def test_seeds_are_folded_into_mean_and_deviation() -> None:
