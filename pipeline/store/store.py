@@ -104,9 +104,10 @@ class Store:
         return checks.files(self.root, there.manifest, rehash=rehash)
 
     def artifacts(self, stage: str | None = None) -> list[Artifact]:
-        """All published artifacts, oldest first."""
+        """All published artifacts, oldest first. StoreError if the store's folders may not be listed."""
         if stage is not None and not STAGE.fullmatch(stage):
             return []
+        trees.demand_listable(self.root)
         pattern = f"{stage or '*'}/*/{NAME}"
         found = [self.get(p.parent.parent.name, p.parent.name) for p in self.root.glob(pattern)]
         return sorted((a for a in found if a is not None), key=lambda a: (a.manifest.made_at, a.fingerprint))

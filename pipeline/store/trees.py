@@ -11,6 +11,8 @@ from pathlib import Path
 from stat import S_ISDIR
 
 from pipeline.errors import StoreError
+from pipeline.machine.files import sentence
+from pipeline.store.names import STAGE
 
 AT_FDCWD = -100
 RENAME_EXCHANGE = 2
@@ -70,3 +72,16 @@ def sync(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def demand_listable(root: Path) -> None:
+    """StoreError if a store's folder, or a stage's in it, may not be listed: `glob` would find nothing there, and say nothing."""
+    try:
+        with os.scandir(root) as entries:
+            folders = [entry.path for entry in entries if STAGE.fullmatch(entry.name) and entry.is_dir()]
+        for folder in folders:
+            os.scandir(folder).close()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise StoreError(f"the store cannot be listed: {sentence(error, path=root)}") from error
