@@ -1,0 +1,155 @@
+"""What a model says about one picture, as typed values: who does what with which object, where, and how surely.
+
+Boxes are x1, y1, x2, y2 in pixels of the picture as a person sees it, continuous coordinates. Scores are those of the
+stage `predictions`: a verb's probability times the power of the detection prior that `evaluation.tau` says, so they rank,
+and are no probabilities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pipeline.predict.scoring import BOXES, COLUMNS
+from pipeline.vocabulary.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+Box: TypeAlias = tuple[float, float, float, float]
+"""x1, y1, x2, y2 in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerbScore:
+    """One interaction of a pair: the verb in base form ("sit_on"), the id of its class with the pair's object, its score."""
+
+    verb: str
+    hoi_id: int
+    score: float
+    idle: bool = False
+    """Whether the verb is idle (`Verb.idle`): "no_interaction"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """A person and an object with the verbs between them."""
+
+    person: Box
+    person_score: float
+    """The detector's score of the person, 0 to 1."""
+    object: Box
+    object_score: float
+    """The detector's score of the object, 0 to 1."""
+    label: str
+    """The object's name as the vocabulary spells it: "dining_table"."""
+    verbs: tuple[VerbScore, ...]
+    """The best first, at least one."""
+
+    @property
+    def score(self) -> float:
+        """The score of the best verb."""
+        return self.verbs[0].score
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One picture and its pairs, the best first."""
+
+    name: str
+    """The file's name, or what the caller called the picture."""
+    width: int
+    height: int
+    persons: int
+    """How many boxes of persons there were."""
+    things: int
+    """How many boxes of other objects there were."""
+    pairs: tuple[Pair, ...]
+
+    @property
+    def note(self) -> str:
+        """Why there are no pairs, in words; "" where there are some."""
+        if self.pairs:
+            return ""
+        if not self.persons:
+            return "no person was found"
+        if self.persons + self.things == 1:
+            return "one person was found and nothing to interact with"
+        return "no interaction was kept"
+
+    def as_json(self) -> dict[str, Any]:
+        """The picture as plain JSON: every field under its name, and the note."""
+        return asdict(self) | {"note": self.note}
+
+
+def picture(
+    name: str,
+    size: tuple[int, int],
+    found: Mapping[str, np.ndarray],
+    scores: np.ndarray,
+    vocabulary: Vocabulary,
+    *,
+    persons: int,
+    things: int,
+    top: int | None = None,
+    threshold: float = 0.0,
+) -> Picture:
+    """The record of a picture from the arrays of its P pairs.
+
+    Args:
+        size: width and height in pixels.
+        found: `object_id`, `person_score`, `object_score` and the eight columns of `scoring.BOXES`, (P,) each.
+        scores: (P, V) score of every verb with the pair's object; verbs that form no class with it are ignored.
+        persons, things: how many boxes the pairs were made from.
+        top: the number of interactions to keep in the whole picture, the best; None keeps all.
+        threshold: the lowest score to keep.
+    """
+    import numpy as np
+
+    hoi_of = vocabulary.lookup(vocabulary.ids)[found["object_id"]]
+    pair, verb = np.nonzero((hoi_of >= 0) & (scores >= threshold))
+    # Stable, so that equal scores stay in the order of pairs and verbs, and every run says the same.
+    order = np.argsort(-scores[pair, verb], kind="stable")[:top]
+    kept: dict[int, list[VerbScore]] = {}
+    for p, v in zip(pair[order].tolist(), verb[order].tolist(), strict=True):
+        said = vocabulary.verbs[v]
+        kept.setdefault(p, []).append(VerbScore(said.name, int(hoi_of[p, v]), float(scores[p, v]), said.idle))
+    boxes = np.stack([found[column] for column in BOXES], axis=1)
+    pairs = tuple(
+        Pair(
+            person=_box(boxes[p, :4]),
+            person_score=float(found["person_score"][p]),
+            object=_box(boxes[p, 4:]),
+            object_score=float(found["object_score"][p]),
+            label=vocabulary.objects[int(found["object_id"][p])].name,
+            verbs=tuple(verbs),
+        )
+        for p, verbs in kept.items()
+    )
+    return Picture(name=name, width=size[0], height=size[1], persons=persons, things=things, pairs=pairs)
+
+
+def table(pictures: Sequence[Picture]) -> pd.DataFrame:
+    """The rows as the evaluation reads them (`pipeline/metrics/formats/table.py`), pictures under `file_name`.
+
+    The evaluation ignores folders in `file_name`: pictures of one name in two folders are one to it.
+    """
+    import numpy as np
+    import pandas as pd
+
+    rows = [(one.name, pair, said) for one in pictures for pair in one.pairs for said in pair.verbs]
+    boxes = np.array([[*pair.person, *pair.object] for _, pair, _ in rows], dtype=np.float32).reshape(-1, len(BOXES))
+    columns: dict[str, Any] = {
+        "file_name": pd.Series([name for name, _, _ in rows], dtype="str"),
+        "hoi_id": np.array([said.hoi_id for *_, said in rows], dtype=np.int64),
+        "score": np.array([said.score for *_, said in rows], dtype=np.float32),
+    }
+    columns |= {name: boxes[:, i] for i, name in enumerate(BOXES)}
+    return pd.DataFrame(columns)[["file_name", *COLUMNS[1:]]]
+
+
+def _box(values: np.ndarray) -> Box:
+    x1, y1, x2, y2 = values.tolist()
+    return x1, y1, x2, y2
