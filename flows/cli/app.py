@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import gc
+import importlib.metadata
 import os
 import sys
 import time
@@ -79,6 +80,21 @@ evaluate_files.register(app)
 runs.register(app)
 server.register(app)
 status.register(app)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"ezhoi {importlib.metadata.version('ezhoi')}")
+        raise typer.Exit
+
+
+@app.callback()
+def ezhoi(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """The options of the command line as a whole; each command has its own."""
 
 
 @app.command()

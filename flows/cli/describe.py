@@ -64,7 +64,7 @@ def describe(
     texts_shown.show_report(made.artifact)
     if separability:
         texts_shown.show_separability(outcomes["text_embeddings"].artifact)
-    typer.echo(f"{'from the store' if made.hit else 'made'}: {made.artifact.place}")
+    typer.echo(f"{'cached' if made.hit else 'computed'}: {made.artifact.place}")
 
 
 @app.command()

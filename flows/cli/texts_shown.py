@@ -24,6 +24,7 @@ def difference(old: Artifact, new: Artifact, store: Store) -> dict[str, Any]:
     moved = comparison.moved(embedded) if embedded else None
     return {
         "texts": [{"name": c.name} | asdict(c) for c in comparison.changed(old, new, embedded)],
+        "similarities_by": None if embedded is None else [e.made_by for e in embedded],
         "nearest_seen": None if moved is None else [asdict(m) for m in moved],
     }
 
@@ -53,6 +54,7 @@ def show_difference(old: Artifact, new: Artifact, store: Store, *, most: int = 4
             "(`ezhoi run --target text_embeddings` makes those of a configuration)"
         )
         return
+    typer.echo(plain(f"similarities by {embedded[0].made_by} and {embedded[1].made_by}"))
     moved, called = comparison.moved(embedded), comparison.names(new)
     typer.echo(f"{len(moved)} of {len(embedded[1].unseen)} unseen classes have another nearest seen class")
     for m in moved:

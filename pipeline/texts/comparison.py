@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.store import compare
 from pipeline.store.artifact import Artifact
 from pipeline.store.store import Store
 
@@ -23,6 +24,8 @@ class Embedded:
 
     seen: Mapping[int, np.ndarray]
     unseen: Mapping[int, np.ndarray]
+    made_by: str
+    """The text_embeddings artifact with its CLIP and setting, for people."""
 
     def nearest_seen(self, hoi_id: int) -> tuple[int, float]:
         """The seen class with the most similar description (Eq. 4) and that similarity."""
@@ -94,7 +97,10 @@ def moved(embedded: tuple[Embedded, Embedded]) -> list[Moved]:
 
 
 def embeddings(old: Artifact, new: Artifact, store: Store) -> tuple[Embedded, Embedded] | None:
-    """The embeddings of both artifacts' descriptions, made by the same CLIP in the same setting, or None."""
+    """The embeddings of both artifacts' descriptions, made by the same CLIP in the same setting, or None.
+
+    Where the store has several such pairs, those made last count; `Embedded.made_by` tells which they are.
+    """
     candidates = [
         {str(sorted(a.manifest.config.items())) + str(a.manifest.sources): a for a in _made_from(artifact, store)}
         for artifact in (old, new)
@@ -102,7 +108,8 @@ def embeddings(old: Artifact, new: Artifact, store: Store) -> tuple[Embedded, Em
     common = sorted(candidates[0].keys() & candidates[1].keys())
     if not common:
         return None
-    return _read(candidates[0][common[-1]]), _read(candidates[1][common[-1]])
+    latest = max(common, key=lambda made: candidates[1][made].manifest.made_at)
+    return _read(candidates[0][latest]), _read(candidates[1][latest])
 
 
 def names(descriptions: Artifact) -> dict[int, str]:
@@ -128,7 +135,9 @@ def _read(artifact: Artifact) -> Embedded:
     for group in ("seen", "unseen"):
         data = arrays.read(artifact.path(f"{group}-descriptions.parquet"), ["hoi_id", "pooled"])
         groups[group] = {int(h): row for h, row in zip(data["hoi_id"], data["pooled"], strict=True)}
-    return Embedded(seen=groups["seen"], unseen=groups["unseen"])
+    settings = ", ".join(f"{key}={value}" for key, value in compare.flatten(artifact.manifest.config).items())
+    made_by = f"text_embeddings/{artifact.fingerprint[:12]} ({settings})"
+    return Embedded(seen=groups["seen"], unseen=groups["unseen"], made_by=made_by)
 
 
 def _texts(artifact: Artifact) -> dict[int, tuple[str, str]]:

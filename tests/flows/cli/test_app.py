@@ -78,6 +78,10 @@ def test_every_command_has_an_example(ezhoi: Any) -> None:
     walk(typer.main.get_command(app), [])
 
 
+def test_the_version(ezhoi: Any) -> None:
+    assert ezhoi("--version").startswith("ezhoi ")
+
+
 def test_run_twice(ezhoi: Any, fake: Any) -> None:
     first = ezhoi("run")
     assert first.count("computed") == len(NAMES) and "after UTPL      20.00    21.50    14.25" in first
@@ -102,6 +106,7 @@ def test_status(ezhoi: Any) -> None:
         "utpl.steps: 60 -> 7" in changed
         and "waits for utpl" in changed
         and f"{len(NAMES) - 3} of {len(NAMES)}" in changed
+        and "; 1 would run, 2 more if what they read comes out otherwise: at most about 0" in changed
     )
     found = {s["stage"]: s for s in json.loads(ezhoi("status", "--set", "utpl.steps=7", "--json"))}
     assert found["utpl"]["state"] == "stale" and found["utpl"]["why"] == ["utpl.steps: 60 -> 7"]

@@ -68,11 +68,11 @@ def test_describe_edit_diff_export_import(ezhoi: Any, root: Path) -> None:
     new = Store(root / "store").find("descriptions")
     assert new.fingerprint != old.fingerprint
     said = ezhoi("artifacts", "diff", old.fingerprint, new.fingerprint)
-    assert (
-        "content of descriptions.edits changed" in said and "1 changed texts" in said and "unseen classes have" in said
-    )
+    assert "descriptions.edits: ride horse" in said and "1 changed texts" in said and "unseen classes have" in said
     found = json.loads(ezhoi("artifacts", "diff", old.fingerprint, new.fingerprint, "--json"))
     (change,) = found["texts"]
+    assert [by.partition("/")[0] for by in found["similarities_by"]] == ["text_embeddings"] * 2
+    assert all("clip.architecture=" in by and "setting=rf_uc" in by for by in found["similarities_by"])
     assert (change["name"], change["new"], change["new_source"]) == ("ride horse", text, "edit")
     assert 0.3 < change["similarity"] < 0.999 and isinstance(found["nearest_seen"], list)
     ezhoi("describe", "export", "plain.csv")

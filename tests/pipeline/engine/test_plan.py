@@ -144,6 +144,16 @@ def test_it_compares_with_the_last_run_of_the_profile(fake: Any, tmp_path: Any) 
     assert status(fake, "utpl.steps=33")["utpl"].why == ("utpl.steps: 22 -> 33",)
 
 
+def test_it_compares_with_the_nearest_run_of_the_setting(fake: Any) -> None:
+    run(fake.config("utpl.steps=7"))
+    run(fake.config("utpl.steps=7", "seed=3"))
+    run(fake.config("setting=uv"))
+    found = status(fake, "utpl.steps=8", "clip.tokens=cls")
+    assert found["utpl"].why[0] == "utpl.steps: 7 -> 8"
+    assert not any("setting: uv" in line or "seed: 3" in line for s in found.values() for line in s.why)
+    assert found["evaluation"].waits and not found["utpl"].waits
+
+
 def test_changed_code_is_told_and_changes_nothing(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     run(fake.config())
     assert not any(s.code_changed for s in status(fake).values())

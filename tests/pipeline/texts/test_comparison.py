@@ -10,7 +10,8 @@ RIDE, FEED, COW = (HICO.find(name).hoi_id for name in ("ride horse", "feed horse
 
 
 def embedded(unseen: tuple[float, float]) -> Embedded:
-    return Embedded(seen={RIDE: np.array([1.0, 0.0]), FEED: np.array([0.0, 1.0])}, unseen={COW: np.array(unseen)})
+    seen = {RIDE: np.array([1.0, 0.0]), FEED: np.array([0.0, 1.0])}
+    return Embedded(seen=seen, unseen={COW: np.array(unseen)}, made_by="text_embeddings/0a1b2c")
 
 
 def test_nearest_seen_classes_that_changed() -> None:
