@@ -1,0 +1,140 @@
+"""A picture with its pairs drawn: the person blue, the object orange, a line between, and what they do in words.
+
+Blue and orange are those of Okabe and Ito, which no colour blindness confuses; a dot marks the person's end of the line.
+Lines, dots and type scale with the picture, and small pictures are enlarged, so that all are read alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+from PIL import Image, ImageDraw, ImageFont
+
+from pipeline.predict.records import Box, Pair, Picture
+
+PERSON, THING, LINK = "#0072b2", "#e69f00", "#ffffff"
+INK, PAPER = "#ffffff", "#111111"
+"""Colours of a label's type and ground."""
+SMALLEST = 640
+"""Pixels of the longer side that a drawn picture has at least."""
+MOST_VERBS = 3
+"""Verbs that one label spells out; it counts the others."""
+
+Point: TypeAlias = tuple[float, float]
+"""x, y in pixels of the drawn picture."""
+
+
+def draw(image: Image.Image, picture: Picture, *, idle: bool = False) -> Image.Image:
+    """An RGB copy of the image with the pairs of its record drawn, no smaller than `SMALLEST` on its longer side.
+
+    Args:
+        image: the picture of the record's size, turned as the record's boxes are.
+        idle: whether pairs that only the idle verb joins ("no_interaction") are drawn, and that verb is spelled out.
+    """
+    scale = max(1.0, SMALLEST / max(image.size))
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    canvas = image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+    pen = ImageDraw.Draw(canvas)
+    stroke = max(2, round(max(width, height) / 320))
+    font = ImageFont.load_default(size=max(13, round(max(width, height) / 50)))
+    told = [(pair, text) for pair in picture.pairs if (text := label(pair, idle=idle))]
+    persons = [_inside(pair.person, scale, canvas.size) for pair, _ in told]
+    things = [_inside(pair.object, scale, canvas.size) for pair, _ in told]
+    for colour, boxes in ((PERSON, persons), (THING, things)):
+        for box in dict.fromkeys(boxes):
+            _rectangle(pen, box, colour, stroke)
+    middles = [_link(pen, person, thing, stroke) for person, thing in zip(persons, things, strict=True)]
+    wanted = [_around(pen, middle, text, font, stroke) for middle, (_, text) in zip(middles, told, strict=True)]
+    places = apart(wanted, canvas.size)
+    for middle, place in zip(middles, places, strict=True):
+        pen.line([middle, _middle(place)], fill=PAPER, width=max(1, stroke // 2))
+    for place, (_, text) in zip(places, told, strict=True):
+        pen.rounded_rectangle(place, radius=2 * stroke, fill=PAPER)
+        pen.multiline_text(_middle(place), text, fill=INK, font=font, anchor="mm")
+    return canvas
+
+
+def label(pair: Pair, *, idle: bool = False) -> str:
+    """What a pair's label says, a verb a line ("sit on dining table 0.83"); "" where only the idle verb joins the pair."""
+    verbs = [said for said in pair.verbs if idle or not said.idle]
+    lines = [f"{said.verb} {pair.label} ".replace("_", " ") + _number(said.score) for said in verbs[:MOST_VERBS]]
+    if len(verbs) > MOST_VERBS:
+        lines.append(f"and {len(verbs) - MOST_VERBS} more")
+    return "\n".join(lines)
+
+
+def apart(wanted: Sequence[Box], size: tuple[int, int]) -> list[Box]:
+    """Where labels lie that must not cover each other: the first as wanted, each other at the nearest free place.
+
+    Every label is moved into the picture of `size` (width, height) first. One that finds no free place stays there.
+    """
+    placed: list[Box] = []
+    for box in wanted:
+        home = _moved(box, (box[0], box[1]), size)
+        free = [place for place in _tries(home, placed, size) if not any(_cover(place, other) for other in placed)]
+        placed.append(min(free, key=lambda place: _far(place, home), default=home))
+    return placed
+
+
+def _tries(home: Box, placed: Sequence[Box], size: tuple[int, int]) -> Iterator[Box]:
+    """Home, and the places above, below, left and right of every label that lies already."""
+    x, y, right, bottom = home
+    yield home
+    for left_of, above, right_of, below in placed:
+        for corner in ((x, above - (bottom - y)), (x, below), (left_of - (right - x), y), (right_of, y)):
+            yield _moved(home, corner, size)
+
+
+def _moved(box: Box, corner: Point, size: tuple[int, int]) -> Box:
+    """The box with its upper left corner there, or as near as the picture's edges allow."""
+    width, height = box[2] - box[0], box[3] - box[1]
+    x, y = (max(0.0, min(at, whole - part)) for at, whole, part in zip(corner, size, (width, height), strict=True))
+    return x, y, x + width, y + height
+
+
+def _cover(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _far(one: Box, other: Box) -> float:
+    return abs(one[0] - other[0]) + abs(one[1] - other[1])
+
+
+def _inside(box: Box, scale: float, size: tuple[int, int]) -> Box:
+    """The part of a box that lies in the drawn picture, in its pixels; a box beyond an edge lies on the edge."""
+    x1, x2 = (min(max(x * scale, 0.0), size[0] - 1.0) for x in (box[0], box[2]))
+    y1, y2 = (min(max(y * scale, 0.0), size[1] - 1.0) for y in (box[1], box[3]))
+    return x1, y1, x2, y2
+
+
+def _rectangle(pen: ImageDraw.ImageDraw, box: Box, colour: str, stroke: int) -> None:
+    """The box with a light edge inside, so that it is seen on a ground of its own colour."""
+    pen.rectangle(box, outline=LINK, width=stroke + max(1, stroke // 3))
+    pen.rectangle(box, outline=colour, width=stroke)
+
+
+def _link(pen: ImageDraw.ImageDraw, person: Box, thing: Box, stroke: int) -> Point:
+    """Draw the line between the middles of two boxes, with a dot at the person's; the line's middle."""
+    start, end = _middle(person), _middle(thing)
+    pen.line([start, end], fill=PAPER, width=stroke + 2)
+    pen.line([start, end], fill=LINK, width=stroke)
+    pen.circle(start, 2 * stroke, fill=PERSON, outline=LINK, width=max(1, stroke // 3))
+    return (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
+
+
+def _around(
+    pen: ImageDraw.ImageDraw, middle: Point, text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, stroke: int
+) -> Box:
+    """The ground that the text needs around a point."""
+    x1, y1, x2, y2 = pen.multiline_textbbox((0, 0), text, font=font)
+    width, height = x2 - x1 + 4 * stroke, y2 - y1 + 4 * stroke
+    return middle[0] - width / 2, middle[1] - height / 2, middle[0] + width / 2, middle[1] + height / 2
+
+
+def _middle(box: Box) -> Point:
+    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+
+
+def _number(score: float) -> str:
+    return f"{score:.2f}" if score >= 0.01 else "<0.01"
