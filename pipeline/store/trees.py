@@ -75,7 +75,7 @@ def sync(folder: Path) -> None:
 
 
 def demand_listable(root: Path) -> None:
-    """StoreError if a store's folder, or a stage's in it, may not be listed: `glob` would find nothing there, and say nothing."""
+    """StoreError if a folder of the store, its own or that of a stage, may not be listed: `glob` would just find nothing."""
     try:
         with os.scandir(root) as entries:
             folders = [entry.path for entry in entries if STAGE.fullmatch(entry.name) and entry.is_dir()]
