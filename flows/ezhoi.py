@@ -26,7 +26,7 @@ from prefect.states import Completed, Failed
 from pydantic import BaseModel, ConfigDict
 
 from flows.pages import html, lineage, naming, plans, progress, results
-from flows.pages import markdown as pages
+from flows.pages.states import state_name
 from flows.server import ending, local, output, reaper
 from flows.server.api import Api
 from flows.server.helpers import Workers
@@ -230,8 +230,8 @@ class _Recorded:
             seconds = outcome.artifact.manifest.duration
             chosen = f"{outcome.choice}; " if outcome.choice else ""
             return Completed(
-                name=pages.state_name(outcome),
-                message=f"{chosen}{stage.name} {outcome.artifact.digest[:12]} ({seconds:.1f} s when it was made)",
+                name=state_name(outcome),
+                message=f"{chosen}{stage.name} {outcome.artifact.fingerprint[:12]} ({seconds:.1f} s when it was made)",
                 data=_ref(outcome),
             )
 

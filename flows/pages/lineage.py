@@ -15,6 +15,7 @@ from prefect.client.schemas.actions import ArtifactCreate
 from prefect.exceptions import PrefectException
 
 from flows.pages import markdown, plans
+from flows.pages.states import word
 from pipeline.engine.execute import Outcome
 from pipeline.engine.run import Run
 from pipeline.engine.status import StageStatus
@@ -60,13 +61,13 @@ class RunPages:
             changes=changes.since(self._previous, {outcome.stage: outcome.artifact}, store),
             sample=sample(outcome.artifact, artifacts, root=store.root, images=config.data.root),
         )
-        digest = outcome.artifact.digest[:12]
+        fingerprint = outcome.artifact.fingerprint[:12]
         identity = create(
             self._client,
             ArtifactCreate(
                 key=markdown.key(outcome.stage),
                 type="markdown",
-                description=f"{outcome.stage} {digest} ({markdown.state_name(outcome)})",
+                description=f"{outcome.stage} {fingerprint} ({word(outcome)})",
                 data=text,
                 flow_run_id=self._flow_run,
                 task_run_id=task_run,

@@ -7,10 +7,11 @@ artifact says is shown as it is (`escaping.markdown`): no text of it becomes a l
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from flows.pages import compared
+from flows.pages import compared, drawing
+from flows.pages.states import word
 from flows.pages.tables import table
 from pipeline.engine import graph
 from pipeline.engine.execute import Outcome
@@ -26,7 +27,6 @@ from pipeline.store.runs import RunRecord
 Link = Callable[[Artifact], str]
 RunLink = Callable[[str], str | None]
 LINEAGE_KEY = "ezhoi-lineage"
-HIT, MISS = "#cfe8d5", "#ffd9a8"
 RESULTS = ("full", "seen", "unseen")
 _ID = re.compile(r"[0-9a-fA-F-]{32,36}")
 
@@ -44,13 +44,6 @@ def in_prefect(artifact: Artifact) -> str:
 def run_in_prefect(flow_run: str) -> str | None:
     """Link from an artifact's page to a flow run's; None for what is no id of one."""
     return f"../../runs/flow-run/{flow_run}" if _ID.fullmatch(flow_run) else None
-
-
-def state_name(outcome: Outcome) -> str:
-    """The task's state as Prefect shows it."""
-    if outcome.choice is not None:
-        return "Reused"
-    return "Cached" if outcome.hit else "Completed"
 
 
 def run_title(record: RunRecord) -> str:
@@ -128,21 +121,21 @@ def run_page(
     changes: Changes | None = None,
     verdict: Verdict | None = None,
     run_link: RunLink = run_in_prefect,
-    drawing: str | None = None,
+    picture: str | None = None,
 ) -> str:
-    """The whole run: the graph with hits and misses, what changed, and a table of all artifacts.
+    """The whole run: its result, its graph, what changed, and a table of all artifacts.
 
-    `drawing` takes the place of the mermaid graph where mermaid cannot be drawn.
+    `picture` takes the place of the graph as an image, on pages that draw it themselves.
     """
     artifacts = {o.stage: o.artifact for o in outcomes}
-    hits = {o.stage for o in outcomes if o.hit}
-    parts = [f"# {markdown(title)}", f"**State:** {state} · {len(hits)} of {len(outcomes)} stages from the store"]
+    hits = sum(o.hit for o in outcomes)
+    parts = [f"# {markdown(title)}", f"**State:** {state} · {hits} of {len(outcomes)} stages from the store"]
     evaluated = artifacts.get("evaluation")
     if evaluated is not None and (results := result_rows(evaluated.manifest.metrics)):
         parts.append(table(["mAP, %", *RESULTS], results))
     if verdict is not None:
         parts += compared.section(verdict, _named(verdict.relative, run_link))
-    parts.append(drawing or f"```mermaid\n{mermaid(list(artifacts.values()), hits=hits, link=link)}\n```")
+    parts.append(picture or drawing.image(outcomes))
     if changes is not None:
         rows = [
             [f"[{name}]({link(artifacts[name])})", markdown("; ".join(lines))] for name, lines in changes.stages.items()
@@ -171,7 +164,7 @@ def _how(outcome: Outcome, run_link: RunLink) -> str:
     manifest = outcome.artifact.manifest
     where = markdown(f"{manifest.host}, {manifest.device}")
     if not outcome.hit:
-        return f"{state_name(outcome)}, computed in {duration(manifest.duration)} on {where}"
+        return f"Computed in {duration(manifest.duration)} on {where}"
     made = f"made {markdown(manifest.made_at[:19].replace('T', ' '))} UTC in {duration(manifest.duration)} on {where}"
     by = manifest.made_by
     if by.get("flow_run"):
@@ -182,7 +175,7 @@ def _how(outcome: Outcome, run_link: RunLink) -> str:
     elif by.get("adopted"):
         made += f", adopted from an earlier version's {markdown(by['adopted'])}"
     chosen = f" ({markdown(str(outcome.choice))})" if outcome.choice else ""
-    return f"{state_name(outcome)}{chosen}, {made}"
+    return f"{word(outcome).capitalize()}{chosen}, {made}"
 
 
 def _named(previous: RunRecord, run_link: RunLink) -> str:
@@ -191,26 +184,13 @@ def _named(previous: RunRecord, run_link: RunLink) -> str:
     return f"{f'[{name}]({target})' if target else name} ({markdown(previous.started_at[:16].replace('T', ' '))} UTC)"
 
 
-def mermaid(artifacts: Sequence[Artifact], *, hits: Collection[str] | None = None, link: Link | None = None) -> str:
-    """A mermaid graph of artifacts, at most one a stage; with `hits` it is coloured and has a legend."""
+def mermaid(artifacts: Sequence[Artifact]) -> str:
+    """A mermaid graph of artifacts, at most one a stage, to paste into a document."""
     names = {a.stage for a in artifacts}
     lines = ["graph LR"]
     for artifact in artifacts:
         lines.append(f'  {artifact.stage}["{artifact.stage}<br/>{artifact.fingerprint[:8]}"]')
         lines += [f"  {r.stage} --> {artifact.stage}" for r in artifact.manifest.inputs if r.stage in names]
-        if link is not None:
-            lines.append(f'  click {artifact.stage} "{link(artifact)}"')
-    if hits is not None:
-        lines += [
-            "  subgraph legend",
-            '    hit["from the store"]',
-            '    miss["computed in this run"]',
-            "  end",
-            f"  classDef fromStore fill:{HIT},stroke:#4b7f5a,color:#111",
-            f"  classDef computed fill:{MISS},stroke:#b0701a,color:#111",
-            f"  class {','.join([*sorted(names & set(hits)), 'hit'])} fromStore",
-            f"  class {','.join([*sorted(names - set(hits)), 'miss'])} computed",
-        ]
     return "\n".join(lines)
 
 

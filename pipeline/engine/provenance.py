@@ -90,17 +90,19 @@ def packages() -> dict[str, str]:
 
 @cache
 def git_state() -> tuple[str | None, bool | None]:
-    """(commit, whether the working tree differs from it); (None, None) outside of a checkout.
+    """(commit, whether its code was changed); (None, None) outside of a checkout. A user's own files beside it change none.
 
     An installed package may lie in the environment of somebody's own repository, whose commit says nothing of it.
     """
     if not in_checkout():
         return None, None
     try:
-        commit, status = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
+        commit = _git("rev-parse", "HEAD")
+        changed = _git("status", "--porcelain", "--untracked-files=no")
+        added = _git("ls-files", "--others", "--exclude-standard", "--", *OURS)
     except (OSError, subprocess.CalledProcessError):
         return None, None
-    return commit, bool(status)
+    return commit, bool(changed or added)
 
 
 def _git(*words: str) -> str:

@@ -86,7 +86,7 @@ def test_every_stage_has_its_page_also_when_cached(recorded: Any) -> None:
     tasks = {t["name"]: t["id"] for t in recorded.tasks()}
     assert all(pages[key(name)]["task_run_id"] == tasks[name] for name in ALL)
     evaluation = pages["ezhoi-evaluation"]
-    assert evaluation["description"].endswith("(Cached)")
+    assert evaluation["description"].endswith("(cached)")
     text = evaluation["data"]
     assert text.index("Result: mAP") < text.index("## Inputs")
     assert "| after UTPL | 20.00 | 21.50 | 14.25 |" in text and "| untrained | 5.00 |" in text

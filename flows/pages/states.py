@@ -1,0 +1,20 @@
+"""How a stage came to its artifact in a run: one word each, for Prefect's states and for pages."""
+
+from __future__ import annotations
+
+from pipeline.engine.execute import Outcome
+
+WORDS = {"Cached": "cached", "Reused": "reused", "Completed": "computed"}
+"""What pages say, by the name of the task's state."""
+
+
+def state_name(outcome: Outcome) -> str:
+    """The task's state as Prefect shows it."""
+    if outcome.choice is not None:
+        return "Reused"
+    return "Cached" if outcome.hit else "Completed"
+
+
+def word(outcome: Outcome) -> str:
+    """Cached, reused or computed, as pages say it."""
+    return WORDS[state_name(outcome)]
