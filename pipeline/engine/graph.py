@@ -216,7 +216,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="evaluation",
-        version=5,
+        version=6,
         reads=("evaluation.protocol", "setting"),
         names=("data.source",),
         inputs=(

@@ -77,8 +77,8 @@ def _names(work: Work) -> dict[str, str]:
         kind = work.inputs["untrained"].json("kind.json")
         names["untrained"] = f"untrained: frozen CLIP, plain phrases, {kind} of union boxes"
     return names | {
-        "plain_phrases": "after the seen stage, plain phrases for unseen classes",
-        "before_utpl": "after the seen stage",
+        "plain_phrases": "before UTPL, plain phrases for unseen classes",
+        "before_utpl": "before UTPL",
         "adapted": "after UTPL",
     }
 
