@@ -1,0 +1,65 @@
+"""Pictures as a person sees them, RGB of 8 bits: an EXIF orientation is applied, and of moving pictures the first frame counts.
+
+The data sets' images are read otherwise (`pipeline/datasets/images.py`): their annotations lie in the pixels as stored.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from pipeline.errors import DataError
+from pipeline.outside import reading
+
+DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+"""Modes of Pillow that hold grey values of 16 bits, which it would cut off at 255."""
+
+
+def opened(source: Path | str | Image.Image | NDArray[Any], *, what: str = "picture") -> Image.Image:
+    """A file, a picture of Pillow or an array as RGB, turned upright. Transparency is dropped.
+
+    Args:
+        source: an array is (H, W) or (H, W, 3 or 4) of uint8, or (H, W) of uint16; its channels are red, green, blue.
+        what: what messages call a picture that is no file.
+
+    Raises:
+        DataError: it cannot be decoded, is cut short, has more than `reading.MOST_PIXELS` pixels or none, or is an array of
+            another kind.
+    """
+    if isinstance(source, np.ndarray):
+        return _upright(_of_array(source, what), what)
+    if isinstance(source, Image.Image):
+        return _upright(source, what)
+    path = Path(source)
+    try:
+        reading.demand_no_pipe(path)
+        with Image.open(path) as image:
+            return _upright(image, str(path))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # SyntaxError: a broken PNG
+        raise DataError(f"{path}: cannot be read as a picture ({reading.why(error)})") from error
+
+
+def _upright(image: Image.Image, what: str) -> Image.Image:
+    reading.check_pixels(*image.size, what=what)
+    if image.mode == "F":
+        raise DataError(f"{what}: holds floating-point values; save it with 8 or 16 bits a value")
+    turned = ImageOps.exif_transpose(image)
+    if turned.mode in DEEP:
+        turned = Image.fromarray((np.asarray(turned).clip(0, 65535) // 256).astype(np.uint8))
+    return turned.convert("RGB")
+
+
+def _of_array(values: NDArray[Any], what: str) -> Image.Image:
+    grey = values.ndim == 2
+    colour = values.ndim == 3 and values.shape[2] in (3, 4)
+    fits = (values.dtype == np.uint8 and (grey or colour)) or (values.dtype == np.uint16 and grey)
+    if not fits or not values.size:
+        raise DataError(
+            f"{what}: is an array {values.shape} of {values.dtype}; expected (height, width) or (height, width, 3 or 4) of "
+            "uint8, or (height, width) of uint16"
+        )
+    return Image.fromarray(np.ascontiguousarray(values))
