@@ -102,16 +102,15 @@ def test_the_lineage_page_colours_hits_and_misses(recorded: Any) -> None:
     page = next(a for a in recorded.artifacts() if a["key"] == "ezhoi-lineage")["data"]
     assert f"{len(NAMES) - 3} of {len(NAMES)} stages from the store" in page
     utpl = next(a for a in recorded.artifacts() if a["key"] == "ezhoi-utpl")
-    assert (
-        f'click utpl "../artifact/{utpl["id"]}"' in page and "class evaluation,predictions,utpl,miss computed" in page
-    )
+    assert f"[utpl](../artifact/{utpl['id']})" in page
+    assert "seen cached" in page and "utpl computed, predictions computed, evaluation computed](data:image/svg" in page
     assert "utpl.steps: 60 -\\> 7" in page and "## Compared with [run · rf" in page and "/runs/flow-run/" in page
     assert "| unseen | 14.25 | 14.25 | +0.00 |" in page and "### What was changed" in page
     run = recorded.api.get(f"/flow_runs/{recorded.id}")
     assert run["name"].startswith("run · rf_uc · seed 0 · ") and run["name"].endswith(" · utpl.steps=7")
     assert {"rf_uc", "seed 0"} <= set(run["tags"])
     assert f"# {run['name'][:13]}" in page.replace("\\", "")
-    assert "- utpl.steps: 60 -\\> 7" in utpl["data"] and "Completed, computed in" in utpl["data"]
+    assert "- utpl.steps: 60 -\\> 7" in utpl["data"] and "Computed in" in utpl["data"]
 
 
 def test_the_logs_last_lines_are_the_answer(recorded: Any) -> None:
