@@ -103,7 +103,9 @@ def test_the_lineage_page_colours_hits_and_misses(recorded: Any) -> None:
     assert f"{len(NAMES) - 3} of {len(NAMES)} stages from the store" in page
     utpl = next(a for a in recorded.artifacts() if a["key"] == "ezhoi-utpl")
     assert f"[utpl](../artifact/{utpl['id']})" in page
-    assert "seen cached" in page and "utpl computed, predictions computed, evaluation computed](data:image/svg" in page
+    words = page[page.index("![") + 2 : page.index("](data:image/svg")].split(", ")
+    computed = {"utpl", "predictions", "evaluation"}
+    assert set(words) == {f"{name} {'computed' if name in computed else 'cached'}" for name in NAMES}
     assert "utpl.steps: 60 -\\> 7" in page and "## Compared with [run · rf" in page and "/runs/flow-run/" in page
     assert "| unseen | 14.25 | 14.25 | +0.00 |" in page and "### What was changed" in page
     run = recorded.api.get(f"/flow_runs/{recorded.id}")
