@@ -14,10 +14,6 @@ from pipeline.store.runs import RunRecord
 from pipeline.store.store import Store
 
 GROUPS = ("full", "seen", "unseen")
-WORK = 100_000_000
-"""Ranked detections that are gone through in all draws of the bootstrap together: a second or two."""
-DRAWS = (100, 1_000)
-"""Fewest and most draws."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +77,7 @@ def _bootstrap(before: Artifact, after: Artifact) -> dict[str, Any]:
     needed = (comparison.REPORT, comparison.JUDGED, comparison.ANNOTATED)
     first, second = (comparison.load(artifact.fetched(*needed)) for artifact in (before, after))
     rows = len(first.judged.row) + len(second.judged.row)
-    return comparison.compare(first, second, resamples=min(DRAWS[1], max(DRAWS[0], WORK // max(rows, 1))))
+    return comparison.compare(first, second, resamples=comparison.resamples_for(rows))
 
 
 def _is_number(value: object) -> bool:

@@ -64,6 +64,8 @@ class Content:
     """Classes (``hoi_id``) whose precision-recall curves are drawn; empty: those with the most annotated pairs."""
     before: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     """Per-class results of other models by name, for the Markdown's table of classes."""
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Of the evaluated detections' mAP under the first protocol, by group: 95 % over test images."""
     compared_with: str | None = None
     """The one of ``before`` that the evaluated model's classes are drawn against."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import pandas as pd
 from markupsafe import Markup
 
 from pipeline.metrics import diagnosis
@@ -57,7 +58,7 @@ def render(content: Content, drawn: Mapping[str, str]) -> str:
     best, worst = scores[:PICTURES], scores[len(scores) - PICTURES :][::-1] if len(scores) > PICTURES else []
     leakage = content.leakage or {}
     touches = leakage.get("touches", [])
-    annotated = content.classes[content.classes["test_pairs"] > 0]
+    annotated = _with_gains(content)[content.classes["test_pairs"] > 0]
     return environment.get_template("page.html.jinja").render(
         c=content,
         report=content.report,
@@ -77,6 +78,14 @@ def render(content: Content, drawn: Mapping[str, str]) -> str:
         touches=touches,
         leakage=flat({k: v for k, v in leakage.items() if k != "touches"}),
     )
+
+
+def _with_gains(content: Content) -> pd.DataFrame:
+    """The table of classes with AP `before` and the `gain` over it, in percent, where the report has such a model."""
+    if content.compared_with is None:
+        return content.classes
+    before = 100 * content.before[content.compared_with]["ap"].to_numpy(dtype=float)
+    return content.classes.assign(before=before, gain=content.classes["ap"].astype(float) - before)
 
 
 def flat(value: Any, name: str = "") -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from math import log10
+from math import ceil, floor, log10
 
 import numpy as np
 import pandas as pd
@@ -129,16 +129,20 @@ def before_and_after(classes: pd.DataFrame, before: Sequence[float] | NDArray[np
 
 
 def lines(columns: Mapping[str, Sequence[float]], *, title: str) -> str:
-    """Values by step, a line a column."""
-    values = [v for column in columns.values() for v in column]
-    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    """Values by step, a line a column, on a logarithmic axis: losses lie decades apart. What is not positive is left out."""
+    positive = [v for column in columns.values() for v in column if v > 0]
+    low, high = (log10(min(positive)), log10(max(positive))) if positive else (0.0, 1.0)
     longest = max((len(column) for column in columns.values()), default=1)
     plot = Plot(title, "step", "", (1, longest), (low, high), width=640, height=240)
     steps, ends = dict.fromkeys((1, longest)), dict.fromkeys((low, high))
-    plot.axes([(step, f"{step:,}") for step in steps], [(value, f"{value:.3g}") for value in ends])
+    decades = [float(power) for power in range(ceil(low), floor(high) + 1)]
+    far = [end for end in ends if all(abs(end - decade) > (high - low) / 10 for decade in decades)]
+    plot.axes(
+        [(step, f"{step:,}") for step in steps], [(value, f"{10**value:.3g}") for value in sorted([*decades, *far])]
+    )
     for place, (name, column) in enumerate(columns.items()):
         step = max(1, len(column) // POINTS)
-        points = " ".join(f"{plot.x(i + 1)},{plot.y(v)}" for i, v in list(enumerate(column))[::step])
+        points = " ".join(f"{plot.x(i + 1)},{plot.y(log10(v))}" for i, v in list(enumerate(column))[::step] if v > 0)
         style = f'class="line {("seen", "unseen")[place % 2]}" style="fill:none" stroke-dasharray="{DASHES[place // 2 % 4]}"'
         plot.marks.append(f'<polyline {style} points="{points}"/>')
         left = 60 + 140 * place

@@ -23,7 +23,7 @@ from pipeline.datasets import classes, leakage
 from pipeline.datasets.images import Images
 from pipeline.errors import DataError
 from pipeline.machine.files import link_or_copy
-from pipeline.metrics import PROTOCOLS, detections, results
+from pipeline.metrics import PROTOCOLS, comparison, detections, results
 from pipeline.metrics import annotations as ground_truth
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
@@ -156,7 +156,10 @@ def _write(
         warning=SYNTHETIC if work.config.data.source == "world" else None,
         leakage=_leakage(annotations, truth, setting),
         open_image=_opener(work, truth),
-        compared_with=names.get("untrained", names["before_utpl"]).split(":")[0],
+        compared_with=names["before_utpl"],
+        intervals=comparison.intervals(
+            own[0].judged, table, rule=own[0].protocol.rule, images=max(len(truth.images), 1)
+        ),
         before={label.split(":")[0]: found[v][0].per_class for v, label in names.items() if v != "adapted"},
     )
     folder.write(work.out, content, pictures=[("Scenes and predictions", "scenes.png")])

@@ -116,7 +116,7 @@ def test_a_gain_in_every_image_is_none_of_chance_and_a_gain_in_one_is(tmp_path: 
     found = verdict.compare(evaluation(tmp_path / "a", none), evaluation(tmp_path / "b", all_))
     assert found.gains["unseen"].sure and found.gains["unseen"].difference == 100.0
     assert found.gains["seen"].interval == (0.0, 0.0) and not found.gains["seen"].sure
-    assert [row["name"] for row in found.classes] == ["hug horse"] and found.draws == verdict.DRAWS[1]
+    assert [row["name"] for row in found.classes] == ["hug horse"] and found.draws == comparison.DRAWS[1]
     small = verdict.compare(evaluation(tmp_path / "c", most), evaluation(tmp_path / "d", all_)).gains["unseen"]
     assert small.interval is not None and small.interval[0] <= 0 and not small.sure
 
@@ -129,7 +129,7 @@ def test_what_cannot_be_compared_has_numbers_and_a_reason(tmp_path: Path) -> Non
 
 
 def test_full_size_draws_less_often() -> None:
-    assert min(verdict.DRAWS[1], max(verdict.DRAWS[0], verdict.WORK // 8_000_000)) == 100
+    assert [comparison.resamples_for(rows) for rows in (0, 1_000, 400_000, 8_000_000)] == [1000, 1000, 250, 100]
 
 
 def test_a_run_is_compared_when_it_evaluated_or_is_told_to(fake: Any) -> None:

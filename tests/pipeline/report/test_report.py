@@ -1,5 +1,6 @@
 """The report's folder: self-contained, complete, honest about what is missing."""
 
+import itertools
 import json
 import re
 from html.parser import HTMLParser
@@ -12,7 +13,8 @@ from PIL import Image
 
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import ConfigError
-from pipeline.metrics import PROTOCOLS, annotations, detections, results
+from pipeline.metrics import PROTOCOLS, annotations, comparison, detections, results
+from pipeline.metrics.evaluation import Judged
 from pipeline.report import evaluated_files, folder, svg
 from pipeline.report.html import flat
 from pipeline.report.sample import within_a_page
@@ -204,3 +206,40 @@ def test_a_report_shows_pictures_of_its_folder_alone(tmp_path):
     opened = evaluated_files._opener(folder, SimpleNamespace(images=pd.DataFrame({"file_name": names})))
     found = [opened(place) for place in range(len(names))]
     assert [None if image is None else image.getpixel((0, 0)) for image in found] == [(0, 0, 255)] * 2 + [None] * 4
+
+
+def test_losses_lie_on_a_logarithmic_axis() -> None:
+    """A decade is as wide anywhere, and what has no logarithm is left out."""
+    drawn = svg.lines({"loss": [100.0, 10.0, 1.0, 0.1], "relation": [0.0, 1.0]}, title="losses")
+    points = re.findall(r'points="([^"]*)"', drawn)[0]
+    heights = [float(point.split(",")[1]) for point in points.split()]
+    steps = [b - a for a, b in itertools.pairwise(heights)]
+    assert steps == pytest.approx([steps[0]] * 3, abs=0.02) and steps[0] > 10
+    assert all(f">{text}</text>" in drawn for text in ("100", "10", "1", "0.1"))
+    assert len(re.findall(r'points="([^"]*)"', drawn)[1].split()) == 1
+
+
+def test_intervals_hold_the_mean_and_narrow_with_agreement() -> None:
+    """A class that is right in every image has no spread; one that is right in half of them has."""
+    images = 60
+    image, hoi = np.repeat(np.arange(images), 2), np.tile([1, 2], images)
+    order = np.lexsort((image, hoi))
+    image, hoi = image[order], hoi[order]
+    hit = (hoi == 2) | (image % 2 == 0)
+    judged = Judged(
+        row=np.arange(len(image)),
+        image=image,
+        hoi=hoi,
+        score=np.linspace(1, 0.1, len(image)),
+        hit=hit,
+        truth_image=image,
+        truth_hoi=hoi,
+    )
+    table = pd.DataFrame({"hoi_id": [1, 2], "ap": [50.0, 100.0], "unseen": [True, False], "rare": [False, False]})
+    found = comparison.intervals(judged, table, rule="all_points", images=images)
+    assert found["seen"] == (100.0, 100.0)
+    (low, high), hits = found["unseen"], np.flatnonzero(hit[hoi == 1])
+    exact = 100 * np.mean([max((i + 1) / (hits[i:] + 1)[0] for i in [k]) for k in range(len(hits))]) / 2
+    assert low < exact < high and 5 < high - low < 60 and "rare" not in found
+    assert comparison.intervals(judged, table, rule="auc", images=images) == {}
+    assert comparison.intervals(judged, table, rule="all_points", images=images) == found, "the same draws every time"
