@@ -36,7 +36,7 @@ def show_difference(old: Artifact, new: Artifact, store: Store, *, most: int = 4
 
     embedded = comparison.embeddings(old, new, store)
     found = comparison.changed(old, new, embedded)
-    table = Table(title=f"{len(found)} changed texts", title_justify="left", show_lines=True)
+    table = Table(title=f"{len(found)} changed text{'s' * (len(found) != 1)}", title_justify="left", show_lines=True)
     table.add_column("class")
     table.add_column(old.fingerprint[:12], ratio=1)
     table.add_column(new.fingerprint[:12], ratio=1)

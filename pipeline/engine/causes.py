@@ -32,6 +32,8 @@ class Cause:
 
     def __str__(self) -> str:
         said = str(self.difference)
+        if self.difference.kind in ("version", "code"):
+            return f"{self.stage}: {said}"
         if not self.texts:
             return said
         names = [changed.name for changed in self.texts]

@@ -68,7 +68,7 @@ def test_describe_edit_diff_export_import(ezhoi: Any, root: Path) -> None:
     new = Store(root / "store").find("descriptions")
     assert new.fingerprint != old.fingerprint
     said = ezhoi("artifacts", "diff", old.fingerprint, new.fingerprint)
-    assert "descriptions.edits: ride horse" in said and "1 changed texts" in said and "unseen classes have" in said
+    assert "descriptions.edits: ride horse" in said and "1 changed text" in said and "unseen classes have" in said
     found = json.loads(ezhoi("artifacts", "diff", old.fingerprint, new.fingerprint, "--json"))
     (change,) = found["texts"]
     assert [by.partition("/")[0] for by in found["similarities_by"]] == ["text_embeddings"] * 2
