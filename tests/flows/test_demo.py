@@ -60,7 +60,7 @@ def test_the_pages_show_what_was_made(demo: Demo) -> None:
     first, second = demo.pages
     assert "Result: mAP" in first["ezhoi-evaluation"]
     pictures = {key for key, text in first.items() if "](data:image/" in text}
-    assert pictures == {f"ezhoi-{s}" for s in ("annotations", "detections", "seen", "utpl", "evaluation")}
+    assert pictures == {f"ezhoi-{s}" for s in ("annotations", "detections", "seen", "utpl", "evaluation", "lineage")}
     assert all(len(text) < 300_000 for text in first.values()), "Prefect keeps every version of these"
     assert "- **" in first["ezhoi-descriptions"] and "- **" in first["ezhoi-disparities"]
     assert "content of descriptions.edits changed" in second["ezhoi-descriptions"]
@@ -85,8 +85,11 @@ def test_walk_from_the_run_to_the_descriptions_in_a_browser(demo: Demo) -> None:
 
         lineage = next(a for a in demo.recorded.artifacts() if a["key"] == "ezhoi-lineage")
         page.goto(f"{site}/v2/artifacts/artifact/{lineage['id']}")
-        expect(page.get_by_text("computed in this run").first).to_be_visible()
-        expect(page.get_by_role("heading", name="Since the previous run")).to_be_visible()
+        expect(
+            page.get_by_role("img", name=re.compile("descriptions computed, .*image_embeddings cached"))
+        ).to_be_visible()
+        expect(page.get_by_role("heading", name=re.compile("^Compared with"))).to_be_visible()
+        expect(page.get_by_role("heading", name="Texts that differ: 1")).to_be_visible()
         for stage in ("evaluation", "predictions", "utpl", "text_embeddings", "descriptions"):
             page.get_by_role("link", name=stage, exact=True).last.click()
             expect(page.get_by_role("heading", name=re.compile(rf"^{stage} ·"))).to_be_visible()
