@@ -60,6 +60,8 @@ def _classes(moved: Sequence[Mapping[str, Any]]) -> list[list[str]]:
 def _interval(interval: tuple[float, float] | None, *, sure: bool) -> tuple[str, str]:
     if interval is None:
         return "–", ""
+    if interval == (0.0, 0.0):
+        return "–", "the same"
     return f"{interval[0]:+.2f} to {interval[1]:+.2f}", "" if sure else "may be chance"
 
 
