@@ -9,6 +9,7 @@ from models.clip import Clip
 from pipeline.config.data import Data
 from pipeline.datasets import sources
 from pipeline.datasets.world.classes import held_out
+from pipeline.errors import DataError
 from pipeline.tiny.captions import scene_picture
 
 
@@ -57,6 +58,10 @@ def _figures(logits: np.ndarray, labels: np.ndarray, objects: np.ndarray, group:
             everywhere.append(_precision(logits[:, c], labels == c))
             if not (labels[same_object] == c).all():
                 given_object.append(_precision(logits[same_object, c], labels[same_object] == c))
+    if not given_object:
+        raise DataError(
+            "so few scenes show no two classes of one object that could be told apart; take more (--scenes)"
+        )
     (mean, chance), (mean_given, chance_given) = (np.mean(rows, axis=0) for rows in (everywhere, given_object))
     return {
         "mAP": float(mean),
