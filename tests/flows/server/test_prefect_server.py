@@ -207,7 +207,9 @@ def test_a_run_speaks_to_a_server_of_the_users_own_with_the_credentials_given_fo
     profile += "".join(f"{name} = {json.dumps(value)}\n" for name, value in variables.items())
     (tmp_path / "profiles.toml").write_text(profile)
     kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")} | {"PREFECT_HOME": str(tmp_path)}
-    kept["PREFECT_PROFILES_PATH"] = str(tmp_path / "profiles.toml")  # in the checkout it is that of `ezhoi up` otherwise
+    kept["PREFECT_PROFILES_PATH"] = str(
+        tmp_path / "profiles.toml"
+    )  # in the checkout it is that of `ezhoi up` otherwise
     asked = {"PREFECT_API_URL": "https://prefect.example.org/api", "PREFECT_PROFILE": "ephemeral"} | variables
     for environment in (kept, kept | asked):
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
