@@ -14,6 +14,7 @@ from flows.pages import markdown
 from flows.server.stage_name import StageName
 from pipeline.errors import ConfigError, StoreError
 from pipeline.outside.escaping import plain
+from pipeline.report.units import duration
 from pipeline.store import garbage, marks, runs
 from pipeline.store.garbage import Garbage
 from pipeline.store.runs import RunRecord
@@ -88,7 +89,7 @@ def _show_garbage(found: Garbage, store: Store, keep: int) -> None:
         about = [
             a.manifest.made_at[:10],
             markdown.size(a.manifest.bytes),
-            f"took {markdown.duration(a.manifest.duration)}",
+            f"took {duration(a.manifest.duration)}",
             *([_words(user, alike)] if user is not None and user.setting else []),
             *([f"unseen mAP {unseen:.2f}"] if isinstance(unseen, int | float) else []),
         ]

@@ -7,10 +7,11 @@ import json
 import typer
 
 from flows.cli import options
-from flows.pages import markdown, plans
+from flows.pages import plans
 from flows.server import parameters
 from pipeline.engine.graph import NAMES
 from pipeline.engine.status import StageStatus
+from pipeline.report.units import duration
 
 COLOURS = {"fresh": "green", "stale": "yellow", "missing": "red"}
 
@@ -56,7 +57,7 @@ def show(found: list[StageStatus], request: parameters.Request) -> None:
     typer.echo(f"profile {config.profile}, setting {config.setting}, store {request.store.place}")
     for entry in found:
         name = (entry.fingerprint or "")[:12]
-        took = f"  took {markdown.duration(entry.seconds)}" if entry.runs and entry.seconds is not None else ""
+        took = f"  took {duration(entry.seconds)}" if entry.runs and entry.seconds is not None else ""
         state = typer.style(f"{entry.state:<8}", fg=COLOURS[entry.state])
         typer.echo(f"{entry.stage:<17} {state} {name:<12}{took}".rstrip())
         for reason in entry.why:

@@ -17,6 +17,7 @@ from pipeline.engine import graph
 from pipeline.engine.execute import Outcome
 from pipeline.engine.verdict import Verdict
 from pipeline.outside.escaping import code, markdown
+from pipeline.report.units import duration
 from pipeline.store import compare
 from pipeline.store.artifact import Artifact
 from pipeline.store.changes import Changes
@@ -49,15 +50,6 @@ def run_in_prefect(flow_run: str) -> str | None:
 def run_title(record: RunRecord) -> str:
     """A run's name on its pages: what was asked for, and its id."""
     return f"{record.name} · {record.id}"
-
-
-def duration(seconds: float) -> str:
-    """0.4 s, 75 s, 12 min, 3.2 h."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def stage_page(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flows.pages.markdown import duration, table
+from flows.pages.tables import table
 from pipeline.engine.plan import remaining
 from pipeline.engine.status import StageStatus
 from pipeline.outside.escaping import markdown
+from pipeline.report.units import duration
 
 KEY = "ezhoi-plan"
 """Prefect artifact key of the page of dry runs."""

@@ -21,6 +21,7 @@ from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from flows.pages import markdown
 from flows.pages.lineage import create, forgiving
 from pipeline.report.sample import curve
+from pipeline.report.units import duration
 
 Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 SHOW_SECONDS = 2.0
@@ -129,5 +130,5 @@ def describe(done: int, total: int, note: str, *, since_first: int, seconds: flo
         rate = (since_first - 1) / seconds
         parts.append(f"{rate:.3g} a second")
         if total > done:
-            parts.append(f"{markdown.duration((total - done) / rate)} left")
+            parts.append(f"{duration((total - done) / rate)} left")
     return ", ".join(parts)

@@ -21,7 +21,7 @@ from pipeline.machine.files import refusals
 from pipeline.store import digest
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import Manifest
-from pipeline.store.store import Store, describe_files
+from pipeline.store.store import Store, Workspace, describe_files
 from pipeline.work import devices, helpers
 from pipeline.work.work import Place, Progress, Work, silent
 
@@ -101,16 +101,8 @@ def execute(
             (ask_helpers if stage.sharded(config) else no_helpers)(stage, need) as asked,
         ):
             started = time.perf_counter()
-            work = Work(
-                stage=stage.name,
-                **_on(held if stage.computes(config) else config.device, stage, config),
-                inputs=inputs,
-                out=space.out,
-                scratch=space.scratch,
-                exchange=space.exchange,
-                place=Place(0, 1 + asked),
-                progress_to=progress,
-            )
+            device = held if stage.computes(config) else config.device
+            work = _work(stage, config, inputs, space, device, place=Place(0, 1 + asked), progress_to=progress)
             module = importlib.import_module(f"pipeline.stages.{stage.name}")
             with refusals(f"stage {stage.name}", path=space.out):
                 metrics = module.run(work)
@@ -184,17 +176,7 @@ def help_with(
     ):
         if space is None or held is None:
             return 0
-        work = Work(
-            stage=stage.name,
-            **_on(held, stage, config),
-            inputs=inputs,
-            out=space.out,
-            scratch=space.scratch,
-            exchange=space.exchange,
-            helper=True,
-            place=place,
-            progress_to=progress,
-        )
+        work = _work(stage, config, inputs, space, held, helper=True, place=place, progress_to=progress)
         return helpers.help_with(work, importlib.import_module(f"pipeline.stages.{stage.name}").compute)
 
 
@@ -203,14 +185,25 @@ def _most_gpus(stage: Stage, config: Config) -> int:
     return config.images.runtime.workers if stage.sharded(config) else 1
 
 
-def _on(held: str, stage: Stage, config: Config) -> dict[str, Any]:
-    """The work's configuration and GPUs, given the devices that are held ('cuda:0,cuda:2').
+def _work(
+    stage: Stage, config: Config, inputs: Mapping[str, Artifact], space: Workspace, held: str, **more: Any
+) -> Work:
+    """The stage's work in a workspace, on the devices that are held ('cuda:0,cuda:2').
 
     A training deals them out itself, all others compute on the first and leave the others to their helpers.
     """
     gpus = tuple(held.split(",")) if held.startswith("cuda:") else ()
     device = held if stage.trains or not gpus else gpus[0]
-    return {"config": config.model_copy(update={"device": device}), "gpus": gpus}
+    return Work(
+        stage=stage.name,
+        config=config.model_copy(update={"device": device}),
+        gpus=gpus,
+        inputs=inputs,
+        out=space.out,
+        scratch=space.scratch,
+        exchange=space.exchange,
+        **more,
+    )
 
 
 def _manifest(stage: Stage, config: Config, need: Ingredients, work: Work, metrics: dict[str, object]) -> Manifest:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.errors import ConfigError
+from pipeline.report.units import duration
 from pipeline.store.runs import RunRecord
 
 METRICS = ("full", "seen", "unseen")
@@ -68,15 +69,6 @@ class Row:
             "state": state,
             "took": UNSAID if self.seconds is None else duration(self.seconds),
         }
-
-
-def duration(seconds: float) -> str:
-    """0.4 s, 75 s, 12 min, 3.2 h."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def table(

@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from pipeline.engine.graph import stage
+from old_records import ID, OLD, put
+
 from pipeline.engine.run import Run
 from pipeline.machine import processes
 from pipeline.store import runs
-from pipeline.store.artifact import Artifact
 from pipeline.store.runs import RunRecord
 from pipeline.store.store import Store
-
-ID = "20260131T120000-0a1b2c"
-OLD = {
-    "id": ID,
-    "profile": "demo",
-    "started_at": "2026-01-31T12:00:00+00:00",
-    "stages": {"seen": "0a" * 16},
-    "hits": [],
-    "state": "completed",
-    "deployment": "",
-    "flow_run": "",
-}
-"""A record as earlier versions wrote it."""
-
-
-def annotated(run: Run) -> Artifact:
-    """The annotations, made in a run that has got that far."""
-    run.step(stage("vocabulary"))
-    return run.step(stage("annotations")).artifact
-
-
-def put(store: Store, content: Any, name: str = f"{ID}.json") -> None:
-    store.write_record(name, content if isinstance(content, str) else json.dumps(content))
 
 
 def test_a_record_comes_back(tmp_path: Path) -> None:
@@ -53,25 +29,6 @@ def test_records_of_earlier_and_later_versions_are_read(tmp_path: Path) -> None:
     put(store, OLD | {"later": {"a": 1}, "process": {"pid": 1, "start": "2", "boot": "3", "later": 4}})
     (record,) = runs.records(store)
     assert (record.id, record.stages, record.machine) == (ID, {"seen": "0a" * 16}, "") and not record.running()
-
-
-WRONG: list[Any] = [
-    "{",
-    "\0\0",
-    "[]",
-    "[" * 100_000,
-    OLD | {"started_at": 5},
-    OLD | {"started_at": "yesterday"},
-    OLD | {"stages": 6},
-    OLD | {"stages": {"seen": {"fingerprint": "0a"}}},
-    OLD | {"stages": {"seen": "../other"}},
-    OLD | {"stages": {"..": "f00"}},
-    OLD | {"id": "/home/me"},
-    OLD | {"id": "../../me"},
-    OLD | {"id": "20260131T120000-ffffff"},
-    OLD | {"state": None},
-    {"other": 1},
-]
 
 
 def test_a_table_beside_the_records_is_none(tmp_path: Path) -> None:
