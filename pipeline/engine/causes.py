@@ -8,7 +8,7 @@ otherwise, inputs left out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pipeline.engine.graph import NAMES
 from pipeline.store import compare, lineage
@@ -38,8 +38,7 @@ class Cause:
             return said
         names = [changed.name for changed in self.texts]
         shown = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
-        name = self.difference.name if self.difference.kind in ("config", "source") else "descriptions"
-        return f"{name}: {shown}" if self.difference.kind == "source" else f"{said} ({shown})"
+        return f"{self.difference.name}: {shown}" if self.difference.kind == "source" else f"{said} ({shown})"
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Causes:
     found: tuple[Cause, ...] = ()
     changed: tuple[str, ...] = ()
     """Stages whose content differs."""
-    unknown: tuple[str, ...] = field(default=())
+    unknown: tuple[str, ...] = ()
     """Stages of which one artifact is gone, so that nothing can be told."""
 
     @property
