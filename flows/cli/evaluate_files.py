@@ -1,4 +1,4 @@
-"""`ezhoi evaluate-detections`, `ezhoi evaluate export` and `vcoco`: anybody's detections, without the rest of the pipeline."""
+"""`ezhoi evaluate-detections` and `ezhoi evaluate export`: anybody's detections, without the rest of the pipeline."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli import options
+from flows.cli import evaluate_vcoco, options
 from flows.cli.evaluate import app
 from flows.cli.evaluation_files import (
     AnnotationsFile,
@@ -47,6 +47,7 @@ class Format(StrEnum):
 
 def register(parent: typer.Typer) -> None:
     """Add `evaluate`, these commands of it included, and `evaluate-detections`."""
+    app.command()(evaluate_vcoco.vcoco)
     parent.add_typer(app, name="evaluate")
     parent.command("evaluate-detections")(evaluate_detections)
 
@@ -155,42 +156,6 @@ def export(
     say(found.notes)
     write(out, found, truth, to=to.value)
     typer.echo(f"{len(found.pairs):,} detections: {out}")
-
-
-@app.command()
-def vcoco(
-    detections: Annotated[
-        Path,
-        typer.Option("--detections", "-d", help="Parquet: file_name, role (number or name), score, hx1 .. oy2."),
-    ],
-    annotations: Annotated[Path, typer.Option("--annotations", "-a", help="instances_vcoco_test.json.")],
-    as_json: options.Json = False,
-) -> None:
-    """V-COCO's role AP, scenarios 1 and 2.
-
-    Example: ezhoi evaluate vcoco -d D.parquet -a instances_vcoco_test.json
-    """
-    from pipeline.metrics import role_ap as rules
-    from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
-    from pipeline.outside import columns
-
-    people = rules.read(annotations)
-    table = columns.read(detections, ["file_name", "image", "role", "score", *HUMAN_BOX, *OBJECT_BOX])
-    placed = rules.place(table, people, name=str(detections))
-    if left_out := len(table) - len(placed):
-        say([f"{left_out:,} detections of the role {rules.POINT}, which has no annotated pair here: left out"])
-    tables = {n: rules.role_ap(placed, people, scenario=n) for n in rules.SCENARIOS}
-    if as_json:
-        found: dict[str, Any] = {
-            f"scenario_{n}": {"mean": rules.mean_role_ap(t), "roles": t.set_index("role")["ap"].mul(100).to_dict()}
-            for n, t in tables.items()
-        }
-        typer.echo(json.dumps(found, indent=1))
-        return
-    typer.echo(f"{'role AP, %':<26}{'scenario 1':>12}{'scenario 2':>12}   pairs")
-    for one, two in zip(*(t.to_dict("records") for t in tables.values()), strict=True):
-        typer.echo(f"{one['role']:<26}{100 * one['ap']:>12.2f}{100 * two['ap']:>12.2f}   {one['n_truth']:,}")
-    typer.echo(f"{'mean':<26}" + "".join(f"{rules.mean_role_ap(t):>12.2f}" for t in tables.values()))
 
 
 def _setting(name: str, truth: Annotations) -> str:

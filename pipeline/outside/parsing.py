@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 import reprlib
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -103,10 +104,20 @@ def _is_meant_as_yaml(node: yaml.Node, text: str) -> bool:
     return node.style in ("'", '"') or (node.style is None and node.value == text and not node.tag.endswith(":str"))
 
 
-def json_value(text: str) -> Any:
-    """The value of a JSON text; ValueError naming the place where it breaks, or a key that comes twice with its lines."""
+def json_value(text: str, *, each: Callable[[dict[str, Any]], Any] | None = None) -> Any:
+    """The value of a JSON text; ValueError naming the place where it breaks, or a key that comes twice with its lines.
+
+    Arguments:
+        each: what stands in the value for an object, asked for every object as soon as it ends, the inner ones first: of a
+            large text only what is wanted need be kept.
+    """
+
+    def made(pairs: list[tuple[str, Any]]) -> Any:
+        found = _once(pairs)
+        return found if each is None else each(found)
+
     try:
-        return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_once)
+        return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=made if each else _once)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     except json.JSONDecodeError as error:

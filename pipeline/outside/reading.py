@@ -9,6 +9,7 @@ import gzip
 import os
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,20 @@ def _content(path: Path, most: int) -> bytes:
     return bytes(content)
 
 
-def json_value(path: Path, *, what: str = "", error: type[EzhoiError] = DataError, largest: int | None = None) -> Any:
-    """A file's JSON value; raises `error` as `text` does, and if it is no JSON, nested too deeply or has a key twice."""
+def json_value(
+    path: Path,
+    *,
+    what: str = "",
+    error: type[EzhoiError] = DataError,
+    largest: int | None = None,
+    each: Callable[[dict[str, Any]], Any] | None = None,
+) -> Any:
+    """A file's JSON value; raises `error` as `text` does, and if it is no JSON, nested too deeply or has a key twice.
+
+    `each` says what is kept of every object (see `parsing.json_value`).
+    """
     content = text(path, what=what, error=error, largest=largest)
-    return _parsed(parsing.json_value, content, f"{what or path}: not valid JSON", error)
+    return _parsed(partial(parsing.json_value, each=each), content, f"{what or path}: not valid JSON", error)
 
 
 def yaml_value(path: Path, *, what: str = "", error: type[EzhoiError] = DataError) -> Any:

@@ -53,6 +53,11 @@ def matches(value: Any) -> bool:
     return isinstance(value, dict) and {"annotations", "classes", "action_to_object"} <= value.keys()
 
 
+def is_name(name: str) -> bool:
+    """Whether a file is called as COCO calls the pictures of V-COCO, whichever split it is of."""
+    return _NAME.fullmatch(name) is not None
+
+
 def files(root: Path, split: str = "*") -> list[Path]:
     """The annotation files of a folder, gzipped or not; copies that a browser made come last, backups are none."""
     return annotation_files(sorted(root.glob("*")), [f"instances_vcoco_{split}.json"])
@@ -74,8 +79,13 @@ def read(path: Path, *, skip: bool = False) -> VCoco:
         raise DataError(f"{path}: not V-COCO's pair annotation: needs annotations, classes and action_to_object")
     found = parse(value, path)
     if not skip:
-        Faults(path, list(found.faults)).stop_if_any()
+        demand_sound(found, path)
     return found
+
+
+def demand_sound(found: VCoco, path: Path) -> None:
+    """DataError naming the first faulty rows of a file, if it has any."""
+    Faults(path, list(found.faults)).stop_if_any()
 
 
 def parse(value: dict[str, Any], path: Path) -> VCoco:

@@ -126,6 +126,8 @@ FILES = {
     "evaluate export --images": "evaluate export --to coco --out o.json -d predictions.parquet -a pairs.parquet --images {}",
     "evaluate vcoco --annotations": "evaluate vcoco -d predictions.parquet -a {}",
     "evaluate vcoco --detections": "evaluate vcoco -a files/a-list.json -d {}",
+    "evaluate vcoco --coco": "evaluate vcoco -d predictions.parquet -a files/a-list.json --coco {}",
+    "evaluate vcoco --agents": "evaluate vcoco -d predictions.parquet -a files/a-list.json --agents {}",
     "llm serve --environment": "llm serve --environment {}",
     "profile": "config show --profile {}",
     "data.root": "run -t annotations --set data.source=hico --set data.root={}",
@@ -152,6 +154,7 @@ MADE = {
     "world sheet OUT": "world sheet --count 1 {}",
     "world clip OUT": "world clip {}",
     "evaluate-detections --out": f"{EVALUATE} --out {{}}",
+    "evaluate vcoco --export": "evaluate vcoco -d predictions.parquet -a files/a-list.json --export {}",
     "evaluate export --out": "evaluate export -d predictions.parquet -a pairs.parquet --to parquet --out {}",
 }
 """Every door through which a file is written."""

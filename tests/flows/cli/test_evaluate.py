@@ -150,18 +150,6 @@ def test_export_and_evaluate_again(files: tuple[Path, Path], tmp_path: Path) -> 
         assert after["per_class"] == before["per_class"], to
 
 
-def test_vcoco(tmp_path: Path) -> None:
-    name = "COCO_val2014_000000000001.jpg"
-    entry = {"file_name": name, "boxes_h": [[0, 0, 9, 9]], "boxes_o": [[5, 5, 20, 20]], "actions": [0], "objects": [42]}
-    content = {"annotations": [entry], "classes": ["hold obj", "point instr"], "action_to_object": []}
-    (tmp_path / "v.json").write_text(json.dumps(content))
-    row = pd.DataFrame([[0, 0, 9, 9, 5, 5, 20, 20]], columns=BOXES).assign(file_name=name, role="hold obj", score=0.5)
-    row.to_parquet(tmp_path / "d.parquet")
-    words = ["evaluate", "vcoco", "-d", tmp_path / "d.parquet", "-a", tmp_path / "v.json"]
-    assert call(*words).stdout.splitlines()[-1].split() == ["mean", "100.00", "100.00"]
-    assert json.loads(call(*words, "--json").stdout)["scenario_2"]["roles"]["hold obj"] == 100
-
-
 @pytest.fixture
 def stored(files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, artifact: Any) -> Path:
     """A store with nothing but annotations of these images, which the configuration asks for."""

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.metrics import role_ap
+from pipeline.metrics.vcoco import detections, role_ap
+from pipeline.metrics.vcoco import people as annotated
 
-VCOCO = Path(__file__).parents[4] / "shared" / "data" / "vcoco"
+VCOCO = Path(__file__).parents[5] / "shared" / "data" / "vcoco"
 PERSON, OTHER, CUP = [0.0, 0, 99, 99], [200.0, 0, 299, 99], [50.0, 50, 80, 80]
 NOWHERE = [np.nan] * 4
 BOXES = ["hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"]
@@ -41,7 +42,7 @@ def people(tmp_path):
         entry("b", [], [], []),
         entry("c", [PERSON], [CUP], [0]),
     ]
-    found = role_ap.read(saved(tmp_path / "v.json", entries, ["hold obj", "look obj"]))
+    found = annotated.read(saved(tmp_path / "v.json", entries, ["hold obj", "look obj"]))
     found.ignored[2] = True
     found.does[2] = False
     return found
@@ -53,7 +54,7 @@ def ap(people, *rows, scenario=1, role=0):
     frame = frame.assign(
         file_name=[file_name(r[0]) for r in rows], role=[r[1] for r in rows], score=-np.arange(len(rows))
     )
-    return role_ap.role_ap(role_ap.place(frame, people), people, scenario=scenario)["ap"][role]
+    return role_ap.role_ap(detections.place(frame, people), people)[scenario]["ap"][role]
 
 
 def test_right_wrong_and_twice(people):
@@ -83,7 +84,7 @@ def test_overlaps_count_inclusive_pixels(people):
     assert ap(people, ("a", 0, [0.0, 0, 99, 48.9], CUP)) == 0
 
 
-def sequential(frame, people, scenario, role):
+def sequential(found, people, scenario, role):
     """Person by person, detection by detection, as the official program goes."""
 
     def overlap(a, b):
@@ -94,10 +95,11 @@ def sequential(frame, people, scenario, role):
         return inside / (sum(area) - inside)
 
     taken, hits = set(), []
-    rows = frame[frame["role"] == role].sort_values(["score", "image"], ascending=[False, True], kind="stable")
-    for row in rows.to_dict("records"):
-        here = np.flatnonzero(people.image == row["image"])
-        human, thing = [row[c] for c in BOXES[:4]], [row[c] for c in BOXES[4:]]
+    for row in np.argsort(-found.score):
+        if found.what[row] != role:
+            continue
+        here = np.flatnonzero(people.image == found.image[row])
+        human, thing = found.human[row].tolist(), found.thing[row].tolist()
         overlaps = [overlap(people.box[p], human) for p in here]
         if not len(here):
             hits.append(False)
@@ -135,7 +137,7 @@ def test_equals_the_sequential_program(seed, tmp_path):
         chosen = [(h, int(r)) for h in humans for r in range(3) if generator.random() < 0.6]
         things = [box() if generator.random() < 0.7 else None for _ in chosen]
         entries.append(entry(name, [h for h, _ in chosen], things, [r for _, r in chosen]))
-    people = role_ap.read(saved(tmp_path / "v.json", entries, ["x", "y", "z"]))
+    people = annotated.read(saved(tmp_path / "v.json", entries, ["x", "y", "z"]))
     people.ignored[generator.random(len(people.ignored)) < 0.2] = True
     people.does[people.ignored] = False
     rows = []
@@ -146,43 +148,43 @@ def test_equals_the_sequential_program(seed, tmp_path):
         thing = (people.role_box[p, r] + generator.integers(-3, 4, 4)).tolist() if generator.random() < 0.8 else box()
         rows.append([people.images[people.image[p]], r, *human, *thing])
     frame = pd.DataFrame(rows, columns=["file_name", "role", *BOXES]).assign(score=generator.permutation(150))
-    placed = role_ap.place(frame, people)
-    for scenario in role_ap.SCENARIOS:
-        found = role_ap.role_ap(placed, people, scenario=scenario)["ap"]
+    placed = detections.place(frame, people)
+    for scenario, found in role_ap.role_ap(placed, people).items():
         wanted = [sequential(placed, people, scenario, role) for role in range(3)]
-        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(found["ap"], wanted, rtol=0, atol=1e-12)
 
 
 def test_faults_are_named(people, tmp_path):
     frame = pd.DataFrame([[*PERSON, *CUP]], columns=BOXES).assign(file_name=file_name("a"), role="hold obj", score=0.5)
-    assert role_ap.place(frame, people)["role"].tolist() == [0]
+    assert detections.place(frame, people).what.tolist() == [0]
     for change, message in (
         ({"file_name": "z"}, "row 0: the image is not in the annotations"),
+        ({"file_name": file_name("z")}, "no image is in these annotations of 3"),
         ({"role": "juggle obj"}, "row 0: the role is none of 2"),
         ({"score": np.nan}, "row 0: the score is not finite"),
         ({"hx2": -5.0}, "row 0: the person's box needs"),
     ):
         with pytest.raises(DataError, match=message):
-            role_ap.place(frame.assign(**change), people)
+            detections.place(frame.assign(**change), people)
     with pytest.raises(DataError, match="no column role"):
-        role_ap.place(frame.drop(columns="role"), people)
+        detections.place(frame.drop(columns="role"), people)
     (tmp_path / "no.json").write_text("[]")
-    with pytest.raises(DataError, match="not V-COCO's pair annotation"):
-        role_ap.read(tmp_path / "no.json")
+    with pytest.raises(DataError, match="neither V-COCO's labels"):
+        annotated.read(tmp_path / "no.json")
 
 
 @pytest.mark.skipif(not VCOCO.is_dir(), reason=f"no V-COCO annotations under {VCOCO}")
 def test_predicting_the_real_annotation_is_perfect():
-    people = role_ap.read(VCOCO / "instances_vcoco_test.json.gz")
+    people = annotated.read(VCOCO / "instances_vcoco_test.json.gz")
     assert len(people.images) == 4946 and len(people.roles) == 24 and people.does.sum() == 12402
     person, role = np.nonzero(people.does)
     boxes = np.concatenate([people.box[person], people.role_box[person, role]], axis=1)
     frame = pd.DataFrame(boxes, columns=BOXES).assign(
         file_name=np.array(people.images)[people.image[person]], role=role, score=np.linspace(1, 0, len(role))
     )
-    placed = role_ap.place(frame, people)
-    for scenario in role_ap.SCENARIOS:
-        assert role_ap.mean_role_ap(role_ap.role_ap(placed, people, scenario=scenario)) == pytest.approx(100)
+    placed = detections.place(frame, people)
+    for table in role_ap.role_ap(placed, people).values():
+        assert role_ap.mean_ap(table) == pytest.approx(100)
 
 
 def row(letter, role, human, thing, *, folder=""):
@@ -194,17 +196,17 @@ def row(letter, role, human, thing, *, folder=""):
 def test_roles_are_known_by_number_and_in_both_spellings_and_folders_are_ignored(people):
     spelt = [0, 0.0, "0", people.roles[0], people.roles[0].replace(" ", "_")]
     for value in spelt:
-        placed = role_ap.place(row("a", value, PERSON, CUP, folder="val2014/"), people)
-        assert (placed["role"].tolist(), placed["image"].tolist()) == ([0], [0])
+        placed = detections.place(row("a", value, PERSON, CUP, folder="val2014/"), people)
+        assert (placed.what.tolist(), placed.image.tolist()) == ([0], [0])
     for value in (1.5, True, None, -1, 99, "nothing"):
         with pytest.raises(DataError, match=r"row 0: the role is none of"):
-            role_ap.place(row("a", value, PERSON, CUP), people)
+            detections.place(row("a", value, PERSON, CUP), people)
 
 
 def test_an_objects_box_is_whole_or_absent(people):
     for box in ([5.0, 0, 1, 9], [np.nan, 0, 1, 9], [0.0, 0, np.inf, 9]):
         with pytest.raises(DataError, match="row 0: the object's box"):
-            role_ap.place(row("a", 0, PERSON, box), people)
+            detections.place(row("a", 0, PERSON, box), people)
 
 
 def test_the_truth_is_a_pixel_smaller_than_the_pair_file_has_it(tmp_path):
@@ -215,7 +217,7 @@ def test_the_truth_is_a_pixel_smaller_than_the_pair_file_has_it(tmp_path):
     """
     thin = [3.0, 3, 3.5, 13]
     image = {"file_name": file_name("a"), "boxes_h": [[0, 0, 10, 10]] * 2, "boxes_o": [[0, 0, 10, 10], thin]}
-    people = role_ap.read(
+    people = annotated.read(
         saved(tmp_path / "v.json", [image | {"actions": [0, 1], "objects": [42, 42]}], ["hold obj", "look obj"])
     )
     assert people.box.tolist() == [[0, 0, 9, 9]] and people.role_box[0].tolist() == [[0, 0, 9, 9], [3, 3, 3, 12]]
@@ -225,22 +227,65 @@ def test_the_truth_is_a_pixel_smaller_than_the_pair_file_has_it(tmp_path):
 
 def test_the_role_point_which_pair_files_lack_is_left_out(people):
     rows = [row("a", role, PERSON, CUP) for role in ("point_instr", "hold obj", "point instr")]
-    assert role_ap.place(pd.concat(rows), people)["role"].tolist() == [0]
+    assert detections.place(pd.concat(rows), people).what.tolist() == [0]
     with pytest.raises(DataError, match="row 2: the score is not finite"):
-        role_ap.place(pd.concat([*rows[:2], rows[2].assign(score=np.nan)]), people)
+        detections.place(pd.concat([*rows[:2], rows[2].assign(score=np.nan)]), people)
 
 
 def test_equal_names_and_fractions_are_no_guess(people):
     for folder in ("val2014/", "x\\"):
-        assert role_ap.place(row("b", 0, PERSON, CUP, folder=folder), people)["image"].tolist() == [1]
+        assert detections.place(row("b", 0, PERSON, CUP, folder=folder), people).image.tolist() == [1]
     with pytest.raises(DataError, match=r"would both be 'COCO_val2014_000000000098\.jpg'"):
-        role_ap.place(pd.concat([row("b", 0, PERSON, CUP, folder=f) for f in ("x/", "y/")]), people)
+        detections.place(pd.concat([row("b", 0, PERSON, CUP, folder=f) for f in ("x/", "y/")]), people)
     with pytest.raises(DataError, match="they are fractions of their images"):
-        role_ap.place(row("a", 0, [0.0, 0, 0.5, 1], CUP), people)
+        detections.place(row("a", 0, [0.0, 0, 0.5, 1], CUP), people)
 
 
 def test_categories_are_read_as_what_they_name(people):
     frame = pd.concat([row("b", "hold_obj", PERSON, CUP), row("a", "look obj", PERSON, CUP)])
     typed = frame.assign(**{c: frame[c].astype("category") for c in ("file_name", "role", "score", "hx1")})
-    placed = role_ap.place(typed, people)
-    assert placed["role"].tolist() == [0, 1] and placed["image"].tolist() == [1, 0]
+    placed = detections.place(typed, people)
+    assert placed.what.tolist() == [0, 1] and placed.image.tolist() == [1, 0]
+
+
+def test_detections_of_images_that_are_not_listed_are_left_out(people):
+    placed = detections.place(pd.concat([row("z", 0, PERSON, CUP), row("a", 0, PERSON, CUP)]), people)
+    assert placed.image.tolist() == [0] and placed.notes == (
+        "1 detections lie in images that are not listed: left out",
+    )
+    by_number = row("b", 0, PERSON, CUP).drop(columns="file_name").assign(image_id=ord("b"))
+    assert detections.place(by_number, people).image.tolist() == [1]
+    with pytest.raises(DataError, match="no image is in these annotations"):
+        detections.place(by_number.assign(image_id=5), people)
+
+
+@pytest.mark.parametrize(
+    ("absent", "fitting"), [("empty", "NZ"), ("nan", "N"), ("zeros", "Z"), ("tiny", "NZF"), ("tiny", "NZF")]
+)
+def test_which_role_box_says_that_no_object_is_in_sight(people, absent, fitting):
+    boxes = {"N": NOWHERE, "Z": [0.0] * 4, "F": [0.0, 0, 0.1, 0.1], "C": CUP}
+    rules = role_ap.Rules(absent=absent)
+    for letter, box in boxes.items():
+        placed = detections.place(row("a", 1, OTHER, box), people)
+        one, two = (role_ap.role_ap(placed, people, rules=rules)[n]["ap"][1] for n in role_ap.SCENARIOS)
+        assert (one, two) == (float(letter in fitting), 1), letter
+
+
+def test_equal_scores(people):
+    """A right and a wrong detection of one score: the later image comes first, inside an image the earlier row, though a
+    person is taken by the later row; the extremes put the right one first or last."""
+    right, wrong = row("a", 0, PERSON, CUP), row("a", 0, PERSON, OTHER)
+    later = row("b", 0, PERSON, CUP)  # nobody is in b
+
+    def found(*rows, ties="stable"):
+        placed = detections.place(pd.concat(rows), people)
+        return role_ap.role_ap(placed, people, rules=role_ap.Rules(ties=ties))[1]["ap"][0]
+
+    assert [found(right, wrong), found(wrong, right), found(right, later), found(right, right)] == [1, 0.5, 0.5, 0.5]
+    for rows in ((right, wrong), (wrong, right), (right, later)):
+        assert [found(*rows, ties=ties) for ties in ("best", "worst")] == [1, 0.5]
+
+
+def test_published_means_leave_out_point():
+    table = pd.DataFrame({"role": ["hold obj", "point instr", "kick obj"], "ap": [0.5, 0.1, np.nan]})
+    assert role_ap.mean_ap(table) == 50 and role_ap.mean_ap(table, mean="all") == 30

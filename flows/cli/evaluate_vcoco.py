@@ -1,0 +1,138 @@
+"""`ezhoi evaluate vcoco`: role AP and agent AP of anybody's detections, by the official program's rules."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flows.cli import options
+from flows.cli.evaluation_files import say
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipeline.metrics.vcoco.detections import Reported
+    from pipeline.metrics.vcoco.people import People
+
+
+class Absent(StrEnum):
+    empty = "empty"
+    nan = "nan"
+    zeros = "zeros"
+    tiny = "tiny"
+
+
+class Mean(StrEnum):
+    published = "published"
+    all = "all"
+
+
+class Ties(StrEnum):
+    stable = "stable"
+    best = "best"
+    worst = "worst"
+
+
+def vcoco(
+    detections: Annotated[
+        Path,
+        typer.Option(
+            "--detections",
+            "-d",
+            help="Parquet: file_name or image_id, role (number or name), score, hx1 .. oy2. Or the official list as JSON.",
+        ),
+    ],
+    annotations: Annotated[
+        Path,
+        typer.Option(
+            "--annotations", "-a", help="V-COCO's labels, vcoco_test.json; or pairs, instances_vcoco_test.json."
+        ),
+    ],
+    coco: Annotated[
+        Path | None,
+        typer.Option(help="COCO's boxes for the labels: instances_val2014.json for test, train2014 for train and val."),
+    ] = None,
+    agents: Annotated[
+        Path | None, typer.Option(help="Parquet for agent AP: file_name or image_id, action, score, hx1 .. hy2.")
+    ] = None,
+    absent: Annotated[
+        Absent, typer.Option(help="Which role box says that no object is in sight (scenario 1).")
+    ] = Absent.empty,
+    mean: Annotated[Mean, typer.Option(help="Over the 24 roles of published numbers, or point too.")] = Mean.published,
+    ties: Annotated[Ties, typer.Option(help="Order of equal scores.")] = Ties.stable,
+    export: Annotated[Path | None, typer.Option(help="Write the detections as the official list, in JSON.")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """V-COCO's role AP, scenarios 1 and 2, and agent AP.
+
+    Example: ezhoi evaluate vcoco -d D.parquet -a vcoco_test.json --coco instances_val2014.json
+    """
+    from pipeline.metrics.vcoco import exchange, people, role_ap
+    from pipeline.metrics.vcoco.role_ap import Rules
+
+    truth = people.read(annotations, coco)
+    roles, actions = _read(detections, agents, truth)
+    rules = Rules(absent=absent.value, ties=ties.value)
+    notes = [*truth.notes, *roles.notes, *(actions.notes if actions else ())]
+    if export is not None:
+        notes += exchange.write(export, truth, roles, actions)
+    tables = {f"scenario {n}": table for n, table in role_ap.role_ap(roles, truth, rules=rules).items()}
+    of_agents = role_ap.agent_ap(actions, truth, rules=rules) if actions else None
+    if as_json:
+        found: dict[str, Any] = {name.replace(" ", "_"): _values(table, mean) for name, table in tables.items()}
+        agent = {} if of_agents is None else {"agent": _values(of_agents, mean)}
+        rule = {"absent": absent.value, "mean": mean.value, "ties": ties.value}
+        typer.echo(json.dumps(found | agent | {"rules": rule, "notes": notes}, indent=1))
+        return
+    say(notes)
+    _print("role AP, %", tables, mean)
+    if of_agents is not None:
+        typer.echo()
+        _print("agent AP, %", {"": of_agents}, mean)
+
+
+def _read(detections: Path, agents: Path | None, truth: People) -> tuple[Reported, Reported | None]:
+    """Checked detections of roles, and of actions where they are told and can be judged."""
+    from pipeline.metrics.vcoco import detections as placing
+    from pipeline.metrics.vcoco import exchange
+    from pipeline.outside import columns
+
+    of_actions: pd.DataFrame | None = None
+    if detections.suffix.lower() in (".json", ".gz"):
+        table, of_actions = exchange.read(detections)
+    else:
+        table = columns.read(detections, placing.wanted("role"))
+    name = str(detections)
+    if agents is not None:
+        of_actions, name = columns.read(agents, placing.wanted("action")), str(agents)
+    roles = placing.place(table, truth, name=str(detections))
+    if of_actions is None or not len(of_actions) or not truth.actions:
+        return roles, None
+    return roles, placing.place(of_actions, truth, what="action", name=name)
+
+
+def _values(table: pd.DataFrame, mean: Mean) -> dict[str, Any]:
+    """The mean and every AP in percent, None where there is no positive."""
+    from pipeline.metrics.vcoco.role_ap import mean_ap
+
+    column = table.columns[0]
+    values = {name: None if ap != ap else 100 * ap for name, ap in zip(table[column], table["ap"], strict=True)}
+    whole = mean_ap(table, mean=mean.value)
+    return {"mean": None if whole != whole else whole, f"{column}s": values}
+
+
+def _print(title: str, tables: dict[str, pd.DataFrame], mean: Mean) -> None:
+    """Tables of the same rows side by side, and their means."""
+    from pipeline.metrics.vcoco.role_ap import mean_ap
+
+    typer.echo(f"{title:<26}" + "".join(f"{name:>12}" for name in tables) + "   positives")
+    first = next(iter(tables.values()))
+    for place, (name, count) in enumerate(zip(first.iloc[:, 0], first["n_truth"], strict=True)):
+        values = "".join(f"{100 * table['ap'].iloc[place]:>12.2f}" for table in tables.values())
+        typer.echo(f"{name:<26}{values}   {count:,}")
+    means = "".join(f"{mean_ap(table, mean=mean.value):>12.2f}" for table in tables.values())
+    typer.echo(f"{'mean':<26}{means}")

@@ -1,0 +1,74 @@
+"""`ezhoi evaluate vcoco`, as its user gives it files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from flows.cli.app import app
+from pipeline.errors import DataError
+
+BOXES = ["hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"]
+NAME = "COCO_val2014_000000000001.jpg"
+
+
+def call(*words: Any) -> Any:
+    result = CliRunner().invoke(app, list(map(str, ["evaluate", "vcoco", *words])), catch_exceptions=True)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result
+
+
+@pytest.fixture
+def detections(tmp_path: Path) -> Path:
+    row = pd.DataFrame([[0, 0, 9, 9, 5, 5, 20, 20]], columns=BOXES).assign(file_name=NAME, role="hold obj", score=0.5)
+    row.to_parquet(tmp_path / "d.parquet")
+    return tmp_path / "d.parquet"
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> list[Any]:
+    """A person who holds something, and COCO's boxes of both."""
+    hold = {"action_name": "hold", "role_name": ["agent", "obj"], "image_id": [1], "ann_id": [7], "label": [1]}
+    boxes = [(7, 1, [0, 0, 10, 10]), (8, 44, [5, 5, 16, 16])]
+    coco = {
+        "images": [{"id": 1, "file_name": NAME, "width": 100, "height": 100}],
+        "annotations": [{"id": i, "image_id": 1, "category_id": c, "bbox": box, "area": 9} for i, c, box in boxes],
+    }
+    (tmp_path / "vcoco_val.json").write_text(json.dumps([hold | {"role_object_id": [7, 8]}]))
+    (tmp_path / "instances.json").write_text(json.dumps(coco))
+    return ["-a", tmp_path / "vcoco_val.json", "--coco", tmp_path / "instances.json"]
+
+
+def test_a_pair_file_says_what_it_lacks(tmp_path: Path, detections: Path) -> None:
+    entry = {"file_name": NAME, "boxes_h": [[0, 0, 9, 9]], "boxes_o": [[5, 5, 20, 20]], "actions": [0], "objects": [42]}
+    content = {"annotations": [entry], "classes": ["hold obj", "look obj"], "action_to_object": []}
+    (tmp_path / "v.json").write_text(json.dumps(content))
+    result = call("-d", detections, "-a", tmp_path / "v.json")
+    assert result.stdout.splitlines()[-1].split() == ["mean", "100.00", "100.00"]
+    assert "is a pair file" in result.stderr and "not the published number" in result.stderr
+    report = json.loads(call("-d", detections, "-a", tmp_path / "v.json", "--json").stdout)
+    assert report["scenario_2"]["roles"] == {"hold obj": 100, "look obj": None} and "agent" not in report
+
+
+def test_labels_and_coco_and_the_official_list(tmp_path: Path, detections: Path, labels: list[Any]) -> None:
+    agents = pd.read_parquet(detections)[["file_name", "score", *BOXES[:4]]].assign(action="hold")
+    agents.to_parquet(tmp_path / "a.parquet")
+    out = tmp_path / "official.json"
+    words = ["--agents", tmp_path / "a.parquet", "--absent", "nan", "--mean", "all", "--ties", "worst", "--export", out]
+    report = json.loads(call("-d", detections, *labels, *words, "--json").stdout)
+    assert report["scenario_1"] == {"mean": 100, "roles": {"hold obj": 100}}
+    assert report["agent"] == {"mean": 100, "actions": {"hold": 100}}
+    assert report["rules"] == {"absent": "nan", "mean": "all", "ties": "worst"}
+    assert json.loads(out.read_text())[0]["hold_obj"] == [5, 5, 20, 20, 0.5]
+    lines = call("-d", out, *labels).stdout.splitlines()
+    assert [line.split() for line in lines if line.startswith("mean")] == [
+        ["mean", "100.00", "100.00"],
+        ["mean", "100.00"],
+    ]
+    with pytest.raises(DataError, match="these labels have no boxes"):
+        call("-d", detections, *labels[:2])
