@@ -37,9 +37,10 @@ def ezhoi(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def filled_in(arguments: list[str], store: Path) -> list[str]:
-    """The arguments with A and B, and evaluation/A and evaluation/B, replaced by two evaluations of the store."""
+    """The arguments with A and B, and evaluation/A and evaluation/B, replaced by two evaluations, RUN by the first run."""
     made = sorted(manifest.parent.name for manifest in (store / "evaluation").glob("*/manifest.json"))
     names = dict(zip("AB", made[:2], strict=False))
+    names["RUN"] = min((record.stem for record in (store / ".runs").glob("2*.json")), default="")
     return [names.get(argument.removeprefix("evaluation/"), argument) for argument in arguments]
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli import options
+from flows.cli import options, runs_shown
 from pipeline.errors import ConfigError
 from pipeline.outside.escaping import plain, to_cell
 from pipeline.store import runs
@@ -21,12 +21,13 @@ NUMBERS = (*runs_table.METRICS, "took", "seed")
 """Columns that stand right."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("runs")(show)
+app = typer.Typer(invoke_without_command=True)
+runs_shown.register(app)
 
 
-def show(
+@app.callback()
+def table(
+    context: typer.Context,
     sort: Annotated[
         str, typer.Option("--sort", help=f"Order, the most first: {', '.join(runs_table.ORDERS)}.")
     ] = "when",
@@ -44,12 +45,15 @@ def show(
     profile: options.Profile = "demo",
     settings: options.Settings = None,
 ) -> None:
-    """List the runs of the store: settings as far as they differ among the rows, mAP in percent, state, how long.
+    """List the runs of the store; `show` and `compare` look closer.
 
+    Settings as far as they differ among the rows, mAP in percent, state, how long.
     A run whose process is gone is `killed`. Of what all rows have alike a line below the table tells.
 
     Example: ezhoi runs --sort unseen --filter setting=uv --seeds
     """
+    if context.invoked_subcommand is not None:
+        return
     if as_csv + as_markdown + as_json > 1:
         raise ConfigError("--csv, --md and --json: choose one")
     records, unreadable = runs.read(options.store(profile, settings))

@@ -17,6 +17,8 @@ from pipeline.metrics.results import Result
 
 SIDE_BY_SIDE = ("official", "upt")
 """The protocols whose means stand beside each other in every report."""
+SYNTHETIC = "Synthetic scenes, a synthetic CLIP, simulated detections: these numbers say nothing about HICO-DET."
+"""What every page with numbers of the rendered world says."""
 GROUPS = ("unseen", "seen", "full", "rare", "non_rare")
 Summary = Mapping[str, float]
 

@@ -39,11 +39,13 @@ class Plot:
     y_range: tuple[float, float] = (0.0, 1.0)
     width: int = 460
     height: int = 300
+    left: int = 56
+    """Pixels before the axis, for the numbers or names beside it."""
     marks: list[str] = field(default_factory=list)
 
     def x(self, value: float) -> float:
         low, high = _wide(self.x_range)
-        return round(56 + (value - low) / (high - low) * (self.width - 76), 2)
+        return round(self.left + (value - low) / (high - low) * (self.width - self.left - 20), 2)
 
     def y(self, value: float) -> float:
         low, high = _wide(self.y_range)
@@ -56,13 +58,13 @@ class Plot:
             self.marks.append(
                 f'<line class="grid" x1="{left}" x2="{right}" y1="{self.y(value)}" y2="{self.y(value)}"/>'
             )
-            self.marks.append(_text(left - 6, self.y(value) + 4, text, "end"))
+            self.marks.append(words(left - 6, self.y(value) + 4, text, "end"))
         for value, text in x_ticks:
             self.marks.append(
                 f'<line class="grid" x1="{self.x(value)}" x2="{self.x(value)}" y1="{bottom}" y2="{top}"/>'
             )
-            self.marks.append(_text(self.x(value), bottom + 16, text))
-        self.marks.append(_text((left + right) / 2, self.height - 8, self.x_label))
+            self.marks.append(words(self.x(value), bottom + 16, text))
+        self.marks.append(words((left + right) / 2, self.height - 8, self.x_label))
         middle = (bottom + top) / 2
         self.marks.append(
             f'<text x="14" y="{middle}" text-anchor="middle" transform="rotate(-90 14 {middle})">'
@@ -106,7 +108,7 @@ def means(models: Sequence[tuple[str, Mapping[str, float]]], groups: Sequence[st
             )
         row = plot.height + 18 * place + 4
         plot.marks.append(f'<rect {style} x="60" y="{row - 6}" width="14" height="12"/>')
-        plot.marks.append(_text(82, row + 4, name, "start"))
+        plot.marks.append(words(82, row + 4, name, "start"))
     plot.height += 18 * len(models)
     return plot.render()
 
@@ -147,7 +149,7 @@ def lines(columns: Mapping[str, Sequence[float]], *, title: str) -> str:
         plot.marks.append(f'<polyline {style} points="{points}"/>')
         left = 60 + 140 * place
         plot.marks.append(f'<line {style} x1="{left}" x2="{left + 28}" y1="10" y2="10"/>')
-        plot.marks.append(_text(left + 34, 14, name, "start"))
+        plot.marks.append(words(left + 34, 14, name, "start"))
     return plot.render()
 
 
@@ -188,7 +190,7 @@ def precision_recall(curves: Sequence[tuple[str, bool, NDArray[np.float64], NDAr
         plot.marks.append(f'<polyline {style} points="{points}"/>')
         row = plot.height + 18 * place + 4
         plot.marks.append(f'<line {style} x1="60" x2="100" y1="{row}" y2="{row}"/>')
-        plot.marks.append(_text(108, row + 4, f"{name} ({_group(unseen)})", "start"))
+        plot.marks.append(words(108, row + 4, f"{name} ({_group(unseen)})", "start"))
     plot.height += below
     return plot.render()
 
@@ -205,7 +207,7 @@ def training_count(classes: pd.DataFrame) -> str:
         plot.marks.append(
             f'<line stroke="currentColor" stroke-dasharray="4 3" x1="{edge}" x2="{edge}" y1="{plot.y(0)}" y2="{plot.y(100)}"/>'
         )
-        plot.marks.append(_text(edge - 4, plot.y(96), "rare", "end"))
+        plot.marks.append(words(edge - 4, plot.y(96), "rare", "end"))
     for row in rows:
         x, y = plot.x(log10(row["train_pairs"] + 1)), plot.y(row["ap"])
         label = f"{escape(row['name'])}: {row['train_pairs']:,} pairs, AP {row['ap']:.1f}"
@@ -245,5 +247,6 @@ def _group(unseen: bool) -> str:
     return "unseen" if unseen else "seen"
 
 
-def _text(x: float, y: float, text: str, anchor: str = "middle") -> str:
+def words(x: float, y: float, text: str, anchor: str = "middle") -> str:
+    """Words of a chart at a place in pixels."""
     return f'<text x="{x}" y="{y}" text-anchor="{anchor}">{escape(text)}</text>'

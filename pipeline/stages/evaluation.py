@@ -29,11 +29,9 @@ from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
 from pipeline.metrics.results import Result
 from pipeline.report import folder, scenes
-from pipeline.report.content import SIDE_BY_SIDE, Content, Row, Source, published_rows
+from pipeline.report.content import SIDE_BY_SIDE, SYNTHETIC, Content, Row, Source, published_rows
 from pipeline.store.artifact import Artifact
 from pipeline.work.work import Work
-
-SYNTHETIC = "Synthetic scenes, a synthetic CLIP, simulated detections: these numbers say nothing about HICO-DET."
 
 
 def run(work: Work) -> dict[str, Any]:

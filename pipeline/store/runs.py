@@ -21,6 +21,10 @@ from pipeline.store.store import Store
 log = logging.getLogger("ezhoi.store")
 OTHERS = re.compile(r"(ablation|keep)-[a-z0-9_-]+\.json")
 """Names of files beside the records that are none: tables of results, and marks (`pipeline/store/marks.py`)."""
+NEWEST = "newest"
+"""What names the run that started last."""
+USUAL = "the profile's"
+"""Stands for the value of a key that a run does not set."""
 ELSEWHERE = dt.timedelta(days=7)
 """How long after its last finished stage a run of another machine, which cannot be looked at, counts as running."""
 
@@ -175,12 +179,17 @@ def distance(one: RunRecord, other: RunRecord) -> int:
 
 
 def find(store: Store, reference: str) -> RunRecord:
-    """The run of an id or its start, or of a Prefect flow run; StoreError if it is none, or several."""
-    found = [r for r in records(store) if reference and (r.id.startswith(reference) or r.flow_run == reference)]
+    """The run of an id or its start, of a Prefect flow run, or the `newest`; StoreError if it is none, or several."""
+    known, unreadable = read(store)
+    if reference == NEWEST and known:
+        return known[-1]
+    found = [r for r in known if reference and (r.id.startswith(reference) or r.flow_run == reference)]
     if len(found) == 1:
         return found[0]
     if found:
-        raise StoreError(f"{store.place} has {len(found)} runs that begin with {reference}, such as {found[0].id}")
+        raise StoreError(f"{store.place} has {len(found)} runs that begin with {reference}, such as {found[-1].id}")
+    if reference and (damaged := [line for line in unreadable if f"/.runs/{reference}" in line]):
+        raise StoreError(f"the record of the run cannot be read: {damaged[0]}")
     raise StoreError(f"{store.place} has no run {reference!r}; `ezhoi runs` lists them")
 
 
@@ -204,7 +213,8 @@ def read(store: Store) -> tuple[list[RunRecord], list[str]]:
             found.append(record)
         except ValidationError as error:
             first = error.errors()[0]
-            unreadable.append(f"{store.place}/.runs/{name}: {'.'.join(map(str, first['loc']))}: {first['msg']}")
+            where = [".".join(map(str, first["loc"]))] if first["loc"] else []  # a text that is no JSON has no place
+            unreadable.append(": ".join([f"{store.place}/.runs/{name}", *where, first["msg"]]))
         except ValueError as error:
             unreadable.append(f"{store.place}/.runs/{name}: {error}")
     return sorted(found, key=lambda record: (record.started_at, record.id)), unreadable

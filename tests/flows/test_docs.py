@@ -1,4 +1,4 @@
-"""What docs/prefect.md says works."""
+"""What docs/prefect.md and docs/runs.md say works."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from typer.testing import CliRunner
 from flows.cli.app import app
 from flows.server import local
 from pipeline.engine.run import run
+from pipeline.store import runs
+from pipeline.store.store import Store
 
 PAGE = (local.ROOT / "docs" / "prefect.md").read_text()
 SERVED = ("up", "deploy", "launch", "follow", "down")
@@ -46,6 +49,20 @@ def test_the_commands_without_a_server(fake: Any, monkeypatch: pytest.MonkeyPatc
     tried = [w for w in words if w[0] not in SERVED and "s3://bucket" not in " ".join(w)]
     assert len(tried) >= 4
     for arguments in tried:
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == 0, (arguments, result.output, result.exception)
+
+
+def test_the_commands_about_runs(fake: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EZHOI__STORE__ROOT", str(fake.root))
+    monkeypatch.setenv("EZHOI__CLIP__WEIGHTS", str(fake.weights))
+    monkeypatch.chdir(tmp_path)
+    for settings in ((), ("utpl.steps=7",)):
+        run(fake.config(*settings))
+    names = dict(zip("AB", (record.id for record in runs.records(Store(fake.root))), strict=True))
+    (block,) = re.findall(r"```sh\n(.*?)```", (local.ROOT / "docs" / "runs.md").read_text(), flags=re.DOTALL)
+    for line in block.splitlines():
+        arguments = [names.get(word, word) for word in shlex.split(line.split("  #")[0])[1:]]
         result = CliRunner().invoke(app, arguments)
         assert result.exit_code == 0, (arguments, result.output, result.exception)
 

@@ -223,6 +223,26 @@ def test_runs(ezhoi: Any, fake: Any) -> None:
         assert CliRunner().invoke(app, ["runs", *wrong]).exit_code == 1
 
 
+def test_a_run_is_shown_and_compared(ezhoi: Any, fake: Any, tmp_path: Path) -> None:
+    ezhoi("run")
+    ezhoi("run", "--set", "utpl.steps=7")
+    first, second = runs.records(Store(fake.root))
+    said = ezhoi("runs", "show", "newest")
+    assert said.startswith(second.id) and f"nearest  {first.line}" in said and "utpl.steps: the profile's -> 7" in said
+    assert f"utpl              {second.stages['utpl'][:12]}  computed" in said and "14.25" in said
+    assert str(fake.root / ".runs" / second.id / "index.html") in said
+    assert json.loads(ezhoi("runs", "show", second.id, "--json"))["changed"]["utpl.steps"] == "7"
+    page = tmp_path / "page.html"
+    said = ezhoi("runs", "compare", first.id, "newest", "--out", str(page))
+    assert "utpl.steps: 60 -> 7" in said and f"page: {page}" in said and "mAP unseen  14.25 -> 14.25" in said
+    assert page.read_text().startswith("<!doctype html>")
+    store = Store(fake.root)
+    store.remove(store.find(f"utpl/{second.stages['utpl']}"))
+    assert "computed, removed since" in ezhoi("runs", "show", second.id)
+    for wrong in (["show", "2020"], ["compare", "newest", "newest"]):
+        assert CliRunner().invoke(app, ["runs", *wrong]).exit_code == 1
+
+
 def test_a_run_ends_with_its_difference_from_its_relative(ezhoi: Any, fake: Any) -> None:
     assert "no earlier run of this profile and setting to compare with" in ezhoi("run")
     (first,) = runs.records(Store(fake.root))

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from old_records import ID, OLD, put
 
 from pipeline.engine.run import Run
+from pipeline.errors import StoreError
 from pipeline.machine import processes
 from pipeline.store import runs
 from pipeline.store.runs import RunRecord
@@ -77,3 +79,23 @@ def test_a_run_sweeps_what_a_killed_one_left(fake: Any) -> None:
     gone.mkdir(parents=True)
     Run(fake.config(), Store(fake.root))
     assert not gone.exists()
+
+
+def test_a_run_is_found_by_its_start_and_the_newest_by_that_word(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for minute in (1, 2):
+        name = f"20260131T120{minute}00-00000{minute}"
+        put(store, OLD | {"id": name, "started_at": f"2026-01-31T12:0{minute}:00"}, f"{name}.json")
+    assert runs.find(store, "newest").id == "20260131T120200-000002" == runs.find(store, "20260131T1202").id
+    for reference, message in (("2026", "has 2 runs"), ("", "has no run"), ("2027", "has no run")):
+        with pytest.raises(StoreError, match=message):
+            runs.find(store, reference)
+
+
+def test_a_damaged_record_is_named_with_what_is_wrong(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write_record(f"{ID}.json", "{")
+    (line,) = runs.read(store)[1]
+    assert f"{ID}.json: Invalid JSON" in line and ": :" not in line
+    with pytest.raises(StoreError, match="the record of the run cannot be read"):
+        runs.find(store, ID[:10])

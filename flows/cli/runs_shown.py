@@ -1,0 +1,109 @@
+"""`ezhoi runs show` and `ezhoi runs compare`: one run, and runs side by side."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli import options
+from flows.pages.markdown import RESULTS, result_rows
+from pipeline.machine.files import atomic
+from pipeline.outside.escaping import plain
+from pipeline.report.units import duration
+from pipeline.store import runs
+from pipeline.store.runs import RunRecord
+from pipeline.store.store import Store
+
+Run = Annotated[str, typer.Argument(metavar="RUN", help="Its id or the start of it, or newest.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("show")(show)
+    app.command("compare")(compare)
+
+
+def show(
+    run: Run,
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show one run: what it asked for, what came out, its artifacts, the run nearest to it, and where its pages are.
+
+    Example: ezhoi runs show newest
+    """
+    store = options.store(profile, settings)
+    record = runs.find(store, run)
+    if as_json:
+        typer.echo(json.dumps(record.model_dump(mode="json") | {"status": record.status}, indent=1))
+        return
+    typer.echo(plain("\n".join(_lines(store, record))))
+
+
+def _lines(store: Store, record: RunRecord) -> list[str]:
+    took = "" if record.seconds is None else f" in {duration(record.seconds)}"
+    lines = [record.id, f"  {record.line}, {record.status}{took}", f"  profile  {record.profile}"]
+    lines += [f"  asked    {key} = {value}" for key, value in record.asked.items()]
+    if rows := result_rows(record.metrics):
+        lines.append(f"  {f'mAP, % ({record.protocol})':<18}" + "".join(f"{name:>9}" for name in RESULTS))
+        lines += [f"  {model:<18}" + "".join(f"{value:>9}" for value in values) for model, *values in rows]
+    for stage, name in record.stages.items():
+        how = "cached" if stage in record.hits else "computed"
+        gone = "" if store.get(stage, name) is not None else ", removed since"
+        lines.append(f"  {stage:<17} {name[:12]}  {how}{gone}")
+    if (near := runs.relative(store, record, other_than=record.stages.get("evaluation"))) is not None:
+        theirs, mine = near.asked, record.asked
+        keys = [key for key in {**theirs, **mine} if theirs.get(key) != mine.get(key)]
+        differs = ", ".join(f"{k}: {theirs.get(k, runs.USUAL)} -> {mine.get(k, runs.USUAL)}" for k in keys)
+        lines += [f"  nearest  {near.line}", f"           {differs or 'asked for the same'}"]
+        lines.append(f"           ezhoi runs compare {near.id} {record.id}")
+    return lines + [f"  {name:<8} {path}" for name, path in pages(store, record).items()]
+
+
+def pages(store: Store, record: RunRecord) -> dict[str, Path]:
+    """The run's pages that are on this machine: {what it is: path}."""
+    places = {"lineage": store.root / ".runs" / record.id / "index.html"}
+    if "evaluation" in record.stages:
+        places["report"] = store.root / "evaluation" / record.stages["evaluation"] / "report.html"
+    return {name: path for name, path in places.items() if path.is_file()}
+
+
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="The run to compare with: its id or its start, or newest.")],
+    others: Annotated[list[str], typer.Argument(metavar="B [C...]", help="The runs to compare with it.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="PAGE.html", help="The page to write, one file without others.")
+    ] = Path("runs-compared.html"),
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+) -> None:
+    """Compare runs side by side: settings, mAP with intervals, what was changed, losses and AP by class, as one HTML page.
+
+    The page needs no other file and no network: send it to whomever it concerns.
+
+    Example: ezhoi runs compare 20260131T120000 newest --out better.html
+    """
+    from flows.pages import side_by_side as pages
+    from pipeline.studies.side_by_side import side_by_side
+
+    store = options.store(profile, settings)
+    found = side_by_side(store, [runs.find(store, reference) for reference in (a, *others)])
+    with atomic(out) as temporary:
+        temporary.write_text(pages.page(found), encoding="utf-8")
+    lines = [f"{c.letter}  {c.record.line}, {c.record.status}" for c in found.columns]
+    lines += [f"{key}: {', '.join(map(_said, values))}" for key, values in found.settings.items()]
+    for against in found.against:
+        lines += [f"A -> {against.column.letter}"]
+        lines += [f"  mAP {group:<7} {gain}" for group, gain in against.compared.gains.items()]
+        if against.compared.why_no_interval:
+            lines.append(f"  no interval: {against.compared.why_no_interval}")
+        lines += [f"  {line}" for line in against.causes.lines]
+    typer.echo(plain("\n".join([*lines, f"page: {out}"])))
+
+
+def _said(value: Any) -> str:
+    return runs.USUAL if value is None else str(value)
