@@ -61,6 +61,8 @@ CASES = {
     "model summary": ("", "trained numbers"),
     "run": ("", "13 from the store"),
     "runs": ("--sort unseen", "descriptions.edits"),
+    "runs compare": ("{run} newest --out better.html", "descriptions.edits: hug horse"),
+    "runs show": ("newest", "descriptions.edits = edits.yaml"),
     "status": ("--set utpl.steps=5", "utpl.steps: 4 -> 5"),
     "world classes": ("", "hug horse"),
     "world clip": ("tiny.safetensors --steps 1 --scenes 8", "tiny.safetensors: loss"),
@@ -127,7 +129,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         patch.setenv("EZHOI__DESCRIPTIONS__EDITS", "edits.yaml")
         store = Store(folder / "artifacts")
         (old,) = {a.fingerprint for a in store.artifacts("evaluation")} - {edited.fingerprint}
-        shop = Shop(folder, {"old": old, "new": edited.fingerprint})
+        shop = Shop(folder, {"old": old, "new": edited.fingerprint, "run": runs.records(store)[0].id})
         _write_files(shop)
         yield shop
 
