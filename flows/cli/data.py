@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from flows.cli import options
-from pipeline.errors import DataError, StoreError
+from pipeline.errors import StoreError
 
 if TYPE_CHECKING:
     from pipeline.datasets.hico.check import Report
     from pipeline.store.artifact import Artifact
 
 app = typer.Typer(no_args_is_help=True, help="Check HICO-DET on disk, and export what the pipeline made of it.")
-FORMATS = ("coco", "parquet")
 _COLOURS = {"complete": "green", "usable": "yellow", "unusable": "red"}
 
 
@@ -82,7 +81,9 @@ def _show(report: Report) -> None:
 @app.command()
 def export(
     out: Annotated[Path, typer.Argument(help="Folder to write into; made if it is not there.")],
-    format: Annotated[str, typer.Option("--format", help="coco, or parquet (the canonical tables).")] = "coco",
+    format: Annotated[
+        Literal["coco", "parquet"], typer.Option("--format", help="COCO's JSON, or the canonical tables.")
+    ] = "coco",
     annotations: Annotated[
         str | None, typer.Option(help="Fingerprint of the annotations artifact; the configuration's if left out.")
     ] = None,
@@ -95,8 +96,6 @@ def export(
     """
     from pipeline.datasets.hico import export as exports
 
-    if format not in FORMATS:
-        raise DataError(f"--format {format}: use {' or '.join(FORMATS)}")
     if annotations is None:
         source = options.asked("annotations", profile, settings)
     else:

@@ -147,6 +147,8 @@ def import_texts(
     from pipeline.texts.given import tables, texts
     from pipeline.texts.judge import PASSED, judge
 
+    if to is not None:
+        options.demand_another_file(to, file)
     vocabulary = options.vocabulary(options.configuration(profile, settings))
     rows: list[dict[str, Any]] = []
     if disparities:

@@ -13,6 +13,9 @@ from flows.cli import options
 from flows.cli.evaluation_files import protocols_of, read_detections, say
 from pipeline.errors import StoreError
 
+MOST_RESAMPLES = 100_000
+"""Draws of a bootstrap, of which each keeps two numbers a class."""
+
 
 class _WithDefault(TyperGroup):
     """`ezhoi evaluate FILE` is `ezhoi evaluate predictions FILE`."""
@@ -80,9 +83,11 @@ def evaluate(
 def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="An evaluation: its folder, or its fingerprint in the store.")],
     b: Annotated[str, typer.Argument(metavar="B", help="The other, which may be better.")],
-    resamples: Annotated[int, typer.Option(min=10, help="Draws of the bootstrap over images.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
-    show: Annotated[int, typer.Option(help="Classes listed from either end.")] = 8,
+    resamples: Annotated[
+        int, typer.Option(min=10, max=MOST_RESAMPLES, help="Draws of the bootstrap over images.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, max=options.LARGEST_SEED, help="Seed of these draws.")] = 0,
+    show: Annotated[int, typer.Option(min=1, help="Classes listed from either end.")] = 8,
     profile: options.Profile = "demo",
     settings: options.Settings = None,
     as_json: options.Json = False,
@@ -103,8 +108,7 @@ def compare(
     )
     typer.echo(f"{'mAP, %':<26}{'A':>8}{'B':>8}{'B - A':>8}   interval")
     for group, row in found["groups"].items():
-        verdict = "" if row["low"] > 0 or row["high"] < 0 else "  may be chance"
-        typer.echo(_difference(group.replace("_", " "), row) + verdict)
+        typer.echo(_difference(group.replace("_", " "), row) + _doubt(row))
     rows = found["per_class"]
     changed = [row for row in rows if row["difference"]]
     gained = sum(row["difference"] > 0 for row in rows)
@@ -125,6 +129,13 @@ def _evaluation(reference: str, profile: str, settings: list[str] | None) -> Pat
     except StoreError as error:
         raise StoreError(f"{reference}: neither a folder nor in the store. {error}") from None
     return artifact.fetched(comparison.REPORT, comparison.JUDGED, comparison.ANNOTATED)
+
+
+def _doubt(row: dict[str, Any]) -> str:
+    """What follows the interval of a difference that another draw of test images could turn round."""
+    if row["low"] is None or row["low"] > 0 or row["high"] < 0:
+        return ""
+    return "  the same, whatever images are drawn" if row["low"] == row["high"] == 0 else "  may be chance"
 
 
 def _difference(name: str, row: dict[str, Any]) -> str:

@@ -94,6 +94,7 @@ def evaluate_detections(
     from pipeline.metrics import results
     from pipeline.store import digest
 
+    protocols = protocols_of(protocol or ["official"], switch or [])
     if out is not None:  # an evaluation that could not be written is not made
         out.mkdir(parents=True, exist_ok=True)
     truth = read_annotations(annotations, images, image_labels, boxes, split)
@@ -101,7 +102,8 @@ def evaluate_detections(
     found = read_detections(detections, truth)
     if pictures is not None:
         _say_of_pictures(pictures, truth, out)
-    protocols = protocols_of(protocol or ["official"], switch or [])
+    if curve:
+        _demand_classes(curve, truth, out)
     modes = results.MODES if mode is Mode.both else (results.MODES[mode is Mode.known_object],)
     evaluated = list(results.results(found, truth, protocols=protocols, modes=modes, setting=chosen))
     files = {"detections": detections, "annotations": annotations, "images": images, "image_labels": image_labels}
@@ -129,6 +131,16 @@ def _say_of_pictures(folder: Path, truth: Annotations, out: Path | None) -> None
         say(["--pictures is for the report, which --out FOLDER writes"])
 
 
+def _demand_classes(curves: list[str], truth: Annotations, out: Path | None) -> None:
+    """ConfigError, before anything is evaluated, if a curve's class is none; say where curves are drawn."""
+    from pipeline.report.evaluated_files import class_named
+
+    for name in curves:
+        class_named(name, truth)
+    if out is None:
+        say(["--curve is for the report, which --out FOLDER writes"])
+
+
 def _table(evaluated: list[Result]) -> None:
     typer.echo(f"{'mAP, %':<24}" + "".join(f"{g.replace('_', ' '):>10}" for g in GROUPS))
     for r in evaluated:
@@ -149,8 +161,10 @@ def export(
 
     Example: ezhoi evaluate export -d D.parquet -a instances_test2015.json --to mat --out official
     """
-    from pipeline.metrics.export import write
+    from pipeline.metrics.export import demand_fit, write
 
+    options.demand_another_file(out, detections, annotations, images)
+    demand_fit(out, to=to.value)
     truth = read_annotations(annotations, images, None, None, split)
     found = read_detections(detections, truth)
     say(found.notes)

@@ -74,6 +74,9 @@ def vcoco(
     from pipeline.metrics.vcoco import exchange, people, role_ap
     from pipeline.metrics.vcoco.role_ap import Rules
 
+    if export is not None:
+        options.demand_ending(export, ".json", what="the official list is written as JSON")
+        options.demand_another_file(export, detections, annotations, coco, agents)
     truth = people.read(annotations, coco)
     roles, actions = _read(detections, agents, truth)
     rules = Rules(absent=absent.value, ties=ties.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -29,21 +29,21 @@ AnnotationsFile = Annotated[
     ),
 ]
 ImagesFile = Annotated[Path | None, typer.Option("--images", help="Parquet list of all images of the split.")]
-Split = Annotated[str, typer.Option(help="Which split: its rows of tables with a column `split`, or its own tables.")]
+Split = Annotated[
+    Literal["train", "val", "test"],
+    typer.Option(help="Which split: its rows of tables with a column `split`, or its own tables."),
+]
 Boxes = Annotated[
-    str | None, typer.Option("--annotation-boxes", help="continuous or pixel1_inclusive, if the file does not say.")
+    Literal["continuous", "pixel1_inclusive"] | None,
+    typer.Option("--annotation-boxes", help="What the annotated boxes are, if the file does not say."),
 ]
 
 
-def read_annotations(
-    path: Path, images: Path | None, labels: Path | None, boxes: str | None, split: str
-) -> Annotations:
-    """Annotations in any known format; ConfigError for an unknown convention of boxes."""
+def read_annotations(path: Path, images: Path | None, labels: Path | None, boxes: Boxes, split: Split) -> Annotations:
+    """Annotations in any known format."""
     from pipeline.metrics import annotations
 
-    if boxes not in (None, "continuous", "pixel1_inclusive"):
-        raise ConfigError(f"--annotation-boxes {boxes}: use continuous or pixel1_inclusive")
-    return annotations.read(path, images=images, image_labels=labels, split=split, convention=boxes)  # type: ignore[arg-type]
+    return annotations.read(path, images=images, image_labels=labels, split=split, convention=boxes)
 
 
 def read_detections(path: Path, truth: Annotations) -> Detections:

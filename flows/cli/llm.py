@@ -29,20 +29,22 @@ def serve(
     model: Annotated[
         str | None, typer.Argument(help="A Hugging Face id or a folder; llm.model of the configuration if left out.")
     ] = None,
-    port: Annotated[int, typer.Option("--port", help="Port on 127.0.0.1.")] = 8000,
+    port: Annotated[int, typer.Option("--port", min=1, max=65_535, help="Port on 127.0.0.1.")] = 8000,
     revision: Annotated[
         str | None, typer.Option("--revision", help="Revision of the weights; goes into provenance.")
     ] = None,
     context: Annotated[
-        int | None, typer.Option("--context", help="Tokens of prompt and answer; LLaVA-1.5: 4096.")
+        int | None, typer.Option("--context", min=1, help="Tokens of prompt and answer; LLaVA-1.5: 4096.")
     ] = None,
     pictures: Annotated[int, typer.Option("--pictures", min=0, help="Pictures in a request; 0 saves memory.")] = 1,
     requests: Annotated[int, typer.Option("--requests", min=1, help="Requests computed at once.")] = 64,
-    memory: Annotated[float, typer.Option("--memory", help="Share of the GPU's memory.")] = 0.9,
+    memory: Annotated[float, typer.Option("--memory", min=0.01, max=1.0, help="Share of the GPU's memory.")] = 0.9,
     environment: Annotated[
         Path | None, typer.Option("--environment", help="vLLM's environment; otherwise $EZHOI_VLLM, .venv-vllm, PATH.")
     ] = None,
-    patience: Annotated[float, typer.Option("--patience", help="Seconds until it has to be ready.")] = 900.0,
+    patience: Annotated[
+        float, typer.Option("--patience", min=1.0, max=86_400.0, help="Seconds until it has to be ready.")
+    ] = 900.0,
     extra: Annotated[
         list[str] | None, typer.Option("--extra", help="A flag for vLLM as it is. Can be repeated.")
     ] = None,

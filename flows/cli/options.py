@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import re
 import shlex
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,6 +21,8 @@ from pipeline.store.store import Store
 from pipeline.vocabulary import file
 from pipeline.vocabulary.vocabulary import Hoi, Vocabulary
 
+SplitName = Literal["train", "test"]
+LARGEST_SEED = (1 << 63) - 1
 Profile = Annotated[
     str,
     typer.Option("--profile", "-p", help="demo, hico-vitb, hico-vitl, or the path of a YAML file."),
@@ -67,13 +70,31 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 def pinned(pins: list[str] | None) -> dict[str, str]:
     """{stage: fingerprint}; ConfigError if one is put otherwise."""
-    found = {}
+    found: dict[str, str] = {}
     for pin in pins or []:
         stage, separator, reference = pin.partition("=")
         if not separator or not reference:
             raise ConfigError(f"--pin {pin!r}: expected stage=fingerprint, for example --pin seen=3f2a9c")
+        if stage in found:
+            raise ConfigError(f"--pin {stage}={found[stage]} and --pin {pin}: a stage has one artifact; keep one")
         found[stage] = reference
     return found
+
+
+def demand_another_file(out: Path, *read: Path | None) -> None:
+    """ConfigError if what a command is to write is a file or folder that it reads: the only copy might be overwritten."""
+    for path in read:
+        if path is not None and out.resolve() == path.resolve():
+            raise ConfigError(f"{out} is read by this command, which would write over it; write to another file")
+
+
+def demand_ending(out: Path, *endings: str, what: str) -> None:
+    """ConfigError if the name of a file to be written ends as files of another format do.
+
+    Other commands, and other programs, tell a file's format by its name.
+    """
+    if out.suffix.lower() not in endings:
+        raise ConfigError(f"{out}: {what}, so its name has to end in {' or '.join(endings)}")
 
 
 def configuration(profile: str, settings: list[str] | None) -> Config:

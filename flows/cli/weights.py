@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -25,7 +25,7 @@ def weights() -> None:
 @app.command("import")
 def import_(
     path: Annotated[Path, typer.Argument(help="The checkpoint: a torch file or safetensors.")],
-    preset: Annotated[str, typer.Option(help="Whose checkpoint it is; only 'released' can be imported.")] = "released",
+    preset: Annotated[Literal["released"], typer.Option(help="Whose checkpoint it is.")] = "released",
     profile: options.Profile = "hico-vitb",
     settings: options.Settings = None,
     out: Annotated[
@@ -43,18 +43,17 @@ def import_(
 
     Example: ezhoi weights import ckpt_52250_12.pt --preset released --profile hico-vitb
     """
-    from pipeline.errors import ConfigError
     from pipeline.learned import build, checkpoint, importing
 
-    if preset != "released":
-        raise ConfigError(f"--preset {preset}: only checkpoints of the preset 'released' can be imported")
+    target = out or path.with_suffix(".released.safetensors")
+    options.demand_ending(target, ".safetensors", what="weights are written as safetensors")
+    options.demand_another_file(target, path, prompts)
     config = options.configuration(profile, settings)
     state, moments = importing.read(path)
     if prompts is not None:
         state |= importing.read(prompts)[0]
     model = build.released_model(config, build.frozen_clip(config))
     converted, report = importing.convert(state, model, moments=moments, source=str(path))
-    target = out or path.with_suffix(".released.safetensors")
     about = {"preset": "released", "source": path.name, "architecture": config.clip.architecture}
     checkpoint.save_weights(target, converted, about)
     beside = target.with_suffix(".report.json")

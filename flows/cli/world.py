@@ -13,12 +13,10 @@ from pipeline.errors import DataError
 from pipeline.machine.files import atomic, demand_writable
 
 Style = Literal["outlined", "flat"]
-SplitName = Literal["train", "test"]
 MOST_DRAWN = 2_000
 """Scenes on one sheet."""
 MOST_SCENES = 10_000_000
 """Scenes of one command, which would take weeks."""
-LARGEST_SEED = (1 << 63) - 1
 
 app = typer.Typer(no_args_is_help=True, help="Look at the demo's rendered world, and measure or rebuild its tiny CLIP.")
 
@@ -46,7 +44,7 @@ def classes(as_json: options.Json = False) -> None:
 @app.command()
 def sheet(
     out: Annotated[Path, typer.Argument(help="Where to write the picture, a PNG.")],
-    split: Annotated[SplitName, typer.Option(help="Which split's scenes.")] = "test",
+    split: Annotated[options.SplitName, typer.Option(help="Which split's scenes.")] = "test",
     count: Annotated[int, typer.Option(min=1, max=MOST_DRAWN, help="How many scenes.")] = 24,
     style: Annotated[
         Style, typer.Option(help="Drawing style: outlined (the task) or flat (pre-training).")
@@ -77,7 +75,7 @@ def clip(
         int | None, typer.Option(min=1, help="Training steps; the project's own recipe if left out.")
     ] = None,
     scenes: Annotated[int | None, typer.Option(min=1, max=MOST_SCENES, help="Rendered scenes to learn from.")] = None,
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of weights and batches.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=options.LARGEST_SEED, help="Seed of weights and batches.")] = 0,
 ) -> None:
     """Train the tiny CLIP from rendered scenes and captions alone, none of a held-out class. About 25 minutes on two cores.
 
@@ -85,6 +83,7 @@ def clip(
     """
     from pipeline.tiny import pretrain
 
+    options.demand_ending(out, ".safetensors", what="a checkpoint is written as safetensors")
     chosen = {"steps": steps, "scenes": scenes, "seed": seed}
     recipe = pretrain.Recipe(**{name: value for name, value in chosen.items() if value is not None})
 

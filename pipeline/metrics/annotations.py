@@ -246,9 +246,11 @@ def _table(path: Path, split: str, convention: Convention | None) -> tuple[pd.Da
     """Annotated pairs of a split in continuous pixels, and remarks."""
     frame = _of_split(_parquet(path), split, path)
     corners = [c for c in BOXES if c in frame]
-    metadata = pq.read_schema(path).metadata or {}
-    stated = convention or (metadata.get(b"box_convention") or b"").decode(errors="replace") or None
-    notes = []
+    schema = pq.read_schema(path)
+    stated = convention or ((schema.metadata or {}).get(b"box_convention") or b"").decode(errors="replace") or None
+    notes = (
+        [f"{path.name} has a column score: are these annotations, or detections?"] if "score" in schema.names else []
+    )
     if stated is None and corners and all(frame[c].dtype.kind in "iu" for c in corners):
         stated = "pixel1_inclusive"
         notes.append(

@@ -8,13 +8,24 @@ from typing import Literal
 import pandas as pd
 
 from pipeline.datasets.hico.vocabulary import demand
-from pipeline.errors import DataError
+from pipeline.errors import ConfigError, DataError
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
 from pipeline.metrics.formats import coco, matlab, qpic, table
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
 
 Format = Literal["parquet", "mat", "qpic", "coco"]
+ENDINGS = {"parquet": ".parquet", "qpic": ".json", "coco": ".json"}
+"""How the names of files of a format end: programs, ours too, tell the format by that."""
+
+
+def demand_fit(path: Path, *, to: Format) -> None:
+    """ConfigError if a file of this name would be taken for one of another format; ``mat`` is a folder."""
+    ending = ENDINGS.get(to)
+    if ending is not None and path.suffix.lower() != ending:
+        raise ConfigError(f"{path}: --to {to} writes a file whose name ends in {ending}; choose such a name")
+    if ending is None and path.suffix.lower() in (".mat", *ENDINGS.values()):
+        raise ConfigError(f"{path}: --to {to} writes a folder of files; give --out the name of a folder")
 
 
 def write(path: Path, detections: Detections, annotations: Annotations, *, to: Format) -> None:

@@ -48,7 +48,10 @@ class PairNms:
 
     def __post_init__(self) -> None:
         if not 0.0 < self.threshold <= 1.0 or self.human_power < 0 or self.object_power < 0:
-            raise ValueError(f"pair NMS: threshold in (0, 1] and powers of at least 0 are needed, not {self}")
+            raise ValueError(
+                f"pair NMS: threshold {self.threshold}, human_power {self.human_power}, object_power {self.object_power}: "
+                "a threshold in (0, 1] and powers of at least 0 are needed"
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,6 +129,8 @@ def with_switches(protocol: Protocol, switches: Iterable[str]) -> Protocol:
         key, equals, text = switch.partition("=")
         if key not in known or not equals:
             raise ValueError(f"switch {switch!r}: use KEY=VALUE with one of {', '.join(known)}")
+        if key in changed:
+            raise ValueError(f"switch {key} is given twice; keep one")
         changed[key] = _switch_value(key, text)
     if not changed:
         return protocol

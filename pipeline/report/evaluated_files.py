@@ -58,7 +58,7 @@ def content(
         detections=detections,
         sources=[Source(name=name, digest=digest) for name, digest in report["digests"].items()],
         open_image=None if pictures is None else _opener(pictures, annotations),
-        curves=[_class_named(name, annotations) for name in curves],
+        curves=[class_named(name, annotations) for name in curves],
     )
 
 
@@ -70,7 +70,8 @@ def _means(
     return {r.protocol.name: r.summary for r in found}
 
 
-def _class_named(name: str, annotations: Annotations) -> int:
+def class_named(name: str, annotations: Annotations) -> int:
+    """The id of a class by its name; ConfigError with the nearest names if there is none."""
     try:
         return annotations.groups.vocabulary.find(name).hoi_id
     except (KeyError, ValueError) as error:

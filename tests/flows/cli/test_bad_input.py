@@ -99,7 +99,7 @@ BASE = {
     "world sheet": ["sheet.png", "--count", "1"],
     "ablate": ["--full", "--rows", "base", "--seeds", "x"],
     "world zero-shot": ["--scenes", "1"],
-    "world clip": ["files/folder"],
+    "world clip": ["files/folder.safetensors"],
     "run": ["--dry-run"],
 }
 """What a command needs beside the value that it is tried with."""
@@ -162,6 +162,14 @@ MADE = {
 
 MAKE_FOLDERS = ("data export OUT", "evaluate-detections --out")
 """Doors that make the folder that they write into."""
+ENDINGS = {
+    "weights import --out": ".safetensors",
+    "world sheet OUT": ".png",
+    "world clip OUT": ".safetensors",
+    "evaluate vcoco --export": ".json",
+    "evaluate export --out": ".parquet",
+}
+"""How the names have to end that a door takes; `.csv` will do for the others."""
 
 
 def tried() -> list[tuple[Command, Parameter]]:
@@ -259,14 +267,15 @@ def test_what_was_a_traceback_or_a_riddle(door: str, file: str, house: Path, ezh
 def test_a_file_cannot_be_written(door: str, house: Path, ezhoi: Callable[..., str]) -> None:
     (house / "texts.csv").write_text("class,text\nride horse,A person sits on a horse.\n")
     (house / "folder.csv").mkdir(exist_ok=True)
-    there_is_none = f"{door.replace(' ', '-')}/x.csv"
+    name = f"x{ENDINGS.get(door, '.csv')}"
+    there_is_none = f"{door.replace(' ', '-')}/{name}"
     for place in (
         there_is_none,
-        "texts.csv/x.csv",
-        "/proc/none/x.csv",
-        "/dev/null/x.csv",
-        "a\0b.csv",
-        f"{'x' * 300}.csv",
+        f"texts.csv/{name}",
+        f"/proc/none/{name}",
+        f"/dev/null/{name}",
+        f"a\0b{name}",
+        f"{'x' * 300}{name}",
     ):
         words = [word.replace("{}", place) for word in shlex.split(MADE[door])]
         assert ezhoi(*words) or (place == there_is_none and door in MAKE_FOLDERS), words

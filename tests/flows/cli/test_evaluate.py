@@ -112,7 +112,6 @@ def test_switches(files: tuple[Path, Path]) -> None:
     [
         (["--protocol", "voc"], ConfigError, "unknown evaluation protocol 'voc'"),
         (["--setting", "zs"], ConfigError, "no setting 'zs'.*rf_uc"),
-        (["--annotation-boxes", "yards"], ConfigError, "use continuous or pixel1_inclusive"),
         (["--images", "none.parquet"], DataError, "none.parquet: cannot be read"),
         (["--curve", "ride hrse", "--out", "x"], ConfigError, "--curve ride hrse"),
         (["--split", "val"], DataError, "no row of split 'val'"),

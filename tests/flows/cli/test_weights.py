@@ -10,7 +10,6 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from flows.cli.app import app
-from pipeline.errors import ConfigError
 from pipeline.learned import build
 
 
@@ -34,11 +33,6 @@ def test_import_writes_weights_and_a_report(tmp_path: Path, monkeypatch: pytest.
     assert "redrawn" not in CliRunner().invoke(app, command, catch_exceptions=False).output
     weights = load_file(tmp_path / "ckpt.released.safetensors")
     assert torch.equal(weights["prompts"], parity.prompts())
-
-
-def test_no_other_preset_can_be_imported(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="'released'"):
-        CliRunner().invoke(app, ["weights", "import", "x.pt", "--preset", "paper"], catch_exceptions=False)
 
 
 def test_summary_needs_no_weights() -> None:

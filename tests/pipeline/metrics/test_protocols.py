@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from pipeline.metrics import PROTOCOLS, Protocol, protocol_named
-from pipeline.metrics.protocols import PairNms
+from pipeline.metrics.protocols import PairNms, with_switches
 
 
 def test_the_named_ones():
@@ -45,3 +45,10 @@ def test_protocols_are_checked_and_frozen():
         PairNms(threshold=0)
     with pytest.raises(dataclasses.FrozenInstanceError):
         PROTOCOLS["upt"].strict = False
+
+
+def test_a_switch_is_given_once():
+    changed = with_switches(PROTOCOLS["official"], ["top_k=5", "ties=best"])
+    assert (changed.top_k, changed.ties, changed.name) == (5, "best", "official+top_k=5+ties=best")
+    with pytest.raises(ValueError, match="switch top_k is given twice; keep one"):
+        with_switches(PROTOCOLS["official"], ["top_k=5", "top_k=6"])
