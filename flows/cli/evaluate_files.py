@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli import evaluate_vcoco, options
+from flows.cli import evaluate_table, evaluate_vcoco, options
 from flows.cli.evaluate import app
 from flows.cli.evaluation_files import (
     AnnotationsFile,
     Boxes,
     DetectionsFile,
     ImagesFile,
+    Mode,
     Split,
+    modes_of,
     protocols_of,
     read_annotations,
     read_detections,
     say,
+    setting_of,
 )
-from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from pipeline.metrics.annotations import Annotations
@@ -30,12 +32,6 @@ if TYPE_CHECKING:
     from pipeline.metrics.results import Result
 
 GROUPS = ("full", "rare", "non_rare", "unseen", "seen")
-
-
-class Mode(StrEnum):
-    default = "default"
-    known_object = "known-object"
-    both = "both"
 
 
 class Format(StrEnum):
@@ -47,6 +43,7 @@ class Format(StrEnum):
 
 def register(parent: typer.Typer) -> None:
     """Add `evaluate`, these commands of it included, and `evaluate-detections`."""
+    app.command()(evaluate_table.table)
     app.command()(evaluate_vcoco.vcoco)
     parent.add_typer(app, name="evaluate")
     parent.command("evaluate-detections")(evaluate_detections)
@@ -98,14 +95,13 @@ def evaluate_detections(
     if out is not None:  # an evaluation that could not be written is not made
         out.mkdir(parents=True, exist_ok=True)
     truth = read_annotations(annotations, images, image_labels, boxes, split)
-    chosen = _setting(setting, truth)
+    chosen = setting_of(setting, truth)
     found = read_detections(detections, truth)
     if pictures is not None:
         _say_of_pictures(pictures, truth, out)
     if curve:
         _demand_classes(curve, truth, out)
-    modes = results.MODES if mode is Mode.both else (results.MODES[mode is Mode.known_object],)
-    evaluated = list(results.results(found, truth, protocols=protocols, modes=modes, setting=chosen))
+    evaluated = list(results.results(found, truth, protocols=protocols, modes=modes_of(mode), setting=chosen))
     files = {"detections": detections, "annotations": annotations, "images": images, "image_labels": image_labels}
     digests = {name: digest.of_path(path) for name, path in files.items() if path is not None}
     report = results.report(evaluated, annotations=truth, detections=found, setting=chosen, digests=digests)
@@ -170,13 +166,6 @@ def export(
     say(found.notes)
     write(out, found, truth, to=to.value)
     typer.echo(f"{len(found.pairs):,} detections: {out}")
-
-
-def _setting(name: str, truth: Annotations) -> str:
-    setting = name.lower().replace("-", "_")
-    if setting not in truth.groups.unseen:
-        raise ConfigError(f"no setting {name!r} for these annotations; there are {', '.join(truth.groups.unseen)}")
-    return setting
 
 
 def _write(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,13 +13,27 @@ import typer
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.metrics import results
     from pipeline.metrics.annotations import Annotations
     from pipeline.metrics.detections import Detections
     from pipeline.metrics.protocols import Protocol
 
+
+class Mode(StrEnum):
+    default = "default"
+    known_object = "known-object"
+    both = "both"
+
+
 DetectionsFile = Annotated[
     Path,
-    typer.Option("--detections", "-d", help="Parquet, QPIC's JSON, COCO results, or a folder of detections_NN.mat."),
+    typer.Option(
+        "--detections",
+        "-d",
+        help="Parquet; JSON of QPIC's, named or COCO's layout; a folder of detections_NN.mat.",
+    ),
 ]
 AnnotationsFile = Annotated[
     Path,
@@ -66,6 +81,21 @@ def protocols_of(names: list[str], switches: list[str]) -> list[Protocol]:
         return [with_switches(protocol_named(name), switches) for name in wanted]
     except ValueError as error:
         raise ConfigError(str(error)) from None
+
+
+def modes_of(mode: Mode) -> Sequence[results.Mode]:
+    """The modes that an option chooses."""
+    from pipeline.metrics import results
+
+    return results.MODES if mode is Mode.both else (results.MODES[mode is Mode.known_object],)
+
+
+def setting_of(name: str, truth: Annotations) -> str:
+    """The zero-shot setting of a name; ConfigError if these annotations have none of that name."""
+    setting = name.lower().replace("-", "_")
+    if setting not in truth.groups.unseen:
+        raise ConfigError(f"no setting {name!r} for these annotations; there are {', '.join(truth.groups.unseen)}")
+    return setting
 
 
 def say(notes: Iterable[str]) -> None:

@@ -33,10 +33,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.datasets.hico.tables import TEST_IDS_FROM
-from pipeline.datasets.hico.vocabulary import demand
+from pipeline.datasets.hico.vocabulary import HICO, demand
 from pipeline.errors import DataError
 from pipeline.metrics.annotations import SIZE, Annotations
-from pipeline.metrics.formats import coco, matlab, qpic, table
+from pipeline.metrics.formats import coco, matlab, named, qpic, table
 from pipeline.metrics.matching import Pairs
 from pipeline.metrics.tables import read_pairs, read_scores
 from pipeline.outside import columns, file_names, pixels, reading
@@ -59,7 +59,7 @@ class Detections:
 def read(path: Path, vocabulary: Vocabulary | None = None) -> tuple[pd.DataFrame, list[str]]:
     """The table of a file in any known format, and remarks.
 
-    The format is told by the name and the content: ``.parquet``; ``.json`` or ``.json.gz`` (QPIC's layout or COCO results);
+    The format is told by the name and the content: ``.parquet``; ``.json`` or ``.json.gz`` (QPIC's, named or COCO's);
     ``.mat`` or a folder of them, or of the parts of one Parquet table. MATLAB's and QPIC's are about HICO-DET's classes.
 
     Raises:
@@ -77,7 +77,10 @@ def read(path: Path, vocabulary: Vocabulary | None = None) -> tuple[pd.DataFrame
         return matlab.read(path), []
     if kind not in (".json", ".gz"):
         raise DataError(f"{path}: detections are .parquet, .json, .json.gz, .mat or a folder of detections_NN.mat")
-    content = qpic.unpacked(path, reading.json_value(path, largest=reading.LARGEST_DATA))
+    content = reading.json_value(path, largest=reading.LARGEST_DATA, each=named.packed)
+    if named.matches(content):
+        return named.read(path, content, vocabulary or HICO)
+    content = qpic.unpacked(path, content)
     if not isinstance(content, list):
         raise DataError(f"{path}: a list of images (QPIC) or of results (COCO) is needed, not {type(content).__name__}")
     if content and isinstance(content[0], dict) and "category_id" in content[0]:

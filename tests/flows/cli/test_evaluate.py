@@ -257,3 +257,34 @@ def test_a_stage_that_was_never_made_is_told_with_what_makes_it(files: tuple[Pat
     for words in (("artifacts", "verify", "utpl"), ("evaluate", "compare", "utpl", "utpl")):
         message = str(call(*words, *store, error=StoreError).exception)
         assert "has no artifact of the stage utpl yet; make one: ezhoi run --target utpl" in message
+
+
+def test_several_methods_in_one_table(files: tuple[Path, Path], tmp_path: Path) -> None:
+    found = pd.read_parquet(files[0])
+    (tmp_path / "other").mkdir()
+    found.iloc[:20].to_parquet(tmp_path / "other" / "d.parquet")
+    rows = found.rename(columns={"image": "file_name"}).groupby("file_name")
+    content = {
+        name: {
+            "h_boxes": group[BOXES[:4]].to_numpy().tolist(),
+            "o_boxes": group[BOXES[4:]].to_numpy().tolist(),
+            "ho_scores": group["score"].tolist(),
+            "ao_names": [HICO.hoi(h).name.replace(" ", " a ", 1) for h in group["hoi_id"]],
+        }
+        for name, group in rows
+    }
+    (tmp_path / "hola.json").write_text(json.dumps(content))
+    given = ["evaluate", "table", files[0], tmp_path / "other" / "d.parquet", tmp_path / "hola.json", "-a", files[1]]
+    words = ["--images", tmp_path / "i.parquet", "--protocol", "exact", "--mode", "both", "--resamples", "20"]
+    result = call(*given, *words)
+    lines = result.stdout.splitlines()
+    assert [line for line in lines if "mAP" in line] == [
+        f"exact, {mode}: mAP, %; 95 % intervals over test images, 20 draws" for mode in ("default", "known-object")
+    ]
+    assert any("over other/d: +" in line and line.endswith("more than chance") for line in lines)
+    assert "hola: 30 images, 80 rows" in result.stderr
+    report = json.loads(call(*given, *words, "--json").stdout)
+    names = [row["name"] for row in report["blocks"][0]["methods"]]
+    assert names[-1] == "other/d" and set(names) == {f"{tmp_path.name}/d", "other/d", f"{tmp_path.name}/hola"}
+    with pytest.raises(ConfigError, match="two methods would be called"):
+        raise call("evaluate", "table", files[0], files[0], "-a", files[1], error=ConfigError).exception

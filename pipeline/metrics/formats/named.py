@@ -1,0 +1,127 @@
+"""Detections that name their classes, as the predictions of several zero-shot methods are published (CrossHOI-Bench).
+
+    {"HICO_test2015_00000001.jpg": {"h_boxes": [[x1, y1, x2, y2], ...], "o_boxes": [...], "ho_scores": [...],
+                                    "ao_names": ["ride a horse", ...]}, ...}
+
+A row is a scored pair and class, and the four lists have the same length. A name is a verb, "a" or "an" and an object, with
+blanks or underscores; "no_interaction a horse" is one. Boxes are in continuous pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.errors import DataError
+from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
+from pipeline.outside.parsing import shown
+from pipeline.tables.boxes import Floats
+from pipeline.vocabulary.vocabulary import Vocabulary, comparable
+
+LISTS = ("h_boxes", "o_boxes", "ho_scores", "ao_names")
+CUT = 0.2
+"""Part of the images that have exactly as many rows as the fullest one, from which the file is called cut to so many."""
+
+
+class Image(NamedTuple):
+    """One image's rows, or what is wrong with them."""
+
+    boxes: Floats
+    """`[n, 8]`"""
+    scores: Floats
+    names: list[str]
+    fault: str = ""
+
+
+def packed(entry: dict[str, Any]) -> Any:
+    """An image's lists as arrays, which take a tenth of the memory; any other object of the JSON as it is."""
+    if not set(LISTS) <= entry.keys():
+        return entry
+    nothing = Image(np.empty((0, 8)), np.empty(0), [])
+    lists = [entry[key] for key in LISTS]
+    if not all(isinstance(values, list) for values in lists) or len({len(values) for values in lists}) > 1:
+        return nothing._replace(fault=f"{', '.join(LISTS)} must be lists of equal length")
+    names = entry["ao_names"]
+    if not all(isinstance(name, str) for name in names):
+        return nothing._replace(fault="ao_names must be texts")
+    try:
+        human, thing = (np.array(entry[key], dtype=np.float64).reshape(len(names), 4) for key in LISTS[:2])
+        return Image(
+            np.hstack([human, thing]), np.array(entry["ho_scores"], dtype=np.float64).reshape(len(names)), names
+        )
+    except (ValueError, TypeError):
+        return nothing._replace(fault="a box needs four numbers, a score one")
+
+
+def matches(content: Any) -> bool:
+    """Whether parsed JSON, its objects packed, is of this layout."""
+    return isinstance(content, dict) and any(isinstance(value, Image) for value in content.values())
+
+
+def read(path: Path, content: Mapping[str, Any], vocabulary: Vocabulary) -> tuple[pd.DataFrame, list[str]]:
+    """The detections of the parsed file, with `file_name`, and remarks: how many images, and whether they look cut.
+
+    Raises:
+        DataError: an image's lists do not fit, or a name is no class (the message names the image and near names).
+    """
+    ids = _Ids(vocabulary)
+    hois: list[NDArray[np.int64]] = []
+    for name, image in content.items():
+        if not isinstance(image, Image) or image.fault:
+            fault = image.fault if isinstance(image, Image) else f"needs {', '.join(LISTS)}"
+            raise DataError(f"{path}, image {shown(name)}: {fault}")
+        try:
+            hois.append(np.array([ids[phrase] for phrase in image.names], dtype=np.int64))
+        except ValueError as error:
+            raise DataError(f"{path}, image {shown(name)}: {error}") from None
+    counts = np.array([len(image.scores) for image in content.values()], dtype=np.int64)
+    boxes = np.concatenate([np.empty((0, 8)), *(image.boxes for image in content.values())])
+    codes = np.repeat(np.arange(len(content)), counts)
+    frame = pd.DataFrame(
+        {
+            "file_name": pd.Categorical.from_codes(codes, categories=pd.Index(content)),
+            "hoi_id": np.concatenate([np.empty(0, np.int64), *hois]),
+            "score": np.concatenate([np.empty(0), *(image.scores for image in content.values())]),
+            **dict(zip((*HUMAN_BOX, *OBJECT_BOX), boxes.T, strict=True)),
+        }
+    )
+    return frame, [_of_counts(counts)]
+
+
+def _of_counts(counts: NDArray[np.int64]) -> str:
+    """How many rows the images have, and whether that looks like the best so many of each."""
+    most = int(counts.max(initial=0))
+    full = int((counts == most).sum())
+    cut = (
+        f": cut to the best {most:,} an image, it seems" if full > max(1, CUT * len(counts)) else ": not cut, it seems"
+    )
+    return (
+        f"{len(counts):,} images, {counts.sum():,} rows, at most {most:,} an image, which {full:,} images have{cut}; "
+        f"{(counts == 0).sum():,} images are empty"
+    )
+
+
+class _Ids(dict[str, int]):
+    """Class ids by the names that a file gives them; a name is looked up once."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        super().__init__()
+        self.vocabulary = vocabulary
+        self.known = {
+            comparable(f"{hoi.verb} {article} {hoi.object}"): hoi.hoi_id
+            for hoi in vocabulary.classes
+            for article in ("a", "an", "")
+        }
+
+    def __missing__(self, name: str) -> int:
+        found = self.known.get(comparable(name))
+        if found is None:
+            verb, _, thing = comparable(name).replace(" an ", " a ").partition(" a ")
+            found = self.vocabulary.find(f"{verb} {thing}").hoi_id  # ValueError with near names
+        self[name] = found
+        return found
