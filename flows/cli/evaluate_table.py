@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.cli import options
+from flows.cli.evaluate import MOST_RESAMPLES
 from flows.cli.evaluation_files import (
     AnnotationsFile,
     Boxes,
@@ -59,9 +60,10 @@ def table(
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Change one rule of the protocols, e.g. top_k=100.")
     ] = None,
     resamples: Annotated[
-        int | None, typer.Option(min=10, max=100_000, help="Draws of the bootstrap; by the files' size if left out.")
+        int | None,
+        typer.Option(min=10, max=MOST_RESAMPLES, help="Draws of the bootstrap; by the files' size if left out."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=options.LARGEST_SEED, help="Seed of these draws.")] = 0,
     as_json: options.Json = False,
 ) -> None:
     """Put several methods' detections into one table: every protocol and mode, with intervals and which gaps are noise.

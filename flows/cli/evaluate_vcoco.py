@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -19,22 +18,9 @@ if TYPE_CHECKING:
     from pipeline.metrics.vcoco.people import People
 
 
-class Absent(StrEnum):
-    empty = "empty"
-    nan = "nan"
-    zeros = "zeros"
-    tiny = "tiny"
-
-
-class Mean(StrEnum):
-    published = "published"
-    all = "all"
-
-
-class Ties(StrEnum):
-    stable = "stable"
-    best = "best"
-    worst = "worst"
+Absent = Literal["empty", "nan", "zeros", "tiny"]
+Mean = Literal["published", "all"]
+Ties = Literal["stable", "best", "worst"]
 
 
 def vcoco(
@@ -61,9 +47,9 @@ def vcoco(
     ] = None,
     absent: Annotated[
         Absent, typer.Option(help="Which role box says that no object is in sight (scenario 1).")
-    ] = Absent.empty,
-    mean: Annotated[Mean, typer.Option(help="Over the 24 roles of published numbers, or point too.")] = Mean.published,
-    ties: Annotated[Ties, typer.Option(help="Order of equal scores.")] = Ties.stable,
+    ] = "empty",
+    mean: Annotated[Mean, typer.Option(help="Over the 24 roles of published numbers, or point too.")] = "published",
+    ties: Annotated[Ties, typer.Option(help="Order of equal scores.")] = "stable",
     export: Annotated[Path | None, typer.Option(help="Write the detections as the official list, in JSON.")] = None,
     as_json: options.Json = False,
 ) -> None:
@@ -79,7 +65,7 @@ def vcoco(
         options.demand_another_file(export, detections, annotations, coco, agents)
     truth = people.read(annotations, coco)
     roles, actions = _read(detections, agents, truth)
-    rules = Rules(absent=absent.value, ties=ties.value)
+    rules = Rules(absent=absent, ties=ties)
     notes = [*truth.notes, *roles.notes, *(actions.notes if actions else ())]
     if export is not None:
         notes += exchange.write(export, truth, roles, actions)
@@ -88,7 +74,7 @@ def vcoco(
     if as_json:
         found: dict[str, Any] = {name.replace(" ", "_"): _values(table, mean) for name, table in tables.items()}
         agent = {} if of_agents is None else {"agent": _values(of_agents, mean)}
-        rule = {"absent": absent.value, "mean": mean.value, "ties": ties.value}
+        rule = {"absent": absent, "mean": mean, "ties": ties}
         typer.echo(json.dumps(found | agent | {"rules": rule, "notes": notes}, indent=1))
         return
     say(notes)
@@ -124,7 +110,7 @@ def _values(table: pd.DataFrame, mean: Mean) -> dict[str, Any]:
 
     column = table.columns[0]
     values = {name: None if ap != ap else 100 * ap for name, ap in zip(table[column], table["ap"], strict=True)}
-    whole = mean_ap(table, mean=mean.value)
+    whole = mean_ap(table, mean=mean)
     return {"mean": None if whole != whole else whole, f"{column}s": values}
 
 
@@ -137,5 +123,5 @@ def _print(title: str, tables: dict[str, pd.DataFrame], mean: Mean) -> None:
     for place, (name, count) in enumerate(zip(first.iloc[:, 0], first["n_truth"], strict=True)):
         values = "".join(f"{100 * table['ap'].iloc[place]:>12.2f}" for table in tables.values())
         typer.echo(f"{name:<26}{values}   {count:,}")
-    means = "".join(f"{mean_ap(table, mean=mean.value):>12.2f}" for table in tables.values())
+    means = "".join(f"{mean_ap(table, mean=mean):>12.2f}" for table in tables.values())
     typer.echo(f"{'mean':<26}{means}")

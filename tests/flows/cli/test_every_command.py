@@ -56,6 +56,7 @@ CASES = {
     "evaluate compare": ("{old} {new} --resamples 20", "classes gain"),
     "evaluate export": ("{found} --to qpic --out found.json", "found.json"),
     "evaluate predictions": ("--protocol exact --per-class", "hug horse"),
+    "evaluate table": ("{several} --resamples 20 --mode both", "official, known-object: mAP"),
     "evaluate vcoco": ("-d roles.parquet -a vcoco.json", "scenario"),
     "evaluate-detections": ("{found} --setting rf-uc --protocol all --mode both --out evaluated", "report: evaluated/"),
     "model summary": ("", "trained numbers"),
@@ -140,6 +141,7 @@ def _write_files(shop: Shop) -> None:
     annotations = Store(shop.folder / "artifacts").find("annotations").path("test-pairs.parquet").parent
     detections = Store(shop.folder / "artifacts").find("evaluation").path("predictions.parquet")
     shop.names["found"] = f"--detections {detections} --annotations {annotations}"
+    shop.names["several"] = f"{detections} --annotations {annotations}"
     (shop.folder / "given.csv").write_text("class,text\npet cat,A person strokes the back of a cat.\n")
     torch.save({"model_state_dict": build().state_dict()}, shop.folder / "detr-r50-hicodet.pth")
     _write_hico(shop.folder / "instances_test2015.json")
