@@ -144,6 +144,7 @@ def _run(request: Request, client: SyncPrefectClient, given: dict[str, Any]) -> 
         deployment=this_deployment.get_name() or "",
         flow_run=this_flow.get_id() or "",
         ask_helpers=_ask_helpers(given, most=request.config.images.runtime.helpers),
+        waiting=shown.waiting,
         targets=request.targets,
         against=request.against,
     )

@@ -71,6 +71,7 @@ def stage_page(
         f"**Digest:** `{manifest.digest}`",
     ]
     parts += [f"> {markdown(fault)}; the stage ran again." for fault in outcome.faults]
+    parts += [f"> Waited {duration(wait.seconds)} for {markdown(wait.what)}." for wait in outcome.waits]
     if outcome.stage == "evaluation" and (rows := result_rows(manifest.metrics)):
         parts += ["## Result: mAP, %", table(["model", *RESULTS], rows)]
     if changes is not None:
@@ -125,6 +126,9 @@ def run_page(
     evaluated = artifacts.get("evaluation")
     if evaluated is not None and (results := result_rows(evaluated.manifest.metrics)):
         parts.append(table(["mAP, %", *RESULTS], results))
+    parts += [
+        f"> {o.stage} waited {duration(wait.seconds)} for {markdown(wait.what)}." for o in outcomes for wait in o.waits
+    ]
     if verdict is not None:
         parts += compared.section(verdict, _named(verdict.relative, run_link))
     parts.append(picture or drawing.image(outcomes))

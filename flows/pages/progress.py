@@ -20,6 +20,7 @@ from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 
 from flows.pages import markdown
 from flows.pages.lineage import create, forgiving
+from pipeline.outside import escaping
 from pipeline.report.sample import curve
 from pipeline.report.units import duration
 
@@ -40,6 +41,9 @@ class _Stage:
     first: int | None = None
     """Units that were done when it told the first time: what an interrupted run left."""
     values: dict[str, list[float]] = field(default_factory=dict)
+    waits: tuple[str, float] | None = None
+    """What was said of its present wait, and when that began."""
+    wait_page: UUID | None = None
     progress_page: UUID | None = None
     curve_page: UUID | None = None
     shown: float = field(default_factory=lambda: time.monotonic())
@@ -60,13 +64,30 @@ class ProgressPages:
 
     def begin(self, task_run: UUID | None) -> None:
         """A stage's task starts; what comes next is its progress."""
+        self._wait_is_over()
         self._at = _Stage(task_run)
 
     def close(self) -> None:
         """Wait for what is under way."""
+        self._wait_is_over()
         self._thread.shutdown(wait=True)
 
+    def waiting(self, stage: str, line: str) -> None:
+        """See `pipeline.engine.execute.Waiting`: the stage `waits for run ...`; in the log, and on a page until it is over."""
+        self._wait_is_over()
+        self._logger.info("%s %s", stage, line)
+        self._at.waits = (f"{stage} {line}", time.monotonic())
+        self._submit(self._show_wait, self._at, f"{stage} {line}")
+
+    def _wait_is_over(self) -> None:
+        if self._at.waits is not None:
+            said, since = self._at.waits
+            self._at.waits = None
+            over = f"over after {duration(time.monotonic() - since)}: {said}"
+            self._submit(self._show_wait, self._at, over)
+
     def __call__(self, stage: str, done: int, total: int, note: str) -> None:
+        self._wait_is_over()
         at, now = self._at, time.monotonic()
         if at.first is None:
             at.first, at.started = done - 1, now
@@ -91,6 +112,18 @@ class ProgressPages:
             return False
         self._pending = self._thread.submit(copy_context().run, work)  # Prefect's settings are in the context
         return True
+
+    def _submit(self, work: Callable[..., None], *arguments: object) -> None:
+        """Do it in the thread, after what that is at."""
+        self._thread.submit(copy_context().run, work, *arguments)
+
+    def _show_wait(self, at: _Stage, said: str) -> None:
+        data = f"# Waiting\n\n{escaping.markdown(said)}\n"
+        if at.wait_page is not None:
+            with forgiving():
+                self._client.update_artifact(at.wait_page, ArtifactUpdate(data=data, description=said))
+            return
+        at.wait_page = self._create(at, "ezhoi-waiting", "markdown", said, data)
 
     def _show(self, at: _Stage, stage: str, percent: float, text: str) -> None:
         description = f"{stage}: {text}"

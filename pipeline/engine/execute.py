@@ -18,6 +18,7 @@ from pipeline.engine.ingredients import Ingredients, ingredients
 from pipeline.engine.stage import Stage
 from pipeline.errors import DataError, EzhoiError
 from pipeline.machine.files import refusals
+from pipeline.machine.holder import Claimant, Wait
 from pipeline.store import digest
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import Manifest
@@ -39,10 +40,21 @@ class Outcome:
     """Why an artifact that was there could not be used."""
     choice: Choice | None = None
     """How the artifact was chosen, where the run was told not to compute the stage."""
+    waits: tuple[Wait, ...] = ()
+    """For whom the run had to wait, and how long."""
 
 
 AskHelpers = Callable[[Stage, Ingredients], AbstractContextManager[int]]
 """Entered while a sharded stage is computed: may ask other runs to `help_with` it, and gives how many were asked."""
+
+
+Waiting = Callable[[str, str], None]
+"""(stage, `waits for run ...`)"""
+
+
+def say(stage: str, line: str) -> None:
+    """Log it."""
+    log.info("%s %s", stage, line)
 
 
 def no_helpers(stage: Stage, need: Ingredients) -> AbstractContextManager[int]:
@@ -62,6 +74,7 @@ def execute(
     ask_helpers: AskHelpers = no_helpers,
     read_before: dict[str, str] | None = None,
     before: Callable[[], None] = lambda: None,
+    waiting: Waiting = say,
 ) -> Outcome:
     """The stage's artifact: from the store if it is there and intact, computed otherwise.
 
@@ -72,6 +85,7 @@ def execute(
         origin: which run this is (`RunRecord.origin`).
         read_before: digests of the files that the run's earlier stages read, by config key; this stage's are added.
         before: called before anything is computed.
+        waiting: told for whom the stage waits: another run that makes the same.
 
     Raises:
         DataError: such a file changed during the run or while the stage was at work: nothing made of two contents is kept.
@@ -89,11 +103,13 @@ def execute(
     before()
     if stage.sharded(config):
         _help_another_run(stage, need, config=config, store=store, inputs=inputs, progress=progress)
-    with store.workspace(need.fingerprint) as space:
+    run = origin or {}
+    claimant = Claimant(run.get("run", ""), run.get("deployment", ""), lambda line: waiting(stage.name, line))
+    with store.workspace(need.fingerprint, claimant) as space:
         artifact, _ = store.lookup(stage.name, need.fingerprint)
         if artifact is not None and not force:  # another process made it while we waited for the lock
             store.forget(need.fingerprint)
-            return Outcome(stage.name, artifact, hit=True)
+            return Outcome(stage.name, artifact, hit=True, waits=tuple(claimant.waits))
         wanted = config.device if stage.computes(config) else "cpu"
         with (
             devices.hold(wanted, count=stage.processes(config), most=_most_gpus(stage, config)) as held,
@@ -110,7 +126,7 @@ def execute(
             _demand_unchanged(stage, need, config=config, store=store, inputs=inputs)
         taken = {"wall_seconds": round(time.perf_counter() - started, 3), "made_by": dict(origin or {})}
         artifact = store.publish(space, manifest.model_copy(update=taken))
-    return Outcome(stage.name, artifact, hit=False, faults=tuple(faults))
+    return Outcome(stage.name, artifact, hit=False, faults=tuple(faults), waits=tuple(claimant.waits))
 
 
 def _help_another_run(

@@ -12,7 +12,7 @@ from pipeline.config.tree import Config
 from pipeline.datasets import sources
 from pipeline.engine import plan
 from pipeline.engine.choice import Choice
-from pipeline.engine.execute import AskHelpers, Outcome, execute, no_helpers
+from pipeline.engine.execute import AskHelpers, Outcome, Waiting, execute, no_helpers, say
 from pipeline.engine.graph import needed_for
 from pipeline.engine.stage import Stage
 from pipeline.engine.verdict import Verdict, verdict
@@ -39,6 +39,7 @@ class Run:
     deployment: str = ""
     flow_run: str = ""
     ask_helpers: AskHelpers = no_helpers
+    waiting: Waiting = say
     targets: tuple[str, ...] = ()
     """What the run is for: what it will find in the store for these is kept until it ends."""
     against: RunRecord | None = None
@@ -83,6 +84,7 @@ class Run:
                 ask_helpers=self.ask_helpers,
                 read_before=self._sources,
                 before=self._hold,
+                waiting=self.waiting,
             )
         self.artifacts[stage.name] = outcome.artifact
         self.record.stages[stage.name] = outcome.artifact.fingerprint

@@ -1,15 +1,24 @@
-"""Locks on works in progress: each is a file beside the work's folder, which its holder removes as it lets go."""
+"""Locks on works in progress: each is a file beside the work's folder, which its holder removes as it lets go.
+
+In it the holder says who it is (`pipeline/machine/holder.py`), for those who wait.
+"""
 
 from __future__ import annotations
 
-import logging
+import contextlib
 import os
+import stat
+import time
 from pathlib import Path
 from typing import IO
 
-from pipeline.machine import locks
+from pipeline.machine import holder, locks
+from pipeline.machine.holder import Claimant
 
-log = logging.getLogger("ezhoi.store")
+FIRST_POLL_SECONDS, POLL_SECONDS = 0.01, 0.5
+"""The pause between two looks at a lock that another process has doubles from the first to the second."""
+GRACE_SECONDS = 0.3
+"""A shorter wait is none: nobody is told of it, and a new holder has time to write its note."""
 
 
 def of(folder: Path) -> Path:
@@ -17,28 +26,27 @@ def of(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.lock")
 
 
-def take(path: Path, *, wait: bool = True) -> IO[str] | None:
+def take(path: Path, claimant: Claimant | None = None, *, wait: bool = True) -> IO[str] | None:
     """Hold a lock, to be handed to `release` in the end; None if another process has it and we shall not wait.
 
     A holder removes the file as it lets go, so a lock counts only if its file still is the one at `path`.
     """
-    said = False
+    claimant = claimant or Claimant()
     while True:
-        file = path.open("a", encoding="utf-8")
+        file = _opened(path)
         try:
             if not locks.take(file):
                 if not wait:
                     file.close()
                     return None
-                if not said:
-                    log.info("artifact %s is being made by another process; waiting for it", path.stem)
-                    said = True
-                locks.take(file, wait=True)
+                _await(file, claimant)
+            if _is_at(file, path):
+                _leave_note(file, claimant.holder())
+                claimant.got()
+                return file
         except BaseException:
             file.close()
             raise
-        if _is_at(file, path):
-            return file
         file.close()
 
 
@@ -59,8 +67,36 @@ def held(path: Path) -> bool:
         return False
 
 
+def _opened(path: Path) -> IO[str]:
+    """The lock's file. No link is followed: what is written there must not land in another file."""
+    return open(path, "a+", encoding="utf-8", opener=_own)
+
+
+def _own(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+
+
+def _await(file: IO[str], claimant: Claimant) -> None:
+    """Come back with the lock."""
+    began, pause = time.monotonic(), FIRST_POLL_SECONDS
+    while not locks.take(file):
+        if time.monotonic() - began >= GRACE_SECONDS:
+            claimant.waits_for(holder.read(os.pread(file.fileno(), holder.LONGEST, 0)))
+        time.sleep(pause)
+        pause = min(2 * pause, POLL_SECONDS)
+
+
+def _leave_note(file: IO[str], mine: holder.Holder) -> None:
+    """Write who has the lock in place of who had it; a full disk is no reason to stop."""
+    with contextlib.suppress(OSError):
+        found = os.fstat(file.fileno())
+        if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+            os.ftruncate(file.fileno(), 0)
+            os.write(file.fileno(), mine.note())
+
+
 def _is_at(file: IO[str], path: Path) -> bool:
     try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+        return os.path.samestat(os.fstat(file.fileno()), path.stat(follow_symlinks=False))
     except FileNotFoundError:
         return False

@@ -26,6 +26,7 @@ from stat import S_ISREG
 from pydantic import ValidationError
 
 from pipeline.errors import StoreError
+from pipeline.machine.holder import Claimant
 from pipeline.store import checks, digest, leftovers, locks, preview, seals, trees
 from pipeline.store import manifest as manifests
 from pipeline.store.artifact import Artifact
@@ -141,12 +142,12 @@ class Store:
     # --- writing -----------------------------------------------------------------------------------------------
 
     @contextmanager
-    def workspace(self, fingerprint: str) -> Iterator[Workspace]:
+    def workspace(self, fingerprint: str, claimant: Claimant | None = None) -> Iterator[Workspace]:
         """Lock the work in progress on a fingerprint; waits while another process is at it. `out` starts empty."""
         folder = self.root / ".work" / fingerprint
         with self.writable(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)
-            lock = locks.take(locks.of(folder))
+            lock = locks.take(locks.of(folder), claimant)
         assert lock is not None
         try:
             with self.writable(folder):

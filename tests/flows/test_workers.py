@@ -49,6 +49,16 @@ def test_two_runs_at_once_compute_each_artifact_once(kind: str, request: Any, fa
     logs = [fake.root / ".ran"] if kind == "folder" else list(tmp_path.glob("*/*/.ran"))
     executed = collections.Counter(name for log in logs for name in log.read_text().split())
     assert executed == collections.Counter(NAMES)
+    (line,) = [line for line in _log(shell.api, runs) if line.startswith("descriptions waits for run ")]
+    assert re.search(r" of full \(process \d+ on .*, at it since \d{4}-.* UTC\)$", line)
+    waits = {"flow_run_id": {"any_": runs}, "key": {"any_": ["ezhoi-waiting"]}}
+    pages = [page["description"] for page in shell.api.post("/artifacts/filter", {"artifacts": waits})]
+    assert [page for page in pages if re.fullmatch(r"over after .{1,9}: " + re.escape(line), page)]
+
+
+def _log(api: Any, runs: list[str]) -> list[str]:
+    asked = {"logs": {"flow_run_id": {"any_": runs}}, "sort": "TIMESTAMP_ASC"}
+    return [line["message"] for line in api.post("/logs/filter", asked)]
 
 
 def _until(deadline: float, condition: Callable[[], bool]) -> None:

@@ -1,6 +1,6 @@
 """A lock in an object store: whoever creates the next numbered object holds it, for as long as it keeps renewing it.
 
-    <name>/000017    {"holder": "host:pid:token", "beat": 17}       or, once it was let go, {"free": true}
+    <name>/000017    {"holder": "host:pid:token", "beat": 17, "who": {"pid": ...}}    or, once let go, {"free": true}
 
 Object stores have no locks that die with their holder. So the holder rewrites its object every few seconds, and who waits
 for it takes over once the object has stood still for `ttl` seconds *by the waiter's own clock*: clocks of machines need
@@ -25,6 +25,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pipeline.errors import StoreError
+from pipeline.machine import holder
+from pipeline.machine.holder import Claimant, Holder
 
 log = logging.getLogger("ezhoi.store")
 TTL_SECONDS = 60.0
@@ -75,12 +77,31 @@ class State:
         """Who holds it, for people."""
         return str(self._said().get("holder", "another process"))
 
+    @property
+    def who(self) -> Holder | None:
+        """What the holder says of itself; None if that is nothing."""
+        return holder.parse(self._said().get("who"))
+
     def _said(self) -> dict[str, Any]:
         try:
             said = json.loads(self.content)
         except (ValueError, RecursionError):
             return {}
         return said if isinstance(said, dict) else {}
+
+
+@dataclass(frozen=True)
+class Mine:
+    """What a holder writes into its object."""
+
+    name: str
+    """Of this holder and no other."""
+    who: Holder
+    """What it says of itself to people."""
+
+    def content(self, beat: int) -> bytes:
+        """The object's content after so many renewals."""
+        return json.dumps({"holder": self.name, "beat": beat, "who": self.who.model_dump()}).encode()
 
 
 class Watch:
@@ -102,8 +123,8 @@ class Watch:
 class Lease:
     """A held lease; `check` before whatever only the holder may do."""
 
-    def __init__(self, objects: Objects, folder: str, number: int, holder: str, ttl: float) -> None:
-        self._objects, self._folder, self._holder, self._ttl = objects, folder, holder, ttl
+    def __init__(self, objects: Objects, folder: str, number: int, mine: Mine, ttl: float) -> None:
+        self._objects, self._folder, self._mine, self._ttl = objects, folder, mine, ttl
         self._number, self._name = number, _name(folder, number)
         self._beat = 0
         self._lost = False
@@ -114,7 +135,7 @@ class Lease:
     def check(self) -> None:
         """LostError if another process has taken over meanwhile."""
         newest = _newest(self._objects, self._folder)
-        if self._lost or (newest.number, newest.holder) != (self._number, self._holder):
+        if self._lost or (newest.number, newest.holder) != (self._number, self._mine.name):
             raise LostError(
                 f"the lease {self._folder} was taken over: this process did not renew it for {self._ttl:.0f} s. "
                 "Run again: what the other one makes is reused."
@@ -132,16 +153,15 @@ class Lease:
         self._thread.join()
         try:
             if not self._lost:
-                self._objects.replace(self._name, FREE, old=_content(self._holder, self._beat))
+                self._objects.replace(self._name, FREE, old=self._mine.content(self._beat))
         except StoreError as error:
             log.warning("the lease %s was not let go: %s", self._folder, error)
 
     def _renew(self) -> None:
         while not self._stop.wait(self._ttl / BEATS):
             try:
-                kept = self._objects.replace(
-                    self._name, _content(self._holder, self._beat + 1), old=_content(self._holder, self._beat)
-                )
+                before, after = (self._mine.content(beat) for beat in (self._beat, self._beat + 1))
+                kept = self._objects.replace(self._name, after, old=before)
             except StoreError as error:  # the store is away; if for too long, `check` will tell
                 log.warning("the lease %s could not be renewed: %s", self._folder, error)
                 continue  # with the same beat: it may have got through
@@ -152,10 +172,17 @@ class Lease:
             self._beat += 1
 
 
-def claim(objects: Objects, folder: str, *, ttl: float = TTL_SECONDS, watch: Watch | None = None) -> Lease:
+def claim(
+    objects: Objects,
+    folder: str,
+    claimant: Claimant | None = None,
+    *,
+    ttl: float = TTL_SECONDS,
+    watch: Watch | None = None,
+) -> Lease:
     """Wait for the lease and hold it, until it is released."""
-    holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-    return Lease(objects, folder, _take(objects, folder, holder, ttl, watch or Watch()), holder, ttl)
+    number, mine = _take(objects, folder, claimant or Claimant(), ttl, watch or Watch())
+    return Lease(objects, folder, number, mine, ttl)
 
 
 def forget(objects: Objects, folder: str) -> None:
@@ -164,9 +191,9 @@ def forget(objects: Objects, folder: str) -> None:
         objects.delete(objects.names(folder))
 
 
-def _take(objects: Objects, folder: str, holder: str, ttl: float, watch: Watch) -> int:
-    """The number under which the lease was created."""
-    said = False
+def _take(objects: Objects, folder: str, claimant: Claimant, ttl: float, watch: Watch) -> tuple[int, Mine]:
+    """The number under which the lease was created, and what is written there."""
+    name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     while True:
         state, still = watch.look(objects, folder)
         expired = state.held and still > ttl
@@ -175,18 +202,19 @@ def _take(objects: Objects, folder: str, holder: str, ttl: float, watch: Watch) 
             raise StoreError(
                 f"the lease {folder} is at its last number, which is none of ours. Delete what is under it"
             )
-        if (not state.held or expired) and objects.create(_name(folder, number), _content(holder, 0)):
+        mine = Mine(name, claimant.holder())
+        if (not state.held or expired) and objects.create(_name(folder, number), mine.content(0)):
             numbers = _numbers(objects, folder)
             if max(numbers, default=0) == number:
                 if expired:
                     log.warning("took over the lease %s, which %s no longer renews", folder, state.holder)
                 objects.delete([name for n, name in numbers.items() if n < number])
-                return number
+                claimant.got()
+                return number, mine
             objects.delete([_name(folder, number)])  # this process slept after its look, and others have been here
             continue
-        if not said and state.held:
-            log.info("%s is being made by %s; waiting for it", folder, state.holder)
-            said = True
+        if state.held:
+            claimant.waits_for(state.who)
         time.sleep(POLL_SECONDS)
 
 
@@ -206,7 +234,3 @@ def _numbers(objects: Objects, folder: str) -> dict[int, str]:
 
 def _name(folder: str, number: int) -> str:
     return f"{folder}/{number:06d}"
-
-
-def _content(holder: str, beat: int) -> bytes:
-    return json.dumps({"holder": holder, "beat": beat}).encode()

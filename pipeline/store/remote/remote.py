@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.errors import StoreError
+from pipeline.machine.holder import Claimant
 from pipeline.store import checks, digest, trees
 from pipeline.store import manifest as manifests
 from pipeline.store.artifact import Artifact
@@ -190,12 +191,12 @@ class RemoteStore(Store):
     # --- writing -----------------------------------------------------------------------------------------------
 
     @contextmanager
-    def workspace(self, fingerprint: str) -> Iterator[Workspace]:
+    def workspace(self, fingerprint: str, claimant: Claimant | None = None) -> Iterator[Workspace]:
         """Hold the lease on a fingerprint; waits while another process, here or elsewhere, is at it."""
-        exchange = self.exchange(fingerprint)
+        exchange, where = self.exchange(fingerprint), lease_of(fingerprint)
         with (
-            super().workspace(fingerprint) as space,
-            lease.claim(self.objects, lease_of(fingerprint), ttl=self.ttl, watch=exchange.watch) as mine,
+            super().workspace(fingerprint, claimant) as space,
+            lease.claim(self.objects, where, claimant, ttl=self.ttl, watch=exchange.watch) as mine,
         ):
             self._leases[fingerprint] = mine
             try:

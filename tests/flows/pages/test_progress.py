@@ -105,3 +105,18 @@ def test_a_slow_server_does_not_hold_the_training(monkeypatch: pytest.MonkeyPatc
     gate.set()
     shown.close()
     assert len(client.created) == 1
+
+
+def test_a_wait_is_a_line_in_the_log_and_a_page_that_says_when_it_is_over(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    client = Client()
+    shown = ProgressPages(client, logger=logging.getLogger("test"), flow_run=uuid4())  # type: ignore[arg-type]
+    shown.begin(uuid4())
+    shown.waiting("seen", "waits for run 20260131T120000-0a1b2c of full (process 7 on vm, at it since noon)")
+    shown("seen", 1, 9, "")
+    shown.close()
+    assert caplog.messages == ["seen waits for run 20260131T120000-0a1b2c of full (process 7 on vm, at it since noon)"]
+    (page,) = client.created
+    assert (page.key, page.description) == ("ezhoi-waiting", caplog.messages[0])
+    ((_, over),) = client.updated
+    assert over.description.startswith("over after 0.0 s: seen waits for run 2026")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import re
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -141,6 +144,32 @@ def test_two_processes_compute_once(fake: Any) -> None:
     both = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(2)]
     assert [p.wait(60) for p in both] == [0, 0]
     assert sorted(fake.executed()) == ["descriptions", "vocabulary"]
+
+
+def test_a_run_that_waits_says_for_whom_in_its_log_and_on_its_page(
+    fake: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    code = (
+        "from pipeline.config.tree import load; from pipeline.engine.run import run;"
+        f"run(load(overrides={fake.settings!r}), targets=('descriptions',), deployment='the other')"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code], env=fake.environment(EZHOI_FAKE_GATE=f"descriptions:{tmp_path / 'open'}")
+    )
+    deadline = time.monotonic() + 60
+    while not (fake.root / ".ran").exists() or "descriptions" not in (fake.root / ".ran").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    threading.Timer(1.5, (tmp_path / "open").touch).start()
+    made = run(fake.config(), targets=("descriptions",))["descriptions"]
+    assert other.wait(60) == 0 and made.hit
+    (record, _) = runs.records(Store(fake.root))
+    (line,) = [r.getMessage() for r in caplog.records if "waits for" in r.getMessage()]
+    assert line.startswith(f"descriptions waits for run {record.id} of the other (process {other.pid} on ")
+    assert re.search(r", at it since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\)$", line)
+    (wait,) = made.waits
+    assert line.endswith(wait.what) and 0.5 < wait.seconds < 30
 
 
 def test_progress_and_manifest(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import StoreError
+from pipeline.machine.holder import Claimant
 from pipeline.store.remote import lease
 from pipeline.store.remote.objects import ObjectFolder
 
@@ -77,6 +79,27 @@ def test_who_slept_before_creating_a_number_does_not_hold_it(objects: ObjectFold
     with lease.claim(objects, "x", ttl=0.3) as mine:  # once the other one has not renewed it
         assert calls == ["x/000001"] and objects.names("x") == ["x/000008"]
         mine.check()
+
+
+def test_who_waits_is_told_for_whom(objects: ObjectFolder) -> None:
+    said: list[str] = []
+    with lease.claim(objects, "x", Claimant("20260131T120000-0a1b2c", "full"), ttl=5):
+        waiter = threading.Thread(target=lambda: lease.claim(objects, "x", Claimant(tell=said.append), ttl=5).release())
+        waiter.start()
+        deadline = time.monotonic() + 20
+        while not said and time.monotonic() < deadline:
+            time.sleep(0.02)
+    waiter.join(20)
+    assert len(said) == 1 and said[0].startswith("waits for run 20260131T120000-0a1b2c of full (process ")
+
+
+@pytest.mark.parametrize("who", ["null", "[]", '{"pid": "x"}', '{"pid": 1, "host": "\\u001b[2J", "since": ""}'])
+def test_a_holder_that_says_nothing_readable_is_another_process(objects: ObjectFolder, who: str) -> None:
+    objects.write("x/000001", f'{{"holder": "of an earlier version", "beat": 3, "who": {who}}}'.encode())
+    assert lease.Watch().look(objects, "x")[0].who is None
+    said: list[str] = []
+    lease.claim(objects, "x", Claimant(tell=said.append), ttl=0.2).release()
+    assert said == ["waits for another process"]
 
 
 def test_a_dead_holder_is_waited_for_and_taken_over(objects: ObjectFolder) -> None:
