@@ -2,26 +2,29 @@
 
 `detector.json` of the `detections` artifact says whose boxes they are; later stages pass it on to the report:
 
-    source       detr, parquet, coco, ground_truth or noisy_truth
+    source       hub, parquet, coco, ground_truth or noisy_truth
     name         of the model or the file
     digest       of its weights, or of the imported file
-    kind         coco, hico or annotation, as `leakage.json` tells them apart; null if not known
+    kind         coco, hico, world or annotation, as `leakage.json` tells them apart; null if not known
     trained_on   the same in words: a detector that has seen the unseen objects makes another experiment
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from pipeline.boxes import labels as naming
 from pipeline.errors import ConfigError, DataError
 from pipeline.store import digest
 from pipeline.vocabulary.coco import COCO
-from pipeline.vocabulary.vocabulary import Object
+from pipeline.vocabulary.vocabulary import PERSON, Object, Vocabulary
 
 if TYPE_CHECKING:
-    from models.detector import Detector
+    from PIL.Image import Image
+
+    from models.detector import Detection, Detector, Network
     from models.detr_checkpoint import Converted
     from pipeline.config.tree import Config
 
@@ -33,13 +36,47 @@ FILE = "detector.json"
 TRAINED_ON = {"coco": "COCO", "hico": "COCO, then HICO-DET with all 80 objects", None: "data not known"}
 
 
-def load(config: Config, objects: Sequence[Object]) -> Detector:
-    """The configured DETR on the configured device; DataError or ConfigError saying what is wrong with it.
+class OpenDetector:
+    """A detector that looks at pictures outside of any stage.
 
-    `objects` are the vocabulary's, position = object id. An output of the head stands for an object by its label: the name
-    of the object's COCO category where it has one, else its own name.
+    Attributes:
+        identity: whose boxes they are, as `detector.json` has it.
     """
-    from models import detector
+
+    def __init__(self, net: Detector, identity: Mapping[str, Any]) -> None:
+        self._net, self.identity = net, identity
+
+    def detect(self, pictures: Sequence[Image]) -> list[Detection]:
+        """Of each RGB picture boxes (n, 4) as x1, y1, x2, y2 in its pixels, scores (n,) and the vocabulary's object ids (n,).
+
+        No threshold is applied; at most `models.detector.MOST` boxes a picture, the surest.
+        """
+        return self._net.detect([self._net.prepare(picture) for picture in pictures])
+
+
+def open_detector(config: Config, vocabulary: Vocabulary) -> OpenDetector:
+    """The detector that `detections.weights` names, for the objects that the vocabulary's classes name, on `device`.
+
+    Raises:
+        ConfigError: `detections.source` names no detector that could look at a picture.
+        DataError: the detector cannot be loaded, or does not know an object.
+    """
+    if config.detections.source != "hub":
+        raise ConfigError(
+            f"detections.source = {config.detections.source} looks at no picture; set detections.source=hub and "
+            "detections.weights to a detector's name on the hub or to its folder"
+        )
+    net = load(config, vocabulary.objects, {PERSON, *(hoi.object_id for hoi in vocabulary.classes)})
+    return OpenDetector(net, identity(config, net))
+
+
+def load(config: Config, objects: Sequence[Object], wanted: Collection[int] | None = None) -> Detector:
+    """The configured detector on the configured device; DataError or ConfigError saying what is wrong with it.
+
+    Args:
+        objects: the vocabulary's, position = object id.
+        wanted: ids of the objects that it has to know, and that it is asked for if it is asked; None: all.
+    """
     from pipeline.work.torch_device import device
 
     weights, where = config.detections.weights, f"detections.weights = {config.detections.weights}"
@@ -49,16 +86,45 @@ def load(config: Config, objects: Sequence[Object]) -> Detector:
             f" `ezhoi detector convert {weights} --out FOLDER`, then set detections.weights=FOLDER"
         )
     try:
-        return detector.load(
-            weights.text,
-            objects=[CATEGORIES.get(thing.coco_id, thing.name) for thing in objects],
-            revision=config.detections.revision or "main",
-            device=device(config),
-        )
+        return _loaded(weights.text, config.detections.revision or "main", objects, wanted, device(config))
     except OSError as error:
         raise DataError(f"{where}: cannot be loaded ({str(error).splitlines()[0]})") from error
     except ValueError as error:
         raise DataError(f"{where}: {error}") from error
+
+
+def _loaded(
+    name: str, revision: str, objects: Sequence[Object], wanted: Collection[int] | None, device: Any
+) -> Detector:
+    """The detector of that name; OSError or ValueError saying what is wrong with it."""
+    import torch
+
+    from models import detector, questions
+
+    network = detector.read(name, revision=revision)
+    if network.labels is None:
+        asked = sorted(range(len(objects)) if wanted is None else wanted)
+        found = questions.of_names(network, {i: objects[i].noun for i in asked}, len(objects))
+    else:
+        found = questions.of_labels(torch.from_numpy(naming.serving(network.labels, objects, wanted)))
+    return detector.HubDetector(network, found, notes=_notes(network), device=device)
+
+
+def _notes(network: Network) -> dict[str, Any]:
+    """What is known of a detector of transformers: the revision, and what it was trained on, as `identity` has it."""
+    kept = network.net.config
+    kind = (getattr(kept, "ezhoi", None) or {}).get("kind")
+    words = TRAINED_ON[None]
+    if network.labels is None:
+        words += "; asked for objects by name"
+    elif kind is None:
+        names = {i: naming.key(label) for i, label in network.labels.items()}
+        if all(names.get(number) == naming.key(name) for number, name in naming.CATEGORIES.items() if number):
+            kind = "coco"  # COCO's own numbers with their gaps, which nothing trained on other data has
+        elif set(names.values()) == {naming.key(name) for name in COCO}:
+            words += "; its labels are COCO's"
+    revision = getattr(kept, "_commit_hash", None)
+    return {"revision": revision, "kind": kind, "trained_on": TRAINED_ON[kind] if kind else words}
 
 
 def identity(config: Config, loaded: Detector | None = None) -> dict[str, Any]:
@@ -66,20 +132,18 @@ def identity(config: Config, loaded: Detector | None = None) -> dict[str, Any]:
     settings = config.detections
     found: dict[str, Any] = {"source": settings.source}
     if loaded is not None:
-        kept = loaded.net.config
-        notes = getattr(kept, "ezhoi", None) or {}
-        kind = notes.get("kind") or ("coco" if loaded.outputs == COCO_OUTPUTS else None)
+        notes = loaded.notes
         found |= {
             "name": settings.weights.text if settings.weights.path is None else settings.weights.path.name,
-            "revision": settings.revision or getattr(kept, "_commit_hash", None),
+            "revision": settings.revision or notes["revision"],
             "digest": loaded.digest(),
             "outputs": loaded.outputs,
-            "kind": kind,
-            "trained_on": TRAINED_ON[kind],
+            "kind": notes["kind"],
+            "trained_on": settings.trained_on or notes["trained_on"],
         }
     elif settings.source in ("parquet", "coco") and settings.path is not None:
         found |= {"name": settings.path.name, "digest": digest.of_path(settings.path)}
-        found |= {"kind": None, "trained_on": TRAINED_ON[None]}
+        found |= {"kind": None, "trained_on": settings.trained_on or TRAINED_ON[None]}
     else:
         errors = " with simulated errors" if settings.source == "noisy_truth" else ""
         found |= {
@@ -138,6 +202,6 @@ def save(converted: Converted, folder: Path, *, labels: list[str], notes: dict[s
     with refused_as_usual(folder):
         detector.save(converted, folder, labels=labels, notes=notes)
     try:
-        detector.load(str(folder), objects=list(CATEGORIES.values()))
+        detector.read(str(folder))
     except ValueError as error:
         raise DataError(f"{folder}: {error}") from error

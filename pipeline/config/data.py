@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from pipeline.config.section import Here, Place, Section
 from pipeline.config.sources import (
@@ -98,20 +98,30 @@ class Images(Section):
 class Detections(Section):
     """Boxes, labels and scores of every image."""
 
-    source: Literal["noisy_truth", "ground_truth", "detr", "parquet", "coco"] = Field(
+    source: Literal["noisy_truth", "ground_truth", "hub", "parquet", "coco"] = Field(
         "noisy_truth",
-        description="annotated boxes with a detector's errors, annotated boxes, DETR, or another detector's boxes from a "
-        "Parquet table or COCO results",
+        description="annotated boxes with a detector's errors, annotated boxes, a detector of transformers, or another "
+        "detector's boxes from a Parquet table or COCO results",
     )
     weights: DetectorWeights = Field(
         detector_weights("facebook/detr-resnet-50"),
-        description="detr: a model's name on the hub, or a folder that `ezhoi detector convert` made",
+        description="hub: a detector's name on the hub, or its folder, such as one that `ezhoi detector convert` made",
     )
-    revision: str | None = Field(None, description="detr: commit, tag or branch of a model on the hub")
+    revision: str | None = Field(None, description="hub: commit, tag or branch of a model on the hub")
+    trained_on: str | None = Field(
+        None,
+        description="hub, parquet, coco: in words, what the detector was trained on, for reports; null: as it says",
+    )
     path: FileOrFolder | None = Field(None, description="the file to import (sources parquet and coco)")
     jitter: float = Field(0.06, ge=0, le=0.5, description="noisy_truth: std of an edge's shift, in box sizes")
     miss: float = Field(0.05, ge=0, lt=1, description="noisy_truth: probability that a box is missed")
     false_boxes: float = Field(0.6, ge=0, le=1_000, description="noisy_truth: mean number of false boxes an image")
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _formerly_detr(cls, given: object) -> object:
+        """`detr` is taken for `hub`, as which it was known while DETR was the only detector."""
+        return "hub" if given == "detr" else given
 
 
 @cache

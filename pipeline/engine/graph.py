@@ -52,8 +52,14 @@ STAGES: tuple[Stage, ...] = (
         version=3,
         reads=("detections.source",),
         when=(
-            When(lambda config: config.detections.source == "detr", (*DETECTOR, "images.unreadable")),
-            When(lambda config: config.detections.source in ("parquet", "coco"), ("detections.path",)),
+            When(
+                lambda config: config.detections.source == "hub",
+                (*DETECTOR, "detections.trained_on", "images.unreadable"),
+            ),
+            When(
+                lambda config: config.detections.source in ("parquet", "coco"),
+                ("detections.path", "detections.trained_on"),
+            ),
             When(
                 lambda config: config.detections.source == "noisy_truth",
                 ("detections.jitter", "detections.miss", "detections.false_boxes", "seed"),
@@ -61,7 +67,7 @@ STAGES: tuple[Stage, ...] = (
         ),
         inputs=(
             Input("annotations", BOXES),
-            Input("annotations", (*BOXES, "pixels-*"), when=lambda config: config.detections.source == "detr"),
+            Input("annotations", (*BOXES, "pixels-*"), when=lambda config: config.detections.source == "hub"),
             Input("vocabulary", ("objects.json",)),
         ),
         shards=True,

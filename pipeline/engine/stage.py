@@ -109,7 +109,7 @@ class Stage:
 
     def sharded(self, config: Config) -> bool:
         """Whether helpers can compute some of the stage, shard by shard (`pipeline/work/helpers.py`)."""
-        return self.shards and (self.name != "detections" or config.detections.source == "detr")
+        return self.shards and (self.name != "detections" or config.detections.source == "hub")
 
     def computes(self, config: Config) -> bool:
         """Whether it computes on the configured device: it holds a GPU alone where there is one."""

@@ -5,7 +5,7 @@
     report.json        how good they are against the annotated boxes of the test split, and the ceiling of HOI recall
 
 Nothing is filtered: thresholds and non-maximum suppression (`pairing`) are applied where the boxes are used, so that they
-can change without detecting anew. `detr` resumes at the shard, and helpers may compute some of them.
+can change without detecting anew. `hub` resumes at the shard, and helpers may compute some of them.
 `noisy_truth` is the annotated boxes with a detector's errors: shifted edges, missed boxes, false boxes, and scores that
 tell true from false as imperfectly as a detector's. It is no detector, and the metrics say so.
 """
@@ -49,7 +49,7 @@ def run(work: Work) -> dict[str, Any]:
         boxes = {split: annotations.table(f"{split}-objects.parquet") for split in SPLITS}
         every_image, every_box = (pd.concat(tables.values(), ignore_index=True) for tables in (images, boxes))
     left_out: list[str] = []
-    if settings.source == "detr":
+    if settings.source == "hub":
         found, left_out = _detected(work)
         whose = json.loads((work.scratch / detector.FILE).read_text(encoding="utf-8"))
     else:
@@ -88,12 +88,12 @@ def _of_images(found: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     return table.astype({"score": "float32"} | dict.fromkeys(CORNERS, "float32"))
 
 
-# --- DETR ----------------------------------------------------------------------------------------------------------
+# --- a detector ----------------------------------------------------------------------------------------------------
 
 
 def compute(work: Work) -> int:
-    """One process's part of the shards, every query of DETR on every image; how many they were."""
-    net = detector.load(work.config, classes.objects(work.inputs["vocabulary"]))
+    """One process's part of the shards, what a detector finds in every image; how many they were."""
+    net = detector.load(work.config, classes.objects(work.inputs["vocabulary"]), _labels(work).tolist())
     if work.pieces.digest_of(detector.FILE) is None:
         with work.pieces.writing(detector.FILE) as temporary:
             temporary.write_text(json.dumps(detector.identity(work.config, net)), encoding="utf-8")
@@ -134,7 +134,7 @@ def _plan(images: dict[str, Images]) -> list[Shard]:
 
 
 def _labels(work: Work) -> np.ndarray:
-    """The objects of the dataset's classes, people first: what a detector of this dataset could tell."""
+    """The objects of the dataset's classes, people first: what a detector has to know."""
     return np.union1d([PERSON], classes.objects_of_classes(work.inputs["vocabulary"]))
 
 

@@ -19,7 +19,7 @@ from pipeline.datasets.images import Images
 from pipeline.learned.build import generator, seed_of
 from pipeline.learned.tokens import FrozenTokens
 from pipeline.training.task import Part
-from pipeline.vocabulary.vocabulary import Vocabulary
+from pipeline.vocabulary.vocabulary import PERSON, Vocabulary
 from pipeline.work.work import Work
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ class TrainingImages:
         self._valid = torch.from_numpy(vocabulary.valid(seen))
         self._verb_of = torch.from_numpy(vocabulary.verb_of.copy())
         online = work.config.seen.augment.detector == "online"
-        self._detector = detector.load(work.config, vocabulary.objects) if online else None
+        wanted = {PERSON, *(hoi.object_id for hoi in vocabulary.classes)}
+        self._detector = detector.load(work.config, vocabulary.objects, wanted) if online else None
 
     @property
     def steps_per_epoch(self) -> int:

@@ -82,3 +82,22 @@ COCO = {
     "hair drier": 89,
     "toothbrush": 90,
 }
+
+SPELLINGS = {
+    "aeroplane": "airplane",
+    "motorbike": "motorcycle",
+    "sofa": "couch",
+    "television": "tv",
+    "tv monitor": "tv",
+    "mobile phone": "cell phone",
+    "cellular phone": "cell phone",
+    "hair dryer": "hair drier",
+    "doughnut": "donut",
+    "fridge": "refrigerator",
+    "ski": "skis",
+    "racket": "tennis racket",
+    "remote control": "remote",
+    "pottedplant": "potted plant",
+    "diningtable": "dining table",
+}
+"""Other names of the categories that labels of detectors use, such as those of Pascal VOC."""

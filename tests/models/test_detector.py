@@ -7,12 +7,25 @@ import pytest
 import torch
 from PIL import Image
 
-from models import detector, detr_checkpoint
-from models.detector import Detector
+from models import detector, detr_checkpoint, questions
+from models.detector import HubDetector
+from pipeline.boxes.labels import serving
 from pipeline.datasets.hico.vocabulary import HICO
 from tests.models.original_detr import OriginalDetr, build
 
 LABELS = list(HICO.object_names)
+
+
+def load(folder: Path) -> HubDetector:
+    """The detector of a folder with HICO-DET's objects."""
+    network = detector.read(str(folder))
+    assert network.labels is not None
+    return HubDetector(network, questions.of_labels(torch.from_numpy(serving(network.labels, HICO.objects))))
+
+
+def seen(pixels: torch.Tensor, size: tuple[int, int]) -> detector.Prepared:
+    """Pixels (3, h, w) as a prepared image of that width and height."""
+    return {"pixel_values": pixels[None], "pixel_mask": torch.ones(1, *pixels.shape[1:], dtype=torch.long)}, size
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +34,11 @@ def original() -> OriginalDetr:
 
 
 @pytest.fixture(scope="module")
-def converted(original: OriginalDetr, tmp_path_factory: pytest.TempPathFactory) -> Detector:
+def converted(original: OriginalDetr, tmp_path_factory: pytest.TempPathFactory) -> HubDetector:
     folder = tmp_path_factory.mktemp("detr")
     found = detr_checkpoint.convert(original.state_dict())
     detector.save(found, folder, labels=LABELS, notes={"kind": "hico"})
-    return detector.load(str(folder), objects=LABELS)
+    return load(folder)
 
 
 def padded_images() -> tuple[torch.Tensor, torch.Tensor]:
@@ -34,7 +47,7 @@ def padded_images() -> tuple[torch.Tensor, torch.Tensor]:
     return pixels * mask[:, None], mask
 
 
-def test_a_converted_model_computes_the_same(original: OriginalDetr, converted: Detector) -> None:
+def test_a_converted_model_computes_the_same(original: OriginalDetr, converted: HubDetector) -> None:
     pixels, mask = padded_images()
     with torch.no_grad():
         logits, boxes = original(pixels, mask)
@@ -50,7 +63,7 @@ def test_a_converted_detr_r50_computes_the_same(tmp_path: Path) -> None:
     found = detr_checkpoint.convert(net.state_dict())
     assert found.left == () and len(found.keys) == 458
     detector.save(found, tmp_path, labels=[*LABELS, *(f"N/A {i}" for i in range(11))], notes={})
-    loaded = detector.load(str(tmp_path), objects=LABELS)
+    loaded = load(tmp_path)
     pixels, mask = padded_images()
     with torch.no_grad():
         torch.testing.assert_close(
@@ -102,13 +115,15 @@ def test_nothing_in_a_checkpoint_is_executed(tmp_path: Path, original: OriginalD
     assert not (tmp_path / "executed").exists()
 
 
-def test_scores_are_of_objects_and_boxes_in_pixels(converted: Detector) -> None:
+def test_scores_are_of_objects_and_boxes_in_pixels(converted: HubDetector) -> None:
     picture = Image.effect_noise((90, 60), 80).convert("RGB")
-    small = [(converted.prepare(picture)[0][:, :64, :96], (90, 60)), (torch.zeros(3, 32, 32), (20, 40))]
+    first = converted.prepare(picture)[0]["pixel_values"][0, :, :64, :96]
+    small = [seen(first, (90, 60)), seen(torch.zeros(3, 32, 32), (20, 40))]
     (boxes, scores, labels), second = converted.detect(small)
-    pixels, mask = detector._padded([p for p, _ in small])
+    inputs = detector._together([inputs for inputs, _ in small])
+    assert inputs["pixel_values"].shape == (2, 3, 64, 96) and inputs["pixel_mask"][1].sum() == 32 * 32
     with torch.no_grad():
-        raw = converted.net(pixel_values=pixels, pixel_mask=mask)
+        raw = converted.net(**inputs)
     chances = raw.logits.softmax(-1)[..., :80]
     torch.testing.assert_close(scores, chances[0].max(-1).values)
     assert labels.tolist() == chances[0].argmax(-1).tolist()
@@ -118,27 +133,24 @@ def test_scores_are_of_objects_and_boxes_in_pixels(converted: Detector) -> None:
     assert second[0].shape == (10, 4)
 
 
-def test_labels_are_found_by_name_in_any_order(tmp_path: Path, original: OriginalDetr, converted: Detector) -> None:
+def test_labels_are_found_by_name_in_any_order(tmp_path: Path, original: OriginalDetr, converted: HubDetector) -> None:
     found = detr_checkpoint.convert(original.state_dict())
     detector.save(found, tmp_path, labels=sorted(LABELS), notes={})
-    alphabetical = detector.load(str(tmp_path), objects=LABELS)
-    assert alphabetical.columns[0] == sorted(LABELS).index("person")
-    same = [(torch.randn(3, 64, 64), (64, 64))]
+    alphabetical = load(tmp_path)
+    same = [seen(torch.randn(3, 64, 64), (64, 64))]
     (_, _, a), (_, _, b) = converted.detect(same)[0], alphabetical.detect(same)[0]
-    assert [sorted(LABELS)[i] for i in a] == [LABELS[i] for i in b]
-    with pytest.raises(ValueError, match="its labels lack 1 of the 1 objects, such as 'unicorn'"):
-        detector.load(str(tmp_path), objects=["unicorn"])
+    assert a.tolist() == [sorted(LABELS).index(LABELS[i]) for i in b]
 
 
-def test_preparation_is_detrs_own(converted: Detector) -> None:
-    pixels, size = converted.prepare(Image.new("RGB", (640, 480), (124, 116, 104)))
-    assert (tuple(pixels.shape), size) == ((3, 800, 1066), (640, 480))
-    assert pixels.abs().max() < 0.02  # ImageNet's mean colour
-    assert converted.prepare(Image.new("RGB", (1000, 300)))[0].shape == (3, 400, 1333)
+def test_preparation_is_detrs_own(converted: HubDetector) -> None:
+    inputs, size = converted.prepare(Image.new("RGB", (640, 480), (124, 116, 104)))
+    assert (tuple(inputs["pixel_values"].shape), size) == ((1, 3, 800, 1066), (640, 480))
+    assert inputs["pixel_values"].abs().max() < 0.02  # ImageNet's mean colour
+    assert converted.prepare(Image.new("RGB", (1000, 300)))[0]["pixel_values"].shape == (1, 3, 400, 1333)
 
 
-def test_dropout_is_on_only_where_asked(converted: Detector) -> None:
-    image = [(torch.randn(3, 64, 64), (64, 64))]
+def test_dropout_is_on_only_where_asked(converted: HubDetector) -> None:
+    image = [seen(torch.randn(3, 64, 64), (64, 64))]
     calm = [converted.detect(image)[0][1] for _ in range(2)]
     noisy = [converted.detect(image, noisy=True)[0][1] for _ in range(2)]
     torch.testing.assert_close(*calm)
@@ -153,4 +165,4 @@ def test_missing_weights_are_an_error(tmp_path: Path, original: OriginalDetr) ->
     del weights["bbox_predictor.layers.2.bias"]
     save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
     with pytest.raises(ValueError, match=r"1 weights are missing .*bbox_predictor\.layers\.2\.bias"):
-        detector.load(str(tmp_path), objects=LABELS)
+        load(tmp_path)

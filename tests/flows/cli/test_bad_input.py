@@ -140,7 +140,7 @@ FILES = {
     "data.annotations": "run -t annotations --set data.source=hico --set data.root=files/folder --set data.annotations={}",
     "detections.path": "run -t detections --set detections.source=parquet --set detections.path={}",
     "detections.path, COCO": "run -t detections --set detections.source=coco --set detections.path={}",
-    "detections.weights": "run -t detections --set detections.source=detr --set detections.weights={}",
+    "detections.weights": "run -t detections --set detections.source=hub --set detections.weights={}",
     "clip.weights": "run -t text_embeddings --set clip.weights={}",
     "descriptions.file": "run -t descriptions --set descriptions.source=file --set descriptions.file={}",
     "descriptions.edits": "run -t descriptions --set descriptions.edits={}",

@@ -244,15 +244,20 @@ def test_off_is_a_word_and_false_a_truth() -> None:
 def test_unreadable_is_no_runtime_key_and_its_former_name_is_taken_for_it() -> None:
     """What is left out changes what is made: so it enters the fingerprints of the stages that open images."""
     new, former = (
-        load(overrides=[f"images.{key}=skip", "detections.source=detr"], environment={})
+        load(overrides=[f"images.{key}=skip", "detections.source=hub"], environment={})
         for key in ("unreadable", "runtime.unreadable")
     )
     assert new == former and new.images.unreadable == "skip"
-    usual = load(overrides=["detections.source=detr"], environment={})
+    usual = load(overrides=["detections.source=hub"], environment={})
     changed = {s.name for s in STAGES if s.config_subset(new) != s.config_subset(usual)}
     assert changed == {"detections", "image_embeddings", "untrained", "pair_features"}
     assert "given twice" in told("images.runtime.unreadable=skip", "images.unreadable=error")
     assert "images.unreadable" in keys() and "images.runtime.unreadable" not in keys()
+
+
+def test_detr_is_taken_for_hub_as_which_it_was_known() -> None:
+    former, new = (load(overrides=[f"detections.source={source}"], environment={}) for source in ("detr", "hub"))
+    assert former == new and new.detections.source == "hub"
 
 
 def test_off_is_a_word(tmp_path: Path) -> None:
@@ -363,7 +368,7 @@ def test_a_template_that_no_run_could_use_is_refused_at_the_door(tmp_path: Path)
 def test_the_list_of_keys_tells_the_values_of_choices() -> None:
     values = {key.name: key.values for key in listed(Config)}
     assert values["evaluation.protocol"][:2] == ("official", "upt")
-    assert values["detections.source"] == ("noisy_truth", "ground_truth", "detr", "parquet", "coco")
+    assert values["detections.source"] == ("noisy_truth", "ground_truth", "hub", "parquet", "coco")
     assert values["descriptions.template"] == ("describe-v1", "describe-v2", "paper-describe-v1")
     assert "contrast-v2" in values["disparities.template"] and values["descriptions.action_template"] == ("action-v1",)
     assert values["seen.epochs"] == ()

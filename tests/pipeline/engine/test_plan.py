@@ -87,7 +87,7 @@ def test_no_stage_of_training_lists_a_file_of_the_test_split(fake: Any) -> None:
 
 
 def test_only_a_detector_that_looks_at_pictures_reads_them(fake: Any) -> None:
-    for source, reads in (("noisy_truth", False), ("ground_truth", False), ("detr", True)):
+    for source, reads in (("noisy_truth", False), ("ground_truth", False), ("hub", True)):
         stage = graph.stage("detections").resolved(fake.config(f"detections.source={source}"))
         (edge,) = (edge for edge in stage.inputs if edge.stage == "annotations")
         assert ("pixels-*" in edge.part) is reads, source

@@ -17,7 +17,7 @@ from pipeline.errors import EzhoiError
 from pipeline.store.store import Store
 
 LEXICON, FILE, MODEL = (f"descriptions.source={source}" for source in ("lexicon", "file", "llm"))
-DETR, TRUTH, NOISE = (f"detections.source={source}" for source in ("detr", "ground_truth", "noisy_truth"))
+HUB, TRUTH, NOISE = (f"detections.source={source}" for source in ("hub", "ground_truth", "noisy_truth"))
 OTHER_TEMPLATE = f"descriptions.action_template={PROMPTS / 'describe-v1.yaml'}"
 ONLINE = "seen.augment.detector=online"
 
@@ -34,18 +34,20 @@ def stale(fake: Any, *settings: str) -> set[str]:
     [
         ((NOISE,), "seed=1", {"detections", "seen", "utpl"}),
         ((TRUTH,), "seed=1", {"seen", "utpl"}),
-        ((DETR,), "seed=1", {"seen", "utpl"}),
+        ((HUB,), "seed=1", {"seen", "utpl"}),
         ((NOISE,), "detections.jitter=0.2", {"detections"}),
-        ((DETR,), "detections.jitter=0.2", set()),
-        ((DETR,), "detections.miss=0.2", set()),
+        ((HUB,), "detections.jitter=0.2", set()),
+        ((HUB,), "detections.miss=0.2", set()),
         ((TRUTH,), "detections.false_boxes=2", set()),
-        ((DETR,), "detections.weights=mine/detr", {"detections"}),
-        ((DETR,), "detections.revision=main", {"detections"}),
+        ((HUB,), "detections.weights=mine/detr", {"detections"}),
+        ((HUB,), "detections.revision=main", {"detections"}),
+        ((HUB,), "detections.trained_on=COCO", {"detections"}),
+        ((NOISE,), "detections.trained_on=COCO", set()),
         ((NOISE,), "detections.weights=mine/detr", set()),
         ((NOISE,), "detections.revision=main", set()),
         ((NOISE, ONLINE), "detections.weights=mine/detr", {"seen"}),
-        ((DETR, ONLINE), "detections.revision=main", {"detections", "seen"}),
-        ((DETR,), "images.unreadable=skip", {"detections", "image_embeddings", "pair_features", "untrained"}),
+        ((HUB, ONLINE), "detections.revision=main", {"detections", "seen"}),
+        ((HUB,), "images.unreadable=skip", {"detections", "image_embeddings", "pair_features", "untrained"}),
         ((NOISE,), "images.unreadable=skip", {"image_embeddings", "pair_features", "untrained"}),
         ((LEXICON,), "llm.model=x", set()),
         ((LEXICON,), "llm.temperature=1", set()),
@@ -79,7 +81,7 @@ def test_a_change_concerns_who_reads_the_key(
 
 
 def test_three_seeds_share_the_boxes_of_a_detector(fake: Any) -> None:
-    made = {run(fake.config(DETR, f"seed={seed}"))["detections"].artifact.fingerprint for seed in (0, 1, 2)}
+    made = {run(fake.config(HUB, f"seed={seed}"))["detections"].artifact.fingerprint for seed in (0, 1, 2)}
     executed = fake.executed()
     assert len(made) == 1 and executed.count("detections") == 1 and executed.count("untrained") == 1
     assert executed.count("seen") == 3
@@ -88,7 +90,7 @@ def test_three_seeds_share_the_boxes_of_a_detector(fake: Any) -> None:
 
 
 def test_a_detector_called_tiny_is_not_the_tiny_clip(fake: Any) -> None:
-    config = fake.config(DETR, "detections.weights=tiny", "clip.weights=tiny")
+    config = fake.config(HUB, "detections.weights=tiny", "clip.weights=tiny")
     detections, tokens = graph.stage("detections"), graph.stage("image_embeddings")
     assert detections.sources(config) == {} and detections.config_subset(config)["detections.weights"] == "tiny"
     assert list(tokens.sources(config)) == ["clip.weights"]

@@ -182,7 +182,7 @@ def test_boxes_of_a_detector(store: Path, tmp_path: Path, recorded: dict[str, se
     detector.save(converted, tmp_path / "model", labels=labels, notes=notes)
     DetrImageProcessor(size={"shortest_edge": 48, "longest_edge": 80}).save_pretrained(tmp_path / "model")
     weights = f"detections.weights={tmp_path / 'model'}"
-    config = small(store, *SMALLEST, "detections.source=detr", weights, "seen.augment.detector=online")
+    config = small(store, *SMALLEST, "detections.source=hub", weights, "seen.augment.detector=online")
     assert executed(config, recorded, "seen") >= {"detections", "seen"}
     assert "detections.weights" in recorded["seen"] & recorded["detections"]
 

@@ -126,7 +126,7 @@ def photographs(tmp_path: Path, artifact: Callable) -> Artifact:
 def work_in(folder: Path, annotations: Artifact, *more: str, vocabulary: Vocabulary = HICO) -> Work:
     for name in ("out", "scratch"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    config = load(overrides=["device=cpu", "detections.source=detr", *more], environment={})
+    config = load(overrides=["device=cpu", "detections.source=hub", *more], environment={})
     inputs = {"annotations": annotations, "vocabulary": words.artifact(folder / "vocabulary", vocabulary)}
     return Work(stage="detections", config=config, inputs=inputs, out=folder / "out", scratch=folder / "scratch")
 
@@ -177,7 +177,7 @@ def test_thresholds_change_without_detecting_anew() -> None:
 
 
 def test_other_weights_under_the_same_path_are_other_boxes(tmp_path: Path) -> None:
-    config = load(overrides=["detections.source=detr", f"detections.weights={tmp_path}"], environment={})
+    config = load(overrides=["detections.source=hub", f"detections.weights={tmp_path}"], environment={})
     (tmp_path / "model.safetensors").write_bytes(b"one")
     weights = graph.stage("detections").sources(config)["detections.weights"]
     first = source_digest(weights)
