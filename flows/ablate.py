@@ -1,4 +1,4 @@
-"""The ablation as a Prefect flow: one thin task a run, the table as an artifact.
+"""The ablation as a Prefect flow: a study (`flows/study.py`) whose form offers its rows.
 
     prefect deployment run ezhoi-ablation/ablate -p 'settings=["uv"]' -p 'seeds=[0]'
 
@@ -7,24 +7,16 @@ works after `ezhoi up` and `ezhoi deploy`; `ezhoi ablate` is the same without a 
 
 from __future__ import annotations
 
-from prefect import Task, flow, get_run_logger, task
-from prefect.cache_policies import NO_CACHE
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import ArtifactCreate
+from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run as this_flow
-from prefect.runtime import task_run as this_task
-from prefect.states import Completed, Failed
+from prefect.states import Failed
 
-from flows.ezhoi import register, released, uuid_of
-from flows.pages import lineage
-from flows.pages.progress import ProgressPages
+from flows.ezhoi import register, released
 from flows.server.parameters import Override, Profile
-from pipeline.engine import run as runner
+from flows.study import AtOnce, cancelled, conduct
 from pipeline.errors import EzhoiError
-from pipeline.store.opening import store_of
 from pipeline.studies import ablation
-from pipeline.studies.ablation import KEYS, Design, RowKey, Table, Trial
+from pipeline.studies.ablation import KEYS, RowKey
 
 KEY = "ezhoi-ablation"
 """Of the table's page."""
@@ -36,6 +28,7 @@ KEY = "ezhoi-ablation"
     persist_result=False,
     on_completion=[released],
     on_failure=[released],
+    on_cancellation=[cancelled],
 )
 def ablate(
     profile: Profile = "demo",
@@ -44,6 +37,7 @@ def ablate(
     settings: list[str] = ["uv", "rf_uc"],  # noqa: B006
     seeds: list[int] = [0, 1, 2],  # noqa: B006
     full: bool = False,
+    at_once: AtOnce = None,
 ) -> State:
     """Run every row in every setting with every seed; what is in the store, intact, is not computed again.
 
@@ -54,44 +48,13 @@ def ablate(
         settings: Zero-shot settings, the dataset's or your own (data.settings among the overrides).
         seeds: Seeds; the spread is over them.
         full: Train as long as the profile says, instead of the short schedule.
+        at_once: At most so many trials at the same time; as many as the pool's workers take if left out.
     """
     register()
-    with get_client(sync_client=True) as client:
-        logger, flow_run = get_run_logger(), uuid_of(this_flow.get_id())
-        try:
-            design = Design(profile, tuple(overrides), tuple(rows), tuple(settings), tuple(seeds), full)
-        except EzhoiError as error:
-            return Failed(message=str(error))
-        table, failed = Table(design), list[str]()
-        shown = ProgressPages(client, logger=logger, flow_run=flow_run)
-        for trial in design.trials():
-            state = _task(trial, table, shown)(return_state=True)
-            if state.is_completed():
-                logger.info("%s: %s", trial, state.message)
-                page = table.write(store_of(design.config(trial)))
-            else:
-                failed.append(f"{trial}: {state.message}")
-        title = ablation.summary(table)
-        shown.close()
-        lineage.create(
-            client,
-            ArtifactCreate(key=KEY, type="markdown", description=title, data=table.as_markdown(), flow_run_id=flow_run),
+    try:
+        study = ablation.study(
+            profile=profile, overrides=overrides, rows=rows, settings=settings, seeds=seeds, full=full
         )
-        if failed:
-            return Failed(message="; ".join([title, *failed]))
-        return Completed(message=f"{title}: {page}")
-
-
-def _task(trial: Trial, table: Table, progress: ProgressPages) -> Task[[], State]:
-    @task(name=str(trial), task_run_name=str(trial), cache_policy=NO_CACHE, persist_result=False)
-    def run() -> State:
-        progress.begin(uuid_of(this_task.get_id()))
-        try:
-            outcomes = runner.run(table.design.config(trial), deployment="ablate", progress=progress)
-        except EzhoiError as error:
-            return Failed(message=str(error))
-        found = table.add(trial, outcomes["evaluation"].artifact)
-        name = "Cached" if all(o.hit for o in outcomes.values()) else "Completed"
-        return Completed(name=name, message=ablation.reading(found))
-
-    return run
+    except EzhoiError as error:
+        return Failed(message=str(error))
+    return conduct(study, key=KEY, at_once=at_once)

@@ -35,6 +35,7 @@ from flows.cli import (
     runs,
     server,
     status,
+    study,
     weights,
     world,
 )
@@ -80,6 +81,7 @@ doctor.register(app)
 evaluate_files.register(app)
 server.register(app)
 status.register(app)
+study.register(app)
 
 
 def _version(asked: bool) -> None:

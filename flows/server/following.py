@@ -45,9 +45,9 @@ class RunState:
     tasks: tuple[TaskState, ...]
 
 
-def trigger(api: Api, *, deployment: str, parameters: dict[str, Any]) -> str:
-    """Ask for a run of `ezhoi/<deployment>`; its id. EzhoiError if there is no such deployment."""
-    found = api.get(f"/deployments/name/ezhoi/{deployment}")
+def trigger(api: Api, *, deployment: str, parameters: dict[str, Any], flow: str = "ezhoi") -> str:
+    """Ask for a run of `<flow>/<deployment>`; its id. EzhoiError if there is no such deployment."""
+    found = api.get(f"/deployments/name/{flow}/{deployment}")
     if found is None:
         names = sorted(d["name"] for d in api.post("/deployments/filter", {}) or [])
         raise EzhoiError(f"no deployment {deployment!r}; deployments: {', '.join(names) or 'none, run `ezhoi deploy`'}")
@@ -134,6 +134,15 @@ def errors(api: Api, run: str, *, lines: int = 12) -> list[str]:
     except ServiceError:
         return []
     return [line for entry in reversed(found) for line in entry["message"].splitlines()][-lines:]
+
+
+def lines(api: Api, run: str, *, after: int) -> list[str]:
+    """The run's log beyond the first `after` lines, as far as it has reached the server; nothing if that is silent."""
+    asked = {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_ASC", "offset": after, "limit": 200}
+    try:
+        return [str(entry["message"]) for entry in api.post("/logs/filter", asked) or []]
+    except ServiceError:
+        return []
 
 
 def _progress(api: Api, run: str) -> dict[str, float]:

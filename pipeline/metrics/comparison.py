@@ -6,6 +6,7 @@ of test images would have given. It says nothing about another training run: tha
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -124,6 +125,60 @@ def compare(
         "groups": _groups(table, exact, sampled, level),
         "per_class": _per_class(table, exact, sampled, level),
     }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """mAP of one evaluation on draws of its test images; evaluations of one `question` belong together draw by draw."""
+
+    question: str
+    """Digest of the annotations, the protocol, the mode and the setting: only equal questions have comparable answers."""
+    groups: Mapping[str, Floats]
+    """{group of classes: ``[draws]`` mAP in percent, nan where a draw has none of its annotated pairs}"""
+
+
+def draw(evaluated: Evaluated, *, seed: int = 0) -> Drawn:
+    """Evaluate again on draws of the test images: those that :func:`compare` with this seed would have.
+
+    So the differences of many evaluations need each of them to be drawn once, and not once for every pair.
+
+    Raises:
+        DataError: the rule has no weighted meaning, or the evaluation does not know how many images there were.
+    """
+    report, judged = evaluated.report, evaluated.judged
+    images, rule = report["counts"]["images"], report["results"][0]["switches"]["rule"]
+    if not images or rule in ("auc", "int"):
+        raise DataError(f"{evaluated.folder}: cannot be drawn anew (protocol {report['protocol']}, images {images})")
+    table = pd.DataFrame(report["per_class"])
+    resampled = Resampled(judged, classes=table["hoi_id"].to_numpy(dtype=np.int64), rule=rule)
+    generator = np.random.default_rng(seed)
+    even = np.full(images, 1 / images)
+    sampled = np.stack(
+        [
+            resampled.average_precision(generator.multinomial(images, even).astype(np.int64))
+            for _ in range(resamples_for(2 * len(judged.row)))
+        ]
+    )
+    annotated = ~np.isnan(resampled.average_precision(np.ones(images, dtype=np.int64)))
+    groups = {}
+    for name, rows in members(table).items():
+        rows = rows & annotated
+        if rows.any():
+            some = ~np.isnan(sampled[:, rows]).all(axis=1)
+            groups[name] = np.full(len(sampled), np.nan)
+            groups[name][some] = 100 * np.nanmean(sampled[some][:, rows], axis=1)
+    return Drawn(question=_question(evaluated), groups=groups)
+
+
+def _question(evaluated: Evaluated) -> str:
+    report, judged = evaluated.report, evaluated.judged
+    state = hashlib.blake2b(digest_size=16)
+    classes = [[row["hoi_id"], bool(row["unseen"])] for row in report["per_class"]]
+    about = [report["protocol"], report["mode"], report["setting"], report["counts"]["images"], classes]
+    state.update(json.dumps(about).encode())
+    state.update(judged.truth_image.tobytes())
+    state.update(judged.truth_hoi.tobytes())
+    return state.hexdigest()
 
 
 def intervals(

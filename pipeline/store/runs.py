@@ -19,7 +19,7 @@ from pipeline.store.names import Fingerprint, RunId, StageName
 from pipeline.store.store import Store
 
 log = logging.getLogger("ezhoi.store")
-OTHERS = re.compile(r"(ablation|keep)-[a-z0-9_-]+\.json")
+OTHERS = re.compile(r"(ablation|study|keep)-[a-z0-9_-]+\.json")
 """Names of files beside the records that are none: tables of results, and marks (`pipeline/store/marks.py`)."""
 NEWEST = "newest"
 """What names the run that started last."""

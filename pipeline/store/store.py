@@ -280,7 +280,8 @@ class Store:
         """Keep the record of a run; OSError if the store cannot be written."""
         path = self.root / ".runs" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".part")
+        # Its process has a name of its own for it: two may write the table of one study.
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
 

@@ -14,19 +14,32 @@ from pipeline.engine.graph import stage
 from pipeline.errors import ConfigError
 from pipeline.store import runs
 from pipeline.store.store import Store
-from pipeline.studies.ablation import KEYS, ROWS, SCHEDULE, Design, Table, Trial
+from pipeline.studies import file
+from pipeline.studies.ablation import KEYS, SCHEDULE, SEEDS, SETTINGS, study
+from pipeline.studies.study import Study, Trial
+from pipeline.studies.table import Table
 
 
 def evaluation(**metrics: float) -> Any:
     return SimpleNamespace(manifest=SimpleNamespace(metrics=metrics), fingerprint="f" * 32)
 
 
+def trial(design: Study, row: str, setting: str, seed: int) -> Trial:
+    return Trial(next(v for v in design.variants if v.name == row), setting, seed)
+
+
+def test_the_short_forms_words_are_those_of_the_file() -> None:
+    whole = file.read("ablation")
+    assert tuple(variant.name for variant in whole.variants) == KEYS
+    assert (whole.common, whole.settings, whole.seeds) == (SCHEDULE, SETTINGS, SEEDS)
+    assert study() == whole
+
+
 def test_rows_are_cumulative() -> None:
-    assert tuple(row.key for row in ROWS) == KEYS
-    design = Design()
+    design = study()
     on = []
     for key in KEYS:
-        parts = asdict(design.config(Trial(key, "uv", 0)).model.parts)
+        parts = asdict(design.config(trial(design, key, "uv", 0)).model.parts)
         on.append({name for name, there in parts.items() if there})
     assert on[0] == set() and on[-1] == set(parts)
     added = [now - before for before, now in itertools.pairwise(on)]
@@ -35,19 +48,19 @@ def test_rows_are_cumulative() -> None:
 
 
 def test_llm_guidance_and_utpl_are_two_readings_of_one_run() -> None:
-    design = Design()
-    llm, utpl = (design.config(Trial(key, "uv", 0)) for key in ("llm", "utpl"))
+    design = study()
+    llm, utpl = (design.config(trial(design, key, "uv", 0)) for key in ("llm", "utpl"))
     assert llm == utpl
     seen = {json.dumps(stage("seen").config_subset(design.config(t)), sort_keys=True) for t in design.trials()}
     assert len(design.trials()) == 42 and len(seen) == 36
 
 
 def test_own_settings_go_before_the_schedule_and_the_trial_before_both() -> None:
-    design = Design(overrides=("seen.epochs=9", "seed=7", "model.parts.inter_fusion=true"))
-    config = design.config(Trial("baseline", "uv", 2))
+    design = study(overrides=("seen.epochs=9", "seed=7", "model.parts.inter_fusion=true"))
+    config = design.config(trial(design, "baseline", "uv", 2))
     assert (config.seen.epochs, config.seed, config.setting) == (9, 2, "uv")
     assert config.seen.drop_after == 2 and not config.model.parts.inter_fusion
-    assert Design(full=True).config(Trial("vlm", "uv", 0)).seen.epochs == 12
+    assert (full := study(full=True)).config(trial(full, "vlm", "uv", 0)).seen.epochs == 12
 
 
 @pytest.mark.parametrize(
@@ -61,17 +74,19 @@ def test_own_settings_go_before_the_schedule_and_the_trial_before_both() -> None
 )
 def test_a_wrong_design_is_refused_before_anything_runs(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        Design(**wrong)
+        study(**wrong)
 
 
 def test_the_table_by_hand(tmp_path: Path) -> None:
-    design = Design(rows=("utpl", "llm"), settings=("uv",), seeds=(0, 1))
+    design = study(rows=("utpl", "llm"), settings=("uv",), seeds=(0, 1))
     table = Table(design)
     assert "| + LLM guidance | – | – | – | – | – | 0 |" in table.as_markdown()
     for seed, unseen, before in ((0, 30.0, 28.0), (1, 33.0, 29.0)):
         metrics = {"unseen": unseen, "seen": 50.0, "full": 45.0, "before_utpl_unseen": before}
         for row in ("llm", "utpl"):
-            table.add(Trial(row, "uv", seed), evaluation(**metrics, before_utpl_seen=51.0, before_utpl_full=45.5))
+            table.add(
+                trial(design, row, "uv", seed), evaluation(**metrics, before_utpl_seen=51.0, before_utpl_full=45.5)
+            )
     text = table.as_markdown()
     spread = statistics.stdev([28.0, 29.0])
     assert f"| + LLM guidance | 28.50 ± {spread:.2f} | – | 51.00 ± 0.00 | – | 45.50 ± 0.00 | 2 |" in text
@@ -89,9 +104,9 @@ def test_the_table_by_hand(tmp_path: Path) -> None:
 
 
 def test_a_seed_alone_has_no_spread_and_a_gap_is_told() -> None:
-    table = Table(Design(rows=("vlm", "inter"), settings=("uv",), seeds=(0, 1)))
-    table.add(Trial("inter", "uv", 0), evaluation(unseen=30.0, seen=50.0, full=45.0))
-    table.add(Trial("vlm", "uv", 1), evaluation(unseen=31.0, seen=50.0, full=45.0))
+    table = Table(study(rows=("vlm", "inter"), settings=("uv",), seeds=(0, 1)))
+    table.add(trial(table.study, "inter", "uv", 0), evaluation(unseen=30.0, seen=50.0, full=45.0))
+    table.add(trial(table.study, "vlm", "uv", 1), evaluation(unseen=31.0, seen=50.0, full=45.0))
     text = table.as_markdown()
     assert "| + VLM guidance | 31.00 | – | 50.00 | – | 45.00 | 1 |" in text, "gains compare equal seeds only"
     assert "2 of 4 runs are not done yet." in text

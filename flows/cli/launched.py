@@ -1,0 +1,67 @@
+"""A study that the workers of the local Prefect server carry out, followed to its end."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import typer
+
+from flows.server import deployment, following, local
+from flows.server.parameters import portable
+from pipeline.errors import EzhoiError
+from pipeline.outside.escaping import plain
+from pipeline.store.opening import store_of
+from pipeline.studies import file, running
+from pipeline.studies.table import Table
+
+TRIAL = re.compile(r" *\d+ of \d+  ")
+"""What the log line of a trial that has ended begins with."""
+
+
+def follow(table: Table, *, file_name: str, at_once: int | None) -> None:
+    """Start the server and deploy if necessary, have the study run there, tell trials as they end, and fill the table.
+
+    Ctrl-C stops following, not the study. EzhoiError says why the study ended otherwise than well, if no trial's failure did.
+    """
+    study = table.study
+    given = portable(profile=study.profile, settings=study.given, folder=study.folder)
+    folder = local.home()
+    local.up(folder, _say)
+    state = deployment.deploy(folder, say=_say)
+    parameters = {
+        "file": _absolute(file_name),
+        "overrides": given.settings,
+        "variants": [variant.name for variant in study.variants],
+        "settings": list(study.settings),
+        "seeds": list(study.seeds),
+        "at_once": at_once,
+        "folder": str(Path.cwd()),
+    }
+    run = following.trigger(state.api, flow="ezhoi-study", deployment="study", parameters=parameters)
+    typer.echo(f"study:   {state.ui_url}/runs/flow-run/{run}", err=True)
+    ended, told = "", 0
+    try:
+        for seen in following.follow(local.home(), state, run):
+            lines = following.lines(state.api, run, after=told)
+            told += len(lines)
+            for line in filter(TRIAL.match, lines):
+                _say(plain(line))
+            ended = "" if seen.state == "Completed" else f"study {study.name} ended {seen.state}: {seen.message}"
+    except KeyboardInterrupt:
+        _say(f"\nThe study goes on. The same command joins it; `prefect flow-run cancel {run}` ends it and its trials.")
+        raise SystemExit(130) from None
+    table.remember(store_of(study.config(study.trials()[0])))
+    running.collect(table)
+    table.recall_failures()
+    if ended and not table.failed:
+        raise EzhoiError(ended)
+
+
+def _absolute(name: str) -> str:
+    """A study's name as a worker finds it, which starts in another folder."""
+    return name if name in file.packaged() else str(Path(name).expanduser().absolute())
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)

@@ -1,0 +1,188 @@
+"""The trials of a study as runs of their own: asked for from the work pool, looked after, cancelled.
+
+A trial is a run of `ezhoi/full`. A tag tells which work it is, so that two studies which want the same trial at once have it
+run once.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from flows.server.api import Api
+from flows.server.parameters import portable
+from flows.server.reaper import FINAL
+from pipeline.errors import EzhoiError, ServiceError
+from pipeline.store.store import Store
+from pipeline.studies import order, running
+from pipeline.studies.running import Ended, Tell
+from pipeline.studies.study import Study, Trial
+from pipeline.studies.table import Table
+
+log = logging.getLogger("ezhoi.studies")
+DEPLOYMENT = "ezhoi/full"
+POLL_SECONDS = 1.0
+REAP_SECONDS = 30.0
+PATIENCE_SECONDS = 300.0
+"""How long the server may be silent before the study gives up; its trials go on."""
+QUEUED = 2
+"""Trials that wait for a worker: more of them would only stand before the runs of other people."""
+AT_WORK = ("SCHEDULED", "PENDING", "RUNNING", "CANCELLING", "PAUSED")
+_DELETED = {"type": "CANCELLED", "message": "its run was deleted"}
+Submit = Callable[[Trial, dict[str, Any], list[str]], str]
+"""Asks for a run with these parameters and tags; its id."""
+
+
+def tag(study: Study, trial: Trial) -> str:
+    """The tag of a trial's runs: equal work, in the same store, has the same one."""
+    return f"trial {order.identity(study.config(trial))[:16]}"
+
+
+def parameters(study: Study, trial: Trial) -> dict[str, Any]:
+    """Those of `ezhoi/full` that make the trial, with paths that mean the same to a worker in another folder."""
+    found = portable(profile=study.profile, settings=study.settings_of(trial), environment={}, folder=study.folder)
+    return {"profile": found.profile, "overrides": found.settings}
+
+
+@dataclass
+class Served:
+    """A study whose trials are runs in a Prefect server."""
+
+    api: Api
+    table: Table
+    store: Store
+    submit: Submit
+    tell: Tell = lambda ended: None
+    grown: Callable[[], None] = lambda: None
+    """Called whenever the table has changed, and is in the store."""
+    reap: Callable[[], None] = lambda: None
+    """Marks runs whose process is gone."""
+    at_once: int | None = None
+    """At most so many trials at the same time; None: as many as the pool's workers take."""
+    runs: dict[Trial, str] = field(default_factory=dict)
+    """{trial: id of the run at it}, those of other studies included"""
+    others: set[Trial] = field(default_factory=set)
+    """Trials that another study has asked for."""
+    since: dict[Trial, float] = field(default_factory=dict)
+
+    def carry_out(self) -> None:
+        """Run what the store lacks; a trial that fails, or is cancelled, is listed and ends nothing.
+
+        Raises:
+            ServiceError: the server refuses, or is silent for minutes.
+        """
+        if self.api.get(f"/deployments/name/{DEPLOYMENT}") is None:
+            raise ServiceError(f"the server has no deployment {DEPLOYMENT}, as which trials run; `ezhoi deploy`")
+        self.table.remember(self.store)
+        queue = order.queue(self.table.study, running.collect(self.table, self.tell))
+        self._grow()
+        answered = reaped = time.monotonic()
+        while True:
+            try:
+                states = self._states()
+                for trial, run in list(self.runs.items()):
+                    if (state := states.get(run, _DELETED))["type"] in FINAL:
+                        self._end(queue, trial, state)
+                waiting = sum(states.get(run, {}).get("type") == "SCHEDULED" for run in self.runs.values())
+                self._start(queue, QUEUED - waiting)
+                answered = time.monotonic()
+            except ServiceError:
+                if time.monotonic() - answered > PATIENCE_SECONDS:
+                    raise
+            if not self.runs and not queue.waiting:
+                return
+            if time.monotonic() - reaped > REAP_SECONDS:
+                reaped = time.monotonic()
+                self.reap()
+            time.sleep(POLL_SECONDS)
+
+    def _states(self) -> dict[str, dict[str, Any]]:
+        """{run: its state} of the runs that are looked after."""
+        found: dict[str, dict[str, Any]] = {}
+        ids = list(self.runs.values())
+        for first in range(0, len(ids), 100):  # the server tells of 200 runs at a time
+            asked = {"flow_runs": {"id": {"any_": ids[first : first + 100]}}}
+            for run in self.api.post("/flow_runs/filter", asked) or []:
+                found[run["id"]] = run["state"] or {"type": "PENDING"}
+        return found
+
+    def _start(self, queue: order.Queue, most: int) -> None:
+        """Take up to so many trials; what the store has got meanwhile, or another study is at, is not asked for."""
+        while most > 0 and (self.at_once is None or len(self.runs) < self.at_once):
+            if (trial := queue.take()) is None:
+                return
+            if running.look_up(self.table, trial, self.tell):
+                queue.end(trial, well=True)
+                self._grow()
+                continue
+            try:
+                self._ask(trial)
+            except EzhoiError as error:
+                if isinstance(error, ServiceError):
+                    queue.put_back(trial)
+                    raise
+                self._failed(queue, trial, str(error))
+                continue
+            most -= 1
+
+    def _ask(self, trial: Trial) -> None:
+        study, name = self.table.study, tag(self.table.study, trial)
+        chosen = {"tags": {"all_": [name]}, "state": {"type": {"any_": list(AT_WORK)}}}
+        there = self.api.post("/flow_runs/filter", {"flow_runs": chosen, "limit": 1}) or []
+        if there:
+            self.runs[trial] = str(there[0]["id"])
+            self.others.add(trial)
+            log.info("%s: another study is at it (run %s)", trial, there[0]["name"])
+        else:
+            self.runs[trial] = self.submit(trial, parameters(study, trial), [name, f"study {study.name}"])
+        self.since[trial] = time.monotonic()
+
+    def _end(self, queue: order.Queue, trial: Trial, state: dict[str, Any]) -> None:
+        """A run has ended: its result is in the store, or it failed, or it was another study's and is now to be ours."""
+        del self.runs[trial]
+        foreign = trial in self.others
+        self.others.discard(trial)
+        if running.look_up(self.table, trial):
+            taken = time.monotonic() - self.since[trial]
+            self.tell(Ended(trial, "computed", taken, self.table.reading(trial)))
+            queue.end(trial, well=True)
+            self._grow()
+        elif foreign:
+            queue.put_back(trial)
+        elif state["type"] == "COMPLETED":
+            self._failed(
+                queue, trial, f"its run completed, and {self.store.place} has no evaluation: do the workers see it?"
+            )
+        else:
+            message = state.get("message") or ""
+            self._failed(queue, trial, message if state["type"] == "FAILED" else f"{state['type'].lower()}: {message}")
+
+    def _failed(self, queue: order.Queue, trial: Trial, why: str) -> None:
+        self.table.failed[trial] = why
+        self.tell(Ended(trial, "failed", time.monotonic() - self.since.get(trial, time.monotonic()), {}, why))
+        queue.end(trial, well=False)
+        self._grow()
+
+    def _grow(self) -> None:
+        self.table.write(self.store)
+        self.grown()
+
+
+def cancel(api: Api, study_run: str) -> list[str]:
+    """Cancel the runs that a study's flow run has asked for and that have not ended; their names."""
+    at_work = [state for state in AT_WORK if state != "CANCELLING"]
+    chosen = {"parent_flow_run_id": {"any_": [study_run]}, "state": {"type": {"any_": at_work}}}
+    cancelled: dict[str, str] = {}
+    while found := api.post("/flow_runs/filter", {"flow_runs": chosen}) or []:  # 200 runs at a time
+        fresh = [run for run in found if run["id"] not in cancelled]
+        for run in fresh:
+            begun = run["state_type"] in ("PENDING", "RUNNING")
+            state = {"type": "CANCELLING" if begun else "CANCELLED", "message": "Its study was cancelled."}
+            api.post(f"/flow_runs/{run['id']}/set_state", {"state": state})
+            cancelled[run["id"]] = str(run["name"])
+        if not fresh:
+            break
+    return list(cancelled.values())

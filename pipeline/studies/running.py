@@ -1,0 +1,100 @@
+"""A study without a server: what the store has is taken from there, the rest runs one trial after the other in this process."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+from pipeline.config.tree import Config
+from pipeline.engine import run as runner
+from pipeline.errors import EzhoiError
+from pipeline.store.opening import store_of
+from pipeline.studies import order
+from pipeline.studies.study import Trial, evaluation
+from pipeline.studies.table import Table
+from pipeline.work.work import Progress, silent
+
+log = logging.getLogger("ezhoi.studies")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a trial ended."""
+
+    trial: Trial
+    word: str
+    """cached, computed or failed."""
+    seconds: float
+    reading: dict[str, float]
+    """{group: mAP in percent}; empty of a failed one."""
+    why: str = ""
+    """Why it failed."""
+
+
+Tell = Callable[[Ended], None]
+Watching = Callable[[], AbstractContextManager[Progress]]
+
+
+def collect(table: Table, tell: Tell = lambda ended: None) -> list[Trial]:
+    """Take what the store has into the table; the trials that it lacks, in order."""
+    lacking = []
+    for trial in table.study.trials():
+        if not look_up(table, trial, tell):
+            lacking.append(trial)
+    return lacking
+
+
+def look_up(table: Table, trial: Trial, tell: Tell = lambda ended: None) -> bool:
+    """Take a trial's evaluation into the table if the store has it; whether it has."""
+    started = time.perf_counter()
+    if (found := evaluation(table.study.config(trial))) is None:
+        return False
+    reading = table.add(trial, found)
+    tell(Ended(trial, "cached", time.perf_counter() - started, reading))
+    return True
+
+
+def carry_out(
+    table: Table, *, deployment: str, tell: Tell = lambda ended: None, watching: Watching = lambda: nullcontext(silent)
+) -> None:
+    """Run what the store lacks; the table grows in the store trial by trial. A trial that fails is listed and ends nothing.
+
+    Args:
+        deployment: What the runs' records say of who ran them.
+        tell: Is told of every trial that has ended.
+        watching: Entered while a trial runs; gives what shows its progress.
+    """
+    store = store_of(table.study.config(table.study.trials()[0]))
+    table.remember(store)
+    lacking = collect(table, tell)
+    table.write(store)
+    queue = order.queue(table.study, lacking)
+    while (trial := queue.take()) is not None:
+        if look_up(table, trial, tell):
+            queue.end(trial, well=True)
+        else:
+            with watching() as progress:
+                ended = run_one(table, trial, deployment=deployment, progress=progress)
+            tell(ended)
+            queue.end(trial, well=not ended.why)
+        table.write(store)
+
+
+def run_one(table: Table, trial: Trial, *, deployment: str, progress: Progress = silent) -> Ended:
+    """Run a trial in this process and take it into the table, as done or as failed."""
+    started = time.perf_counter()
+    try:
+        config: Config = table.study.config(trial)
+        outcomes = runner.run(config, deployment=deployment, progress=progress)
+    except Exception as error:
+        if not isinstance(error, EzhoiError | OSError):  # nobody foresaw it, so where it happened is worth its lines
+            log.error("%s", trial, exc_info=error)
+        why = str(error) if isinstance(error, EzhoiError | OSError) else f"{type(error).__name__}: {error}"
+        table.failed[trial] = why
+        return Ended(trial, "failed", time.perf_counter() - started, {}, why)
+    word = "cached" if all(outcome.hit for outcome in outcomes.values()) else "computed"
+    reading = table.add(trial, outcomes["evaluation"].artifact)
+    return Ended(trial, word, time.perf_counter() - started, reading)

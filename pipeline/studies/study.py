@@ -1,0 +1,182 @@
+"""A study: variants of a profile, each in every zero-shot setting with every seed, and which variant each is compared with.
+
+A trial is an ordinary run of the pipeline, so what is in the store is not computed again and an interrupted study goes on
+where it was. `pipeline/studies/file.py` reads studies, `pipeline/studies/table.py` is what comes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.config.tree import Config, load
+from pipeline.datasets import sources
+from pipeline.engine import graph, plan
+from pipeline.errors import ConfigError, DataError
+from pipeline.store import digest
+from pipeline.store.artifact import Artifact
+from pipeline.store.opening import store_of
+
+ABOVE = "above"
+"""The baseline of a study in which each variant is compared with the one before it."""
+BEFORE_UTPL = "before_utpl_"
+"""What the names of an evaluation's metrics begin with that leave UTPL out."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What is compared: a profile with some changes."""
+
+    name: str
+    overrides: tuple[str, ...] = ()
+    """Its changes to the study's profile, `key=value` each."""
+    label: str = ""
+    """What tables call it."""
+    before_utpl: bool = False
+    """Whether its numbers are those before the stage `utpl`, which an evaluation tells too."""
+
+    @property
+    def shown(self) -> str:
+        """What tables call it: its label, or else its name."""
+        return self.label or self.name
+
+    @property
+    def prefix(self) -> str:
+        """What the names of its metrics begin with in an evaluation's manifest."""
+        return BEFORE_UTPL if self.before_utpl else ""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A variant in a zero-shot setting with a seed: one run."""
+
+    variant: Variant
+    setting: str
+    seed: int
+
+    @property
+    def overrides(self) -> list[str]:
+        """What makes the study's profile this trial."""
+        return [*self.variant.overrides, f"setting={self.setting}", f"seed={self.seed}"]
+
+    def __str__(self) -> str:
+        return f"{self.setting}, seed {self.seed}, {self.variant.shown}"
+
+
+@dataclass(frozen=True)
+class Study:
+    """Variants x settings x seeds of a profile.
+
+    Overrides of the command line (`given`) go before those of the file (`common`), and a trial's own before both.
+    """
+
+    name: str
+    variants: tuple[Variant, ...]
+    settings: tuple[str, ...]
+    seeds: tuple[int, ...]
+    profile: str = "demo"
+    common: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
+    baseline: str = ABOVE
+    """The variant that the others are compared with, or `above`."""
+    folder: Path | None = None
+    """Where relative paths of the configuration start; None: the current folder."""
+
+    def __post_init__(self) -> None:
+        for what in ("variants", "settings", "seeds"):
+            if not getattr(self, what):
+                raise ConfigError(f"study {self.name} without {what} has nothing to run")
+
+    @property
+    def title(self) -> str:
+        """`study epochs · 3 variants · uv, rf_uc · seeds 0, 1, 2`"""
+        seeds = ", ".join(map(str, self.seeds)) if len(self.seeds) < 10 else f"{len(self.seeds)} of them"
+        return f"study {self.name} · {len(self.variants)} variants · {', '.join(self.settings)} · seeds {seeds}"
+
+    def trials(self) -> list[Trial]:
+        """All runs; a seed is finished in all settings before the next one starts, so early tables compare."""
+        return [Trial(v, setting, seed) for seed in self.seeds for setting in self.settings for v in self.variants]
+
+    def settings_of(self, trial: Trial) -> list[str]:
+        """Every override that makes the profile the trial; later ones win."""
+        return [*self.common, *self.given, *trial.overrides]
+
+    def config(self, trial: Trial) -> Config:
+        """The configuration of a run; ConfigError says which key is wrong."""
+        return load(profile=self.profile, overrides=self.settings_of(trial), folder=self.folder)
+
+    def check(self) -> None:
+        """Load every variant in every setting; ConfigError names the variant that cannot run, before anything does."""
+        for variant in self.variants:
+            for setting in self.settings:
+                try:
+                    sources.unseen(self.config(Trial(variant, setting, self.seeds[0])))
+                except ConfigError as error:
+                    raise ConfigError(f"study {self.name}, variant {variant.name}: {error}") from None
+
+    def against(self, variant: Variant) -> Variant | None:
+        """The variant that this one is compared with; None for the baseline itself and for the first row."""
+        if self.baseline == ABOVE:
+            position = self.variants.index(variant)
+            return self.variants[position - 1] if position else None
+        return next((v for v in self.variants if v.name == self.baseline and v != variant), None)
+
+    def part(
+        self, *, variants: Collection[str] = (), settings: Collection[str] = (), seeds: Collection[int] = ()
+    ) -> Study:
+        """The same study with these variants, settings and seeds only; what is left empty stays whole.
+
+        Settings and seeds may be others than the study's. ConfigError for a variant that it does not have.
+        """
+        known = [variant.name for variant in self.variants]
+        for name in variants:
+            if name not in known:
+                raise ConfigError(f"study {self.name} has no variant {name!r}; variants: {', '.join(known)}")
+        chosen = tuple(v for v in self.variants if not variants or v.name in variants)
+        return replace(
+            self, variants=chosen, settings=tuple(settings) or self.settings, seeds=tuple(seeds) or self.seeds
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The study as plain JSON; equal studies are equal there."""
+        return {
+            "study": self.name,
+            "profile": self.profile,
+            "common": list(self.common),
+            "overrides": list(self.given),
+            "variants": {v.name: [*v.overrides, *([BEFORE_UTPL] if v.before_utpl else [])] for v in self.variants},
+            "baseline": self.baseline,
+            "settings": list(self.settings),
+            "seeds": list(self.seeds),
+        }
+
+
+def identity(config: Config) -> str:
+    """Digest of what a run makes and of where: runs of one identity are the same work."""
+    tree = config.subset(tuple(name for name in Config.model_fields if name != "device"))
+    return digest.of_value(tree)
+
+
+def training(config: Config) -> str:
+    """Digest of everything that the stage `seen` is made from: trials of one digest share their training."""
+    stages = graph.needed_for(("seen",), config=config)
+    return digest.of_value({stage.name: stage.config_subset(config) for stage in stages})
+
+
+def evaluation(config: Config) -> Artifact | None:
+    """The evaluation that a run of the configuration would find in the store, intact; None if it would have to work."""
+    return _stored(config, "evaluation")
+
+
+def is_trained(config: Config) -> bool:
+    """Whether the store has the trained `seen` that a run of the configuration needs."""
+    return _stored(config, "seen") is not None
+
+
+def _stored(config: Config, stage: str) -> Artifact | None:
+    try:
+        return plan.stored(config, store_of(config), stage)
+    except DataError:  # a file that it names is not there, as its run will say
+        return None

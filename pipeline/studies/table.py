@@ -1,0 +1,306 @@
+"""The table of a study: mAP by variant, what each gains over its baseline, and which of that is noise.
+
+It grows trial by trial and is kept in the store beside the records of runs, as JSON and as Markdown.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.outside.escaping import code, markdown
+from pipeline.store import digest
+from pipeline.store.artifact import Artifact
+from pipeline.store.store import Store
+from pipeline.studies.gains import Gain, ImageChance, name_of
+from pipeline.studies.study import ABOVE, Study, Trial, Variant
+
+GROUPS = ("unseen", "seen", "full")
+UNSAID = "–"
+HEADS = ("model", "unseen", "gain", "seen", "gain", "full", "runs")
+CHANCE_HEADS = ("model", "over", "of", "gain", "over seeds", "over images", "")
+EXPLAINED = (
+    "Gains are paired by seed. In brackets 95 % intervals of the mean gain: over seeds (another training) and over images "
+    "(another draw of test images). Better or worse is what neither turns round; of twenty differences that are none, one "
+    "looks like one."
+)
+
+
+@dataclass(frozen=True)
+class _Last:
+    """What is taken over from the last table of a study."""
+
+    intervals: Mapping[str, dict[str, tuple[float, float]]]
+    """{digest of pairs of evaluations: {group: interval}}"""
+    failed: Mapping[str, str]
+    """{trial as text: why it failed}"""
+
+    @classmethod
+    def read(cls, content: bytes | None) -> _Last:
+        """Of its JSON; nothing if there is none, or if it is not whole or of an earlier version."""
+        try:
+            tree = json.loads(content or b"{}")
+            kept = {n: {g: (float(a), float(b)) for g, (a, b) in own.items()} for n, own in tree["intervals"].items()}
+            return cls(kept, {str(trial): str(why) for trial, why in tree["failed"].items()})
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return cls({}, {})
+
+
+@dataclass
+class Table:
+    """The results so far: mAP in percent, and the evaluation that each came from."""
+
+    study: Study
+    found: dict[Trial, Artifact] = field(default_factory=dict)
+    """{trial: its evaluation}"""
+    failed: dict[Trial, str] = field(default_factory=dict)
+    """{trial: why it has none}"""
+    chance: ImageChance = field(default_factory=ImageChance)
+    _last: _Last = field(default_factory=lambda: _Last({}, {}))
+
+    def add(self, trial: Trial, evaluation: Artifact) -> dict[str, float]:
+        """Take in a trial's evaluation; the mAP that is its variant's."""
+        self.found[trial] = evaluation
+        self.failed.pop(trial, None)
+        return self.reading(trial)
+
+    def reading(self, trial: Trial) -> dict[str, float]:
+        """{group: mAP in percent} of a trial that is done."""
+        metrics, prefix = self.found[trial].manifest.metrics, trial.variant.prefix
+        return {group: float(metrics[prefix + group]) for group in GROUPS if prefix + group in metrics}
+
+    def values(self, variant: Variant, setting: str, group: str) -> dict[int, float]:
+        """{seed: mAP} of the runs that are done."""
+        trials = {seed: Trial(variant, setting, seed) for seed in self.study.seeds}
+        readings = {seed: self.reading(trial) for seed, trial in trials.items() if trial in self.found}
+        return {seed: reading[group] for seed, reading in readings.items() if group in reading}
+
+    def gain(self, variant: Variant, setting: str, group: str) -> Gain | None:
+        """What a variant has more than the one that it is compared with, over the seeds that both have; None without any."""
+        if (other := self.study.against(variant)) is None:
+            return None
+        mine, its = (self.values(v, setting, group) for v in (variant, other))
+        by_seed = {seed: mine[seed] - its[seed] for seed in mine if seed in its}
+        if not by_seed:
+            return None
+        pairs = self._pairs(variant, other, setting)
+        return Gain(by_seed, self.chance.intervals(pairs).get(group) if pairs else None)
+
+    def as_json(self) -> dict[str, Any]:
+        """The study, and for every setting and variant the runs, their mean, their spread and their gain."""
+        return {
+            "design": self.study.as_json(),
+            "runs": len(self.found),
+            "of": len(self.study.trials()),
+            "settings": {s: [self._row_as_json(v, s) for v in self.study.variants] for s in self.study.settings},
+            "failed": {str(trial): why for trial, why in self.failed.items()},
+            "intervals": self._intervals(),
+        }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a setting, variant and group of classes, for spreadsheets; numbers are whole, not rounded."""
+        found = []
+        for setting in self.study.settings:
+            for variant in self.study.variants:
+                for group in GROUPS:
+                    values, gain = self.values(variant, setting, group), self.gain(variant, setting, group)
+                    other = self.study.against(variant)
+                    about = {"setting": setting, "variant": variant.name, "group": group, "runs": len(values)}
+                    of_gain = gain.as_json() if gain is not None else {}
+                    found.append(
+                        about
+                        | {name: (summary(values) or {}).get(name) for name in ("mean", "std")}
+                        | {"over": other.name if other is not None else None, "gain": of_gain.get("mean")}
+                        | {"gain_std": of_gain.get("std")}
+                        | _ends("seeds", of_gain.get("over_seeds"))
+                        | _ends("images", of_gain.get("over_images"))
+                        | {"verdict": of_gain.get("verdict")}
+                    )
+        return found
+
+    @property
+    def record(self) -> str:
+        """Name of its files in the store: equal studies have the same."""
+        name = self.study.name if self.study.name == "ablation" else f"study-{self.study.name}"
+        return f"{name}-{digest.of_value(self.study.as_json())[:12]}"
+
+    def write(self, store: Store) -> str:
+        """Both forms into the store, in place of earlier ones of the same study; where the Markdown is."""
+        store.write_record(f"{self.record}.json", json.dumps(self.as_json(), indent=1) + "\n")
+        store.write_record(f"{self.record}.md", self.as_markdown())
+        return f"{store.place}/.runs/{self.record}.md"
+
+    def remember(self, store: Store) -> None:
+        """Take over the intervals that an earlier table of the same study told: drawing them again takes a second each."""
+        self._last = _Last.read(store.read_records().get(f"{self.record}.json"))
+        self.chance.known |= self._last.intervals
+
+    def recall_failures(self) -> None:
+        """List what the table that was remembered lists as failed, and what is not done since."""
+        for trial in self.study.trials():
+            if trial not in self.found and (why := self._last.failed.get(str(trial))) is not None:
+                self.failed[trial] = why
+
+    def as_markdown(self) -> str:
+        """The same for people."""
+        study = self.study
+        what = "Ablation" if study.name == "ablation" else f"Study {markdown(study.name)}"
+        settings = [text for text in (*study.common, *study.given) if text]
+        how = f"; with {code(', '.join(settings))}" if settings else ""
+        lines = [
+            f"# {what} of profile {markdown(study.profile)}",
+            "",
+            f"mAP in percent, mean ± standard deviation over seeds {', '.join(map(str, study.seeds))}{how}. "
+            f"Gains are over {self._baseline()} with the same seed.",
+        ]
+        for setting in study.settings:
+            lines += ["", f"## {markdown(setting)}", "", *_markdown(HEADS, self._means(setting))]
+            if chances := self._chances(setting):
+                lines += ["", *_markdown(CHANCE_HEADS, chances)]
+        if any(self._chances(setting) for setting in study.settings):
+            lines += ["", EXPLAINED]
+        if left := self._left():
+            lines += ["", left]
+        if self.failed:
+            lines += ["", f"{len(self.failed)} runs failed:", ""]
+            lines += [f"- {markdown(str(trial))}: {markdown(why)}" for trial, why in self.failed.items()]
+        return "\n".join(lines) + "\n"
+
+    def as_text(self) -> str:
+        """The same for a terminal."""
+        lines = [f"{summary_line(self)}; mAP in percent, gains over {self._baseline()} with the same seed"]
+        for setting in self.study.settings:
+            lines += ["", setting, *_aligned(HEADS, self._means(setting))]
+            if chances := self._chances(setting):
+                lines += ["", *_aligned(CHANCE_HEADS, chances)]
+        if any(self._chances(setting) for setting in self.study.settings):
+            lines += ["", EXPLAINED]
+        if left := self._left():
+            lines += ["", left]
+        return "\n".join(lines) + "\n"
+
+    def _left(self) -> str:
+        of = len(self.study.trials())
+        left = of - len(self.found) - len(self.failed)
+        return f"{left} of {of} runs are not done yet." if left else ""
+
+    def _baseline(self) -> str:
+        if self.study.baseline == ABOVE:
+            return "the row above"
+        return next((v.shown for v in self.study.variants if v.name == self.study.baseline), self.study.baseline)
+
+    def _pairs(self, variant: Variant, other: Variant, setting: str) -> list[tuple[Artifact, Artifact]]:
+        """The evaluations of two variants, seed by seed; none where only one of the two is what was drawn: after UTPL."""
+        if variant.before_utpl or other.before_utpl:
+            return []
+        both = [(Trial(other, setting, seed), Trial(variant, setting, seed)) for seed in self.study.seeds]
+        return [(self.found[a], self.found[b]) for a, b in both if a in self.found and b in self.found]
+
+    def _intervals(self) -> dict[str, dict[str, Any]]:
+        """Those of the intervals that this table tells, for `remember`."""
+        named = [
+            name_of(pairs)
+            for setting in self.study.settings
+            for variant in self.study.variants
+            if (other := self.study.against(variant)) is not None and (pairs := self._pairs(variant, other, setting))
+        ]
+        return {name: self.chance.known[name] for name in named if name in self.chance.known}
+
+    def _row_as_json(self, variant: Variant, setting: str) -> dict[str, Any]:
+        trials = {seed: Trial(variant, setting, seed) for seed in self.study.seeds}
+        runs = {
+            str(seed): self.reading(trial) | {"evaluation": self.found[trial].fingerprint}
+            for seed, trial in trials.items()
+            if trial in self.found
+        }
+        gains = {group: self.gain(variant, setting, group) for group in GROUPS}
+        return {
+            "row": variant.name,
+            "label": variant.shown,
+            "map": {group: summary(self.values(variant, setting, group)) for group in GROUPS},
+            "gain": {group: None if gain is None else gain.as_json() for group, gain in gains.items()},
+            "runs": runs,
+        }
+
+    def _means(self, setting: str) -> list[list[str]]:
+        rows = []
+        for variant in self.study.variants:
+            cells = [variant.shown]
+            for group in GROUPS:
+                cells.append(_shown(self.values(variant, setting, group)))
+                if group != "full":
+                    gain = self.gain(variant, setting, group)
+                    cells.append(_shown(gain.by_seed if gain is not None else {}, sign=True))
+            runs = sum(Trial(variant, setting, seed) in self.found for seed in self.study.seeds)
+            rows.append([*cells, str(runs)])
+        return rows
+
+    def _chances(self, setting: str) -> list[list[str]]:
+        rows = []
+        for variant in self.study.variants:
+            for group in GROUPS:
+                gain, other = self.gain(variant, setting, group), self.study.against(variant)
+                if gain is not None and other is not None:
+                    ends = [_interval(gain.trainings), _interval(gain.images)]
+                    rows.append([variant.shown, other.shown, group, f"{gain.mean:+.2f}", *ends, gain.verdict])
+        return rows
+
+
+def summary_line(table: Table) -> str:
+    """How far the study is."""
+    name = "ablation" if table.study.name == "ablation" else f"study {table.study.name}"
+    return f"{name} of profile {table.study.profile}, {len(table.found)} of {len(table.study.trials())} runs"
+
+
+def reading_line(found: Mapping[str, float]) -> str:
+    """`unseen 41.20, seen 55.03, full 52.90`"""
+    return ", ".join(f"{group} {value:.2f}" for group, value in found.items())
+
+
+def summary(values: Mapping[int, float]) -> dict[str, float] | None:
+    """Mean and standard deviation over seeds, which is 0 of a single one; None of none."""
+    if not values:
+        return None
+    numbers: Sequence[float] = list(values.values())
+    return {"mean": statistics.fmean(numbers), "std": statistics.stdev(numbers) if len(numbers) > 1 else 0.0}
+
+
+def _shown(values: Mapping[int, float], *, sign: bool = False) -> str:
+    found = summary(values)
+    if found is None:
+        return UNSAID
+    mean = f"{found['mean']:{'+' if sign else ''}.2f}"
+    return mean if len(values) == 1 else f"{mean} ± {found['std']:.2f}"
+
+
+def _interval(ends: tuple[float, float] | None) -> str:
+    return UNSAID if ends is None else f"[{ends[0]:+.2f}, {ends[1]:+.2f}]"
+
+
+def _ends(of: str, ends: tuple[float, float] | None) -> dict[str, float | None]:
+    low, high = ends if ends is not None else (None, None)
+    return {f"{of}_low": low, f"{of}_high": high}
+
+
+def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table in Markdown: first column left, the others right, but for words."""
+    rule = ["---" if head in WORDS else "---:" for head in heads]
+    cells = [[markdown(c) if h in WORDS else c for h, c in zip(heads, row, strict=True)] for row in rows]
+    return [f"| {' | '.join(line)} |" for line in (heads, rule, *cells)]
+
+
+WORDS = ("model", "over", "of", "")
+"""Columns that stand left."""
+
+
+def _aligned(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    width = [max(len(line[i]) for line in (heads, *rows)) for i in range(len(heads))]
+    return [
+        "  ".join(
+            cell.ljust(w) if head in WORDS else cell.rjust(w) for cell, w, head in zip(line, width, heads, strict=True)
+        ).rstrip()
+        for line in (heads, *rows)
+    ]

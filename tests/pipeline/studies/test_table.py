@@ -1,0 +1,99 @@
+"""The table of a study, by hand; that of the ablation is in test_ablation.py."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from pipeline.store import runs
+from pipeline.store.store import Store
+from pipeline.studies.gains import ImageChance, name_of
+from pipeline.studies.study import Study, Trial, Variant
+from pipeline.studies.table import Table
+
+PLAIN, MORE = Variant("plain"), Variant("more", ("seen.epochs=9",), "more | epochs")
+STUDY = Study("mine", (PLAIN, MORE), ("uv",), (0, 1, 2), common=("seen.batch_size=4",), baseline="plain")
+
+
+def evaluation(name: str, **metrics: float) -> Any:
+    return SimpleNamespace(manifest=SimpleNamespace(metrics=metrics), fingerprint=name)
+
+
+def filled(study: Study = STUDY) -> Table:
+    """Seed by seed 3, 4 and 5 points better on unseen classes, and as good on seen ones."""
+    table = Table(study)
+    for seed, gain in ((0, 3.0), (1, 4.0), (2, 5.0)):
+        table.add(Trial(PLAIN, "uv", seed), evaluation(f"a{seed}", unseen=20.0 + seed, seen=50.0, full=45.0))
+        table.add(Trial(MORE, "uv", seed), evaluation(f"b{seed}", unseen=20.0 + seed + gain, seen=50.0, full=45.0))
+    pairs = [(table.found[Trial(PLAIN, "uv", s)], table.found[Trial(MORE, "uv", s)]) for s in (0, 1, 2)]
+    table.chance = ImageChance({name_of(pairs): {"unseen": (1.5, 6.5), "seen": (0.0, 0.0)}})
+    return table
+
+
+def test_means_gains_and_noise() -> None:
+    text = filled().as_markdown()
+    spread = statistics.stdev([23.0, 25.0, 27.0])
+    assert "# Study mine of profile demo" in text and "with `seen.batch_size=4`. Gains are over plain with" in text
+    assert "| plain | 21.00 ± 1.00 | – | 50.00 ± 0.00 | – | 45.00 ± 0.00 | 3 |" in text
+    assert f"| more \\| epochs | 25.00 ± {spread:.2f} | +4.00 ± 1.00 | 50.00 ± 0.00 | +0.00 ± 0.00 |" in text
+    # 4 ± 4.302653 * 1 / sqrt(3)
+    assert "| more \\| epochs | plain | unseen | +4.00 | [+1.52, +6.48] | [+1.50, +6.50] | better |" in text
+    assert "| more \\| epochs | plain | seen | +0.00 | [+0.00, +0.00] | [+0.00, +0.00] | the same |" in text
+    assert "not done" not in text and "failed" not in text
+
+
+def test_the_same_in_every_form() -> None:
+    table = filled()
+    text = table.as_text()
+    assert "study mine of profile demo, 6 of 6 runs; mAP in percent, gains over plain with the same seed" in text
+    assert "more | epochs  plain  unseen  +4.00  [+1.52, +6.48]  [+1.50, +6.50]  better" in text
+    rows = {(row["variant"], row["group"]): row for row in table.rows()}
+    assert len(rows) == 6 and rows["plain", "unseen"]["over"] is None and rows["plain", "unseen"]["gain"] is None
+    unseen = rows["more", "unseen"]
+    assert (unseen["mean"], unseen["over"], unseen["gain"], unseen["gain_std"]) == (25.0, "plain", 4.0, 1.0)
+    assert (unseen["images_low"], unseen["images_high"], unseen["verdict"]) == (1.5, 6.5, "better")
+    last = table.as_json()["settings"]["uv"][1]
+    assert last["gain"]["unseen"]["mean"] == 4.0 and last["runs"]["2"]["evaluation"] == "b2"
+
+
+def test_failures_and_gaps_are_told(tmp_path: Path) -> None:
+    table = Table(STUDY)
+    table.add(Trial(PLAIN, "uv", 0), evaluation("a0", unseen=20.0, seen=50.0, full=45.0))
+    table.add(Trial(MORE, "uv", 1), evaluation("b1", unseen=20.0, seen=50.0, full=45.0))
+    table.failed[Trial(MORE, "uv", 0)] = "row 7 | of [x](http://y)"
+    text = table.as_markdown()
+    assert "| more \\| epochs | 20.00 | – | 50.00 | – | 45.00 | 1 |" in text, "gains compare equal seeds only"
+    assert "3 of 6 runs are not done yet." in text and "1 runs failed:" in text and "[x](" not in text
+    page = Path(table.write(store := Store(tmp_path)))
+    assert page.read_text() == text and runs.records(store) == [], "the table passes for a run"
+    again = Table(STUDY)
+    again.remember(store)
+    again.recall_failures()
+    assert again.failed == table.failed
+    again.add(Trial(MORE, "uv", 0), evaluation("b0", unseen=20.0, seen=50.0, full=45.0))
+    assert again.failed == {}, "done since"
+
+
+def test_intervals_are_taken_over_from_the_last_table(tmp_path: Path) -> None:
+    store, table = Store(tmp_path), filled()
+    table.write(store)
+    later = Table(STUDY)
+    later.remember(store)
+    assert later.chance.known == table.chance.known
+    (path,) = (tmp_path / ".runs").glob("*.json")
+    for damaged in ("{", "[]", '{"intervals": {"a": {"b": [1]}}}', '{"intervals": 3, "failed": {}}'):
+        path.write_text(damaged)
+        fresh = Table(STUDY)
+        fresh.remember(store)
+        assert fresh.chance.known == {}
+
+
+def test_before_utpl_there_are_no_draws_of_images() -> None:
+    before = Variant("before", before_utpl=True)
+    table = Table(Study("mine", (before, PLAIN), ("uv",), (0,)))
+    table.add(Trial(before, "uv", 0), evaluation("a", before_utpl_unseen=18.0, unseen=20.0))
+    table.add(Trial(PLAIN, "uv", 0), evaluation("a", before_utpl_unseen=18.0, unseen=20.0))
+    gain = table.gain(PLAIN, "uv", "unseen")
+    assert gain is not None and (gain.mean, gain.images) == (2.0, None)
