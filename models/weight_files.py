@@ -19,8 +19,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from models.pickle_cost import CostlyError, demand_little_work
+
 SLACK = 64 << 20
-"""Bytes that the packed parts of an archive, its code, may have beyond the file's own size."""
+"""Bytes that the packed parts of an archive, its code, may have beyond the file's own size; or its tensors, that share some."""
+LEGACY = 5
+"""Pickles at the beginning of a file of torch before 1.6: a magic number, two of versions, the values, keys of the storages."""
 POINTER = b"version https://git-lfs"
 _STARTS = (b"PK", b"\x80")
 """How files that `torch.save` writes begin: a zip file, formerly a pickle."""
@@ -74,8 +78,11 @@ def content(path: Path, *, plain: Sequence[type] = ()) -> Any:
     try:
         if not start.startswith(_STARTS):  # torch would search its own message for minutes, if it quotes a long one
             raise ValueError("no torch file")
+        _demand_little_work(path)
         with torch.serialization.safe_globals(list(plain)):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return _demand_no_growth(path, torch.load(path, map_location="cpu", weights_only=True))
+    except CostlyError as error:
+        raise ValueError(f"{path}: {error}") from None
     except Exception as error:  # torch raises whatever the bytes provoke
         if " GLOBAL " in str(error):
             raise ValueError(
@@ -111,6 +118,28 @@ def _demand_unpacked(path: Path) -> None:
         )
 
 
+def _demand_little_work(path: Path) -> None:
+    """CostlyError if a torch file has a pickle that would take long to read, ValueError if it has none."""
+    if not zipfile.is_zipfile(path):
+        with path.open("rb") as file:
+            for _ in range(LEGACY):
+                demand_little_work(file)
+        return
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if name.endswith(".pkl"):
+                demand_little_work(archive.read(name))
+
+
+def _demand_no_growth(path: Path, values: Any) -> Any:
+    """The values; CostlyError if their tensors repeat few bytes of the file, and copies of them would fill the memory."""
+    groups = [values, *values.values()] if isinstance(values, dict) else [values]
+    found = {id(v): v for group in groups if isinstance(group, dict) for v in group.values() if isinstance(v, Tensor)}
+    if sum(tensor.numel() * tensor.element_size() for tensor in found.values()) > 2 * path.stat().st_size + SLACK:
+        raise CostlyError("its tensors have many times the values that it holds")
+    return values
+
+
 def _archive_root(path: Path) -> str | None:
     """The folder in a TorchScript archive that all of it lies in; None for another file."""
     try:
@@ -134,7 +163,9 @@ def _archive(path: Path, root: str) -> Archive:
                     storages[key] = torch.frombuffer(values, dtype=dtype) if values else torch.empty(0, dtype=dtype)
                 return storages[key]
 
-            module = _object(archive.read(f"{root}/data.pkl"), storage)
+            operations = archive.read(f"{root}/data.pkl")
+            demand_little_work(operations)
+            module = _object(operations, storage)
             code = "\n".join(
                 archive.read(name).decode() for name in archive.namelist() if "/code/" in name and name.endswith(".py")
             )
@@ -185,7 +216,9 @@ def _object(operations: bytes, storage: Callable[[Any], Tensor]) -> Any:
             case "EMPTY_TUPLE" | "EMPTY_DICT" | "EMPTY_LIST" | "NONE" | "NEWTRUE" | "NEWFALSE" as name:
                 stack.append(_CONSTANTS[name]())
             case "SETITEM":
-                stack[-3:] = [stack[-3] | {stack[-2]: stack[-1]}]
+                *_, key, item = stack
+                del stack[-2:]
+                stack[-1][key] = item
             case "SETITEMS":
                 items = taken()
                 stack[-1].update(zip(items[::2], items[1::2], strict=True))

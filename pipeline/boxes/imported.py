@@ -23,7 +23,7 @@ from pipeline.errors import ConfigError, DataError
 from pipeline.outside import columns, file_names, pixels, reading
 from pipeline.outside.columns import number, whole_number
 from pipeline.outside.file_names import base_name
-from pipeline.outside.parsing import shown
+from pipeline.outside.parsing import shown, why_not_read
 from pipeline.vocabulary.vocabulary import Object
 
 CORNERS = ["x1", "y1", "x2", "y2"]
@@ -80,9 +80,8 @@ def _coco(path: Path, objects: Sequence[Object]) -> pd.DataFrame:
                 *(entry[key] for key in keys),
             )
         except (KeyError, TypeError, ValueError) as error:
-            why = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
             raise DataError(
-                f"{path}, entry {place}: {shown(entry)}: {why}; needs image_id or file_name, "
+                f"{path}, entry {place}: {shown(entry)}: {why_not_read(error)}; needs image_id or file_name, "
                 "category_id (COCO's, 1..90), bbox [x, y, width, height] and score"
             ) from None
         for column, value in zip(rows, values, strict=True):

@@ -34,7 +34,7 @@ from pipeline.metrics.annotation_files import Tables
 from pipeline.metrics.groups import Groups, hico_groups, told_groups
 from pipeline.metrics.matching import Pairs
 from pipeline.metrics.tables import read_pairs
-from pipeline.outside import columns, file_names
+from pipeline.outside import columns, file_names, pixels
 from pipeline.outside.parsing import shown
 from pipeline.store.artifact import Artifact
 from pipeline.vocabulary.settings import Settings
@@ -215,11 +215,12 @@ def _annotations(
     place = _find(images, pairs, key, str(path))
     if (place < 0).any():
         row = int(np.flatnonzero(place < 0)[0])
-        raise DataError(f"{path} row {row}: image {pairs[key].iloc[row]!r} is not in the list of images")
+        raise DataError(f"{path} row {row}: image {shown(pairs[key].iloc[row])} is not in the list of images")
     try:
         read = read_pairs(pairs.assign(image_id=place), np.array(groups.classes), table=str(path))
     except ValueError as error:
         raise DataError(str(error)) from None
+    demand_pixels(read, images, str(path))
     return Annotations(
         pairs=read,
         images=images,
@@ -228,6 +229,18 @@ def _annotations(
         groups=groups,
         notes=tuple(notes),
     )
+
+
+def demand_pixels(pairs: Pairs, images: pd.DataFrame, table: str) -> None:
+    """DataError if the pairs' boxes are fractions or those of resized images, as far as the list of images tells sizes."""
+    size = None
+    if set(SIZE) <= set(images.columns):
+        known = np.vstack([images[list(SIZE)].to_numpy(dtype=np.float64), np.zeros((1, 2))])
+        size = known[np.where(pairs.image < len(images), pairs.image, -1)]
+    around = np.concatenate(
+        [np.minimum(pairs.human, pairs.object)[:, :2], np.maximum(pairs.human, pairs.object)[:, 2:]], axis=1
+    )
+    pixels.demand(around, size, table=table)
 
 
 def _find(images: pd.DataFrame, rows: pd.DataFrame, key: str, table: str) -> NDArray[np.int64]:

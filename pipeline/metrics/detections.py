@@ -35,11 +35,11 @@ from numpy.typing import NDArray
 from pipeline.datasets.hico.tables import TEST_IDS_FROM
 from pipeline.datasets.hico.vocabulary import HICO, demand
 from pipeline.errors import DataError
-from pipeline.metrics.annotations import SIZE, Annotations
+from pipeline.metrics.annotations import Annotations, demand_pixels
 from pipeline.metrics.formats import coco, matlab, named, qpic, table
 from pipeline.metrics.matching import Pairs
 from pipeline.metrics.tables import read_pairs, read_scores
-from pipeline.outside import columns, file_names, pixels, reading
+from pipeline.outside import columns, file_names, reading
 from pipeline.outside.parsing import shown
 from pipeline.tables.boxes import Floats
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -106,25 +106,12 @@ def check(frame: pd.DataFrame, annotations: Annotations, *, name: str = "detecti
         raise DataError(str(error)) from None
     if prior is not None and not np.isfinite(prior).all():
         raise DataError(f"{name} row {int(np.flatnonzero(~np.isfinite(prior))[0])}: prior is not finite")
-    _demand_pixels(pairs, annotations, name)
+    demand_pixels(pairs, annotations.images, name)
     if not inside.all():
         pairs, scores = pairs.take(inside), scores[inside]
         prior = None if prior is None else prior[inside]
     remarks = _remarks(pairs, scores, annotations)
     return Detections(pairs=pairs, scores=scores, notes=(*notes, *remarks), prior=prior)
-
-
-def _demand_pixels(pairs: Pairs, annotations: Annotations, name: str) -> None:
-    """DataError if the boxes are fractions, or those of resized images."""
-    size = None
-    if set(SIZE) <= set(annotations.images.columns):
-        known = np.vstack([annotations.images[list(SIZE)].to_numpy(dtype=np.float64), np.zeros((1, 2))])
-        size = known[np.where(pairs.image < len(annotations.images), pairs.image, -1)]
-    if len(pairs):
-        boxes = np.concatenate(
-            [np.minimum(pairs.human, pairs.object)[:, :2], np.maximum(pairs.human, pairs.object)[:, 2:]], axis=1
-        )
-        pixels.demand(boxes, size, table=name)
 
 
 def _places(

@@ -36,11 +36,22 @@ def shown(value: object) -> str:
     if isinstance(value, str | bytes):
         text = repr(value[: LONGEST + 1])
         return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(value)} letters)"
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        value = value.item()  # a scalar of numpy or torch: 48, not np.int64(48)
     try:
         text = _OUTLINE.repr(value)
     except ValueError:  # a whole number of thousands of digits
         return "a number of thousands of digits"
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def why_not_read(error: Exception) -> str:
+    """Why an entry of a file was not read, from what Python raised of it: a KeyError, TypeError, ValueError or the like."""
+    if isinstance(error, KeyError):
+        return f"{shown(error.args[0])} is missing"
+    if isinstance(error, TypeError | AttributeError):  # Python's words for it speak of its own types
+        return "a value is of another kind than it has to be"
+    return str(error)
 
 
 _OUTLINE = reprlib.Repr()  # few of its parts are looked at: a small YAML text can refer to itself a million times

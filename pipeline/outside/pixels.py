@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DataError
 
+log = logging.getLogger("ezhoi.outside")
 FRACTION = 1.5
 """No corner of the boxes of a whole file is further out than this where they are fractions, a little over the edge included."""
 SLACK = 0.05
@@ -14,9 +17,15 @@ SLACK = 0.05
 MOST_OUTSIDE = 0.2
 """Part of the boxes that may lie further outside before the images cannot be those that were annotated."""
 
+REACH, ENOUGH = 0.8, 200
+"""Of so many boxes one reaches further to the right, or down, than this part of its image, unless they were scaled down."""
+
 
 def demand(boxes: NDArray[np.float64], size: NDArray[np.float64] | None, *, table: str) -> None:
     """DataError, naming a row, if all boxes are fractions or many of them lie outside their images.
+
+    If none comes near the right and lower edges, as those of pictures that a detector shrank, a warning says so; it is no
+    error, since what a fixed camera sees may be in a corner.
 
     Arguments:
         boxes: ``[n, 4]`` finite x1, y1, x2, y2.
@@ -41,4 +50,12 @@ def demand(boxes: NDArray[np.float64], size: NDArray[np.float64] | None, *, tabl
             f"{table} row {row}: box {boxes[row].round(2).tolist()} leaves its image of {size[row, 0]:.0f} x "
             f"{size[row, 1]:.0f} pixels, as do {outside.sum():,} of {known.sum():,}: they are of resized or of other images. "
             "Scale them back to the annotated size"
+        )
+    if known.sum() >= ENOUGH and (reach := (boxes[known, 2:] / size[known]).max()) < REACH:
+        log.warning(
+            "%s of %s boxes none reaches beyond %.2f of its image's width or height: are they those of images that were shrunk "
+            "before? Then scale them back to the annotated size",
+            table,
+            f"{known.sum():,}",
+            reach,
         )

@@ -19,7 +19,7 @@ import pandas as pd
 from pipeline.errors import DataError
 from pipeline.outside import reading
 from pipeline.outside.columns import number, whole_number
-from pipeline.outside.parsing import shown
+from pipeline.outside.parsing import shown, why_not_read
 
 IMAGES = ("id", "file_name", "width", "height")
 ANNOTATIONS = ("id", "image_id", "category_id", "x", "y", "width", "height", "area", "ignore", "iscrowd")
@@ -77,7 +77,7 @@ def _image(entry: dict[str, Any], path: Path) -> tuple[Any, ...]:
             raise ValueError("file_name is a text, width and height are at least 1")
         return entry["id"], entry["file_name"], width, height
     except (KeyError, ValueError) as error:
-        raise DataError(f"{path}: image {shown(entry['id'])}: {_why(error)}") from None
+        raise DataError(f"{path}: image {shown(entry['id'])}: {why_not_read(error)}") from None
 
 
 def _annotation(entry: dict[str, Any], path: Path) -> tuple[Any, ...]:
@@ -90,8 +90,4 @@ def _annotation(entry: dict[str, Any], path: Path) -> tuple[Any, ...]:
         marks = (whole_number(entry.get(key, 0)) for key in ("ignore", "iscrowd"))
         return (*ids, *box, area, *marks)
     except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path}: annotation {shown(entry.get('id'))}: {_why(error)}") from None
-
-
-def _why(error: Exception) -> str:
-    return f"no {error.args[0]}" if isinstance(error, KeyError) else str(error)
+        raise DataError(f"{path}: annotation {shown(entry.get('id'))}: {why_not_read(error)}") from None

@@ -18,6 +18,7 @@ from pipeline.errors import DataError
 from pipeline.machine.files import atomic
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
 from pipeline.outside.columns import number, whole_number
+from pipeline.outside.parsing import why_not_read
 
 
 def read(path: Path, content: list[Any]) -> pd.DataFrame:
@@ -35,7 +36,10 @@ def read(path: Path, content: list[Any]) -> pd.DataFrame:
             hoi_id = whole_number(entry["category_id"]) - 1
             rows.append((entry.get("file_name"), image, hoi_id, number(entry["score"]), *boxes))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise DataError(f"{path} entry {place}: {error!r}; human_bbox, object_bbox, ... are needed") from error
+            raise DataError(
+                f"{path} entry {place}: {why_not_read(error)}; needed are image_id or file_name, "
+                "category_id (the class, from 1), score, human_bbox and object_bbox [x, y, width, height]"
+            ) from error
     columns = ["file_name", "image_id", "hoi_id", "score", *HUMAN_BOX, *OBJECT_BOX]
     frame = pd.DataFrame(rows, columns=columns)
     named = len(frame) > 0 and bool(frame["file_name"].notna().all())

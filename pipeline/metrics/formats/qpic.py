@@ -26,6 +26,7 @@ from pipeline.errors import DataError
 from pipeline.machine.files import atomic
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
 from pipeline.outside.columns import number, whole_number
+from pipeline.outside.parsing import why_not_read
 
 
 def unpacked(path: Path, content: Any) -> Any:
@@ -74,7 +75,9 @@ def read(path: Path, content: list[Any]) -> tuple[pd.DataFrame, list[str]]:
                 else:
                     numbering = _numbering(whole_number(person["category_id"]), numbering)
                     category, verb = whole_number(thing["category_id"]), whole_number(pair["category_id"]) - numbering
-                    object_id = _index(category, len(HICO.objects)) if numbering == 0 else coco_index[category]
+                    object_id = _index(category, len(HICO.objects)) if numbering == 0 else coco_index.get(category)
+                    if object_id is None:
+                        raise ValueError(f"no object has COCO's category_id {category}")
                     hoi = hoi_of[object_id, _index(verb, len(HICO.verbs))]
                 if hoi < 0:
                     invalid += 1
@@ -82,7 +85,10 @@ def read(path: Path, content: list[Any]) -> tuple[pd.DataFrame, list[str]]:
                     corners = (number(x) for x in (*person["bbox"], *thing["bbox"]))
                     rows.append((name, hoi, number(pair["score"]), *corners))
         except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
-            raise DataError(f"{path} entry {place}, image {name}: {error!r}; QPIC's layout is needed") from error
+            raise DataError(
+                f"{path} entry {place}, image {name}: {why_not_read(error)}; needed are file_name, predictions (bbox "
+                "[x1, y1, x2, y2], category_id) and hoi_prediction (subject_id, object_id, category_id, score)"
+            ) from error
     frame = pd.DataFrame(rows, columns=["file_name", "hoi_id", "score", *HUMAN_BOX, *OBJECT_BOX])
     left_out = ((invalid, "name a verb that does not go with their object"), (alone, "have no object (object_id -1)"))
     notes = [f"{count:,} detections {what}: left out" for count, what in left_out if count]

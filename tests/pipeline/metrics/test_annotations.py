@@ -281,3 +281,14 @@ def test_pairs_of_all_splits_are_parted_though_folders_are_written_otherwise(tmp
     pd.DataFrame(images).to_parquet(tmp_path / "all.parquet")
     found = annotations.read(save(tmp_path / "pairs.parquet", pairs), images=tmp_path / "all.parquet")
     assert found.pairs.image.tolist() == [1, 0] and found.pairs.hoi.tolist() == [0, 599]
+
+
+def test_annotated_boxes_in_fractions_and_of_resized_images_are_errors(tmp_path):
+    boxes = {name: [value] for name, value in zip(BOXES, 2 * (32.0, 48, 320, 480), strict=True)}
+    sizes = pd.DataFrame({"image_id": [1], "width": [640], "height": [480]})
+    sizes.to_parquet(tmp_path / "i.parquet")
+    for scale, says in ((1 / 640, "are fractions of their images"), (2, "leaves its image of 640 x 480 pixels")):
+        scaled = {name: [scale * value[0]] for name, value in boxes.items()}
+        pd.DataFrame({"image_id": [1], "hoi_id": [0]} | scaled).to_parquet(tmp_path / "a.parquet")
+        with pytest.raises(DataError, match=f"a.parquet row 0: .*{says}"):
+            annotations.read(tmp_path / "a.parquet", images=tmp_path / "i.parquet")

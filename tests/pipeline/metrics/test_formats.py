@@ -137,8 +137,8 @@ def test_faults_of_qpic(tmp_path):
     for content, message in (
         (mixed, "entry 1, image a.jpg: .*category_id is 1, 0 is needed"),
         (qpic(17, ride.object_id, 3), "category_id is 17, 0 or 1 is needed"),
-        (qpic(1, 12, 3), "entry 0, image a.jpg: KeyError"),
-        ([{"file_name": "a.jpg", "predictions": []}], "KeyError\\('hoi_prediction'\\)"),
+        (qpic(1, 12, 3), "entry 0, image a.jpg: no object has COCO's category_id 12"),
+        ([{"file_name": "a.jpg", "predictions": []}], "image a.jpg: 'hoi_prediction' is missing; needed are"),
     ):
         (tmp_path / "d.json").write_text(json.dumps(content))
         with pytest.raises(DataError, match=message):

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -160,3 +161,24 @@ def test_long_values_are_not_printed_whole() -> None:
     assert parsing.shown([10**5000]) == "a number of thousands of digits"
     assert parsing.shown(1.5) == "1.5" and parsing.shown([1, {"a": "b"}]) == "[1, {'a': 'b'}]"
     assert len(parsing.shown([["a" * 5000] * 50] * 50)) < 120
+
+
+def test_a_scalar_of_a_library_is_shown_as_its_value() -> None:
+    assert [parsing.shown(v) for v in (np.int64(48), np.float32(0.5), np.bool_(True), np.str_("a"))] == [
+        "48",
+        "0.5",
+        "True",
+        "'a'",
+    ]
+
+
+def test_why_an_entry_is_not_read_is_said_without_pythons_names() -> None:
+    def why(read: Callable[[], Any]) -> str:
+        with pytest.raises(Exception) as caught:
+            read()
+        return parsing.why_not_read(caught.value)
+
+    assert why(lambda: {}["bbox"]) == "'bbox' is missing"
+    assert why(lambda: json.loads("[1]")["bbox"]) == "a value is of another kind than it has to be"
+    assert why(lambda: "x".nothing) == "a value is of another kind than it has to be"  # type: ignore[attr-defined]
+    assert why(lambda: int("x")).startswith("invalid literal")

@@ -34,3 +34,17 @@ def test_few_boxes_outside_and_sizes_that_are_not_known_are_no_reason():
     pixels.demand(np.vstack([many, [[0, 0, 9000, 9000]]]), sizes, table="d")
     for unknown in (0.0, np.nan):
         pixels.demand(BOXES * 9, np.full((3, 2), unknown), table="d")
+
+
+def test_boxes_of_shrunk_images_are_a_warning(caplog):
+    edges = np.random.default_rng(0).uniform(0, 1, (200, 2, 2))
+    edges.sort(axis=1)
+    boxes, size = (edges * [640, 480]).reshape(200, 4), np.repeat(SIZE[:1], 200, axis=0)
+    for sound in ((boxes, size), (boxes[:199] * 0.5, size[:199]), (boxes * 0.5, None), (boxes * 0.5, size * 0)):
+        pixels.demand(*sound, table="d,")
+    assert caplog.messages == []
+    pixels.demand(boxes * 0.5, size, table="d,")
+    assert len(caplog.messages) == 1
+    assert caplog.messages[0].startswith("d, of 200 boxes none reaches beyond 0.50 of its image's width or height")
+    pixels.demand(boxes * [1, 0.5, 1, 0.5], size, table="d,")  # they fill the width
+    assert len(caplog.messages) == 1

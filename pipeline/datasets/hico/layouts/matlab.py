@@ -19,16 +19,24 @@ from pipeline.datasets.hico.rows import Rows
 from pipeline.datasets.hico.tables import image_id
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError
+from pipeline.machine import memory
 
+LARGEST = 8 << 30
+"""Bytes that a MATLAB file may take in memory: scipy makes an array of every number of `anno_bbox.mat`."""
 _ORDER = ("x1", "y1", "x2", "y2")
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The variables of a MATLAB file; no code in it is run. DataError if it cannot be read."""
+    """The variables of a MATLAB file; no code in it is run. DataError if it cannot be read, or unpacks to too much."""
     import scipy.io
 
     try:
-        return scipy.io.loadmat(path)
+        with memory.bounded(LARGEST):
+            return scipy.io.loadmat(path)
+    except MemoryError:
+        raise DataError(
+            f"{path}: its {path.stat().st_size:,} bytes want more than {LARGEST >> 30} GiB of memory, or than there is"
+        ) from None
     except Exception as error:  # a damaged file makes scipy raise nearly anything
         raise DataError(f"{path}: cannot be read as a MATLAB 5 file ({error})") from error
 

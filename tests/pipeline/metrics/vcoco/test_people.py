@@ -47,7 +47,7 @@ def test_an_annotation_without_a_usable_box_is_dropped(files):
         ),
         (lambda labels, coco: coco["annotations"][1].update(category_id=2), "annotation 11 is a labelled person"),
         (lambda labels, coco: coco["annotations"][1].update(bbox=[1, 2, 3]), "annotation 11: bbox"),
-        (lambda labels, coco: coco["annotations"][1].pop("area"), "annotation 11: no area"),
+        (lambda labels, coco: coco["annotations"][1].pop("area"), "annotation 11: 'area' is missing"),
         (lambda labels, coco: coco["annotations"].append(coco["annotations"][1]), "annotation 11 comes twice"),
         (lambda labels, coco: coco["images"][0].update(width=0), "image 2: file_name is a text"),
         (lambda labels, coco: coco.pop("images"), "not COCO's instances file"),

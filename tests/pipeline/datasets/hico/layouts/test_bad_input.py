@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gzip
 import json
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 import scipy.io
 
-from pipeline.datasets.hico.layouts import detect
+from pipeline.datasets.hico.layouts import detect, matlab
 from pipeline.datasets.hico.rows import Rows
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError
@@ -173,6 +174,18 @@ def test_a_truncated_matlab_file(tmp_path: Path) -> None:
             assert isinstance(found, Rows)
             written.same(found.tables(), DATA)
     assert refused > 30
+
+
+def test_a_small_matlab_file_that_fills_the_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cell array of a few bytes may say that it has four hundred million cells: 3 GB of nothing."""
+    cells = np.empty((1, 3), dtype=object)
+    cells[:] = [[np.zeros((0, 9))] * 3]
+    scipy.io.savemat(path := tmp_path / "anno_bbox.mat", {"bbox_train": cells})
+    shape = (struct.pack("<4i", 5, 8, 1, columns) for columns in (3, 400_000_000))
+    path.write_bytes(path.read_bytes().replace(*shape))
+    monkeypatch.setattr(matlab, "LARGEST", 1 << 30)
+    with pytest.raises(DataError, match=r"anno_bbox\.mat: its \d+ bytes want more than 1 GiB of memory"):
+        detect.read(path)
 
 
 def test_a_matlab_connection_out_of_range(tmp_path: Path) -> None:
