@@ -286,6 +286,8 @@ WRITES: list[str] = []
 
 
 def _notice(event: str, arguments: tuple[Any, ...]) -> None:
+    if arguments and isinstance(arguments[0], int):  # a file that is open already
+        return
     if event == "open" and isinstance(arguments[0], str | bytes):
         flags = arguments[2] if isinstance(arguments[2], int) else 0
         if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
