@@ -12,12 +12,19 @@ stops the others; the stage reports all of them when the rest is done.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipeline.errors import DataError, EzhoiError
+from pipeline.outside.reading import why
 from pipeline.work.work import Work
 
+log = logging.getLogger("ezhoi.work")
 FAULTS = ".faults.json"
 LISTED = 20
 """Unreadable images that an error names; it counts the rest."""
@@ -83,8 +90,7 @@ def gather(work: Work, shards: Sequence[Shard]) -> dict[int, str]:
     bring(work)
     for shard in shards:
         if work.pieces.digest_of(_faults(shard)) is not None:
-            text = (work.scratch / _faults(shard)).read_text(encoding="utf-8")
-            left_out |= {int(i): reason for i, reason in json.loads(text).items()}
+            left_out |= _reasons(work.scratch / _faults(shard))
         if work.pieces.digest_of(shard.name) is None:
             undone.append(shard)
     if undone and not left_out:
@@ -114,14 +120,21 @@ def _going_on_without_them(work: Work) -> str:
 
 
 def drop_damaged(work: Work) -> None:
-    """Of what an earlier run left, keep what is as it was written."""
+    """Of what an earlier run left, keep what is as it was written, and what its name says."""
     for path in sorted(work.scratch.glob("*")):
-        if path.name.endswith((".parquet", FAULTS)) and work.pieces.digest_of(path.name) is None:
-            work.pieces.drop(path.name.removesuffix(FAULTS))  # whose faults are not known is computed again
+        if path.name.endswith((".parquet", FAULTS)):
+            if work.pieces.digest_of(path.name) is None:
+                work.pieces.drop(path.name.removesuffix(FAULTS))  # whose faults are not known is computed again
+            elif not _can_be_read(path):
+                work.pieces.drop(path.name)
+                work.pieces.drop(path.name.removesuffix(FAULTS))
 
 
 def bring(work: Work) -> bool:
-    """Have the pieces that lie elsewhere here; False if one was damaged there, so that it has to be made again."""
+    """Have the pieces that lie elsewhere here; False if one was damaged there, so that it has to be made again.
+
+    A piece may be whole, by its digest, and yet no shard: others write to the bucket too.
+    """
     whole = True
     for name in sorted(work.exchange.names(fresh=True)):
         if not (work.scratch / name).exists():
@@ -130,7 +143,30 @@ def bring(work: Work) -> bool:
                 whole = False
             else:
                 work.pieces.adopt(name, content)
+                if not _can_be_read(work.scratch / name):
+                    work.pieces.drop(name)
+                    work.exchange.withdraw(name)
+                    whole = False
     return whole
+
+
+def _can_be_read(piece: Path) -> bool:
+    """Whether a piece is what its name says, a Parquet file or reasons by image; it is said if not."""
+    try:
+        if piece.name.endswith(FAULTS):
+            if not all(isinstance(reason, str) for reason in _reasons(piece).values()):
+                raise ValueError("a reason is no text")
+        elif piece.name.endswith(".parquet"):
+            pq.read_metadata(piece)
+    except (OSError, ValueError, AttributeError, pa.ArrowException) as error:
+        log.warning("%s: is whole, but cannot be read (%s); it is made again", piece, why(error))
+        return False
+    return True
+
+
+def _reasons(piece: Path) -> dict[int, str]:
+    """Why images of a shard could not be read, by their ids."""
+    return {int(i): reason for i, reason in json.loads(piece.read_text(encoding="utf-8")).items()}
 
 
 def forget_faults(work: Work) -> None:

@@ -13,6 +13,7 @@ import pytest
 from pipeline.config.tree import load
 from pipeline.errors import DataError, EzhoiError, StoreError
 from pipeline.store import digest
+from pipeline.store.exchange import Exchange
 from pipeline.store.store import describe_files
 from pipeline.tables import arrays
 from pipeline.work import helpers, shards
@@ -250,3 +251,48 @@ def test_without_file_locks_one_message_says_so(tmp_path: Path, monkeypatch: pyt
 def test_an_orphaned_worker_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("multiprocessing.parent_process", lambda: SimpleNamespace(is_alive=lambda: False))
     assert list(claims(work_in(tmp_path), PLAN)) == []
+
+
+NO_SHARDS = {
+    "train-001.parquet": b"no table",
+    "test-000.parquet": b"PAR1" + bytes(20) + b"PAR1",
+    f"train-000.parquet{shards.FAULTS}": b"[1]",
+    f"train-002.parquet{shards.FAULTS}": b'{"8": 3}',
+}
+
+
+@pytest.mark.parametrize("name", NO_SHARDS)
+def test_what_is_whole_and_no_shard_is_made_again(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    work = work_in(tmp_path)
+    run(work)
+    with work.pieces.writing(name) as temporary:
+        temporary.write_bytes(NO_SHARDS[name])
+    shards.drop_damaged(work)
+    assert f"{name}: is whole, but cannot be read" in caplog.text and not (work.scratch / name).exists()
+    run(work)
+    assert shards.gather(work, PLAN) == {}
+    assert [arrays.read(work.out / s.name)["image_id"].tolist() for s in PLAN] == [list(s.ids) for s in PLAN]
+
+
+@pytest.mark.parametrize("name", NO_SHARDS)
+def test_what_comes_whole_from_elsewhere_and_is_no_shard_is_taken_back(name: str, tmp_path: Path) -> None:
+    """Whoever writes to a bucket can put a piece there whose digest is right."""
+
+    there = {name}
+
+    class Bucket(Exchange):
+        def names(self, *, fresh: bool = False) -> frozenset[str]:
+            return frozenset(there)
+
+        def fetch(self, name: str, path: Path) -> str:
+            path.write_bytes(NO_SHARDS[name])
+            return digest.of_file(path)
+
+        def withdraw(self, name: str) -> None:
+            there.remove(name)
+
+    work = work_in(tmp_path)
+    object.__setattr__(work, "exchange", Bucket())
+    assert not shards.bring(work) and there == set()
+    run(work)
+    assert shards.gather(work, PLAN) == {} and shards.bring(work)
