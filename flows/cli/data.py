@@ -1,4 +1,4 @@
-"""`ezhoi data`: check a dataset on disk, export annotations and detections."""
+"""`ezhoi data`: check a dataset on disk, import one's own, export annotations and detections."""
 
 from __future__ import annotations
 
@@ -8,29 +8,40 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from flows.cli import options
+from flows.cli import options, own_data
 from pipeline.errors import StoreError
 
 if TYPE_CHECKING:
     from pipeline.datasets.hico.check import Report
     from pipeline.store.artifact import Artifact
 
-app = typer.Typer(no_args_is_help=True, help="Check HICO-DET on disk, and export what the pipeline made of it.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Check a data set on disk, import pictures of your own, and export what the pipeline made of it.",
+)
+app.command("import")(own_data.import_)
+app.command()(own_data.template)
 _COLOURS = {"complete": "green", "usable": "yellow", "unusable": "red"}
 
 
 @app.command()
 def check(
-    path: Annotated[Path, typer.Argument(help="Folder of HICO-DET or V-COCO, or one annotation file.")],
+    path: Annotated[
+        Path, typer.Argument(help="Folder of HICO-DET, V-COCO or annotations of your own, or one annotation file.")
+    ],
     images: Annotated[
         bool, typer.Option("--images/--no-images", help="Open the image files, if there are any, and compare sizes.")
     ] = True,
     decode: Annotated[
         bool, typer.Option("--decode", help="Decode every image file whole: finds truncated ones.")
     ] = False,
+    pictures: own_data.Folder = None,
+    vocabulary: own_data.Words = None,
     as_json: options.Json = False,
 ) -> None:
     """Say which layout a dataset has, whether it is complete, and which results a gap affects. Changes nothing.
+
+    Of annotations of your own (--pictures and --vocabulary are about them): what they have, and every row that cannot be used.
 
     Exit code 1 if it is unusable.
 
@@ -39,6 +50,12 @@ def check(
     from dataclasses import asdict
 
     from pipeline.datasets.hico import check as checks
+    from pipeline.datasets.own import annotated
+
+    if path.exists() and annotated.is_own(path):
+        if not own_data.check(path, pictures, vocabulary, open_pictures=images, as_json=as_json):
+            raise typer.Exit(1)
+        return
 
     mode: Literal["none", "headers", "decode"] = "none" if not images else "decode" if decode else "headers"
     report = checks.check(path, images=mode)

@@ -18,10 +18,8 @@ from PIL import ExifTags, Image
 
 from pipeline.errors import DataError
 from pipeline.outside import reading
+from pipeline.outside.exif import TURNED
 from pipeline.store.artifact import Artifact
-
-TURNED = (5, 6, 7, 8)
-"""EXIF orientations that exchange width and height."""
 
 
 class Images:

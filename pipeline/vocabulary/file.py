@@ -9,7 +9,7 @@
     objects:                                     # 1, 2, ...; 0 is the person
       - {name: horse}                            # COCO's names find their detector label by themselves
       - {name: cargo bike, coco: bicycle}        # boxes of the detector's bicycles may serve
-      - {name: scissors, plural: true}           # takes no article
+      - {name: scissors, plural: true}           # takes no article; `plural: geese`, a plural form, is read and not used
     classes:                                     # or: all
       - [ride, horse]
       - [wave, null]                             # acts alone: no pair, never scored as one
@@ -122,7 +122,8 @@ def _objects(entries: Any, persons: tuple[str, ...], origin: str) -> tuple[Objec
         name = _text(entry["name"], f"{where}: name")
         if comparable(name) in people:
             continue
-        plural = _flag(entry.get("plural", False), f"{where}: plural")
+        given = entry.get("plural", False)  # a text is the name's plural form, which no sentence here needs
+        plural = not isinstance(given, str) and _flag(given, f"{where}: plural")
         found.append(Object(name, _coco(entry.get("coco"), name, where), plural))
     _unique((thing.name for thing in found), f"{origin}: objects")
     return tuple(found)

@@ -2,8 +2,8 @@
 
 COCO: `instances_<split>.json` is an ordinary COCO file (pycocotools reads it): images, the objects as categories (COCO's
 80 under its own ids 1..90), and every distinct annotated box as [x, y, width, height] in continuous pixels. Beyond COCO's
-keys it has `pairs` ({id, image_id, subject_id, object_id, hoi_id, verb_id}; subject and object are annotation ids) and `hois`
-({id, verb, object, name}). `detections_<split>.json` is a list of COCO results for `COCO.loadRes`.
+keys it has those of `coco-rel/1.0` (docs/own-data.md): verbs, relations between annotations, and classes under their ids.
+`detections_<split>.json` is a list of COCO results for `COCO.loadRes`.
 
 Parquet: the canonical tables of `pipeline.datasets.hico.tables`, boxes as 1-based inclusive pixels; HICO-DET alone.
 """
@@ -19,6 +19,7 @@ import pandas as pd
 from pipeline.datasets.dataset import BOXES, CORNERS, SPLITS
 from pipeline.datasets.hico import tables
 from pipeline.datasets.hico.tables import Tables, split_of
+from pipeline.datasets.own import write
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic
 from pipeline.store.artifact import Artifact
@@ -33,11 +34,12 @@ def coco(
     out.mkdir(parents=True, exist_ok=True)
     for split in SPLITS:
         mine = [annotations.table(f"{split}-{name}.parquet") for name in ("images", "objects", "pairs")]
-        value = _instances(*mine, vocabulary=vocabulary, about=str(annotations.manifest.metrics.get("source", "")))
+        about = str(annotations.manifest.metrics.get("source", ""))
+        value = _instances(*mine, vocabulary=vocabulary, about=about, split=split)
         path = out / f"instances_{split}.json"
-        _dump(path, value)
-        counts = ", ".join(f"{len(value[key]):,} {key}" for key in ("images", "annotations", "pairs"))
-        written[path] = counts
+        write.write(path, value)
+        images, boxes, pairs = (len(value[key]) for key in ("images", "annotations", "rel_annotations"))
+        written[path] = f"{images:,} images, {boxes:,} annotations, {pairs:,} pairs"
         if detections is not None:
             path = out / f"detections_{split}.json"
             found = _results(detections.table(f"{split}.parquet"), _categories(vocabulary))
@@ -65,38 +67,14 @@ def parquet(annotations: Artifact, out: Path) -> dict[Path, str]:
 
 
 def _instances(
-    images: pd.DataFrame, boxes: pd.DataFrame, pairs: pd.DataFrame, *, vocabulary: Vocabulary, about: str
+    images: pd.DataFrame, boxes: pd.DataFrame, pairs: pd.DataFrame, *, vocabulary: Vocabulary, about: str, split: str
 ) -> dict[str, Any]:
-    placed = boxes.assign(id=range(1, len(boxes) + 1))  # pycocotools takes an annotation id of 0 for "unmatched"
-    sizes, categories = _sizes(boxes), _categories(vocabulary)
-    return {
-        "info": {"description": about},
-        "licenses": [],
-        "images": [
-            {"id": i, "file_name": name, "width": w, "height": h}
-            for i, name, w, h in _rows(images, ["image_id", "file_name", "width", "height"])
-        ],
-        "categories": [
-            {"id": number, "name": thing.noun, "supercategory": ""}
-            for number, thing in zip(categories, vocabulary.objects, strict=True)
-        ],
-        "annotations": [
-            {
-                "id": i,
-                "image_id": image,
-                "category_id": categories[thing],
-                "bbox": box,
-                "area": box[2] * box[3],
-                "iscrowd": 0,
-            }
-            for (i, image, thing), box in zip(_rows(placed, ["id", "image_id", "object_id"]), sizes, strict=True)
-        ],
-        "pairs": [
-            dict(zip(("id", "image_id", "subject_id", "object_id", "hoi_id", "verb_id"), row, strict=True))
-            for row in _rows(_linked(pairs, placed), ["pair_id", "image_id", "subject", "object", "hoi_id", "verb_id"])
-        ],
-        "hois": [{"id": c.hoi_id, "verb": c.verb, "object": c.object, "name": c.name} for c in vocabulary.classes],
-    }
+    placed = boxes.assign(id=range(1, len(boxes) + 1))
+    linked = _linked(pairs, placed)
+    relations = linked.assign(subject=linked["subject"] - 1, object=linked["object"] - 1)
+    told = images.assign(split=split)
+    numbers = _categories(vocabulary)
+    return write.value(told, boxes, relations, vocabulary=vocabulary, about=about, categories=numbers)
 
 
 def _linked(pairs: pd.DataFrame, placed: pd.DataFrame) -> pd.DataFrame:

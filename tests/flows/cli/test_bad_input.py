@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import bad_input
+import own_samples
 import pytest
 from bad_input import NUMBERS, TEXTS, WRITES, Command, Ended, Parameter, call, clean, commands
 
@@ -37,6 +38,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("house")
     (folder / "files").mkdir()
     bad_input.write_all(folder / "files")
+    own_samples.write_small(folder / "own.json")
 
     def none(*given: object, **named: object) -> None:
         raise ServiceError("tests start no server")
@@ -95,6 +97,8 @@ BASE = {
     "evaluate vcoco": ["-d", "predictions.parquet", "-a", "files/a-list.json"],
     "evaluate export": ["-d", "predictions.parquet", "-a", "pairs.parquet", "--to", "coco", "--out", "out.json"],
     "data export": ["exported"],
+    "data import": ["own.json", "--to", "imported.json"],
+    "data template": ["label-studio"],
     "describe export": ["exported.csv"],
     "weights import": ["files/other.pt", "--profile", "demo"],
     "detector convert": ["files/other.pt"],
@@ -108,6 +112,12 @@ BASE = {
 EVALUATE = "evaluate-detections -d predictions.parquet -a pairs.parquet"
 FILES = {
     "data check PATH": "data check {}",
+    "data check --pictures": "data check own.json --pictures {}",
+    "data check --vocabulary": "data check own.json --vocabulary {}",
+    "data import PATH": "data import {} --to imported.json",
+    "data import --pictures": "data import own.json --to imported.json --pictures {}",
+    "data import --vocabulary": "data import own.json --to imported.json --vocabulary {}",
+    "data template --vocabulary": "data template label-studio --vocabulary {}",
     "describe import FILE": "describe import {}",
     "describe import FILE of pairs": "describe import {} --disparities",
     "describe edit --file": "describe edit 'hug horse' --text 'A person hugs a horse.' --file {}",
@@ -153,6 +163,7 @@ FILES = {
 """Every door through which a file is read, and a command that goes through it."""
 MADE = {
     "data export OUT": "data export {}",
+    "data import --to": "data import own.json --to {}",
     "weights import --out": "weights import files/other.pt --profile demo --out {}",
     "describe import --to": "describe import texts.csv --to {}",
     "describe export FILE": "describe export {}",
@@ -166,9 +177,10 @@ MADE = {
 """Every door through which a file is written."""
 
 
-MAKE_FOLDERS = ("data export OUT", "evaluate-detections --out")
+MAKE_FOLDERS = ("data export OUT", "data import --to", "evaluate-detections --out")
 """Doors that make the folder that they write into."""
 ENDINGS = {
+    "data import --to": ".json",
     "weights import --out": ".safetensors",
     "world sheet OUT": ".png",
     "world clip OUT": ".safetensors",

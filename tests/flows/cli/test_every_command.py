@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import layout_writers
+import own_samples
 import pandas as pd
 import pytest
 import torch
@@ -43,6 +44,8 @@ CASES = {
     "config profiles": ("", "hico-vitl"),
     "config show": ("--set seed=3", "seed: 3"),
     "data check": ("instances_test2015.json", "1 of  9,658 images"),
+    "data import": ("yard/yard-rel.json --to own/own.json", "1 picture (0 without interaction), 2 boxes (1 person)"),
+    "data template": ("label-studio", '<Relation value="hug"/>'),
     "data export": ("out --format coco", "instances_test.json: 12 images"),
     "describe": ("--separability", "verb eat"),
     "describe edit": ("'pet cat' --text 'A person strokes a cat.' --file more.yaml", "use it: ezhoi run"),
@@ -146,6 +149,7 @@ def _write_files(shop: Shop) -> None:
     torch.save({"model_state_dict": build().state_dict()}, shop.folder / "detr-r50-hicodet.pth")
     _write_hico(shop.folder / "instances_test2015.json")
     _write_vcoco(shop.folder)
+    own_samples.write_small(shop.folder / "yard" / "yard-rel.json")
 
 
 def _write_hico(path: Path) -> None:

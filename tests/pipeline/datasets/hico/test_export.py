@@ -50,12 +50,15 @@ def test_coco_files_are_read_by_pycocotools(made: dict[str, Artifact], tmp_path:
         "file_name": f"images/test2015/{TEST}",
         "width": 64,
         "height": 48,
+        "split": "test",
     }
     boxes = {a["category_id"]: a for a in coco.loadAnns(coco.getAnnIds(imgIds=[100_009]))}
     assert boxes[1]["bbox"] == [0, 1, 20, 39] and boxes[19]["bbox"] == [4, 6, 60, 42]  # 1-based inclusive, as widths
     assert boxes[19]["area"] == 60 * 42
-    assert [(p["subject_id"], p["object_id"]) for p in coco.dataset["pairs"]] == [(boxes[1]["id"], boxes[19]["id"])] * 2
-    assert {coco.dataset["hois"][p["hoi_id"]]["name"] for p in coco.dataset["pairs"]} == {"ride horse", "hold horse"}
+    relations = coco.dataset["rel_annotations"]
+    assert [(r["subject_id"], r["object_id"]) for r in relations] == [(boxes[1]["id"], boxes[19]["id"])] * 2
+    verbs = {verb["id"]: verb["name"] for verb in coco.dataset["rel_categories"]}
+    assert {verbs[r["predicate_id"]] for r in relations} == {"ride", "hold"}
     results = coco.loadRes(str(out / "detections_test.json"))
     scores = COCOeval(coco, results, "bbox")
     scores.evaluate()
@@ -73,7 +76,7 @@ def test_a_person_as_object_keeps_both_boxes(tmp_path: Path) -> None:
     artifact = run.run(configuration, targets=("annotations",))["annotations"].artifact
     told = export.coco(artifact, tmp_path, vocabulary=HICO)
     assert told[tmp_path / "instances_test.json"] == "1 images, 2 annotations, 2 pairs"
-    pairs_out = COCO(tmp_path / "instances_test.json").dataset["pairs"]
+    pairs_out = COCO(tmp_path / "instances_test.json").dataset["rel_annotations"]
     assert [(p["subject_id"], p["object_id"]) for p in pairs_out] in ([(1, 2), (2, 1)], [(2, 1), (1, 2)])
 
 
@@ -105,7 +108,7 @@ def test_parquet_is_for_hico_alone(made: dict[str, Artifact], tmp_path: Path) ->
         export.parquet(artifact, tmp_path / "p")
     export.coco(artifact, tmp_path / "c", vocabulary=HICO)
     training = len(artifact.table("train-pairs.parquet"))
-    assert len(COCO(tmp_path / "c" / "instances_train.json").dataset["pairs"]) == training
+    assert len(COCO(tmp_path / "c" / "instances_train.json").dataset["rel_annotations"]) == training
     assert artifact.json("leakage.json")["uo"]["labels"]["pairs"] == training
     of_splits = [f"{split}-{name}" for split in SPLITS for name in ("images", "pairs", "objects", "presence")]
     for name in (*of_splits, "classes", "test-counts"):

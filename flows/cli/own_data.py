@@ -1,0 +1,139 @@
+"""`ezhoi data import` and `template`: pictures of one's own, from a labelling tool to a file that the pipeline reads."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from flows.cli import options
+from pipeline.errors import DataError
+from pipeline.machine.files import atomic, demand_writable
+
+if TYPE_CHECKING:
+    from pipeline.datasets.own.annotated import Annotated as Found
+    from pipeline.datasets.own.pictures import Pictures
+
+Words = Annotated[
+    Path | None,
+    typer.Option("--vocabulary", help="The verbs, objects and classes; vocabulary.yaml beside the file if left out."),
+]
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--pictures", help="Folder of the pictures, in which names and sizes are looked up; the file's if left out."
+    ),
+]
+
+
+def import_(
+    path: Annotated[
+        Path, typer.Argument(help="An export of Label Studio, CVAT, LabelMe or PPDM's JSON, or its folder.")
+    ],
+    to: Annotated[Path, typer.Option("--to", help="The file to write, such as pictures/own.json.")],
+    pictures: Folder = None,
+    vocabulary: Words = None,
+    faults: Annotated[
+        Literal["error", "skip"], typer.Option(help="Rows that cannot be used: write nothing, or leave them out.")
+    ] = "error",
+    annotator: Annotated[
+        str | None, typer.Option(help="Label Studio: the id or email of the one annotator who counts.")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Convert annotations of one's own pictures into one file, own.json, and report what was left out and why.
+
+    Example: ezhoi data import export.json --pictures pictures --to pictures/own.json
+    """
+    from pipeline.datasets.own import annotated, summary, write
+
+    options.demand_another_file(to, path, vocabulary)
+    options.demand_ending(to, ".json", what="annotations are written as JSON")
+    if path.exists():
+        to.parent.mkdir(parents=True, exist_ok=True)
+    demand_writable(to)
+    found = annotated.read(path, vocabulary=vocabulary, pictures=_pictures(path, pictures), annotator=annotator)
+    told = summary.summary(found)
+    if as_json:
+        typer.echo(json.dumps(told, indent=1, ensure_ascii=False))
+    else:
+        for line in summary.lines(told):
+            typer.echo(line)
+    if faults == "error" and found.problems.of("E"):
+        raise DataError(
+            f"{to} is not written: {found.file} has errors, listed above. Mend them in the tool that wrote it, or leave these "
+            "rows out with --faults skip"
+        )
+    if not len(found.rows.relations):
+        raise DataError(f"{to} is not written: not one interaction of {found.file} can be used")
+    write.write(to, annotated.file_content(found))
+    beside = _with_vocabulary(found, vocabulary or annotated.words_beside(found.file), to)
+    if not as_json:
+        typer.echo(f"{to} written{f', and {beside} beside it' if beside else ''}")
+
+
+def _pictures(path: Path, folder: Path | None) -> Pictures | None:
+    """The pictures, where there are any; DataError if a folder that was named has none."""
+    from pipeline.datasets.own.pictures import Pictures
+
+    place = folder or (path if path.is_dir() else path.parent)
+    if not place.is_dir():
+        raise DataError(f"{place}: no such folder" if folder else f"{path}: no such file or folder")
+    found = Pictures.under(place)
+    if found:
+        return found
+    if folder is not None:
+        raise DataError(f"--pictures {folder}: no picture is in this folder")
+    typer.echo(
+        f"note: no picture is in {place}, so names and sizes are taken as they are written. Name the folder with --pictures",
+        err=True,
+    )
+    return None
+
+
+def _with_vocabulary(found: Found, used: Path | None, to: Path) -> str:
+    """Put the vocabulary beside the written file, if there is none; its name, or ""."""
+    from pipeline.datasets.own.annotated import VOCABULARY
+
+    if used is None or any((to.parent / name).exists() for name in VOCABULARY):
+        return ""
+    with atomic(to.parent / VOCABULARY[0]) as temporary:
+        shutil.copyfile(used, temporary)
+    return VOCABULARY[0]
+
+
+def check(path: Path, pictures: Path | None, vocabulary: Path | None, *, open_pictures: bool, as_json: bool) -> bool:
+    """Report on annotations of one's own; whether they can be used as they are."""
+    from pipeline.datasets.own import annotated, summary
+
+    shown = _pictures(path, pictures) if open_pictures else None
+    found = annotated.read(path, vocabulary=vocabulary, pictures=shown)
+    told = summary.summary(found)
+    good = not found.problems.of("E")
+    if as_json:
+        typer.echo(json.dumps(told, indent=1, ensure_ascii=False))
+        return good
+    for line in summary.lines(told):
+        typer.echo(line)
+    typer.secho("usable" if good else "not usable as it is", fg="green" if good else "red", bold=True)
+    return good
+
+
+def template(
+    tool: Annotated[Literal["label-studio"], typer.Argument(help="The labelling tool.")],
+    vocabulary: Words = None,
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+) -> None:
+    """Print the labelling configuration for a vocabulary, to paste into the tool.
+
+    Example: ezhoi data template label-studio --vocabulary vocabulary.yaml
+    """
+    from pipeline.datasets.own import template as templates
+    from pipeline.vocabulary import file
+
+    words = file.read(vocabulary) if vocabulary else options.vocabulary(options.configuration(profile, settings))
+    typer.echo(templates.label_studio(words), nl=False)

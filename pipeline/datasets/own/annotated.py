@@ -1,0 +1,259 @@
+"""Annotations of the user's own pictures, read from whatever tool wrote them.
+
+    found = annotated.read(Path("export.json"), pictures=Pictures.under(Path("pictures")))
+    found.problems.stop_if_any()
+
+The tool is told by the content, never by the name. Words come from a vocabulary (`vocabulary.yaml`); a `coco-rel` file may do
+without one, as it names its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.datasets.hico import folder as folders
+from pipeline.datasets.own import cvat, label_studio, labelme, native, native_words, ppdm
+from pipeline.datasets.own import resolve as resolving
+from pipeline.datasets.own import words as words_of
+from pipeline.datasets.own.pictures import Pictures
+from pipeline.datasets.own.problems import Problems
+from pipeline.datasets.own.raw import ALONE, Raw
+from pipeline.datasets.own.resolve import Resolved
+from pipeline.datasets.own.words import Words
+from pipeline.datasets.vcoco import reader
+from pipeline.errors import DataError
+from pipeline.outside import reading
+from pipeline.vocabulary import file as vocabulary_file
+from pipeline.vocabulary.vocabulary import Vocabulary
+
+VOCABULARY = ("vocabulary.yaml", "vocabulary.yml")
+OWN = "own.json"
+"""Name of the annotation that is taken first in a folder."""
+TITLES = {
+    native.LAYOUT: "coco-rel, COCO instances with relations",
+    label_studio.LAYOUT: "Label Studio, JSON",
+    cvat.LAYOUT: "CVAT, XML",
+    labelme.LAYOUT: "LabelMe, one JSON a picture",
+    ppdm.LAYOUT: "PPDM / QPIC, JSON",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotated:
+    """What was read: the rows that can be used, the words, and what is wrong with the rest."""
+
+    file: Path
+    layout: str
+    vocabulary: Vocabulary
+    rows: Resolved
+    problems: Problems
+    counts: Mapping[str, int]
+    """images, boxes and interactions that the file has, used or not."""
+
+    @property
+    def pairs(self) -> pd.DataFrame:
+        """image, subject, object, verb_id, object_id and hoi_id of the interactions with an object."""
+        relations = self.rows.relations[self.rows.relations["object"] != ALONE].reset_index(drop=True)
+        things = self.rows.boxes["object_id"].to_numpy()[relations["object"].to_numpy()]
+        table = self.vocabulary.lookup(self.vocabulary.ids)
+        hois = table[things, relations["verb_id"].to_numpy()]
+        return relations.assign(object_id=things, hoi_id=hois)
+
+
+def is_own(path: Path) -> bool:
+    """Whether annotations of the user's own are at a path, rather than HICO-DET or V-COCO."""
+    if path.is_file():
+        if path.suffix.lower() in (".xml", ".zip"):
+            return True
+        if folders.annotation_files([path], folders.USUAL):
+            return False
+    else:
+        if (path / OWN).is_file():
+            return True
+        where = folders.look(path)
+        if where.annotations or where.labels or where.images or reader.files(path):
+            return False
+    try:
+        found = find(path)
+    except DataError:
+        return False
+    return found.layout != ppdm.LAYOUT or ids_beside(found.path) is not None
+
+
+def read(
+    path: Path,
+    *,
+    vocabulary: Path | None = None,
+    pictures: Pictures | None = None,
+    annotator: str | None = None,
+) -> Annotated:
+    """Read annotations; faulty rows are left out and told in `problems`.
+
+    Args:
+        path: a file, or a folder with one annotation or with LabelMe's files.
+        vocabulary: the words; if left out, `vocabulary.yaml` beside the annotation or in the folder above.
+        pictures: the pictures, of which names and sizes are checked; None to take both as they are written.
+        annotator: of Label Studio: the id or email of the one whose annotations count.
+
+    Raises:
+        DataError: there is no annotation, it is of no known tool or an export that lacks relations, or words are missing.
+    """
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder")
+    source = find(path)
+    problems = Problems(str(source.path))
+    known = vocabulary or words_beside(source.path)
+    given = vocabulary_file.read(known) if known is not None else None
+    words = _words(source, given)
+    raw = _raw(source, words, problems, annotator)
+    refused = len(problems.of("E"))  # each is an interaction that its reader could not make
+    rows = resolving.resolve(raw, words, pictures, problems)
+    if given is None:
+        if not len(rows.relations):
+            problems.stop_if_any()
+        things = np.append(rows.boxes["object_id"].to_numpy(), ALONE)[rows.relations["object"].to_numpy()]
+        pairs = set(zip(rows.relations["verb_id"].tolist(), things.tolist(), strict=True))
+        given = native_words.vocabulary(source.value, str(source.path), pairs)
+    counts = {
+        "images": len(raw.images.names),
+        "boxes": len(raw.boxes.image),
+        "interactions": len(raw.relations.image) + refused,
+    }
+    return Annotated(file=source.path, layout=raw.layout, vocabulary=given, rows=rows, problems=problems, counts=counts)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where annotations are and which tool wrote them; `value` is the parsed JSON, `files` are LabelMe's."""
+
+    path: Path
+    layout: str
+    value: Any = None
+    files: tuple[Path, ...] = ()
+
+
+def find(path: Path) -> Source:
+    """The annotation at a path; DataError with what was seen if there is none, or several."""
+    if path.is_file():
+        return _of_file(path)
+    if (path / OWN).is_file():
+        return _of_file(path / OWN)
+    files = sorted(f for f in path.iterdir() if f.suffix.lower() in (".json", ".xml", ".zip") and f.is_file())
+    files = [file for file in files if not file.name.startswith(".")]
+    found, why_not = [], []
+    for file in files:
+        try:
+            source = _of_file(file)
+        except DataError as error:
+            why_not.append(str(error))
+            continue
+        if source.layout != labelme.LAYOUT:
+            found.append(source)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(source.path.name for source in found)
+        raise DataError(f"{path}: several annotations, {names}; name one of them, or call it {OWN}")
+    of_pictures = sorted(f for f in path.rglob("*.json") if not any(part.startswith(".") for part in f.parts[-3:]))
+    of_pictures = [
+        file for file in of_pictures if file.name not in {Path(f).name for f in why_not} and _is_labelme(file)
+    ]
+    if of_pictures:
+        return Source(path, labelme.LAYOUT, files=tuple(of_pictures))
+    seen = "; ".join(why_not) or "no .json, .xml or .zip"
+    raise DataError(f"{path}: no annotation is here ({seen}). docs/own-data.md lists the tools that are read")
+
+
+def _is_labelme(path: Path) -> bool:
+    try:
+        return labelme.matches(reading.json_value(path, largest=reading.LARGEST_DATA))
+    except DataError:
+        return False
+
+
+def _of_file(path: Path) -> Source:
+    """The annotation of a file; DataError saying what else it is."""
+    if path.suffix.lower() in (".xml", ".zip"):
+        return Source(path, cvat.LAYOUT)
+    value = reading.json_value(path, largest=reading.LARGEST_DATA)
+    if label_studio.matches(value):
+        return Source(path, label_studio.LAYOUT, value)
+    if ppdm.matches(value):
+        return Source(path, ppdm.LAYOUT, value)
+    if labelme.matches(value):
+        return Source(path.parent, labelme.LAYOUT, files=(path,))
+    if label_studio.is_minimal(value):
+        raise DataError(
+            f"{path}: is Label Studio's export JSON-MIN, which has no relations and no region ids; export JSON"
+        )
+    if isinstance(value, dict) and isinstance(value.get("images"), list) and isinstance(value.get("annotations"), list):
+        return Source(path, native.LAYOUT, value)
+    raise DataError(
+        f"{path}: is no annotation that is known: coco-rel, Label Studio's JSON, CVAT's XML, LabelMe's JSON, or PPDM's"
+    )
+
+
+def words_beside(path: Path) -> Path | None:
+    """The vocabulary beside an annotation, or in the folder above."""
+    folder = path if path.is_dir() else path.parent
+    places = (place / name for place in (folder, folder.absolute().parent) for name in VOCABULARY)
+    return next((place for place in places if place.is_file()), None)
+
+
+def ids_beside(path: Path) -> Path | None:
+    """The file that says what the numbers of PPDM's layout mean, beside the annotation or in the folder above."""
+    places = (place / ppdm.IDS for place in (path.parent, path.absolute().parent.parent))
+    return next((place for place in places if place.is_file()), None)
+
+
+def _words(source: Source, given: Vocabulary | None) -> Words:
+    if given is not None:
+        return words_of.of(given)
+    if source.layout != native.LAYOUT:
+        raise DataError(
+            f"{source.path}: this tool does not say which words are verbs and which classes there are; write a "
+            f"vocabulary.yaml beside it, or name it with --vocabulary (docs/own-data.md)"
+        )
+    return native_words.words(source.value, str(source.path))
+
+
+def _raw(source: Source, words: Words, problems: Problems, annotator: str | None) -> Raw:
+    file = str(source.path)
+    if source.layout == label_studio.LAYOUT:
+        return label_studio.read(source.value, file, problems, annotator=annotator)
+    if source.layout == ppdm.LAYOUT:
+        known = ids_beside(source.path)
+        if known is None:
+            beside = source.path.parent / ppdm.IDS
+            raise DataError(
+                f"{file}: has numbers without names; write {beside}: objects: {{1: person}}, verbs: {{0: ride}}"
+            )
+        return ppdm.read(source.value, file, ppdm.numbers(known), problems)
+    if source.layout == labelme.LAYOUT:
+        return labelme.read(source.path, source.files, words, problems)
+    if source.layout == cvat.LAYOUT:
+        return cvat.read(source.path, words, problems)
+    return native.read(source.value, file, problems)
+
+
+def file_content(found: Annotated, *, about: str = "") -> dict[str, Any]:
+    """The annotations as the content of a `coco-rel` file (`pipeline/datasets/own/write.py`)."""
+    from pipeline.datasets.own import write
+
+    images = found.rows.images.assign(image_id=range(1, len(found.rows.images) + 1))
+    if not (images["split"] != "").any():
+        images = images.drop(columns="split")
+    ids = images["image_id"].to_numpy()
+    return write.value(
+        images,
+        found.rows.boxes.assign(image_id=ids[found.rows.boxes["image"].to_numpy()]),
+        found.rows.relations.assign(image_id=ids[found.rows.relations["image"].to_numpy()]),
+        vocabulary=found.vocabulary,
+        about=about or found.vocabulary.name,
+    )

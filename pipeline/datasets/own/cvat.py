@@ -1,0 +1,185 @@
+"""Reading "CVAT for images 1.1" and "CVAT for video 1.1"; interactions as `pipeline/datasets/own/groups.py` takes them.
+
+A verb is the value of an attribute called verb, verbs, action, interaction, hoi or alone, or a ticked box called like a verb;
+the attribute `name` or `id` is the person's name. Of a video every frame is a picture, `frame_000012` with any ending.
+"""
+
+from __future__ import annotations
+
+import math
+import xml.etree.ElementTree as ET
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.datasets.own import groups
+from pipeline.datasets.own.groups import Shape
+from pipeline.datasets.own.labelme import numbered
+from pipeline.datasets.own.problems import Problems
+from pipeline.datasets.own.raw import Collected, Images, Raw
+from pipeline.datasets.own.words import Words
+from pipeline.errors import DataError
+from pipeline.outside import reading
+from pipeline.vocabulary.vocabulary import comparable
+
+LAYOUT = "cvat"
+VERBS = frozenset({"verb", "verbs", "action", "actions", "interaction", "interactions", "hoi", "alone"})
+NAMES = ("name", "id")
+BOXES = ("box", "polygon")
+PIECE = 1 << 20
+Corners = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """A shape as its element has it: attributes of the element, and what the annotator wrote."""
+
+    kind: str
+    given: Mapping[str, str]
+    written: Mapping[str, str]
+
+
+def read(path: Path, words: Words, problems: Problems) -> Raw:
+    """What a file says: XML, or a zip with `annotations.xml`."""
+    found = Collected(Images())
+    content = _content(path)
+    if "<track " in content:
+        _video(content, str(path), found, words, problems)
+    else:
+        for image in _elements(content, str(path), {"image"}):
+            size = (_whole(image.get("width")), _whole(image.get("height")))
+            drawn = [_drawn(element) for element in image]
+            _picture(image.get("name") or "", size, drawn, found, words, problems)
+            image.clear()
+    return found.raw(str(path), LAYOUT)
+
+
+def _content(path: Path) -> str:
+    if path.suffix.lower() != ".zip":
+        content = reading.text(path, largest=reading.LARGEST_DATA)
+    else:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                name = next((n for n in archive.namelist() if n.rsplit("/", 1)[-1] == "annotations.xml"), None)
+                if name is None:
+                    raise DataError(f'{path}: has no annotations.xml; export "CVAT for images 1.1"')
+                with archive.open(name) as file:
+                    packed = file.read(reading.LARGEST_DATA + 1)
+        except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+            raise DataError(f"{path}: cannot be read as a zip ({reading.why(error)})") from None
+        if len(packed) > reading.LARGEST_DATA:
+            raise DataError(f"{path}: annotations.xml is larger than is read")
+        content = packed.decode("utf-8-sig", errors="strict")
+    if "<!DOCTYPE" in content or "<!ENTITY" in content:
+        raise DataError(f"{path}: declares a document type, which no export of CVAT's does; it is not read")
+    if "<annotations" not in content:
+        raise DataError(f'{path}: is no annotation of CVAT\'s; export "CVAT for images 1.1"')
+    return content
+
+
+def _elements(content: str, file: str, names: set[str]) -> Iterator[ET.Element]:
+    """The elements of these names, each once it is whole."""
+    parser: Any = ET.XMLPullParser(["end"])
+    try:
+        for start in range(0, len(content), PIECE):
+            parser.feed(content[start : start + PIECE])
+            for _, element in parser.read_events():
+                if element.tag in names:
+                    yield element
+        parser.close()
+    except ET.ParseError as error:
+        raise DataError(f"{file}: is no whole XML ({error})") from None
+
+
+def _drawn(element: ET.Element) -> _Drawn:
+    written = {str(a.get("name", "")).strip().lower(): (a.text or "").strip() for a in element.findall("attribute")}
+    return _Drawn(element.tag, dict(element.attrib), written)
+
+
+def _video(content: str, file: str, found: Collected, words: Words, problems: Problems) -> None:
+    frames: dict[int, list[_Drawn]] = {}
+    size = (0, 0)
+    for element in _elements(content, file, {"original_size", "track"}):
+        if element.tag == "original_size":
+            size = (_whole(element.findtext("width")), _whole(element.findtext("height")))
+            continue
+        group = {"label": element.get("label") or "", "group_id": element.get("group_id") or "0"}
+        for shape in element:
+            if shape.get("outside") != "1":
+                drawn = _drawn(shape)
+                frames.setdefault(_whole(shape.get("frame")), []).append(
+                    _Drawn(drawn.kind, {**drawn.given, **group}, drawn.written)
+                )
+        element.clear()
+    for frame in sorted(frames):
+        _picture(f"frame_{frame:06d}", size, frames[frame], found, words, problems)
+
+
+def _picture(
+    name: str, size: tuple[int, int], drawn: list[_Drawn], found: Collected, words: Words, problems: Problems
+) -> None:
+    image = found.images.add(name, *size, where=name)
+    called = numbered([shape.given.get("label", "") for shape in drawn])
+    kept = []
+    for shape, label in zip(drawn, called, strict=True):
+        where = f"{name}, {label}"
+        if shape.kind not in BOXES:
+            problems.add("N", where, f"{shape.kind}, a shape that is no box", "not used")
+            continue
+        kept.append(_shape(shape, image, where, found, words))
+    groups.relations(kept, image, found, problems)
+
+
+def _shape(drawn: _Drawn, image: int, where: str, found: Collected, words: Words) -> Shape:
+    label = drawn.given.get("label", "")
+    box = found.box(image, label, _corners(drawn), where)
+    left, right = (_number(drawn.given.get(key)) for key in ("xtl", "xbr"))
+    if drawn.kind == "box" and left > right:
+        found.box_faults[box] = "xtl is greater than xbr"
+    group = _whole(drawn.given.get("group_id"))
+    return Shape(
+        box=box,
+        person=words.is_person(label),
+        group=group or None,
+        name=next((drawn.written[key] for key in NAMES if drawn.written.get(key)), ""),
+        words=tuple(
+            word
+            for key, value in drawn.written.items()
+            for word in (groups.words(value) if key in VERBS else _ticked(key, value, words))
+        ),
+        where=where,
+    )
+
+
+def _ticked(key: str, value: str, words: Words) -> tuple[str, ...]:
+    """The attribute's name, where it is a ticked box called like a verb."""
+    return (key,) if value.lower() == "true" and comparable(key) in words.verbs else ()
+
+
+def _corners(drawn: _Drawn) -> Corners:
+    if drawn.kind == "polygon":
+        points = [part.split(",") for part in drawn.given.get("points", "").split(";")]
+        xs = [_number(point[0]) for point in points]
+        ys = [_number(point[-1]) for point in points]
+        return min(xs), min(ys), max(xs), max(ys)
+    x1, y1, x2, y2 = (_number(drawn.given.get(key)) for key in ("xtl", "ytl", "xbr", "ybr"))
+    degrees = _number(drawn.given.get("rotation", "0"))
+    if not degrees:
+        return x1, y1, x2, y2
+    cos, sin = abs(math.cos(math.radians(degrees))), abs(math.sin(math.radians(degrees)))
+    middle_x, middle_y, width, height = (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1
+    half = ((width * cos + height * sin) / 2, (width * sin + height * cos) / 2)
+    return middle_x - half[0], middle_y - half[1], middle_x + half[0], middle_y + half[1]
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return math.nan
+
+
+def _whole(text: str | None) -> int:
+    return int(text) if text and text.strip().isascii() and text.strip().isdigit() and len(text) < 18 else 0

@@ -1,0 +1,185 @@
+"""What a file of annotations says, before anything of it is judged: the same for every format, as columns.
+
+A format's reader fills this in, with the faults that only it can see; `pipeline/datasets/own/resolve.py` judges the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+ALONE = -1
+"""Stands for the object of a person that acts alone."""
+
+
+@dataclass(kw_only=True)
+class Images:
+    """One entry an image."""
+
+    names: list[str] = field(default_factory=list)
+    """File names as they are written."""
+    widths: list[int] = field(default_factory=list)
+    """Pixels; 0 where it is not told."""
+    heights: list[int] = field(default_factory=list)
+    splits: list[str] = field(default_factory=list)
+    """"" where it is not told."""
+    exhaustive: list[bool] = field(default_factory=list)
+    """Whether all pairs of the image are annotated, so that the others are negatives."""
+    where: list[str] = field(default_factory=list)
+    """What the tool calls the image: its id, or its name."""
+    word: str = ""
+    """What stands before `where` in messages: "image", "task"."""
+    uploaded: list[bool] = field(default_factory=list)
+    """Whether the name is Label Studio's of an upload; empty for none."""
+    faults: dict[int, str] = field(default_factory=dict)
+    """{image: why it cannot be used}."""
+
+    def add(
+        self,
+        name: str,
+        width: int,
+        height: int,
+        *,
+        where: str,
+        split: str = "",
+        exhaustive: bool = True,
+        uploaded: bool = False,
+    ) -> int:
+        """Add an image; its index."""
+        self.names.append(name)
+        self.widths.append(width)
+        self.heights.append(height)
+        self.where.append(where)
+        self.splits.append(split)
+        self.exhaustive.append(exhaustive)
+        self.uploaded.append(uploaded)
+        return len(self.names) - 1
+
+    def called(self, image: int) -> str:
+        """What messages call an image: "image 3"."""
+        return f"{self.word} {self.where[image]}".strip()
+
+
+@dataclass(kw_only=True)
+class Boxes:
+    """One entry a box."""
+
+    image: NDArray[np.int64]
+    label: NDArray[np.int64]
+    """Position in `labels`; -1 where the box has none that can be read (then it has a fault)."""
+    labels: list[str]
+    """The distinct labels, as they are written."""
+    corners: NDArray[np.float64]
+    """(n, 4): x1, y1, x2, y2; x, y, width, height in percent where `percent`. NaN where it has a fault."""
+    where: Callable[[int], str]
+    """What messages call a box."""
+    label_where: list[str] | None = None
+    """What messages call a label, where the file lists labels: one message then stands for all its boxes."""
+    faults: dict[int, str] = field(default_factory=dict)
+    """{box: why it cannot be used}; "" where that is told with another box."""
+    percent: bool = False
+    """Whether places are percent of the picture as shown."""
+    turned: dict[int, float] = field(default_factory=dict)
+    """{box: degrees clockwise}, about the upper left corner in percent, about the centre in pixels."""
+
+
+@dataclass(kw_only=True)
+class Relations:
+    """One entry a person, a verb and an object."""
+
+    image: NDArray[np.int64]
+    subject: NDArray[np.int64]
+    """Position of the box."""
+    object: NDArray[np.int64]
+    """Position of the box, `ALONE` where the person acts alone."""
+    verb: NDArray[np.int64]
+    """Position in `verbs`."""
+    verbs: list[str]
+    """The distinct verbs, as they are written."""
+    where: Callable[[int], str]
+    """What messages call a relation."""
+    verb_where: list[str] | None = None
+    """What messages call a verb, where the file lists verbs: one message then stands for all its relations."""
+    both_ways: frozenset[int] = frozenset()
+    """Relations without a direction."""
+
+
+@dataclass(kw_only=True)
+class Raw:
+    """All that a file says."""
+
+    file: str
+    layout: str
+    images: Images
+    boxes: Boxes
+    relations: Relations
+
+
+def codes(values: list[str]) -> tuple[NDArray[np.int64], list[str]]:
+    """Each value's position among the distinct ones, which come in the order in which they are met."""
+    known: dict[str, int] = {}
+    found = np.fromiter((known.setdefault(value, len(known)) for value in values), dtype=np.int64, count=len(values))
+    return found, list(known)
+
+
+@dataclass
+class Collected:
+    """Rows that a reader finds one after the other, as columns at the end."""
+
+    images: Images
+    box_image: list[int] = field(default_factory=list)
+    box_label: list[str] = field(default_factory=list)
+    box_corners: list[tuple[float, float, float, float]] = field(default_factory=list)
+    box_where: list[str] = field(default_factory=list)
+    box_faults: dict[int, str] = field(default_factory=dict)
+    turned: dict[int, float] = field(default_factory=dict)
+    relations: list[tuple[int, int, int, str, str]] = field(default_factory=list)
+    """image, subject, object, verb, where."""
+    both_ways: set[int] = field(default_factory=set)
+
+    def box(self, image: int, label: str, corners: tuple[float, float, float, float], where: str) -> int:
+        """Add a box; its index."""
+        self.box_image.append(image)
+        self.box_label.append(label)
+        self.box_corners.append(corners)
+        self.box_where.append(where)
+        return len(self.box_image) - 1
+
+    def relation(self, image: int, subject: int, thing: int, verb: str, where: str, *, both_ways: bool = False) -> None:
+        """Add a relation."""
+        if both_ways:
+            self.both_ways.add(len(self.relations))
+        self.relations.append((image, subject, thing, verb, where))
+
+    def raw(self, file: str, layout: str, *, percent: bool = False) -> Raw:
+        """What was collected."""
+        labels, distinct = codes(self.box_label)
+        verbs, distinct_verbs = codes([row[3] for row in self.relations])
+        numbers = np.array([row[:3] for row in self.relations], dtype=np.int64).reshape(-1, 3)
+        return Raw(
+            file=file,
+            layout=layout,
+            images=self.images,
+            boxes=Boxes(
+                image=np.array(self.box_image, dtype=np.int64),
+                label=labels,
+                labels=distinct,
+                corners=np.array(self.box_corners, dtype=np.float64).reshape(-1, 4),
+                where=self.box_where.__getitem__,
+                faults=self.box_faults,
+                percent=percent,
+                turned=self.turned,
+            ),
+            relations=Relations(
+                image=numbers[:, 0],
+                subject=numbers[:, 1],
+                object=numbers[:, 2],
+                verb=verbs,
+                verbs=distinct_verbs,
+                where=[row[4] for row in self.relations].__getitem__,
+                both_ways=frozenset(self.both_ways),
+            ),
+        )

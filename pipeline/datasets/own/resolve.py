@@ -1,0 +1,281 @@
+"""From what a file says to what holds: the rules that every format shares.
+
+What cannot be used is left out with all that stands on it, and told once: a box with the relations that fall with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.datasets.dataset import CORNERS
+from pipeline.datasets.own import placed as placing
+from pipeline.datasets.own import shown as showing
+from pipeline.datasets.own.pictures import Pictures
+from pipeline.datasets.own.placed import Placed
+from pipeline.datasets.own.problems import Problems, listed, nearest
+from pipeline.datasets.own.raw import ALONE, Boxes, Raw, Relations
+from pipeline.datasets.own.shown import LEFT_OUT, Shown
+from pipeline.datasets.own.words import Words
+from pipeline.vocabulary.vocabulary import PERSON
+
+NOT_KNOWN = -1
+"""Verb id of a word that is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """What can be used of a file."""
+
+    images: pd.DataFrame
+    """file_name, width, height (as shown), split ("" where it is not told), exhaustive; in the file's order."""
+    boxes: pd.DataFrame
+    """image (position in `images`), object_id, x1 .. y2 in continuous pixels of the picture as shown."""
+    relations: pd.DataFrame
+    """image, subject, object (positions in `boxes`, `ALONE` where the person acts alone), verb_id; none comes twice."""
+
+
+def resolve(raw: Raw, words: Words, pictures: Pictures | None, problems: Problems) -> Resolved:
+    """Judge a file by the words that it may use and the pictures that it is about."""
+    shown = showing.find(raw, pictures, problems)
+    placed = placing.place(raw.boxes, shown, words, problems)
+    rows = _Rows(raw, placed, shown, words, problems)
+    rows.judge()
+    rows.tell_of_boxes()
+    if not len(rows.subject):
+        _demand_some(raw, shown, problems)
+    return _tables(raw, shown, placed, rows)
+
+
+class _Rows:
+    """The relations, with fewer of them after each rule."""
+
+    def __init__(self, raw: Raw, placed: Placed, shown: Shown, words: Words, problems: Problems) -> None:
+        self.boxes, self.relations, self.images = raw.boxes, raw.relations, raw.images
+        self.placed, self.words, self.problems = placed, words, problems
+        self.row = np.arange(len(raw.relations.image))
+        self.subject, self.object = raw.relations.subject.copy(), raw.relations.object.copy()
+        known = np.array([_or_none(words.verb_id(verb)) for verb in raw.relations.verbs], dtype=np.int64)
+        self.verb: NDArray[np.int64] = known[raw.relations.verb]
+        self.image_kept = shown.keep
+        self.fallen: dict[int, list[int]] = {}
+
+    def judge(self) -> None:
+        """Apply the rules in their order."""
+        self._with_their_images()
+        self._in_one_image()
+        self._with_their_boxes()
+        self._verbs()
+        self._persons()
+        self._classes()
+        self._once()
+
+    def tell_of_boxes(self) -> None:
+        """The faults of boxes, with the relations that fell with each."""
+        for box, why in self.placed.faults.items():
+            if not why:  # told with another box
+                continue
+            self._left_out(self.boxes.where(box), why, LEFT_OUT, self.fallen.get(box, []))
+        for label, boxes in self.placed.of_label.items():
+            assert self.boxes.label_where is not None  # only then labels are told once
+            name = self.boxes.labels[label]
+            what = f"object {name} is not in the vocabulary{nearest(name, self.words.object_names)}"
+            effect = f"{len(boxes):,} box{'es' * (len(boxes) > 1)} left out"
+            fell = [row for box in boxes for row in self.fallen.get(box, [])]
+            self._left_out(self.boxes.label_where[label], what, effect, fell)
+
+    def _left_out(self, where: str, what: str, effect: str, rows: list[int]) -> None:
+        also = f"; {_joined(self.relations, rows, where)} with it" if rows else ""
+        self.problems.add("E", where, what, effect + also)
+
+    def _keep(self, good: NDArray[np.bool_]) -> None:
+        self.row, self.subject, self.object, self.verb = (
+            values[good] for values in (self.row, self.subject, self.object, self.verb)
+        )
+
+    def _refuse(self, bad: NDArray[np.bool_], says: dict[int, str]) -> None:
+        """Leave relations out; `says` has the reason by position."""
+        for position in np.flatnonzero(bad).tolist():
+            self.problems.add("E", self.relations.where(int(self.row[position])), says[position], LEFT_OUT)
+        self._keep(~bad)
+
+    def _with_their_images(self) -> None:
+        image = self.relations.image[self.row]
+        self._keep((image >= 0) & self.image_kept[image.clip(0)] if len(self.image_kept) else image >= 0)
+
+    def _in_one_image(self) -> None:
+        image = self.relations.image[self.row]
+        alone = self.object == ALONE
+        of_subject, of_object = self.boxes.image[self.subject], self.boxes.image[self.object]
+        other_subject = (of_subject >= 0) & (of_subject != image)
+        other_object = ~alone & (of_object >= 0) & (of_object != image)
+        says = {
+            p: f"its {'person' if other_subject[p] else 'object'} is in another image"
+            for p in np.flatnonzero(other_subject | other_object).tolist()
+        }
+        self._refuse(other_subject | other_object, says)
+
+    def _with_their_boxes(self) -> None:
+        objects = self.placed.objects
+        bad_subject = objects[self.subject] < 0
+        bad_object = (self.object != ALONE) & (objects[self.object] < 0)
+        for position in np.flatnonzero(bad_subject | bad_object).tolist():
+            box = self.subject[position] if bad_subject[position] else self.object[position]
+            self.fallen.setdefault(int(box), []).append(int(self.row[position]))
+        self._keep(~(bad_subject | bad_object))
+
+    def _verbs(self) -> None:
+        bad = self.verb < 0
+        by_verb: dict[int, list[int]] = {}
+        for row in self.row[bad].tolist():
+            by_verb.setdefault(int(self.relations.verb[row]), []).append(row)
+        for verb, rows in by_verb.items():
+            name = self.relations.verbs[verb]
+            what = f"verb {name} is not in the vocabulary{nearest(name, self.words.verb_names)}"
+            if self.relations.verb_where is not None:
+                self.problems.add(
+                    "E", self.relations.verb_where[verb], what, f"{_joined(self.relations, rows)} left out"
+                )
+                continue
+            for row in rows:
+                self.problems.add("E", self.relations.where(row), what, LEFT_OUT)
+        self._keep(~bad)
+
+    def _persons(self) -> None:
+        """Whoever acts is a person: relations that were drawn the other way are turned."""
+        objects = self.placed.objects
+        alone = self.object == ALONE
+        subject = objects[self.subject] == PERSON
+        thing = ~alone & (objects[self.object] == PERSON)
+        self._both_ways(subject & thing)
+        alone, subject, thing = (
+            np.concatenate([v, v[subject & thing & self._marked]]) for v in (alone, subject, thing)
+        )
+        wrong = ~subject & thing
+        for row in dict.fromkeys(self.row[wrong].tolist()):
+            marked = row in self.relations.both_ways
+            self._turned(row, "both directions" if marked else "from object to person")
+        self.subject[wrong], self.object[wrong] = self.object[wrong], self.subject[wrong].copy()
+        same = ~alone & (self.subject == self.object)
+        bad = same | (~subject & ~thing)
+        says = {}
+        for p in np.flatnonzero(bad).tolist():
+            names = [self._label(self.subject[p])] + ([] if alone[p] else [self._label(self.object[p])])
+            says[p] = f"{' with '.join(names)}: no person"
+            if same[p] and subject[p]:
+                says[p] = "its person and its object are one box; for a person acting alone, the object is null"
+        self._refuse(bad, says)
+
+    def _both_ways(self, persons: NDArray[np.bool_]) -> None:
+        """Between two persons, a relation without a direction holds both ways."""
+        self._marked = np.isin(self.row, list(self.relations.both_ways))
+        extra = persons & self._marked
+        self.row = np.concatenate([self.row, self.row[extra]])
+        self.verb = np.concatenate([self.verb, self.verb[extra]])
+        subject, thing = self.subject[extra], self.object[extra]
+        self.subject = np.concatenate([self.subject, thing])
+        self.object = np.concatenate([self.object, subject])
+
+    def _turned(self, row: int, how: str) -> None:
+        where = self.relations.where(row)
+        names = (
+            self._label(self.relations.subject[row]),
+            self._label(self.relations.object[row]),
+        )
+        what = f"{how}: the subject is {names[0]}, the object {names[1]}"
+        if not (self.problems.found and self.problems.found[-1].where == where):  # once for all verbs of a pair
+            self.problems.add("W", where, what, "turned: the person comes first")
+
+    def _classes(self) -> None:
+        objects = np.where(self.object == ALONE, ALONE, self.placed.objects[self.object])
+        keys = pd.MultiIndex.from_arrays([self.verb, objects])
+        bad = np.zeros(len(keys), dtype=bool)
+        if self.words.classes is not None:
+            bad |= (objects >= 0) & ~keys.isin(list(self.words.classes))
+        if self.words.alone is not None:
+            bad |= (objects < 0) & ~np.isin(self.verb, list(self.words.alone))
+        verbs, things = self.words.verb_names, self.words.object_names
+        says = {}
+        for p in np.flatnonzero(bad).tolist():
+            verb, thing = verbs[self.verb[p]], things[objects[p]] if objects[p] >= 0 else None
+            entry = f"[{verb}, {thing or 'null'}]"
+            called = f"{verb} {thing}" if thing else f"{verb} without an object"
+            says[p] = f"{called} is no class of the vocabulary; if it should be, add {entry} to its classes"
+        self._refuse(bad, says)
+
+    def _once(self) -> None:
+        frame = pd.DataFrame({"s": self.subject, "o": self.object, "v": self.verb})
+        again = frame.duplicated().to_numpy()
+        if again.any():
+            first = frame.assign(row=self.row).groupby(["s", "o", "v"])["row"].transform("first").to_numpy()
+            for row, before in zip(self.row[again].tolist(), first[again].tolist(), strict=True):
+                same = self.relations.where(before)
+                self.problems.add("W", self.relations.where(row), f"the same as {same}", "one is kept")
+        self._keep(~again)
+
+    def _label(self, box: int) -> str:
+        return self.boxes.labels[self.boxes.label[box]]
+
+
+def _or_none(number: int | None) -> int:
+    return NOT_KNOWN if number is None else number
+
+
+def _joined(relations: Relations, rows: list[int], box: str = "") -> str:
+    """ "relation 2", "relations 6 and 7"; the verb alone of what is written on the box itself."""
+    names = []
+    for row in rows:
+        where = relations.where(row)
+        names.append(relations.verbs[relations.verb[row]] if where == box else where)
+    if all(name.startswith("relation ") for name in names):
+        numbers = dict.fromkeys(name.removeprefix("relation ") for name in names)
+        return f"relation{'s' * (len(numbers) > 1)} {listed(numbers)}"
+    return listed(dict.fromkeys(name.rpartition(", ")[2] for name in names))
+
+
+def _demand_some(raw: Raw, shown: Shown, problems: Problems) -> None:
+    problems.add(
+        "E",
+        "the whole file",
+        f"0 interactions that can be used in {int(shown.keep.sum()):,} pictures; the file has {len(raw.images.names):,} "
+        f"images, {len(raw.boxes.image):,} boxes and {len(raw.relations.image):,} interactions",
+        "nothing to learn from",
+    )
+
+
+def _tables(raw: Raw, shown: Shown, placed: Placed, rows: _Rows) -> Resolved:
+    images, boxes = raw.images, raw.boxes
+    kept = np.flatnonzero(shown.keep)
+    place = np.full(len(images.names), -1, dtype=np.int64)
+    place[kept] = np.arange(len(kept))
+    used = np.flatnonzero(placed.objects >= 0)
+    box_place = np.full(len(boxes.image) + 1, ALONE, dtype=np.int64)  # the last is ALONE's
+    box_place[used] = np.arange(len(used))
+    return Resolved(
+        images=pd.DataFrame(
+            {
+                "file_name": [shown.names[i] for i in kept],
+                "width": shown.sizes[kept, 0],
+                "height": shown.sizes[kept, 1],
+                "split": [images.splits[i] for i in kept],
+                "exhaustive": np.array([images.exhaustive[i] for i in kept], dtype=bool),
+            }
+        ),
+        boxes=_box_table(boxes, placed, place, used),
+        relations=pd.DataFrame(
+            {
+                "image": place[raw.relations.image[rows.row]],
+                "subject": box_place[rows.subject],
+                "object": box_place[rows.object],
+                "verb_id": rows.verb,
+            }
+        ),
+    )
+
+
+def _box_table(boxes: Boxes, placed: Placed, place: NDArray[np.int64], used: NDArray[np.int64]) -> pd.DataFrame:
+    corners = {name: placed.corners[used, i] for i, name in enumerate(CORNERS)}
+    return pd.DataFrame({"image": place[boxes.image[used]], "object_id": placed.objects[used], **corners})

@@ -1,0 +1,152 @@
+"""Which picture every annotated image is, and how large it is as it is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.datasets.own.pictures import Match, Pictures, Size, plain
+from pipeline.datasets.own.problems import Problems, listed
+from pipeline.datasets.own.raw import Images, Raw
+
+LEFT_OUT = "left out"
+LARGEST_SIDE = 1 << 20
+"""Pixels; no picture is wider or higher."""
+ASPECT = 0.01
+"""How far width by height may be from the picture's, where places are in percent."""
+OVER = 1.0
+"""Pixels that a box may reach over an edge before it is told; tools round."""
+
+
+@dataclass
+class Shown:
+    """The images that can be used.
+
+    Attributes:
+        keep: (n,) bool.
+        names: file names relative to the folder of the pictures.
+        sizes: (n, 2) width and height as shown, 0 where they are not known.
+    """
+
+    keep: NDArray[np.bool_]
+    names: list[str]
+    sizes: NDArray[np.int64]
+
+
+def find(raw: Raw, pictures: Pictures | None, problems: Problems) -> Shown:
+    """Match names with files and sizes with pictures; without pictures, names and sizes are taken as they are written."""
+    images = raw.images
+    count = len(images.names)
+    found = Shown(np.ones(count, dtype=bool), [""] * count, np.zeros((count, 2), dtype=np.int64))
+    for image, fault in images.faults.items():
+        _drop(found, problems, image, images.called(image), fault)
+    _names(images, pictures, found, problems)
+    _once(images, found, problems)
+    if pictures:
+        unreadable = pictures.read_sizes(filter(None, found.names))
+        for image in np.flatnonzero(found.keep).tolist():
+            if why := unreadable.get(found.names[image]):
+                _drop(found, problems, image, images.called(image), f"{found.names[image]}: {why}")
+    _sizes(raw, pictures, found, problems)
+    return found
+
+
+def _drop(found: Shown, problems: Problems, image: int, where: str, what: str) -> None:
+    problems.add("E", where, what, LEFT_OUT)
+    found.keep[image] = False
+
+
+def _names(images: Images, pictures: Pictures | None, found: Shown, problems: Problems) -> None:
+    for image, written in enumerate(images.names):
+        if not found.keep[image]:
+            continue
+        name = plain(written)
+        if not name:
+            _drop(found, problems, image, images.called(image), "has no file name")
+            continue
+        if "\\" in written and images.word == "image":
+            problems.add("W", images.called(image), "file_name with a backslash", f"read as {name}")
+        if not pictures:
+            found.names[image] = name
+            continue
+        match = pictures.find(name, uploaded=images.uploaded[image])
+        if match.file is None:
+            _drop(found, problems, image, images.called(image), _not_found(name, match))
+            continue
+        if match.by_case:
+            problems.add("W", images.called(image), f"{name} is spelled otherwise", f"read as {match.file}")
+        found.names[image] = match.file
+
+
+def _not_found(name: str, match: Match) -> str:
+    if not match.candidates:
+        return f"its picture {name} is not in the folder"
+    return f"its picture {name} may be {listed(match.candidates)}: write more of the folders before it"
+
+
+def _once(images: Images, found: Shown, problems: Problems) -> None:
+    """A picture that several images are is an error for all of them: nobody knows which counts."""
+    bearers: dict[str, list[int]] = {}
+    for image, name in enumerate(found.names):
+        if found.keep[image]:
+            bearers.setdefault(name, []).append(image)
+    for name, same in bearers.items():
+        if len(same) > 1:
+            called = list(dict.fromkeys(images.where[image] for image in same))
+            word = f"{images.word}s" if images.word and len(called) > 1 else images.word
+            problems.add(
+                "E", f"{word} {listed(called)}".strip(), f"the same picture, {name}, {len(same)} times", "all left out"
+            )
+            found.keep[same] = False
+
+
+def _sizes(raw: Raw, pictures: Pictures | None, found: Shown, problems: Problems) -> None:
+    images, not_told = raw.images, []
+    for image in range(len(images.names)):
+        told = (images.widths[image], images.heights[image])
+        size = pictures.sizes.get(found.names[image]) if pictures else None
+        if not found.keep[image]:
+            found.sizes[image] = size.shown if size else (0, 0)
+        elif min(told) <= 0 and size is None:
+            what = "its size is not told, and there is no picture to read it from"
+            _drop(found, problems, image, images.called(image), what)
+        elif max(told) > LARGEST_SIDE:
+            what = f"is {told[0]:,} x {told[1]:,} pixels, which no picture is"
+            _drop(found, problems, image, images.called(image), what)
+        elif size is None:
+            found.sizes[image] = told
+        else:
+            found.sizes[image] = size.shown
+            if min(told) <= 0:
+                not_told.append(image)
+            elif told != size.shown:
+                _other_size(image, told, size, raw, found, problems)
+    if not_told:
+        where = f"{images.word}{'s' * (images.word != '' and len(not_told) > 1)} {listed(images.where[i] for i in not_told)}"
+        problems.add("N", where.strip(), "the size is not told", "read from the picture")
+
+
+def _other_size(image: int, told: tuple[int, int], size: Size, raw: Raw, found: Shown, problems: Problems) -> None:
+    """Judge a told size that is not the picture's: it is clear what was meant, or the image cannot be used.
+
+    Places in percent need the same shape alone. Otherwise a size before the EXIF orientation is clear where more boxes fit
+    the picture as shown.
+    """
+    says = f"is {told[0]} x {told[1]} in the file, and the picture is shown as {size.shown[0]} x {size.shown[1]}"
+    where = raw.images.called(image)
+    if raw.boxes.percent:
+        aspect = told[0] * size.shown[1] / (told[1] * size.shown[0])
+        if abs(aspect - 1) > ASPECT:
+            _drop(found, problems, image, where, f"{says}: another shape")
+        return
+    ends = raw.boxes.corners[raw.boxes.image == image, 2:]
+    fit_told, fit_shown = (int((ends <= np.array(limit) + OVER).all(axis=1).sum()) for limit in (told, size.shown))
+    if told == size.stored and (fit_shown > fit_told or not len(ends)):
+        what = (
+            f"{told[0]} x {told[1]} is the size before its EXIF orientation, and its boxes fit the shown picture alone"
+        )
+        problems.add("W", where, what, f"{size.shown[0]} x {size.shown[1]} is used")
+    else:
+        _drop(found, problems, image, where, f"{says}; store the picture as it was annotated, or annotate it anew")
