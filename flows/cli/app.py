@@ -34,6 +34,7 @@ from flows.cli import (
     options,
     runs,
     server,
+    site,
     status,
     study,
     weights,
@@ -80,6 +81,7 @@ ablate.register(app)
 doctor.register(app)
 evaluate_files.register(app)
 server.register(app)
+site.register(app)
 status.register(app)
 study.register(app)
 

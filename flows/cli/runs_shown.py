@@ -90,6 +90,7 @@ def compare(
     from flows.pages import side_by_side as pages
     from pipeline.studies.side_by_side import side_by_side
 
+    options.demand_ending(out, ".html", ".htm", what="the page is HTML")
     store = options.store(profile, settings)
     found = side_by_side(store, [runs.find(store, reference) for reference in (a, *others)])
     with atomic(out) as temporary:

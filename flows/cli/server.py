@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -161,10 +162,17 @@ def show_links(state: Local, run: str) -> None:
 
 
 def show_result(config: Config) -> None:
-    """The result table of the evaluation that a configuration has in the store."""
+    """The result table of the evaluation that a configuration has in the store, and the store's site, brought up to date."""
     evaluation = next(s for s in plan(config, store_of(config)) if s.stage == "evaluation")
     if evaluation.state == "fresh" and evaluation.artifact is not None:
         typer.echo("\n" + "\n".join(results.result_lines(evaluation.artifact)))
+    from flows.pages import site  # with pandas, which other commands do without
+
+    if isinstance(config.store.root, Path):  # to list a bucket takes its time
+        try:
+            typer.echo(f"all runs: {site.write(store_of(config))}")
+        except (OSError, EzhoiError) as error:
+            _say(f"the site of all runs cannot be written: {error}")
 
 
 def _conclude(state: Local, last: RunState, config: Config | None) -> None:

@@ -15,10 +15,12 @@ from prefect.client.schemas.actions import ArtifactCreate
 from prefect.exceptions import PrefectException
 
 from flows.pages import markdown, plans
+from flows.pages.site import FOLDER
 from flows.pages.states import word
 from pipeline.engine.execute import Outcome
 from pipeline.engine.run import Run
 from pipeline.engine.status import StageStatus
+from pipeline.outside.escaping import code
 from pipeline.report.sample import sample
 from pipeline.store import changes, runs
 from pipeline.store.artifact import Artifact
@@ -81,6 +83,7 @@ class RunPages:
         artifacts = {o.stage: o.artifact for o in outcomes}
         changed = changes.since(self._steps.relative or self._previous, artifacts, self._steps.store)
         hits = sum(o.hit for o in outcomes)
+        all_runs = code(str(self._steps.store.root / FOLDER / "index.html"))
         create(
             self._client,
             ArtifactCreate(
@@ -94,7 +97,8 @@ class RunPages:
                     link=self._link,
                     changes=changed,
                     verdict=self._steps.verdict() if state == "completed" else None,
-                ),
+                )
+                + f"\nAll runs of the store as pages: {all_runs}, which `ezhoi site` brings up to date.\n",
                 flow_run_id=self._flow_run,
             ),
         )

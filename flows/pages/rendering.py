@@ -39,7 +39,9 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {"number": number, "moment": moment, "duration": duration}
     script = (TEMPLATES / "table.js").read_text(encoding="utf-8")
     environment.globals |= {
-        "STYLE": Markup(STYLE + overlaid.STYLE),
+        "STYLE": Markup(STYLE),
+        "CHARTS": Markup(overlaid.STYLE),
+        "TABLE": Markup((TEMPLATES / "table.css").read_text(encoding="utf-8")),
         "SCRIPT": Markup(script),
         "SCRIPT_DIGEST": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         "UNSAID": UNSAID,

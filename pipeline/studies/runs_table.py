@@ -95,7 +95,7 @@ def table(
     chosen = chosen[-last:] if last is not None else chosen
     groups = _folded(chosen) if seeds else [(r,) for r in chosen]
     settings = [{"profile": group[-1].profile} | group[-1].changed for group in groups]
-    varied = _varied(settings)
+    varied = _varied([own for group, own in zip(groups, settings, strict=True) if group[-1].setting])
     rows = [
         Row(group, {key: own.get(key, UNSAID) for key in varied}, _metrics(group))
         for group, own in zip(groups, settings, strict=True)
@@ -104,15 +104,16 @@ def table(
 
 
 def unchanged(rows: Sequence[Row]) -> dict[str, str]:
-    """{key: value} of what all rows ask for alike, beside their profile."""
-    common: dict[str, str] = dict(rows[0].newest.changed) if rows else {}
-    for row in rows:
+    """{key: value} of what all rows ask for alike, beside their profile; records of early versions do not tell."""
+    told = [row for row in rows if row.newest.setting]
+    common: dict[str, str] = dict(told[0].newest.changed) if told else {}
+    for row in told:
         common = {key: value for key, value in common.items() if row.newest.changed.get(key) == value}
     return common
 
 
 def _varied(settings: Sequence[Mapping[str, str]]) -> list[str]:
-    """Keys that not all rows have the same value of, in order of their first use."""
+    """Keys that not all of these have the same value of, in order of their first use."""
     keys = dict.fromkeys(key for own in settings for key in own)
     return [key for key in keys if len({own.get(key) for own in settings}) > 1]
 

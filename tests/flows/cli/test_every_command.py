@@ -67,6 +67,7 @@ CASES = {
     "runs": ("--sort unseen", "descriptions.edits"),
     "runs compare": ("{run} newest --out better.html", "descriptions.edits: hug horse"),
     "runs show": ("newest", "descriptions.edits = edits.yaml"),
+    "site": ("--out site --copy", "site/index.html"),
     "status": ("--set utpl.steps=5", "utpl.steps: 4 -> 5"),
     "world classes": ("", "hug horse"),
     "world clip": ("tiny.safetensors --steps 1 --scenes 8", "tiny.safetensors: loss"),

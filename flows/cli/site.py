@@ -1,0 +1,40 @@
+"""`ezhoi site`: the runs of a store as pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli import options
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("site")(site)
+
+
+def site(
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FOLDER", help="Where to write it; left out, beside the store's records."),
+    ] = None,
+    copy: Annotated[
+        bool,
+        typer.Option("--copy", help="Also copy the reports and lineage pages, so that the folder can be given away."),
+    ] = False,
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+) -> None:
+    """Write the runs of the store as pages: a table to sort and filter, each run's artifacts, reports, descriptions, bundles.
+
+    Plain files, without a server and without a request: open the first one in a browser.
+
+    Example: ezhoi site --out site --copy
+    """
+    from flows.pages import site as pages
+
+    if copy and out is None:
+        out = Path("site")
+    typer.echo(f"site: {pages.write(options.store(profile, settings), out, copy=copy)}")

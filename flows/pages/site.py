@@ -1,0 +1,231 @@
+"""The site of a store: all its runs, what each used, the descriptions with their history, bundles; plain files, no server.
+
+    index.html          the runs, to be sorted and filtered; settings with their seeds together; bundles; what is not whole
+    runs/<run>.html     a run: what it asked for, its result, the run nearest to it, where each artifact came from
+    descriptions.html   every class with the texts that it had, and which runs used which
+
+Pages link to the reports and lineage pages of the store, which lie beside it; a copy has them in the folder itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from flows.pages import drawing
+from flows.pages.markdown import RESULTS, result_rows, size
+from flows.pages.rendering import render
+from pipeline.engine.execute import Outcome
+from pipeline.engine.graph import NAMES
+from pipeline.errors import ConfigError
+from pipeline.machine.files import atomic
+from pipeline.store import names, runs
+from pipeline.store.runs import RunRecord
+from pipeline.store.store import Store
+from pipeline.studies import runs_table
+from pipeline.studies.overview import Overview, overview
+
+FOLDER = ".site"
+"""Where the site of a store is, below its root, unless it is put elsewhere."""
+GENERATOR = '<meta name="generator" content="ezhoi site">'
+"""What tells a site's first page from any other file."""
+RUNS, TEXTS = 20, 12
+"""Runs that a version of the descriptions lists, and texts that a class does; more are counted."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A site at work: what it shows, and where it lies."""
+
+    store: Store
+    folder: Path
+    seen: Overview
+    copy: bool = False
+    """Whether reports and lineage pages are copied into the folder."""
+
+
+def write(store: Store, folder: Path | None = None, *, copy: bool = False) -> Path:
+    """Write the site of a store, over an earlier one; the path of its first page.
+
+    ConfigError if the folder has other things in it.
+    """
+    folder = store.root / FOLDER if folder is None else folder
+    first = folder / "index.html"
+    if folder.is_dir() and any(folder.iterdir()) and not _is_ours(first):
+        raise ConfigError(f"{folder} is not empty and no site of ezhoi; choose a new folder")
+    site = Site(store, folder, overview(store), copy)
+    pages = folder / "runs"
+    pages.mkdir(parents=True, exist_ok=True)
+    for record in site.seen.records:
+        _save_if_new(pages / f"{record.id}.html", _run(site, record))
+    known = {record.id for record in site.seen.records}
+    for old in pages.glob("*.html"):
+        if names.RUN.fullmatch(old.stem) and old.stem not in known:
+            old.unlink()
+    _save(folder / "descriptions.html", _descriptions(site))
+    _save(first, _index(site))
+    return first
+
+
+def _is_ours(page: Path) -> bool:
+    try:
+        return GENERATOR in page.read_text(encoding="utf-8")[:2000]
+    except (OSError, ValueError):
+        return False
+
+
+def _save(path: Path, text: str) -> None:
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _save_if_new(path: Path, text: str) -> None:
+    """Write one of a thousand pages, without waiting for the disk: one that a kill cut differs, and is written next time."""
+    with contextlib.suppress(OSError, ValueError):
+        if path.read_text(encoding="utf-8") == text:
+            return
+    path.write_text(text, encoding="utf-8")
+
+
+def _index(site: Site) -> str:
+    records = site.seen.records
+    states = {record.id: record.status for record in records}
+    rows = runs_table.table(records)
+    return render(
+        "site_index",
+        generator=Markup(GENERATOR),
+        place=Path(site.store.place).name,
+        counts=Counter(states.values()),
+        records=records,
+        rows=[_row(site, row, states) for row in rows],
+        varied=list(rows[0].settings) if rows else [],
+        alike=runs_table.unchanged(rows),
+        results=RESULTS,
+        protocols=sorted({record.protocol for record in records if record.protocol}),
+        settings=sorted({record.setting for record in records if record.setting}),
+        unreadable=[_without_place(line, site.store) for line in site.seen.unreadable],
+        artifacts=len(site.seen.artifacts),
+        bytes=size(sum(a.manifest.bytes for a in site.seen.artifacts.values())),
+        versions=len(site.seen.texts.versions),
+        bundles=[_bundle(site, a) for a in site.seen.of_stage("bundle")],
+        orphans=[_orphan(site, a) for a in site.seen.without_run("evaluation")],
+    )
+
+
+def _row(site: Site, row: runs_table.Row, states: Mapping[str, str]) -> dict[str, Any]:
+    record = row.newest
+    return {
+        "r": record,
+        "state": states[record.id],
+        "settings": row.settings,
+        "links": _links(site, record, site.folder),
+        "gone": "evaluation" in record.stages
+        and ("evaluation", record.stages["evaluation"]) not in site.seen.artifacts,
+    }
+
+
+def _run(site: Site, record: RunRecord) -> str:
+    there = {stage: site.seen.artifacts.get((stage, name)) for stage, name in record.stages.items()}
+    outcomes = [Outcome(s, a, hit=s in record.hits) for s in NAMES if (a := there.get(s)) is not None]
+    graph = drawing.svg(outcomes, {o.stage: f"#{o.stage}" for o in outcomes}) if outcomes else ""
+    near = site.seen.nearest.get(record.id)
+    known = {other.id for other in site.seen.records}
+    evaluation = there.get("evaluation")
+    metrics = record.metrics or (evaluation.manifest.metrics if evaluation is not None else {})
+    return render(
+        "site_run",
+        r=record,
+        state=record.status,
+        results=RESULTS,
+        result=result_rows(metrics),
+        gone="evaluation" in record.stages and evaluation is None,
+        graph=Markup(graph),
+        stages=[
+            {"stage": stage, "fingerprint": name, "a": there[stage], "hit": stage in record.hits}
+            for stage, name in record.stages.items()
+        ],
+        known=known,
+        near=near,
+        differs=_differs(near, record) if near is not None else [],
+        gains=_gains(near, record) if near is not None else [],
+        links=_links(site, record, site.folder / "runs"),
+        size=size,
+    )
+
+
+def _differs(near: RunRecord, record: RunRecord) -> list[tuple[str, str, str]]:
+    theirs, mine = near.asked, record.asked
+    keys = [key for key in {**theirs, **mine} if theirs.get(key) != mine.get(key)]
+    return [(key, theirs.get(key, runs.USUAL), mine.get(key, runs.USUAL)) for key in keys]
+
+
+def _gains(near: RunRecord, record: RunRecord) -> list[tuple[str, float, float]]:
+    both = near.metrics, record.metrics
+    return [(g, both[0][g], both[1][g]) for g in RESULTS if all(g in m for m in both)]
+
+
+def _links(site: Site, record: RunRecord, start: Path) -> dict[str, str]:
+    """{what: address} of the run's pages in the store that are on this machine, seen from the folder `start`."""
+    places = {"lineage": Path(".runs") / record.id / "index.html"}
+    if "evaluation" in record.stages:
+        places["report"] = Path("evaluation") / record.stages["evaluation"] / "report.html"
+    found = {what: path for what, path in places.items() if (site.store.root / path).is_file()}
+    return {what: _address(site, path, start) for what, path in found.items()}
+
+
+def _address(site: Site, path: Path, start: Path) -> str:
+    """The address of a page of the store, of which a site that is a copy gets one of its own."""
+    source = site.store.root / path
+    if not site.copy:
+        return quote(os.path.relpath(source, start))
+    if path.name == "index.html":  # a run's pages, which lead to each other
+        place = site.folder / "lineage" / path.parent.name / path.name
+        copied = {file: place.with_name(file.name) for file in source.parent.glob("*.html")}
+    else:
+        place = site.folder / "reports" / f"{path.parent.name}.html"
+        copied = {source: place}
+    place.parent.mkdir(parents=True, exist_ok=True)
+    for old, new in copied.items():
+        if not new.is_file() or new.stat().st_mtime < old.stat().st_mtime:
+            shutil.copyfile(old, new)
+    return quote(os.path.relpath(place, start))
+
+
+def _without_place(line: str, store: Store) -> str:
+    """A message without the store's folder, of which nobody else need know."""
+    return line.removeprefix(f"{store.place}/.runs/")
+
+
+def _bundle(site: Site, artifact: Any) -> dict[str, Any]:
+    users = [r for r in site.seen.records if r.stages.get("bundle") == artifact.fingerprint]
+    return {"a": artifact, "size": size(artifact.manifest.bytes), "runs": users, "files": artifact.names()}
+
+
+def _orphan(site: Site, artifact: Any) -> dict[str, Any]:
+    path = Path("evaluation") / artifact.fingerprint / "report.html"
+    there = (site.store.root / path).is_file()
+    return {"a": artifact, "report": _address(site, path, site.folder) if there else None}
+
+
+def _descriptions(site: Site) -> str:
+    texts = site.seen.texts
+    used = {name for version in texts.versions for name in version.fingerprints}
+    removed = [r for r in site.seen.records if r.stages.get("descriptions", "") not in used | {""}]
+    return render(
+        "site_descriptions",
+        texts=texts,
+        classes=texts.classes or {},
+        removed=removed,
+        most_runs=RUNS,
+        most_texts=TEXTS,
+        several=sum(len(own) > 1 for own in (texts.classes or {}).values()),
+    )
