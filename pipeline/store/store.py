@@ -12,13 +12,12 @@ and lies in the folder that it names.
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISREG
@@ -27,7 +26,7 @@ from pydantic import ValidationError
 
 from pipeline.errors import StoreError
 from pipeline.machine.holder import Claimant
-from pipeline.store import checks, digest, leftovers, locks, preview, seals, trees
+from pipeline.store import checks, digest, leftovers, locks, preview, refusals, seals, trees
 from pipeline.store import manifest as manifests
 from pipeline.store.artifact import Artifact
 from pipeline.store.checks import Unusable
@@ -308,30 +307,9 @@ class Store:
         with self.writable(path):
             trees.remove(path, within=self.root)
 
-    @contextmanager
-    def writable(self, path: Path) -> Iterator[None]:
+    def writable(self, path: Path) -> AbstractContextManager[None]:
         """Say what to do where the disk refuses to write at `path`: StoreError."""
-        try:
-            yield
-        except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise StoreError(f"no space left for {path}. Free some (`ezhoi artifacts gc`), run again.") from error
-            # No such folder: where nothing can be made, as under /proc.
-            refused = (
-                errno.EACCES,
-                errno.EPERM,
-                errno.EROFS,
-                errno.ENOTDIR,
-                errno.EEXIST,
-                errno.ENOENT,
-                errno.ENAMETOOLONG,
-            )
-            if error.errno in refused:
-                raise StoreError(
-                    f"the artifact store {self.root} cannot be written ({error.strerror}: {error.filename}). "
-                    "Make it writable, or choose another with --set store.root=FOLDER."
-                ) from error
-            raise
+        return refusals.told(self.root, path)
 
 
 def describe_files(folder: Path, known: Mapping[str, str] | None = None) -> tuple[FileRecord, ...]:

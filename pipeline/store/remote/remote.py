@@ -22,7 +22,6 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.errors import StoreError
@@ -34,32 +33,13 @@ from pipeline.store.checks import Unusable
 from pipeline.store.manifest import NAME, Manifest, ManifestError
 from pipeline.store.names import DIGEST, FINGERPRINT, STAGE, is_artifact
 from pipeline.store.remote import lease
+from pipeline.store.remote.cached import Cache, RemoteArtifact, folder_of
 from pipeline.store.remote.exchange import ObjectExchange, lease_of
 from pipeline.store.remote.lease import Lease, LostError
 from pipeline.store.remote.objects import ObjectFolder
 from pipeline.store.store import Store, Workspace
 
 log = logging.getLogger("ezhoi.store")
-
-
-@dataclass(frozen=True)
-class RemoteArtifact(Artifact):
-    """An artifact whose files come here when they are asked for."""
-
-    store: RemoteStore | None = field(default=None, compare=False, repr=False)
-
-    def path(self, name: str) -> Path:
-        """Path of one of its files, fetched and checked; StoreError if the object store has it damaged or not at all."""
-        path = self._listed(name)
-        if self.store is not None:
-            self.store.fetch(self, name)
-        return path
-
-    @property
-    def place(self) -> str:
-        """Its address in the object store."""
-        address = f"{self.stage}/{self.fingerprint}/{self.manifest.data}"
-        return address if self.store is None else f"{self.store.url}/{address}"
 
 
 class RemoteStore(Store):
@@ -70,7 +50,7 @@ class RemoteStore(Store):
         super().__init__(cache.expanduser() / digest.of_value(self.url)[:12])
         self.ttl = ttl
         self.objects = ObjectFolder(self.url)
-        self._here: set[tuple[Path, str]] = set()
+        self.cache = Cache(self.root, self.objects)
         self._leases: dict[str, Lease] = {}
         self._exchanges: dict[str, ObjectExchange] = {}
 
@@ -108,7 +88,7 @@ class RemoteStore(Store):
         return self._file_faults(artifact, rehash=rehash)
 
     def _file_faults(self, artifact: Artifact, *, rehash: bool) -> list[str]:
-        folder = self._folder(artifact.manifest)
+        folder = folder_of(artifact.manifest)
         sizes = self.objects.sizes(folder)
         found = []
         for record in artifact.manifest.files:
@@ -119,9 +99,8 @@ class RemoteStore(Store):
             elif size != record.bytes:
                 found.append(f"{name}: damaged, has {size} bytes and not {record.bytes}")
             elif rehash:
-                self._cached(artifact, record.name).unlink(missing_ok=True)
                 try:
-                    self.fetch(artifact, record.name)
+                    self.cache.fetch_again(artifact.manifest, record.name)
                 except StoreError as error:
                     found.append(str(error))
         return found + [f"{self.url}/{name}: was added, the manifest does not list it" for name in sorted(sizes)]
@@ -168,25 +147,6 @@ class RemoteStore(Store):
                 except StoreError as error:
                     log.warning("%s", error)
         return found
-
-    def fetch(self, artifact: Artifact, name: str) -> None:
-        """Have one file in the cache, intact."""
-        path = self._cached(artifact, name)
-        record = next(f for f in artifact.manifest.files if f.name == name)
-        if (path, record.digest) in self._here and path.is_file():
-            return
-        whole = path.is_file() and not path.is_symlink() and path.stat().st_size == record.bytes
-        if not (whole and digest.of_file(path) == record.digest):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            remote = f"{self._folder(artifact.manifest)}/{name}"
-            try:
-                self.objects.download(remote, path, content=record.digest)
-            except FileNotFoundError:
-                raise StoreError(f"{self.url}/{remote}: missing. Run again: its stage makes it anew.") from None
-        self._here.add((path, record.digest))
-
-    def _cached(self, artifact: Artifact, name: str) -> Path:
-        return self.root / self._folder(artifact.manifest) / name
 
     # --- writing -----------------------------------------------------------------------------------------------
 
@@ -239,23 +199,19 @@ class RemoteStore(Store):
                 self._leases[name].check()
             self._put_manifest(kept, before)
         except LostError:
-            self.objects.delete(self.objects.names(self._folder(kept)))
+            self.objects.delete(self.objects.names(folder_of(kept)))
             raise
         others = [n for n in self.objects.names(f"{stage}/{name}") if n.count("/") > 2 and f"/{kept.data}/" not in n]
         self.objects.delete(others)  # of earlier versions, and what a writer that died had uploaded
-        artifact = RemoteArtifact(self.root / self._folder(kept), kept, self)
-        folder = self.root / self._folder(kept)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        workspace.out.rename(folder)
-        self._here |= {(folder / record.name, record.digest) for record in kept.files}
+        self.cache.take(workspace.out, kept)
         self.forget(name)
-        return artifact
+        return self._artifact(kept)
 
     def _upload(self, workspace: Workspace, kept: Manifest) -> None:
         exchange = self.exchange(kept.fingerprint)
         there = set(self.objects.names(f".work/{kept.fingerprint}"))
         for record in kept.files:
-            target, piece = f"{self._folder(kept)}/{record.name}", exchange.object_of(record.name, record.digest)
+            target, piece = f"{folder_of(kept)}/{record.name}", exchange.object_of(record.name, record.digest)
             if piece in there:
                 self.objects.copy(piece, target)
             else:
@@ -350,10 +306,10 @@ class RemoteStore(Store):
                 raise ManifestError("does not say where its files are")
         except ManifestError as error:
             return None, [f"{self.url}/{stage}/{fingerprint}/{NAME}: {error}"]
-        return RemoteArtifact(self.root / self._folder(manifest), manifest, self), []
+        return self._artifact(manifest), []
 
-    def _folder(self, manifest: Manifest) -> str:
-        return f"{manifest.stage}/{manifest.fingerprint}/{manifest.data}"
+    def _artifact(self, manifest: Manifest) -> RemoteArtifact:
+        return RemoteArtifact(self.cache.folder(manifest), manifest, self.cache, self.url)
 
 
 def _reopen(url: str, cache: Path, ttl: float) -> RemoteStore:

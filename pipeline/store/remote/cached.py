@@ -1,0 +1,88 @@
+"""The files of remote artifacts in a folder of this machine: fetched when they are first read, checked before they are used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.errors import StoreError
+from pipeline.store import digest
+from pipeline.store.artifact import Artifact
+from pipeline.store.manifest import Manifest
+from pipeline.store.remote.objects import ObjectFolder
+
+
+def folder_of(manifest: Manifest) -> str:
+    """Where an artifact's files are, in the object store and in the cache."""
+    return f"{manifest.stage}/{manifest.fingerprint}/{manifest.data}"
+
+
+class Cache:
+    """Files of artifacts of one object store. The folder `root` can be deleted at any time."""
+
+    def __init__(self, root: Path, objects: ObjectFolder) -> None:
+        self.root, self._objects = root, objects
+        self._here: set[tuple[Path, str]] = set()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Another process makes its own connections."""
+        return _reopen, (self.root, self._objects.url)
+
+    def folder(self, manifest: Manifest) -> Path:
+        """Where the artifact's files come to lie."""
+        return self.root / folder_of(manifest)
+
+    def fetch(self, manifest: Manifest, name: str) -> None:
+        """Have one file here, intact; StoreError if the object store has it damaged or not at all."""
+        path = self.folder(manifest) / name
+        record = next(f for f in manifest.files if f.name == name)
+        if (path, record.digest) in self._here and path.is_file():
+            return
+        whole = path.is_file() and not path.is_symlink() and path.stat().st_size == record.bytes
+        if not (whole and digest.of_file(path) == record.digest):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            remote = f"{folder_of(manifest)}/{name}"
+            try:
+                self._objects.download(remote, path, content=record.digest)
+            except FileNotFoundError:
+                raise StoreError(
+                    f"{self._objects.url}/{remote}: missing. Run again: its stage makes it anew."
+                ) from None
+        self._here.add((path, record.digest))
+
+    def fetch_again(self, manifest: Manifest, name: str) -> None:
+        """Have one file here anew, whatever is here; StoreError as of `fetch`."""
+        (self.folder(manifest) / name).unlink(missing_ok=True)
+        self.fetch(manifest, name)
+
+    def take(self, folder: Path, manifest: Manifest) -> None:
+        """Count a folder's files, which were just uploaded from here, as fetched."""
+        here = self.folder(manifest)
+        here.parent.mkdir(parents=True, exist_ok=True)
+        folder.rename(here)
+        self._here |= {(here / record.name, record.digest) for record in manifest.files}
+
+
+@dataclass(frozen=True)
+class RemoteArtifact(Artifact):
+    """An artifact whose files come here when they are asked for."""
+
+    cache: Cache | None = field(default=None, compare=False, repr=False)
+    url: str = field(default="", compare=False)
+    """Of its store."""
+
+    def path(self, name: str) -> Path:
+        """Path of one of its files, fetched and checked; StoreError if the object store has it damaged or not at all."""
+        path = self._listed(name)
+        if self.cache is not None:
+            self.cache.fetch(self.manifest, name)
+        return path
+
+    @property
+    def place(self) -> str:
+        """Its address in the object store."""
+        return f"{self.url}/{folder_of(self.manifest)}"
+
+
+def _reopen(root: Path, url: str) -> Cache:
+    return Cache(root, ObjectFolder(url))
