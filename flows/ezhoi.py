@@ -77,7 +77,7 @@ def ezhoi(
     setting: SettingName = AS_IN_PROFILE,
     seed: Seed = None,
     overrides: list[Override] = [],  # noqa: B006 -- the run form shows the defaults; nothing changes them
-    targets: list[StageName] = [StageName.evaluation],  # noqa: B006
+    targets: list[StageName] = [StageName.evaluation, StageName.bundle],  # noqa: B006
     force: list[StageName] = [],  # noqa: B006
     reuse: list[StageName] = [],  # noqa: B006
     seen: Fingerprint = None,

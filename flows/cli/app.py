@@ -21,6 +21,7 @@ from typer.core import TyperGroup
 
 from flows.cli import (
     ablate,
+    bundle,
     config,
     data,
     describe,
@@ -32,6 +33,7 @@ from flows.cli import (
     llm,
     model,
     options,
+    predict,
     runs,
     server,
     site,
@@ -44,6 +46,7 @@ from flows.pages import results
 from flows.server import ending, local, parameters
 from flows.server.stage_name import StageName
 from pipeline.engine.execute import Outcome
+from pipeline.engine.graph import WHOLE
 from pipeline.errors import EzhoiError, ServiceError
 from pipeline.outside.escaping import brief, plain
 
@@ -68,6 +71,7 @@ app = typer.Typer(
     help="Zero-shot human-object interaction detection as a cached, restartable pipeline. Start with `ezhoi run`.",
 )
 app.add_typer(garbage.app, name="artifacts")
+app.add_typer(bundle.app, name="bundle")
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
 app.add_typer(model.app, name="model")
@@ -80,6 +84,7 @@ app.add_typer(world.app, name="world")
 ablate.register(app)
 doctor.register(app)
 evaluate_files.register(app)
+predict.register(app)
 server.register(app)
 site.register(app)
 status.register(app)
@@ -123,7 +128,7 @@ def run(
     Example: ezhoi run --set setting=uo --set utpl.steps=100
     """
     asked: dict[str, Any] = {
-        "targets": targets or [StageName.evaluation],
+        "targets": targets or list(map(StageName, WHOLE)),
         "force": force or [],
         "reuse": reuse or [],
         "pins": options.pinned(pins),

@@ -18,7 +18,7 @@ from pipeline.config.tree import ENVIRONMENT_PREFIX, Config, keys, load, profile
 from pipeline.datasets import sources
 from pipeline.engine import plan
 from pipeline.engine.choice import Choice
-from pipeline.engine.graph import needed_for
+from pipeline.engine.graph import WHOLE, needed_for
 from pipeline.engine.stage import Stage
 from pipeline.engine.status import StageStatus
 from pipeline.errors import StoreError
@@ -50,7 +50,7 @@ class Request:
     """What a run shall do, checked and resolved."""
 
     config: Config
-    targets: tuple[str, ...] = ("evaluation",)
+    targets: tuple[str, ...] = WHOLE
     force: frozenset[str] = frozenset()
     given: Mapping[str, Choice] = field(default_factory=dict)
     against: RunRecord | None = None
@@ -94,7 +94,7 @@ def resolve(
     given = [] if setting == AS_IN_PROFILE else [f"setting={setting}"]
     given += [] if seed is None else [f"seed={seed}"]
     config = load(profile=profile, overrides=[*overrides, *given])
-    wanted = tuple(map(str, targets)) or ("evaluation",)
+    wanted = tuple(map(str, targets)) or WHOLE
     chosen = plan.chosen(
         config,
         store_of(config),

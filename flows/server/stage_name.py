@@ -21,3 +21,4 @@ class StageName(StrEnum):
     untrained = "untrained"
     predictions = "predictions"
     evaluation = "evaluation"
+    bundle = "bundle"

@@ -54,31 +54,36 @@ def read(settings: Detections, images: pd.DataFrame, objects: Sequence[Object]) 
 
 
 def _coco(path: Path, objects: Sequence[Object]) -> pd.DataFrame:
+    found = coco_rows(path)
+    object_of = {thing.coco_id: i for i, thing in enumerate(objects) if thing.coco_id is not None}
+    ids = found["category_id"].map(object_of)
+    if ids.isna().any():
+        row = int(ids.isna().to_numpy().argmax())
+        raise DataError(
+            f"{path}, entry {row}: no object has category_id {found['category_id'].iloc[row]}; the ids are COCO's, 1..90"
+        )
+    return found.drop(columns="category_id").assign(object_id=ids.astype("int64"))
+
+
+def coco_rows(path: Path) -> pd.DataFrame:
+    """The rows of results in COCO's format: category_id, score, CORNERS, and image_id or file_name or both.
+
+    Raises DataError naming the file, the entry and what it needs.
+    """
     entries: Any = reading.json_value(path, largest=reading.LARGEST_DATA)
     if not isinstance(entries, list):
         raise DataError(
             f"{path}: expected a list of results, as COCO's evaluation takes them, got {type(entries).__name__}"
         )
-    rows: dict[str, list[Any]] = {name: [] for name in ("object_id", "score", *CORNERS)}
+    rows: dict[str, list[Any]] = {name: [] for name in ("category_id", "score", *CORNERS)}
     keys = [k for k in ("image_id", "file_name") if entries and isinstance(entries[0], dict) and k in entries[0]]
     keys = keys or ["image_id"]
     rows |= {key: [] for key in keys}
-    object_of = {thing.coco_id: i for i, thing in enumerate(objects) if thing.coco_id is not None}
     for place, entry in enumerate(entries):
         try:
             x, y, width, height = map(number, entry["bbox"])
-            category = whole_number(entry["category_id"])
-            if category not in object_of:
-                raise ValueError(f"no object has category_id {category}")
-            values = (
-                object_of[category],
-                number(entry["score"]),
-                x,
-                y,
-                x + width,
-                y + height,
-                *(entry[key] for key in keys),
-            )
+            category, score = whole_number(entry["category_id"]), number(entry["score"])
+            values = (category, score, x, y, x + width, y + height, *(entry[key] for key in keys))
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
                 f"{path}, entry {place}: {shown(entry)}: {why_not_read(error)}; needs image_id or file_name, "

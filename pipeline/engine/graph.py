@@ -240,8 +240,28 @@ STAGES: tuple[Stage, ...] = (
         ),
         says="mAP and the report",
     ),
+    Stage(
+        name="bundle",
+        version=1,
+        reads=(
+            *(*CLIP, "clip.resize", "clip.tokens", "pairing", "model"),
+            *("utpl.scope", "evaluation.tau", "setting"),
+        ),
+        names=("data.source",),
+        inputs=(
+            Input("evaluation", ("report.json",)),
+            Input("seen", ("model.safetensors",)),
+            Input("utpl", ("text.parquet", "scale.json")),
+            Input("pair_features", ("detector.json",)),
+            Input("text_embeddings", ("objects.parquet",)),
+            Input("vocabulary", VOCABULARY),
+        ),
+        says="the trained model as one file that predicts anywhere, and its model card",
+    ),
 )
 NAMES: tuple[str, ...] = tuple(stage.name for stage in STAGES)
+WHOLE: tuple[str, ...] = ("evaluation", "bundle")
+"""What a run makes, with everything it needs, where nobody says otherwise."""
 
 
 def stage(name: str) -> Stage:

@@ -13,7 +13,7 @@ from pipeline.datasets import sources
 from pipeline.engine import plan
 from pipeline.engine.choice import Choice
 from pipeline.engine.execute import AskHelpers, Outcome, Waiting, execute, no_helpers, say
-from pipeline.engine.graph import needed_for
+from pipeline.engine.graph import WHOLE, needed_for
 from pipeline.engine.stage import Stage
 from pipeline.engine.verdict import Verdict, verdict
 from pipeline.store import runs
@@ -142,7 +142,7 @@ class Run:
 def run(
     config: Config,
     *,
-    targets: tuple[str, ...] = ("evaluation",),
+    targets: tuple[str, ...] = WHOLE,
     force: Collection[str] = (),
     given: Mapping[str, Choice] | None = None,
     deployment: str = "",

@@ -12,6 +12,7 @@ from models import clip_loading
 from models.clip import Clip
 from models.hoi import EzHoi, HoiModel
 from models.released.hoi import ReleasedHoi
+from models.scoring import Preset
 from models.sizes import Sizes
 from pipeline.config.tree import Config
 from pipeline.errors import ConfigError, DataError
@@ -49,7 +50,15 @@ def sizes(config: Config) -> Sizes:
 
 def model(config: Config, clip: Clip) -> HoiModel:
     """The configured model with fresh weights, on CLIP's device; ConfigError if it does not fit CLIP."""
-    return released_model(config, clip) if config.model.preset == "released" else paper_model(config, clip)
+    return of_preset(config.model.preset, sizes(config), clip)
+
+
+def of_preset(preset: Preset, chosen: Sizes, clip: Clip) -> HoiModel:
+    """A preset's model of the chosen sizes with fresh weights, on CLIP's device; ConfigError if it does not fit CLIP."""
+    try:
+        return (ReleasedHoi if preset == "released" else EzHoi)(clip=clip, sizes=chosen).to(clip.device)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def paper_model(config: Config, clip: Clip) -> EzHoi:

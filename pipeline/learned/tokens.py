@@ -12,6 +12,7 @@ import logging
 from bisect import bisect_right
 from itertools import accumulate
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -22,9 +23,23 @@ from torch import Tensor
 from pipeline.errors import DataError
 from pipeline.store.artifact import Artifact
 
+if TYPE_CHECKING:
+    from models.clip import Clip
+
 log = logging.getLogger("ezhoi.tokens")
 LARGEST_HEADER = 1024
 """Bytes; more than the header and the list levels of a page can take."""
+
+
+def frozen(clip: Clip, pixels: Tensor, kept: Literal["all", "cls"]) -> Tensor:
+    """What the frozen CLIP makes of images, as it is cached: (B, 1 + D, d_a) or (B, 1, d_a) in float16, unit length each.
+
+    Args:
+        pixels: (B, 3, S, S), as `Clip.preprocess` makes them.
+        kept: all tokens, or that of the class alone.
+    """
+    tokens = clip.embed_images(pixels.to(clip.device))[:, : 1 if kept == "cls" else None]
+    return torch.nn.functional.normalize(tokens, dim=-1).half()
 
 
 class FrozenTokens:

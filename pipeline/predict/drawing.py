@@ -1,7 +1,7 @@
 """A picture with its pairs drawn: the person blue, the object orange, a line between, and what they do in words.
 
 Blue and orange are those of Okabe and Ito, which no colour blindness confuses; a dot marks the person's end of the line.
-Lines, dots and type scale with the picture, and small pictures are enlarged, so that all are read alike.
+Lines, dots and type scale with the picture; small pictures are enlarged and large ones shrunk, so that all are read alike.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pipeline.predict.records import Box, Pair, Picture
 PERSON, THING, LINK = "#0072b2", "#e69f00", "#ffffff"
 INK, PAPER = "#ffffff", "#111111"
 """Colours of a label's type and ground."""
-SMALLEST = 640
-"""Pixels of the longer side that a drawn picture has at least."""
+SMALLEST, LARGEST = 640, 1600
+"""Pixels of the longer side that a drawn picture has at least and at most."""
 MOST_VERBS = 3
 """Verbs that one label spells out; it counts the others."""
 
@@ -25,16 +25,24 @@ Point: TypeAlias = tuple[float, float]
 """x, y in pixels of the drawn picture."""
 
 
+def sized(image: Image.Image) -> Image.Image:
+    """The image as large as it is drawn: its longer side has `SMALLEST` to `LARGEST` pixels."""
+    longer = max(image.size)
+    scale = min(max(longer, SMALLEST), LARGEST) / longer
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    return image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+
+
 def draw(image: Image.Image, picture: Picture, *, idle: bool = False) -> Image.Image:
-    """An RGB copy of the image with the pairs of its record drawn, no smaller than `SMALLEST` on its longer side.
+    """An RGB copy of the image, as large as `sized` makes it, with the pairs of its record drawn.
 
     Args:
-        image: the picture of the record's size, turned as the record's boxes are.
+        image: the picture, turned as the record's boxes are; of the record's size, or `sized` already.
         idle: whether pairs that only the idle verb joins ("no_interaction") are drawn, and that verb is spelled out.
     """
-    scale = max(1.0, SMALLEST / max(image.size))
-    width, height = (max(1, round(side * scale)) for side in image.size)
-    canvas = image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+    canvas = sized(image)
+    width, height = canvas.size
+    scale = (width / picture.width, height / picture.height)
     pen = ImageDraw.Draw(canvas)
     stroke = max(2, round(max(width, height) / 320))
     font = ImageFont.load_default(size=max(13, round(max(width, height) / 50)))
@@ -101,10 +109,10 @@ def _far(one: Box, other: Box) -> float:
     return abs(one[0] - other[0]) + abs(one[1] - other[1])
 
 
-def _inside(box: Box, scale: float, size: tuple[int, int]) -> Box:
+def _inside(box: Box, scale: tuple[float, float], size: tuple[int, int]) -> Box:
     """The part of a box that lies in the drawn picture, in its pixels; a box beyond an edge lies on the edge."""
-    x1, x2 = (min(max(x * scale, 0.0), size[0] - 1.0) for x in (box[0], box[2]))
-    y1, y2 = (min(max(y * scale, 0.0), size[1] - 1.0) for y in (box[1], box[3]))
+    x1, x2 = (min(max(x * scale[0], 0.0), size[0] - 1.0) for x in (box[0], box[2]))
+    y1, y2 = (min(max(y * scale[1], 0.0), size[1] - 1.0) for y in (box[1], box[3]))
     return x1, y1, x2, y2
 
 

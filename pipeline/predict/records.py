@@ -8,7 +8,7 @@ and are no probabilities.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pipeline.predict.scoring import BOXES, COLUMNS
@@ -66,6 +66,8 @@ class Picture:
     """How many boxes of persons there were."""
     things: int
     """How many boxes of other objects there were."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """How many boxes did not count, by the label that the model does not know, or by what else was wrong with them."""
     pairs: tuple[Pair, ...]
 
     @property
@@ -84,6 +86,23 @@ class Picture:
         return asdict(self) | {"note": self.note}
 
 
+def of_json(value: Mapping[str, Any]) -> Picture:
+    """The picture that `Picture.as_json` made plain; KeyError, TypeError or ValueError if it is none."""
+    pairs = tuple(
+        Pair(
+            person=_corners(pair["person"]),
+            person_score=float(pair["person_score"]),
+            object=_corners(pair["object"]),
+            object_score=float(pair["object_score"]),
+            label=str(pair["label"]),
+            verbs=tuple(VerbScore(**said) for said in pair["verbs"]),
+        )
+        for pair in value["pairs"]
+    )
+    plain = {key: value[key] for key in ("name", "width", "height", "persons", "things", "left_out")}
+    return Picture(**plain, pairs=pairs)
+
+
 def picture(
     name: str,
     size: tuple[int, int],
@@ -93,6 +112,8 @@ def picture(
     *,
     persons: int,
     things: int,
+    left_out: Mapping[str, int] | None = None,
+    classes: Sequence[int] | None = None,
     top: int | None = None,
     threshold: float = 0.0,
 ) -> Picture:
@@ -102,13 +123,14 @@ def picture(
         size: width and height in pixels.
         found: `object_id`, `person_score`, `object_score` and the eight columns of `scoring.BOXES`, (P,) each.
         scores: (P, V) score of every verb with the pair's object; verbs that form no class with it are ignored.
-        persons, things: how many boxes the pairs were made from.
+        persons, things: how many boxes the pairs were made from; left_out: how many others there were, and why.
+        classes: ids of the classes that are told; all if left out.
         top: the number of interactions to keep in the whole picture, the best; None keeps all.
         threshold: the lowest score to keep.
     """
     import numpy as np
 
-    hoi_of = vocabulary.lookup(vocabulary.ids)[found["object_id"]]
+    hoi_of = vocabulary.lookup(vocabulary.ids if classes is None else classes)[found["object_id"]]
     pair, verb = np.nonzero((hoi_of >= 0) & (scores >= threshold))
     # Stable, so that equal scores stay in the order of pairs and verbs, and every run says the same.
     order = np.argsort(-scores[pair, verb], kind="stable")[:top]
@@ -128,7 +150,15 @@ def picture(
         )
         for p, verbs in kept.items()
     )
-    return Picture(name=name, width=size[0], height=size[1], persons=persons, things=things, pairs=pairs)
+    return Picture(
+        name=name,
+        width=size[0],
+        height=size[1],
+        persons=persons,
+        things=things,
+        left_out=dict(left_out or {}),
+        pairs=pairs,
+    )
 
 
 def table(pictures: Sequence[Picture]) -> pd.DataFrame:
@@ -151,5 +181,9 @@ def table(pictures: Sequence[Picture]) -> pd.DataFrame:
 
 
 def _box(values: np.ndarray) -> Box:
-    x1, y1, x2, y2 = values.tolist()
+    return _corners(values.tolist())
+
+
+def _corners(values: Sequence[float]) -> Box:
+    x1, y1, x2, y2 = values
     return x1, y1, x2, y2

@@ -15,6 +15,7 @@ import torch
 
 from pipeline.datasets.images import Images
 from pipeline.learned.build import frozen_clip
+from pipeline.learned.tokens import frozen
 from pipeline.work import helpers, shards
 from pipeline.work.shards import Shard
 from pipeline.work.stream import stream
@@ -46,15 +47,13 @@ def compute(work: Work) -> int:
     clip = frozen_clip(work.config)
     prepare = clip.preprocess()
     images = _images(work)
-    kept = slice(None) if work.config.clip.tokens == "all" else slice(1)
 
     def read(shard: Shard, image_id: int) -> torch.Tensor:
         return prepare(images[shard.split].open(image_id))
 
     def embed(shard: Shard, ids: list[int], pixels: list[torch.Tensor]) -> dict[str, np.ndarray]:
-        tokens = clip.embed_images(torch.stack(pixels).to(clip.device))[:, kept]
-        tokens = torch.nn.functional.normalize(tokens, dim=-1).half().cpu()
-        return {"image_id": np.array(ids), "tokens": tokens.numpy()}
+        tokens = frozen(clip, torch.stack(pixels), work.config.clip.tokens)
+        return {"image_id": np.array(ids), "tokens": tokens.cpu().numpy()}
 
     return stream(work, _plan(work, images), read=read, compute=embed, batch=BATCH, rows_a_group=1)
 

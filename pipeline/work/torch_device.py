@@ -9,12 +9,20 @@ from pipeline.errors import ConfigError
 
 
 def device(config: Config) -> torch.device:
-    """The configured device; 'auto' is the first GPU if there is one. ConfigError if it is not there."""
+    """The configured device, as `named` has it."""
+    return named(config.device)
+
+
+def named(text: str) -> torch.device:
+    """The device of that name; 'auto' is the first GPU if there is one. ConfigError if it is not there."""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if config.device == "auto":
+    if text == "auto":
         return torch.device("cuda" if count else "cpu")
-    chosen = torch.device(config.device)
+    try:
+        chosen = torch.device(text)
+    except RuntimeError:
+        raise ConfigError(f"device = {text}: is no device; known are auto, cpu, cuda and cuda:N") from None
     if chosen.type == "cuda" and (chosen.index or 0) >= count:
         there = f"the GPUs are numbered from 0 to {count - 1}" if count else "no GPU is seen; set device=cpu or auto"
-        raise ConfigError(f"device = {config.device}: {there}")
+        raise ConfigError(f"device = {text}: {there}")
     return chosen

@@ -19,7 +19,7 @@ from pipeline.engine.graph import NAMES
 
 pytestmark = pytest.mark.slow
 TEXT = "A person stands beside it with one arm stretched forward. The hand touches the back, the eyes look down."
-AGAIN = {"descriptions", "text_embeddings", "disparities", "utpl", "predictions", "evaluation"}
+AGAIN = {"descriptions", "text_embeddings", "disparities", "utpl", "predictions", "evaluation", "bundle"}
 """What a changed description of an unseen class costs."""
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NO_BROWSER = "needs Chromium on PATH and the package playwright"

@@ -37,7 +37,7 @@ def test_the_form_has_types_descriptions_and_choices(deployed: Api) -> None:
     assert set(form) == asked and all(field["description"] for field in form.values())
     assert form["setting"]["enum"] == ["profile", "rf_uc", "nf_uc", "uo", "uv", "default"]
     assert form["dry_run"]["type"] == "boolean" and form["force"]["type"] == "array"
-    assert found["utpl"]["parameters"] == {"targets": ["evaluation"], "reuse": ["seen"]}
+    assert found["utpl"]["parameters"] == {"targets": ["evaluation", "bundle"], "reuse": ["seen"]}
     assert "ezhoi" in found["utpl"]["tags"] and "never trained" in found["utpl"]["description"]
 
 

@@ -49,7 +49,7 @@ def test_with_and_without_a_server_the_artifacts_are_equal(recorded: Any, tmp_pa
 def test_a_change_shows_in_the_states(recorded: Any) -> None:
     recorded.run()
     states = recorded.run("utpl.steps=7")
-    assert {n for n, s in states.items() if s == "Completed"} == {"utpl", "predictions", "evaluation"}
+    assert {n for n, s in states.items() if s == "Completed"} == {"utpl", "predictions", "evaluation", "bundle"}
 
 
 def test_targets_and_force(recorded: Any) -> None:
@@ -92,7 +92,7 @@ def test_every_stage_has_its_page_also_when_cached(recorded: Any) -> None:
     assert "| after UTPL | 20.00 | 21.50 | 14.25 |" in text and "| untrained | 5.00 |" in text
     assert f"[pair_features](../artifact/{pages[key('pair_features')]['id']})" in text
     assert "0.5, 0.5, 0.5, … 8 in all" in pages["ezhoi-seen"]["data"]
-    for name in set(ALL) - {"evaluation"}:
+    for name in set(ALL) - {"evaluation", "bundle"}:
         assert "Result: mAP" not in pages[key(name)]["data"], f"{name} evaluates nothing"
 
 
@@ -100,11 +100,11 @@ def test_the_lineage_page_colours_hits_and_misses(recorded: Any) -> None:
     recorded.run()
     recorded.run("utpl.steps=7")
     page = next(a for a in recorded.artifacts() if a["key"] == "ezhoi-lineage")["data"]
-    assert f"{len(NAMES) - 3} of {len(NAMES)} stages from the store" in page
+    assert f"{len(NAMES) - 4} of {len(NAMES)} stages from the store" in page
     utpl = next(a for a in recorded.artifacts() if a["key"] == "ezhoi-utpl")
     assert f"[utpl](../artifact/{utpl['id']})" in page
     words = page[page.index("![") + 2 : page.index("](data:image/svg")].split(", ")
-    computed = {"utpl", "predictions", "evaluation"}
+    computed = {"utpl", "predictions", "evaluation", "bundle"}
     assert set(words) == {f"{name} {'computed' if name in computed else 'cached'}" for name in NAMES}
     assert "utpl.steps: 60 -\\> 7" in page and "## Compared with [run · rf" in page and "/runs/flow-run/" in page
     assert "| unseen | 14.25 | 14.25 | +0.00 |" in page and "### What was changed" in page

@@ -28,6 +28,7 @@ STAGES = (
     "untrained",
     "predictions",
     "evaluation",
+    "bundle",
 )
 
 

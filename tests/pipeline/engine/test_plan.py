@@ -57,8 +57,9 @@ OF_TEST_IMAGES = {
     "untrained",
     "predictions",
     "evaluation",
+    "bundle",
 }
-"""The stages that look at test images."""
+"""The stages that look at test images, and what tells of them."""
 
 
 def test_other_test_images_train_nothing_and_ask_no_texts(fake: Any) -> None:

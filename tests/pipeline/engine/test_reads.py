@@ -68,8 +68,8 @@ def stale(fake: Any, *settings: str) -> set[str]:
         ((LEXICON,), "disparities.template=contrast-v2", {"disparities"}),
         ((LEXICON,), "disparities.tolerated=1", set()),
         ((), "data.faults=skip", set()),
-        ((), "clip.tokens=cls", {"image_embeddings"}),
-        (("evaluation.untrained=regions",), "clip.tokens=cls", {"image_embeddings", "untrained"}),
+        ((), "clip.tokens=cls", {"image_embeddings", "bundle"}),
+        (("evaluation.untrained=regions",), "clip.tokens=cls", {"image_embeddings", "untrained", "bundle"}),
     ],
 )
 def test_a_change_concerns_who_reads_the_key(

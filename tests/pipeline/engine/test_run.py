@@ -44,13 +44,13 @@ def test_the_second_run_executes_nothing(fake: Any) -> None:
 @pytest.mark.parametrize(
     ("setting", "executed"),
     [
-        ("evaluation.protocol=exact", ["evaluation"]),
-        ("evaluation.tau=1.0", ["predictions", "evaluation"]),
-        ("evaluation.untrained=regions", ["untrained", "predictions", "evaluation"]),
-        ("evaluation.untrained=off", ["predictions", "evaluation"]),
-        ("utpl.steps=3", ["utpl", "predictions", "evaluation"]),
-        ("seen.epochs=3", ["seen", "pair_features", "utpl", "predictions", "evaluation"]),
-        ("model.bottleneck=8", ["seen", "pair_features", "utpl", "predictions", "evaluation"]),
+        ("evaluation.protocol=exact", ["evaluation", "bundle"]),
+        ("evaluation.tau=1.0", ["predictions", "evaluation", "bundle"]),
+        ("evaluation.untrained=regions", ["untrained", "predictions", "evaluation", "bundle"]),
+        ("evaluation.untrained=off", ["predictions", "evaluation", "bundle"]),
+        ("utpl.steps=3", ["utpl", "predictions", "evaluation", "bundle"]),
+        ("seen.epochs=3", ["seen", "pair_features", "utpl", "predictions", "evaluation", "bundle"]),
+        ("model.bottleneck=8", ["seen", "pair_features", "utpl", "predictions", "evaluation", "bundle"]),
         ("descriptions.template=describe-v1", ["descriptions"]),  # equal length: equal content, so nothing follows
         ("device=cpu", []),
         ("utpl.runtime.checkpoint_every=7", []),
@@ -226,7 +226,7 @@ def test_a_full_disk_in_a_stage_is_one_message_and_the_next_run_goes_on(
     fake.executed()
     assert sys.modules["pipeline.stages.seen"] is stand_in
     run(fake.config())
-    assert fake.executed() == ["seen", "pair_features", "utpl", "untrained", "predictions", "evaluation"]
+    assert fake.executed() == ["seen", "pair_features", "utpl", "untrained", "predictions", "evaluation", "bundle"]
 
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, stage: str, happens: Callable[[], object]) -> None:

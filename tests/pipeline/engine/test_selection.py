@@ -382,4 +382,4 @@ def test_artifacts_that_claim_to_be_made_from_each_other_end(fake: Any) -> None:
     seen = made["seen"].manifest.model_copy(update={"inputs": (*made["seen"].manifest.inputs, patched)}).sealed()
     (fake.root / "seen" / seen.fingerprint / "manifest.json").write_text(seen.as_json())
     assert chosen(fake, targets=("evaluation",), reuse=["utpl"])["utpl"].artifact == made["utpl"]
-    assert set(lineage.upstream(made["evaluation"], store)) == set(graph.NAMES)
+    assert set(lineage.upstream(made["bundle"], store)) == set(graph.NAMES)

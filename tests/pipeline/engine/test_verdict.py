@@ -149,7 +149,9 @@ def test_a_record_says_what_was_asked_and_what_came_out(fake: Any) -> None:
     record = runs.records(last(fake, "utpl.steps=7", "seed=2").store)[-1]
     assert (record.setting, record.seed, record.status, record.protocol) == ("rf_uc", 2, "completed", "official")
     assert record.changed["utpl.steps"] == "7" and "seed" not in record.changed
-    assert record.metrics["unseen"] == 14.25 and record.seconds is not None and record.targets == ["evaluation"]
+    assert (
+        record.metrics["unseen"] == 14.25 and record.seconds is not None and record.targets == ["evaluation", "bundle"]
+    )
 
 
 def test_what_a_failed_comparison_reads_is_the_stores(tmp_path: Path) -> None:

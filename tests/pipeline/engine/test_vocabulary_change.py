@@ -18,11 +18,12 @@ from pipeline.store.opening import store_of
 
 READ = {
     "vocabulary.json": {
-        *("annotations", "descriptions", "text_embeddings", "disparities", "seen", "utpl", "predictions", "evaluation")
+        *("annotations", "descriptions", "text_embeddings", "disparities", "seen", "utpl", "predictions", "evaluation"),
+        "bundle",
     },
     "objects.json": {"detections"},
-    "settings.json": {"annotations", "text_embeddings", "evaluation"},
-    "own_settings.json": {"text_embeddings", "evaluation"},
+    "settings.json": {"annotations", "text_embeddings", "evaluation", "bundle"},
+    "own_settings.json": {"text_embeddings", "evaluation", "bundle"},
 }
 """Which stages read which file of the artifact."""
 

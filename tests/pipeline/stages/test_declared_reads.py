@@ -126,7 +126,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("store")
 
 
-def executed(config: Config, recorded: dict[str, set[str]], target: str = "evaluation") -> set[str]:
+def executed(config: Config, recorded: dict[str, set[str]], target: str = "bundle") -> set[str]:
     """The stages that a run executed, none of which read a key that it does not declare."""
     outcomes = run.run(config, targets=(target,))
     names = {name for name, outcome in outcomes.items() if not outcome.hit}

@@ -50,7 +50,9 @@ def test_a_second_run_computes_nothing(store: Path) -> None:
 @pytest.mark.slow
 def test_an_unseen_description_costs_text_work_only(store: Path, tmp_path: Path) -> None:
     outcomes = run.run(small(store, f"descriptions.edits={edits(tmp_path, UNSEEN)}"))
-    assert computed(outcomes) == {"descriptions", "text_embeddings", "disparities", "utpl", "predictions", "evaluation"}
+    assert computed(outcomes) == {
+        *("descriptions", "text_embeddings", "disparities", "utpl", "predictions", "evaluation", "bundle")
+    }
 
 
 @pytest.mark.slow

@@ -26,6 +26,7 @@ KILLS = {
     "untrained": 2,
     "predictions": 2,
     "evaluation": 2,
+    "bundle": 0,
 }
 SHARDED = ("annotations", "image_embeddings", "pair_features", "untrained")
 

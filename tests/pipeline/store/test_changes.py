@@ -33,7 +33,7 @@ def test_whatever_deployment_made_it_another_setting_is_not_compared_with(fake: 
 
 def test_keys_inputs_and_results(fake: Any) -> None:
     found = between(fake, "utpl.steps=7")
-    assert found is not None and set(found.stages) == {"utpl", "predictions", "evaluation"}
+    assert found is not None and set(found.stages) == {"utpl", "predictions", "evaluation", "bundle"}
     assert found.stages["utpl"] == ("utpl.steps: 60 -> 7",)
     assert found.stages["evaluation"][0].startswith("input predictions changed")
     assert "mAP unseen: 14.25 -> 14.25 (+0.00)" in found.stages["evaluation"]

@@ -238,7 +238,7 @@ def test_results_and_trainings_go_only_when_they_are_named(fake: Any) -> None:
     store = Store(fake.root)
     found = garbage.garbage(store, keep_runs=3)
     assert found.artifacts and not {a.stage for a in found.artifacts} & set(garbage.PRECIOUS)
-    assert found.precious == 4, "two evaluations and two checkpoints"
+    assert found.precious == 6, "two evaluations, two checkpoints and two bundles"
     assert not found.runs, "their records tell what the results that stay are"
     named = garbage.garbage(store, keep_runs=3, stages=["evaluation"])
     assert {a.stage for a in named.artifacts} == {"evaluation"} and named.precious == 0

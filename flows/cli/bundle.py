@@ -1,0 +1,95 @@
+"""`ezhoi bundle`: trained models as single files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli import options
+from pipeline.errors import ConfigError
+from pipeline.outside.escaping import plain
+
+app = typer.Typer(no_args_is_help=True, help="Trained models as single files that predict anywhere (ezhoi predict).")
+Which = Annotated[
+    str | None, typer.Argument(metavar="BUNDLE", help="A bundle's file or fingerprint; else the newest in the store.")
+]
+
+
+@app.command()
+def export(
+    bundle: Which = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")] = Path("bundle.safetensors"),
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+) -> None:
+    """Copy a bundle out of the store, with its model card (.md) beside it; the two are all that another machine needs.
+
+    Example: ezhoi bundle export --out mine.safetensors
+    """
+    from pipeline.machine.files import atomic
+    from pipeline.predict import bundle as bundles
+    from pipeline.predict import card
+
+    if out.suffix != ".safetensors":
+        raise ConfigError(f"--out {out}: a bundle's name ends in .safetensors")
+    source = options.bundle(bundle, profile, settings)
+    header = bundles.read_header(source)
+    with atomic(out) as temporary:
+        shutil.copyfile(source, temporary)
+    beside = out.with_suffix(".md")
+    with atomic(beside) as temporary:
+        temporary.write_text(card.text(header), encoding="utf-8")
+    typer.echo(f"{out}: {out.stat().st_size:,} bytes; model card: {beside}")
+
+
+@app.command()
+def show(
+    bundle: Which = None,
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show what a bundle says of itself: its model card, or all of its header as JSON.
+
+    Example: ezhoi bundle show bundle.safetensors
+    """
+    from pipeline.predict import bundle as bundles
+    from pipeline.predict import card
+
+    header = bundles.read_header(options.bundle(bundle, profile, settings))
+    typer.echo(header.model_dump_json(indent=1) if as_json else plain(card.text(header)))
+
+
+@app.command()
+def check(
+    bundle: Which = None,
+    clip: Annotated[Path | None, typer.Option(help="File of CLIP's weights, where the bundle's were a file.")] = None,
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+    as_json: options.Json = False,
+) -> None:
+    """Open a bundle as `ezhoi predict` would: whole, of a known format, with the CLIP that it was trained on.
+
+    Example: ezhoi bundle check bundle.safetensors
+    """
+    from pipeline.predict.predictor import Predictor
+
+    file = options.bundle(bundle, profile, settings)
+    header = Predictor.open(file, clip=clip).header
+    told: dict[str, Any] = {
+        "file": str(file),
+        "classes": len(header.classes.classes),
+        "clip": header.clip.model_dump(),
+        "detector": header.detector.model_dump(exclude_none=True),
+    }
+    if as_json:
+        typer.echo(json.dumps(told, indent=1))
+        return
+    typer.echo(
+        f"{file}: whole; {told['classes']} classes; CLIP {header.clip.architecture} {header.clip.digest[:12]} is there"
+    )
+    typer.echo(plain(f"evaluated with boxes of {header.detector.note or header.detector.name}"))

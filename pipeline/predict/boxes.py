@@ -1,0 +1,112 @@
+"""Detected boxes of a picture that a predictor is given: by a detector, by a file, or by whoever calls it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pipeline.errors import DataError
+from pipeline.outside.parsing import shown
+from pipeline.vocabulary.vocabulary import PERSON, Vocabulary, comparable
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """The n boxes of one picture, of which no threshold has taken any.
+
+    `Boxes.of` checks what comes from outside.
+    """
+
+    corners: NDArray[np.float32]
+    """(n, 4): x1, y1, x2, y2 in pixels of the picture as a person sees it."""
+    scores: NDArray[np.float32]
+    """(n,) in 0 to 1."""
+    objects: NDArray[np.int64]
+    """(n,): object ids of the model's vocabulary; persons are 0."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """How many boxes were left out, by the label that the vocabulary does not have."""
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    @classmethod
+    def of(
+        cls,
+        vocabulary: Vocabulary,
+        corners: ArrayLike,
+        scores: ArrayLike,
+        labels: Sequence[str | int],
+        *,
+        what: str = "boxes",
+    ) -> Boxes:
+        """Boxes with labels: names of objects ("dining table", "person") or object ids.
+
+        A box whose name the vocabulary does not have is left out and counted: another detector knows other objects.
+
+        Raises:
+            DataError: shapes that do not fit together, corners that are not finite or in order, scores outside of 0 to 1,
+                ids that are no object's. `what` is their name in the message.
+        """
+        found, sure = np.asarray(corners, np.float32), np.asarray(scores, np.float32)
+        found = found.reshape(0, 4) if not found.size else found
+        if found.ndim != 2 or found.shape[1] != 4 or sure.shape != (len(found),) or len(labels) != len(found):
+            raise DataError(
+                f"{what}: corners {found.shape}, scores {sure.shape} and {len(labels)} labels do not fit together; "
+                "expected (n, 4), (n,) and n"
+            )
+        fit = np.isfinite(found).all(axis=1) & (found[:, :2] < found[:, 2:]).all(axis=1) & (sure >= 0) & (sure <= 1)
+        if not fit.all():
+            row = int((~fit).argmax())
+            raise DataError(
+                f"{what}, row {row}: {found[row].tolist()} with score {sure[row]}: needs x1 < x2, y1 < y2, finite corners "
+                "and a score in 0 to 1"
+            )
+        known = names(vocabulary)
+        ids = np.array([_object(label, known, vocabulary, what) for label in labels], np.int64)
+        unknown = Counter(str(label) for label, number in zip(labels, ids.tolist(), strict=True) if number < 0)
+        kept = ids >= 0
+        return cls(found[kept], sure[kept], ids[kept], dict(unknown))
+
+    def inside(self, size: tuple[int, int]) -> Boxes:
+        """Those that touch a picture of that width and height; the others are counted as left out."""
+        x1, y1, x2, y2 = self.corners.T
+        touch = (x2 > 0) & (y2 > 0) & (x1 < size[0]) & (y1 < size[1])
+        if touch.all():
+            return self
+        outside = {"outside of the picture": int((~touch).sum())}
+        return Boxes(self.corners[touch], self.scores[touch], self.objects[touch], {**self.left_out, **outside})
+
+
+class Detector(Protocol):
+    """What looks at pictures and finds objects."""
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Whose boxes they are, as `detector.json` has it (`pipeline/boxes/detector.py`)."""
+
+    def detect(self, pictures: Sequence[Image]) -> Sequence[Boxes]:
+        """The boxes of each RGB picture, in its pixels."""
+
+
+def names(vocabulary: Vocabulary) -> dict[str, int]:
+    """Object ids by comparable name; every word for a person is 0."""
+    return {comparable(thing.name): i for i, thing in enumerate(vocabulary.objects)} | {
+        comparable(name): PERSON for name in vocabulary.persons
+    }
+
+
+def _object(label: str | int, known: Mapping[str, int], vocabulary: Vocabulary, what: str) -> int:
+    """The id that a label names; -1 for a name that is none of the vocabulary's."""
+    if isinstance(label, str):
+        return known.get(comparable(label), -1)
+    if not 0 <= int(label) < len(vocabulary.objects):
+        raise DataError(f"{what}: object id {shown(label)} is none of 0 to {len(vocabulary.objects) - 1}")
+    return int(label)

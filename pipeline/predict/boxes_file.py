@@ -1,0 +1,144 @@
+"""A file of another detector's boxes, by picture: a Parquet table, or results in COCO's JSON format.
+
+    Parquet    file_name or image_id, object_id or label, score (0..1), x1, y1, x2, y2 (pixels of the picture as seen)
+    COCO       [{"file_name" or "image_id", "category_id" (COCO's, 1..90), "bbox": [x, y, width, height], "score"}, ...]
+
+A picture is found by its file name, whole or by its last parts; a file that has only `image_id` is matched with the number at
+the end of the pictures' names (`000000000139.jpg` is 139). Boxes of other pictures are passed over. A label that the model
+does not know is left out and counted (`Boxes.left_out`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.boxes import imported
+from pipeline.boxes.imported import CORNERS
+from pipeline.errors import DataError
+from pipeline.outside import columns, file_names
+from pipeline.outside.parsing import shown
+from pipeline.predict.boxes import Boxes
+from pipeline.predict.boxes import names as object_names
+from pipeline.vocabulary.vocabulary import Vocabulary, comparable
+
+_NUMBER = re.compile(r"(\d{1,18})$")
+
+
+@dataclass(frozen=True)
+class BoxesFile:
+    """All boxes of a file, in order of the pictures that they belong to."""
+
+    path: Path
+    starts: NDArray[np.int64]
+    """(N + 1,): where the boxes of picture i begin and end."""
+    corners: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    objects: NDArray[np.int64]
+    """Object ids, -1 where the vocabulary has no such object."""
+    labels: NDArray[Any]
+    """What the file calls each box's object."""
+
+    def of(self, place: int) -> Boxes:
+        """The boxes of the picture at that place; none where the file has none."""
+        rows = slice(int(self.starts[place]), int(self.starts[place + 1]))
+        known = self.objects[rows] >= 0
+        unknown = Counter(str(label) for label in self.labels[rows][~known])
+        return Boxes(self.corners[rows][known], self.scores[rows][known], self.objects[rows][known], dict(unknown))
+
+    @property
+    def without(self) -> int:
+        """How many pictures have no box in the file."""
+        return int((np.diff(self.starts) == 0).sum())
+
+
+def read(path: Path, pictures: Sequence[str], vocabulary: Vocabulary) -> BoxesFile:
+    """The boxes of those pictures, by their names; DataError naming the file, the row and what it needs."""
+    table = _coco(path, vocabulary) if path.suffix == ".json" else _parquet(path, vocabulary)
+    place = _places(path, table, pictures)
+    table, place = table[place >= 0], place[place >= 0]
+    if table.empty:
+        raise DataError(f"{path}: has no box of any of the {len(pictures):,} pictures, such as {shown(pictures[0])}")
+    order = np.argsort(place, kind="stable")
+    corners, scores = (table[names].to_numpy(np.float32)[order] for names in (CORNERS, "score"))
+    return BoxesFile(
+        path,
+        np.searchsorted(place[order], np.arange(len(pictures) + 1)),
+        corners,
+        scores,
+        table["object"].to_numpy(np.int64)[order],
+        table["label"].to_numpy()[order],
+    )
+
+
+def _parquet(path: Path, vocabulary: Vocabulary) -> pd.DataFrame:
+    table = columns.read(path, ["file_name", "image_id", "label", "object_id", "score", *CORNERS])
+    wanted = {"file_name or image_id": {"file_name", "image_id"}, "label or object_id": {"label", "object_id"}}
+    wanted |= {name: {name} for name in ("score", *CORNERS)}
+    if missing := [said for said, names in wanted.items() if not names & set(table.columns)]:
+        raise DataError(f"{path}: has no column {', '.join(missing)}")
+    try:
+        numbers = {name: columns.numbers(table, name, f"{path},") for name in ("score", *CORNERS)}
+        if "label" in table.columns:
+            known = object_names(vocabulary)
+            codes, distinct = pd.factorize(table["label"])
+            ids = np.array([*(known.get(comparable(str(name)), -1) for name in distinct), -1], np.int64)[codes]
+            labels = table["label"].to_numpy()
+        else:
+            ids = labels = columns.whole(table, "object_id", f"{path},")
+            if len(wrong := np.flatnonzero((ids < 0) | (ids >= len(vocabulary.objects)))):
+                raise ValueError(
+                    f"{path}, row {wrong[0]}: object_id {ids[wrong[0]]} is none of 0 to {len(vocabulary.objects) - 1}"
+                )
+    except ValueError as error:
+        raise DataError(str(error)) from None
+    found = table.assign(**numbers, object=ids, label=labels)
+    _demand_boxes(path, found)
+    return found
+
+
+def _coco(path: Path, vocabulary: Vocabulary) -> pd.DataFrame:
+    categories = {thing.coco_id: i for i, thing in enumerate(vocabulary.objects) if thing.coco_id is not None}
+    found = imported.coco_rows(path)
+    ids = found["category_id"].map(categories).fillna(-1).astype(np.int64)
+    found = found.assign(object=ids, label="category " + found["category_id"].astype(str))
+    _demand_boxes(path, found)
+    return found
+
+
+def _demand_boxes(path: Path, table: pd.DataFrame) -> None:
+    """DataError for the first row that is no box."""
+    corners, score = table[CORNERS].to_numpy(np.float64), table["score"].to_numpy(np.float64)
+    fit = np.isfinite(corners).all(axis=1) & (corners[:, :2] < corners[:, 2:]).all(axis=1) & (score >= 0) & (score <= 1)
+    if not fit.all():
+        row = int((~fit).argmax())
+        raise DataError(
+            f"{path}, row {row}: {corners[row].tolist()} with score {score[row]}: needs x1 < x2, y1 < y2, finite corners and a "
+            "score in 0 to 1"
+        )
+
+
+def _places(path: Path, table: pd.DataFrame, pictures: Sequence[str]) -> NDArray[np.int64]:
+    """Which of the pictures each row belongs to; -1 for none of them."""
+    if "file_name" in table.columns:
+        codes, written = pd.factorize(table["file_name"])
+        return np.append(file_names.places(written, pictures, table=str(path)), -1)[codes]
+    numbered: dict[int, int] = {}
+    for place, name in enumerate(pictures):
+        if (found := _NUMBER.search(Path(name).stem)) is None:
+            continue
+        if (other := numbered.setdefault(int(found[1]), place)) != place:
+            raise DataError(
+                f"{path}: has no file names, and {shown(pictures[other])} and {shown(name)} both end in {found[1]}"
+            )
+    ids = columns.whole(table, "image_id", f"{path},")
+    codes, distinct = pd.factorize(ids)
+    return np.array([numbered.get(int(number), -1) for number in distinct], np.int64)[codes]

@@ -1,0 +1,199 @@
+"""A bundle: one safetensors file with what a trained model needs to predict, and nothing of where it was made.
+
+Its tensors are the learned weights (`model.*`), the text features of the C phrases (`text.hoi_id`, `text.before`,
+`text.after`) and the embeddings of the O objects (`objects`). Everything else is one JSON value in the file's header under
+the key `ezhoi`, read into `Header`. The weights of CLIP and of a detector are not in it: they are named, and CLIP's must have
+the digest that the header states (`pipeline/predict/opening.py`). Reading executes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
+
+from models.sizes import Sizes
+from pipeline.config.model import Pairing
+from pipeline.config.section import Section
+from pipeline.errors import DataError
+from pipeline.machine.files import atomic
+from pipeline.outside.parsing import shown
+from pipeline.tables.tensors import refused_as_usual
+from pipeline.vocabulary import file as vocabulary_file
+from pipeline.vocabulary.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORMAT = 1
+"""Number of the format; a reader refuses every other. `Header.format` states it."""
+FILE, CARD = "bundle.safetensors", "README.md"
+"""Names of the bundle and of its model card in the artifact."""
+KEY = "ezhoi"
+"""Key of the JSON in safetensors' header, whose values are texts."""
+MODEL = "model."
+"""What the names of the learned tensors begin with."""
+TEXTS = ("text.hoi_id", "text.before", "text.after", "objects")
+"""The other tensors."""
+
+
+class ClipIdentity(Section):
+    """The frozen CLIP that the model was trained on: which it is, and what its pictures look like."""
+
+    architecture: str
+    weights: str = Field(description="`tiny`, a tag of open_clip, or the name of a file without its folder")
+    kind: Literal["packaged", "tag", "file"] = Field(description="how the weights are found; a file has to be given")
+    digest: str = Field(description="of the loaded tensors (`models.digests`)")
+    image_size: PositiveInt
+    mean: tuple[float, float, float]
+    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat]
+    resize: Literal["shortest", "longest", "squash"]
+    tokens: Literal["all", "cls"] = Field(description="which frozen image tokens guide the visual prompts")
+
+
+class Detector(Section):
+    """Whose boxes the model was evaluated with (`pipeline/boxes/detector.py`); null where a source does not tell."""
+
+    source: str
+    name: str
+    digest: str | None = None
+    revision: str | None = None
+    outputs: int | None = None
+    kind: str | None = None
+    trained_on: str | None = None
+    note: str | None = None
+    pair_recall: float | None = Field(None, description="percent of the annotated test pairs that its boxes make")
+
+
+class Measured(Section):
+    """What the model reached where it was evaluated."""
+
+    protocol: str
+    means: dict[str, float | None] = Field(description="mAP in percent, by group of classes")
+    images: NonNegativeInt | None = Field(description="test images; null where that is not known")
+    annotated_pairs: NonNegativeInt
+
+
+class Header(Section):
+    """Everything of a bundle but its tensors."""
+
+    format: Literal[1] = 1
+    made_with: str = Field(description="the project's version")
+    dataset: str = Field(description="what it was trained on: `world`, `hico`, ...")
+    training_pairs: NonNegativeInt = Field(description="annotated pairs of seen classes that it learned from")
+    setting: str = Field(description="the zero-shot setting")
+    unseen: tuple[int, ...] = Field(description="ids of the classes of which it saw no labelled pair")
+    preset: Literal["paper", "released"]
+    sizes: Sizes
+    scope: Literal["own_object", "verb"] = Field(description="for which pairs an adapted phrase speaks")
+    scale: float = Field(description="learned scale of the logits")
+    tau: PositiveFloat = Field(description="power of the detection prior")
+    pairing: Pairing
+    clip: ClipIdentity
+    detector: Detector
+    measured: Measured
+    made_from: dict[str, str] = Field(description="digest of each artifact that the bundle was made from, by stage")
+    vocabulary: dict[str, Any]
+
+    @cached_property
+    def classes(self) -> Vocabulary:
+        """The vocabulary as a value."""
+        return vocabulary_file.parse(self.vocabulary, origin="the bundle's vocabulary")[0]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle in memory."""
+
+    header: Header
+    tensors: Mapping[str, Tensor]
+
+    def learned(self) -> dict[str, Tensor]:
+        """The model's weights by name."""
+        return {name.removeprefix(MODEL): value for name, value in self.tensors.items() if name.startswith(MODEL)}
+
+
+def write(path: Path, bundle: Bundle) -> None:
+    """Write the file, whole or not at all; OSError if it cannot be written."""
+    from safetensors.torch import save_file
+
+    about = {KEY: bundle.header.model_dump_json()}
+    with atomic(path) as temporary, refused_as_usual(path):
+        save_file({k: v.detach().cpu().contiguous() for k, v in bundle.tensors.items()}, temporary, metadata=about)
+
+
+def read_header(path: Path) -> Header:
+    """The header alone, without torch; DataError naming the file and what is wrong with it."""
+    return _header(path, _opened(path, "numpy").metadata() or {})
+
+
+def read(path: Path) -> Bundle:
+    """A bundle of a file; DataError naming the file and what is wrong with it."""
+    file = _opened(path, "pt")
+    header = _header(path, file.metadata() or {})
+    tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    _demand_whole(path, header, tensors)
+    return Bundle(header, tensors)
+
+
+def _opened(path: Path, framework: str) -> Any:
+    from safetensors import SafetensorError, safe_open
+
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder; a bundle is one file")
+    try:
+        return safe_open(path, framework=framework)
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such file") from None
+    except (SafetensorError, OSError) as error:
+        raise DataError(
+            f"{path}: is no whole bundle ({str(error).splitlines()[0]}). If it was copied, copy it again"
+        ) from None
+
+
+def _header(path: Path, about: Mapping[str, str]) -> Header:
+    if KEY not in about:
+        raise DataError(f"{path}: is a safetensors file, but no bundle: `ezhoi bundle export` makes one")
+    try:
+        value = json.loads(about[KEY])
+    except ValueError as error:
+        raise DataError(f"{path}: its header is no JSON ({error})") from None
+    stated = value.get("format") if isinstance(value, dict) else None
+    if stated != FORMAT:
+        raise DataError(
+            f"{path}: is of format {shown(stated)}, and this version of ezhoi reads format {FORMAT}: "
+            "use the version that made it, or one that reads both"
+        )
+    try:
+        header = Header.model_validate(value)
+        header.classes  # noqa: B018 -- parsed now, so that a fault is found here
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise DataError(f"{path}: its header is not as format {FORMAT} has it: {key}: {first['msg']}") from None
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    return header
+
+
+def _demand_whole(path: Path, header: Header, tensors: Mapping[str, Tensor]) -> None:
+    """DataError if a tensor is missing, or shapes and ids do not belong together; weights are checked by the model."""
+    if missing := [name for name in TEXTS if name not in tensors]:
+        raise DataError(f"{path}: has no tensor {missing[0]!r}")
+    hois, before, after, objects = (tensors[name] for name in TEXTS)
+    known = set(header.classes.ids)
+    if hois.dim() != 1 or not set(hois.tolist()) <= known:
+        raise DataError(f"{path}: text.hoi_id names classes that are not in its vocabulary")
+    if before.shape != after.shape or before.dim() != 2 or len(before) != len(hois):
+        raise DataError(
+            f"{path}: text.before {tuple(before.shape)} and text.after {tuple(after.shape)} are not a row a phrase"
+        )
+    if objects.shape != (len(header.classes.objects), before.shape[1]):
+        raise DataError(
+            f"{path}: objects {tuple(objects.shape)} is not a row for each of {len(header.classes.objects)} objects"
+        )

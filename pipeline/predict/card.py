@@ -1,0 +1,72 @@
+"""A bundle's model card in Markdown: what it is, what it learned from, what it reached, and what it is not."""
+
+from __future__ import annotations
+
+from pipeline.outside.escaping import markdown
+from pipeline.predict.bundle import Header
+
+DATASETS = {"world": "the project's rendered world (synthetic drawings)", "hico": "HICO-DET"}
+"""What a card calls a dataset of the project's."""
+LIMITS = (
+    "A score ranks; it is no probability. It is the verb's probability times a power of the detector's scores, so another "
+    "detector shifts all of them.",
+    "It sees nothing that the detector does not box, and it pairs persons with objects of its vocabulary alone.",
+    "Unseen classes are recognised from their descriptions. Some are recognised badly; the report of the evaluation has every "
+    "class's AP.",
+)
+SYNTHETIC = "It learned from drawings: on photographs its answers mean nothing."
+
+
+def means(header: Header) -> str:
+    """The means as a table of Markdown."""
+    told = {name: value for name, value in header.measured.means.items() if value is not None}
+    names = " | ".join(name.replace("_", " ") for name in told)
+    values = " | ".join(f"{value:.2f}" for value in told.values())
+    return f"| {names} |\n|{'---:|' * len(told)}\n| {values} |"
+
+
+def text(header: Header) -> str:
+    """The whole card."""
+    vocabulary, measured, detector = header.classes, header.measured, header.detector
+    unseen = [markdown(vocabulary.hoi(h).name) for h in header.unseen]
+    boxes = (
+        detector.note or f"{detector.name} ({detector.source}; trained on {detector.trained_on or 'data not known'})"
+    )
+    counted = "" if measured.images is None else f" in {measured.images:,} images"
+    data = DATASETS.get(header.dataset, markdown(header.dataset))
+    limits = [*([SYNTHETIC] if header.dataset == "world" else []), *LIMITS]
+    lines = [
+        f"# Zero-shot human-object interaction detection, {markdown(header.dataset)}, {markdown(header.setting)}",
+        "",
+        "It finds who does what with which object in a picture, by the method [EZ-HOI](https://arxiv.org/abs/2410.23904), for "
+        f"{len(vocabulary.classes)} classes of a verb and an object. Of {len(unseen)} of them it saw no labelled pair.",
+        "",
+        "```sh",
+        "ezhoi predict PICTURES --model bundle.safetensors",
+        "```",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| method | EZ-HOI, preset `{header.preset}`, made with ezhoi {markdown(header.made_with)} |",
+        f"| CLIP | `{markdown(header.clip.architecture)}`, weights `{markdown(header.clip.weights)}`, "
+        f"{header.clip.image_size} pixels, digest `{markdown(header.clip.digest[:16])}`; not in the file |",
+        f"| learned from | {data}, {header.training_pairs:,} annotated pairs |",
+        f"| boxes at evaluation | {markdown(boxes)} |",
+        "| licence | Apache-2.0 for what is in the file; CLIP, the detector and the data have their own |",
+        "",
+        "## What it reached",
+        "",
+        f"mAP in percent, protocol `{markdown(measured.protocol)}`, {measured.annotated_pairs:,} annotated pairs{counted}:",
+        "",
+        means(header),
+        "",
+        "## Limits",
+        "",
+        *(f"- {line}" for line in limits),
+        "",
+        f"## Classes that it saw no labelled pair of ({len(unseen)})",
+        "",
+        ", ".join(unseen) or "None.",
+        "",
+    ]
+    return "\n".join(lines)

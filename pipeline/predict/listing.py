@@ -1,0 +1,71 @@
+"""Which pictures a user means by paths, folders, patterns and a list; nothing is opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import DataError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+"""Suffixes of the files of a folder that are taken for pictures, in either case. A file that is named is always one."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A picture's file and what it is called: its path from the folder that all have in common, with slashes."""
+
+    name: str
+    path: Path
+
+    @property
+    def stamp(self) -> list[int]:
+        """Size in bytes and time of the last change in nanoseconds: what changes if the file does."""
+        status = self.path.stat()
+        return [status.st_size, status.st_mtime_ns]
+
+
+def pictures(given: Sequence[str]) -> list[Listed]:
+    """The pictures of the paths, in order, each once.
+
+    Of a folder they are its files with one of `SUFFIXES`, by name, those of folders in it included; hidden ones are not. A
+    pattern such as `a/*.jpg` counts where no file is called so.
+
+    Raises:
+        DataError: a path that leads nowhere, a folder that cannot be looked into or has no picture, a pattern without a file.
+    """
+    found = list(dict.fromkeys(path for text in given for path in _files(text)))
+    if not found:
+        raise DataError("there is no picture to look at: name files, folders or patterns")
+    common = Path(os.path.commonpath([path.absolute().parent for path in found]))
+    return [Listed(path.absolute().relative_to(common).as_posix(), path) for path in found]
+
+
+def _files(text: str) -> Iterable[Path]:
+    path = Path(text).expanduser()
+    if path.is_dir():
+        return _of_folder(path)
+    if path.exists():
+        return [path]
+    if any(letter in text for letter in "*?["):
+        root = Path(path.anchor or ".")
+        pattern = path.relative_to(path.anchor) if path.anchor else path
+        if matching := sorted(p for p in root.glob(str(pattern)) if p.is_file()):
+            return matching
+        raise DataError(f"{text}: no file is called so")
+    raise DataError(f"{text}: there is no such file or folder")
+
+
+def _of_folder(folder: Path) -> list[Path]:
+    def refuse(error: OSError) -> None:
+        raise DataError(f"{error.filename}: cannot be looked into ({error.strerror})")
+
+    found = []
+    for place, folders, files in os.walk(folder, onerror=refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(place) / name for name in files if not name.startswith(".") and name.lower().endswith(SUFFIXES)]
+    if not found:
+        raise DataError(f"{folder}: has no picture ({', '.join(SUFFIXES)})")
+    return sorted(found)

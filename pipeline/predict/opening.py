@@ -1,0 +1,112 @@
+"""From a bundle to what computes: the frozen CLIP that it names, the model with its weights, and the scorer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from models import clip_loading, digests
+from models.clip import Clip
+from models.hoi import HoiModel
+from pipeline.config.packaged import TINY_CLIP
+from pipeline.errors import DataError, EzhoiError
+from pipeline.learned import build
+from pipeline.predict.bundle import Bundle, ClipIdentity
+from pipeline.predict.scorer import Scorer
+
+
+def clip(identity: ClipIdentity, *, file: Path | str | None = None, device: str | torch.device = "cpu") -> Clip:
+    """The frozen CLIP of a bundle.
+
+    Args:
+        file: where its weights are, for a bundle that was made with a file of weights, or in place of a tag's download.
+
+    Raises:
+        DataError: there are no such weights, or they are others than the bundle was trained on.
+    """
+    found: Path | str
+    if file is not None:
+        found = Path(file)
+    elif identity.kind == "packaged":
+        found = TINY_CLIP
+    elif identity.kind == "tag":
+        found = identity.weights
+    else:
+        raise DataError(
+            f"the bundle was trained on CLIP's weights in a file called {identity.weights} ({identity.architecture}), which "
+            "a bundle does not contain: say where it is (--clip FILE)"
+        )
+    try:
+        loaded = clip_loading.load(
+            architecture=identity.architecture,
+            weights=found,
+            image_size=identity.image_size,
+            device=device,
+            mean=identity.mean,
+            std=identity.std,
+            resize=identity.resize,
+        )
+    except (FileNotFoundError, ValueError) as error:
+        raise DataError(f"the bundle's CLIP cannot be loaded: {error}") from error
+    if (digest := digests.of_weights(loaded.net)) != identity.digest:
+        raise DataError(
+            f"{found} holds other weights of CLIP (digest {digest[:12]}) than those that the bundle was trained on "
+            f"({identity.weights}, {identity.digest[:12]}); with them its numbers would mean nothing"
+        )
+    return loaded
+
+
+def identity_of(loaded: Clip, *, architecture: str, weights: Path | str, packaged: bool, tokens: str) -> ClipIdentity:
+    """What a bundle says of the CLIP that its model was trained on.
+
+    Args:
+        weights: a file, of which only the name is told, or a tag.
+        packaged: whether they come with the project.
+    """
+    pixels = loaded.net.visual.preprocess_cfg
+    is_file = isinstance(weights, Path)
+    return ClipIdentity.model_validate(
+        {
+            "architecture": architecture,
+            "weights": "tiny" if packaged else Path(weights).name if is_file else str(weights),
+            "kind": "packaged" if packaged else "file" if is_file else "tag",
+            "digest": digests.of_weights(loaded.net),
+            "image_size": loaded.image_size,
+            "mean": tuple(pixels["mean"]),
+            "std": tuple(pixels["std"]),
+            "resize": pixels["resize_mode"],
+            "tokens": tokens,
+        }
+    )
+
+
+def model(bundle: Bundle, loaded: Clip) -> HoiModel:
+    """The bundle's model on its CLIP; DataError if its weights are not of the sizes that it states."""
+    header = bundle.header
+    try:
+        found = build.of_preset(header.preset, header.sizes, loaded)
+        found.load_state_dict(bundle.learned())
+    except (EzhoiError, RuntimeError) as error:
+        raise DataError(
+            f"the bundle's weights do not fit the sizes in its header: {str(error).splitlines()[0]}"
+        ) from None
+    return found.eval().requires_grad_(False)
+
+
+def scorer(bundle: Bundle) -> Scorer:
+    """What scores pairs as the bundle's model does after UTPL."""
+    header, vocabulary = bundle.header, bundle.header.classes
+    hois = bundle.tensors["text.hoi_id"].tolist()
+    return Scorer(
+        preset=header.preset,
+        scope=header.scope,
+        tau=header.tau,
+        scale=header.scale,
+        verbs=len(vocabulary.verbs),
+        phrase_verbs=torch.tensor([vocabulary.hoi(h).verb_id for h in hois]),
+        phrase_objects=torch.tensor([vocabulary.hoi(h).object_id for h in hois]),
+        plain=bundle.tensors["text.before"],
+        before=bundle.tensors["text.before"],
+        after=bundle.tensors["text.after"],
+    )

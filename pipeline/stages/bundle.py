@@ -1,0 +1,87 @@
+"""Stage `bundle`: the trained model as one file that predicts anywhere, and its model card.
+
+    bundle.safetensors    learned weights, text features, and in the header all that a reader needs (pipeline/predict/bundle.py)
+    README.md             the model card: what it is, what it learned from, what it reached, its limits
+
+Neither holds a path, a user or a machine's name, nor the weights of CLIP and of a detector.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import math
+from typing import Any
+
+import torch
+
+from pipeline.boxes import detector
+from pipeline.datasets import classes
+from pipeline.learned import build, checkpoint
+from pipeline.learned.phrases import objects
+from pipeline.predict import bundle, card, opening
+from pipeline.predict.bundle import MODEL, Bundle, Detector, Header, Measured
+from pipeline.tables import arrays
+from pipeline.work.work import Work
+
+
+def run(work: Work) -> dict[str, Any]:
+    """Write the bundle and its card; metrics are its size and what the header says of where it was evaluated."""
+    config = work.config
+    with work.clock("read"):
+        clip = build.frozen_clip(config)
+        text = arrays.read(work.inputs["utpl"].path("text.parquet"))
+        weights, _ = checkpoint.load_weights(work.inputs["seen"].path("model.safetensors"))
+    tensors = {f"{MODEL}{name}": value for name, value in weights.items()}
+    tensors |= {
+        "text.hoi_id": torch.tensor(text["hoi_id"], dtype=torch.int64),
+        "text.before": torch.tensor(text["before"]),
+        "text.after": torch.tensor(text["after"]),
+        "objects": objects(work.inputs["text_embeddings"], clip=clip, preset=config.model.preset),
+    }
+    identity = opening.identity_of(
+        clip,
+        architecture=config.clip.architecture,
+        weights=build.clip_weights(config),
+        packaged=config.clip.weights.packaged,
+        tokens=config.clip.tokens,
+    )
+    header = _header(work, identity)
+    with work.clock("write"):
+        bundle.write(work.out / bundle.FILE, Bundle(header, tensors))
+        (work.out / bundle.CARD).write_text(card.text(header), encoding="utf-8")
+    return {"bytes": (work.out / bundle.FILE).stat().st_size, "classes": len(header.classes.classes)}
+
+
+def _header(work: Work, clip: bundle.ClipIdentity) -> Header:
+    config, report = work.config, work.inputs["evaluation"].json("report.json")
+    vocabulary = classes.vocabulary(work.inputs["vocabulary"])
+    unseen = classes.settings(work.inputs["vocabulary"])[config.setting]
+    whose = work.inputs["pair_features"].json(detector.FILE)
+    means = {name: _number(value) for name, value in report["map"]["adapted"].items()}
+    return Header(
+        made_with=importlib.metadata.version("ezhoi"),
+        dataset=config.data.source,
+        training_pairs=sum(row["train_pairs"] for row in report["per_class"] if row["hoi_id"] not in unseen),
+        setting=config.setting,
+        unseen=tuple(sorted(unseen)),
+        preset=config.model.preset,
+        sizes=build.sizes(config),
+        scope=config.utpl.scope,
+        scale=float(work.inputs["utpl"].json("scale.json")),
+        tau=config.evaluation.tau,
+        pairing=config.pairing,
+        clip=clip,
+        detector=Detector.model_validate({key: whose[key] for key in Detector.model_fields if key in whose}),
+        measured=Measured(
+            protocol=report["protocol"],
+            means=means,
+            images=report["counts"]["images"],
+            annotated_pairs=report["counts"]["annotated_pairs"],
+        ),
+        made_from={name: artifact.digest for name, artifact in work.inputs.items()},
+        vocabulary={"format": "ezhoi-vocabulary/1", **vocabulary.as_json()},
+    )
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else float(value)
