@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -50,9 +51,8 @@ def _files(text: str) -> Iterable[Path]:
     if path.exists():
         return [path]
     if any(letter in text for letter in "*?["):
-        root = Path(path.anchor or ".")
-        pattern = path.relative_to(path.anchor) if path.anchor else path
-        if matching := sorted(p for p in root.glob(str(pattern)) if p.is_file()):
+        names = glob.glob(str(path), recursive=True)  # noqa: PTH207 -- pathlib's own gives hidden files too
+        if matching := sorted(Path(name) for name in names if Path(name).is_file()):
             return matching
         raise DataError(f"{text}: no file is called so")
     raise DataError(f"{text}: there is no such file or folder")

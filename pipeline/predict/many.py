@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -64,14 +64,16 @@ class Many:
     def run(self, pictures: Sequence[Listed], progress: Progress) -> dict[str, str]:
         """Predict those pictures that the folder does not have; {name: why} of those that could not be read.
 
-        What is done stays done, whatever ends this.
+        What is done stays done, whatever ends this. Pictures are computed in the same company whether some are done or not:
+        the last digits of a score depend on it.
         """
         faults: dict[str, str] = {}
-        wanted = [picture for picture in pictures if not self._has(picture)]
-        total, begun = len(wanted), time.monotonic()
-        done = 0
+        had = {picture.name for picture in pictures if self._has(picture)}
+        batches = [pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH)]
+        batches = [batch for batch in batches if not had.issuperset(picture.name for picture in batch)]
+        total, begun, done = sum(map(len, batches)), time.monotonic(), 0
         with ThreadPoolExecutor(self.workers) as readers, ThreadPoolExecutor(self.workers) as drawers:
-            reading = self._reading(wanted, readers)
+            reading = ([readers.submit(self._read, picture) for picture in batch] for batch in batches)
             ahead: deque[list[Future[Read | Unread]]] = deque()
             waiting: deque[tuple[Listed, Picture, Future[None]]] = deque()
             try:
@@ -83,7 +85,8 @@ class Many:
                     batch = ahead.popleft()
                     read = self._settled(batch, faults)
                     for (picture, _, image), record in zip(read, self._predict([p for _, p, _ in read]), strict=True):
-                        waiting.append((picture, record, drawers.submit(self._draw, picture, record, image)))
+                        if picture.name not in had:
+                            waiting.append((picture, record, drawers.submit(self._draw, picture, record, image)))
                     done += len(batch)
                     self._keep(waiting, most=AHEAD * BATCH)
                     progress(done, total, _pace(done, total, time.monotonic() - begun))
@@ -99,12 +102,6 @@ class Many:
             return self.folder.has(picture)
         except OSError:  # it is gone, and reading it says so
             return False
-
-    def _reading(
-        self, pictures: Sequence[Listed], readers: ThreadPoolExecutor
-    ) -> Iterator[list[Future[Read | Unread]]]:
-        for start in range(0, len(pictures), BATCH):
-            yield [readers.submit(self._read, picture) for picture in pictures[start : start + BATCH]]
 
     def _read(self, picture: Listed) -> Read | Unread:
         try:

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 import torch
 import typer
+from PIL import Image
 from small_demo import SETTINGS
 from typer.testing import CliRunner
 
@@ -40,6 +41,9 @@ CASES = {
     "artifacts release": ("{old}", "is not kept any more"),
     "artifacts show": ("utpl", "utpl.steps = 4"),
     "artifacts verify": ("", "0 faults"),
+    "bundle check": ("", "whole; 122 classes"),
+    "bundle export": ("--out mine.safetensors", "model card: mine.md"),
+    "bundle show": ("", "# Zero-shot human-object interaction detection"),
     "config keys": ("", "utpl.steps"),
     "config profiles": ("", "hico-vitl"),
     "config show": ("--set seed=3", "seed: 3"),
@@ -63,7 +67,8 @@ CASES = {
     "evaluate vcoco": ("-d roles.parquet -a vcoco.json", "scenario"),
     "evaluate-detections": ("{found} --setting rf-uc --protocol all --mode both --out evaluated", "report: evaluated/"),
     "model summary": ("", "trained numbers"),
-    "run": ("", "13 from the store"),
+    "predict": ("pictures --boxes pictures.parquet", "1 of 1 pictures: predicted/index.html"),
+    "run": ("", "14 from the store"),
     "runs": ("--sort unseen", "descriptions.edits"),
     "runs compare": ("{run} newest --out better.html", "descriptions.edits: hug horse"),
     "runs show": ("newest", "descriptions.edits = edits.yaml"),
@@ -148,6 +153,7 @@ def _write_files(shop: Shop) -> None:
     shop.names["several"] = f"{detections} --annotations {annotations}"
     (shop.folder / "given.csv").write_text("class,text\npet cat,A person strokes the back of a cat.\n")
     torch.save({"model_state_dict": build().state_dict()}, shop.folder / "detr-r50-hicodet.pth")
+    _write_picture(shop.folder)
     _write_hico(shop.folder / "instances_test2015.json")
     _write_vcoco(shop.folder)
     own_samples.write_small(shop.folder / "yard" / "yard-rel.json")
@@ -158,6 +164,14 @@ def _write_hico(path: Path) -> None:
     name = "HICO_test2015_00000001.jpg"
     tables = layout_writers.canonical([(name, 640, 480)], [(name, 4, (1, 1, 50, 90), (20, 30, 100, 120))])
     layout_writers.as_json(path, layout_writers.upt(tables))
+
+
+def _write_picture(folder: Path) -> None:
+    """A picture with the boxes of a person and a horse."""
+    (folder / "pictures").mkdir()
+    Image.new("RGB", (64, 48)).save(folder / "pictures" / "a.jpg")
+    boxes = pd.DataFrame([[1, 1, 30, 40], [20, 10, 60, 45]], columns=["x1", "y1", "x2", "y2"])
+    boxes.assign(file_name="a.jpg", label=["person", "horse"], score=0.9).to_parquet(folder / "pictures.parquet")
 
 
 def _write_vcoco(folder: Path) -> None:

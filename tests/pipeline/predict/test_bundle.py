@@ -1,0 +1,111 @@
+"""The bundle's file: what is written is what is read, and whatever else there is at its place is one clear error."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from pipeline.errors import DataError
+from pipeline.predict import bundle as bundles
+from pipeline.predict import card
+from tests.pipeline.predict.bundles import VOCABULARY, bundle, header
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "b.safetensors"
+    bundles.write(path, bundle())
+    found = bundles.read(path)
+    assert found.header == header() == bundles.read_header(path)
+    assert found.header.classes == VOCABULARY
+    assert {name: value.tolist() for name, value in found.tensors.items()} == {
+        name: value.tolist() for name, value in bundle().tensors.items()
+    }
+    assert found.learned().keys() == {"logit_scale"}
+
+
+def test_a_header_is_read_without_torch(tmp_path: Path) -> None:
+    bundles.write(tmp_path / "b.safetensors", bundle())
+    code = (
+        "import sys; from pathlib import Path; from pipeline.predict import bundle, card;"
+        f"print(card.text(bundle.read_header(Path({str(tmp_path / 'b.safetensors')!r})))[:6]);"
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout == "# Zero\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"format": 2}, "is of format 2, and this version of ezhoi reads format 1"),
+        ({"format": None}, "is of format None"),
+        ({"tau": -1}, "its header is not as format 1 has it: tau"),
+        ({"colour": "red"}, "its header is not as format 1 has it: colour"),
+        ({"sizes": {"prompts": 2}}, "its header is not as format 1 has it: sizes"),
+        ({"vocabulary": {"format": "ezhoi-vocabulary/1"}}, "the bundle's vocabulary: classes is missing"),
+    ],
+)
+def test_another_header_is_refused(tmp_path: Path, changed: dict[str, Any], says: str) -> None:
+    path = tmp_path / "b.safetensors"
+    value = json.loads(header().model_dump_json()) | changed
+    save_file(dict(bundle().tensors), path, metadata={"ezhoi": json.dumps(value)})
+    with pytest.raises(DataError, match=f"^{path}: .*") as error:
+        bundles.read(path)
+    assert says in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"text.hoi_id": torch.tensor([3, 4])}, "text.hoi_id names classes that are not in its vocabulary"),
+        ({"text.hoi_id": torch.tensor([3])}, "are not a row a phrase"),
+        ({"text.after": torch.eye(2, 5)}, "are not a row a phrase"),
+        ({"objects": torch.zeros(3, 4)}, "objects (3, 4) is not a row for each of 4 objects"),
+        ({"objects": None}, "has no tensor 'objects'"),
+    ],
+)
+def test_tensors_that_do_not_fit_are_refused(tmp_path: Path, changed: dict[str, Any], says: str) -> None:
+    path = tmp_path / "b.safetensors"
+    one = bundle(**changed)
+    bundles.write(path, bundles.Bundle(one.header, {name: t for name, t in one.tensors.items() if t is not None}))
+    with pytest.raises(DataError) as error:
+        bundles.read(path)
+    assert str(error.value).startswith(f"{path}: ") and says in str(error.value)
+
+
+def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
+    whole, other = tmp_path / "b.safetensors", tmp_path / "other.safetensors"
+    bundles.write(whole, bundle())
+    (tmp_path / "cut.safetensors").write_bytes(whole.read_bytes()[:-7])
+    (tmp_path / "empty.safetensors").touch()
+    save_file({"x": torch.zeros(1)}, other)
+    for name, says in (
+        ("nowhere.safetensors", "there is no such file"),
+        ("cut.safetensors", "is no whole bundle"),
+        ("empty.safetensors", "is no whole bundle"),
+        ("other.safetensors", "is a safetensors file, but no bundle"),
+        ("", "is a folder"),
+    ):
+        with pytest.raises(DataError, match=says):
+            bundles.read(tmp_path / name)
+
+
+def test_the_card_says_what_it_is_and_what_it_is_not() -> None:
+    text = card.text(header())
+    assert "for 3 classes of a verb and an object. Of 1 of them it saw no labelled pair." in text
+    assert "| full |\n|---:|\n| 12.50 |" in text, "what there is nothing to average of is no column"
+    assert "walk dog" in text.partition("## Classes that it saw no labelled pair of (1)")[2]
+    assert "on photographs its answers mean nothing" in text and "annotated boxes; no detector was run" in text
+    assert "on photographs" not in card.text(header(dataset="hico")) and "HICO-DET" in card.text(header(dataset="hico"))
+
+
+def test_names_in_a_card_are_only_text() -> None:
+    value = json.loads(header().model_dump_json())
+    value["vocabulary"]["verbs"][1]["name"] = "[walk](javascript:x)<b>"
+    value["vocabulary"]["classes"][1] |= {"verb": "[walk](javascript:x)<b>", "phrase": "a person"}
+    assert "\\[walk\\](javascript:x)\\<b\\> dog" in card.text(bundles.Header.model_validate(value))

@@ -1,0 +1,101 @@
+"""The output folder: what is done stays done, whoever is killed when; the files are made of the journal."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from pipeline.errors import DataError
+from pipeline.predict import folder as folders
+from pipeline.predict import records, scoring
+from pipeline.predict.folder import Folder
+from pipeline.predict.listing import Listed
+from tests.pipeline.predict.bundles import VOCABULARY
+
+ABOUT = {"says": "who", "threshold": 0.1, "only": [], "idle": False}
+FOUND = {"object_id": np.array([1]), "person_score": np.array([0.5]), "object_score": np.array([1.0])} | {
+    name: np.array([i], dtype=np.float32) for i, name in enumerate(scoring.BOXES)
+}
+
+
+def listed(path: Path, name: str) -> Listed:
+    picture = Listed(name, path / "pictures" / name)
+    picture.path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 6), "red").save(picture.path)
+    return picture
+
+
+def add(folder: Folder, picture: Listed, score: float = 0.75) -> None:
+    record = records.picture(
+        picture.name, (8, 6), FOUND, np.array([[score, 0.0, 0.0]]), VOCABULARY, persons=1, things=1, threshold=0.1
+    )
+    folder.draw(picture, Image.new("RGB", (8, 6)))
+    folder.add(picture, record)
+
+
+def test_it_is_gone_on_with(tmp_path: Path) -> None:
+    one, two = listed(tmp_path, "sub/one.jpg"), listed(tmp_path, "two.gif")
+    first = folders.opened(tmp_path / "out", ABOUT)
+    add(first, one)
+    first.close()
+    with (tmp_path / "out" / folders.JOURNAL).open("ab") as journal:
+        journal.write(b'{"stamp": [1, 2], "picture": {"na')  # killed while it wrote
+    again = folders.opened(tmp_path / "out", ABOUT)
+    assert again.has(one) and not again.has(two)
+    add(again, two, score=0.25)
+    assert again.finish([two, one]) == 2
+    again.close()
+    told = json.loads((tmp_path / "out" / "predictions.json").read_text())
+    assert told["about"] == ABOUT and [p["name"] for p in told["pictures"]] == ["two.gif", "sub/one.jpg"]
+    assert [p["drawn"] for p in told["pictures"]] == ["drawn/two.gif.png", "drawn/sub/one.jpg"]
+    assert told["pictures"][1]["pairs"][0]["verbs"] == [{"verb": "ride", "hoi_id": 3, "score": 0.75, "idle": False}]
+    for picture in told["pictures"]:
+        assert (tmp_path / "out" / picture["drawn"]).is_file()
+    table = pq.read_table(tmp_path / "out" / "predictions.parquet")
+    assert table["file_name"].to_pylist() == ["two.gif", "sub/one.jpg"] and table["score"].to_pylist() == [0.25, 0.75]
+    assert json.loads(table.schema.metadata[b"ezhoi"]) == ABOUT
+
+
+def test_a_picture_that_changed_or_lost_its_drawing_is_not_done(tmp_path: Path) -> None:
+    one, two = listed(tmp_path, "one.jpg"), listed(tmp_path, "two.jpg")
+    folder = folders.opened(tmp_path / "out", ABOUT)
+    add(folder, one)
+    add(folder, two)
+    one.path.write_bytes(one.path.read_bytes() + b"\0")
+    (tmp_path / "out" / "drawn" / "two.jpg").unlink()
+    assert not folder.has(one) and not folder.has(two)
+    add(folder, one, score=0.5)
+    assert folder.has(one) and folder.finish([one]) == 1
+    folder.close()
+    assert (
+        json.loads((tmp_path / "out" / "predictions.json").read_text())["pictures"][0]["pairs"][0]["verbs"][0]["score"]
+        == 0.5
+    )
+
+
+def test_other_options_are_refused_or_begin_anew(tmp_path: Path) -> None:
+    one = listed(tmp_path, "one.jpg")
+    first = folders.opened(tmp_path / "out", ABOUT)
+    add(first, one)
+    with pytest.raises(DataError, match="another command is writing there"):
+        folders.opened(tmp_path / "out", ABOUT)
+    first.close()
+    other: dict[str, Any] = ABOUT | {"threshold": 0.5}
+    with pytest.raises(DataError, match=r"holds predictions that were made otherwise \(threshold\)"):
+        folders.opened(tmp_path / "out", other)
+    anew = folders.opened(tmp_path / "out", other, anew=True)
+    assert not anew.has(one) and anew.finish([one]) == 0
+    anew.close()
+    assert json.loads((tmp_path / "out" / "predictions.json").read_text())["pictures"] == []
+    assert pq.read_table(tmp_path / "out" / "predictions.parquet").num_rows == 0
+
+
+def test_a_foreign_file_in_the_journals_place_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / folders.JOURNAL).write_text("mine\n")
+    with pytest.raises(DataError, match="is no journal of predictions"):
+        folders.opened(tmp_path, ABOUT)
+    assert (tmp_path / folders.JOURNAL).read_text() == "mine\n"

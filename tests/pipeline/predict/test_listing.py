@@ -1,0 +1,44 @@
+"""Which pictures are meant: files, folders, patterns; what leads nowhere is said."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import DataError
+from pipeline.predict import listing
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("b.jpg", "a.PNG", "sub/c.jpeg", "sub/notes.txt", ".hidden/d.jpg", ".e.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def names(*given: str) -> list[str]:
+    return [picture.name for picture in listing.pictures(given)]
+
+
+def test_a_folder_a_pattern_and_a_file_each_once(folder: Path) -> None:
+    assert names(str(folder)) == ["a.PNG", "b.jpg", "sub/c.jpeg"]
+    assert names(f"{folder}/*.jpg", str(folder / "b.jpg"), str(folder)) == ["b.jpg", "a.PNG", "sub/c.jpeg"]
+    assert names(str(folder / "sub" / "notes.txt")) == ["notes.txt"], "who names a file means it"
+    assert names(str(folder / "sub")) == ["c.jpeg"], "a name begins where the pictures' folders part"
+
+
+def test_a_name_with_the_letters_of_a_pattern_is_a_name(folder: Path) -> None:
+    (folder / "x[1].jpg").touch()
+    assert names(str(folder / "x[1].jpg")) == ["x[1].jpg"]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [("nowhere", "no such file or folder"), ("*.webp", "no file is called so"), ("sub/empty", "has no picture")],
+)
+def test_what_leads_nowhere_is_said(folder: Path, given: str, says: str) -> None:
+    (folder / "sub" / "empty").mkdir()
+    with pytest.raises(DataError, match=says):
+        listing.pictures([str(folder / given)])
+    with pytest.raises(DataError, match="no picture to look at"):
+        listing.pictures([])
