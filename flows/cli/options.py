@@ -128,23 +128,10 @@ def artifact(store: Store, reference: str) -> Artifact:
 
 
 def bundle(model: str | None, profile: str, settings: list[str] | None) -> Path:
-    """The file of a bundle: that of a path, of a fingerprint in the store, or the store's newest.
+    """The file of a bundle that a command names, as `choosing.bundle_file` has it."""
+    from pipeline.predict.choosing import bundle_file
 
-    StoreError says what to do if there is none.
-    """
-    from pipeline.predict.bundle import FILE
-
-    if model is not None and (Path(model).exists() or model.endswith(".safetensors")):
-        return Path(model)
-    own = store(profile, settings)
-    if model is not None:
-        chosen = artifact(own, model if "/" in model else f"bundle/{model}")
-        if chosen.stage != "bundle":
-            raise StoreError(f"{model}: is an artifact of stage {chosen.stage}, and a bundle is needed")
-        return chosen.path(FILE)
-    if not (made := own.artifacts("bundle")):
-        raise StoreError(f"{own.place} has no bundle yet. Make one: `ezhoi run`; or name a bundle's file")
-    return made[-1].path(FILE)
+    return bundle_file(model, store(profile, settings))
 
 
 def vocabulary(config: Config) -> Vocabulary:

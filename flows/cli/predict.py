@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from flows.cli import display, options
 from pipeline.outside.escaping import plain
 from pipeline.predict.defaults import THRESHOLD, TOP
-
-if TYPE_CHECKING:
-    from pipeline.predict.boxes_file import BoxesFile
-    from pipeline.predict.bundle import Header
-    from pipeline.predict.folder import Folder
-    from pipeline.predict.listing import Listed
-    from pipeline.predict.predictor import Predictor
 
 SHOWN = 10
 """Pictures that could not be read, of which the reason is told."""
@@ -53,7 +46,8 @@ def predict(
     top: Annotated[int, typer.Option(min=1, help="Interactions that are told of a picture, the best.")] = TOP,
     threshold: Annotated[float, typer.Option(min=0, help="Least score of an interaction.")] = THRESHOLD,
     only: Annotated[
-        list[str] | None, typer.Option(metavar="CLASS", help='Only this class, such as "ride horse". Can be repeated.')
+        list[str] | None,
+        typer.Option(metavar="CLASS", help='Only this class, such as "ride horse". Can be repeated.'),
     ] = None,
     idle: Annotated[
         bool, typer.Option("--idle", help='Draw pairs without an interaction too ("no interaction").')
@@ -72,43 +66,33 @@ def predict(
     Example: ezhoi predict photos/ --boxes boxes.parquet --out looked-at
     """
     from pipeline.predict import listing
+    from pipeline.predict.job import Job
 
-    pictures = listing.pictures(_given(paths or []))
-    bundle = options.bundle(model, profile, settings)
-    from pipeline.predict import bundle as bundles
-
-    header = bundles.read_header(bundle)
-    typer.echo(f"model: {bundle} ({header.dataset}, {header.setting}, {len(header.classes.classes)} classes)", err=True)
-    found = _boxes(boxes, pictures, header)
-    if found is None and detector is None:
-        from pipeline.predict import detecting
-
-        detecting.of_bundle(header)  # refused before anything is loaded
-    from pipeline.predict.predictor import Predictor
-    from pipeline.work import torch_device
-
-    predictor = Predictor.open(bundle, clip=clip, device=torch_device.named(device))
-    predictor.ids(only or [])
-    if found is None:
-        predictor.detector = _detector(detector, header, device)
-    about = _about(bundle, header, boxes, predictor) | {
-        "top": top,
-        "threshold": threshold,
-        "only": list(only or []),
-        "idle": idle,
-    }
-    from pipeline.predict import folder as folders
-
-    folder = folders.opened(out, about, anew=anew)
-    try:
-        faults = _run(predictor, folder, pictures, found, about)
-    finally:
-        folder.close()
-    for name, why in list(faults.items())[:SHOWN]:
+    job = Job(
+        pictures=listing.pictures(_given(paths or [])),
+        bundle=options.bundle(model, profile, settings),
+        boxes=boxes,
+        detector=detector,
+        out=out,
+        top=top,
+        threshold=threshold,
+        only=tuple(only or ()),
+        idle=idle,
+        clip=clip,
+        device=device,
+        anew=anew,
+    )
+    with display.watching() as progress:
+        done = job.run(
+            lambda now, total, note: progress("predict", now, total, note),
+            lambda line: typer.echo(plain(line), err=True),
+        )
+    typer.echo(f"{done.pictures:,} of {len(job.pictures):,} pictures: {done.out / 'index.html'}")
+    for name, why in list(done.faults.items())[:SHOWN]:
         typer.echo(plain(f"not predicted: {why if name in why else f'{name}: {why}'}"), err=True)
-    if len(faults) > SHOWN:
-        typer.echo(f"and {len(faults) - SHOWN} more", err=True)
-    if faults:
+    if len(done.faults) > SHOWN:
+        typer.echo(f"and {len(done.faults) - SHOWN} more", err=True)
+    if done.faults:
         raise typer.Exit(1)
 
 
@@ -117,72 +101,3 @@ def _given(paths: list[str]) -> list[str]:
     return [
         name for path in paths for name in (sys.stdin.read().splitlines() if path == "-" else [path]) if name.strip()
     ]
-
-
-def _boxes(file: Path | None, pictures: list[Listed], header: Header) -> BoxesFile | None:
-    if file is None:
-        return None
-    from pipeline.predict import boxes_file
-
-    found = boxes_file.read(file, [picture.name for picture in pictures], header.classes)
-    if found.without:
-        typer.echo(f"{file} has no box of {found.without:,} of the {len(pictures):,} pictures", err=True)
-    return found
-
-
-def _detector(name: str | None, header: Header, device: str) -> Any:
-    from pipeline.predict import detecting
-
-    own, revision = (name, None) if name is not None else detecting.of_bundle(header)
-    found = detecting.opened(own, header.classes, revision=revision, device=device)
-    if found.identity.get("digest") != header.detector.digest:
-        typer.echo(
-            f"the bundle was evaluated with other boxes: {header.detector.note or header.detector.name}", err=True
-        )
-    return found
-
-
-def _about(bundle: Path, header: Header, boxes: Path | None, predictor: Predictor) -> dict[str, Any]:
-    """Who predicts with whose boxes, for the files that are written."""
-    from pipeline.store import digest
-
-    if boxes is not None:
-        whose = {"source": "file", "name": boxes.name, "digest": digest.of_file(boxes)}
-    else:
-        assert predictor.detector is not None, "without boxes there is a detector"
-        whose = dict(predictor.detector.identity)
-    return {
-        "says": f"A model trained on {header.dataset}, setting {header.setting} ({len(header.classes.classes)} classes, "
-        f"{len(header.unseen)} of them without a labelled pair); boxes: {whose['name']}. Scores rank; they are no "
-        "probabilities.",
-        "made_with": header.made_with,
-        "bundle": digest.of_file(bundle),
-        "dataset": header.dataset,
-        "setting": header.setting,
-        "detector": whose,
-    }
-
-
-def _run(
-    predictor: Predictor, folder: Folder, pictures: list[Listed], found: BoxesFile | None, about: dict[str, Any]
-) -> dict[str, str]:
-    """Predict, and write what there is even if it is interrupted."""
-    from pipeline.predict.many import Many
-
-    place = {picture.name: i for i, picture in enumerate(pictures)}
-    many = Many(
-        predictor=predictor,
-        folder=folder,
-        boxes=None if found is None else lambda name: found.of(place[name]),
-        **{key: about[key] for key in ("top", "threshold", "only", "idle")},
-    )
-    interrupted = True
-    try:
-        with display.watching() as progress:
-            faults = many.run(pictures, lambda done, total, note: progress("predict", done, total, note))
-        interrupted = False
-    finally:
-        done = folder.finish(pictures)
-        said = " so far; the same command goes on" if interrupted else ""
-        typer.echo(f"{done:,} of {len(pictures):,} pictures{said}: {folder.path / 'index.html'}")
-    return faults

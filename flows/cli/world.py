@@ -69,6 +69,22 @@ def sheet(
 
 
 @app.command()
+def pictures(
+    out: Annotated[Path, typer.Argument(help="The folder to write them to.")],
+    count: Annotated[int, typer.Option(min=1, max=MOST_DRAWN, help="How many scenes.")] = 12,
+) -> None:
+    """Draw scenes that nobody trained or was evaluated on as picture files, with their boxes: something to predict.
+
+    Example: ezhoi world pictures scenes --count 12
+    """
+    from pipeline.datasets.sources import vocabulary
+    from pipeline.datasets.world import pictures
+
+    pictures.write(out, count=count, vocabulary=vocabulary(options.configuration("demo", None)))
+    typer.echo(f"{count} pictures in {out}; look at them: ezhoi predict {out} --boxes {out / pictures.BOXES}")
+
+
+@app.command()
 def clip(
     out: Annotated[Path, typer.Argument(help="Where to write the checkpoint; its manifest goes beside it as .json.")],
     steps: Annotated[

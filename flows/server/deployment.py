@@ -19,7 +19,7 @@ from pipeline.machine.home import workplace
 from pipeline.store import digest
 
 FLOW = "ezhoi"
-FLOWS = (FLOW, "ezhoi-ablation", "ezhoi-study")
+FLOWS = (FLOW, "ezhoi-ablation", "ezhoi-predict", "ezhoi-study")
 """Flows that people ask for; `ezhoi-share` helps them."""
 DECLARED = ROOT / "flows" / "prefect.yaml"
 """In a checkout a link to its `prefect.yaml`; in an installed package the file itself."""
@@ -27,6 +27,7 @@ SOURCES = (
     "flows/prefect.yaml",
     "flows/ezhoi.py",
     "flows/ablate.py",
+    "flows/predict.py",
     "flows/share.py",
     "flows/study.py",
     "flows/server/parameters.py",

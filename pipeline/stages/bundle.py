@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from pipeline.boxes import detector
+from pipeline.config.model import Pairing
 from pipeline.datasets import classes
 from pipeline.learned import build, checkpoint
 from pipeline.learned.phrases import objects
@@ -69,7 +70,7 @@ def _header(work: Work, clip: bundle.ClipIdentity) -> Header:
         scope=config.utpl.scope,
         scale=float(work.inputs["utpl"].json("scale.json")),
         tau=config.evaluation.tau,
-        pairing=config.pairing,
+        pairing=Pairing(**{name: getattr(config.pairing, name) for name in Pairing.model_fields}),
         clip=clip,
         detector=Detector.model_validate({key: whose[key] for key in Detector.model_fields if key in whose}),
         measured=Measured(

@@ -76,6 +76,7 @@ CASES = {
     "status": ("--set utpl.steps=5", "utpl.steps: 4 -> 5"),
     "world classes": ("", "hug horse"),
     "world clip": ("tiny.safetensors --steps 1 --scenes 8", "tiny.safetensors: loss"),
+    "world pictures": ("scenes --count 2", "ezhoi predict scenes --boxes scenes/boxes.parquet"),
     "world sheet": ("sheet.png --count 2", "2 scenes of split test in sheet.png"),
     "world zero-shot": ("--scenes 20", "among pairs with the same object"),
 }

@@ -115,7 +115,7 @@ def test_stages_read_no_file_that_they_do_not_declare(tmp_path: Path, monkeypatc
 @pytest.mark.slow
 def test_a_disparity_template_costs_utpl(store: Path) -> None:
     outcomes = run.run(small(store, "disparities.template=contrast-v2"))
-    assert computed(outcomes) == {"disparities", "utpl", "predictions", "evaluation"}
+    assert computed(outcomes) == {"disparities", "utpl", "predictions", "evaluation", "bundle"}
 
 
 @pytest.mark.slow
@@ -183,10 +183,10 @@ def demand_means_of_classes(evaluation: Artifact) -> None:
 @pytest.mark.parametrize(
     ("settings", "cost"),
     [
-        (["evaluation.protocol=exact"], {"evaluation"}),
-        (["evaluation.tau=1.0"], {"predictions", "evaluation"}),
-        (["evaluation.untrained=regions"], {"untrained", "predictions", "evaluation"}),
-        (["utpl.scope=verb"], {"utpl", "predictions", "evaluation"}),
+        (["evaluation.protocol=exact"], {"evaluation", "bundle"}),
+        (["evaluation.tau=1.0"], {"predictions", "evaluation", "bundle"}),
+        (["evaluation.untrained=regions"], {"untrained", "predictions", "evaluation", "bundle"}),
+        (["utpl.scope=verb"], {"utpl", "predictions", "evaluation", "bundle"}),
     ],
 )
 def test_what_is_asked_of_the_predictions_trains_nothing(store: Path, settings: list[str], cost: set[str]) -> None:

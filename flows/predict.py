@@ -1,0 +1,130 @@
+"""Predictions of pictures as a Prefect flow: one task, and a page with drawn samples.
+
+    prefect deployment run ezhoi-predict/predict -p pictures=/photos -p boxes=/photos/boxes.parquet
+
+works after `ezhoi up` and `ezhoi deploy`; `ezhoi predict` is the same without a server.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactCreate
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run as this_flow
+from prefect.states import Completed, Failed
+from pydantic import Field, WithJsonSchema
+
+from flows.ezhoi import register, released, uuid_of
+from flows.pages import lineage, predicted
+from flows.server import local
+from flows.server.parameters import Override, Profile
+from pipeline.config.section import at_home
+from pipeline.config.tree import load
+from pipeline.errors import EzhoiError
+from pipeline.outside.escaping import plain
+from pipeline.predict import listing
+from pipeline.predict.choosing import bundle_file
+from pipeline.predict.defaults import THRESHOLD, TOP
+from pipeline.predict.job import Done, Job
+from pipeline.store import digest
+from pipeline.store.opening import store_of
+
+KEY = "ezhoi-predictions"
+"""Of the page."""
+EVERY = 50
+"""Pictures after which the log says how far it is."""
+Text = Annotated[str | None, WithJsonSchema({"type": ["string", "null"]})]
+
+
+@flow(
+    name="ezhoi-predict",
+    description="Who does what with which object in pictures: drawn pictures, a table and a page.",
+    persist_result=False,
+    on_completion=[released],
+    on_failure=[released],
+)
+def predict(
+    pictures: Annotated[str, Field(min_length=1)],
+    model: Text = None,
+    boxes: Text = None,
+    detector: Text = None,
+    out: Text = None,
+    top: Annotated[int, Field(ge=1)] = TOP,
+    threshold: Annotated[float, Field(ge=0)] = THRESHOLD,
+    only: list[str] = [],  # noqa: B006 -- the run form shows the defaults; nothing changes them
+    profile: Profile = "demo",
+    overrides: list[Override] = [],  # noqa: B006
+) -> State:
+    """Predict pictures that were not predicted yet by this model with these boxes and options.
+
+    Args:
+        pictures: A folder, a file or a pattern on the worker's machine; relative paths start in the checkout.
+        model: A bundle's file or its fingerprint in the store; the newest there if left out.
+        boxes: File of another detector's boxes (Parquet, or COCO's results as JSON).
+        detector: Name or folder of a detector of transformers; the bundle's own if left out.
+        out: The folder that everything is written to; one for these pictures and options if left out.
+        top: Interactions that are told of a picture, the best.
+        threshold: Least score of an interaction.
+        only: Names of the classes to tell, such as "ride horse"; all if left out.
+        profile: Whose store it is: demo, hico-vitb, hico-vitl, or the path of a YAML file.
+        overrides: Changes to the profile, one key=value each, such as store.root=FOLDER.
+    """
+    register()
+    try:
+        config = load(profile=profile, overrides=overrides)
+        chosen = Job(
+            bundle=bundle_file(model, store_of(config)),
+            pictures=listing.pictures([pictures]),
+            boxes=None if boxes is None else Path(at_home(boxes)),
+            detector=detector,
+            out=Path(),
+            top=top,
+            threshold=threshold,
+            only=tuple(only),
+            device=config.device,
+        )
+        job = placed(chosen, out)
+        state: State = _task(job, return_state=True)
+        if not state.is_completed():
+            return state
+        done = state.result()
+    except EzhoiError as error:
+        return Failed(message=str(error))
+    with get_client(sync_client=True) as client:
+        page = predicted.page(done.out, done.faults)
+        flow_run = uuid_of(this_flow.get_id())
+        told = f"{done.pictures} of {len(job.pictures)} pictures predicted"
+        lineage.create(
+            client, ArtifactCreate(key=KEY, type="markdown", description=told, data=page, flow_run_id=flow_run)
+        )
+    if done.faults:
+        first = next(iter(done.faults.values()))
+        return Failed(message=plain(f"{told}: {done.out / 'index.html'}; the first that could not be read: {first}"))
+    return Completed(message=f"{told}: {done.out / 'index.html'}")
+
+
+def placed(job: Job, out: str | None) -> Job:
+    """The job with the folder that it writes to: where nobody says, one that follows from all that it is made of."""
+    from dataclasses import replace
+
+    if out is not None:
+        return replace(job, out=Path(at_home(out)))
+    named = [digest.of_file(job.bundle), None if job.boxes is None else digest.of_path(job.boxes), job.detector]
+    asked = [job.top, job.threshold, list(job.only), [str(picture.path.absolute()) for picture in job.pictures]]
+    return replace(job, out=local.home() / "predicted" / digest.of_value([named, asked])[:16])
+
+
+@task(name="predict", cache_policy=NO_CACHE, persist_result=False)
+def _task(job: Job) -> Done:
+    logger = get_run_logger()
+
+    def progress(done: int, total: int, note: str) -> None:
+        if done == total or done % EVERY < 8:
+            logger.info("%d of %d pictures, %s", done, total, note)
+
+    return job.run(progress, lambda line: logger.info("%s", plain(line)))
