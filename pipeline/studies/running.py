@@ -88,7 +88,7 @@ def run_one(table: Table, trial: Trial, *, deployment: str, progress: Progress =
     started = time.perf_counter()
     try:
         config: Config = table.study.config(trial)
-        outcomes = runner.run(config, deployment=deployment, progress=progress)
+        outcomes = runner.run(config, targets=("evaluation",), deployment=deployment, progress=progress)
     except Exception as error:
         if not isinstance(error, EzhoiError | OSError):  # nobody foresaw it, so where it happened is worth its lines
             log.error("%s", trial, exc_info=error)
