@@ -14,10 +14,11 @@ from flows.cli import options, runs_shown
 from pipeline.errors import ConfigError
 from pipeline.outside.escaping import plain, to_cell
 from pipeline.store import runs
-from pipeline.studies import runs_table
+from pipeline.studies import runs_table, standings
 from pipeline.studies.runs_table import Row
+from pipeline.studies.standings import INTERVAL, Standing
 
-NUMBERS = (*runs_table.METRICS, "took", "seed")
+NUMBERS = (*runs_table.METRICS, standings.HEADS[0], "took", "seed")
 """Columns that stand right."""
 
 
@@ -56,17 +57,19 @@ def table(
         return
     if as_csv + as_markdown + as_json > 1:
         raise ConfigError("--csv, --md and --json: choose one")
+    metric = sort if sort in runs_table.METRICS else "unseen"
     records, unreadable = runs.read(options.store(profile, settings))
     rows = runs_table.table(records, filters=filters or (), sort=sort, last=last, seeds=seeds)
+    beside = standings.standings(rows, metric) if seeds else [None] * len(rows)
     for line in unreadable:
         typer.echo(plain(f"not read: {line}"), err=True)
     if as_json:
-        typer.echo(json.dumps([_plain(row) for row in rows], indent=1))
+        typer.echo(json.dumps([_plain(row, standing) for row, standing in zip(rows, beside, strict=True)], indent=1))
         return
     if not rows:
         typer.echo("no runs" + (" that the filters let through" if filters else ": `ezhoi run` makes one"))
         return
-    table = [row.cells() for row in rows]
+    table = [_cells(row, standing) for row, standing in zip(rows, beside, strict=True)]
     if as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerows([map(to_cell, table[0]), *(map(to_cell, row.values()) for row in table)])
@@ -77,6 +80,26 @@ def table(
         if common := runs_table.unchanged(rows):
             said = ", ".join(f"{key}={value}" for key, value in common.items())
             typer.echo(plain(f"in all of them: {said}"))
+        if seeds:
+            some = runs_table.chosen(records, filters=filters or (), last=last)
+            typer.echo("\n".join(_about_seeds(metric, runs_table.left_out(some, rows))))
+
+
+def _cells(row: Row, standing: Standing | None) -> dict[str, str]:
+    """The row's texts by heading, its standing behind the metrics."""
+    cells = row.cells()
+    last = list(cells).index(runs_table.METRICS[-1]) + 1
+    return dict(
+        [*list(cells.items())[:last], *(standing.cells() if standing else {}).items(), *list(cells.items())[last:]]
+    )
+
+
+def _about_seeds(metric: str, left_out: str) -> list[str]:
+    """How the table is to be read, and what is not in it."""
+    lines = [
+        f"from the best: {metric} mAP over the best row of its profile, setting and protocol, paired by seed; {INTERVAL}"
+    ]
+    return lines + ([f"not in the table: {left_out}"] if left_out else [])
 
 
 def _aligned(table: list[dict[str, str]]) -> list[str]:
@@ -100,7 +123,7 @@ def _markdown(table: list[dict[str, str]]) -> list[str]:
     return [plain("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |") for line in lines]
 
 
-def _plain(row: Row) -> dict[str, Any]:
+def _plain(row: Row, standing: Standing | None) -> dict[str, Any]:
     last = row.newest
     return {
         "runs": [r.id for r in row.runs],
@@ -114,4 +137,4 @@ def _plain(row: Row) -> dict[str, Any]:
         "protocol": last.protocol,
         "state": last.status,
         "seconds": row.seconds,
-    }
+    } | ({"standing": standing.as_json()} if standing else {})

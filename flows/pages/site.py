@@ -33,6 +33,7 @@ from pipeline.store.runs import RunRecord
 from pipeline.store.store import Store
 from pipeline.studies import runs_table
 from pipeline.studies.overview import Overview, overview
+from pipeline.studies.standings import HEADS, INTERVAL, standings
 
 FOLDER = ".site"
 """Where the site of a store is, below its root, unless it is put elsewhere."""
@@ -110,6 +111,9 @@ def _index(site: Site) -> str:
         varied=list(rows[0].settings) if rows else [],
         alike=runs_table.unchanged(rows),
         results=RESULTS,
+        seeds=_seeds(site),
+        heads=HEADS,
+        interval=INTERVAL,
         protocols=sorted({record.protocol for record in records if record.protocol}),
         settings=sorted({record.setting for record in records if record.setting}),
         unreadable=[_without_place(line, site.store) for line in site.seen.unreadable],
@@ -119,6 +123,17 @@ def _index(site: Site) -> str:
         bundles=[_bundle(site, a) for a in site.seen.of_stage("bundle")],
         orphans=[_orphan(site, a) for a in site.seen.without_run("evaluation")],
     )
+
+
+def _seeds(site: Site) -> dict[str, Any]:
+    """The settings with their seeds together, each beside the best of its kind."""
+    rows = runs_table.table(site.seen.records, sort="unseen", seeds=True)
+    beside = [standing.cells() for standing in standings(rows, "unseen")]
+    return {
+        "rows": list(zip(rows, beside, strict=True)),
+        "varied": list(rows[0].settings) if rows else [],
+        "left_out": runs_table.left_out(site.seen.records, rows),
+    }
 
 
 def _row(site: Site, row: runs_table.Row, states: Mapping[str, str]) -> dict[str, Any]:

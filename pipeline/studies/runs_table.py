@@ -6,6 +6,7 @@ Reads records alone, so a thousand runs cost no import of torch, pandas or Prefe
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -38,6 +39,14 @@ class Row:
     settings: Mapping[str, str]
     """What differs among the rows of the table, their profile too: {key: value}."""
     metrics: Mapping[str, Number] = field(default_factory=dict)
+
+    repeats: int = 0
+    """Earlier runs of the same settings and seed, which do not count."""
+
+    @property
+    def kind(self) -> tuple[str, str, str]:
+        """Profile, zero-shot setting and protocol: only within one kind do numbers compare."""
+        return self.newest.profile, self.newest.setting, self.newest.protocol
 
     @property
     def newest(self) -> RunRecord:
@@ -86,21 +95,39 @@ def table(
         sort: one of ORDERS; runs without the value come last.
         last: only so many of the newest runs.
         seeds: fold the evaluated runs that differ in their seed alone into a row; of runs with one seed the newest counts.
+            Rows of one kind then stand together.
 
     ConfigError for a filter that no run could match, or an order that there is not.
     """
     if sort not in ORDERS:
         raise ConfigError(f"--sort {sort!r}: expected one of {', '.join(ORDERS)}")
-    chosen = [r for r in records if all(_agrees(r, *_parsed(f, records)) for f in filters)]
-    chosen = chosen[-last:] if last is not None else chosen
-    groups = _folded(chosen) if seeds else [(r,) for r in chosen]
-    settings = [{"profile": group[-1].profile} | group[-1].changed for group in groups]
-    varied = _varied([own for group, own in zip(groups, settings, strict=True) if group[-1].setting])
+    some = chosen(records, filters=filters, last=last)
+    groups = _folded(some) if seeds else [((r,), 0) for r in some]
+    settings = [{"profile": group[-1].profile} | group[-1].changed for group, _ in groups]
+    _tell_apart([group[-1] for group, _ in groups], settings)
+    varied = _varied([own for (group, _), own in zip(groups, settings, strict=True) if group[-1].setting])
     rows = [
-        Row(group, {key: own.get(key, UNSAID) for key in varied}, _metrics(group))
-        for group, own in zip(groups, settings, strict=True)
+        Row(group, {key: own.get(key, UNSAID) for key in varied}, _metrics(group), repeats)
+        for (group, repeats), own in zip(groups, settings, strict=True)
     ]
-    return sorted(rows, key=lambda row: _key(row, sort), reverse=True)
+    rows = sorted(rows, key=lambda row: _key(row, sort), reverse=True)
+    return sorted(rows, key=lambda row: row.kind) if seeds and sort in METRICS else rows
+
+
+def chosen(records: Sequence[RunRecord], *, filters: Sequence[str] = (), last: int | None = None) -> list[RunRecord]:
+    """The records that `table` makes rows of."""
+    found = [r for r in records if all(_agrees(r, *_parsed(f, records)) for f in filters)]
+    return found[-last:] if last is not None else found
+
+
+def left_out(records: Sequence[RunRecord], rows: Sequence[Row]) -> str:
+    """What folding the records into the rows leaves out, in words; empty if nothing."""
+    others = [r for r in records if not _is_folded(r)]
+    states = Counter(r.status for r in others if r.status != "completed")
+    states["without an evaluation"] = len(others) - states.total()
+    repeats = sum(row.repeats for row in rows)
+    found = [f"{count} {state}" for state, count in states.items() if count]
+    return ", ".join(found + ([f"{repeats} that a later run of the same seed repeats"] if repeats else []))
 
 
 def unchanged(rows: Sequence[Row]) -> dict[str, str]:
@@ -118,13 +145,38 @@ def _varied(settings: Sequence[Mapping[str, str]]) -> list[str]:
     return [key for key in keys if len({own.get(key) for own in settings}) > 1]
 
 
-def _folded(records: Sequence[RunRecord]) -> list[tuple[RunRecord, ...]]:
-    groups: dict[tuple[object, ...], dict[int | None, RunRecord]] = {}
+def _tell_apart(records: Sequence[RunRecord], settings: Sequence[dict[str, str]]) -> None:
+    """Name the descriptions where two rows ask for the same and had other texts: a file was changed between them."""
+    texts: dict[object, set[str]] = {}
     for record in records:
-        if record.complete and record.metrics:
-            alike = (record.profile, record.setting, record.protocol, tuple(sorted(record.changed.items())))
+        texts.setdefault(_asked(record), set()).add(record.stages.get("descriptions", ""))
+    for record, own in zip(records, settings, strict=True):
+        if len(texts[_asked(record)] - {""}) > 1 and (name := record.stages.get("descriptions")):
+            own["descriptions"] = name[:12]
+
+
+def _asked(record: RunRecord) -> tuple[object, ...]:
+    return record.profile, record.setting, record.protocol, record.seed, tuple(sorted(record.changed.items()))
+
+
+def _is_folded(record: RunRecord) -> bool:
+    return bool(record.complete and record.metrics)
+
+
+def _folded(records: Sequence[RunRecord]) -> list[tuple[tuple[RunRecord, ...], int]]:
+    """(runs of a row, how many it leaves out); texts do not depend on the seed, so runs with other ones are no repetition."""
+    groups: dict[tuple[object, ...], dict[int | None, RunRecord]] = {}
+    counts: Counter[tuple[object, ...]] = Counter()
+    for record in records:
+        if _is_folded(record):
+            profile, setting, protocol, _, changed = _asked(record)
+            alike = (profile, setting, protocol, changed, record.stages.get("descriptions"))
             groups.setdefault(alike, {})[record.seed] = record
-    return [tuple(sorted(group.values(), key=lambda r: (r.started_at, r.id))) for group in groups.values()]
+            counts[alike] += 1
+    return [
+        (tuple(sorted(group.values(), key=lambda r: (r.started_at, r.id))), counts[alike] - len(group))
+        for alike, group in groups.items()
+    ]
 
 
 def _metrics(group: Sequence[RunRecord]) -> dict[str, Number]:

@@ -215,6 +215,10 @@ def test_runs(ezhoi: Any, fake: Any) -> None:
     assert shown[0].split()[2:7] == ["run", "by", "setting", "seed", "utpl.steps"] or "clip.tokens" in shown[0]
     assert len(shown) == 5 and "in all of them: descriptions.source=llm" not in shown[0]
     assert "2 runs" not in ezhoi("runs", "--seeds") and len(ezhoi("runs", "--filter", "seed=1").splitlines()) == 3
+    folded = ezhoi("runs", "--seeds", "--sort", "unseen")
+    assert ("from the best" in folded and "one seed tells nothing" in folded) or "no seed in common" in folded
+    assert "paired by seed; in brackets" in folded and "not in the table" not in folded
+    assert json.loads(ezhoi("runs", "--seeds", "--json"))[0]["standing"]["best"]
     assert ezhoi("runs", "--md").startswith("| when (UTC) | run |")
     assert ezhoi("runs", "--csv").splitlines()[0].startswith("when (UTC),run,by,setting,seed")
     rows = json.loads(ezhoi("runs", "--json", "--last", "2"))

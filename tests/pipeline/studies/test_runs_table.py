@@ -98,3 +98,33 @@ def test_a_run_whose_process_is_gone_is_killed() -> None:
     gone.process = dataclasses.replace(gone.process, start="never")
     assert runs_table.table([gone])[0].cells()["state"] == "killed"
     assert runs_table.table([gone], filters=["state=killed"])
+
+
+def test_what_folding_leaves_out_is_told() -> None:
+    again = record(9, 28.0, changed={"seen.epochs": "3"}, seed=1)
+    unevaluated = record(8, None)
+    every = [*RUNS, unevaluated, again]
+    rows = runs_table.table(every, seeds=True)
+    assert (
+        runs_table.left_out(every, rows)
+        == "1 failed, 1 without an evaluation, 1 that a later run of the same seed repeats"
+    )
+    assert runs_table.left_out(RUNS[:3], runs_table.table(RUNS[:3], seeds=True)) == ""
+
+
+def test_runs_of_other_texts_in_a_file_of_one_name_are_no_repetition() -> None:
+    edited = [record(minute, 20.0 + minute, changed={"descriptions.edits": "edits.yaml"}) for minute in (0, 1)]
+    for each, texts in zip(edited, ("a" * 32, "b" * 32), strict=True):
+        each.stages["descriptions"] = texts
+    for seeds in (False, True):
+        rows = runs_table.table(edited, seeds=seeds)
+        assert sorted(row.settings["descriptions"] for row in rows) == ["a" * 12, "b" * 12]
+    edited[1].stages["descriptions"] = "a" * 32
+    (row,) = runs_table.table(edited, seeds=True)
+    assert row.repeats == 1 and row.settings == {}
+
+
+def test_a_record_that_does_not_tell_its_settings_makes_no_columns() -> None:
+    early = record(7, None, setting="", changed={})
+    rows = runs_table.table([*RUNS[:2], early])
+    assert rows[0].settings == {} and runs_table.unchanged(rows) == {"seen.epochs": "3"}
