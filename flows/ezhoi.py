@@ -200,7 +200,8 @@ class _Recorded:
         """The log's last lines: the result, its comparison, and where to look."""
         logger = get_run_logger()
         evaluated = self.outcomes.get("evaluation")
-        for line in results.result_lines(evaluated.artifact) if evaluated is not None and answer else []:
+        report = html.report_of(page)
+        for line in results.result_lines(evaluated.artifact, report) if evaluated is not None and answer else []:
             logger.info("%s", line)
         for line in answer:
             logger.info("%s", plain(line))

@@ -14,6 +14,7 @@ import importlib.metadata
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -160,10 +161,12 @@ def _run(request: parameters.Request) -> None:
         last = now
 
     answer: list[str] = []
+    pages: list[Path] = []
 
     def conclude(steps: runner.Run) -> None:
         answer.extend(steps.answer())
         if (page := html.write(steps, outcomes)) is not None:
+            pages.append(page)
             typer.echo(f"lineage: {page}")
 
     with display.watching() as progress:
@@ -181,9 +184,10 @@ def _run(request: parameters.Request) -> None:
     hits = sum(o.hit for o in outcomes)
     root = request.config.store.root
     typer.echo(f"{len(outcomes)} stages in {time.perf_counter() - started:.1f} s, {hits} from the store {root}")
+    report = html.report_of(pages[0] if pages else None)
     for outcome in outcomes:
         if outcome.stage == "evaluation":
-            typer.echo("\n" + "\n".join([*results.result_lines(outcome.artifact), *map(plain, answer)]))
+            typer.echo("\n" + "\n".join([*results.result_lines(outcome.artifact, report), *map(plain, answer)]))
 
 
 def _recorded(profile: str, settings: list[str], asked: dict[str, Any]) -> None:
@@ -210,7 +214,7 @@ def _recorded(profile: str, settings: list[str], asked: dict[str, Any]) -> None:
         raise EzhoiError(result.message)
     typer.echo(result.message)
     if StageName.evaluation in asked["targets"] and not asked["dry_run"]:
-        server.show_result(given.config)
+        server.show_result(given.config, result.flow_run)
     server.show_links(state, result.flow_run)
 
 

@@ -146,8 +146,8 @@ def diff(
 ) -> None:
     """Say why two artifacts of one stage differ, followed to the root: what was configured, read or coded otherwise.
 
-    Where descriptions are among the causes it shows the texts that changed, how similar they stayed, and which unseen classes
-    got another nearest seen class.
+    Where descriptions are among the causes it shows the texts that changed and how similar they stayed. It names the unseen
+    classes that got another nearest seen class, and of two evaluations the classes that gained and lost most.
 
     Example: ezhoi artifacts diff evaluation/3f2a evaluation/91c0
     """
@@ -165,6 +165,7 @@ def diff(
             "differences": [asdict(d) for d in compare.manifests(a.manifest, b.manifest, store)],
             "causes": [{"stage": c.stage} | asdict(c.difference) for c in found.found],
             "files": files,
+            "moves": [asdict(move) for move in found.moves],
         }
         typer.echo(json.dumps(told | (texts_shown.difference(*texts, store) if texts else {}), indent=1))
         return
@@ -172,12 +173,14 @@ def diff(
     for cause in found.found:
         typer.echo(plain(f"  {cause.stage}: {cause}"))
     if not found.found:
-        typer.echo("  made from the same things" if not found.unknown else f"  {found.lines[-1]}")
+        typer.echo(f"  {(found.gone or ['made from the same things'])[0]}")
     if found.changed:
         typer.echo(f"  stages that came out otherwise: {', '.join(found.changed)}")
     typer.echo(f"  files that differ: {', '.join(files)}" if files else "  all files are identical")
+    for move in found.moves:
+        typer.echo(plain(f"  nearest seen class of {move}"))
     if texts is not None:
-        texts_shown.show_difference(*texts, store)
+        texts_shown.show_difference(*texts, store, moves=not found.moves)
     if a.stage == "evaluation" and files:
         _show_gains(a, b)
 

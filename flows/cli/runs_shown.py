@@ -66,10 +66,11 @@ def _lines(store: Store, record: RunRecord) -> list[str]:
 
 def pages(store: Store, record: RunRecord) -> dict[str, Path]:
     """The run's pages that are on this machine: {what it is: path}."""
-    places = {"lineage": store.root / ".runs" / record.id / "index.html"}
+    folder = store.root / ".runs" / record.id
+    places = [("lineage", folder / "index.html"), ("report", folder / "report.html")]
     if "evaluation" in record.stages:
-        places["report"] = store.root / "evaluation" / record.stages["evaluation"] / "report.html"
-    return {name: path for name, path in places.items() if path.is_file()}
+        places.append(("report", store.root / "evaluation" / record.stages["evaluation"] / "report.html"))
+    return {name: path for name, path in reversed(places) if path.is_file()}
 
 
 def compare(

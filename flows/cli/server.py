@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.cli import display, options
-from flows.pages import results
+from flows.pages import html, results
 from flows.pages.markdown import LINEAGE_KEY
 from flows.server import deployment, following, local, parameters
 from flows.server import profile as profiles
@@ -18,6 +18,7 @@ from flows.server.local import Local
 from pipeline.config.tree import Config
 from pipeline.engine.plan import plan
 from pipeline.errors import EzhoiError, ServiceError
+from pipeline.store import runs
 from pipeline.store.opening import store_of
 
 Deployment = Annotated[
@@ -161,16 +162,19 @@ def show_links(state: Local, run: str) -> None:
         typer.echo(_password(state))
 
 
-def show_result(config: Config) -> None:
-    """The result table of the evaluation that a configuration has in the store, and the store's site, brought up to date."""
-    evaluation = next(s for s in plan(config, store_of(config)) if s.stage == "evaluation")
+def show_result(config: Config, flow_run: str) -> None:
+    """The result table of the evaluation that a configuration has in the store, the run's report, and the updated site."""
+    store = store_of(config)
+    lineage = [store.root / ".runs" / r.id / "index.html" for r in runs.records(store) if r.flow_run == flow_run]
+    report = html.report_of(lineage[0] if lineage else None)
+    evaluation = next(s for s in plan(config, store) if s.stage == "evaluation")
     if evaluation.state == "fresh" and evaluation.artifact is not None:
-        typer.echo("\n" + "\n".join(results.result_lines(evaluation.artifact)))
+        typer.echo("\n" + "\n".join(results.result_lines(evaluation.artifact, report)))
     from flows.pages import site  # with pandas, which other commands do without
 
     if isinstance(config.store.root, Path):  # to list a bucket takes its time
         try:
-            typer.echo(f"all runs: {site.write(store_of(config))}")
+            typer.echo(f"all runs: {site.write(store)}")
         except (OSError, EzhoiError) as error:
             _say(f"the site of all runs cannot be written: {error}")
 
@@ -179,7 +183,7 @@ def _conclude(state: Local, last: RunState, config: Config | None) -> None:
     if last.state in ENDED_WELL:
         typer.echo(f"run {last.name}: {last.message or 'Completed'}")
         if config is not None:
-            show_result(config)
+            show_result(config, last.id)
     show_links(state, last.id)
     if last.state not in ENDED_WELL:
         lines = [] if last.state == "Failed" and last.message else following.errors(state.api, last.id)

@@ -29,8 +29,8 @@ def difference(old: Artifact, new: Artifact, store: Store) -> dict[str, Any]:
     }
 
 
-def show_difference(old: Artifact, new: Artifact, store: Store, *, most: int = 40) -> None:
-    """The same for people: texts side by side, then the unseen classes whose nearest seen class changed."""
+def show_difference(old: Artifact, new: Artifact, store: Store, *, moves: bool = True, most: int = 40) -> None:
+    """The same for people: texts side by side, then with `moves` the unseen classes whose nearest seen class changed."""
     from rich.console import Console
     from rich.table import Table
 
@@ -55,6 +55,8 @@ def show_difference(old: Artifact, new: Artifact, store: Store, *, most: int = 4
         )
         return
     typer.echo(plain(f"similarities by {embedded[0].made_by} and {embedded[1].made_by}"))
+    if not moves:
+        return
     moved, called = comparison.moved(embedded), comparison.names(new)
     typer.echo(f"{len(moved)} of {len(embedded[1].unseen)} unseen classes have another nearest seen class")
     for m in moved:

@@ -32,6 +32,7 @@ def section(verdict: Verdict, relative: str) -> list[str]:
         parts.append(f"No interval: {markdown(found.why_no_interval)}")
     parts += ["### What was changed", "\n".join(f"- {markdown(line)}" for line in verdict.causes.lines)]
     parts += _texts(verdict.causes)
+    parts += _moves(verdict.causes)
     if found.classes:
         parts += [f"### Classes that moved: {len(found.classes)}", table(_CLASSES, _classes(found.classes))]
     return parts
@@ -63,6 +64,19 @@ def _interval(interval: tuple[float, float] | None, *, sure: bool) -> tuple[str,
     if interval == (0.0, 0.0):
         return "–", "the same"
     return f"{interval[0]:+.2f} to {interval[1]:+.2f}", "" if sure else "may be chance"
+
+
+def _moves(causes: Causes) -> list[str]:
+    """The unseen classes that are taught from another seen class now."""
+    if not causes.moves:
+        return []
+    rows = [
+        [markdown(m.name), markdown(m.old), f"{m.old_similarity:.3f}", markdown(m.new), f"{m.new_similarity:.3f}"]
+        for m in causes.moves[: 2 * SHOWN]
+    ]
+    more = [f"{len(causes.moves) - len(rows)} more: `ezhoi artifacts diff`."] if len(causes.moves) > len(rows) else []
+    heads = ["unseen class", "nearest seen class there", "similarity", "here", "similarity"]
+    return [f"### Nearest seen classes that moved: {len(causes.moves)}", table(heads, rows), *more]
 
 
 def _texts(causes: Causes) -> list[str]:

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from flows.pages import drawing
+from flows.pages import compared, drawing
 from flows.pages import markdown as pages
 from pipeline.engine.execute import Outcome
 from pipeline.engine.run import Run
+from pipeline.engine.verdict import Verdict
 from pipeline.errors import EzhoiError
 from pipeline.outside.escaping import markdown
 from pipeline.report.sample import sample
@@ -28,9 +29,11 @@ STYLE = (
     "@media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--paper:#0d1117;--panel:#21262d;--rule:#3d444d;--link:#4493f8}}"
     "body{font:15px/1.5 system-ui,sans-serif;max-width:1080px;margin:2rem auto;padding:0 1rem;color:var(--ink);"
     "background:var(--paper)}table{border-collapse:collapse;margin:.6rem 0}"
-    "td,th{border:1px solid var(--rule);padding:.25rem .6rem;text-align:left;overflow-wrap:anywhere}"
+    "td,th{border:1px solid var(--rule);padding:.25rem .6rem;text-align:left}"
+    "td{overflow-wrap:anywhere}td:first-child{min-width:9.5rem}td code{white-space:nowrap}"
     "code{background:var(--panel);padding:0 .2rem}img{max-width:100%}a{color:var(--link)}"
-    "@media print{body{max-width:none;margin:0}}"
+    "@media print{@page{size:A4;margin:12mm}body{max-width:none;margin:0;padding:0;font-size:11px}"
+    "td,th{padding:.1rem .25rem;overflow-wrap:anywhere}td:first-child{min-width:0}td code{white-space:normal}}"
 )
 
 
@@ -54,15 +57,18 @@ def write(steps: Run, outcomes: Sequence[Outcome]) -> Path | None:
                 run_link=_no_link,
             )
             _save(folder / f"{outcome.stage}.html", f"[{markdown(title)}](index.html)\n\n{text}", outcome.stage)
+        verdict = steps.verdict() if steps.record.state == "completed" else None
+        report = _save_report(folder, steps, verdict) if "evaluation" in artifacts else None
         page = pages.run_page(
             outcomes,
             title=title,
             state=steps.record.state,
             link=_link,
             changes=changed,
-            verdict=steps.verdict() if steps.record.state == "completed" else None,
+            verdict=verdict,
             run_link=_no_link,
             picture=DRAWING,
+            report=None if report is None else report.name,
         )
         graph = drawing.svg(outcomes, {stage: _link(artifact) for stage, artifact in artifacts.items()})
         return _save(folder / "index.html", page, title, graph=graph)
@@ -76,6 +82,40 @@ DRAWING = "<!-- the graph -->"
 LINK = re.compile(r"https?://[^/@]+(/.*)?|[\w-]+\.html|picture-\d+")
 """Where a link may lead: to a plain address, or to another page of the folder."""
 PICTURE = re.compile(r"data:image/(?:jpeg|svg\+xml);base64,[A-Za-z0-9+/=]+")
+
+
+REPORT = "report.html"
+BESIDE = "<h2>AP by class</h2>"
+"""The heading in the evaluation's report before which the comparison stands."""
+REPORT_STYLE = (
+    "<style>.run td,.run th{text-align:left;white-space:normal}.run td{overflow-wrap:anywhere}"
+    ".run td code{white-space:nowrap}</style>"
+)
+
+
+def report_of(page: Path | None) -> Path | None:
+    """The report of the run that has this lineage page, if there is one."""
+    return None if page is None or not page.with_name(REPORT).is_file() else page.with_name(REPORT)
+
+
+def _save_report(folder: Path, steps: Run, verdict: Verdict | None) -> Path | None:
+    """The evaluation's report with what it cannot know: which run it is of, and how that compares with its relative.
+
+    An evaluation is the same for every run that uses it, so its own file names none.
+    """
+    evaluation = steps.artifacts["evaluation"]
+    if REPORT not in evaluation.names():
+        return None
+    text = evaluation.path(REPORT).read_text(encoding="utf-8")
+    about = _rendered(pages.about(steps.record, evaluation))
+    head, end, rest = text.partition("</h1>")
+    text = f'{head}{end}{REPORT_STYLE}<div class="run">{about}</div>{rest}'
+    if verdict is not None:
+        found = _rendered("\n\n".join(compared.section(verdict, markdown(verdict.relative.line))))
+        text = text.replace(BESIDE, f'<div class="run">{found}</div>{BESIDE}', 1)
+    path = folder / REPORT
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def _save(path: Path, text: str, title: str, graph: str = "") -> Path:

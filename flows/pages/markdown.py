@@ -115,10 +115,11 @@ def run_page(
     verdict: Verdict | None = None,
     run_link: RunLink = run_in_prefect,
     picture: str | None = None,
+    report: str | None = None,
 ) -> str:
     """The whole run: its result, its graph, what changed, and a table of all artifacts.
 
-    `picture` takes the place of the graph as an image, on pages that draw it themselves.
+    `picture` takes the place of the graph as an image, on pages that draw it themselves; `report` is where the run's report is.
     """
     artifacts = {o.stage: o.artifact for o in outcomes}
     hits = sum(o.hit for o in outcomes)
@@ -126,6 +127,8 @@ def run_page(
     evaluated = artifacts.get("evaluation")
     if evaluated is not None and (results := result_rows(evaluated.manifest.metrics)):
         parts.append(table(["mAP, %", *RESULTS], results))
+    if report is not None:
+        parts.append(f"[Report]({report}): intervals, protocols, AP by class, what went best and worst.")
     parts += [
         f"> {o.stage} waited {duration(wait.seconds)} for {markdown(wait.what)}." for o in outcomes for wait in o.waits
     ]
@@ -153,6 +156,24 @@ def run_page(
     ]
     parts += ["## Artifacts", table(["stage", "in this run", "digest", "fingerprint", "size", "seconds"], rows)]
     return "\n\n".join(parts) + "\n"
+
+
+def about(record: RunRecord, evaluation: Artifact) -> str:
+    """Which run it is, with what it asked for: the head of a report."""
+    changed = ", ".join(f"{key}={value}" for key, value in record.changed.items())
+    made = evaluation.manifest
+    rows = [
+        ["run", f"{markdown(record.line)} · [lineage](index.html)"],
+        ["profile", markdown(record.profile)],
+        ["setting, seed", markdown(f"{record.setting}, {record.seed}")],
+        ["differs from the profile", markdown(changed) or "in nothing"],
+        ["evaluation", f"{code(made.fingerprint[:12])}, made {_moment(made.made_at)} on {markdown(made.host)}"],
+    ]
+    return table(["", ""], rows)
+
+
+def _moment(text: str) -> str:
+    return f"{markdown(text[:19].replace('T', ' '))} UTC"
 
 
 def _how(outcome: Outcome, run_link: RunLink) -> str:
@@ -234,13 +255,23 @@ def _files(files: Sequence[FileRecord]) -> str:
     return table(["file", "rows", "size", "digest"], rows)
 
 
+WIDE = 12
+"""Columns from which on a table is shown turned, a line a column: beside each other they would leave the page."""
+
+
 def _first_rows(artifact: Artifact) -> tuple[str, str] | None:
-    """First rows of the first table that has a preview."""
+    """First rows of the first table that has a preview, without the columns that are empty in them."""
     for file in artifact.manifest.files:
         if file.head:
-            columns = list(file.head[0])
-            rows = [[markdown(row[c]) for c in columns] for row in file.head]
-            return markdown(file.name), table([markdown(c) for c in columns], rows)
+            columns = [c for c in file.head[0] if any(row[c] not in ("None", "nan") for row in file.head)]
+            cells = [[markdown(row[c]) for c in columns] for row in file.head]
+            if len(columns) <= WIDE:
+                shown = table([markdown(c) for c in columns], cells)
+            else:
+                some = cells[:3]
+                turned = [[markdown(c), *(row[place] for row in some)] for place, c in enumerate(columns)]
+                shown = table(["column", *(f"row {number}" for number in range(1, 1 + len(some)))], turned)
+            return markdown(file.name), shown
     return None
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from flows.pages.markdown import RESULTS, result_rows
 from pipeline.store.artifact import Artifact
 
 
-def result_lines(evaluation: Artifact) -> list[str]:
-    """The mAP table and the place of the report."""
+def result_lines(evaluation: Artifact, report: Path | None = None) -> list[str]:
+    """The mAP table and the place of the report: the run's, or else the evaluation's."""
     lines = []
     if rows := result_rows(evaluation.manifest.metrics):
         lines.append(f"{'mAP, %':<12}" + "".join(f"{name:>9}" for name in RESULTS))
         lines += [f"{label:<12}" + "".join(f"{value:>9}" for value in values) for label, *values in rows]
     reports = [name for name in ("report.html", "report.md") if name in evaluation.names()]
-    if reports:
+    if report is not None:
+        lines.append(f"report: {report}")
+    elif reports:
         lines.append(f"report: {evaluation.path(reports[0])}")
     else:
         lines.append(f"artifact: {evaluation.place}")

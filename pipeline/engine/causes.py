@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.engine.graph import NAMES
+from pipeline.errors import DataError
 from pipeline.store import compare, lineage
 from pipeline.store.artifact import Artifact
 from pipeline.store.compare import Difference
@@ -42,6 +43,20 @@ class Cause:
 
 
 @dataclass(frozen=True)
+class Move:
+    """An unseen class whose nearest seen class is another one now, with the similarity of their descriptions."""
+
+    name: str
+    old: str
+    new: str
+    old_similarity: float
+    new_similarity: float
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.old} ({self.old_similarity:.3f}) -> {self.new} ({self.new_similarity:.3f})"
+
+
+@dataclass(frozen=True)
 class Causes:
     """What the stages read otherwise, in running order, and which of them made something else by it."""
 
@@ -50,13 +65,21 @@ class Causes:
     """Stages whose content differs."""
     unknown: tuple[str, ...] = ()
     """Stages of which one artifact is gone, so that nothing can be told."""
+    moves: tuple[Move, ...] = ()
+    """Unseen classes that are compared with, and taught from, another seen class now."""
+
+    @property
+    def gone(self) -> list[str]:
+        """A line that says of which stages nothing can be told, if there are any."""
+        return [f"not known of {', '.join(self.unknown)}: an artifact was removed"] if self.unknown else []
 
     @property
     def lines(self) -> list[str]:
         """In words, a line a cause."""
-        lines = [str(cause) for cause in self.found]
-        if self.unknown:
-            lines.append(f"not known of {', '.join(self.unknown)}: an artifact was removed")
+        lines = [str(cause) for cause in self.found] + self.gone
+        lines += [f"nearest seen class of {move}" for move in self.moves[:LISTED]]
+        if len(self.moves) > LISTED:
+            lines.append(f"and of {len(self.moves) - LISTED} more unseen classes")
         return lines or ["nothing: both were made from the same things"]
 
 
@@ -90,7 +113,24 @@ def between(before: Mapping[str, Artifact | None], after: Mapping[str, Artifact 
             seen.add(key)
             if difference.kind != "code" or old.digest != new.digest:
                 found.append(Cause(stage, difference, texts if difference.kind != "code" else ()))
-    return Causes(tuple(found), tuple(changed), tuple(unknown))
+    return Causes(tuple(found), tuple(changed), tuple(unknown), moves(before, after))
+
+
+def moves(before: Mapping[str, Artifact | None], after: Mapping[str, Artifact | None]) -> tuple[Move, ...]:
+    """The unseen classes of both whose nearest seen class changed, in order of class; none where one cannot tell."""
+    old, new, named = before.get("disparities"), after.get("disparities"), after.get("descriptions")
+    if old is None or new is None or named is None or old.digest == new.digest:
+        return ()
+    try:
+        partners, called = [comparison.partners(artifact) for artifact in (old, new)], comparison.names(named)
+    except DataError:  # of an earlier version, or damaged since: no reason for a run to end without an answer
+        return ()
+    found = []
+    for hoi_id in sorted(partners[0].keys() & partners[1].keys() & called.keys()):
+        (one, before_it), (other, now) = (partner[hoi_id] for partner in partners)
+        if one != other:
+            found.append(Move(called[hoi_id], called.get(one, "?"), called.get(other, "?"), before_it, now))
+    return tuple(found)
 
 
 def of_runs(before: Mapping[str, str], after: Mapping[str, str], store: Store) -> Causes:

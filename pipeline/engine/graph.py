@@ -222,7 +222,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="evaluation",
-        version=6,
+        version=7,
         reads=("evaluation.protocol", "setting"),
         names=("data.source",),
         inputs=(

@@ -112,6 +112,13 @@ def embeddings(old: Artifact, new: Artifact, store: Store) -> tuple[Embedded, Em
     return _read(candidates[0][latest]), _read(candidates[1][latest])
 
 
+def partners(disparities: Artifact) -> dict[int, tuple[int, float]]:
+    """{unseen class: (its nearest seen class, similarity)}, as a `disparities` artifact has them."""
+    table = disparities.table("disparities.parquet", ["hoi_id", "seen_hoi_id", "similarity"])
+    columns = (table[name].tolist() for name in ("hoi_id", "seen_hoi_id", "similarity"))
+    return {int(h): (int(seen), float(cosine)) for h, seen, cosine in zip(*columns, strict=True)}
+
+
 def names(descriptions: Artifact) -> dict[int, str]:
     """The classes' names by id, as the artifact has them."""
     table = descriptions.table("descriptions.parquet", ["hoi_id", "name"])

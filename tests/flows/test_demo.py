@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,13 +17,25 @@ from small_demo import SETTINGS
 
 from pipeline.datasets.world.classes import unseen, world_classes
 from pipeline.engine.graph import NAMES
+from pipeline.store import runs
+from pipeline.store.store import Store
 
 pytestmark = pytest.mark.slow
 TEXT = "A person stands beside it with one arm stretched forward. The hand touches the back, the eyes look down."
 AGAIN = {"descriptions", "text_embeddings", "disparities", "utpl", "predictions", "evaluation", "bundle"}
 """What a changed description of an unseen class costs."""
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-NO_BROWSER = "needs Chromium on PATH and the package playwright"
+needs_browser = pytest.mark.skipif(
+    CHROMIUM is None or importlib.util.find_spec("playwright") is None,
+    reason="needs Chromium on PATH and the package playwright",
+)
+CUT_OFF = """() => [...document.querySelectorAll('table, figure, img, pre, .scroll')].filter(e => {
+    const clips = getComputedStyle(e).overflowX !== 'visible' && e.scrollWidth > e.clientWidth + 1;
+    return clips || e.getBoundingClientRect().right > document.documentElement.clientWidth + 1;
+}).map(e => e.outerHTML.slice(0, 200))"""
+"""Tables and pictures of a page that reach beyond it, and boxes that hide a part of theirs."""
+PAPER = 703
+"""Width of A4 between margins of 12 mm, in CSS pixels."""
 
 
 @dataclass
@@ -33,6 +46,7 @@ class Demo:
     first: dict[str, str]
     second: dict[str, str]
     pages: list[dict[str, str]]
+    store: Path
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +62,7 @@ def demo(make_recorder: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         pages = [{a["key"]: a["data"] for a in run.artifacts()}]
         second = run.run(f"descriptions.edits={folder / 'edits.yaml'}")
         pages.append({a["key"]: a["data"] for a in run.artifacts()})
-        yield Demo(run, first, second, pages)
+        yield Demo(run, first, second, pages, folder / "store")
 
 
 def test_what_a_changed_description_costs(demo: Demo) -> None:
@@ -68,7 +82,38 @@ def test_the_pages_show_what_was_made(demo: Demo) -> None:
     assert "mAP full:" in second["ezhoi-lineage"]
 
 
-@pytest.mark.skipif(CHROMIUM is None or importlib.util.find_spec("playwright") is None, reason=NO_BROWSER)
+def test_the_report_names_its_run_and_holds_the_comparison(demo: Demo) -> None:
+    old, new = runs.records(Store(demo.store))
+    report = (demo.store / ".runs" / new.id / "report.html").read_text()
+    for said in (new.id, new.started_at[:10], "rf_uc, 0", "descriptions.edits=", "utpl.steps=8", "simulated errors"):
+        assert said in report, said
+    assert f"Compared with the run of {old.started_at[:16].replace('T', ' ')} UTC ({old.id})" in report
+    assert "Texts that differ: 1" in report and "Nearest seen classes that moved: 1" in report
+    assert report.index("Mean average precision") < report.index("Compared with") < report.index("AP by class")
+    first = (demo.store / ".runs" / old.id / "report.html").read_text()
+    assert old.id in first and "Compared with" not in first
+
+
+@needs_browser
+def test_nothing_is_cut_off_on_a_screen_or_on_paper(demo: Demo) -> None:
+    from playwright.sync_api import sync_playwright
+
+    run = max((demo.store / ".runs").glob("*/index.html")).parent
+    assert {"index.html", "report.html"} < {page.name for page in run.iterdir()}
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        for file in sorted(run.glob("*.html")):
+            page.goto(file.as_uri())
+            page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+            for width, media in ((1280, "screen"), (1440, "screen"), (1920, "screen"), (PAPER, "print")):
+                page.set_viewport_size({"width": width, "height": 1000})
+                page.emulate_media(media=media)
+                assert page.evaluate(CUT_OFF) == [], (file.name, width, media)
+        browser.close()
+
+
+@needs_browser
 def test_walk_from_the_run_to_the_descriptions_in_a_browser(demo: Demo) -> None:
     from playwright.sync_api import expect, sync_playwright
 

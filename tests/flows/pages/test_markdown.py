@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from markdown_it import MarkdownIt
 
 from flows.pages import markdown, plans
@@ -63,6 +65,16 @@ def test_a_page_shows_first_rows_without_opening_a_file(fake: Any) -> None:
     for path in outcome.artifact._folder.glob("*.parquet"):
         path.unlink()
     assert "First rows" in markdown.stage_page(outcome, inputs={})
+
+
+def test_a_wide_table_is_shown_turned_and_without_empty_columns(tmp_path: Path, artifact: Any) -> None:
+    wide = pd.DataFrame({f"c{n}": [n, n + 100] for n in range(13)} | {"never": [None, None], "once": [None, "x"]})
+    narrow = wide[["c0", "never", "once"]]
+    shown = [markdown._first_rows(artifact(tmp_path / name, main=of)) for name, of in (("w", wide), ("n", narrow))]
+    assert shown[1] == ("main.parquet", "| c0 | once |\n| --- | --- |\n| 0 | None |\n| 100 | x |")
+    assert shown[0] is not None
+    assert shown[0][1].splitlines()[:3] == ["| column | row 1 | row 2 |", "| --- | --- | --- |", "| c0 | 0 | 100 |"]
+    assert "never" not in shown[0][1] and shown[0][1].splitlines()[-1] == "| once | None | x |"
 
 
 def test_mermaid_has_every_edge_once(fake: Any) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pipeline.engine import causes, verdict
@@ -63,6 +64,31 @@ def test_what_was_removed_is_said(fake: Any) -> None:
     first.store.remove(first.artifacts["utpl"])
     found = causes.of_runs(first.record.stages, second.record.stages, first.store)
     assert found.lines == ["not known of utpl: an artifact was removed"]
+
+
+def test_an_unseen_class_that_is_taught_from_another_seen_one_is_among_the_causes(
+    tmp_path: Path, artifact: Any
+) -> None:
+    def made(name: str, partners: list[tuple[int, int, float]]) -> dict[str, Artifact | None]:
+        table = pd.DataFrame(partners, columns=["hoi_id", "seen_hoi_id", "similarity"])
+        named = pd.DataFrame({"hoi_id": [1, 2, 3, 4], "name": ["hug horse", "pet cat", "walk horse", "pet horse"]})
+        return {
+            "disparities": artifact(tmp_path / name / "d", "disparities", disparities=table),
+            "descriptions": artifact(tmp_path / name / "t", "descriptions", descriptions=named),
+        }
+
+    old, new = made("old", [(1, 3, 0.995), (2, 4, 0.9)]), made("new", [(1, 4, 0.942), (2, 4, 0.8)])
+    (move,) = causes.moves(old, new)
+    assert str(move) == "hug horse: walk horse (0.995) -> pet horse (0.942)"
+    assert causes.moves(old, old) == () and causes.moves(old, new | {"disparities": None}) == ()
+    told = causes.Causes(moves=(move,) * 6).lines
+    assert told == [f"nearest seen class of {move}"] * 4 + ["and of 2 more unseen classes"]
+
+
+def test_where_the_disparities_cannot_be_read_nothing_is_said_of_moves(fake: Any) -> None:
+    first, second = last(fake), last(fake, "disparities.template=contrast-v2")
+    assert first.artifacts["disparities"].digest != second.artifacts["disparities"].digest
+    assert causes.of_runs(first.record.stages, second.record.stages, first.store).moves == ()
 
 
 @pytest.mark.parametrize(

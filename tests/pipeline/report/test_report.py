@@ -243,3 +243,22 @@ def test_intervals_hold_the_mean_and_narrow_with_agreement() -> None:
     assert low < exact < high and 5 < high - low < 60 and "rare" not in found
     assert comparison.intervals(judged, table, rule="auc", images=images) == {}
     assert comparison.intervals(judged, table, rule="all_points", images=images) == found, "the same draws every time"
+
+
+def test_an_interval_is_around_the_mean_though_drawing_twice_lifts_every_draw() -> None:
+    """Forty classes with one pair each, found second: AP 1/2, and 2/3 where its image is drawn twice."""
+    count = 40
+    image, hoi = np.repeat(np.arange(count), 2), np.repeat(np.arange(count), 2)
+    image[::2] = (image[::2] + 7) % count  # the false one that is ranked first lies in another image
+    judged = Judged(
+        row=np.arange(2 * count),
+        image=image,
+        hoi=hoi,
+        score=np.tile([0.9, 0.5], count),
+        hit=np.tile([False, True], count),
+        truth_image=np.arange(count),
+        truth_hoi=np.arange(count),
+    )
+    table = pd.DataFrame({"hoi_id": range(count), "ap": 50.0, "unseen": True, "rare": False})
+    low, high = comparison.intervals(judged, table, rule="all_points", images=count)["unseen"]
+    assert low < 50.0 < high and high - low < 30
