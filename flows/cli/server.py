@@ -15,6 +15,7 @@ from flows.server import deployment, following, local, parameters
 from flows.server import profile as profiles
 from flows.server.following import RunState, TaskState
 from flows.server.local import Local
+from flows.server.stage_name import StageName
 from pipeline.config.tree import Config
 from pipeline.engine.plan import plan
 from pipeline.errors import EzhoiError, ServiceError
@@ -104,6 +105,7 @@ def launch(
     Example: ezhoi launch --set setting=uo --deployment utpl
     """
     given = parameters.portable(profile=profile, settings=settings or [])
+    _refuse_mistakes(given, name, force=force or [], pins=options.pinned(pins), against=against)
     folder = local.home()
     local.up(folder, _say)
     state = deployment.deploy(folder, say=_say)
@@ -118,6 +120,24 @@ def launch(
     last = _follow(state, run)
     # Not asked of the tasks: they reach the server through events, maybe after the run's own state.
     _conclude(state, last, given.config if name in EVALUATING and not dry_run else None)
+
+
+def _refuse_mistakes(
+    given: parameters.Parameters, name: str, *, force: list[StageName], pins: dict[str, str], against: str | None
+) -> None:
+    """Refuse now what the run would refuse once a worker is free: EzhoiError.
+
+    What a deployment reuses is not looked for: a run that waits before this one may be making it.
+    """
+    if (declared := deployment.declared(name)) is not None:
+        parameters.resolve(
+            profile=given.profile,
+            overrides=given.settings,
+            targets=declared.get("targets", ()),
+            force=force,
+            pins=pins,
+            against=against,
+        )
 
 
 def follow(run: Annotated[str | None, typer.Argument(help="Id of a run; the newest one if left out.")] = None) -> None:

@@ -10,6 +10,9 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from flows.server import local
 from flows.server.local import ROOT, Local, Say
@@ -64,6 +67,12 @@ def deploy(folder: Path, *, force: bool = False, say: Say = lambda line: None) -
         state = replace(state, deployed=wanted)
         local.write(folder, state)
     return state
+
+
+def declared(name: str) -> dict[str, Any] | None:
+    """The parameters that `prefect.yaml` gives a deployment of the flow `ezhoi`; None if it declares none of that name."""
+    found = yaml.safe_load(DECLARED.read_text(encoding="utf-8"))["deployments"]
+    return next((d["parameters"] for d in found if d["name"] == name and d["entrypoint"].endswith(f":{FLOW}")), None)
 
 
 def write_declarations(folder: Path) -> None:

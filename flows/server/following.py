@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.server.api import Api
-from flows.server.deployment import FLOWS
+from flows.server.deployment import FLOW, FLOWS
 from flows.server.local import POOLS, Local, tail
 from flows.server.reaper import FINAL
 from pipeline.errors import EzhoiError, ServiceError
@@ -49,7 +49,7 @@ def trigger(api: Api, *, deployment: str, parameters: dict[str, Any], flow: str 
     """Ask for a run of `<flow>/<deployment>`; its id. EzhoiError if there is no such deployment."""
     found = api.get(f"/deployments/name/{flow}/{deployment}")
     if found is None:
-        names = sorted(d["name"] for d in api.post("/deployments/filter", {}) or [])
+        names = sorted(d["name"] for d in api.post("/deployments/filter", {"flows": {"name": {"any_": [FLOW]}}}) or [])
         raise EzhoiError(f"no deployment {deployment!r}; deployments: {', '.join(names) or 'none, run `ezhoi deploy`'}")
     # With the key, a request that is sent again because the server was busy cannot start a second run.
     body = {"parameters": parameters, "state": {"type": "SCHEDULED"}, "idempotency_key": uuid.uuid4().hex}

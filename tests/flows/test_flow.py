@@ -150,10 +150,27 @@ def test_a_failing_stage_fails_with_its_message(recorded: Any, monkeypatch: pyte
     assert recorded.fake.executed() == ALL[ALL.index("seen") :]
 
 
-def test_a_wrong_setting_fails_before_anything_runs(recorded: Any) -> None:
-    assert recorded.run("seen.epoch=3") == {}
-    assert recorded.state.is_failed() and "Did you mean 'seen.epochs'" in recorded.state.message
-    assert not recorded.fake.root.exists()
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"overrides": ["seen.epoch=3"]}, "unknown key 'seen.epoch'. Did you mean 'seen.epochs'?"),
+        ({"profile": "none.yaml"}, "none.yaml"),
+        ({"pins": {"seen": "0123abcd"}}, "'seen/0123abcd'"),
+        ({"against": "20200101"}, "no run '20200101'; `ezhoi runs` lists them"),
+    ],
+)
+def test_a_mistake_fails_before_anything_runs_with_one_line_in_the_log(
+    recorded: Any, asked: dict[str, Any], message: str
+) -> None:
+    from flows.ezhoi import ezhoi
+
+    given = asked | {"overrides": [*recorded.fake.settings, *asked.get("overrides", [])]}
+    state = ezhoi(**given, return_state=True)
+    assert state.is_failed() and message in state.message and len(state.message.splitlines()) <= 2
+    assert recorded.fake.executed() == [] and not recorded.fake.root.exists()
+    recorded.id = str(state.state_details.flow_run_id)
+    log = "\n".join(recorded.log(until="Finished in state Failed"))
+    assert "Traceback" not in log and log.count(message) == 1, log
 
 
 def test_long_stages_show_progress(recorded: Any, monkeypatch: pytest.MonkeyPatch) -> None:

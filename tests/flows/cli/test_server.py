@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import io
 import sys
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from flows.cli.app import app
 from flows.cli.server import _Waiting
+from flows.server import local
 from flows.server.following import RunState, TaskState
+from pipeline.errors import EzhoiError
 
 RUN = RunState("id", "brave-otter", "Running", False, "", ())
 
@@ -55,3 +60,25 @@ def test_a_terminal_gets_one_line_that_makes_room(monkeypatch: pytest.MonkeyPatc
     waiting.show(RUN, task(None))
     waiting.clear()
     assert terminal.getvalue().count("seen              running") == 2
+
+
+@pytest.mark.parametrize("deployment", ["full", "utpl"])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--set", "seen.epoch=3"), "unknown key 'seen.epoch'. Did you mean 'seen.epochs'?"),
+        (("--profile", "none.yaml"), "none.yaml"),
+        (("--pin", "seen=0123abcd"), "'seen/0123abcd'"),
+        (("--pin", "seen"), "expected stage=fingerprint"),
+        (("--against", "20200101"), "no run '20200101'; `ezhoi runs` lists them"),
+        (("--set", "setting=nothing"), "nothing"),
+    ],
+)
+def test_a_mistake_is_refused_before_anything_is_started(
+    words: tuple[str, ...], message: str, deployment: str, fake: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "up", lambda *_, **__: pytest.fail("the server was started for a run that is none"))
+    store = [word for setting in fake.settings for word in ("--set", setting)]
+    refused = CliRunner().invoke(app, ["launch", "--deployment", deployment, *store, *words]).exception
+    assert isinstance(refused, EzhoiError) and message in str(refused), repr(refused)
+    assert len(str(refused).splitlines()) <= 2

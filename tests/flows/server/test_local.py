@@ -316,7 +316,7 @@ def test_up_launch_down(fake: Any, tmp_path: Path) -> None:
         assert f"{len(NAMES)} of {len(NAMES)} stages from the store" in ezhoi("follow")
         manifest = json.loads(ezhoi("artifacts", "show", "detections", *settings, "--json"))
         assert manifest["seed"] == 7, "the shell's EZHOI__SEED did not reach the run"
-        assert "no deployment 'nope'; deployments: ablate, describe" in ezhoi(
+        assert "no deployment 'nope'; deployments: describe, embed, evaluate, full, train" in ezhoi(
             "launch", "-d", "nope", *settings, fails=True
         )
         assert "unknown key" in ezhoi("launch", "--set", "a.b=1", fails=True)
