@@ -74,6 +74,7 @@ CASES = {
     "runs show": ("newest", "descriptions.edits = edits.yaml"),
     "site": ("--out site --copy", "site/index.html"),
     "status": ("--set utpl.steps=5", "utpl.steps: 4 -> 5"),
+    "study": ("ablation --variant llm --settings rf_uc --seeds 0 --set seen.epochs=1", "+ LLM guidance"),
     "world classes": ("", "hug horse"),
     "world clip": ("tiny.safetensors --steps 1 --scenes 8", "tiny.safetensors: loss"),
     "world pictures": ("scenes --count 2", "ezhoi predict scenes --boxes scenes/boxes.parquet"),

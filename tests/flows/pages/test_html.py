@@ -47,7 +47,7 @@ def test_the_graph_has_every_stage_and_edge_and_tells_cached_from_computed(fake:
     svg = text[text.index("<svg") : text.index("</svg>")]
     assert svg.count("<a ") == len(graph.NAMES)
     boxes = {state: svg.count(fill) - 1 for state, (fill, _) in drawing.COLOURS.items()}  # one of each in the legend
-    assert boxes == {"Completed": 3, "Cached": len(graph.NAMES) - 3, "Reused": 0}
+    assert boxes == {"Completed": 4, "Cached": len(graph.NAMES) - 4, "Reused": 0}
     assert svg.count("<path") == sum(len(stage.resolved(fake.config()).inputs) for stage in graph.STAGES)
     assert "utpl.steps: 60 -&gt; 7" in text
 
