@@ -153,7 +153,9 @@ def gate() -> Iterator[Any]:
         patch.setenv("AWS_ACCESS_KEY_ID", "test")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        patch.setenv("AWS_MAX_ATTEMPTS", "1")  # we try again by ourselves, and botocore would wait longer than the tests
+        patch.setenv(
+            "AWS_MAX_ATTEMPTS", "1"
+        )  # we try again by ourselves, and botocore would wait longer than the tests
         patch.setenv("NO_PROXY", "127.0.0.1")
         import boto3
 

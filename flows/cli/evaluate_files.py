@@ -89,7 +89,6 @@ def evaluate_detections(
     --mode both --out evaluated
     """
     from pipeline.metrics import results
-    from pipeline.store import digest
 
     protocols = protocols_of(protocol or ["official"], switch or [])
     if out is not None:  # an evaluation that could not be written is not made
@@ -97,13 +96,9 @@ def evaluate_detections(
     truth = read_annotations(annotations, images, image_labels, boxes, split)
     chosen = setting_of(setting, truth)
     found = read_detections(detections, truth)
-    if pictures is not None:
-        _say_of_pictures(pictures, truth, out)
-    if curve:
-        _demand_classes(curve, truth, out)
+    _look_at(curve or [], pictures, truth, out)
     evaluated = list(results.results(found, truth, protocols=protocols, modes=modes_of(mode), setting=chosen))
-    files = {"detections": detections, "annotations": annotations, "images": images, "image_labels": image_labels}
-    digests = {name: digest.of_path(path) for name, path in files.items() if path is not None}
+    digests = _digests(detections=detections, annotations=annotations, images=images, image_labels=image_labels)
     report = results.report(evaluated, annotations=truth, detections=found, setting=chosen, digests=digests)
     if out is not None:
         _write(out, evaluated, report, found, truth, curve or [], pictures)
@@ -116,25 +111,29 @@ def evaluate_detections(
         typer.echo(f"report: {out / 'report.html'}")
 
 
-def _say_of_pictures(folder: Path, truth: Annotations, out: Path | None) -> None:
-    """Say where a report's pictures will be missing; ConfigError if there is no such folder."""
-    from pipeline.report.evaluated_files import picture_files
+def _digests(**files: Path | None) -> dict[str, str]:
+    """{what a file is: its digest} of those that are given."""
+    from pipeline.store import digest
 
-    there, listed = len(picture_files(folder, truth)), len(truth.images)
-    if there < listed:
-        say([f"--pictures {folder} has {there:,} of {listed:,} images; the others are drawn as boxes alone"])
-    if out is None:
-        say(["--pictures is for the report, which --out FOLDER writes"])
+    return {name: digest.of_path(path) for name, path in files.items() if path is not None}
 
 
-def _demand_classes(curves: list[str], truth: Annotations, out: Path | None) -> None:
-    """ConfigError, before anything is evaluated, if a curve's class is none; say where curves are drawn."""
-    from pipeline.report.evaluated_files import class_named
+def _look_at(curves: list[str], pictures: Path | None, truth: Annotations, out: Path | None) -> None:
+    """Look at what is for the report before anything is evaluated, and say what will not be in it.
+
+    ConfigError if a curve's class is none, or if there is no such folder of pictures.
+    """
+    from pipeline.report.evaluated_files import class_named, picture_files
 
     for name in curves:
         class_named(name, truth)
-    if out is None:
-        say(["--curve is for the report, which --out FOLDER writes"])
+    if pictures is not None:
+        there, listed = len(picture_files(pictures, truth)), len(truth.images)
+        if there < listed:
+            say([f"--pictures {pictures} has {there:,} of {listed:,} images; the others are drawn as boxes alone"])
+    given = [option for option, value in (("--curve", curves), ("--pictures", pictures)) if value]
+    if out is None and given:
+        say([f"{' and '.join(given)}: only the report has that, which --out FOLDER writes"])
 
 
 def _table(evaluated: list[Result]) -> None:

@@ -70,18 +70,22 @@ def serve(
         memory=memory,
         extra=tuple(extra or ()),
     )
+    _serve_until_stopped(serving, environment, own_key=os.environ.get(llm.runtime.api_key_env, ""), patience=patience)
+
+
+def _serve_until_stopped(serving: vllm.Serving, environment: Path | None, *, own_key: str, patience: float) -> None:
+    """Ctrl-C and SIGTERM stop it; ServiceError if it ends by itself. Without a key of the user's it gets one."""
     found = vllm.find(environment)
-    log = local.home() / "logs" / f"vllm-{port}.log"
+    log = local.home() / "logs" / f"vllm-{serving.port}.log"
     typer.echo(f"starting vLLM {found.version}; its output: {log}", err=True)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM stops as Ctrl-C does
-    own = os.environ.get(llm.runtime.api_key_env, "")
-    key = own or f"ezhoi-{secrets.token_urlsafe(24)}"
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    key = own_key or f"ezhoi-{secrets.token_urlsafe(24)}"
     try:
         with (
             vllm.serve(
                 found, serving, log=log, key=key, patience=patience, say=lambda line: typer.echo(line, err=True)
             ) as process,
-            nullcontext() if own else _found_by_clients(key_file(port), key),
+            nullcontext() if own_key else _found_by_clients(key_file(serving.port), key),
         ):
             typer.echo(f"ready: {serving.url} serves {serving.model}")
             typer.echo(

@@ -110,23 +110,37 @@ def execute(
         if artifact is not None and not force:  # another process made it while we waited for the lock
             store.forget(need.fingerprint)
             return Outcome(stage.name, artifact, hit=True, waits=tuple(claimant.waits))
-        wanted = config.device if stage.computes(config) else "cpu"
-        with (
-            devices.hold(wanted, count=stage.processes(config), most=_most_gpus(stage, config)) as held,
-            devices.alone(stage.server(config)),
-            (ask_helpers if stage.sharded(config) else no_helpers)(stage, need) as asked,
-        ):
-            started = time.perf_counter()
-            device = held if stage.computes(config) else config.device
-            work = _work(stage, config, inputs, space, device, place=Place(0, 1 + asked), progress_to=progress)
-            module = importlib.import_module(f"pipeline.stages.{stage.name}")
-            with refusals(f"stage {stage.name}", path=space.out):
-                metrics = module.run(work)
-                manifest = _manifest(stage, work.config, need, work, metrics)
-            _demand_unchanged(stage, need, config=config, store=store, inputs=inputs)
-        taken = {"wall_seconds": round(time.perf_counter() - started, 3), "made_by": dict(origin or {})}
-        artifact = store.publish(space, manifest.model_copy(update=taken))
+        manifest = _computed(stage, need, config, inputs, space, progress=progress, ask_helpers=ask_helpers)
+        _demand_unchanged(stage, need, config=config, store=store, inputs=inputs)
+        artifact = store.publish(space, manifest.model_copy(update={"made_by": dict(run)}))
     return Outcome(stage.name, artifact, hit=False, faults=tuple(faults), waits=tuple(claimant.waits))
+
+
+def _computed(
+    stage: Stage,
+    need: Ingredients,
+    config: Config,
+    inputs: Mapping[str, Artifact],
+    space: Workspace,
+    *,
+    progress: Progress,
+    ask_helpers: AskHelpers,
+) -> Manifest:
+    """Run the stage in its workspace, with the devices and the server that it needs to itself; the manifest of what it made."""
+    wanted = config.device if stage.computes(config) else "cpu"
+    with (
+        devices.hold(wanted, count=stage.processes(config), most=_most_gpus(stage, config)) as held,
+        devices.alone(stage.server(config)),
+        (ask_helpers if stage.sharded(config) else no_helpers)(stage, need) as asked,
+    ):
+        started = time.perf_counter()
+        device = held if stage.computes(config) else config.device
+        work = _work(stage, config, inputs, space, device, place=Place(0, 1 + asked), progress_to=progress)
+        module = importlib.import_module(f"pipeline.stages.{stage.name}")
+        with refusals(f"stage {stage.name}", path=space.out):
+            metrics = module.run(work)
+            manifest = _manifest(stage, work.config, need, work, metrics)
+    return manifest.model_copy(update={"wall_seconds": round(time.perf_counter() - started, 3)})
 
 
 def _help_another_run(

@@ -8,7 +8,7 @@ then the disparity is made of those sentences of the unseen class's description 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +69,8 @@ def write(
     template = find_template(config.disparities.template, "contrast", key="disparities.template") if by_model else None
     given = from_file(config, vocabulary) if config.disparities.source == "file" else {}
     # A prompt that shows both descriptions knows a user's own; neither another prompt nor the lexicon does.
-    own = {
-        pair
-        for pair in pairs
-        if not (template and template.shows_descriptions)
-        and any(described[hoi_id]["source"] in OWN for hoi_id in pair)
-        and pair[0] not in given
-    }
+    knows = template is not None and template.shows_descriptions
+    own = {pair for pair in pairs if not knows and pair[0] not in given and _is_own(pair, described)}
     asked = [pair for pair in pairs if pair not in own] if template else []
     if not template:
         composed = {hoi_id for pair in pairs if pair not in own and pair[0] not in given for hoi_id in pair}
@@ -84,10 +79,7 @@ def write(
     if template:
         asked_for = _ask(asked, template, described, vocabulary, config, journal, progress, keep, exchange)
     if keep is not None:
-        measures = [
-            {"hoi_id": pair[0], "seen_hoi_id": pair[1], **columns.measured(answer)}
-            for pair, answer in asked_for.items()
-        ]
+        measures = [_ids(pair) | columns.measured(answer) for pair, answer in asked_for.items()]
         columns.write(keep / "provenance.parquet", measures, PAIR | columns.MEASURED)
     rows = []
     for pair in pairs:
@@ -100,8 +92,17 @@ def write(
             found = _difference(pair, described)
         else:
             found = _from_lexicon(pair, vocabulary, config.disparities.template.text)
-        rows.append({"hoi_id": pair[0], "seen_hoi_id": pair[1], "verdict": judge(found["text"])} | found)
+        rows.append(_ids(pair) | {"verdict": judge(found["text"])} | found)
     return columns.frame(rows, PAIR | columns.PRODUCED)
+
+
+def _ids(pair: Pair) -> dict[str, Any]:
+    return {"hoi_id": pair[0], "seen_hoi_id": pair[1]}
+
+
+def _is_own(pair: Pair, described: Mapping[int, Mapping[str, Any]]) -> bool:
+    """Whether a user wrote the description of one of the two."""
+    return any(described[hoi_id]["source"] in OWN for hoi_id in pair)
 
 
 def _described(descriptions: pd.DataFrame, pairs: Sequence[Pair], vocabulary: Vocabulary) -> dict[int, dict[str, Any]]:

@@ -194,9 +194,9 @@ def main(spec: Path) -> None:
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     work = _read(spec)
-    crew = PartialState(cpu=device(work.config).type == "cpu")  # chooses this process's GPU, so before any tensor
+    state = PartialState(cpu=device(work.config).type == "cpu")  # chooses this process's GPU, so before any tensor
     with tempfile.TemporaryDirectory() as spare:
-        work = replace(work, progress_to=_say) if crew.is_main_process else replace(work, out=Path(spare))
+        work = replace(work, progress_to=_say) if state.is_main_process else replace(work, out=Path(spare))
         try:
             with refusals(f"stage {work.stage}", path=work.out):
                 metrics = importlib.import_module(f"pipeline.stages.{work.stage}").run(work)
@@ -205,10 +205,10 @@ def main(spec: Path) -> None:
             with atomic(work.scratch / "failure.txt") as temporary:
                 temporary.write_text(str(error), encoding="utf-8")
             raise SystemExit(1) from None
-    if crew.is_main_process:
+    if state.is_main_process:
         with atomic(work.scratch / "result.json") as temporary:
             temporary.write_text(json.dumps({"metrics": metrics, "seconds": work.clock.seconds}), encoding="utf-8")
-    crew.destroy_process_group()
+    state.destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -65,23 +65,23 @@ def train(
     Raises:
         EzhoiError: a loss or gradient is not finite; it names the step's files, and the last checkpoint stays.
     """
-    crew = ranks.crew(cpu=device(work.config).type == "cpu")
-    trainer = Trainer(work, modules, task, settings, crew, accumulate)
+    accelerator = ranks.accelerator(cpu=device(work.config).type == "cpu")
+    trainer = Trainer(work, modules, task, settings, accelerator, accumulate)
     path, rows = work.scratch / checkpoint.NAME, work.scratch / "history.jsonl"
-    if crew.is_main_process:
+    if accelerator.is_main_process:
         _find_state(work, path, rows, modules)
-    crew.wait_for_everyone()
+    accelerator.wait_for_everyone()
     start = checkpoint.restore(path, modules=modules, optimiser=trainer.optimiser)
-    history = History(rows if crew.is_main_process else None, steps=start)
-    if crew.is_main_process:
+    history = History(rows if accelerator.is_main_process else None, steps=start)
+    if accelerator.is_main_process:
         log.debug("stage %s: history in %s", work.stage, rows)
     with _deterministic(runtime.deterministic):
-        loaders = loaders_for(crew.num_processes) if runtime.loaders is None else runtime.loaders
+        loaders = loaders_for(accelerator.num_processes) if runtime.loaders is None else runtime.loaders
         loaded = ahead(trainer.load, range(start, steps), threads=loaders)
         for step in range(start, steps):
             row = trainer.step(step, loaded, rate_at(step))
             history.add(row)
-            if not crew.is_main_process:
+            if not accelerator.is_main_process:
                 continue
             if (step + 1) % runtime.checkpoint_every == 0 or step + 1 == steps:
                 with work.clock("write"):
@@ -126,13 +126,19 @@ class Trainer(Generic[L, B]):
     """The optimiser, and one step of it."""
 
     def __init__(
-        self, work: Work, modules: nn.Module, task: Task[L, B], settings: Optimiser, crew: Accelerator, accumulate: int
+        self,
+        work: Work,
+        modules: nn.Module,
+        task: Task[L, B],
+        settings: Optimiser,
+        accelerator: Accelerator,
+        accumulate: int,
     ) -> None:
-        self.work, self.task, self.settings, self.crew = work, task, settings, crew
+        self.work, self.task, self.settings, self.accelerator = work, task, settings, accelerator
         self.trainable = [p for p in modules.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(self.trainable, lr=settings.lr, weight_decay=settings.weight_decay)
-        count = crew.num_processes * accumulate
-        self.parts = [Part(crew.process_index * accumulate + i, count) for i in range(accumulate)]
+        count = accelerator.num_processes * accumulate
+        self.parts = [Part(accelerator.process_index * accumulate + i, count) for i in range(accumulate)]
 
     def load(self, step: int) -> list[L]:
         """What can be made ahead of this process's batches at a step."""
@@ -175,20 +181,20 @@ class Trainer(Generic[L, B]):
 
     def _total(self, values: list[float]) -> list[float]:
         """Each value summed over the processes."""
-        if self.crew.num_processes == 1:
+        if self.accelerator.num_processes == 1:
             return values
-        mine = torch.tensor(values, dtype=torch.float64, device=self.crew.device)
-        return self.crew.reduce(mine, reduction="sum").tolist()
+        mine = torch.tensor(values, dtype=torch.float64, device=self.accelerator.device)
+        return self.accelerator.reduce(mine, reduction="sum").tolist()
 
     def _add_gradients(self) -> None:
         """Sum the gradients of all processes. A parameter that no pair reached counts as reached with zero, anywhere."""
         for parameter in self.trainable:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
-        if self.crew.num_processes == 1:
+        if self.accelerator.num_processes == 1:
             return
         gradients = [p.grad for p in self.trainable if p.grad is not None]
-        flat: Tensor = self.crew.reduce(torch.cat([g.flatten() for g in gradients]), reduction="sum")
+        flat: Tensor = self.accelerator.reduce(torch.cat([g.flatten() for g in gradients]), reduction="sum")
         for gradient, total in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
             gradient.copy_(total.view_as(gradient))
 

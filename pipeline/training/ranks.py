@@ -31,7 +31,7 @@ def without(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if not LEFT_BEHIND.fullmatch(name)}
 
 
-def crew(*, cpu: bool) -> Accelerator:
+def accelerator(*, cpu: bool) -> Accelerator:
     """The processes that train together: those that `pipeline.training.launch` started, or this one alone."""
     from accelerate import Accelerator  # here, because only training needs it
 

@@ -29,7 +29,7 @@ def test_ranks_that_a_job_system_left_do_not_count(left: dict[str, str]) -> None
     """In a process of its own: accelerate keeps what it found for as long as a process lives."""
     code = (
         "import logging, os; from pipeline.training import ranks; logging.basicConfig(level=20)\n"
-        "found = ranks.crew(cpu=True)\n"
+        "found = ranks.accelerator(cpu=True)\n"
         "print(found.num_processes, found.process_index, found.is_main_process, sorted(os.environ.items() & set("
         f"{sorted(left.items())!r})) == {sorted(left.items())!r})"
     )
