@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import typer
@@ -15,6 +16,8 @@ from pipeline.store.opening import store_of
 from pipeline.studies import file, running
 from pipeline.studies.table import Table
 
+LOG_SECONDS = 2.5
+"""After so long the last lines of a run's log have reached the server."""
 TRIAL = re.compile(r" *\d+ of \d+  ")
 """What the log line of a trial that has ended begins with."""
 
@@ -43,6 +46,8 @@ def follow(table: Table, *, file_name: str, at_once: int | None) -> None:
     ended, told = "", 0
     try:
         for seen in following.follow(local.home(), state, run):
+            if seen.final:
+                time.sleep(LOG_SECONDS)
             lines = following.lines(state.api, run, after=told)
             told += len(lines)
             for line in filter(TRIAL.match, lines):

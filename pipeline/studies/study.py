@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.changed import changed
 from pipeline.config.tree import Config, load
 from pipeline.datasets import sources
 from pipeline.engine import graph, plan
@@ -138,6 +140,21 @@ class Study:
         return replace(
             self, variants=chosen, settings=tuple(settings) or self.settings, seeds=tuple(seeds) or self.seeds
         )
+
+    @cached_property
+    def digest(self) -> str:
+        """Equal for studies that ask for the same, wherever their store is and however their overrides are written.
+
+        Of a path only the last part counts, as in the records of runs.
+        """
+        trials = [Trial(variant, setting, self.seeds[0]) for variant in self.variants for setting in self.settings]
+        asked = [[t.variant.name, t.variant.prefix, t.setting, changed(self.config(t))] for t in trials]
+        return digest.of_value([self.profile, asked, list(self.seeds), self.baseline])
+
+    @property
+    def told(self) -> list[str]:
+        """The overrides of all trials that say what is made, and not where or on which device."""
+        return [text for text in (*self.common, *self.given) if not text.startswith(("store.", "device="))]
 
     def as_json(self) -> dict[str, Any]:
         """The study as plain JSON; equal studies are equal there."""

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.outside.escaping import code, markdown
-from pipeline.store import digest
 from pipeline.store.artifact import Artifact
 from pipeline.store.store import Store
 from pipeline.studies.gains import Gain, ImageChance, name_of
@@ -125,7 +124,7 @@ class Table:
     def record(self) -> str:
         """Name of its files in the store: equal studies have the same."""
         name = self.study.name if self.study.name == "ablation" else f"study-{self.study.name}"
-        return f"{name}-{digest.of_value(self.study.as_json())[:12]}"
+        return f"{name}-{self.study.digest[:12]}"
 
     def write(self, store: Store) -> str:
         """Both forms into the store, in place of earlier ones of the same study; where the Markdown is."""
@@ -148,8 +147,7 @@ class Table:
         """The same for people."""
         study = self.study
         what = "Ablation" if study.name == "ablation" else f"Study {markdown(study.name)}"
-        settings = [text for text in (*study.common, *study.given) if text]
-        how = f"; with {code(', '.join(settings))}" if settings else ""
+        how = f"; with {code(', '.join(study.told))}" if study.told else ""
         lines = [
             f"# {what} of profile {markdown(study.profile)}",
             "",
