@@ -48,7 +48,7 @@ def import_(
 
     Example: ezhoi data import export.json --pictures pictures --to pictures/own.json
     """
-    from pipeline.datasets.own import annotated, summary, write
+    from pipeline.datasets.own import annotated, folder, summary, write
 
     options.demand_another_file(to, path, vocabulary)
     options.demand_ending(to, ".json", what="annotations are written as JSON")
@@ -70,7 +70,7 @@ def import_(
     if not len(found.rows.relations):
         raise DataError(f"{to} is not written: not one interaction of {found.file} can be used")
     write.write(to, annotated.file_content(found))
-    beside = _with_vocabulary(found, vocabulary or annotated.words_beside(found.file), to)
+    beside = _with_vocabulary(found, vocabulary or folder.words_beside(found.file), to)
     if not as_json:
         typer.echo(f"{to} written{f', and {beside} beside it' if beside else ''}")
 
@@ -96,7 +96,7 @@ def _pictures(path: Path, folder: Path | None) -> Pictures | None:
 
 def _with_vocabulary(found: Found, used: Path | None, to: Path) -> str:
     """Put the vocabulary beside the written file, if there is none; its name, or ""."""
-    from pipeline.datasets.own.annotated import VOCABULARY
+    from pipeline.datasets.own.folder import VOCABULARY
 
     if used is None or any((to.parent / name).exists() for name in VOCABULARY):
         return ""

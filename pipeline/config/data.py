@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Literal, Self
@@ -18,6 +19,7 @@ from pipeline.config.sources import (
     File,
     FileOrFolder,
     HicoFolder,
+    Source,
     clip_weights,
     detector_weights,
 )
@@ -45,11 +47,25 @@ class World(Section):
     )
 
 
+class Own(Section):
+    """Pictures of the user's own (`pipeline/datasets/own`), where the annotation does not tell these things itself."""
+
+    test_share: float = Field(
+        0.2, gt=0, lt=1, description="part of the pictures that is for testing, where the annotation tells no splits"
+    )
+    seed: NonNegativeInt = Field(0, lt=1 << 63, description="seed of the drawn splits")
+    annotator: str | None = Field(
+        None, description="Label Studio: id or email of the one annotator who counts; null: the newest annotation"
+    )
+
+
 class Data(Section):
-    source: DatasetName = Field("world", description="the rendered world, or HICO-DET on disk")
-    root: HicoFolder | None = Field(None, description="folder of HICO-DET (source: hico)")
+    source: DatasetName = Field("world", description="the rendered world, HICO-DET on disk, or pictures of your own")
+    root: HicoFolder | None = Field(
+        None, description="folder of HICO-DET (source: hico), or of your own pictures (own)"
+    )
     annotations: HicoFolder | None = Field(
-        None, description="HICO-DET's annotation, a file or a folder, if it is not under data.root"
+        None, description="the annotation, a file or a folder, if it is not under data.root"
     )
     settings: File | None = Field(
         None, description="YAML file of zero-shot settings of your own: {name: [unseen classes]}, beside the dataset's"
@@ -58,6 +74,12 @@ class Data(Section):
         "error", description="faulty rows and missing images: fail at them, or leave them out and report"
     )
     world: World = World()
+    own: Own = Own()
+
+    def refined(self, key: str, source: Source) -> Source:
+        """What a key names, where it depends on another key: which files count in a folder of one's own pictures."""
+        own = self.source == "own" and key in ("root", "annotations")
+        return replace(source, content="own") if own else source
 
 
 class ImagesRuntime(Section):

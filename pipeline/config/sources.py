@@ -22,10 +22,10 @@ from pydantic.fields import FieldInfo
 from pipeline.config.packaged import HICO, LEXICON, PROMPTS, TINY_CLIP, WORLD
 from pipeline.config.section import Here, at_home
 
-Content = Literal["bytes", "tables", "images"]
+Content = Literal["bytes", "tables", "images", "own"]
 """What of a source enters a fingerprint: the bytes of its files; of a dataset that comes with the project, its tables; of a
-folder of HICO-DET, its annotation files, and names and sizes of its images. The functions that take the digests lie in rooms
-above this one: `pipeline/engine/stage.py` has them by these names."""
+folder of HICO-DET ("images") or of one's own pictures ("own"), its annotation files, and names and sizes of its images. The
+functions that take the digests lie in rooms above this one: `pipeline/engine/stage.py` has them by these names."""
 HERE = Path()
 CHECKPOINTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 """Suffixes of files with weights."""
@@ -184,8 +184,10 @@ ActionTemplate = Annotated[Source, _parsed(template), _of_kind("action"), Packag
 """The same of what a verb looks like."""
 WORDINGS = ("contrast-v1", "contrast-v2")
 """The contrast templates that the lexicon has a wording of its own for."""
-DatasetName = Annotated[Literal["world", "hico"], Packaged("world", WORLD, "tables"), Packaged("hico", HICO, "tables")]
-"""A dataset, whose classes and settings come with the project."""
+DatasetName = Annotated[
+    Literal["world", "hico", "own"], Packaged("world", WORLD, "tables"), Packaged("hico", HICO, "tables")
+]
+"""A dataset, whose classes and settings come with the project, or the user's own pictures."""
 TextsFrom = Annotated[Literal["lexicon", "llm", "file"], Packaged("lexicon", LEXICON)]
 """Where texts come from: the project's visual lexicon, a language model, or a file of the user's."""
 MissingFrom = Annotated[Literal["error", "lexicon", "llm"], Packaged("lexicon", LEXICON)]
@@ -205,7 +207,8 @@ def sources(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, Source]
         else:
             for mark in _marks(field):
                 if (found := mark.source(value)) is not None:
-                    yield f"{prefix}{name}", found
+                    refined = getattr(section, "refined", None)
+                    yield f"{prefix}{name}", refined(name, found) if refined else found
 
 
 def _marks(field: FieldInfo) -> list[Files | Packaged]:

@@ -59,6 +59,10 @@ class Dataset(Protocol):
     def drawn(self) -> bool:
         """Whether its images exist in no file: `annotations` keeps what `open` draws."""
 
+    @property
+    def upright(self) -> bool:
+        """Whether boxes lie in the pictures as they are shown, an EXIF orientation applied, and not as they are stored."""
+
     def tables(self, split: str) -> SplitTables:
         """The tables of a split; image ids are those of `open`, and name one image of the whole dataset."""
 

@@ -1,8 +1,9 @@
 """Reading images: from the annotations artifact where they were rendered, from disk otherwise.
 
-Boxes refer to the pixels as they are stored: an EXIF orientation is not applied, as the official annotations (made and
-evaluated in MATLAB, whose `imread` does not turn images) and the code of the field do. An image whose stored size is not
-the annotated one is therefore an error: its boxes would lie elsewhere. Grey, palette and CMYK images become RGB.
+HICO-DET's boxes refer to the pixels as they are stored: an EXIF orientation is not applied, as the official annotations (made
+and evaluated in MATLAB, whose `imread` does not turn images) and the code of the field do. An image whose stored size is not
+the annotated one is therefore an error: its boxes would lie elsewhere. Annotation tools show pictures turned, so the boxes of
+one's own data refer to these (`UPRIGHT` in the schema of the list of images). Grey, palette and CMYK images become RGB.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import torch
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
 
 from pipeline.errors import DataError
 from pipeline.outside import reading
 from pipeline.outside.exif import TURNED
 from pipeline.store.artifact import Artifact
+
+UPRIGHT = b"upright"
+"""Key in the schema of `<split>-images.parquet`, there where the boxes lie in the images as they are shown."""
 
 
 class Images:
@@ -34,6 +38,8 @@ class Images:
 
     def __init__(self, annotations: Artifact, *, split: str, root: Path | None = None) -> None:
         table = annotations.table(f"{split}-images.parquet").sort_values("image_id")
+        schema = pq.read_schema(annotations.path(f"{split}-images.parquet"))
+        self._upright = UPRIGHT in (schema.metadata or {})
         self.ids: list[int] = table["image_id"].tolist()
         self.sizes: dict[int, tuple[int, int]] = dict(
             zip(self.ids, zip(table["width"], table["height"], strict=True), strict=True)
@@ -51,7 +57,8 @@ class Images:
         if image_id in self._bytes:
             return Image.open(io.BytesIO(self._bytes[image_id])).convert("RGB")
         path = (self._root or Path()) / self._files[image_id]
-        return read_rgb(path, what=f"image {image_id}", size=self.sizes[image_id])
+        size = self.sizes[image_id]
+        return read_rgb(path, what=f"image {image_id}", size=size, upright=self._upright)
 
     def file(self, image_id: int) -> str:
         """Its file name, as the annotations have it."""
@@ -71,12 +78,20 @@ class Images:
         return torch.stack(found)
 
 
-def read_rgb(path: Path, *, what: str = "image", size: tuple[int, int] | None = None) -> Image.Image:
-    """An image file decoded as RGB, not turned.
+def read_upright(path: Path) -> Image.Image:
+    """An image file decoded as RGB, turned as its EXIF orientation says; DataError as `read_rgb` raises it."""
+    return read_rgb(path, upright=True)
+
+
+def read_rgb(
+    path: Path, *, what: str = "image", size: tuple[int, int] | None = None, upright: bool = False
+) -> Image.Image:
+    """An image file decoded as RGB.
 
     Args:
         what: what the message calls it.
         size: annotated width and height; unknown if None or not positive.
+        upright: whether it is turned as its EXIF orientation says.
 
     Raises DataError naming the file if it is missing, empty, cut short, no image, too large (`outside.MOST_PIXELS`) or of
     another size.
@@ -87,7 +102,7 @@ def read_rgb(path: Path, *, what: str = "image", size: tuple[int, int] | None = 
         with Image.open(path) as image:
             reading.check_pixels(*image.size, what=f"{what}: {path}")
             orientation = image.getexif().get(ExifTags.Base.Orientation)
-            converted = image.convert("RGB")
+            converted = (ImageOps.exif_transpose(image) if upright else image).convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # SyntaxError: a broken PNG
         raise DataError(f"{what}: {path} cannot be read ({error})") from error
     if size is not None and min(size) > 0 and converted.size != size:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.datasets.dataset import Dataset
 from pipeline.datasets.hico.source import Hico
+from pipeline.datasets.own.source import Own
 from pipeline.datasets.world.source import World
 from pipeline.store import digest
 from pipeline.vocabulary import settings
@@ -30,6 +32,8 @@ def fingerprint(folder: Path) -> str:
 
 def dataset(data: Data) -> Dataset:
     """The configured dataset; nothing of it is read yet."""
+    if data.source == "own":
+        return Own(data)
     return Hico(data) if data.source == "hico" else World(data.world)
 
 
@@ -43,7 +47,18 @@ def all_settings(data: Data) -> tuple[Settings, Settings]:
     source = dataset(data)
     if data.settings is None:
         return source.settings, {}
-    return source.settings, settings.read_own(data.settings, source.vocabulary, taken=source.settings)
+    own = settings.read_own(
+        data.settings, source.vocabulary, taken=source.settings, counts=lambda: _train_counts(source)
+    )
+    return source.settings, own
+
+
+def _train_counts(source: Dataset) -> Mapping[int, int]:
+    """How many training pairs each class has."""
+    if isinstance(source, Hico | Own):
+        return source.train_counts
+    counts = source.tables("train").pairs["hoi_id"].value_counts()
+    return dict(zip(counts.index.tolist(), counts.tolist(), strict=True))
 
 
 def unseen(config: Config) -> frozenset[int]:

@@ -33,6 +33,7 @@ STAGES: tuple[Stage, ...] = (
         name="vocabulary",
         version=1,
         reads=("data.source", "data.settings"),
+        when=(When(lambda config: config.data.source == "own", ("data.root", "data.annotations", "data.own")),),
         says="verbs, objects and classes with their phrases, and the zero-shot settings",
     ),
     Stage(
@@ -43,6 +44,10 @@ STAGES: tuple[Stage, ...] = (
         when=(
             When(lambda config: config.data.source == "world", ("data.world",)),
             When(lambda config: config.data.source == "hico", ("data.root", "data.annotations", "data.faults")),
+            When(
+                lambda config: config.data.source == "own",
+                ("data.root", "data.annotations", "data.faults", "data.own"),
+            ),
         ),
         inputs=(Input("vocabulary", ("vocabulary.json", "settings.json")),),
         says="images, pairs and classes as Parquet",

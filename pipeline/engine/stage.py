@@ -13,6 +13,7 @@ from pipeline.config.sources import Content, Source
 from pipeline.config.tree import Config
 from pipeline.datasets import sources
 from pipeline.datasets.hico import folder
+from pipeline.datasets.own import folder as own_folder
 from pipeline.store import digest
 
 Condition = Callable[[Config], bool]
@@ -21,6 +22,7 @@ DIGESTS: Mapping[Content, Callable[[Path], str]] = {
     "bytes": digest.of_path,
     "tables": sources.fingerprint,
     "images": folder.fingerprint,
+    "own": own_folder.fingerprint,
 }
 """How the digest of a source is taken, by what of it counts."""
 

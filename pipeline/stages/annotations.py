@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -26,6 +28,7 @@ import pyarrow.parquet as pq
 
 from pipeline.datasets import classes, leakage, sources
 from pipeline.datasets.dataset import BOXES, CORNERS, SPLITS, Dataset, SplitTables
+from pipeline.datasets.images import UPRIGHT
 from pipeline.tables import arrays
 from pipeline.vocabulary import settings
 from pipeline.vocabulary.settings import DEFAULT
@@ -72,7 +75,7 @@ def run(work: Work) -> dict[str, Any]:
             faults.to_parquet(work.out / "faults.parquet", index=False)
         first = 0
         for split, tables in parts.items():
-            _write_split(work, split, tables, first_pair=first)
+            _write_split(work, split, tables, first_pair=first, upright=dataset.upright)
             first += len(tables.pairs)
         _write_classes(work, parts["train"].pairs, vocabulary, dataset.rare)
         tested = _write_test_counts(work, parts["test"].pairs, vocabulary)
@@ -103,12 +106,14 @@ def _png(dataset: Dataset, image_id: int) -> bytes:
     return buffer.getvalue()
 
 
-def _write_split(work: Work, split: str, tables: SplitTables, *, first_pair: int) -> None:
+def _write_split(work: Work, split: str, tables: SplitTables, *, first_pair: int, upright: bool) -> None:
     """The tables of a split; pairs are numbered through both splits."""
     numbered = tables.pairs.assign(pair_id=range(first_pair, first_pair + len(tables.pairs)))
     found = {"images": tables.images, "pairs": numbered, "objects": tables.boxes, "presence": tables.presence}
     for name, columns in COLUMNS.items():
-        _write(work, f"{split}-{name}", found[name][list(columns)], pa.schema([(c, _TYPES[c]) for c in columns]))
+        schema = pa.schema([(c, _TYPES[c]) for c in columns])
+        metadata = {UPRIGHT: b"true"} if upright and name == "images" else {}
+        _write(work, f"{split}-{name}", found[name][list(columns)], schema, metadata)
 
 
 def _write_classes(work: Work, training: pd.DataFrame, vocabulary: Vocabulary, rare: frozenset[int] | None) -> None:
@@ -129,8 +134,14 @@ def _write_test_counts(work: Work, pairs: pd.DataFrame, vocabulary: Vocabulary) 
     return int((counts > 0).sum())
 
 
-def _write(work: Work, name: str, table: pd.DataFrame, schema: pa.Schema | None = None) -> None:
+def _write(
+    work: Work,
+    name: str,
+    table: pd.DataFrame,
+    schema: pa.Schema | None = None,
+    metadata: Mapping[bytes, bytes] = MappingProxyType({}),
+) -> None:
     """Parquet with the box convention in the schema's metadata; without a schema, columns are as pandas has them."""
     found = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
-    found = found.replace_schema_metadata({**(found.schema.metadata or {}), "box_convention": "continuous"})
+    found = found.replace_schema_metadata({**(found.schema.metadata or {}), "box_convention": "continuous", **metadata})
     pq.write_table(found, work.out / f"{name}.parquet", compression="zstd")

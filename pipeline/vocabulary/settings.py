@@ -3,6 +3,10 @@
 A dataset brings its own; a user's are a YAML file that `data.settings` names, classes by name:
 
     mine: [feed horse, ride bicycle]
+    verbs: {unseen verbs: [feed, ride]}          # every class of these verbs
+    objects: {unseen objects: [horse]}           # every class of these objects
+    rare: rare 20%                               # so many classes, those with the fewest training pairs first; every verb
+                                                 # and every object keeps a class that is seen
 
 `default` is in all of them and leaves nothing unseen.
 """
@@ -11,17 +15,20 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Collection, Mapping
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ConfigError, DataError
 from pipeline.outside import reading
-from pipeline.vocabulary.vocabulary import Vocabulary
+from pipeline.vocabulary.vocabulary import Vocabulary, comparable
 
 Settings = Mapping[str, frozenset[int]]
 """{setting: ids of its unseen classes}"""
 
+_RARE = re.compile(r"rare +(\d{1,2}(?:\.\d{1,3})?) ?%")
 DEFAULT = "default"
 """Name of the setting in which every class is seen."""
 
@@ -38,12 +45,20 @@ def unseen(settings: Settings, name: str) -> frozenset[int]:
     return settings[name]
 
 
-def parse(value: Any, vocabulary: Vocabulary, *, origin: str, taken: Collection[str] = ()) -> dict[str, frozenset[int]]:
-    """Settings from parsed YAML or JSON, {setting: [class names]}.
+def parse(
+    value: Any,
+    vocabulary: Vocabulary,
+    *,
+    origin: str,
+    taken: Collection[str] = (),
+    counts: Callable[[], Mapping[int, int]] | None = None,
+) -> dict[str, frozenset[int]]:
+    """Settings from parsed YAML or JSON, {setting: [class names], or a rule}.
 
     Args:
         origin: what errors call the file.
         taken: names that may not be given again.
+        counts: tells the training pairs of each class, where rules by rarity can be followed.
 
     Raises:
         DataError: naming the file, the setting and the class, with the nearest names.
@@ -57,28 +72,83 @@ def parse(value: Any, vocabulary: Vocabulary, *, origin: str, taken: Collection[
             raise DataError(f"{where}: a name is letters, digits and underscores, and begins with a letter")
         if name in taken or (name == DEFAULT and classes):
             raise DataError(f"{where}: the dataset has a setting of that name; choose another")
-        if not isinstance(classes, list):
-            raise DataError(
-                f"{where}: expected a list of classes such as [feed horse, ride bicycle], found {classes!r}"
-            )
-        hidden: set[int] = set()
-        for entry in classes:
-            hoi_id = _class(entry, vocabulary, where)
-            if hoi_id in hidden:
-                raise DataError(f"{where}: class {entry!r} is listed twice; keep one")
-            hidden.add(hoi_id)
+        hidden = _hidden(classes, vocabulary, where, counts)
         if len(hidden) == len(vocabulary.classes):
             raise DataError(f"{where}: all {len(hidden)} classes are unseen, so nothing is left to train on")
         found[name] = frozenset(hidden)
     return found
 
 
-def read_own(path: Path, vocabulary: Vocabulary, *, taken: Collection[str] = ()) -> dict[str, frozenset[int]]:
+def _hidden(
+    given: Any, vocabulary: Vocabulary, where: str, counts: Callable[[], Mapping[int, int]] | None
+) -> frozenset[int]:
+    """The unseen classes that a list names, or a rule."""
+    if isinstance(given, str) and (found := _RARE.fullmatch(given.strip())):
+        if counts is None:
+            raise DataError(
+                f"{where}: training pairs are not counted here; put the rule into a file that data.settings names"
+            )
+        return rarest(vocabulary, counts(), float(found[1]) / 100)
+    if isinstance(given, Mapping) and len(given) == 1 and next(iter(given)) in ("unseen verbs", "unseen objects"):
+        return _of_words(given, vocabulary, where)
+    if not isinstance(given, list):
+        raise DataError(
+            f"{where}: expected a list of classes such as [feed horse, ride bicycle], rare 20%, {{unseen verbs: [feed]}} or "
+            f"{{unseen objects: [horse]}}; found {given!r}"
+        )
+    hidden: set[int] = set()
+    for entry in given:
+        hoi_id = _class(entry, vocabulary, where)
+        if hoi_id in hidden:
+            raise DataError(f"{where}: class {entry!r} is listed twice; keep one")
+        hidden.add(hoi_id)
+    return frozenset(hidden)
+
+
+def rarest(vocabulary: Vocabulary, counts: Mapping[int, int], share: float) -> frozenset[int]:
+    """The classes with the fewest training pairs, this part of all at most, such that each verb and object keeps a seen one."""
+    left_of_verb = Counter(c.verb_id for c in vocabulary.classes)
+    left_of_object = Counter(c.object_id for c in vocabulary.classes)
+    hidden: set[int] = set()
+    for one in sorted(vocabulary.classes, key=lambda c: (counts.get(c.hoi_id, 0), c.hoi_id)):
+        if len(hidden) + 1 > share * len(vocabulary.classes):
+            break
+        if left_of_verb[one.verb_id] > 1 and left_of_object[one.object_id] > 1:
+            hidden.add(one.hoi_id)
+            left_of_verb[one.verb_id] -= 1
+            left_of_object[one.object_id] -= 1
+    return frozenset(hidden)
+
+
+def _of_words(given: Mapping[str, Any], vocabulary: Vocabulary, where: str) -> frozenset[int]:
+    """Every class of some verbs, or of some objects."""
+    ((rule, words),) = given.items()
+    kind = rule.removeprefix("unseen ").removesuffix("s")
+    names = vocabulary.verb_names if kind == "verb" else vocabulary.object_names
+    known = {comparable(name): number for number, name in enumerate(names)}
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise DataError(f"{where}: {rule}: expected a list of names, found {words!r}")
+    numbers = set()
+    for word in words:
+        if comparable(word) not in known:
+            near = difflib.get_close_matches(comparable(word), known, n=1, cutoff=0.5)
+            raise DataError(f"{where}: no {kind} is called {word!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        numbers.add(known[comparable(word)])
+    return frozenset(c.hoi_id for c in vocabulary.classes if (c.verb_id if kind == "verb" else c.object_id) in numbers)
+
+
+def read_own(
+    path: Path,
+    vocabulary: Vocabulary,
+    *,
+    taken: Collection[str] = (),
+    counts: Callable[[], Mapping[int, int]] | None = None,
+) -> dict[str, frozenset[int]]:
     """The settings of a user's YAML file; DataError naming the file and what is wrong."""
     value = reading.yaml_value(path)
     if isinstance(value, Mapping) and set(value) == {"settings"}:  # as in a vocabulary's file
         value = value["settings"]
-    return parse(value, vocabulary, origin=str(path), taken=taken)
+    return parse(value, vocabulary, origin=str(path), taken=taken, counts=counts)
 
 
 def write(path: Path, settings: Settings) -> None:

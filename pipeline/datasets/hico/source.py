@@ -24,6 +24,7 @@ class Hico:
     """The official 600 classes, whatever layout tells the pairs (see `pipeline.datasets.dataset.Dataset`)."""
 
     drawn = False
+    upright = False
     vocabulary = HICO
     settings = splits.SETTINGS
     rare: frozenset[int] | None = splits.RARE

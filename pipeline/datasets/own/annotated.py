@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.datasets.hico import folder as folders
-from pipeline.datasets.own import cvat, label_studio, labelme, native, native_words, ppdm
+from pipeline.datasets.own import cvat, folder, label_studio, labelme, native, native_words, ppdm
 from pipeline.datasets.own import resolve as resolving
 from pipeline.datasets.own import words as words_of
 from pipeline.datasets.own.pictures import Pictures
@@ -29,10 +29,8 @@ from pipeline.datasets.own.words import Words
 from pipeline.datasets.vcoco import reader
 from pipeline.errors import DataError
 from pipeline.outside import reading
-from pipeline.vocabulary import file as vocabulary_file
 from pipeline.vocabulary.vocabulary import Vocabulary
 
-VOCABULARY = ("vocabulary.yaml", "vocabulary.yml")
 OWN = "own.json"
 """Name of the annotation that is taken first in a folder."""
 TITLES = {
@@ -83,7 +81,7 @@ def is_own(path: Path) -> bool:
         found = find(path)
     except DataError:
         return False
-    return found.layout != ppdm.LAYOUT or ids_beside(found.path) is not None
+    return found.layout != ppdm.LAYOUT or folder.ids_beside(found.path) is not None
 
 
 def read(
@@ -108,8 +106,8 @@ def read(
         raise DataError(f"{path}: no such file or folder")
     source = find(path)
     problems = Problems(str(source.path))
-    known = vocabulary or words_beside(source.path)
-    given = vocabulary_file.read(known) if known is not None else None
+    known = vocabulary or folder.words_beside(source.path)
+    given = folder.read_words(known) if known is not None else None
     words = _words(source, given)
     raw = _raw(source, words, problems, annotator)
     refused = len(problems.of("E"))  # each is an interaction that its reader could not make
@@ -199,19 +197,6 @@ def _of_file(path: Path) -> Source:
     )
 
 
-def words_beside(path: Path) -> Path | None:
-    """The vocabulary beside an annotation, or in the folder above."""
-    folder = path if path.is_dir() else path.parent
-    places = (place / name for place in (folder, folder.absolute().parent) for name in VOCABULARY)
-    return next((place for place in places if place.is_file()), None)
-
-
-def ids_beside(path: Path) -> Path | None:
-    """The file that says what the numbers of PPDM's layout mean, beside the annotation or in the folder above."""
-    places = (place / ppdm.IDS for place in (path.parent, path.absolute().parent.parent))
-    return next((place for place in places if place.is_file()), None)
-
-
 def _words(source: Source, given: Vocabulary | None) -> Words:
     if given is not None:
         return words_of.of(given)
@@ -228,7 +213,7 @@ def _raw(source: Source, words: Words, problems: Problems, annotator: str | None
     if source.layout == label_studio.LAYOUT:
         return label_studio.read(source.value, file, problems, annotator=annotator)
     if source.layout == ppdm.LAYOUT:
-        known = ids_beside(source.path)
+        known = folder.ids_beside(source.path)
         if known is None:
             beside = source.path.parent / ppdm.IDS
             raise DataError(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.datasets.own import rows
+from pipeline.datasets.own.folder import IDS
 from pipeline.datasets.own.problems import Problems
 from pipeline.datasets.own.raw import ALONE, Collected, Images, Raw
 from pipeline.errors import DataError
@@ -23,7 +24,6 @@ from pipeline.outside import reading
 from pipeline.outside.parsing import shown
 
 LAYOUT = "ppdm"
-IDS = "ids.yaml"
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ class World:
     """Train images are numbered from 0, test images go on from there (see `pipeline.datasets.dataset.Dataset`)."""
 
     drawn = True
+    upright = False
     rare = None
 
     def __init__(self, section: WorldSection) -> None:

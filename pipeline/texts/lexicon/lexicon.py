@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import ConfigError, DataError
 from pipeline.texts.lexicon import entries
-from pipeline.vocabulary.vocabulary import Hoi
+from pipeline.vocabulary.vocabulary import Hoi, comparable
 
 LEXICON_VERSION = 1
 """Raised with every change of the entries or of the wording."""
@@ -38,7 +38,7 @@ class Look:
 def check(classes: Iterable[Hoi], *, key: str = "descriptions.source") -> None:
     """DataError, naming the classes that the lexicon has no entry for, if there are any; `key` is what chose the lexicon."""
     verbs, objects = entries.verbs(), entries.objects()
-    missing = [hoi.name for hoi in classes if hoi.verb not in verbs or hoi.object not in objects]
+    missing = [c.name for c in classes if _entry(c.verb, verbs) is None or _entry(c.object, objects) is None]
     if missing:
         raise DataError(
             f"{key} = lexicon: the lexicon knows the verbs and objects of HICO-DET alone, and not those of {len(missing)} "
@@ -49,8 +49,15 @@ def check(classes: Iterable[Hoi], *, key: str = "descriptions.source") -> None:
 def look(hoi: Hoi) -> Look:
     """The lexicon's entry of a class; DataError if it has none."""
     check([hoi])
-    thing = entries.objects()[hoi.object]
-    return Look(hoi=hoi, fields=entries.verbs()[hoi.verb].of(hoi.object, thing.kind), object=thing)
+    verbs, objects = entries.verbs(), entries.objects()
+    verb, name = str(_entry(hoi.verb, verbs)), str(_entry(hoi.object, objects))
+    return Look(hoi=hoi, fields=verbs[verb].of(name, objects[name].kind), object=objects[name])
+
+
+def _entry(name: str, known: Iterable[str]) -> str | None:
+    """The entry that a vocabulary's word means, however it parts its words ("no interaction"); None if there is none."""
+    wanted = comparable(name)
+    return name if name in known else next((entry for entry in known if comparable(entry) == wanted), None)
 
 
 def describe(hoi: Hoi) -> tuple[str, ...]:
@@ -70,7 +77,7 @@ def describe(hoi: Hoi) -> tuple[str, ...]:
 
 def describe_verb(verb: str) -> tuple[str, ...]:
     """Three sentences about a verb (the vocabulary's word) whatever its object: posture, then hands and gaze, then contact."""
-    fields = entries.verbs()[verb].fields
+    fields = entries.verbs()[_entry(verb, entries.verbs()) or verb].fields
     filled = {name: text.format(the="the object", it="the object", its="its") for name, text in fields.items()}
     return (
         _sentence(f"the person {filled['body']}"),

@@ -10,7 +10,6 @@ from pathlib import Path
 import own_samples
 import pytest
 from own_samples import DATA, WORDS
-from PIL import Image
 from typer.testing import CliRunner
 
 from flows.cli.app import app
@@ -21,14 +20,7 @@ from pipeline.datasets.own import annotated
 def pictures(tmp_path: Path) -> Path:
     """Blank pictures of the samples' sizes, one of them stored turned."""
     root = tmp_path / "pictures"
-    for name, size in own_samples.pictures().sizes.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        image = Image.new("RGB", size.stored)
-        exif = image.getexif()
-        if size.stored != size.shown:
-            exif[0x0112] = 6
-        image.save(path, exif=exif)
+    own_samples.blank(root)
     return root
 
 

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from pipeline.datasets.own.annotated import Annotated
 from pipeline.datasets.own.pictures import Pictures, Size
@@ -26,6 +27,18 @@ def pictures() -> Pictures:
             for row in csv.DictReader(file)
         }
     return Pictures(Path("nowhere"), dict.fromkeys(sizes, 1), sizes)
+
+
+def blank(root: Path) -> None:
+    """Draw blank pictures of the samples' sizes, one of them stored turned."""
+    for name, size in pictures().sizes.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = Image.new("RGB", size.stored)
+        exif = image.getexif()
+        if size.stored != size.shown:
+            exif[0x0112] = 6
+        image.save(path, exif=exif)
 
 
 def write_small(path: Path) -> None:
