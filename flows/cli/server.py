@@ -11,6 +11,7 @@ import typer
 from flows.cli import display, options
 from flows.pages import html, results
 from flows.pages.markdown import LINEAGE_KEY
+from flows.pages.states import WORDS
 from flows.server import deployment, following, local, parameters
 from flows.server import profile as profiles
 from flows.server.following import RunState, TaskState
@@ -223,7 +224,8 @@ def _follow(state: Local, run: str) -> RunState:
                 if task.final and task.stage not in shown:
                     shown.add(task.stage)
                     reporter.clear()
-                    typer.echo(display.stage_line(task.stage, task.state.lower(), task.seconds))
+                    word = WORDS.get(task.state, task.state.lower())
+                    typer.echo(display.stage_line(task.stage, word, task.seconds))
             running = [t for t in last.tasks if not t.final]
             reporter.show(last, running[0] if running else None)
     except KeyboardInterrupt:

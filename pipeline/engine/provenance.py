@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib.metadata
 import socket
 import subprocess
@@ -16,6 +17,8 @@ from pipeline.store import digest
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("models", "pipeline")
+TRIES = 5
+"""Attempts to parse a file before an error of Python's own counts."""
 PACKAGES = (
     "torch",
     "torchvision",
@@ -53,7 +56,7 @@ def closure(start: Path) -> frozenset[Path]:
 def imports(file: Path) -> tuple[Path, ...]:
     """Our files that a file imports anywhere in its text, packages' `__init__` included."""
     names = set()
-    for node in _statements(ast.parse(file.read_text(encoding="utf-8"), filename=str(file))):
+    for node in _statements(_parsed(file)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -64,6 +67,19 @@ def imports(file: Path) -> tuple[Path, ...]:
             path = ROOT.joinpath(*name.split("."))
             files += [p for p in (path.with_suffix(".py"), path / "__init__.py") if p.is_file()]
     return tuple(files)
+
+
+def _parsed(file: Path) -> ast.Module:
+    """The syntax tree of a file.
+
+    Some versions of Python give up at random (SystemError: recursion depth mismatch), as their count of a tree's depth is
+    disturbed from outside of the call. Asked again they give the tree.
+    """
+    text = file.read_text(encoding="utf-8")
+    for _ in range(TRIES):
+        with contextlib.suppress(SystemError):
+            return ast.parse(text, filename=str(file))
+    return ast.parse(text, filename=str(file))
 
 
 def _statements(tree: ast.Module) -> Iterator[ast.AST]:

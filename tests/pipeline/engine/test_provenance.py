@@ -65,3 +65,18 @@ def test_outside_of_a_checkout_git_says_nothing(tmp_path: Path, monkeypatch: pyt
 
 def test_packages_are_those_installed() -> None:
     assert set(provenance.packages()) <= set(provenance.PACKAGES) and "numpy" in provenance.packages()
+
+
+def test_an_error_of_pythons_own_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, errors = ast.parse, [SystemError("AST constructor recursion depth mismatch (before=72, after=78)")] * 3
+
+    def parse(*arguments: object, **options: object) -> ast.AST:
+        if errors:
+            raise errors.pop()
+        return real(*arguments, **options)  # type: ignore[call-overload, no-any-return]
+
+    file = provenance.ROOT / "pipeline" / "engine" / "run.py"
+    expected = provenance.imports(file)
+    provenance.imports.cache_clear()
+    monkeypatch.setattr(provenance.ast, "parse", parse)
+    assert provenance.imports(file) == expected and not errors
