@@ -42,7 +42,7 @@ def ablate(
     """Run every row in every setting with every seed; what is in the store, intact, is not computed again.
 
     Args:
-        profile: demo (the rendered world), hico-vitb, hico-vitl, or the path of a YAML file.
+        profile: demo (the rendered world), hico-vitb, hico-vitl, vcoco-vitb, vcoco-vitl, or the path of a YAML file.
         overrides: Changes to the profile, one key=value each; they go before the short schedule.
         rows: The rows of the table; each has the parts of all rows before it.
         settings: Zero-shot settings, the dataset's or your own (data.settings among the overrides).

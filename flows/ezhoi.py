@@ -88,7 +88,7 @@ def ezhoi(
     """Run the targets and everything they need; what is in the store, intact, is not computed again.
 
     Args:
-        profile: demo (the rendered world), hico-vitb, hico-vitl, or the path of a YAML file.
+        profile: demo (the rendered world), hico-vitb, hico-vitl, vcoco-vitb, vcoco-vitl, or the path of a YAML file.
         setting: Zero-shot setting: which classes are unseen; profile leaves it to the profile.
         seed: Seed of initial weights, batches and detection noise. The profile's if left out.
         overrides: Changes to the profile, one key=value each, such as seen.epochs=3. `ezhoi config keys` lists the keys.

@@ -25,7 +25,9 @@ SplitName = Literal["train", "test"]
 LARGEST_SEED = (1 << 63) - 1
 Profile = Annotated[
     str,
-    typer.Option("--profile", "-p", help="demo, hico-vitb, hico-vitl, or the path of a YAML file."),
+    typer.Option(
+        "--profile", "-p", help="demo, hico-vitb, hico-vitl, vcoco-vitb, vcoco-vitl, or the path of a YAML file."
+    ),
 ]
 Settings = Annotated[
     list[str] | None,

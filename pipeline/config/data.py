@@ -60,9 +60,11 @@ class Own(Section):
 
 
 class Data(Section):
-    source: DatasetName = Field("world", description="the rendered world, HICO-DET on disk, or pictures of your own")
+    source: DatasetName = Field(
+        "world", description="the rendered world, HICO-DET or V-COCO on disk, or pictures of your own"
+    )
     root: HicoFolder | None = Field(
-        None, description="folder of HICO-DET (source: hico), or of your own pictures (own)"
+        None, description="folder of HICO-DET (source: hico), V-COCO (vcoco), or of your own pictures (own)"
     )
     annotations: HicoFolder | None = Field(
         None, description="the annotation, a file or a folder, if it is not under data.root"

@@ -19,13 +19,13 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BaseModel, PlainSerializer, PlainValidator, ValidationInfo
 from pydantic.fields import FieldInfo
 
-from pipeline.config.packaged import HICO, LEXICON, PROMPTS, TINY_CLIP, WORLD
+from pipeline.config.packaged import HICO, LEXICON, PROMPTS, TINY_CLIP, VCOCO, WORLD
 from pipeline.config.section import Here, at_home
 
 Content = Literal["bytes", "tables", "images", "own"]
 """What of a source enters a fingerprint: the bytes of its files; of a dataset that comes with the project, its tables; of a
-folder of HICO-DET ("images") or of one's own pictures ("own"), its annotation files, and names and sizes of its images. The
-functions that take the digests lie in rooms above this one: `pipeline/engine/stage.py` has them by these names."""
+folder of HICO-DET or V-COCO ("images") or of one's own pictures ("own"), its annotation files, and names and sizes of its
+images. The functions that take the digests lie in rooms above this one: `pipeline/engine/stage.py` has them by these names."""
 HERE = Path()
 CHECKPOINTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 """Suffixes of files with weights."""
@@ -169,7 +169,7 @@ File = Annotated[Here, Files()]
 FileOrFolder = Annotated[Here, Files(folder=True)]
 """A file or a folder of the user's."""
 HicoFolder = Annotated[Here, Files(folder=True, content="images")]
-"""A folder of HICO-DET, or one of its annotation files."""
+"""A folder of HICO-DET or V-COCO, or one of the annotation files."""
 ClipWeights = Annotated[Source, _parsed(clip_weights), _AS_TEXT]
 """`tiny`, a checkpoint's path, or a tag of open_clip."""
 DetectorWeights = Annotated[Source, _parsed(detector_weights), _AS_TEXT]
@@ -185,7 +185,10 @@ ActionTemplate = Annotated[Source, _parsed(template), _of_kind("action"), Packag
 WORDINGS = ("contrast-v1", "contrast-v2")
 """The contrast templates that the lexicon has a wording of its own for."""
 DatasetName = Annotated[
-    Literal["world", "hico", "own"], Packaged("world", WORLD, "tables"), Packaged("hico", HICO, "tables")
+    Literal["world", "hico", "vcoco", "own"],
+    Packaged("world", WORLD, "tables"),
+    Packaged("hico", HICO, "tables"),
+    Packaged("vcoco", VCOCO, "tables"),
 ]
 """A dataset, whose classes and settings come with the project, or the user's own pictures."""
 TextsFrom = Annotated[Literal["lexicon", "llm", "file"], Packaged("lexicon", LEXICON)]

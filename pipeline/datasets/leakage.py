@@ -9,6 +9,7 @@
                 and the couples of boxes that no kept pair covers (both IoU >= 0.5), which thus have no label left
     masks       (object, verb) entries that are valid in training and at test, and how many of the latter are unseen
     detector    boxes that each kind of detector has learned from, {coco, hico, annotation}
+    tested      test images that are COCO's, of which a detector trained on COCO has learned the boxes
     touches     the same as sentences, in order: [{what, touches_unseen, count, says}]; `touches_unseen` is null where
                 it cannot be known
 
@@ -28,21 +29,33 @@ from pipeline.tables.boxes import iou
 from pipeline.vocabulary.vocabulary import PERSON, Vocabulary
 
 CORNERS = ["x1", "y1", "x2", "y2"]
+COCO_FILE = r"(?:^|/)COCO_(?:train|val)2014_\d{12}\.jpg$"
 PLACE = ["image_id", *(f"{side}{corner}" for side in "ho" for corner in CORNERS)]
 
 
-def reports(pairs: pd.DataFrame, *, vocabulary: Vocabulary, unseen: Mapping[str, frozenset[int]]) -> dict[str, Any]:
+def reports(
+    pairs: pd.DataFrame, *, vocabulary: Vocabulary, unseen: Mapping[str, frozenset[int]], of_coco: int = 0
+) -> dict[str, Any]:
     """The reports of all settings.
 
     Args:
         pairs: training pairs: image_id, hoi_id, object_id, hx1 .. oy2 (continuous).
         vocabulary: the dataset's classes.
         unseen: the unseen classes of each setting.
+        of_coco: how many test images are COCO's (`coco_images`).
     """
-    return {setting: report(pairs, vocabulary=vocabulary, unseen=hidden) for setting, hidden in unseen.items()}
+    return {
+        setting: report(pairs, vocabulary=vocabulary, unseen=hidden, of_coco=of_coco)
+        for setting, hidden in unseen.items()
+    }
 
 
-def report(pairs: pd.DataFrame, *, vocabulary: Vocabulary, unseen: frozenset[int]) -> dict[str, Any]:
+def coco_images(files: pd.Series) -> int:
+    """How many images are called as those of COCO's train2014 and val2014 are."""
+    return int(files.str.contains(COCO_FILE, regex=True, na=False).sum())
+
+
+def report(pairs: pd.DataFrame, *, vocabulary: Vocabulary, unseen: frozenset[int], of_coco: int = 0) -> dict[str, Any]:
     """One setting's report; every value is JSON."""
     classes = vocabulary.classes
     seen = [c for c in classes if c.hoi_id not in unseen]
@@ -66,6 +79,7 @@ def report(pairs: pd.DataFrame, *, vocabulary: Vocabulary, unseen: frozenset[int
         },
     }
     found["detector"] = _detector(found)
+    found["tested"] = {"of_coco": of_coco}
     return found | {"touches": _touches(found)}
 
 
@@ -121,6 +135,11 @@ def _detector(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def _touches(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     unseen, labels, images, boxes = (found[key] for key in ("unseen", "labels", "images", "boxes"))
     names = ", ".join(name.replace("_", " ") for name in unseen["objects"]) or "none"
+    of_coco = (
+        ("detector of COCO, test images", True, found["tested"]["of_coco"],
+         "test images are COCO's, and a detector trained on train2017 has learned the boxes of all that are not in val2017: "
+         "of V-COCO's 4,946 test images these are 4,367 (88 %)"),
+    )  # fmt: skip
     rows = (
         ("labels", False, labels["dropped"], "of {pairs:,} training pairs are of unseen classes and dropped before training"),
         ("images", True, images["left_without_pairs"] + images["lose_some_pairs"],
@@ -135,6 +154,7 @@ def _touches(found: Mapping[str, Any]) -> list[dict[str, Any]]:
          "unseen class names are known: phrases, descriptions and disparities are made and adapted from them, no image is"),
         ("detector of COCO", True, len(unseen["objects"]),
          "objects have no seen class, but a detector trained on COCO learned their boxes and labels ({objects})"),
+        *(of_coco if found["tested"]["of_coco"] else ()),
         ("detector tuned on HICO-DET", True, boxes["of_dropped_pairs_alone"],
          "boxes of dropped pairs alone are among those that a detector tuned on this training set learned from"),
         ("annotated boxes", True, boxes["of_dropped_pairs_alone"],

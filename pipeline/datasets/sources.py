@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.datasets.dataset import Dataset
+from pipeline.datasets.hico import folder
 from pipeline.datasets.hico.source import Hico
 from pipeline.datasets.own.source import Own
+from pipeline.datasets.vcoco import folder as vcoco
+from pipeline.datasets.vcoco.source import Vcoco
 from pipeline.datasets.world.source import World
 from pipeline.store import digest
 from pipeline.vocabulary import settings
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 
 SETTINGS = tuple(Hico.settings)
-"""Names of the settings that the datasets which come with the project have."""
+"""Names of the settings that HICO-DET and the rendered world have."""
 
 
 def fingerprint(folder: Path) -> str:
@@ -30,10 +33,20 @@ def fingerprint(folder: Path) -> str:
     return digest.of_files((path.name, digest.of_file(path)) for path in tables)
 
 
+def folder_fingerprint(root: Path) -> str:
+    """Digest of what a user's folder says (`data.root`, `data.annotations`): what is there of HICO-DET and of V-COCO."""
+    of_hico, of_vcoco = folder.fingerprint(root), vcoco.look(root)
+    return (
+        digest.of_value([of_hico, folder.digest_of(of_vcoco)]) if of_vcoco.annotations or of_vcoco.images else of_hico
+    )
+
+
 def dataset(data: Data) -> Dataset:
     """The configured dataset; nothing of it is read yet."""
     if data.source == "own":
         return Own(data)
+    if data.source == "vcoco":
+        return Vcoco(data)
     return Hico(data) if data.source == "hico" else World(data.world)
 
 

@@ -38,12 +38,14 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="annotations",
-        version=6,
+        version=7,
         reads=(),
         names=("data.source",),
         when=(
             When(lambda config: config.data.source == "world", ("data.world",)),
-            When(lambda config: config.data.source == "hico", ("data.root", "data.annotations", "data.faults")),
+            When(
+                lambda config: config.data.source in ("hico", "vcoco"), ("data.root", "data.annotations", "data.faults")
+            ),
             When(
                 lambda config: config.data.source == "own",
                 ("data.root", "data.annotations", "data.faults", "data.own"),

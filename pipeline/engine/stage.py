@@ -12,7 +12,6 @@ from pathlib import Path
 from pipeline.config.sources import Content, Source
 from pipeline.config.tree import Config
 from pipeline.datasets import sources
-from pipeline.datasets.hico import folder
 from pipeline.datasets.own import folder as own_folder
 from pipeline.store import digest
 
@@ -21,7 +20,7 @@ Condition = Callable[[Config], bool]
 DIGESTS: Mapping[Content, Callable[[Path], str]] = {
     "bytes": digest.of_path,
     "tables": sources.fingerprint,
-    "images": folder.fingerprint,
+    "images": sources.folder_fingerprint,
     "own": own_folder.fingerprint,
 }
 """How the digest of a source is taken, by what of it counts."""

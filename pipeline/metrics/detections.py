@@ -33,7 +33,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.datasets.hico.tables import TEST_IDS_FROM
-from pipeline.datasets.hico.vocabulary import HICO, demand
+from pipeline.datasets.hico.vocabulary import demand
 from pipeline.errors import DataError
 from pipeline.metrics.annotations import Annotations, demand_pixels
 from pipeline.metrics.formats import coco, matlab, named, qpic, table
@@ -79,7 +79,7 @@ def read(path: Path, vocabulary: Vocabulary | None = None) -> tuple[pd.DataFrame
         raise DataError(f"{path}: detections are .parquet, .json, .json.gz, .mat or a folder of detections_NN.mat")
     content = reading.json_value(path, largest=reading.LARGEST_DATA, each=named.packed)
     if named.matches(content):
-        return named.read(path, content, vocabulary or HICO)
+        return named.read(path, content, vocabulary)
     content = qpic.unpacked(path, content)
     if not isinstance(content, list):
         raise DataError(f"{path}: a list of images (QPIC) or of results (COCO) is needed, not {type(content).__name__}")

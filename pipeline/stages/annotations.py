@@ -77,7 +77,7 @@ def run(work: Work) -> dict[str, Any]:
         for split, tables in parts.items():
             _write_split(work, split, tables, first_pair=first, upright=dataset.upright)
             first += len(tables.pairs)
-        _write_classes(work, parts["train"].pairs, vocabulary, dataset.rare)
+        _write_classes(work, parts, vocabulary, dataset.rare)
         tested = _write_test_counts(work, parts["test"].pairs, vocabulary)
     return {
         "images": sum(len(tables.images) for tables in parts.values()),
@@ -116,13 +116,17 @@ def _write_split(work: Work, split: str, tables: SplitTables, *, first_pair: int
         _write(work, f"{split}-{name}", found[name][list(columns)], schema, metadata)
 
 
-def _write_classes(work: Work, training: pd.DataFrame, vocabulary: Vocabulary, rare: frozenset[int] | None) -> None:
-    """What the training pairs tell of the classes."""
+def _write_classes(
+    work: Work, parts: Mapping[str, SplitTables], vocabulary: Vocabulary, rare: frozenset[int] | None
+) -> None:
+    """What the training pairs tell of the classes, and the names of test images of their detector."""
+    training = parts["train"].pairs
     own = settings.read(work.inputs["vocabulary"].path("settings.json"))
     unseen = {name: hidden for name, hidden in own.items() if name != DEFAULT}
     counts = training["hoi_id"].value_counts()
     _write(work, "classes", classes.frame(vocabulary, train=counts, unseen=unseen, rare=rare))
-    leaks = leakage.reports(training, vocabulary=vocabulary, unseen={**unseen, DEFAULT: frozenset()})
+    of_coco = leakage.coco_images(parts["test"].images["file_name"])
+    leaks = leakage.reports(training, vocabulary=vocabulary, unseen={**unseen, DEFAULT: frozenset()}, of_coco=of_coco)
     (work.out / "leakage.json").write_text(json.dumps(leaks, indent=1), encoding="utf-8")
 
 

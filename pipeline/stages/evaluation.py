@@ -169,7 +169,10 @@ def _leakage(annotations: Artifact, truth: Annotations, setting: str) -> Any:
     if setting in found:
         return found[setting]
     training = annotations.table("train-pairs.parquet")
-    return leakage.report(training, vocabulary=truth.groups.vocabulary, unseen=truth.groups.unseen[setting])
+    of_coco = leakage.coco_images(truth.images["file_name"])
+    return leakage.report(
+        training, vocabulary=truth.groups.vocabulary, unseen=truth.groups.unseen[setting], of_coco=of_coco
+    )
 
 
 def _opener(work: Work, truth: Annotations) -> Callable[[int], Image | None]:

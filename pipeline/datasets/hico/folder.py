@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
+from types import MappingProxyType
 
 from pipeline.store import digest
 
@@ -32,7 +33,10 @@ BESIDE = "*images*.parquet"
 """Read along with a table of pairs."""
 DEEPEST = 4
 """Levels below the folder that are searched."""
-IMAGES = ("train2015", "test2015")
+IMAGES: Mapping[str, str] = MappingProxyType({"train2015": "train", "test2015": "test"})
+"""Folders with images, and the split of each."""
+UNSEARCHED = {*IMAGES, "train2014", "val2014"}
+"""Folders with nothing but images, of HICO-DET and of COCO: what lies in them is not looked through."""
 MACS = "__MACOSX"
 _COPY = re.compile(r"( ?\([0-9]+\)|[ _-]+(\(?copy\)?|kopie|copie)( ?\(?[0-9]+\)?)?)$|^copy of ", re.IGNORECASE)
 """What browsers and desktops add to the name of a copy."""
@@ -74,8 +78,13 @@ def _listing(folder: Path) -> dict[str, int]:
     return found
 
 
-def look(root: Path) -> Folder:
-    """Search a folder, or take one annotation file as it is. Kinds in the order of `USUAL`, then by depth and name."""
+def look(root: Path, *, usual: Iterable[str] = USUAL, image_folders: Mapping[str, str] = IMAGES) -> Folder:
+    """Search a folder, or take one annotation file as it is. Kinds in the order of `usual`, then by depth and name.
+
+    Args:
+        usual: patterns of the names of annotation files.
+        image_folders: the names of folders with images, and what images of each are called (`Folder.images`).
+    """
     if root.is_file():
         return Folder(root.parent, (root,), None, {})
     files: list[tuple[int, Path]] = []
@@ -86,15 +95,15 @@ def look(root: Path) -> Folder:
         depth = len(folder.relative_to(root).parts)
         files += [(depth, folder / name) for name in names if not name.startswith(".")]
         new = _new(folder, folders, seen)
-        for name in set(new) & set(IMAGES):
+        for name in set(new) & set(image_folders):
             if _has_pictures(folder / name):
                 place = (folder / name).relative_to(root).as_posix()
-                pictures.setdefault(name.removesuffix("2015"), []).append(place)
-        folders[:] = [name for name in new if depth < DEEPEST and name not in IMAGES]
+                pictures.setdefault(image_folders[name], []).append(place)
+        folders[:] = [name for name in new if depth < DEEPEST and name not in UNSEARCHED]
     files.sort()
-    named = annotation_files([path for _, path in files], USUAL)
+    named = annotation_files([path for _, path in files], usual)
     labels = [path for _, path in files if path.name == LABELS]
-    linked = [path for _, path in files if path.name in IMAGES]
+    linked = [path for _, path in files if path.name in image_folders]
     beside = annotation_files([path for _, path in files], (BESIDE,))
     places = {split: tuple(sorted(found, key=_likeliest)) for split, found in sorted(pictures.items())}
     return Folder(
@@ -159,7 +168,11 @@ def _likeliest(place: str) -> tuple[bool, int, str]:
 
 def fingerprint(root: Path) -> str:
     """Digest of what a dataset folder says: annotation files by content, images by name and size."""
-    found = look(root)
+    return digest_of(look(root))
+
+
+def digest_of(found: Folder) -> str:
+    """Digest of what was found in a folder, as `fingerprint` takes it."""
     files = [*found.annotations, *found.beside, *([found.labels] if found.labels else [])]
     contents = [[path.relative_to(found.root).as_posix(), digest.of_file(path)] for path in sorted(files)]
     places = {split: (place,) for split, place in found.images.items()} | dict(found.candidates or {})

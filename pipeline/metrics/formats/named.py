@@ -63,12 +63,14 @@ def matches(content: Any) -> bool:
     return isinstance(content, dict) and any(isinstance(value, Image) for value in content.values())
 
 
-def read(path: Path, content: Mapping[str, Any], vocabulary: Vocabulary) -> tuple[pd.DataFrame, list[str]]:
+def read(path: Path, content: Mapping[str, Any], vocabulary: Vocabulary | None) -> tuple[pd.DataFrame, list[str]]:
     """The detections of the parsed file, with `file_name`, and remarks: how many images, and whether they look cut.
 
     Raises:
         DataError: an image's lists do not fit, or a name is no class (the message names the image and near names).
     """
+    if vocabulary is None:
+        raise DataError(f"{path}: it names its classes, so the vocabulary that they are of has to be known")
     ids = _Ids(vocabulary)
     hois: list[NDArray[np.int64]] = []
     for name, image in content.items():

@@ -3,7 +3,8 @@
 A table of roles has `file_name` (or `image`; folders in it are ignored) or `image_id` (COCO's number), `role`, `score`, and
 the eight box columns; the object's box is nan (null) or zero in all four where no object is seen. One of actions has `action`
 and the person's box alone. A role is written `hold obj` or `hold_obj`, or is its number 0..23 in the order of the pair files,
-which leave out `point instr`.
+which leave out `point instr`. In place of the role, `hoi_id` may give the composition (0..235), as the pipeline's predictions
+do.
 
 ============================================= =======================================================================
 input                                         what happens
@@ -28,7 +29,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.datasets.vcoco.actions import POINT
+from pipeline.datasets.vcoco import classes
+from pipeline.datasets.vcoco.actions import POINT, ROLES
 from pipeline.datasets.vcoco.reader import is_name
 from pipeline.errors import DataError
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
@@ -38,6 +40,8 @@ from pipeline.outside.parsing import shown
 from pipeline.tables.boxes import Floats
 
 What = Literal["role", "action"]
+CLASS = "hoi_id"
+"""V-COCO's composition, which may stand in place of a role."""
 IMAGE = ("file_name", "image", "image_id")
 OUTSIDE, UNKNOWN = -1, -2
 """In place of an image or a role: one that is left out, and one that nobody knows."""
@@ -66,7 +70,7 @@ class Reported:
 
 def wanted(what: What) -> list[str]:
     """The columns that a table of roles or actions may have; others are not looked at."""
-    return [*IMAGE, what, "score", *HUMAN_BOX, *(OBJECT_BOX if what == "role" else ())]
+    return [*IMAGE, CLASS, what, "score", *HUMAN_BOX, *(OBJECT_BOX if what == "role" else ())]
 
 
 def place(frame: pd.DataFrame, people: People, *, what: What = "role", name: str = "detections") -> Reported:
@@ -76,10 +80,11 @@ def place(frame: pd.DataFrame, people: People, *, what: What = "role", name: str
         DataError: a column is missing, or a value is no good (names the row).
     """
     frame = frame.reset_index(drop=True)
+    if what == "role" and what not in frame and CLASS in frame:
+        frame = frame.assign(role=_roles_of(frame, name))
     image_column = next((column for column in IMAGE if column in frame), None)
-    missing = ([] if image_column else ["file_name (or image_id)"]) + [
-        column for column in wanted(what)[len(IMAGE) :] if column not in frame
-    ]
+    needed = [column for column in wanted(what) if column not in (*IMAGE, CLASS)]
+    missing = ([] if image_column else ["file_name (or image_id)"]) + [c for c in needed if c not in frame]
     if missing or image_column is None:
         raise DataError(f"{name}: no column {', '.join(missing)}; columns are {', '.join(map(str, frame.columns))}")
     image = _images(frame[image_column], people, name)
@@ -106,6 +111,21 @@ def place(frame: pd.DataFrame, people: People, *, what: What = "role", name: str
         row=rows,
         notes=tuple(notes),
     )
+
+
+def _roles_of(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
+    """The role of each row's composition."""
+    try:
+        hoi = columns.whole(frame, CLASS, name)
+    except ValueError as error:
+        raise DataError(str(error)) from None
+    role_of = np.array(classes.role_of_class())
+    if (wrong := (hoi < 0) | (hoi >= len(role_of))).any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise DataError(
+            f"{name} row {row}: hoi_id {hoi[row]} is none of V-COCO's {len(role_of)} compositions, 0 to {len(role_of) - 1}"
+        )
+    return pd.Series(pd.Categorical.from_codes(role_of[hoi], categories=pd.Index(ROLES)), index=frame.index)
 
 
 def _plain(frame: pd.DataFrame, what: What, name: str) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The entries of `verbs.yaml` and `objects.yaml`, read once and checked: HICO-DET's verbs and objects by name."""
+"""The entries of `verbs.yaml` and `objects.yaml`, read once and checked: verbs and objects of HICO-DET and V-COCO."""
 
 from __future__ import annotations
 

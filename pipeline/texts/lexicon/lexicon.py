@@ -41,8 +41,9 @@ def check(classes: Iterable[Hoi], *, key: str = "descriptions.source") -> None:
     missing = [c.name for c in classes if _entry(c.verb, verbs) is None or _entry(c.object, objects) is None]
     if missing:
         raise DataError(
-            f"{key} = lexicon: the lexicon knows the verbs and objects of HICO-DET alone, and not those of {len(missing)} "
-            f"classes: {', '.join(missing[:8])}{' ...' if len(missing) > 8 else ''}. Use {key}=llm or {key}=file."
+            f"{key} = lexicon: the lexicon knows the verbs and objects of HICO-DET and V-COCO alone, and not those "
+            f"of {len(missing)} classes: {', '.join(missing[:8])}{' ...' if len(missing) > 8 else ''}. Use {key}=llm or "
+            f"{key}=file."
         )
 
 

@@ -56,6 +56,17 @@ def test_counts_by_hand() -> None:
     assert touches["labels"] == (False, 3) and touches["training mask"] == (False, 1)
     assert touches["negatives"] == (True, 2) and touches["detector of COCO"] == (True, 1)
     assert touches["frozen CLIP"] == (None, None)
+    assert "detector of COCO, test images" not in touches and found["tested"] == {"of_coco": 0}
+
+
+def test_test_images_that_a_detector_of_coco_has_learned_are_told() -> None:
+    names = ["val2014/COCO_val2014_000000000001.jpg", "COCO_train2014_000000000002.jpg", "test/000001.png", None]
+    count = leakage.coco_images(pd.Series(names, dtype=object))
+    assert count == 2 and leakage.coco_images(pd.Series(["HICO_test2015_00000001.jpg"])) == 0
+    table = pairs((1, RIDE, HUMAN, HORSE))
+    found = leakage.reports(table, vocabulary=HICO.subset([RIDE.hoi_id]), unseen={"mine": frozenset()}, of_coco=count)
+    (row,) = (row for row in found["mine"]["touches"] if row["what"] == "detector of COCO, test images")
+    assert row["touches_unseen"] and row["says"].startswith("2 test images are COCO's")
 
 
 def test_nothing_unseen_touches_nothing() -> None:

@@ -9,22 +9,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.datasets.hico.vocabulary import HICO
+from pipeline.datasets.vcoco import classes as vcoco
 from pipeline.errors import ConfigError, DataError
 from pipeline.texts.lexicon import entries
 from pipeline.texts.lexicon.lexicon import CONTRASTS, LEXICON_VERSION, check, contrast, describe, look
 
 MOST_WORDS = 22
 ALL = range(600)
+VCOCO = vcoco.vocabulary()
 
 
 def test_every_verb_and_object_has_an_entry() -> None:
-    assert len(entries.verbs()) == 117
+    assert len(entries.verbs()) == 117 + 9
+    assert {c.verb for c in (*HICO.classes, *VCOCO.classes)} == set(entries.verbs())
     assert len(entries.objects()) == 80
     assert LEXICON_VERSION >= 1
 
 
 def test_every_description_is_well_formed() -> None:
-    for hoi in HICO.classes:
+    for hoi in (*HICO.classes, *VCOCO.classes):
         sentences = describe(hoi)
         assert len(sentences) == 3
         assert sentences[0].lower().startswith(hoi.phrase)
@@ -38,11 +41,11 @@ def test_every_description_is_well_formed() -> None:
 
 def test_every_description_fits_the_context_of_clip() -> None:
     tokens = pytest.importorskip("open_clip").tokenizer.SimpleTokenizer()
-    assert max(len(tokens.encode(" ".join(describe(HICO.hoi(hoi_id))))) + 2 for hoi_id in ALL) <= 77
+    assert max(len(tokens.encode(" ".join(describe(c)))) + 2 for c in (*HICO.classes, *VCOCO.classes)) <= 77
 
 
 def test_pronouns_of_a_sentence_refer_to_an_object_that_it_names() -> None:
-    for hoi in HICO.classes:
+    for hoi in (*HICO.classes, *VCOCO.classes):
         for sentence in describe(hoi):
             if set(re.findall(r"\w+", sentence)) & {"it", "its", "them", "their"}:
                 assert hoi.object.replace("_", " ") in sentence, sentence
@@ -60,8 +63,9 @@ def test_descriptions_are_distinct_and_deterministic() -> None:
     assert len(set(texts)) == 600
     # Distinct even without the class's phrase, for classes of one object: the words say what the picture shows.
     looks = defaultdict(list)
-    for hoi in HICO.classes:
-        looks[hoi.object].append(tuple(sorted(look(hoi).fields.items())))
+    for words in (HICO, VCOCO):
+        for hoi in words.classes:
+            looks[words.name, hoi.object].append(tuple(sorted(look(hoi).fields.items())))
     for name, fields in looks.items():
         assert len(set(fields)) == len(fields), name
     assert texts == [describe(HICO.hoi(hoi_id)) for hoi_id in ALL]

@@ -1,0 +1,23 @@
+"""Where things are under a folder of V-COCO: pair files by their names, and COCO's two folders of images.
+
+Light on purpose, as `pipeline/datasets/hico/folder.py` is: the fingerprint is taken whenever a run is planned.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.datasets.hico import folder
+from pipeline.datasets.hico.folder import Folder
+
+USUAL = ("instances_vcoco_*.json",)
+"""Names of pair files, gzipped or not."""
+IMAGES = {"train2014": "train2014", "val2014": "val2014"}
+"""Train and val of V-COCO are images of COCO's train2014, test of val2014."""
+
+
+def look(root: Path) -> Folder:
+    """What lies there; `annotations` are pair files, copies last."""
+    found = folder.look(root, usual=USUAL, image_folders=IMAGES)
+    named = [path for path in found.annotations if "vcoco" in path.name]  # a file that was named outright may be any
+    return Folder(found.root, tuple(named), None, found.images, nowhere=found.nowhere)
