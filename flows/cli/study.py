@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,10 +13,12 @@ from flows.cli import display, options
 from pipeline.errors import ConfigError, EzhoiError
 from pipeline.outside.escaping import plain, to_cell
 from pipeline.store.opening import store_of
-from pipeline.studies import file, running
-from pipeline.studies.running import Ended
+from pipeline.studies import file
 from pipeline.studies.study import Study
 from pipeline.studies.table import Table, reading_line
+
+if TYPE_CHECKING:
+    from pipeline.studies.running import Ended
 
 MARKDOWN, CSV, JSON, TEXT = "md", "csv", "json", "text"
 
@@ -69,6 +71,8 @@ def study(
     found.check()
     table = Table(found)
     if show:
+        from pipeline.studies import running  # with pyarrow, which other commands do without
+
         table.remember(store_of(found.config(found.trials()[0])))
         running.collect(table)
         table.recall_failures()
@@ -87,6 +91,8 @@ def study(
 
 def carry_out(table: Table, *, command: str) -> None:
     """All trials in this process, each told on stderr as it ends."""
+    from pipeline.studies import running
+
     teller = Teller(table.study)
     store = store_of(table.study.config(table.study.trials()[0]))
     typer.echo(f"the table grows in {store.place}/.runs/{table.record}.md", err=True)

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from pipeline.outside.parsing import shown
 from pipeline.vocabulary.coco import COCO, SPELLINGS
 from pipeline.vocabulary.vocabulary import Object, comparable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 CATEGORIES: dict[int | None, str] = {number: name for name, number in COCO.items()}
 """COCO's categories by id."""
@@ -46,6 +48,8 @@ def serving(
     Raises:
         ValueError: no label stands for an object that is wanted; the message names such objects and what to do.
     """
+    import numpy as np
+
     rows: dict[str, list[int]] = {}
     for number, label in labels.items():
         rows.setdefault(key(label), []).append(number)

@@ -17,9 +17,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from pipeline.errors import DataError, EzhoiError
 from pipeline.outside.reading import why
 from pipeline.work.work import Work
@@ -152,6 +149,9 @@ def bring(work: Work) -> bool:
 
 def _can_be_read(piece: Path) -> bool:
     """Whether a piece is what its name says, a Parquet file or reasons by image; it is said if not."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         if piece.name.endswith(FAULTS):
             if not all(isinstance(reason, str) for reason in _reasons(piece).values()):

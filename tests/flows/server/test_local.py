@@ -299,6 +299,7 @@ def test_up_launch_down(fake: Any, tmp_path: Path) -> None:
         first = ezhoi("launch", *settings)
         assert "starting the Prefect server" in first and "deploying" in first
         assert f"0 of {len(NAMES)} stages from the store" in first and "after UTPL      20.00" in first
+        assert f"all runs: {fake.root / '.site' / 'index.html'}" in first
         assert f"report: {fake.root}" in first and "/v2/artifacts/artifact/" in first
         assert f"password in {home / 'password'}" in first
         state = local.read(home)
