@@ -18,6 +18,7 @@ from pipeline.engine.execute import Outcome
 from pipeline.engine.run import Run
 from pipeline.engine.verdict import Verdict
 from pipeline.errors import EzhoiError
+from pipeline.machine.files import said
 from pipeline.outside.escaping import markdown
 from pipeline.report.sample import sample
 from pipeline.store import changes
@@ -73,7 +74,7 @@ def write(steps: Run, outcomes: Sequence[Outcome]) -> Path | None:
         graph = drawing.svg(outcomes, {stage: _link(artifact) for stage, artifact in artifacts.items()})
         return _save(folder / "index.html", page, title, graph=graph)
     except (OSError, EzhoiError) as error:
-        log.warning("the run's pages cannot be written: %s", error)
+        log.warning("the run's pages cannot be written: %s", said(error))
         return None
 
 

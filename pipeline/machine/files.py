@@ -54,6 +54,11 @@ def sentence(error: OSError, *, path: Path | str = "") -> str:
     return f"{where}: {error.strerror}" if where and error.strerror else str(error)
 
 
+def said(error: Exception) -> str:
+    """An error in words: a refusal of the system as `sentence` has it, without a number."""
+    return sentence(error) if isinstance(error, OSError) else str(error)
+
+
 @contextmanager
 def refusals(what: str, *, path: Path) -> Iterator[None]:
     """Turn what the environment refuses into one StoreError that begins with `what`; `path` is where the work goes on."""

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from pipeline.errors import StoreError
 from pipeline.machine import processes
+from pipeline.machine.files import said
 from pipeline.store.names import Fingerprint, RunId, StageName
 from pipeline.store.store import Store
 
@@ -127,7 +128,7 @@ class RunRecord(BaseModel):
         try:
             store.write_record(f"{self.id}.json", self.model_dump_json(indent=1))
         except (OSError, StoreError) as error:
-            log.warning("run %s leaves no record: %s", self.id, error)
+            log.warning("run %s leaves no record: %s", self.id, said(error))
 
     def running(self) -> bool:
         """Whether the run is still at it; of another machine's run only the time since its last stage can tell."""

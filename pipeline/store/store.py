@@ -285,7 +285,9 @@ class Store:
         temporary.replace(path)
 
     def read_records(self) -> dict[str, bytes | None]:
-        """{file name: content} of all records, None for one that cannot be read."""
+        """{file name: content} of all records, None for one that cannot be read. StoreError if they cannot be listed."""
+        for folder in (self.root, self.root / ".runs"):
+            trees.demand_folder(folder)
         found: dict[str, bytes | None] = {}
         for path in (self.root / ".runs").glob("*.json"):
             try:

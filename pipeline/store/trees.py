@@ -76,12 +76,20 @@ def sync(folder: Path) -> None:
 
 def demand_listable(root: Path) -> None:
     """StoreError if a folder of the store, its own or that of a stage, may not be listed: `glob` would just find nothing."""
+    for folder in demand_folder(root):
+        if STAGE.fullmatch(folder.name):
+            demand_folder(folder)
+
+
+def demand_folder(path: Path) -> list[Path]:
+    """The folders in a folder; none if it is not there. StoreError if it may not be listed, or if something else is there."""
     try:
-        with os.scandir(root) as entries:
-            folders = [entry.path for entry in entries if STAGE.fullmatch(entry.name) and entry.is_dir()]
-        for folder in folders:
-            os.scandir(folder).close()
+        if not path.is_dir() and (path.is_symlink() or path.exists()):
+            kind = "a link to nothing" if path.is_symlink() and not path.exists() else "no folder"
+            raise StoreError(f"the store cannot be listed: {path} is {kind}. Remove it, or choose another store.root")
+        with os.scandir(path) as found:
+            return [Path(entry.path) for entry in found if entry.is_dir()]
     except (FileNotFoundError, NotADirectoryError):
-        return
+        return []
     except OSError as error:
-        raise StoreError(f"the store cannot be listed: {sentence(error, path=root)}") from error
+        raise StoreError(f"the store cannot be listed: {sentence(error, path=path)}") from error

@@ -25,6 +25,7 @@ from typing import TypeVar
 
 from pipeline.errors import EzhoiError
 from pipeline.machine import lock_folders, turns
+from pipeline.machine.files import said
 from pipeline.machine.turns import Held
 from pipeline.store import digest
 
@@ -158,7 +159,9 @@ def _or_warn(take: Callable[[], T]) -> T | None:
     try:
         return take()
     except (OSError, EzhoiError) as error:
-        log.warning("no lock can be had (%s): other stages may use the same GPU or server at the same time", error)
+        log.warning(
+            "no lock can be had (%s): other stages may use the same GPU or server at the same time", said(error)
+        )
         return None
 
 

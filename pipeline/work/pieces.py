@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.machine.files import atomic
+from pipeline.machine.files import atomic, said
 from pipeline.store import digest
 
 log = logging.getLogger("ezhoi.work")
@@ -55,7 +55,7 @@ class Pieces:
         except FileNotFoundError:
             return None
         except OSError as error:
-            log.warning("%s: cannot be read (%s); it is made again", path, error)
+            log.warning("%s: cannot be read (%s); it is made again", path, said(error))
             self.drop(name)
             return None
         if content not in self._recorded(name):

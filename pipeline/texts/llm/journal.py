@@ -22,6 +22,7 @@ from typing import ClassVar, Self
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from pipeline.machine.files import said
 from pipeline.store import digest
 from pipeline.store.exchange import Exchange
 from pipeline.store.store import Store
@@ -160,7 +161,7 @@ def _read(path: Path) -> dict[str, Answer]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        log.warning("%s cannot be read, and what it has is asked again: %s", path, error)
+        log.warning("%s cannot be read, and what it has is asked again: %s", path, said(error))
         return {}
     damaged = []
     for number, line in enumerate(lines[:-1], start=1):  # what follows the last newline is torn, or nothing

@@ -32,3 +32,25 @@ def test_a_folder_that_may_not_be_listed_is_named(closed: str, tmp_path: Path, m
 
 def test_a_store_that_nobody_made_yet_is_empty(tmp_path: Path) -> None:
     assert Store(tmp_path / "none").artifacts() == []
+
+
+@pytest.mark.parametrize("kind", ["no folder", "a link to nothing"])
+@pytest.mark.parametrize("where", ["store", ".runs"])
+def test_what_is_no_folder_is_no_empty_store(where: str, kind: str, tmp_path: Path) -> None:
+    """Were the records taken for none, a clean-up would take what all runs use."""
+    place = tmp_path / "store" if where == "store" else tmp_path / "store" / where
+    place.parent.mkdir(exist_ok=True)
+    if kind == "no folder":
+        place.write_text("")
+    else:
+        place.symlink_to(tmp_path / "unmounted")
+    store = Store(tmp_path / "store")
+    for read in (store.artifacts, store.read_records) if where == "store" else (store.read_records,):
+        with pytest.raises(StoreError, match=f"the store cannot be listed: {place} is {kind}"):
+            read()
+
+
+def test_a_store_behind_a_link_is_one(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "store").symlink_to(tmp_path / "disk")
+    assert Store(tmp_path / "store").artifacts() == [] and Store(tmp_path / "store").read_records() == {}
