@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.command("import")(own_data.import_)
 app.command()(own_data.template)
+app.command()(own_data.look)
 _COLOURS = {"complete": "green", "usable": "yellow", "unusable": "red"}
 
 

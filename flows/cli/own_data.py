@@ -137,3 +137,29 @@ def template(
 
     words = file.read(vocabulary) if vocabulary else options.vocabulary(options.configuration(profile, settings))
     typer.echo(templates.label_studio(words), nl=False)
+
+
+def look(
+    path: Annotated[Path, typer.Argument(help="Annotations of one's own: a file, or its folder.")],
+    to: Annotated[Path, typer.Option("--to", help="The page to write, an HTML file.")] = Path("look.html"),
+    pictures: Folder = None,
+    vocabulary: Words = None,
+    count: Annotated[int, typer.Option(min=1, max=2_000, help="Pictures on the page.")] = 60,
+) -> None:
+    """Draw annotated pictures on one page, those with something odd first: turned relations, tiny boxes, rare classes.
+
+    Example: ezhoi data look pictures --to look.html
+    """
+    from flows.pages import looked
+    from pipeline.datasets.own import annotated
+
+    options.demand_another_file(to, path, vocabulary)
+    options.demand_ending(to, ".html", what="the page is HTML")
+    demand_writable(to)
+    place = pictures or (path if path.is_dir() else path.parent)
+    shown = _pictures(path, place if path.exists() else pictures)
+    found = annotated.read(path, vocabulary=vocabulary, pictures=shown)
+    text = looked.page(found, place, count=count)
+    with atomic(to) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    typer.echo(f"{min(count, len(found.rows.images)):,} of {len(found.rows.images):,} pictures are drawn in {to}")

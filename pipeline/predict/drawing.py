@@ -6,12 +6,14 @@ Lines, dots and type scale with the picture; small pictures are enlarged and lar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.predict.records import Box, Pair, Picture
+from pipeline.vocabulary.vocabulary import spaced
 
 PERSON, THING, LINK = "#0072b2", "#e69f00", "#ffffff"
 INK, PAPER = "#ffffff", "#111111"
@@ -66,7 +68,10 @@ def draw(image: Image.Image, picture: Picture, *, idle: bool = False) -> Image.I
 def label(pair: Pair, *, idle: bool = False) -> str:
     """What a pair's label says, a verb a line ("sit on dining table 0.83"); "" where only the idle verb joins the pair."""
     verbs = [said for said in pair.verbs if idle or not said.idle]
-    lines = [f"{said.verb} {pair.label} ".replace("_", " ") + _number(said.score) for said in verbs[:MOST_VERBS]]
+    lines = [
+        " ".join(filter(None, (spaced(said.verb), spaced(pair.label), _number(said.score))))
+        for said in verbs[:MOST_VERBS]
+    ]
     if len(verbs) > MOST_VERBS:
         lines.append(f"and {len(verbs) - MOST_VERBS} more")
     return "\n".join(lines)
@@ -145,4 +150,7 @@ def _middle(box: Box) -> Point:
 
 
 def _number(score: float) -> str:
+    """The score for a label; "" for the NaN of an annotation, which has none."""
+    if math.isnan(score):
+        return ""
     return f"{score:.2f}" if score >= 0.01 else "<0.01"

@@ -35,7 +35,8 @@ class Resolved:
     boxes: pd.DataFrame
     """image (position in `images`), object_id, x1 .. y2 in continuous pixels of the picture as shown."""
     relations: pd.DataFrame
-    """image, subject, object (positions in `boxes`, `ALONE` where the person acts alone), verb_id; none comes twice."""
+    """image, subject, object (positions in `boxes`, `ALONE` where the person acts alone), verb_id; none comes twice. `turned`
+    says whether it was drawn from the object to the person."""
 
 
 def resolve(raw: Raw, words: Words, pictures: Pictures | None, problems: Problems) -> Resolved:
@@ -61,6 +62,7 @@ class _Rows:
         known = np.array([_or_none(words.verb_id(verb)) for verb in raw.relations.verbs], dtype=np.int64)
         self.verb: NDArray[np.int64] = known[raw.relations.verb]
         self.image_kept = shown.keep
+        self.turned = np.zeros(len(self.row), dtype=bool)
         self.fallen: dict[int, list[int]] = {}
 
     def judge(self) -> None:
@@ -95,6 +97,7 @@ class _Rows:
         self.row, self.subject, self.object, self.verb = (
             values[good] for values in (self.row, self.subject, self.object, self.verb)
         )
+        self.turned = self.turned[good]
 
     def _refuse(self, bad: NDArray[np.bool_], says: dict[int, str]) -> None:
         """Leave relations out; `says` has the reason by position."""
@@ -159,6 +162,7 @@ class _Rows:
             marked = row in self.relations.both_ways
             self._turned(row, "both directions" if marked else "from object to person")
         self.subject[wrong], self.object[wrong] = self.object[wrong], self.subject[wrong].copy()
+        self.turned |= wrong
         same = ~alone & (self.subject == self.object)
         bad = same | (~subject & ~thing)
         says = {}
@@ -175,6 +179,7 @@ class _Rows:
         extra = persons & self._marked
         self.row = np.concatenate([self.row, self.row[extra]])
         self.verb = np.concatenate([self.verb, self.verb[extra]])
+        self.turned = np.concatenate([self.turned, self.turned[extra]])
         subject, thing = self.subject[extra], self.object[extra]
         self.subject = np.concatenate([self.subject, thing])
         self.object = np.concatenate([self.object, subject])
@@ -271,6 +276,7 @@ def _tables(raw: Raw, shown: Shown, placed: Placed, rows: _Rows) -> Resolved:
                 "subject": box_place[rows.subject],
                 "object": box_place[rows.object],
                 "verb_id": rows.verb,
+                "turned": rows.turned,
             }
         ),
     )

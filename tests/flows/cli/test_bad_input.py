@@ -97,6 +97,7 @@ BASE = {
     "evaluate vcoco": ["-d", "predictions.parquet", "-a", "files/a-list.json"],
     "evaluate export": ["-d", "predictions.parquet", "-a", "pairs.parquet", "--to", "coco", "--out", "out.json"],
     "data export": ["exported"],
+    "data look": ["own.json"],
     "data import": ["own.json", "--to", "imported.json"],
     "data template": ["label-studio"],
     "describe export": ["exported.csv"],
@@ -117,6 +118,9 @@ FILES = {
     "data import PATH": "data import {} --to imported.json",
     "data import --pictures": "data import own.json --to imported.json --pictures {}",
     "data import --vocabulary": "data import own.json --to imported.json --vocabulary {}",
+    "data look PATH": "data look {}",
+    "data look --pictures": "data look own.json --pictures {}",
+    "data look --vocabulary": "data look own.json --vocabulary {}",
     "data template --vocabulary": "data template label-studio --vocabulary {}",
     "describe import FILE": "describe import {}",
     "describe import FILE of pairs": "describe import {} --disparities",
@@ -164,6 +168,7 @@ FILES = {
 MADE = {
     "data export OUT": "data export {}",
     "data import --to": "data import own.json --to {}",
+    "data look --to": "data look own.json --to {}",
     "weights import --out": "weights import files/other.pt --profile demo --out {}",
     "describe import --to": "describe import texts.csv --to {}",
     "describe export FILE": "describe export {}",
@@ -181,6 +186,7 @@ MAKE_FOLDERS = ("data export OUT", "data import --to", "evaluate-detections --ou
 """Doors that make the folder that they write into."""
 ENDINGS = {
     "data import --to": ".json",
+    "data look --to": ".html",
     "weights import --out": ".safetensors",
     "world sheet OUT": ".png",
     "world clip OUT": ".safetensors",

@@ -49,6 +49,7 @@ CASES = {
     "config show": ("--set seed=3", "seed: 3"),
     "data check": ("instances_test2015.json", "1 of  9,658 images"),
     "data import": ("yard/yard-rel.json --to own/own.json", "1 picture (0 without interaction), 2 boxes (1 person)"),
+    "data look": ("yard/yard-rel.json", "1 of 1 pictures are drawn in look.html"),
     "data template": ("label-studio", '<Relation value="hug"/>'),
     "data export": ("out --format coco", "instances_test.json: 12 images"),
     "describe": ("--separability", "verb eat"),

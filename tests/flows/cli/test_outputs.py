@@ -47,6 +47,7 @@ EXPORT = ("evaluate", "export", "-d", "d.parquet", "-a", "a.parquet", "--to")
         ("describe", "import", "texts.csv", "--to", "here/texts.csv"),
         ("weights", "import", "w.safetensors", "--out", "w.safetensors"),
         ("data", "import", "yard.json", "--to", "here/yard.json"),
+        ("data", "look", "yard.html", "--to", "here/yard.html"),
         ("evaluate", "vcoco", "-d", "v.json", "-a", "labels.json", "--export", "v.json"),
         ("evaluate", "vcoco", "-d", "v.json", "-a", "labels.json", "--export", "labels.json"),
     ],
