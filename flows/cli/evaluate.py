@@ -106,6 +106,8 @@ def compare(
     typer.echo(
         f"B - A, protocol {found['protocol']}, {found['images']:,} images, {resamples:,} resamples, 95 % interval"
     )
+    for note in found["notes"]:
+        typer.echo(note)
     typer.echo(f"{'mAP, %':<26}{'A':>8}{'B':>8}{'B - A':>8}   interval")
     for group, row in found["groups"].items():
         typer.echo(_difference(group.replace("_", " "), row) + _doubt(row))

@@ -38,7 +38,9 @@ def predict(
     ] = None,
     detector: Annotated[
         str | None,
-        typer.Option("--detector", metavar="NAME|FOLDER", help="Detector of transformers; else the bundle's own."),
+        typer.Option(
+            "--detector", metavar="NAME|FOLDER", help="Detector of transformers, or tiny; else the bundle's own."
+        ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder that everything is written to.")] = Path(
         "predicted"

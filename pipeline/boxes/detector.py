@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from models.detector import Detection, Detector, Network
     from models.detr_checkpoint import Converted
+    from pipeline.config.sources import Source
     from pipeline.config.tree import Config
 
 ObjectOrder = Literal["coco80", "alphabetical"]
@@ -86,11 +87,24 @@ def load(config: Config, objects: Sequence[Object], wanted: Collection[int] | No
             f" `ezhoi detector convert {weights} --out FOLDER`, then set detections.weights=FOLDER"
         )
     try:
+        if weights.path is not None and weights.path.suffix == ".safetensors":
+            return _of_file(weights.path, objects, wanted, device(config))
         return _loaded(weights.text, config.detections.revision or "main", objects, wanted, device(config))
     except OSError as error:
         raise DataError(f"{where}: cannot be loaded ({str(error).splitlines()[0]})") from error
     except ValueError as error:
         raise DataError(f"{where}: {error}") from error
+
+
+def _of_file(path: Path, objects: Sequence[Object], wanted: Collection[int] | None, device: Any) -> Detector:
+    """The project's own kind of detector; OSError or ValueError saying what is wrong with it."""
+    import torch
+
+    from models import fcos
+
+    trained = fcos.read(path)
+    serves = naming.serving(dict(enumerate(trained.labels)), objects, wanted)
+    return fcos.FcosDetector(trained, torch.from_numpy(serves), device)
 
 
 def _loaded(
@@ -134,7 +148,7 @@ def identity(config: Config, loaded: Detector | None = None) -> dict[str, Any]:
     if loaded is not None:
         notes = loaded.notes
         found |= {
-            "name": settings.weights.text if settings.weights.path is None else settings.weights.path.name,
+            "name": _name(settings.weights),
             "revision": settings.revision or notes["revision"],
             "digest": loaded.digest(),
             "outputs": loaded.outputs,
@@ -152,6 +166,11 @@ def identity(config: Config, loaded: Detector | None = None) -> dict[str, Any]:
             "note": f"annotated boxes{errors}; no detector was run",
         }
     return found
+
+
+def _name(weights: Source) -> str:
+    """The name that the project or a hub has for a detector, or that of its file or folder."""
+    return weights.path.name if weights.path is not None and not weights.packaged else weights.text
 
 
 def line(found: dict[str, Any]) -> str:

@@ -129,7 +129,8 @@ class Detections(Section):
     )
     weights: DetectorWeights = Field(
         detector_weights("facebook/detr-resnet-50"),
-        description="hub: a detector's name on the hub, or its folder, such as one that `ezhoi detector convert` made",
+        description="hub: 'tiny' (the rendered world's), a detector's name on the hub, or its folder, such as one that "
+        "`ezhoi detector convert` made",
     )
     revision: str | None = Field(None, description="hub: commit, tag or branch of a model on the hub")
     trained_on: str | None = Field(

@@ -7,6 +7,8 @@ from pathlib import Path
 _ROOMS = Path(__file__).parents[1]
 TINY_CLIP = _ROOMS / "tiny" / "tiny_clip.safetensors"
 """`clip.weights: tiny`."""
+TINY_DETECTOR = _ROOMS / "tiny" / "tiny_detector.safetensors"
+"""`detections.weights: tiny`."""
 LEXICON = _ROOMS / "texts" / "lexicon"
 """`source: lexicon` of descriptions and disparities: the folder of its tables."""
 PROMPTS = _ROOMS / "texts" / "llm" / "prompts"

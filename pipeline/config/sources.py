@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BaseModel, PlainSerializer, PlainValidator, ValidationInfo
 from pydantic.fields import FieldInfo
 
-from pipeline.config.packaged import HICO, LEXICON, PROMPTS, TINY_CLIP, VCOCO, WORLD
+from pipeline.config.packaged import HICO, LEXICON, PROMPTS, TINY_CLIP, TINY_DETECTOR, VCOCO, WORLD
 from pipeline.config.section import Here, at_home
 
 Content = Literal["bytes", "tables", "images", "own"]
@@ -119,7 +119,10 @@ def clip_weights(text: str, folder: Path = HERE) -> Source:
 
 
 def detector_weights(text: str, folder: Path = HERE) -> Source:
-    """A folder that is there is meant, as transformers has it; else what looks like no name of the hub is a path."""
+    """The project's own; else a folder that is there is meant, as transformers has it; else what looks like no name of the
+    hub is a path."""
+    if text == "tiny":
+        return Source(text, TINY_DETECTOR, packaged=True)
     like_a_path = text.startswith((".", "/", "~")) or text.count("/") > 1 or Path(text).suffix in CHECKPOINTS
     is_path = like_a_path or (folder / text).is_dir()
     return Source(text, Path(text) if is_path else None, folder=True)
@@ -173,7 +176,7 @@ HicoFolder = Annotated[Here, Files(folder=True, content="images")]
 ClipWeights = Annotated[Source, _parsed(clip_weights), _AS_TEXT]
 """`tiny`, a checkpoint's path, or a tag of open_clip."""
 DetectorWeights = Annotated[Source, _parsed(detector_weights), _AS_TEXT]
-"""A folder in transformers' format, or a model's name on the hub."""
+"""`tiny`, a folder in transformers' format, or a model's name on the hub."""
 DescriptionTemplate = Annotated[
     Source, _parsed(template), _of_kind("describe"), PackagedTemplates("describe"), _AS_TEXT
 ]

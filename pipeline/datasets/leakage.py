@@ -8,7 +8,7 @@
     boxes       distinct boxes (equal corners) of dropped pairs, those in no kept pair, those of wholly unseen objects;
                 and the couples of boxes that no kept pair covers (both IoU >= 0.5), which thus have no label left
     masks       (object, verb) entries that are valid in training and at test, and how many of the latter are unseen
-    detector    boxes that each kind of detector has learned from, {coco, hico, annotation}
+    detector    boxes that each kind of detector of photographs has learned from, {coco, hico, annotation}
     tested      test images that are COCO's, of which a detector trained on COCO has learned the boxes
     touches     the same as sentences, in order: [{what, touches_unseen, count, says}]; `touches_unseen` is null where
                 it cannot be known

@@ -89,7 +89,8 @@ def compare(
 
     Returns:
         ``groups``: per group of classes ``a``, ``b``, ``difference``, ``low``, ``high`` and ``share_better`` (of the
-        resamples, in how many B is ahead); ``per_class``: the same for every class, best gain first; and how it was done.
+        resamples, in how many B is ahead); ``per_class``: the same for every class, best gain first; ``notes``: sentences
+        about what else differs; and how it was done.
 
     Raises:
         DataError: the two were not made on the same annotations by the same protocol and mode.
@@ -122,6 +123,7 @@ def compare(
         "resamples": resamples,
         "level": level,
         "seed": seed,
+        "notes": _notes(a.report, b.report),
         "groups": _groups(table, exact, sampled, level),
         "per_class": _per_class(table, exact, sampled, level),
     }
@@ -262,6 +264,15 @@ def _interval(ap: Floats, differences: Floats, level: float) -> dict[str, float 
     values = {"a": float(ap[0]), "b": float(ap[1]), "difference": float(ap[1] - ap[0])}
     ends = {name: None if end is None else float(end) for name, end in (("low", low), ("high", high))}
     return values | ends | {"share_better": ahead}
+
+
+def _notes(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """That the boxes are of two detectors, where both reports say whose they are."""
+    first, second = (report.get("detector") for report in (a, b))
+    if not first or not second or all(first.get(key) == second.get(key) for key in ("name", "digest")):
+        return []
+    whose = [one.get("note") or f"{one['name']}, trained on {one['trained_on']}" for one in (first, second)]
+    return [f"the boxes are not of one detector, which may make all of the difference: A {whose[0]}; B {whose[1]}"]
 
 
 def _refuse_unlike(a: Evaluated, b: Evaluated) -> None:

@@ -39,19 +39,25 @@ class HubDetector:
 
 
 def opened(name: str, vocabulary: Vocabulary, *, revision: str | None = None, device: str = "auto") -> HubDetector:
-    """A detector by its name on the hub or its folder; DataError or ConfigError saying what is wrong with it."""
+    """A detector by its name on the hub or its folder, or `tiny`; DataError or ConfigError saying what is wrong with it."""
     settings = ["detections.source=hub", f"detections.weights={name}", f"device={device}"]
     config = load(overrides=settings + ([f"detections.revision={revision}"] if revision else []), environment={})
     return HubDetector(detector.open_detector(config, vocabulary))
 
 
 def of_bundle(header: Header) -> tuple[str, str | None]:
-    """Name and revision of the detector that a bundle was evaluated with; DataError if it names none that can be run."""
+    """Name and revision of the detector that a bundle's model goes with; DataError if there is none that can be run.
+
+    It is the one that the model was evaluated with. A model of the rendered world, which annotated boxes were drawn for, goes
+    with the detector that comes with the project.
+    """
     whose = header.detector
-    if whose.source not in RUN:
-        says = whose.note or f"boxes of a file, {whose.name}"
-        raise DataError(
-            f"the bundle was evaluated with boxes that no detector made here ({says}), so somebody has to say where the "
-            "objects are: --boxes FILE (Parquet, or COCO's results as JSON), or --detector NAME|FOLDER"
-        )
-    return whose.name, whose.revision
+    if whose.source in RUN:
+        return whose.name, whose.revision
+    if header.dataset == "world":
+        return "tiny", None
+    says = whose.note or f"boxes of a file, {whose.name}"
+    raise DataError(
+        f"the bundle was evaluated with boxes that no detector made here ({says}), so somebody has to say where the "
+        "objects are: --boxes FILE (Parquet, or COCO's results as JSON), or --detector NAME|FOLDER"
+    )

@@ -112,9 +112,10 @@ class Job:
         else:
             assert predictor.detector is not None, "without boxes there is a detector"
             whose = dict(predictor.detector.identity)
+        learned = f", trained on {whose['trained_on']}" if whose.get("trained_on") else ""
         return {
             "says": f"A model trained on {header.dataset}, setting {header.setting} ({len(header.classes.classes)} classes, "
-            f"{len(header.unseen)} of them without a labelled pair); boxes: {whose['name']}. Scores rank; they are no "
+            f"{len(header.unseen)} of them without a labelled pair); boxes: {whose['name']}{learned}. Scores rank; they are no "
             "probabilities.",
             "made_with": header.made_with,
             "bundle": digest.of_file(self.bundle),

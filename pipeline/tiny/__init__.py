@@ -1,1 +1,1 @@
-"""How the tiny CLIP that the demo ships is trained."""
+"""How the tiny CLIP and the tiny detector that the demo ships are trained."""

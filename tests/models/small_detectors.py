@@ -112,7 +112,7 @@ LABELLED: dict[str, tuple[Callable[[dict[str, Any]], Any], Callable[[], Any]]] =
     "yolos": (_yolos, lambda: tf.YolosImageProcessor(size=_SHORTEST)),
 }
 """By the architecture's name, what makes its net with labels and its image processor."""
-ASKED = ("grounding-dino", "owlvit", "owlv2")
+ASKED = ("grounding-dino", "mm-grounding-dino", "owlvit", "owlv2")
 
 
 def labelled(architecture: str, labels: Sequence[str], folder: Path, *, processor: bool = True) -> Path:
@@ -129,8 +129,8 @@ def labelled(architecture: str, labels: Sequence[str], folder: Path, *, processo
 def asked(architecture: str, folder: Path) -> Path:
     """The folder with a detector of that architecture, which is asked for objects."""
     torch.manual_seed(0)
-    if architecture == "grounding-dino":
-        _grounding_dino().save_pretrained(folder)
+    if architecture.endswith("grounding-dino"):
+        _grounding_dino("MMGroundingDino" if architecture.startswith("mm") else "GroundingDino").save_pretrained(folder)
         tf.GroundingDinoImageProcessor(size=_SHORTEST).save_pretrained(folder)
         _bert().save_pretrained(folder)
         return folder
@@ -141,8 +141,8 @@ def asked(architecture: str, folder: Path) -> Path:
     return folder
 
 
-def _grounding_dino() -> Any:
-    config = tf.GroundingDinoConfig(
+def _grounding_dino(kind: str) -> Any:
+    config = getattr(tf, f"{kind}Config")(
         backbone_config=tf.SwinConfig(
             image_size=64, patch_size=4, window_size=4, embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 1, 1],
             out_features=["stage2", "stage3", "stage4"],
@@ -156,7 +156,7 @@ def _grounding_dino() -> Any:
         **_PLAIN,
         **_TRANSFORMER,
     )  # fmt: skip
-    return tf.GroundingDinoForObjectDetection(config)
+    return getattr(tf, f"{kind}ForObjectDetection")(config)
 
 
 def _bert() -> Any:

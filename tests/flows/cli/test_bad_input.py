@@ -107,6 +107,7 @@ BASE = {
     "ablate": ["--full", "--rows", "base", "--seeds", "x"],
     "world zero-shot": ["--scenes", "1"],
     "world clip": ["files/folder.safetensors"],
+    "world detector": ["files/folder.safetensors"],
     "run": ["--dry-run"],
 }
 """What a command needs beside the value that it is tried with."""
@@ -175,6 +176,7 @@ MADE = {
     "detector convert --out": "detector convert files/other.pt --out {}",
     "world sheet OUT": "world sheet --count 1 {}",
     "world clip OUT": "world clip {}",
+    "world detector OUT": "world detector {}",
     "evaluate-detections --out": f"{EVALUATE} --out {{}}",
     "evaluate vcoco --export": "evaluate vcoco -d predictions.parquet -a files/a-list.json --export {}",
     "evaluate export --out": "evaluate export -d predictions.parquet -a pairs.parquet --to parquet --out {}",

@@ -79,6 +79,7 @@ CASES = {
     "world classes": ("", "hug horse"),
     "world clip": ("tiny.safetensors --steps 1 --scenes 8", "tiny.safetensors: loss"),
     "world pictures": ("scenes --count 2", "ezhoi predict scenes --boxes scenes/boxes.parquet"),
+    "world detector": ("finds.safetensors --steps 1 --scenes 8 --measured 2", "finds.safetensors: box AP"),
     "world sheet": ("sheet.png --count 2", "2 scenes of split test in sheet.png"),
     "world zero-shot": ("--scenes 20", "among pairs with the same object"),
 }

@@ -126,6 +126,7 @@ def test_a_locale_that_is_not_utf8(fake: Any, tmp_path: Path) -> None:
         (["world", "sheet", "x.xyz", "--count", "1"], "x.xyz"),
         (["world", "sheet", "folder.png", "--count", "1"], "folder.png"),
         (["world", "clip", "none/x.safetensors"], "none"),
+        (["world", "detector", "none/x.safetensors"], "none"),
         (["describe", "edit", "hug horse", "--text", "A person hugs a horse.", "--file", "none/e.yaml"], "none"),
         (["describe", "import", "texts.csv", "--to", "none/x.json"], "none"),
         (["describe", "import", "texts.csv", "--to", "texts.csv/x.csv"], "texts.csv/x.csv"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.keys import keys
-from pipeline.config.packaged import LEXICON, PROMPTS, TINY_CLIP, WORLD
+from pipeline.config.packaged import LEXICON, PROMPTS, TINY_CLIP, TINY_DETECTOR, WORLD
 from pipeline.config.sources import Source
 from pipeline.config.tree import Config, load
 from pipeline.errors import ConfigError
@@ -45,10 +45,11 @@ def test_what_comes_with_the_project_is_known_by_its_key_too() -> None:
     assert not any(source.is_place for source in found.values())
     assert all(source.path is None or source.fault() is None for source in found.values())
     other = load(overrides=["descriptions.source=llm", "detections.weights=tiny"], environment={}).sources()
-    assert "descriptions.source" not in other and other["detections.weights"].path is None
+    assert "descriptions.source" not in other
+    assert other["detections.weights"] == Source("tiny", TINY_DETECTOR, packaged=True)
 
 
-@pytest.mark.parametrize("value", ["lexicon", "world", "tiny", "facebook/detr-resnet-50", "describe-v2"])
+@pytest.mark.parametrize("value", ["lexicon", "world", "openai", "facebook/detr-resnet-50", "describe-v2"])
 def test_a_word_that_is_a_name_elsewhere_is_none_here(value: str) -> None:
     """A detector is no template, no CLIP and no lexicon, whatever it is called."""
     assert named("detections.weights", value) == Source(value, folder=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.config.keys import keys
-from pipeline.config.packaged import PROMPTS
+from pipeline.config.packaged import PROMPTS, TINY_DETECTOR
 from pipeline.config.tree import Config
 from pipeline.engine import graph, plan
 from pipeline.engine.run import run
@@ -89,10 +89,11 @@ def test_three_seeds_share_the_boxes_of_a_detector(fake: Any) -> None:
     assert len(made) == 3
 
 
-def test_a_detector_called_tiny_is_not_the_tiny_clip(fake: Any) -> None:
+def test_the_tiny_detector_and_the_tiny_clip_are_two(fake: Any) -> None:
     config = fake.config(HUB, "detections.weights=tiny", "clip.weights=tiny")
     detections, tokens = graph.stage("detections"), graph.stage("image_embeddings")
-    assert detections.sources(config) == {} and detections.config_subset(config)["detections.weights"] == "tiny"
+    assert detections.sources(config)["detections.weights"].path == TINY_DETECTOR
+    assert detections.config_subset(config)["detections.weights"] == "tiny"
     assert list(tokens.sources(config)) == ["clip.weights"]
 
 

@@ -90,6 +90,22 @@ def test_a_group_that_many_draws_leave_without_annotations(tmp_path):
     assert (unseen["low"], unseen["high"], unseen["share_better"]) == (0, 0, 0.5)
 
 
+def test_boxes_of_two_detectors_are_remarked(tmp_path):
+    found = judged(1, 0.5)
+    tiny = {"source": "hub", "name": "tiny", "digest": "1", "trained_on": "scenes"}
+    other, again = tiny | {"name": "detr", "digest": "2", "trained_on": "COCO"}, tiny | {"pair_recall": 3.0}
+    drawn = {"source": "noisy_truth", "name": "noisy_truth", "note": "annotated boxes; no detector was run"}
+    a, b, c, d, silent = (
+        saved(tmp_path / name, found, detector=whose)
+        for name, whose in zip("abcde", (tiny, other, again, drawn, None), strict=True)
+    )
+    (note,) = comparison.compare(a, b, resamples=10)["notes"]
+    assert note.endswith("A tiny, trained on scenes; B detr, trained on COCO")
+    assert comparison.compare(a, d, resamples=10)["notes"][0].endswith("B annotated boxes; no detector was run")
+    for same in (c, silent):
+        assert comparison.compare(a, same, resamples=10)["notes"] == []
+
+
 def test_unlike_evaluations_are_refused(tmp_path):
     a = saved(tmp_path / "a", judged(1, 0.5))
     b = saved(tmp_path / "b", judged(1, 0.5), protocol="upt")

@@ -224,11 +224,18 @@ def test_the_command_goes_on_where_it_was(trained: Trained, tmp_path: Path, monk
             assert max(image.size) == 640
 
 
+def test_without_boxes_the_projects_own_detector_looks_at_drawings(trained: Trained, tmp_path: Path) -> None:
+    said = command(trained, str(trained.picture(trained.images[0])), "--out", str(tmp_path / "out"), "--threshold", "0")
+    assert "the bundle was evaluated with other boxes" in said
+    found = json.loads((tmp_path / "out" / "predictions.json").read_text())
+    assert "'name': 'tiny'" in str(found) and "boxes: tiny, trained on rendered scenes" in str(found)
+    assert found["pictures"][0]["persons"] >= 1
+
+
 def test_what_the_command_refuses(trained: Trained, tmp_path: Path) -> None:
     picture = str(trained.picture(trained.images[0]))
     boxes = ["--boxes", str(trained.folder / "boxes.parquet"), "--out", str(tmp_path / "out")]
     for words, says in (
-        ([picture], "say where the objects are: --boxes FILE"),
         ([str(tmp_path / "nowhere"), *boxes], "there is no such file or folder"),
         ([picture, *boxes, "--only", "ride hors"], "ride horse"),
         ([picture, *boxes, "--device", "tpu9"], "device = tpu9"),
