@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli import evaluate_table, evaluate_vcoco, options
+from flows.cli import evaluate_crosshoi, evaluate_table, evaluate_vcoco, options
 from flows.cli.evaluate import app
 from flows.cli.evaluation_files import (
     AnnotationsFile,
@@ -39,10 +39,12 @@ class Format(StrEnum):
     mat = "mat"
     qpic = "qpic"
     coco = "coco"
+    named = "named"
 
 
 def register(parent: typer.Typer) -> None:
     """Add `evaluate`, these commands of it included, and `evaluate-detections`."""
+    app.command()(evaluate_crosshoi.crosshoi)
     app.command()(evaluate_table.table)
     app.command()(evaluate_vcoco.vcoco)
     parent.add_typer(app, name="evaluate")
@@ -147,7 +149,9 @@ def _table(evaluated: list[Result]) -> None:
 def export(
     detections: DetectionsFile,
     annotations: AnnotationsFile,
-    to: Annotated[Format, typer.Option(help="mat: the official layout; qpic; coco: results; parquet.")],
+    to: Annotated[
+        Format, typer.Option(help="mat: the official layout; qpic; coco: results; named: classes by name; parquet.")
+    ],
     out: Annotated[Path, typer.Option(help="File to write; a folder for mat.")],
     images: ImagesFile = None,
     split: Split = "test",

@@ -11,11 +11,11 @@ from pipeline.datasets.hico.vocabulary import demand
 from pipeline.errors import ConfigError, DataError
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
-from pipeline.metrics.formats import coco, matlab, qpic, table
+from pipeline.metrics.formats import coco, matlab, named, qpic, table
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
 
-Format = Literal["parquet", "mat", "qpic", "coco"]
-ENDINGS = {"parquet": ".parquet", "qpic": ".json", "coco": ".json"}
+Format = Literal["parquet", "mat", "qpic", "coco", "named"]
+ENDINGS = {"parquet": ".parquet", "qpic": ".json", "coco": ".json", "named": ".json"}
 """How the names of files of a format end: programs, ours too, tell the format by that."""
 
 
@@ -33,7 +33,7 @@ def write(path: Path, detections: Detections, annotations: Annotations, *, to: F
 
     Raises:
         DataError: ``mat`` or ``qpic`` for other classes than HICO-DET's, ``mat`` without the complete list of images, or
-            ``qpic`` without their file names.
+            ``qpic`` or ``named`` without their file names.
     """
     if to in ("mat", "qpic"):
         demand(annotations.groups.vocabulary, f"--to {to}")
@@ -49,9 +49,14 @@ def write(path: Path, detections: Detections, annotations: Annotations, *, to: F
         matlab.write(path, frame.assign(image_index=pairs.image), images=len(images))
     elif to == "coco":
         coco.write(path, frame.assign(**{"image_id": pairs.image + 1} | names))
-    elif to == "qpic":
+    elif to in ("qpic", "named"):
         if "file_name" not in names:
-            raise DataError("QPIC's layout names image files: annotations with file_name are needed")
-        qpic.write(path, frame.assign(file_name=names["file_name"]))
+            raise DataError(f"--to {to}: this layout names image files: annotations with file_name are needed")
+        frame = frame.assign(file_name=names["file_name"])
+        if to == "qpic":
+            qpic.write(path, frame)
+        else:
+            vocabulary = annotations.groups.vocabulary
+            named.write(path, frame, images=images["file_name"].tolist(), vocabulary=vocabulary)
     else:
         table.write(path, frame.assign(**dict([next(iter(names.items()))])))

@@ -9,7 +9,8 @@ blanks or underscores; "no_interaction a horse" is one. Boxes are in continuous 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +19,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.errors import DataError
+from pipeline.machine.files import atomic
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
+from pipeline.outside import reading
 from pipeline.outside.parsing import shown
 from pipeline.tables.boxes import Floats
 from pipeline.vocabulary.vocabulary import Vocabulary, comparable
@@ -74,9 +77,7 @@ def read(path: Path, content: Mapping[str, Any], vocabulary: Vocabulary | None) 
     ids = _Ids(vocabulary)
     hois: list[NDArray[np.int64]] = []
     for name, image in content.items():
-        if not isinstance(image, Image) or image.fault:
-            fault = image.fault if isinstance(image, Image) else f"needs {', '.join(LISTS)}"
-            raise DataError(f"{path}, image {shown(name)}: {fault}")
+        _demand_sound(name, image, path)
         try:
             hois.append(np.array([ids[phrase] for phrase in image.names], dtype=np.int64))
         except ValueError as error:
@@ -93,6 +94,43 @@ def read(path: Path, content: Mapping[str, Any], vocabulary: Vocabulary | None) 
         }
     )
     return frame, [_of_counts(counts)]
+
+
+def by_image(path: Path) -> dict[str, Image]:
+    """The rows of a file by image, names as it gives them.
+
+    Raises:
+        DataError: the file is not of this layout, or an image's lists do not fit (the message names the image).
+    """
+    content = reading.json_value(path, largest=reading.LARGEST_DATA, each=packed)
+    if not matches(content):
+        raise DataError(
+            f"{path}: a JSON object of images with {', '.join(LISTS)} is needed; `ezhoi evaluate export --to named` makes one "
+            "of detections in other formats"
+        )
+    for name, image in content.items():
+        _demand_sound(name, image, path)
+    return dict(content)
+
+
+def _demand_sound(name: str, image: Any, path: Path) -> None:
+    if not isinstance(image, Image) or image.fault:
+        fault = image.fault if isinstance(image, Image) else f"needs {', '.join(LISTS)}"
+        raise DataError(f"{path}, image {shown(name)}: {fault}")
+
+
+def write(path: Path, detections: pd.DataFrame, *, images: Sequence[str], vocabulary: Vocabulary) -> None:
+    """Write detections (with `file_name`) of these images, the ones without any included."""
+    phrase_of = {c.hoi_id: " ".join(filter(None, (c.verb, c.article or "a", c.object))) for c in vocabulary.classes}
+    rows = dict(iter(detections.groupby("file_name", sort=False, observed=True)))
+    content = {}
+    for name in images:
+        mine = rows.get(name, detections.iloc[:0])
+        lists = (mine[list(HUMAN_BOX)].to_numpy(), mine[list(OBJECT_BOX)].to_numpy(), mine["score"].to_numpy())
+        values = [*(values.tolist() for values in lists), [phrase_of[hoi] for hoi in mine["hoi_id"].tolist()]]
+        content[name] = dict(zip(LISTS, values, strict=True))
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(content), encoding="utf-8")
 
 
 def _of_counts(counts: NDArray[np.int64]) -> str:

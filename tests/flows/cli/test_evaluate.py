@@ -141,7 +141,13 @@ def test_compare(files: tuple[Path, Path], tmp_path: Path) -> None:
 def test_export_and_evaluate_again(files: tuple[Path, Path], tmp_path: Path) -> None:
     images = ["--images", tmp_path / "i.parquet"]
     before = json.loads(evaluate(files, *images, "--protocol", "exact", "--json").stdout)
-    for to, name in (("mat", "m"), ("qpic", "q.json"), ("coco", "c.json"), ("parquet", "p.parquet")):
+    for to, name in (
+        ("mat", "m"),
+        ("qpic", "q.json"),
+        ("coco", "c.json"),
+        ("named", "n.json"),
+        ("parquet", "p.parquet"),
+    ):
         out = tmp_path / name
         text = call("evaluate", "export", "-d", files[0], "-a", files[1], *images, "--to", to, "--out", out).stdout
         assert text == f"80 detections: {out}\n"

@@ -62,6 +62,7 @@ CASES = {
     "detector report": ("", "box AP at 0.5"),
     "doctor": ("", "ok"),
     "evaluate compare": ("{old} {new} --resamples 20", "classes gain"),
+    "evaluate crosshoi": ("-d named.json -q questions.json", "instance F1"),
     "evaluate export": ("{found} --to qpic --out found.json", "found.json"),
     "evaluate predictions": ("--protocol exact --per-class", "hug horse"),
     "evaluate table": ("{several} --resamples 20 --mode both", "official, known-object: mAP"),
@@ -184,6 +185,10 @@ def _write_vcoco(folder: Path) -> None:
     entry = {"file_name": name, "boxes_h": [[0, 0, 9, 9]], "boxes_o": [[5, 5, 20, 20]], "actions": [0], "objects": [42]}
     content = {"annotations": [entry], "classes": ["hold obj", "point instr"], "action_to_object": []}
     (folder / "vcoco.json").write_text(json.dumps(content))
+    question = {"gt_choices": ["hold a cup"], "wrong_choices": ["lick a cup"]}
+    rows = {"h_boxes": [boxes[0][:4]], "o_boxes": [boxes[0][4:]], "ho_scores": [0.5], "ao_names": ["hold a cup"]}
+    (folder / "questions.json").write_text(json.dumps({name: question}))
+    (folder / "named.json").write_text(json.dumps({name: rows}))
     columns = ["hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"]
     found = pd.DataFrame(boxes, columns=columns).assign(file_name=name, role="hold obj", score=0.5)
     found.to_parquet(folder / "roles.parquet")
