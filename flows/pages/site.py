@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,6 +39,8 @@ FOLDER = ".site"
 """Where the site of a store is, below its root, unless it is put elsewhere."""
 GENERATOR = '<meta name="generator" content="ezhoi site">'
 """What tells a site's first page from any other file."""
+_MANIFEST = re.compile(r'<a href="\.\./\.\./[a-z0-9_]+/[a-z0-9_-]+/manifest\.json">(.*?)</a>')
+"""A report's link to what it was computed from, which stays in the store."""
 RUNS, TEXTS = 20, 12
 """Runs that a version of the descriptions lists, and texts that a class does; more are counted."""
 
@@ -190,11 +192,12 @@ def _gains(near: RunRecord, record: RunRecord) -> list[tuple[str, float, float]]
 
 def _links(site: Site, record: RunRecord, start: Path) -> dict[str, str]:
     """{what: address} of the run's pages in the store that are on this machine, seen from the folder `start`."""
-    places = {"lineage": Path(".runs") / record.id / "index.html"}
-    if "evaluation" in record.stages:
-        places["report"] = Path("evaluation") / record.stages["evaluation"] / "report.html"
-    found = {what: path for what, path in places.items() if (site.store.root / path).is_file()}
-    return {what: _address(site, path, start) for what, path in found.items()}
+    own = Path(".runs") / record.id
+    places = [("lineage", own / "index.html"), ("report", own / "report.html")]
+    if "evaluation" in record.stages:  # of runs of early versions, which have no report of their own
+        places.append(("report", Path("evaluation") / record.stages["evaluation"] / "report.html"))
+    found = {what: path for what, path in reversed(places) if (site.store.root / path).is_file()}
+    return {what: _address(site, found[what], start) for what in ("lineage", "report") if what in found}
 
 
 def _address(site: Site, path: Path, start: Path) -> str:
@@ -202,7 +205,7 @@ def _address(site: Site, path: Path, start: Path) -> str:
     source = site.store.root / path
     if not site.copy:
         return quote(os.path.relpath(source, start))
-    if path.name == "index.html":  # a run's pages, which lead to each other
+    if path.parts[0] == ".runs":  # all pages of the run, which lead to each other
         place = site.folder / "lineage" / path.parent.name / path.name
         copied = {file: place.with_name(file.name) for file in source.parent.glob("*.html")}
     else:
@@ -211,7 +214,7 @@ def _address(site: Site, path: Path, start: Path) -> str:
     place.parent.mkdir(parents=True, exist_ok=True)
     for old, new in copied.items():
         if not new.is_file() or new.stat().st_mtime < old.stat().st_mtime:
-            shutil.copyfile(old, new)
+            new.write_text(_MANIFEST.sub(r"\1", old.read_text(encoding="utf-8")), encoding="utf-8")
     return quote(os.path.relpath(place, start))
 
 

@@ -149,10 +149,16 @@ def _tell_apart(records: Sequence[RunRecord], settings: Sequence[dict[str, str]]
     """Name the descriptions where two rows ask for the same and had other texts: a file was changed between them."""
     texts: dict[object, set[str]] = {}
     for record in records:
-        texts.setdefault(_asked(record), set()).add(record.stages.get("descriptions", ""))
+        texts.setdefault(_asked(record), set()).add(_texts_of_a_file(record))
     for record, own in zip(records, settings, strict=True):
-        if len(texts[_asked(record)] - {""}) > 1 and (name := record.stages.get("descriptions")):
+        if len(texts[_asked(record)] - {""}) > 1 and (name := _texts_of_a_file(record)):
             own["descriptions"] = name[:12]
+
+
+def _texts_of_a_file(record: RunRecord) -> str:
+    """The artifact of the descriptions that a file of the user's has a part in; else empty, as the settings tell all."""
+    named = {"descriptions.edits", "descriptions.file"} & record.changed.keys()
+    return record.stages.get("descriptions", "") if named else ""
 
 
 def _asked(record: RunRecord) -> tuple[object, ...]:
@@ -164,13 +170,13 @@ def _is_folded(record: RunRecord) -> bool:
 
 
 def _folded(records: Sequence[RunRecord]) -> list[tuple[tuple[RunRecord, ...], int]]:
-    """(runs of a row, how many it leaves out); texts do not depend on the seed, so runs with other ones are no repetition."""
+    """(runs of a row, how many it leaves out); runs with other texts in the file that they name are no repetition."""
     groups: dict[tuple[object, ...], dict[int | None, RunRecord]] = {}
     counts: Counter[tuple[object, ...]] = Counter()
     for record in records:
         if _is_folded(record):
             profile, setting, protocol, _, changed = _asked(record)
-            alike = (profile, setting, protocol, changed, record.stages.get("descriptions"))
+            alike = (profile, setting, protocol, changed, _texts_of_a_file(record))
             groups.setdefault(alike, {})[record.seed] = record
             counts[alike] += 1
     return [

@@ -68,14 +68,28 @@ def test_a_run_has_its_settings_result_nearest_run_and_where_its_artifacts_came_
 
 def test_a_copy_needs_nothing_beside_it(two: Store, tmp_path: Path) -> None:
     evaluation = two.artifacts("evaluation")[-1]
-    (two.root / "evaluation" / evaluation.fingerprint / "report.html").write_text("a report")
+    made_from = f'made from <a href="../../annotations/{evaluation.fingerprint}/manifest.json">annotations</a>'
+    (two.root / "evaluation" / evaluation.fingerprint / "report.html").write_text(made_from)
     first = site.write(two, tmp_path / "copy", copy=True)
     moved = (tmp_path / "copy").rename(tmp_path / "elsewhere")
     shutil.rmtree(two.root)
     for page in pages(moved / first.name):
         for link in links(page):
             assert (page.parent / link.split("#")[0]).exists(), (page, link)
-    assert (moved / "reports" / f"{evaluation.fingerprint}.html").read_text() == "a report"
+    assert (moved / "reports" / f"{evaluation.fingerprint}.html").read_text() == "made from annotations"
+
+
+def test_a_run_with_a_report_of_its_own_leads_to_that(two: Store) -> None:
+    record = runs.records(two)[-1]
+    report = two.root / ".runs" / record.id / "report.html"
+    report.write_text("of the run")
+    evaluation = two.root / "evaluation" / record.stages["evaluation"] / "report.html"
+    evaluation.write_text("of the evaluation")
+    first = site.write(two)
+    assert f"../.runs/{record.id}/report.html" in links(first)
+    report.unlink()
+    site.write(two)
+    assert f"../evaluation/{evaluation.parent.name}/report.html" in links(first)
 
 
 def test_what_is_not_whole_is_shown_for_what_it_is(two: Store) -> None:
