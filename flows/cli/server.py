@@ -20,6 +20,7 @@ from flows.server.stage_name import StageName
 from pipeline.config.tree import Config
 from pipeline.engine.plan import plan
 from pipeline.errors import EzhoiError, ServiceError
+from pipeline.outside.escaping import plain
 from pipeline.store import runs
 from pipeline.store.opening import store_of
 
@@ -184,13 +185,14 @@ def show_links(state: Local, run: str) -> None:
 
 
 def show_result(config: Config, flow_run: str) -> None:
-    """The result table of the evaluation that a configuration has in the store, the run's report, and the updated site."""
+    """What `ezhoi run` ends with: the evaluation of the configuration, the run's report and answer, and the updated site."""
     store = store_of(config)
-    lineage = [store.root / ".runs" / r.id / "index.html" for r in runs.records(store) if r.flow_run == flow_run]
-    report = html.report_of(lineage[0] if lineage else None)
+    record = next((r for r in runs.records(store) if r.flow_run == flow_run), None)
+    report = None if record is None else html.report_of(store.root / ".runs" / record.id / "index.html")
     evaluation = next(s for s in plan(config, store) if s.stage == "evaluation")
     if evaluation.state == "fresh" and evaluation.artifact is not None:
-        typer.echo("\n" + "\n".join(results.result_lines(evaluation.artifact, report)))
+        answer = [] if record is None else map(plain, record.answer)
+        typer.echo("\n" + "\n".join([*results.result_lines(evaluation.artifact, report), *answer]))
     from flows.pages import site  # with pandas, which other commands do without
 
     if isinstance(config.store.root, Path):  # to list a bucket takes its time

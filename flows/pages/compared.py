@@ -81,7 +81,7 @@ def _moves(causes: Causes) -> list[str]:
 
 def _texts(causes: Causes) -> list[str]:
     """The descriptions that differ, old beside new."""
-    texts = [changed for cause in causes.found for changed in cause.texts]
+    texts = list(dict.fromkeys(changed for cause in causes.found for changed in cause.texts))
     if not texts:
         return []
     rows = [

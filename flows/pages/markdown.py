@@ -196,9 +196,10 @@ def _how(outcome: Outcome, run_link: RunLink) -> str:
 
 
 def _named(previous: RunRecord, run_link: RunLink) -> str:
-    name = markdown(previous.name)
+    """Another run for a heading. Its name is no link's text: there one of Prefect's interfaces shows escapes as they are."""
     target = run_link(previous.flow_run) if previous.flow_run else None
-    return f"{f'[{name}]({target})' if target else name} ({markdown(previous.started_at[:16].replace('T', ' '))} UTC)"
+    when = f"{markdown(previous.started_at[:16].replace('T', ' '))} UTC"
+    return f"{markdown(previous.name)} ({f'[{when}]({target})' if target else when})"
 
 
 def mermaid(artifacts: Sequence[Artifact]) -> str:

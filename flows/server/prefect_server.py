@@ -73,7 +73,9 @@ def serve(port: int) -> None:
     import uvicorn
     from prefect.server.api.server import create_app
 
-    uvicorn.run(Gate(create_app(final=True), port), host=HOST, port=port, log_level="warning")
+    from flows.server.newest_first import NewestFirst
+
+    uvicorn.run(Gate(NewestFirst(create_app(final=True)), port), host=HOST, port=port, log_level="warning")
 
 
 if __name__ == "__main__":

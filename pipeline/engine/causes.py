@@ -7,7 +7,7 @@ otherwise, inputs left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.engine.graph import NAMES
@@ -21,6 +21,9 @@ from pipeline.texts.comparison import Changed
 
 LISTED = 4
 """Classes that a line names; it counts the rest."""
+TOGETHER = 3
+"""Stages from which on other code is told in one line for all of them."""
+EDITS = "descriptions.edits"
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,13 @@ class Causes:
     @property
     def lines(self) -> list[str]:
         """In words, a line a cause."""
-        lines = [str(cause) for cause in self.found] + self.gone
+        code = [cause for cause in self.found if cause.difference.kind == "code"]
+        lines = [str(cause) for cause in self.found if cause not in code or len(code) < TOGETHER]
+        if len(code) >= TOGETHER:
+            notes = sorted({cause.difference.note for cause in code if cause.difference.note})
+            note = f" ({', '.join(notes)})" if notes else ""
+            lines.append(f"code of {', '.join(cause.stage for cause in code)}{note}")
+        lines += self.gone
         lines += [f"nearest seen class of {move}" for move in self.moves[:LISTED]]
         if len(self.moves) > LISTED:
             lines.append(f"and of {len(self.moves) - LISTED} more unseen classes")
@@ -112,8 +121,20 @@ def between(before: Mapping[str, Artifact | None], after: Mapping[str, Artifact 
                 continue
             seen.add(key)
             if difference.kind != "code" or old.digest != new.digest:
-                found.append(Cause(stage, difference, texts if difference.kind != "code" else ()))
+                found.append(Cause(stage, difference, _texts_by(difference, differences, texts)))
     return Causes(tuple(found), tuple(changed), tuple(unknown), moves(before, after))
+
+
+def _texts_by(
+    difference: Difference, differences: Sequence[Difference], texts: tuple[Changed, ...]
+) -> tuple[Changed, ...]:
+    """The texts that differ by one of the differences: those that were edited by the edits, the others by the rest."""
+    if difference.kind == "code":
+        return ()
+    if EDITS not in {other.name for other in differences}:
+        return texts
+    edited = difference.name == EDITS
+    return tuple(t for t in texts if ("edit" in (t.old_source, t.new_source)) == edited)
 
 
 def moves(before: Mapping[str, Artifact | None], after: Mapping[str, Artifact | None]) -> tuple[Move, ...]:

@@ -122,7 +122,13 @@ class Run:
         return self._verdict
 
     def answer(self) -> list[str]:
-        """Is it better, is it noise, and what was changed: the run's last words, in lines."""
+        """Is it better, is it noise, and what was changed: the run's last words, in lines, which its record keeps."""
+        if not self.record.answer and (lines := self._answered()):
+            self.record.answer = lines
+            self.record.save(self.store)
+        return self.record.answer
+
+    def _answered(self) -> list[str]:
         if "evaluation" not in self.record.stages:
             return []
         if (found := self.verdict()) is not None:

@@ -78,6 +78,8 @@ class RunRecord(BaseModel):
     """Whose rules the metrics were made by."""
     seconds: float | None = None
     """Wall time from start to end."""
+    answer: list[str] = Field(default_factory=list)
+    """Its last words: is it better than its relative, is it noise, and what was changed."""
 
     @property
     def status(self) -> str:

@@ -96,6 +96,13 @@ def test_every_stage_has_its_page_also_when_cached(recorded: Any) -> None:
         assert "Result: mAP" not in pages[key(name)]["data"], f"{name} evaluates nothing"
 
 
+def test_a_runs_artifacts_are_listed_newest_first_so_results_come_first(recorded: Any) -> None:
+    recorded.run()
+    keys = [artifact["key"] for artifact in recorded.artifacts()]
+    made = [f"ezhoi-{stage.replace('_', '-')}" for stage in ALL]
+    assert keys[0] == "ezhoi-lineage" and keys[1:] == made[::-1]
+
+
 def test_the_lineage_page_colours_hits_and_misses(recorded: Any) -> None:
     recorded.run()
     recorded.run("utpl.steps=7")
@@ -106,7 +113,7 @@ def test_the_lineage_page_colours_hits_and_misses(recorded: Any) -> None:
     words = page[page.index("![") + 2 : page.index("](data:image/svg")].split(", ")
     computed = {"utpl", "predictions", "evaluation", "bundle"}
     assert set(words) == {f"{name} {'computed' if name in computed else 'cached'}" for name in NAMES}
-    assert "utpl.steps: 60 -\\> 7" in page and "## Compared with [run · rf" in page and "/runs/flow-run/" in page
+    assert "utpl.steps: 60 -\\> 7" in page and "## Compared with run · rf" in page and "/runs/flow-run/" in page
     assert "| unseen | 14.25 | 14.25 | +0.00 |" in page and "### What was changed" in page
     run = recorded.api.get(f"/flow_runs/{recorded.id}")
     assert run["name"].startswith("run · rf_uc · seed 0 · ") and run["name"].endswith(" · utpl.steps=7")

@@ -17,7 +17,9 @@ from pipeline.metrics import comparison
 from pipeline.metrics.evaluation import Judged
 from pipeline.store import runs
 from pipeline.store.artifact import Artifact
+from pipeline.store.compare import Difference
 from pipeline.store.store import Store
+from pipeline.texts.comparison import Changed
 from tests.conftest import manifest_of
 
 
@@ -83,6 +85,27 @@ def test_an_unseen_class_that_is_taught_from_another_seen_one_is_among_the_cause
     assert causes.moves(old, old) == () and causes.moves(old, new | {"disparities": None}) == ()
     told = causes.Causes(moves=(move,) * 6).lines
     assert told == [f"nearest seen class of {move}"] * 4 + ["and of 2 more unseen classes"]
+
+
+def test_texts_that_were_edited_are_put_down_to_the_edits_and_others_to_what_else_changed() -> None:
+    def changed(name: str, source: str) -> Changed:
+        return Changed(hoi_id=1, name=name, old="a", new="b", old_source="lexicon", new_source=source, similarity=None)
+
+    edits, lexicon = (Difference("source", f"descriptions.{name}", "a", "b") for name in ("edits", "source"))
+    texts = (changed("hug horse", "edit"), changed("pet cat", "lexicon"))
+    by = [causes._texts_by(difference, (edits, lexicon), texts) for difference in (edits, lexicon)]
+    assert by == [texts[:1], texts[1:]]
+    assert causes._texts_by(lexicon, (lexicon,), texts) == texts
+    assert causes._texts_by(Difference("code", "", "a", "b"), (edits,), texts) == ()
+
+
+def test_other_code_of_several_stages_is_one_line() -> None:
+    def code(stage: str) -> causes.Cause:
+        return causes.Cause(stage, Difference("code", "", "0a", "1b", "git 12 -> 34"))
+
+    few, many = causes.Causes((code("seen"), code("utpl"))), causes.Causes((code("seen"), code("utpl"), code("bundle")))
+    assert few.lines == ["seen: code 0a -> 1b (git 12 -> 34)", "utpl: code 0a -> 1b (git 12 -> 34)"]
+    assert many.lines == ["code of seen, utpl, bundle (git 12 -> 34)"]
 
 
 def test_where_the_disparities_cannot_be_read_nothing_is_said_of_moves(fake: Any) -> None:
@@ -164,6 +187,7 @@ def test_a_run_is_compared_when_it_evaluated_or_is_told_to(fake: Any) -> None:
     second = last(fake, "utpl.steps=7")
     found = second.verdict()
     assert found is not None and found.relative.id == first.record.id and second.verdict() is found
+    assert second.answer() == found.lines == runs.find(second.store, second.record.id).answer
     again = last(fake, "utpl.steps=7")
     assert again.verdict() is None and "nothing that the result is made from has changed" in again.answer()[0]
     part: list[Run] = []
