@@ -10,7 +10,7 @@ import json
 from collections.abc import MutableMapping
 from typing import Any
 
-from flows.server.prefect_server import App, Receive, Scope, Send
+from flows.server.asgi import App, Receive, Scope, Send
 
 PATH = "/api/artifacts/filter"
 LARGEST = 1 << 20

@@ -8,15 +8,10 @@ from a page of this server. It stands before the password, and also where there 
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 from urllib.parse import urlsplit
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-"""An application as ASGI knows it."""
+from flows.server.asgi import App, Receive, Scope, Send
+from flows.server.newest_first import NewestFirst
 
 HOST = "127.0.0.1"
 NAMES = ("127.0.0.1", "localhost", "::1")
@@ -72,8 +67,6 @@ def serve(port: int) -> None:
     """Serve until a signal ends it, with the settings of the environment (`flows.server.local.server_environment`)."""
     import uvicorn
     from prefect.server.api.server import create_app
-
-    from flows.server.newest_first import NewestFirst
 
     uvicorn.run(Gate(NewestFirst(create_app(final=True)), port), host=HOST, port=port, log_level="warning")
 
