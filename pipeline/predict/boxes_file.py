@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pipeline.boxes import imported
 from pipeline.boxes.imported import CORNERS
 from pipeline.errors import DataError
-from pipeline.outside import columns, file_names
+from pipeline.outside import columns, file_names, pixels
 from pipeline.outside.parsing import shown
 from pipeline.predict.boxes import Boxes
 from pipeline.predict.boxes import names as object_names
@@ -124,6 +124,7 @@ def _demand_boxes(path: Path, table: pd.DataFrame) -> None:
             f"{path}, row {row}: {corners[row].tolist()} with score {score[row]}: needs x1 < x2, y1 < y2, finite corners and a "
             "score in 0 to 1"
         )
+    pixels.demand(corners, None, table=f"{path},")
 
 
 def _places(path: Path, table: pd.DataFrame, pictures: Sequence[str]) -> NDArray[np.int64]:

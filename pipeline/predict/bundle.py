@@ -8,12 +8,11 @@ the digest that the header states (`pipeline/predict/opening.py`). Reading execu
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 
@@ -22,7 +21,7 @@ from pipeline.config.model import Pairing
 from pipeline.config.section import Section
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic
-from pipeline.outside.parsing import shown
+from pipeline.outside.parsing import json_value, shown
 from pipeline.tables.tensors import refused_as_usual
 from pipeline.vocabulary import file as vocabulary_file
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -42,6 +41,10 @@ TEXTS = ("text.hoi_id", "text.before", "text.after", "objects")
 """The other tensors."""
 
 
+Spread = Annotated[float, Field(ge=1e-4)]
+"""Standard deviation of a channel of CLIP's pictures, whose values are 0 to 1."""
+
+
 class ClipIdentity(Section):
     """The frozen CLIP that the model was trained on: which it is, and what its pictures look like."""
 
@@ -51,7 +54,7 @@ class ClipIdentity(Section):
     digest: str = Field(description="of the loaded tensors (`models.digests`)")
     image_size: PositiveInt
     mean: tuple[float, float, float]
-    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat]
+    std: tuple[Spread, Spread, Spread]
     resize: Literal["shortest", "longest", "squash"]
     tokens: Literal["all", "cls"] = Field(description="which frozen image tokens guide the visual prompts")
 
@@ -160,7 +163,7 @@ def _header(path: Path, about: Mapping[str, str]) -> Header:
     if KEY not in about:
         raise DataError(f"{path}: is a safetensors file, but no bundle: `ezhoi bundle export` makes one")
     try:
-        value = json.loads(about[KEY])
+        value = json_value(about[KEY])
     except ValueError as error:
         raise DataError(f"{path}: its header is no JSON ({error})") from None
     stated = value.get("format") if isinstance(value, dict) else None
@@ -171,7 +174,8 @@ def _header(path: Path, about: Mapping[str, str]) -> Header:
         )
     try:
         header = Header.model_validate(value)
-        header.classes  # noqa: B018 -- parsed now, so that a fault is found here
+        if unknown := set(header.unseen) - set(header.classes.ids):
+            raise DataError(f"its header calls a class unseen that its vocabulary does not have, {min(unknown)}")
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
@@ -185,9 +189,11 @@ def _demand_whole(path: Path, header: Header, tensors: Mapping[str, Tensor]) -> 
     """DataError if a tensor is missing, or shapes and ids do not belong together; weights are checked by the model."""
     if missing := [name for name in TEXTS if name not in tensors]:
         raise DataError(f"{path}: has no tensor {missing[0]!r}")
+    if broken := [n for n, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()]:
+        raise DataError(f"{path}: its tensor {broken[0]!r} has values that are no finite numbers")
     hois, before, after, objects = (tensors[name] for name in TEXTS)
     known = set(header.classes.ids)
-    if hois.dim() != 1 or not set(hois.tolist()) <= known:
+    if hois.dim() != 1 or hois.is_floating_point() or not set(hois.tolist()) <= known:
         raise DataError(f"{path}: text.hoi_id names classes that are not in its vocabulary")
     if before.shape != after.shape or before.dim() != 2 or len(before) != len(hois):
         raise DataError(

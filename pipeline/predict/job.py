@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.errors import ConfigError
 from pipeline.predict import bundle as bundles
 from pipeline.predict import detecting
 from pipeline.predict.bundle import Header
@@ -67,6 +68,10 @@ class Job:
         Raises:
             EzhoiError: what was asked for cannot be; nothing is written then. A picture that cannot be read is no error.
         """
+        if self.boxes is not None and self.detector is not None:
+            raise ConfigError(
+                f"{self.boxes} has the boxes already, so {self.detector} would not be asked: leave one out"
+            )
         header = bundles.read_header(self.bundle)
         say(f"model: {self.bundle} ({header.dataset}, {header.setting}, {len(header.classes.classes)} classes)")
         boxes = self._boxes(header, say)

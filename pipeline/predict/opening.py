@@ -88,9 +88,9 @@ def model(bundle: Bundle, loaded: Clip) -> HoiModel:
         found = build.of_preset(header.preset, header.sizes, loaded)
         found.load_state_dict(bundle.learned())
     except (EzhoiError, RuntimeError) as error:
-        raise DataError(
-            f"the bundle's weights do not fit the sizes in its header: {str(error).splitlines()[0]}"
-        ) from None
+        # Torch's first line says that there are errors, its second one which the first of them is.
+        says = " ".join(line.strip() for line in str(error).splitlines()[:2])
+        raise DataError(f"the bundle's weights do not fit the sizes in its header: {says}") from None
     return found.eval().requires_grad_(False)
 
 

@@ -14,6 +14,8 @@ from tests.pipeline.predict.bundles import VOCABULARY
 PICTURES = ["a/000000000007.jpg", "b/000000000009.jpg", "b/none.jpg"]
 ROWS: dict[str, Any] = {"score": [0.5, 0.25, 0.75], "x1": [1, 2, 3], "y1": [1, 2, 3], "x2": [9, 8, 7], "y2": [9, 8, 7]}
 
+FRACTIONS = (("x1", 0.1), ("y1", 0.2), ("x2", 0.5), ("y2", 0.9))
+
 
 def written(folder: Path, **columns: Any) -> Path:
     path = folder / "boxes.parquet"
@@ -57,6 +59,10 @@ def test_results_of_coco(tmp_path: Path) -> None:
         ({"image_id": [7, 7, 7], "label": ["dog"] * 3, "score": [0.5, 2, 0.5]}, "row 1: .*a score in 0 to 1"),
         ({"image_id": [1, 2, 3], "label": ["dog"] * 3}, "has no box of any of the 3 pictures"),
         ({"image_id": [7, 7, 7], "label": ["dog"] * 3, "x2": [9, None, 9]}, "row 1: .*finite corners"),
+        (
+            {"image_id": [7] * 3, "label": ["dog"] * 3} | {c: [v] * 3 for c, v in FRACTIONS},
+            "row 0: .*they are fractions",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_an_error(tmp_path: Path, columns: dict[str, Any], says: str) -> None:

@@ -48,6 +48,11 @@ def test_a_header_is_read_without_torch(tmp_path: Path) -> None:
         ({"colour": "red"}, "its header is not as format 1 has it: colour"),
         ({"sizes": {"prompts": 2}}, "its header is not as format 1 has it: sizes"),
         ({"vocabulary": {"format": "ezhoi-vocabulary/1"}}, "the bundle's vocabulary: classes is missing"),
+        ({"unseen": [8, 77]}, "its header calls a class unseen that its vocabulary does not have, 77"),
+        (
+            {"clip": json.loads(header().clip.model_dump_json()) | {"std": [1e-300, 1, 1]}},
+            "its header is not as format 1 has it: clip.std.0",
+        ),
     ],
 )
 def test_another_header_is_refused(tmp_path: Path, changed: dict[str, Any], says: str) -> None:
@@ -67,6 +72,9 @@ def test_another_header_is_refused(tmp_path: Path, changed: dict[str, Any], says
         ({"text.after": torch.eye(2, 5)}, "are not a row a phrase"),
         ({"objects": torch.zeros(3, 4)}, "objects (3, 4) is not a row for each of 4 objects"),
         ({"objects": None}, "has no tensor 'objects'"),
+        ({"text.hoi_id": torch.tensor([3.0, 8.0])}, "text.hoi_id names classes that are not in its vocabulary"),
+        ({"text.after": torch.full((2, 4), torch.nan)}, "tensor 'text.after' has values that are no finite numbers"),
+        ({"model.logit_scale": torch.tensor(torch.inf)}, "tensor 'model.logit_scale' has values that are no finite"),
     ],
 )
 def test_tensors_that_do_not_fit_are_refused(tmp_path: Path, changed: dict[str, Any], says: str) -> None:
@@ -93,6 +101,13 @@ def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(DataError, match=says):
             bundles.read(tmp_path / name)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"format": 1, "format": 2}', "{"])
+def test_a_header_that_is_no_json_is_one_error(text: str, tmp_path: Path) -> None:
+    save_file(dict(bundle().tensors), path := tmp_path / "b.safetensors", metadata={"ezhoi": text})
+    with pytest.raises(DataError, match=f"^{path}: its header is no JSON"):
+        bundles.read_header(path)
 
 
 def test_the_card_says_what_it_is_and_what_it_is_not() -> None:
