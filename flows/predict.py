@@ -91,8 +91,8 @@ def predict(
         job = placed(chosen, out)
         state: State = _task(job, return_state=True)
         if not state.is_completed():
-            return state
-        done = state.result()
+            return Failed(message=state.message)
+        done: Done = state.result()
     except EzhoiError as error:
         return Failed(message=str(error))
     with get_client(sync_client=True) as client:
@@ -120,11 +120,15 @@ def placed(job: Job, out: str | None) -> Job:
 
 
 @task(name="predict", cache_policy=NO_CACHE, persist_result=False)
-def _task(job: Job) -> Done:
+def _task(job: Job) -> State:
     logger = get_run_logger()
 
     def progress(done: int, total: int, note: str) -> None:
         if done == total or done % EVERY < 8:
             logger.info("%d of %d pictures, %s", done, total, note)
 
-    return job.run(progress, lambda line: logger.info("%s", plain(line)))
+    try:
+        done = job.run(progress, lambda line: logger.info("%s", plain(line)))
+    except EzhoiError as error:  # its message says all; a traceback would bury it
+        return Failed(message=str(error))
+    return Completed(message=f"{done.pictures} pictures in {done.out}", data=done)

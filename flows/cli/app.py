@@ -188,6 +188,8 @@ def _run(request: parameters.Request) -> None:
     for outcome in outcomes:
         if outcome.stage == "evaluation":
             typer.echo("\n" + "\n".join([*results.result_lines(outcome.artifact, report), *map(plain, answer)]))
+        if outcome.stage == "bundle":
+            typer.echo(results.use_line(outcome.artifact))
 
 
 def _recorded(profile: str, settings: list[str], asked: dict[str, Any]) -> None:

@@ -189,10 +189,12 @@ def show_result(config: Config, flow_run: str) -> None:
     store = store_of(config)
     record = next((r for r in runs.records(store) if r.flow_run == flow_run), None)
     report = None if record is None else html.report_of(store.root / ".runs" / record.id / "index.html")
-    evaluation = next(s for s in plan(config, store) if s.stage == "evaluation")
-    if evaluation.state == "fresh" and evaluation.artifact is not None:
+    made = {s.stage: s.artifact for s in plan(config, store) if s.state == "fresh" and s.artifact is not None}
+    if "evaluation" in made:
         answer = [] if record is None else map(plain, record.answer)
-        typer.echo("\n" + "\n".join([*results.result_lines(evaluation.artifact, report), *answer]))
+        typer.echo("\n" + "\n".join([*results.result_lines(made["evaluation"], report), *answer]))
+    if "bundle" in made:
+        typer.echo(results.use_line(made["bundle"]))
     from flows.pages import site  # with pandas, which other commands do without
 
     if isinstance(config.store.root, Path):  # to list a bucket takes its time

@@ -8,6 +8,11 @@ from flows.pages.markdown import RESULTS, result_rows
 from pipeline.store.artifact import Artifact
 
 
+def use_line(bundle: Artifact) -> str:
+    """How the model of a bundle is used."""
+    return f"use it: ezhoi predict PICTURES --model {bundle.fingerprint[:12]}"
+
+
 def result_lines(evaluation: Artifact, report: Path | None = None) -> list[str]:
     """The mAP table and the place of the report: the run's, or else the evaluation's."""
     lines = []

@@ -1,0 +1,54 @@
+"""The flow of predictions: a page with drawn samples, what is refused, and nothing twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from PIL import Image
+from small_demo import SETTINGS, small
+
+from pipeline.engine.run import run
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a store that has a bundle, two pictures and their boxes."""
+    folder = tmp_path_factory.mktemp("predict")
+    run(small(folder / "store"))
+    (folder / "pictures").mkdir()
+    for name in ("a.jpg", "b.png"):
+        Image.new("RGB", (64, 48), "green").save(folder / "pictures" / name)
+    boxes = pd.DataFrame([[1, 1, 30, 40], [20, 10, 60, 45]] * 2, columns=["x1", "y1", "x2", "y2"])
+    names = {"file_name": ["a.jpg", "a.jpg", "b.png", "b.png"], "label": ["person", "horse"] * 2}
+    boxes.assign(**names, score=0.9).to_parquet(folder / "boxes.parquet")
+    return folder
+
+
+def test_the_flow_predicts_publishes_and_does_nothing_twice(
+    make_recorder: Any, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.predict import KEY, predict
+
+    monkeypatch.setenv("EZHOI_HOME", str(tmp_path / "home"))
+    recorded = make_recorder([*SETTINGS, f"store.root={made / 'store'}"])
+    given: dict[str, Any] = {"overrides": [*SETTINGS, f"store.root={made / 'store'}"], "threshold": 0.0}
+    given |= {"pictures": str(made / "pictures"), "boxes": str(made / "boxes.parquet")}
+    state = predict(**given, return_state=True)
+    assert state.is_completed() and "2 of 2 pictures predicted: " in state.message, state.message
+    recorded.id = str(state.state_details.flow_run_id)
+    (page,) = [a for a in recorded.artifacts() if a["key"] == KEY]
+    assert page["data"].startswith("# 2 pictures, ") and page["data"].count("](data:image/jpeg;base64,") == 2
+    assert "horse | " in page["data"]
+    (out,) = (tmp_path / "home" / "predicted").iterdir()
+    stamps = {path: path.stat().st_mtime_ns for path in (out / "drawn").iterdir()}
+    again = predict(**given, return_state=True)
+    assert again.is_completed() and {path: path.stat().st_mtime_ns for path in (out / "drawn").iterdir()} == stamps
+    refused = predict(**given | {"pictures": str(made / "nowhere")}, return_state=True)
+    assert refused.is_failed() and refused.message.endswith("nowhere: there is no such file or folder")
+    unknown = predict(**given | {"only": ["ride hors"]}, return_state=True)
+    assert unknown.is_failed() and "ride horse" in unknown.message
