@@ -17,6 +17,8 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 
 RUN = ("hub", "detr")
 """Sources of boxes that are a detector which can be run again; `detr` is what `hub` was called."""
+LIKE = 1.1
+"""How many times as wide as another a picture may be, for its height, to be looked at together with it."""
 
 
 class HubDetector:
@@ -31,11 +33,29 @@ class HubDetector:
         return self._found.identity
 
     def detect(self, pictures: Sequence[Image]) -> list[Boxes]:
-        """The boxes of each RGB picture, in its pixels; nothing is filtered."""
-        return [
-            Boxes(corners.numpy(), scores.numpy(), objects.numpy())
-            for corners, scores, objects in self._found.detect(pictures)
-        ]
+        """The boxes of each RGB picture, in its pixels; nothing is filtered.
+
+        Pictures of like shapes are looked at together: what fills an upright one up to a wide one's canvas costs as much as
+        what is in it.
+        """
+        found: dict[int, Boxes] = {}
+        for places in alike([picture.width / picture.height for picture in pictures]):
+            for place, (corners, scores, objects) in zip(
+                places, self._found.detect([pictures[place] for place in places]), strict=True
+            ):
+                found[place] = Boxes(corners.numpy(), scores.numpy(), objects.numpy())
+        return [found[place] for place in range(len(pictures))]
+
+
+def alike(shapes: Sequence[float]) -> list[list[int]]:
+    """The places of pictures in groups whose shapes (width over height) differ by at most `LIKE`, the most upright first."""
+    groups: list[list[int]] = []
+    for place in sorted(range(len(shapes)), key=lambda place: (shapes[place], place)):
+        if groups and shapes[place] <= LIKE * shapes[groups[-1][0]]:
+            groups[-1].append(place)
+        else:
+            groups.append([place])
+    return groups
 
 
 def opened(name: str, vocabulary: Vocabulary, *, revision: str | None = None, device: str = "auto") -> HubDetector:
