@@ -110,7 +110,8 @@ def conduct(study: Study, *, key: str, at_once: int | None = None) -> State:
         api = api_of_this_run()
         try:
             if api is not None and flow_run is not None and this_deployment.get_id():
-                _serve(Served(api, table, store, _submit, _teller(table, logger), page.show, at_once=at_once))
+                teller = _teller(table, logger)
+                _serve(Served(api, table, store, _submit, teller, logger.info, page.show, at_once=at_once))
             else:
                 _run_here(table, client, page.show, logger)
         except ServiceError as error:

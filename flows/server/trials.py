@@ -56,6 +56,8 @@ class Served:
     store: Store
     submit: Submit
     tell: Tell = lambda ended: None
+    note: Callable[[str], None] = log.info
+    """Is told of a trial that another study is at."""
     grown: Callable[[], None] = lambda: None
     """Called whenever the table has changed, and is in the store."""
     reap: Callable[[], None] = lambda: None
@@ -135,7 +137,7 @@ class Served:
         if there:
             self.runs[trial] = str(there[0]["id"])
             self.others.add(trial)
-            log.info("%s: another study is at it (run %s)", trial, there[0]["name"])
+            self.note(f"{trial}: another study is at it, in the run {there[0]['name']}")
         else:
             self.runs[trial] = self.submit(trial, parameters(study, trial), [name, f"study {study.name}"])
         self.since[trial] = time.monotonic()

@@ -56,7 +56,7 @@ class Gain:
 
     @property
     def verdict(self) -> str:
-        """`better`, `worse`, `the same`, or of what the difference may be a chance."""
+        """`better`, `worse`, `the same`, or of what the difference may be a chance, or why nothing can be told."""
         if not any(self.by_seed.values()) and self.images in (None, (0.0, 0.0)):
             return "the same"
         chance = [name for name, ends in (("seeds", self.trainings), ("images", self.images)) if ends and _has_0(ends)]
@@ -64,7 +64,7 @@ class Gain:
             return f"may be chance ({' and '.join(chance)})"
         word = "better" if self.mean > 0 else "worse"
         if self.trainings is None:
-            return f"{word} here, but one seed tells nothing of another training"
+            return "cannot be told from one seed" if self.images is None else f"{word} with this seed"
         return word if self.images is not None else f"{word} (seeds alone)"
 
     def as_json(self) -> dict[str, Any]:
