@@ -23,12 +23,13 @@ from markupsafe import Markup
 
 from flows.pages import drawing
 from flows.pages.markdown import RESULTS, result_rows, size
-from flows.pages.rendering import render
+from flows.pages.rendering import UNSAID, render
 from pipeline.engine.execute import Outcome
 from pipeline.engine.graph import NAMES
 from pipeline.errors import ConfigError
 from pipeline.machine.files import atomic
 from pipeline.store import names, runs
+from pipeline.store.artifact import Artifact
 from pipeline.store.runs import RunRecord
 from pipeline.store.store import Store
 from pipeline.studies import runs_table
@@ -223,12 +224,21 @@ def _without_place(line: str, store: Store) -> str:
     return line.removeprefix(f"{store.place}/.runs/")
 
 
-def _bundle(site: Site, artifact: Any) -> dict[str, Any]:
+def _bundle(site: Site, artifact: Artifact) -> dict[str, Any]:
+    """A model in one file: what it is for, how to use it, which runs made or found it."""
     users = [r for r in site.seen.records if r.stages.get("bundle") == artifact.fingerprint]
-    return {"a": artifact, "size": size(artifact.manifest.bytes), "runs": users, "files": artifact.names()}
+    place = f"{Path(site.store.place).name}/bundle/{artifact.fingerprint}"
+    return {
+        "a": artifact,
+        "size": size(artifact.manifest.bytes),
+        "setting": artifact.manifest.config.get("setting", UNSAID),
+        "unseen": users[-1].metrics.get("unseen") if users else None,
+        "files": [f"{place}/{name}" for name in artifact.names("*.safetensors")],
+        "runs": users,
+    }
 
 
-def _orphan(site: Site, artifact: Any) -> dict[str, Any]:
+def _orphan(site: Site, artifact: Artifact) -> dict[str, Any]:
     path = Path("evaluation") / artifact.fingerprint / "report.html"
     there = (site.store.root / path).is_file()
     return {"a": artifact, "report": _address(site, path, site.folder) if there else None}

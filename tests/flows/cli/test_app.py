@@ -105,8 +105,8 @@ def test_status(ezhoi: Any) -> None:
     assert (
         "utpl.steps: 60 -> 7" in changed
         and "waits for utpl" in changed
-        and f"{len(NAMES) - 3} of {len(NAMES)}" in changed
-        and "; 1 would run, 2 more if what they read comes out otherwise: at most about 0" in changed
+        and f"{len(NAMES) - 4} of {len(NAMES)}" in changed
+        and "; 1 would run, 3 more if what they read comes out otherwise: at most about 0" in changed
     )
     found = {s["stage"]: s for s in json.loads(ezhoi("status", "--set", "utpl.steps=7", "--json"))}
     assert found["utpl"]["state"] == "stale" and found["utpl"]["why"] == ["utpl.steps: 60 -> 7"]
@@ -142,20 +142,20 @@ def test_gc_says_asks_and_removes(ezhoi: Any, fake: Any) -> None:
     store = Store(fake.root)
     assert "0 to remove" in ezhoi("artifacts", "gc")
     usual = ezhoi("artifacts", "gc", "--keep", "1", "--dry-run")
-    assert "2 to remove" in usual and "1 evaluations, bundles and checkpoints" in usual and "evaluation/" not in usual
+    assert "2 to remove" in usual and "2 evaluations, bundles and checkpoints" in usual and "evaluation/" not in usual
     assert "0 to remove" in ezhoi("artifacts", "gc", "--keep", "1", "--older-than", "1h", "--dry-run")
     assert "1 to remove" in ezhoi("artifacts", "gc", "--keep", "1", "--stage", "utpl", "--dry-run")
     refused = ezhoi("artifacts", "gc", "--keep", "1", "--results", input="n\n", code=1)
     assert (
-        "3 to remove" in refused
+        "4 to remove" in refused
         and "rf_uc · seed 0, unseen mAP 14.25" in refused
-        and len(store.artifacts()) == len(NAMES) + 3
+        and len(store.artifacts()) == len(NAMES) + 4
     )
     assert json.loads(ezhoi("artifacts", "gc", "--keep", "1", "--dry-run", "--json"))["bytes"] > 0
     kept = next(a for a in store.artifacts("evaluation") if a.fingerprint in refused or a.fingerprint[:12] in refused)
     assert "is kept" in ezhoi("artifacts", "keep", kept.fingerprint, "--note", "the paper's")
     assert "kept: the paper's" in ezhoi("artifacts", "list", "evaluation")
-    assert "2 to remove" in ezhoi("artifacts", "gc", "--keep", "1", "--results", "--dry-run")
+    assert "3 to remove" in ezhoi("artifacts", "gc", "--keep", "1", "--results", "--dry-run")
     assert "not kept any more" in ezhoi("artifacts", "release", kept.fingerprint)
     assert CliRunner().invoke(app, ["artifacts", "release", kept.fingerprint]).exit_code == 1
     for age in ("30", "d", "-3d", "3y", "999999d"):
