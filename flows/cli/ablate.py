@@ -21,11 +21,13 @@ def register(app: typer.Typer) -> None:
 def ablate(
     profile: options.Profile = "demo",
     overrides: options.Settings = None,
-    rows: Annotated[str, typer.Option(metavar="A,B", help="Rows of the table.")] = ",".join(KEYS),
-    settings: Annotated[str, typer.Option(metavar="A,B", help="Zero-shot settings.")] = ",".join(SETTINGS),
-    seeds: Annotated[str, typer.Option(metavar="0,1", help="Seeds; the spread is over them.")] = ",".join(
-        map(str, SEEDS)
+    rows: Annotated[str, typer.Option(metavar="A,B", help="Which rows of the table to train and print.")] = ",".join(
+        KEYS
     ),
+    settings: Annotated[str, typer.Option(metavar="A,B", help="Zero-shot settings to train in.")] = ",".join(SETTINGS),
+    seeds: Annotated[
+        str, typer.Option(metavar="0,1", help="Seeds of the trainings, over which the table gives mean and spread.")
+    ] = ",".join(map(str, SEEDS)),
     full: Annotated[
         bool, typer.Option("--full", help=f"Train as the profile says, not with {', '.join(ablation.SCHEDULE)}.")
     ] = False,

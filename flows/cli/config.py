@@ -19,7 +19,7 @@ app = typer.Typer(no_args_is_help=True, help="Show profiles, their keys and the 
 
 @app.command()
 def show(profile: options.Profile = "demo", settings: options.Settings = None, as_json: options.Json = False) -> None:
-    """Print the resolved configuration: profile, then EZHOI__SECTION__KEY variables, then --set. Passwords are ***.
+    """Print the resolved configuration: profile, then EZHOI__SECTION__KEY variables, then --set. Passwords are shown as ***.
 
     Example: ezhoi config show --profile hico-vitb --set data.root=/data/hico
     """

@@ -175,9 +175,11 @@ def import_texts(
 
 @app.command("export")
 def export_texts(
-    file: Annotated[Path, typer.Argument(help="To write: .csv, .json, .parquet, or .txt as the released code has it.")],
+    file: Annotated[
+        Path, typer.Argument(help="The file to write: .csv, .json, .parquet, or .txt as the released code has it.")
+    ],
     reference: Annotated[
-        str | None, typer.Option("--artifact", help="Which artifact; the configuration's if left out.")
+        str | None, typer.Option("--artifact", help="The artifact to export; the configuration's if left out.")
     ] = None,
     disparities: Annotated[bool, typer.Option("--disparities", help="Export the disparities instead.")] = False,
     profile: options.Profile = "demo",

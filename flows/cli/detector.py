@@ -59,7 +59,7 @@ def convert(
 def report(
     profile: options.Profile = "demo",
     settings: options.Settings = None,
-    split: Annotated[options.SplitName, typer.Option(help="Which split's boxes.")] = "test",
+    split: Annotated[options.SplitName, typer.Option(help="The split whose boxes are judged.")] = "test",
     as_json: options.Json = False,
 ) -> None:
     """Judge the configuration's cached boxes against the annotations: box AP, and the ceiling of HOI recall under `pairing`.

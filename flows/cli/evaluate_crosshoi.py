@@ -31,9 +31,14 @@ def crosshoi(
         int | None,
         typer.Option(min=1, max=1_000_000, help="A row's score is at least the image's k-th best. 5 if left out."),
     ] = None,
-    threshold: Annotated[float | None, typer.Option(min=-1e9, max=1e9, help="Or: at least this.")] = None,
+    threshold: Annotated[
+        float | None, typer.Option(min=-1e9, max=1e9, help="In place of --rank: a row's score is at least this.")
+    ] = None,
     best: Annotated[
-        int | None, typer.Option(min=1, max=1_000_000_000, help="Or: among so many best rows of all images.")
+        int | None,
+        typer.Option(
+            min=1, max=1_000_000_000, help="In place of --rank: the row is among this many best ones of all images."
+        ),
     ] = None,
     choices: Annotated[
         Literal["original", "own"],

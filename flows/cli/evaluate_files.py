@@ -78,7 +78,8 @@ def evaluate_detections(
         ),
     ] = None,
     curve: Annotated[
-        list[str] | None, typer.Option(metavar="CLASS", help="Draw this class's curve, e.g. 'ride horse'. Repeatable.")
+        list[str] | None,
+        typer.Option(metavar="CLASS", help="Draw this class's curve, e.g. 'ride horse'. Can be repeated."),
     ] = None,
     pictures: Annotated[
         Path | None, typer.Option(help="Folder of the image files, for the report's best and worst images.")

@@ -48,12 +48,15 @@ def vcoco(
     absent: Annotated[
         Absent, typer.Option(help="Which role box says that no object is in sight (scenario 1).")
     ] = "empty",
-    mean: Annotated[Mean, typer.Option(help="Over the 24 roles of published numbers, or point too.")] = "published",
+    mean: Annotated[
+        Mean,
+        typer.Option(help="What the mean is over: the 24 roles of published numbers, or all of them, point included."),
+    ] = "published",
     ties: Annotated[Ties, typer.Option(help="Order of equal scores.")] = "stable",
     export: Annotated[Path | None, typer.Option(help="Write the detections as the official list, in JSON.")] = None,
     as_json: options.Json = False,
 ) -> None:
-    """V-COCO's role AP, scenarios 1 and 2, and agent AP.
+    """Judge detections by V-COCO's role AP, scenarios 1 and 2, and by its agent AP.
 
     Example: ezhoi evaluate vcoco -d D.parquet -a vcoco_test.json --coco instances_val2014.json
     """

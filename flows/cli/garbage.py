@@ -27,11 +27,12 @@ LONGEST_NOTE = 500
 @app.command()
 def gc(
     keep: Annotated[
-        int, typer.Option("--keep", min=0, help="Complete runs of each profile and setting whose artifacts stay.")
+        int,
+        typer.Option("--keep", min=0, help="How many complete runs of each profile and setting keep their artifacts."),
     ] = 3,
     stages: Annotated[
         list[StageName] | None,
-        typer.Option("--stage", help="Only artifacts of this stage. Repeatable."),
+        typer.Option("--stage", help="Only artifacts of this stage. Can be repeated."),
     ] = None,
     results: Annotated[
         bool, typer.Option("--results", help="Also evaluations, bundles and trained checkpoints that no such run uses.")
@@ -121,7 +122,7 @@ def _words(run: RunRecord, alike: set[tuple[str, str]]) -> str:
 @app.command("keep")
 def mark(
     reference: options.Reference,
-    note: Annotated[str, typer.Option("--note", help="Why, for whoever reads `artifacts list`.")] = "",
+    note: Annotated[str, typer.Option("--note", help="Why it is kept, for whoever reads `artifacts list`.")] = "",
     profile: options.Profile = "demo",
     settings: options.Settings = None,
 ) -> None:

@@ -45,8 +45,8 @@ def predict(
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder that everything is written to.")] = Path(
         "predicted"
     ),
-    top: Annotated[int, typer.Option(min=1, help="Interactions that are told of a picture, the best.")] = TOP,
-    threshold: Annotated[float, typer.Option(min=0, help="Least score of an interaction.")] = THRESHOLD,
+    top: Annotated[int, typer.Option(min=1, help="How many interactions are told of a picture, the best ones.")] = TOP,
+    threshold: Annotated[float, typer.Option(min=0, help="Least score with which an interaction is told.")] = THRESHOLD,
     only: Annotated[
         list[str] | None,
         typer.Option(metavar="CLASS", help='Only this class, such as "ride horse". Can be repeated.'),

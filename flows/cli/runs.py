@@ -34,13 +34,15 @@ def table(
     ] = "when",
     filters: Annotated[
         list[str] | None,
-        typer.Option("--filter", metavar="KEY=VALUE", help="Only runs with this setting, seed, state, ... Repeatable."),
+        typer.Option(
+            "--filter", metavar="KEY=VALUE", help="Only runs with this setting, seed, state, ... Can be repeated."
+        ),
     ] = None,
     last: Annotated[int | None, typer.Option("--last", min=1, help="Only so many of the newest runs.")] = None,
     seeds: Annotated[
         bool, typer.Option("--seeds", help="Fold runs that differ in their seed alone: mean ± standard deviation.")
     ] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the table as CSV.")] = False,
     as_markdown: Annotated[bool, typer.Option("--md", help="As a Markdown table.")] = False,
     as_json: options.Json = False,
     profile: options.Profile = "demo",

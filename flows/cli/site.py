@@ -18,7 +18,9 @@ def register(app: typer.Typer) -> None:
 def site(
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FOLDER", help="Where to write it; left out, beside the store's records."),
+        typer.Option(
+            "--out", "-o", metavar="FOLDER", help="The folder to write; beside the store's records if left out."
+        ),
     ] = None,
     copy: Annotated[
         bool,

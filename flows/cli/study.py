@@ -49,8 +49,10 @@ def study(
         int | None, typer.Option("--at-once", min=1, help="With --launch: at most so many trials at the same time.")
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Run nothing: the table of what the store has.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="As CSV, a row a setting, variant and group.")] = False,
-    as_markdown: Annotated[bool, typer.Option("--md", help="As Markdown.")] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print the table as CSV, a row a setting, variant and group.")
+    ] = False,
+    as_markdown: Annotated[bool, typer.Option("--md", help="Print the table as Markdown.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Run every variant of a study in every setting with every seed, and print what each gains and which of that is noise.

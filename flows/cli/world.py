@@ -46,7 +46,7 @@ def classes(as_json: options.Json = False) -> None:
 @app.command()
 def sheet(
     out: Annotated[Path, typer.Argument(help="Where to write the picture, a PNG.")],
-    split: Annotated[options.SplitName, typer.Option(help="Which split's scenes.")] = "test",
+    split: Annotated[options.SplitName, typer.Option(help="The split whose scenes are drawn.")] = "test",
     count: Annotated[int, typer.Option(min=1, max=MOST_DRAWN, help="How many scenes.")] = 24,
     style: Annotated[
         Style, typer.Option(help="Drawing style: outlined (the task) or flat (pre-training).")

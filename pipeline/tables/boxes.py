@@ -33,10 +33,5 @@ def iou(first: NDArray[Any], second: NDArray[Any]) -> Floats:
     return np.asarray(np.divide(overlap, union, out=np.zeros_like(union), where=union > 0), dtype=np.float64)
 
 
-def pairwise_iou(first: NDArray[Any], second: NDArray[Any]) -> Floats:
-    """IoU of every box of ``first`` ``[n, 4]`` with every box of ``second`` ``[m, 4]``: ``[n, m]``."""
-    return iou(np.asarray(first)[:, None, :], np.asarray(second)[None, :, :])
-
-
 def _area(boxes: Floats) -> Floats:
     return np.asarray((boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1]), dtype=np.float64)

@@ -5,12 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.tables.boxes import iou, pairwise_iou
+from pipeline.tables.boxes import iou
 
 corner = st.integers(-50, 50)
 side = st.integers(1, 60)
 box = st.builds(lambda x, y, w, h: [x, y, x + w, y + h], corner, corner, side, side)
 boxes = st.lists(box, min_size=1, max_size=6)
+
+
+def pairwise(first, second):
+    """IoU of every box of the first (n, 4) with every one of the second (m, 4): (n, m)."""
+    return iou(np.asarray(first)[:, None, :], np.asarray(second)[None, :, :])
 
 
 @pytest.mark.parametrize(
@@ -33,22 +38,22 @@ def test_iou_by_hand(first, second, expected):
 def test_pairwise_shape_and_values():
     first = np.array([[0, 0, 10, 10], [0, 0, 10, 5]], dtype=np.float32)
     second = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [90, 90, 91, 91]], dtype=np.float32)
-    found = pairwise_iou(first, second)
+    found = pairwise(first, second)
     assert found.dtype == np.float64
     np.testing.assert_allclose(found, [[1, 1 / 3, 0], [0.5, 0.2, 0]])
 
 
 def test_pairwise_of_nothing():
-    assert pairwise_iou(np.zeros((0, 4)), np.ones((3, 4))).shape == (0, 3)
+    assert pairwise(np.zeros((0, 4)), np.ones((3, 4))).shape == (0, 3)
 
 
 @given(boxes, boxes)
 def test_range_symmetry_and_rows(first, second):
     a, b = np.array(first), np.array(second)
-    found = pairwise_iou(a, b)
+    found = pairwise(a, b)
     assert found.shape == (len(a), len(b))
     assert ((found >= 0) & (found <= 1)).all()
-    np.testing.assert_array_equal(found, pairwise_iou(b, a).T)
+    np.testing.assert_array_equal(found, pairwise(b, a).T)
     np.testing.assert_array_equal(found[0], iou(a[0], b))
 
 
@@ -56,15 +61,15 @@ def test_range_symmetry_and_rows(first, second):
 def test_only_the_same_box_overlaps_fully(first):
     a = np.array(first)
     same = (a[:, None] == a[None]).all(axis=2)
-    np.testing.assert_array_equal(pairwise_iou(a, a) == 1, same)
+    np.testing.assert_array_equal(pairwise(a, a) == 1, same)
 
 
 @given(boxes, boxes, st.integers(-3, 3), corner)
 def test_scaling_and_moving_change_nothing(first, second, exponent, shift):
     a, b = np.array(first, dtype=float), np.array(second, dtype=float)
     scale = 2.0**exponent
-    np.testing.assert_array_equal(pairwise_iou(a, b), pairwise_iou(a * scale, b * scale))
-    np.testing.assert_array_equal(pairwise_iou(a, b), pairwise_iou(a + shift, b + shift))
+    np.testing.assert_array_equal(pairwise(a, b), pairwise(a * scale, b * scale))
+    np.testing.assert_array_equal(pairwise(a, b), pairwise(a + shift, b + shift))
 
 
 @given(box, box)
