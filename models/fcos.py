@@ -7,6 +7,7 @@ the raw outputs are torchvision's; here are only the sizes.
 from __future__ import annotations
 
 import json
+import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -31,6 +32,8 @@ LARGEST = 4096
 """No size that a file tells is larger."""
 LEAST_SCORE = 0.02
 """Boxes below it are not told; a picture has thousands of places."""
+LEAST_CHANCE = 0.01
+"""Boxes that are less probable to be true are not told, where that is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,12 +94,15 @@ class Trained:
     Attributes:
         labels: the names of its outputs, in order.
         notes: `kind` and `trained_on`, as `pipeline/boxes/detector.py` has them.
+        calibration: slope and offset a, b: a box of score s is true with probability sigmoid(a s + b) (Platt scaling); None
+            where nobody fitted them. Focal loss leaves false boxes scores of 0.2.
     """
 
     net: FCOS
     sizes: FcosSizes
     labels: tuple[str, ...]
     notes: Mapping[str, str]
+    calibration: tuple[float, float] | None = None
 
     def about(self) -> dict[str, str]:
         """What stands in the file's header, beside the weights."""
@@ -104,6 +110,7 @@ class Trained:
             "sizes": json.dumps(asdict(self.sizes)),
             "labels": json.dumps(self.labels),
             "notes": json.dumps(dict(self.notes)),
+            "calibration": json.dumps(self.calibration),
         }
 
 
@@ -117,6 +124,7 @@ class FcosDetector:
     def __init__(self, trained: Trained, serves: Tensor, device: str | torch.device = "cpu") -> None:
         self.net, self._sizes, self._serves = trained.net.to(device), trained.sizes, serves
         self.notes: Mapping[str, Any] = {"revision": None, **trained.notes}
+        self._calibration = trained.calibration
         self._device = torch.device(device)
 
     @property
@@ -133,13 +141,22 @@ class FcosDetector:
 
     @torch.no_grad()
     def detect(self, images: Sequence[Prepared], *, noisy: bool = False) -> list[Detection]:
-        """See `models.detector.Detector`; it has no dropout. Boxes of one label that overlap much are one already."""
+        """See `models.detector.Detector`; it has no dropout. Boxes of one label that overlap much are one already.
+
+        Scores are probabilities that a box is true, where the detector is calibrated.
+        """
         pixels = [inputs["pixel_values"][0].to(self._device) / 255 for inputs, _ in images]
         found = []
         for (_, size), seen, one in zip(images, pixels, self.net(pixels), strict=True):
-            row, thing = self._serves[one["labels"].cpu()].nonzero(as_tuple=True)
+            boxes, scores, labels = (one[name].cpu() for name in ("boxes", "scores", "labels"))
+            likely = torch.ones_like(labels, dtype=torch.bool)
+            if self._calibration is not None:
+                slope, offset = self._calibration
+                scores = torch.sigmoid(slope * scores + offset)
+                likely = scores >= LEAST_CHANCE
+            row, thing = (self._serves[labels] & likely[:, None]).nonzero(as_tuple=True)
             scale = torch.tensor(size * 2) / torch.tensor([seen.shape[2], seen.shape[1]] * 2)
-            found.append((one["boxes"].cpu()[row] * scale, one["scores"].cpu()[row], thing))
+            found.append((boxes[row] * scale, scores[row], thing))
         return found
 
     def digest(self) -> str:
@@ -162,7 +179,9 @@ def read(path: Path) -> Trained:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         sizes = _sizes(json.loads(about["sizes"]))
         labels, notes = (json.loads(about[name]) for name in ("labels", "notes"))
-        trained = Trained(build(sizes, len(labels)), sizes, tuple(map(str, labels)), dict(notes))
+        trained = Trained(
+            build(sizes, len(labels)), sizes, tuple(map(str, labels)), dict(notes), _calibration(about["calibration"])
+        )
         trained.net.load_state_dict(
             {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
         )
@@ -173,6 +192,17 @@ def read(path: Path) -> Trained:
         ) from error
     trained.net.eval().requires_grad_(False)
     return trained
+
+
+def _calibration(text: str) -> tuple[float, float] | None:
+    """Slope and offset as a header tells them; ValueError or TypeError for what are none."""
+    value = json.loads(text)
+    if value is None:
+        return None
+    slope, offset = map(float, value)
+    if not (math.isfinite(slope) and math.isfinite(offset)):
+        raise ValueError("no calibration")
+    return slope, offset
 
 
 def _sizes(value: Mapping[str, Any]) -> FcosSizes:

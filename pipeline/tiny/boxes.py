@@ -19,8 +19,8 @@ from pipeline.datasets.world.scenes import draw, sample
 from pipeline.tiny.captions import disturb
 from pipeline.vocabulary.vocabulary import PERSON
 
-SPLIT = "detector"
-"""The split whose scenes are shown; no data set has it."""
+SPLIT, CALIBRATION = "detector", "detector-calibration"
+"""The splits whose scenes are shown, and by which its scores are calibrated; no data set has them."""
 DISTURBED = 0.3
 """Share of the pictures whose colours and edges are disturbed."""
 LEAST_SIDE = 2.0

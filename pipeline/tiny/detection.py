@@ -10,14 +10,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
+from scipy.optimize import minimize
+from torch import Tensor, nn
+from torchvision.ops import box_iou
 
 from models.fcos import FcosDetector, FcosSizes, Trained, build
 from pipeline.boxes import labels, quality
@@ -27,7 +29,7 @@ from pipeline.config.model import Pairing
 from pipeline.datasets import sources
 from pipeline.datasets.world.classes import WORLD_VERSION
 from pipeline.learned.checkpoint import save_weights
-from pipeline.tiny.boxes import SPLIT, Boxed, object_ids, scene
+from pipeline.tiny.boxes import CALIBRATION, SPLIT, Boxed, object_ids, scene
 
 NOTES = {
     "kind": "world",
@@ -48,6 +50,7 @@ class Recipe:
     lr: float = 2e-3
     warmup: int = 60
     decay: float = 0.02
+    calibration_scenes: int = 300
     styles: tuple[str, ...] = ("flat", "outlined", "outlined")
     """The drawing styles, in turn."""
     sizes: FcosSizes = field(default_factory=FcosSizes)
@@ -61,7 +64,7 @@ def batch(recipe: Recipe, step: int) -> list[Boxed]:
 
 
 def train(recipe: Recipe, report: Callable[[int, float], None] = lambda step, loss: None) -> Trained:
-    """The trained detector; `report` is told every step and its loss."""
+    """The trained and calibrated detector; `report` is told every step and its loss."""
     torch.manual_seed(recipe.seed)
     names = [thing.name for thing in sources.dataset(Data(source="world")).vocabulary.objects]
     told = tuple(names[i] for i in object_ids())
@@ -84,7 +87,43 @@ def train(recipe: Recipe, report: Callable[[int, float], None] = lambda step, lo
         optimiser.step()
         report(step + 1, float(loss.detach()))
     net.eval().requires_grad_(False)
-    return Trained(net, recipe.sizes, told, NOTES)
+    return calibrated(Trained(net, recipe.sizes, told, NOTES), recipe)
+
+
+def calibrated(trained: Trained, recipe: Recipe) -> Trained:
+    """The detector with the probabilities that its scores stand for, of scenes that it has not learned from.
+
+    J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999, with its targets, which are never 0 or 1.
+    """
+    plain = FcosDetector(replace(trained, calibration=None), torch.eye(len(trained.labels), dtype=torch.bool))
+    scores, true = [], []
+    for index in range(recipe.calibration_scenes):
+        shown = scene(index, split=CALIBRATION, style=recipe.styles[index % len(recipe.styles)])
+        pixels = (shown.pixels[None] * 255).round().to(torch.uint8)
+        ((boxes, sure, labels),) = plain.detect([({"pixel_values": pixels}, (pixels.shape[3], pixels.shape[2]))])
+        scores.append(sure)
+        true.append(_true(boxes, sure, labels, shown))
+    raw, hit = torch.cat(scores).double().numpy(), torch.cat(true).numpy()
+    target = np.where(hit, (hit.sum() + 1) / (hit.sum() + 2), 1 / ((~hit).sum() + 2))
+
+    def loss(line: np.ndarray) -> float:
+        logits = line[0] * raw + line[1]
+        return float(np.mean(np.logaddexp(0, logits) - target * logits))
+
+    slope, offset = minimize(loss, np.array([10.0, -5.0]), method="Nelder-Mead").x
+    return replace(trained, calibration=(float(slope), float(offset)))
+
+
+def _true(boxes: Tensor, scores: Tensor, labels: Tensor, shown: Boxed) -> Tensor:
+    """(n,) bool: which boxes are the surest that overlap a thing of their label by half, each thing found once."""
+    overlap = box_iou(boxes, shown.boxes) * (labels[:, None] == shown.labels[None])
+    found = torch.zeros(len(boxes), dtype=torch.bool)
+    for row in scores.argsort(descending=True).tolist():
+        best = int(overlap[row].argmax())
+        if overlap[row, best] >= quality.MATCH:
+            found[row] = True
+            overlap[:, best] = 0
+    return found
 
 
 def measure(trained: Trained, *, scenes: int, style: str) -> dict[str, Any]:
@@ -128,7 +167,7 @@ def save(path: Path, trained: Trained, recipe: Recipe, measured: dict[str, Any])
         "recipe": asdict(recipe),
         "world_version": WORLD_VERSION,
         "trained_on": NOTES["trained_on"],
-        "split_shown": f"{SPLIT}, which is no split of the data set: none of its scenes is a training or a test scene",
+        "split_shown": f"{SPLIT}, and {CALIBRATION} for its scores: none of their scenes is a training or a test scene",
         "labels": list(trained.labels),
         "measured_in_test_scenes": measured,
         "parameters": sum(p.numel() for p in trained.net.parameters()),

@@ -1,6 +1,7 @@
 """The small FCOS: what it finds is in pixels of the picture, and what its file holds is read as data alone."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,17 @@ def test_boxes_are_in_pixels_of_the_picture_whatever_its_size() -> None:
     torch.testing.assert_close(same, boxes * 10)
 
 
+def test_a_calibrated_score_is_a_probability_and_improbable_boxes_are_not_told() -> None:
+    plain, model = trained(), replace(trained(), calibration=(4.0, -2.0))
+    picture = Image.effect_noise((96, 64), 90).convert("RGB")
+    ((_, raw, _),), ((_, chance, _),) = (
+        one.detect([one.prepare(picture)]) for one in (FcosDetector(plain, SERVES), FcosDetector(model, SERVES))
+    )
+    torch.testing.assert_close(chance, torch.sigmoid(4 * raw - 2))
+    never = FcosDetector(replace(plain, calibration=(0.0, -9.0)), SERVES)
+    assert len(never.detect([never.prepare(picture)])[0][1]) == 0
+
+
 def test_a_long_picture_is_no_longer_than_it_may_be() -> None:
     inputs, size = FcosDetector(trained(), SERVES).prepare(Image.new("RGB", (1000, 100)))
     assert inputs["pixel_values"].shape[-2:] == (10, 96) and size == (1000, 100)
@@ -69,6 +81,8 @@ def test_a_file_holds_all_of_it(tmp_path: Path) -> None:
         {"labels": json.dumps(["person"])},
         {"labels": "{"},
         {"notes": "3"},
+        {"calibration": "[1]"},
+        {"calibration": "[NaN, 1]"},
     ],
 )
 def test_a_header_that_fits_no_detector_is_one_error(about: dict[str, str], tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from models import fcos
@@ -15,12 +16,16 @@ from pipeline.datasets.world.classes import world_classes
 from pipeline.datasets.world.scenes import draw, sample
 from pipeline.datasets.world.source import FILE
 from pipeline.tiny import detection
-from pipeline.tiny.boxes import SPLIT, object_ids, scene
+from pipeline.tiny.boxes import CALIBRATION, SPLIT, Boxed, object_ids, scene
 from pipeline.vocabulary import file
 
 WORLD = file.read(FILE)
 SMALLEST = detection.Recipe(
-    scenes=4, steps=2, batch=2, sizes=FcosSizes(hidden=(8, 8, 8, 8), depths=(1, 1, 1, 1), pyramid=32, head_convs=1)
+    scenes=4,
+    steps=2,
+    batch=2,
+    calibration_scenes=2,
+    sizes=FcosSizes(hidden=(8, 8, 8, 8), depths=(1, 1, 1, 1), pyramid=32, head_convs=1),
 )
 
 
@@ -45,9 +50,9 @@ def test_a_mirrored_scene_has_mirrored_boxes() -> None:
 
 
 def test_no_scene_that_it_is_shown_is_one_of_a_data_set() -> None:
-    assert SPLIT not in ("train", "test")
     for split in ("train", "test"):
-        assert sample(split=split, index=0) != sample(split=SPLIT, index=0)
+        for own in (SPLIT, CALIBRATION):
+            assert sample(split=split, index=0) != sample(split=own, index=0)
 
 
 def test_a_rebuild_is_a_function_of_its_recipe_and_is_saved_whole(tmp_path: Path) -> None:
@@ -62,13 +67,40 @@ def test_a_rebuild_is_a_function_of_its_recipe_and_is_saved_whole(tmp_path: Path
     path = tmp_path / "own.safetensors"
     detection.save(path, first, SMALLEST, detection.measure(first, scenes=2, style="flat"))
     loaded = fcos.read(path)
-    assert loaded.labels == first.labels and loaded.sizes == SMALLEST.sizes
+    assert (loaded.labels, loaded.sizes, loaded.calibration) == (first.labels, SMALLEST.sizes, first.calibration)
     assert all(
         torch.equal(value.half(), state[n].half())
         for n, value in loaded.net.state_dict().items()
         if value.is_floating_point()
     )
     assert json.loads(path.with_suffix(".json").read_text())["measured_in_test_scenes"]["scenes"] == 2
+
+
+def test_each_thing_is_found_once_by_its_surest_box() -> None:
+    shown = Boxed(torch.zeros(3, 4, 4), torch.tensor([[0.0, 0, 10, 10], [20, 20, 30, 30]]), torch.tensor([1, 2]))
+    boxes = torch.tensor([[0.0, 0, 10, 9], [0, 0, 10, 10], [20, 20, 30, 30], [0, 0, 10, 4]])
+    labels = torch.tensor([1, 1, 1, 1])
+    true = detection._true(boxes, torch.tensor([0.5, 0.9, 0.8, 0.7]), labels, shown)
+    assert true.tolist() == [False, True, False, False], (
+        "the second best, the other label's, and too small a part are not"
+    )
+
+
+def test_scores_of_the_shipped_detector_are_probabilities() -> None:
+    """In scenes of no split that it was shown or calibrated by."""
+    trained = fcos.read(TINY_DETECTOR)
+    found = fcos.FcosDetector(trained, torch.eye(len(trained.labels), dtype=torch.bool))
+    said, true = [], []
+    for index in range(40):
+        shown = scene(index, split="unseen", style="outlined")
+        pixels = (shown.pixels[None] * 255).round().to(torch.uint8)
+        ((boxes, scores, labels),) = found.detect([({"pixel_values": pixels}, (256, 192))])
+        said.append(scores)
+        true.append(detection._true(boxes, scores, labels, shown))
+    chance, hit = torch.cat(said), torch.cat(true).float()
+    for low, high in ((0.0, 0.2), (0.2, 0.8), (0.8, 1.0)):
+        inside = (chance >= low) & (chance <= high)
+        assert hit[inside].mean().item() == pytest.approx(chance[inside].mean().item(), abs=0.1)
 
 
 def test_the_shipped_detector_says_what_it_was_shown_and_is_small() -> None:
