@@ -34,8 +34,7 @@ def export(
     from pipeline.predict import bundle as bundles
     from pipeline.predict import card
 
-    if out.suffix != ".safetensors":
-        raise ConfigError(f"--out {out}: a bundle's name ends in .safetensors")
+    _demand_name(out)
     source = options.bundle(bundle, profile, settings)
     header = bundles.read_header(source)
     with atomic(out) as temporary:
@@ -93,3 +92,42 @@ def check(
         f"{file}: whole; {told['classes']} classes; CLIP {header.clip.architecture} {header.clip.digest[:12]} is there"
     )
     typer.echo(plain(f"evaluated with boxes of {header.detector.note or header.detector.name}"))
+
+
+@app.command()
+def push(
+    place: Annotated[str, typer.Argument(metavar="FOLDER|USER/NAME", help="A folder, or a repository of the hub.")],
+    bundle: Which = None,
+    public: Annotated[bool, typer.Option("--public", help="Make a new repository for everybody to see.")] = False,
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+) -> None:
+    """Share a bundle with its model card: in a folder, or on the Hugging Face hub (`hf auth login` first).
+
+    Example: ezhoi bundle push somebody/ezhoi-uv bundle.safetensors
+    """
+    from pipeline.predict import sharing
+
+    typer.echo(plain(f"shared: {sharing.push(options.bundle(bundle, profile, settings), place, private=not public)}"))
+
+
+@app.command()
+def pull(
+    place: Annotated[str, typer.Argument(metavar="FOLDER|USER/NAME", help="A folder, or a repository of the hub.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")] = Path("bundle.safetensors"),
+    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of the hub.")] = None,
+) -> None:
+    """Fetch a shared bundle, check it, and write its model card beside it.
+
+    Example: ezhoi bundle pull somebody/ezhoi-uv --out theirs.safetensors
+    """
+    from pipeline.predict import sharing
+
+    _demand_name(out)
+    sharing.pull(place, out, revision=revision)
+    typer.echo(f"{out}: {out.stat().st_size:,} bytes; model card: {out.with_suffix('.md')}")
+
+
+def _demand_name(out: Path) -> None:
+    if out.suffix != ".safetensors":
+        raise ConfigError(f"--out {out}: a bundle's name ends in .safetensors")

@@ -43,6 +43,8 @@ CASES = {
     "artifacts verify": ("", "0 faults"),
     "bundle check": ("", "whole; 122 classes"),
     "bundle export": ("--out mine.safetensors", "model card: mine.md"),
+    "bundle pull": ("shared/ --out theirs.safetensors", "model card: theirs.md"),
+    "bundle push": ("elsewhere/", "shared: elsewhere/bundle.safetensors"),
     "bundle show": ("", "# Zero-shot human-object interaction detection"),
     "config keys": ("", "utpl.steps"),
     "config profiles": ("", "hico-vitl"),
@@ -159,6 +161,7 @@ def _write_files(shop: Shop) -> None:
     (shop.folder / "given.csv").write_text("class,text\npet cat,A person strokes the back of a cat.\n")
     torch.save({"model_state_dict": build().state_dict()}, shop.folder / "detr-r50-hicodet.pth")
     _write_picture(shop.folder)
+    shop.call("bundle push", "shared/")
     _write_hico(shop.folder / "instances_test2015.json")
     _write_vcoco(shop.folder)
     own_samples.write_small(shop.folder / "yard" / "yard-rel.json")

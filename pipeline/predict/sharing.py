@@ -1,0 +1,95 @@
+"""Bundles for others: a repository of the Hugging Face hub, or a folder that several people reach."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ConfigError, DataError, ServiceError
+from pipeline.machine.files import atomic
+from pipeline.outside import reading
+from pipeline.predict import bundle, card
+
+NAMES = (bundle.FILE, bundle.CARD)
+"""The files of a shared bundle; the hub shows `README.md` as its model card."""
+
+
+def push(file: Path, place: str, *, private: bool = True) -> str:
+    """Put a bundle and its card into a place; where it is then.
+
+    Args:
+        place: a folder (a path with a slash at its beginning or end, or one that is there), or `user/name` on the hub.
+        private: whether a repository that is made is private.
+
+    Raises:
+        DataError: the file is no bundle. ConfigError: nobody is logged in, or the hub's library is not installed.
+        ServiceError: the hub refuses.
+    """
+    text = card.text(bundle.read_header(file))
+    folder = _folder(place)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, put in (
+            (bundle.FILE, lambda to: shutil.copyfile(file, to)),
+            (bundle.CARD, lambda to: to.write_text(text)),
+        ):
+            with atomic(folder / name) as temporary:
+                put(temporary)
+        return str(folder / bundle.FILE)
+    hub = _hub()
+    if hub.get_token() is None:
+        raise ConfigError(f"{place}: nobody is logged in to the hub; run `hf auth login`, or set HF_TOKEN")
+    with tempfile.TemporaryDirectory() as temporary_folder:
+        written = Path(temporary_folder) / bundle.CARD
+        written.write_text(text, encoding="utf-8")
+        try:
+            api = hub.HfApi()
+            api.create_repo(place, exist_ok=True, private=private)
+            for name, source in ((bundle.FILE, file), (bundle.CARD, written)):
+                api.upload_file(path_or_fileobj=source, path_in_repo=name, repo_id=place)
+        except (OSError, ValueError) as error:  # what the hub and the network raise are such
+            raise ServiceError(f"{place}: the hub did not take it ({reading.why(error)})") from error
+    return f"{place} on the hub"
+
+
+def pull(place: str, out: Path, *, revision: str | None = None) -> None:
+    """Fetch the bundle of a place to a file, checked; its card beside it is made of what it says of itself.
+
+    Args:
+        place, revision: as of `push`; a commit, tag or branch of the hub.
+
+    Raises:
+        DataError: there is no whole bundle. ConfigError, ServiceError: as `push` does.
+    """
+    folder = _folder(place)
+    if folder is not None:
+        source = folder / bundle.FILE
+    else:
+        try:
+            source = Path(_hub().hf_hub_download(place, bundle.FILE, revision=revision))
+        except (OSError, ValueError) as error:
+            raise ServiceError(f"{place}: the hub gave no {bundle.FILE} ({reading.why(error)})") from error
+    header = bundle.read(source).header
+    with atomic(out) as temporary:
+        shutil.copyfile(source, temporary)
+    with atomic(out.with_suffix(".md")) as temporary:
+        temporary.write_text(card.text(header), encoding="utf-8")
+
+
+def _folder(place: str) -> Path | None:
+    """The folder that a place is; None for a repository."""
+    path = Path(place).expanduser()
+    if path.is_file():
+        raise DataError(f"{place}: is a file; expected a folder, or user/name of the hub")
+    like_a_path = place.startswith(("/", "./", "../", "~")) or place.endswith("/") or place.count("/") != 1
+    return path if like_a_path or path.is_dir() else None
+
+
+def _hub() -> Any:
+    try:
+        import huggingface_hub
+    except ImportError:
+        raise ConfigError("huggingface_hub is not installed: pip install huggingface_hub") from None
+    return huggingface_hub
