@@ -36,6 +36,7 @@ class Renumbered:
     verbs: tuple[int, ...]
     objects: tuple[int, ...]
     drawn = True
+    upright = False
     rare = None
 
     @property
