@@ -76,7 +76,8 @@ def _task(
     counts: Counter[str],
 ) -> None:
     annotation, several = _chosen(task, annotator)
-    counts["{n} with several annotations, of which one counts: ground truth, else the newest"] += several
+    if several:
+        counts["{n} with several annotations, of which one counts: ground truth, else the newest"] += 1
     if annotation is None:
         counts["{n} not annotated, no part of the data"] += 1
         return
