@@ -53,6 +53,10 @@ def vcoco(
         typer.Option(help="What the mean is over: the 24 roles of published numbers, or all of them, point included."),
     ] = "published",
     ties: Annotated[Ties, typer.Option(help="Order of equal scores.")] = "stable",
+    classes: Annotated[
+        Literal["vcoco", "hico"],
+        typer.Option(help="Whose classes `hoi_id` names: V-COCO's compositions, or HICO-DET's, which are translated."),
+    ] = "vcoco",
     export: Annotated[Path | None, typer.Option(help="Write the detections as the official list, in JSON.")] = None,
     as_json: options.Json = False,
 ) -> None:
@@ -67,7 +71,7 @@ def vcoco(
         options.demand_ending(export, ".json", what="the official list is written as JSON")
         options.demand_another_file(export, detections, annotations, coco, agents)
     truth = people.read(annotations, coco)
-    roles, actions = _read(detections, agents, truth)
+    roles, actions = _read(detections, agents, truth, classes)
     rules = Rules(absent=absent, ties=ties)
     notes = [*truth.notes, *roles.notes, *(actions.notes if actions else ())]
     if export is not None:
@@ -87,10 +91,16 @@ def vcoco(
         _print("agent AP, %", {"": of_agents}, mean)
 
 
-def _read(detections: Path, agents: Path | None, truth: People) -> tuple[Reported, Reported | None]:
+def _read(
+    detections: Path, agents: Path | None, truth: People, classes: Literal["vcoco", "hico"]
+) -> tuple[Reported, Reported | None]:
     """Checked detections of roles, and of actions where they are told and can be judged."""
+    import dataclasses
+
+    from pipeline.config.data import Data
+    from pipeline.datasets import sources
     from pipeline.metrics.vcoco import detections as placing
-    from pipeline.metrics.vcoco import exchange
+    from pipeline.metrics.vcoco import exchange, translation
     from pipeline.outside import columns
 
     of_actions: pd.DataFrame | None = None
@@ -98,10 +108,14 @@ def _read(detections: Path, agents: Path | None, truth: People) -> tuple[Reporte
         table, of_actions = exchange.read(detections)
     else:
         table = columns.read(detections, placing.wanted("role"))
-    name = str(detections)
+    name, notes = str(detections), []
+    if classes == "hico":
+        table, note = translation.translated(table, sources.dataset(Data(source="hico")).vocabulary, name=name)
+        notes.append(note)
     if agents is not None:
         of_actions, name = columns.read(agents, placing.wanted("action")), str(agents)
     roles = placing.place(table, truth, name=str(detections))
+    roles = dataclasses.replace(roles, notes=(*notes, *roles.notes))
     if of_actions is None or not len(of_actions) or not truth.actions:
         return roles, None
     return roles, placing.place(of_actions, truth, what="action", name=name)

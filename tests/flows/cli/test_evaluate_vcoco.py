@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from flows.cli.app import app
+from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError
 
 BOXES = ["hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"]
@@ -72,3 +73,11 @@ def test_labels_and_coco_and_the_official_list(tmp_path: Path, detections: Path,
     ]
     with pytest.raises(DataError, match="these labels have no boxes"):
         call("-d", detections, *labels[:2])
+
+
+def test_a_model_of_hico_det_is_evaluated(tmp_path: Path, detections: Path, labels: list[Any]) -> None:
+    hold = pd.read_parquet(detections).drop(columns="role").assign(hoi_id=HICO.find("hold bottle").hoi_id)
+    hold.to_parquet(tmp_path / "h.parquet")
+    result = call("-d", tmp_path / "h.parquet", *labels, "--classes", "hico")
+    assert result.stdout.splitlines()[-1].split() == ["mean", "100.00", "100.00"]
+    assert "1 detections of 1 of 24 roles were made of 1 of HICO-DET's classes" in result.stderr
