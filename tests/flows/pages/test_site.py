@@ -190,3 +190,14 @@ def test_runs_are_sorted_and_filtered_in_a_browser(tmp_path: Path) -> None:
         expect(table.locator("output")).to_have_text("0 of 40")
         assert asked == [first.as_uri()], "it loads nothing else"
         browser.close()
+
+
+def test_the_site_of_an_object_store_is_in_its_local_cache(gate: Any, tmp_path: Path) -> None:
+    from pipeline.store.remote.remote import RemoteStore
+
+    store = RemoteStore("s3://bucket/site", cache=tmp_path)
+    record = runs.new("demo", setting="uv")
+    record.save(store)
+    first = site.write(store)
+    assert first == store.root / ".site" / "index.html" and "Runs of site" in first.read_text()
+    assert (first.parent / "runs" / f"{record.id}.html").is_file()
