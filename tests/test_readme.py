@@ -55,8 +55,9 @@ def test_there_are_commands_and_the_pictures_exist() -> None:
 def test_links_lead_to_files() -> None:
     for target in re.findall(r"\]\((?!http)(.*?)\)", README):
         file, _, anchor = target.partition("#")
-        assert (ROOT / file).exists(), target
-        headings = re.findall(r"^#+ (.*)$", (ROOT / file).read_text(), flags=re.MULTILINE) if anchor else []
+        page = ROOT / (file or "README.md")
+        assert page.exists(), target
+        headings = re.findall(r"^#+ (.*)$", page.read_text(), flags=re.MULTILINE) if anchor else []
         anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
         assert not anchor or anchor in anchors, target
 
