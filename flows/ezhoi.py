@@ -26,7 +26,7 @@ from prefect.states import Completed, Failed
 from pydantic import BaseModel, ConfigDict
 
 from flows.pages import html, lineage, naming, plans, progress, results
-from flows.pages.states import state_name
+from flows.pages.states import counts, state_name
 from flows.server import ending, local, output, reaper
 from flows.server.api import Api
 from flows.server.helpers import Workers
@@ -193,8 +193,7 @@ class _Recorded:
             self.pages.close(outcomes, state=end)
             page = html.write(self.steps, outcomes)
             self._conclude(answer, page)
-        hits = sum(o.hit for o in self.outcomes.values())
-        return Completed(message=f"{hits} of {len(stages)} stages from the store, {len(stages) - hits} computed")
+        return Completed(message=f"{len(stages)} stages: {counts(self.outcomes.values())}")
 
     def _conclude(self, answer: list[str], page: Path | None) -> None:
         """The log's last lines: the result, its comparison, and where to look."""

@@ -146,7 +146,7 @@ def run(
 
 
 def _run(request: parameters.Request) -> None:
-    from flows.pages import html
+    from flows.pages import html, states
     from pipeline.engine import run as runner
 
     started = last = time.perf_counter()
@@ -155,8 +155,7 @@ def _run(request: parameters.Request) -> None:
     def show(outcome: Outcome) -> None:
         nonlocal last
         now = time.perf_counter()
-        word = "reused" if outcome.choice else "cached" if outcome.hit else "computed"
-        typer.echo(display.stage_line(outcome.stage, word, now - last, str(outcome.choice or "")))
+        typer.echo(display.stage_line(outcome.stage, states.word(outcome), now - last, str(outcome.choice or "")))
         outcomes.append(outcome)
         last = now
 
@@ -181,9 +180,9 @@ def _run(request: parameters.Request) -> None:
             on_outcome=show,
             on_end=conclude,
         )
-    hits = sum(o.hit for o in outcomes)
     root = request.config.store.root
-    typer.echo(f"{len(outcomes)} stages in {time.perf_counter() - started:.1f} s, {hits} from the store {root}")
+    took = time.perf_counter() - started
+    typer.echo(f"{len(outcomes)} stages in {took:.1f} s: {states.counts(outcomes)}; store {root}")
     report = html.report_of(pages[0] if pages else None)
     for outcome in outcomes:
         if outcome.stage == "evaluation":

@@ -30,7 +30,7 @@ def status(
     pins: options.Pins = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show for every stage whether it is in the store (fresh), would run (stale, missing), why, and how long it took.
+    """Show for every stage whether it is in the store (cached), would run (stale, missing), why, and how long it took.
 
     Nothing is run. A stage that waits for another one runs only if that one's result turns out different.
 
@@ -58,7 +58,7 @@ def show(found: list[StageStatus], request: parameters.Request) -> None:
     for entry in found:
         name = (entry.fingerprint or "")[:12]
         took = f"  took {duration(entry.seconds)}" if entry.runs and entry.seconds is not None else ""
-        state = typer.style(f"{entry.state:<8}", fg=COLOURS[entry.state])
+        state = typer.style(f"{plans.word(entry):<8}", fg=COLOURS[entry.state])
         typer.echo(f"{entry.stage:<17} {state} {name:<12}{took}".rstrip())
         for reason in entry.why:
             typer.echo(f"{'':<18}{reason}")

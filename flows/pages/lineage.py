@@ -16,7 +16,7 @@ from prefect.exceptions import PrefectException
 
 from flows.pages import markdown, plans
 from flows.pages.site import FOLDER
-from flows.pages.states import word
+from flows.pages.states import counts, word
 from pipeline.engine.execute import Outcome
 from pipeline.engine.run import Run
 from pipeline.engine.status import StageStatus
@@ -82,14 +82,13 @@ class RunPages:
         title = markdown.run_title(self._steps.record)
         artifacts = {o.stage: o.artifact for o in outcomes}
         changed = changes.since(self._steps.relative or self._previous, artifacts, self._steps.store)
-        hits = sum(o.hit for o in outcomes)
         all_runs = code(str(self._steps.store.root / FOLDER / "index.html"))
         create(
             self._client,
             ArtifactCreate(
                 key=markdown.LINEAGE_KEY,
                 type="markdown",
-                description=f"{title}: {state}, {hits} of {len(outcomes)} stages from the store",
+                description=f"{title}: {state}, {counts(outcomes)}",
                 data=markdown.run_page(
                     outcomes,
                     title=title,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flows.pages import compared, drawing
-from flows.pages.states import word
+from flows.pages.states import counts, word
 from flows.pages.tables import table
 from pipeline.engine import graph
 from pipeline.engine.execute import Outcome
@@ -122,8 +122,7 @@ def run_page(
     `picture` takes the place of the graph as an image, on pages that draw it themselves; `report` is where the run's report is.
     """
     artifacts = {o.stage: o.artifact for o in outcomes}
-    hits = sum(o.hit for o in outcomes)
-    parts = [f"# {markdown(title)}", f"**State:** {state} · {hits} of {len(outcomes)} stages from the store"]
+    parts = [f"# {markdown(title)}", f"**State:** {state} · {counts(outcomes)}"]
     evaluated = artifacts.get("evaluation")
     if evaluated is not None and (results := result_rows(evaluated.manifest.metrics)):
         parts.append(table(["mAP, %", *RESULTS], results))

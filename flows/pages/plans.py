@@ -14,20 +14,26 @@ KEY = "ezhoi-plan"
 """Prefect artifact key of the page of dry runs."""
 
 
+def word(status: StageStatus) -> str:
+    """What a run would say of the stage: cached, or reused where an artifact was chosen; else stale or missing."""
+    return status.state if status.runs else "reused" if status.why else "cached"
+
+
 def lines(statuses: Sequence[StageStatus]) -> list[str]:
     """A plan as text: one line a stage, one more for each reason."""
     found = []
     for s in statuses:
         took = f"  about {duration(s.seconds)}" if s.runs and s.seconds is not None else ""
-        found.append(f"{s.stage:<17} {s.state:<8} {(s.fingerprint or '')[:12]:<12}{took}".rstrip())
+        found.append(f"{s.stage:<17} {word(s):<8} {(s.fingerprint or '')[:12]:<12}{took}".rstrip())
         found += [f"{'':<18}{reason}" for reason in s.why]
     return [*found, summary(statuses)]
 
 
 def summary(statuses: Sequence[StageStatus]) -> str:
-    """`6 of 13 stages fresh; 2 would run, 5 more if what they read comes out otherwise: at most about 2 min as last time`"""
+    """`6 of 13 stages cached; 2 would run, 5 more if what they read comes out otherwise: at most about 2 min as last time`"""
     waiting = [s for s in statuses if s.runs]
-    text = f"{len(statuses) - len(waiting)} of {len(statuses)} stages fresh"
+    there = " or ".join(sorted({word(s) for s in statuses if not s.runs})) or "cached"
+    text = f"{len(statuses) - len(waiting)} of {len(statuses)} stages {there}"
     if not waiting:
         return text
     seconds, unknown = remaining(statuses)
@@ -46,7 +52,7 @@ def page(statuses: Sequence[StageStatus], *, title: str) -> str:
     rows = [
         [
             s.stage,
-            s.state if s.runs else "fresh",
+            word(s),
             f"`{(s.fingerprint or '')[:12]}`" if s.fingerprint else "not known yet",
             markdown("; ".join(s.why)) or "–",
             duration(s.seconds) if s.runs and s.seconds is not None else "–",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 from pipeline.engine.execute import Outcome
 
 WORDS = {"Cached": "cached", "Reused": "reused", "Completed": "computed"}
@@ -13,6 +16,12 @@ def state_name(outcome: Outcome) -> str:
     if outcome.choice is not None:
         return "Reused"
     return "Cached" if outcome.hit else "Completed"
+
+
+def counts(outcomes: Iterable[Outcome]) -> str:
+    """`7 cached, 1 reused, 6 computed`, without those of which there are none."""
+    found = Counter(word(outcome) for outcome in outcomes)
+    return ", ".join(f"{found[said]} {said}" for said in WORDS.values() if found[said])
 
 
 def word(outcome: Outcome) -> str:

@@ -105,7 +105,7 @@ def test_a_dry_run_of_a_deployment_shows_the_plan(shell: Any) -> None:
     shell.work("ezhoi-gpu")
     last = shell.newest()
     assert last.state == "Planned" and last.message.startswith(
-        f"{len(NAMES) - 3} of {len(NAMES)} stages fresh; 1 would run, 2 more if what they read comes "
+        f"{len(NAMES) - 4} of {len(NAMES)} stages cached; 1 would run, 3 more if what they read comes "
         "out otherwise: at most about 0"
     )
     assert shell.fake.executed() == [] and last.tasks == ()

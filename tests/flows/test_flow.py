@@ -27,7 +27,7 @@ def test_second_run_is_all_cached(recorded: Any) -> None:
     assert recorded.fake.executed() == ALL
     assert recorded.run() == dict.fromkeys(ALL, "Cached")
     assert recorded.fake.executed() == [] and recorded.state.is_completed()
-    assert recorded.state.message == f"{len(NAMES)} of {len(NAMES)} stages from the store, 0 computed"
+    assert recorded.state.message == f"{len(NAMES)} stages: {len(NAMES)} cached"
     assert not list((Path(recorded.fake.root.parent) / "home" / "runs").iterdir()), "the note of the process stayed"
 
 
@@ -107,7 +107,7 @@ def test_the_lineage_page_colours_hits_and_misses(recorded: Any) -> None:
     recorded.run()
     recorded.run("utpl.steps=7")
     page = next(a for a in recorded.artifacts() if a["key"] == "ezhoi-lineage")["data"]
-    assert f"{len(NAMES) - 4} of {len(NAMES)} stages from the store" in page
+    assert f"{len(NAMES) - 4} cached, 4 computed" in page
     utpl = next(a for a in recorded.artifacts() if a["key"] == "ezhoi-utpl")
     assert f"[utpl](../artifact/{utpl['id']})" in page
     words = page[page.index("![") + 2 : page.index("](data:image/svg")].split(", ")

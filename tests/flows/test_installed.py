@@ -86,8 +86,8 @@ def test_an_installed_package_works_from_any_folder(installed: Path, fake: Any, 
     assert (here / "artifacts" / "descriptions").is_dir(), "without a setting the store lies where one is"
     try:
         launched = ezhoi("launch", *settings)
-        assert f"0 of {len(NAMES)} stages from the store" in launched
-        assert f"{len(NAMES)} of {len(NAMES)} stages from the store" in ezhoi("launch", *settings)
+        assert f"{len(NAMES)} stages: {len(NAMES)} computed" in launched
+        assert f"{len(NAMES)} stages: {len(NAMES)} cached" in ezhoi("launch", *settings)
         assert "deployed" in ezhoi("deploy") and "server   http://127.0.0.1:" in (said := ezhoi("up"))
         assert f"export PREFECT_PROFILES_PATH={user}/.ezhoi/prefect/profiles.toml" in said
         assert "by themselves" not in said, "there is no checkout"

@@ -84,10 +84,10 @@ def test_the_version(ezhoi: Any) -> None:
 
 def test_run_twice(ezhoi: Any, fake: Any) -> None:
     first = ezhoi("run")
-    assert first.count("computed") == len(NAMES) and "after UTPL      20.00    21.50    14.25" in first
+    assert first.count(" computed  ") == len(NAMES) and "after UTPL      20.00    21.50    14.25" in first
     assert "untrained        5.00" in first and f"report: {fake.root}/evaluation/" in first
     second = ezhoi("run")
-    assert second.count("cached ") == len(NAMES) and f"{len(NAMES)} from the store" in second
+    assert second.count(" cached   ") == len(NAMES) and f": {len(NAMES)} cached; store " in second
 
 
 def test_run_a_part_and_force(ezhoi: Any, fake: Any) -> None:
@@ -98,9 +98,9 @@ def test_run_a_part_and_force(ezhoi: Any, fake: Any) -> None:
 
 
 def test_status(ezhoi: Any) -> None:
-    assert f"0 of {len(NAMES)} stages fresh" in ezhoi("status")
+    assert f"0 of {len(NAMES)} stages cached" in ezhoi("status")
     ezhoi("run")
-    assert f"{len(NAMES)} of {len(NAMES)} stages fresh" in ezhoi("status")
+    assert f"{len(NAMES)} of {len(NAMES)} stages cached" in ezhoi("status")
     changed = ezhoi("status", "--set", "utpl.steps=7")
     assert (
         "utpl.steps: 60 -> 7" in changed
@@ -162,7 +162,7 @@ def test_gc_says_asks_and_removes(ezhoi: Any, fake: Any) -> None:
         assert CliRunner().invoke(app, ["artifacts", "gc", "--older-than", age]).exit_code == 1
     ezhoi("artifacts", "gc", "--keep", "1", "--results", input="y\n")
     assert len(store.artifacts()) == len(NAMES)
-    assert f"{len(NAMES)} of {len(NAMES)} stages fresh" in ezhoi("status", "--set", "utpl.steps=7")
+    assert f"{len(NAMES)} of {len(NAMES)} stages cached" in ezhoi("status", "--set", "utpl.steps=7")
 
 
 def test_gc_lists_everything_that_it_deletes(ezhoi: Any, fake: Any) -> None:
@@ -190,7 +190,7 @@ def test_a_record_of_wrong_types_breaks_no_command(ezhoi: Any, fake: Any) -> Non
     store = Store(fake.root)
     store.write_record("20260131T120000-0a1b2c.json", '{"id": "/home/me", "started_at": 5, "stages": 6}')
     assert f"{len(NAMES)} artifacts" in ezhoi("artifacts", "list")
-    assert f"{len(NAMES)} of {len(NAMES)} stages fresh" in ezhoi("status")
+    assert f"{len(NAMES)} of {len(NAMES)} stages cached" in ezhoi("status")
     assert "20260131T120000-0a1b2c.json: id" in ezhoi("artifacts", "verify", code=1)
     refused = CliRunner().invoke(app, ["artifacts", "gc", "--keep", "0", "--yes"]).exception
     assert isinstance(refused, StoreError) and "nothing was removed" in str(refused)

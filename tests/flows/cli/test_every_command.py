@@ -72,7 +72,7 @@ CASES = {
     "evaluate-detections": ("{found} --setting rf-uc --protocol all --mode both --out evaluated", "report: evaluated/"),
     "model summary": ("", "trained numbers"),
     "predict": ("pictures --boxes pictures.parquet", "1 of 1 pictures: predicted/index.html"),
-    "run": ("", "14 from the store"),
+    "run": ("", ": 14 cached; store "),
     "runs": ("--sort unseen", "descriptions.edits"),
     "runs compare": ("{run} newest --out better.html", "descriptions.edits: hug horse"),
     "runs show": ("newest", "descriptions.edits = edits.yaml"),

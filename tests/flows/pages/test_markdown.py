@@ -90,7 +90,7 @@ def test_a_run_page_of_a_run_that_failed_early(fake: Any) -> None:
     outcome = run(fake.config(), targets=("annotations",))["annotations"]
     again = Outcome("annotations", outcome.artifact, hit=True)
     text = markdown.run_page([again], title="Run 1", state="failed")
-    assert "**State:** failed · 1 of 1 stages" in text and "![annotations cached](data:image/svg+xml;base64," in text
+    assert "**State:** failed · 1 cached" in text and "![annotations cached](data:image/svg+xml;base64," in text
 
 
 HOSTILE = "\x1b]0;owned\x07`![p](http://evil.example/p)[l](http://evil.example/l)<img src=http://evil.example/i>| x"

@@ -298,7 +298,7 @@ def test_up_launch_down(fake: Any, tmp_path: Path) -> None:
     try:
         first = ezhoi("launch", *settings)
         assert "starting the Prefect server" in first and "deploying" in first
-        assert f"0 of {len(NAMES)} stages from the store" in first and "after UTPL      20.00" in first
+        assert f"{len(NAMES)} stages: {len(NAMES)} computed" in first and "after UTPL      20.00" in first
         assert f"all runs: {fake.root / '.site' / 'index.html'}" in first
         assert f"report: {fake.root}" in first and "/v2/artifacts/artifact/" in first
         assert f"password in {home / 'password'}" in first
@@ -308,13 +308,12 @@ def test_up_launch_down(fake: Any, tmp_path: Path) -> None:
         assert "by themselves" not in said, "only the checkout's own server is found in the checkout"
         assert _answer_of_plain_prefect(said, fake.environment()).count("ezhoi/full") == 1
         second = ezhoi("launch", *settings)
-        assert "deploying" not in second and f"{len(NAMES)} of {len(NAMES)} stages from the store" in second
+        assert "deploying" not in second and f"{len(NAMES)} stages: {len(NAMES)} cached" in second
         recorded = ezhoi("run", "--record", *settings)
         assert (
-            f"{len(NAMES)} of {len(NAMES)} stages from the store" in recorded
-            and state.api_url.removesuffix("/api") in recorded
+            f"{len(NAMES)} stages: {len(NAMES)} cached" in recorded and state.api_url.removesuffix("/api") in recorded
         )
-        assert f"{len(NAMES)} of {len(NAMES)} stages from the store" in ezhoi("follow")
+        assert f"{len(NAMES)} stages: {len(NAMES)} cached" in ezhoi("follow")
         manifest = json.loads(ezhoi("artifacts", "show", "detections", *settings, "--json"))
         assert manifest["seed"] == 7, "the shell's EZHOI__SEED did not reach the run"
         assert "no deployment 'nope'; deployments: describe, embed, evaluate, full, train" in ezhoi(
