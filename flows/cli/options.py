@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 import shlex
 from pathlib import Path
@@ -86,7 +87,7 @@ def pinned(pins: list[str] | None) -> dict[str, str]:
 def demand_another_file(out: Path, *read: Path | None) -> None:
     """ConfigError if what a command is to write is a file or folder that it reads: the only copy might be overwritten."""
     for path in read:
-        if path is not None and out.resolve() == path.resolve():
+        if path is not None and os.path.realpath(out) == os.path.realpath(path):  # pathlib's stops at links in a circle
             raise ConfigError(f"{out} is read by this command, which would write over it; write to another file")
 
 
