@@ -154,11 +154,12 @@ class Table:
             f"mAP in percent, mean ± standard deviation over seeds {', '.join(map(str, study.seeds))}{how}. "
             f"Gains are over {self._baseline()} with the same seed.",
         ]
+        chances = {setting: self._chances(setting) for setting in study.settings}
         for setting in study.settings:
             lines += ["", f"## {markdown(setting)}", "", *_markdown(HEADS, self._means(setting))]
-            if chances := self._chances(setting):
-                lines += ["", *_markdown(CHANCE_HEADS, chances)]
-        if any(self._chances(setting) for setting in study.settings):
+            if chances[setting]:
+                lines += ["", *_markdown(CHANCE_HEADS, chances[setting])]
+        if any(chances.values()):
             lines += ["", EXPLAINED]
         if left := self._left():
             lines += ["", left]
@@ -170,11 +171,12 @@ class Table:
     def as_text(self) -> str:
         """The same for a terminal."""
         lines = [f"{summary_line(self)}; mAP in percent, gains over {self._baseline()} with the same seed"]
+        chances = {setting: self._chances(setting) for setting in self.study.settings}
         for setting in self.study.settings:
             lines += ["", setting, *_aligned(HEADS, self._means(setting))]
-            if chances := self._chances(setting):
-                lines += ["", *_aligned(CHANCE_HEADS, chances)]
-        if any(self._chances(setting) for setting in self.study.settings):
+            if chances[setting]:
+                lines += ["", *_aligned(CHANCE_HEADS, chances[setting])]
+        if any(chances.values()):
             lines += ["", EXPLAINED]
         if left := self._left():
             lines += ["", left]
