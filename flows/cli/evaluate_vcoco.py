@@ -74,6 +74,8 @@ def vcoco(
     roles, actions = _read(detections, agents, truth, classes)
     rules = Rules(absent=absent, ties=ties)
     notes = [*truth.notes, *roles.notes, *(actions.notes if actions else ())]
+    if (lost := role_ap.lost_positives(roles, truth, rules=rules)) is not None:
+        notes.append(lost)
     if export is not None:
         notes += exchange.write(export, truth, roles, actions)
     tables = {f"scenario {n}": table for n, table in role_ap.role_ap(roles, truth, rules=rules).items()}

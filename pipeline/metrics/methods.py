@@ -118,12 +118,13 @@ def _means(sampled: Floats) -> Floats:
 
 
 def _ends(drawn: Floats, *, around: float | None = None) -> dict[str, float | None]:
-    """The ends of an interval of draws, moved so that their mean is `around`; None without draws."""
+    """The ends of an interval of draws; of a mAP, moved so that their mean is `around`. None without draws."""
     if not len(drawn):
         return {"low": None, "high": None}
     low, high = np.percentile(drawn, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
-    moved = 0.0 if around is None else around - float(drawn.mean())
-    return {"low": float(low) + moved, "high": float(high) + moved}
+    if around is not None:
+        low, high = np.clip(np.array([low, high]) + around - drawn.mean(), 0.0, 100.0)
+    return {"low": float(low), "high": float(high)}
 
 
 def _gap(drawn: Floats) -> dict[str, Any]:

@@ -86,6 +86,17 @@ def agent_ap(found: Reported, people: People, *, rules: Rules | None = None) -> 
     return _table(found, best, passed, people.acts, ("action", people.actions), (rules or Rules()).ties)
 
 
+def lost_positives(found: Reported, people: People, *, rules: Rules | None = None) -> str | None:
+    """What to say of detections none of which reports an object out of sight, where positives are: scenario 1 loses them."""
+    absent = int((people.does & np.isnan(people.role_box).all(axis=2)).sum())
+    if not absent or _says_absent(found.thing, (rules or Rules()).absent).any():
+        return None
+    return (
+        f"no detection says that its object is out of sight, so scenario 1 finds none of the {absent:,} positives (of "
+        f"{int(people.does.sum()):,}) whose object is"
+    )
+
+
 def mean_ap(table: pd.DataFrame, *, mean: Mean = "published") -> float:
     """Mean AP in percent over the rows with positives; what is published leaves out the role `point`, `all` does not."""
     left_out = [POINT] if mean == "published" else []

@@ -289,3 +289,15 @@ def test_equal_scores(people):
 def test_published_means_leave_out_point():
     table = pd.DataFrame({"role": ["hold obj", "point instr", "kick obj"], "ap": [0.5, 0.1, np.nan]})
     assert role_ap.mean_ap(table) == 50 and role_ap.mean_ap(table, mean="all") == 30
+
+
+def test_detections_that_never_say_that_an_object_is_out_of_sight(people):
+    seen = detections.place(row("a", 0, PERSON, CUP), people)
+    assert role_ap.lost_positives(seen, people) == (
+        "no detection says that its object is out of sight, so scenario 1 finds none of the 1 positives (of 2) whose object is"
+    )
+    said = detections.place(row("a", 1, OTHER, NOWHERE), people)
+    assert role_ap.lost_positives(said, people) is None
+    assert role_ap.lost_positives(said, people, rules=role_ap.Rules(absent="zeros")) is not None
+    people.does[:, 1] = False
+    assert role_ap.lost_positives(seen, people) is None
