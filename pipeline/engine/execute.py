@@ -85,7 +85,7 @@ def execute(
         origin: which run this is (`RunRecord.origin`).
         read_before: digests of the files that the run's earlier stages read, by config key; this stage's are added.
         before: called before anything is computed.
-        waiting: told for whom the stage waits: another run that makes the same.
+        waiting: told for whom the stage waits: another run that makes the same, or has the GPU or the server.
 
     Raises:
         DataError: such a file changed during the run or while the stage was at work: nothing made of two contents is kept.
@@ -110,7 +110,9 @@ def execute(
         if artifact is not None and not force:  # another process made it while we waited for the lock
             store.forget(need.fingerprint)
             return Outcome(stage.name, artifact, hit=True, waits=tuple(claimant.waits))
-        manifest = _computed(stage, need, config, inputs, space, progress=progress, ask_helpers=ask_helpers)
+        manifest = _computed(
+            stage, need, config, inputs, space, claimant=claimant, progress=progress, ask_helpers=ask_helpers
+        )
         _demand_unchanged(stage, need, config=config, store=store, inputs=inputs)
         artifact = store.publish(space, manifest.model_copy(update={"made_by": dict(run)}))
     return Outcome(stage.name, artifact, hit=False, faults=tuple(faults), waits=tuple(claimant.waits))
@@ -123,14 +125,15 @@ def _computed(
     inputs: Mapping[str, Artifact],
     space: Workspace,
     *,
+    claimant: Claimant,
     progress: Progress,
     ask_helpers: AskHelpers,
 ) -> Manifest:
     """Run the stage in its workspace, with the devices and the server that it needs to itself; the manifest of what it made."""
     wanted = config.device if stage.computes(config) else "cpu"
     with (
-        devices.hold(wanted, count=stage.processes(config), most=_most_gpus(stage, config)) as held,
-        devices.alone(stage.server(config)),
+        devices.hold(wanted, count=stage.processes(config), most=_most_gpus(stage, config), claimant=claimant) as held,
+        devices.alone(stage.server(config), claimant=claimant),
         (ask_helpers if stage.sharded(config) else no_helpers)(stage, need) as asked,
     ):
         started = time.perf_counter()

@@ -6,6 +6,9 @@ Each thing is a file in a folder, held by a lock that dies with its holder. Who 
 
 that it keeps locked for as long as it waits. What an earlier living ticket wants is left alone, so a process that needs several
 GPUs gets them even where others come for one at a time. A ticket whose lock is free was left by a process that died.
+
+Who holds things says so in a file of the same kind, `....holder`, for those who wait: the note of `holder.py` in the first
+line, then the names.
 """
 
 from __future__ import annotations
@@ -14,12 +17,14 @@ import contextlib
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.machine import lock_folders, locks
+from pipeline.errors import StoreError
+from pipeline.machine import holder, lock_folders, locks
+from pipeline.machine.holder import Claimant, Holder
 
 POLL_SECONDS = 1.0
 GRACE_SECONDS = 3.0
@@ -33,9 +38,12 @@ class Held:
     """What is held: {key: open lock}."""
 
     locks: dict[str, int] = field(default_factory=dict)
+    note: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    """Withdraws what says who holds them."""
 
     def release(self) -> None:
         """Let go of it all; more than once does no harm."""
+        self.note.close()
         while self.locks:
             os.close(self.locks.popitem()[1])
 
@@ -47,28 +55,33 @@ def take(
     count: int = 1,
     most: int = 1,
     wait: bool = True,
-    waiting: Callable[[], None] = lambda: None,
+    claimant: Claimant | None = None,
+    thing: str = "",
 ) -> Held | None:
     """Hold `count` of the wanted things, {key: name}, and up to `most` of them if so many are free.
 
-    None if they are not free and we do not `wait`; `waiting` is called once before a wait.
+    None if they are not free and we do not `wait`. `thing` is what they are called where the claimant tells of its wait.
 
     Raises:
         OSError: the folder or a file in it cannot be used.
         StoreError: the file system has no locks.
     """
-    ticket: Path | None = None
+    claimant, ticket = claimant or Claimant(), None
     with contextlib.ExitStack() as stack:
         while True:
             if not _earlier(folder, set(wanted.values()), ticket):
                 held = _all_or_none(folder, wanted, count, max(count, most))
-                if held.locks or not wait:
-                    return held if held.locks else None
+                if held.locks:
+                    claimant.got()
+                    _leave_note(folder, held, claimant, [wanted[key] for key in held.locks])
+                    return held
+                if not wait:
+                    return None
             elif not wait:
                 return None
+            claimant.waits_for(*_holders(folder, set(wanted.values())), thing=thing)
             if ticket is None:
-                waiting()
-                ticket = stack.enter_context(_drawn(folder, wanted.values()))
+                ticket = stack.enter_context(_written(folder, "ticket", wanted.values()))
             time.sleep(POLL_SECONDS)
 
 
@@ -104,15 +117,31 @@ def _all_or_none(folder: Path, wanted: Mapping[str, str], count: int, most: int)
     return held
 
 
+def _leave_note(folder: Path, held: Held, claimant: Claimant, names: list[str]) -> None:
+    """Say who holds these, until they are released; that it cannot be said is no reason to stop."""
+    with contextlib.suppress(OSError, StoreError):
+        held.note.enter_context(_written(folder, "holder", [claimant.holder().note().decode(), *names]))
+
+
+def _holders(folder: Path, names: set[str]) -> list[Holder]:
+    """Who holds some of these, as far as they say so."""
+    found = []
+    for path in sorted(folder.glob("*.holder")):
+        first, *held = _living(path) or [""]
+        if names & set(held) and (who := holder.read(first.encode())) is not None:
+            found.append(who)
+    return found
+
+
 @contextmanager
-def _drawn(folder: Path, names: Iterable[str]) -> Iterator[Path]:
-    """A ticket of ours."""
-    path = folder / f"{time.monotonic_ns():020d}-{os.getpid()}-{uuid.uuid4().hex[:8]}.ticket"
+def _written(folder: Path, kind: str, lines: Iterable[str]) -> Iterator[Path]:
+    """A ticket, or a holder's note, of ours."""
+    path = folder / f"{time.monotonic_ns():020d}-{os.getpid()}-{uuid.uuid4().hex[:8]}.{kind}"
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     try:
         os.fchmod(handle, 0o644)
         locks.take(handle)
-        os.write(handle, "\n".join(names).encode())
+        os.write(handle, "\n".join(lines).encode())
         yield path
     finally:
         with contextlib.suppress(OSError):
@@ -127,23 +156,23 @@ def _earlier(folder: Path, names: set[str], mine: Path | None) -> bool:
             break
         number = path.name.partition("-")[0]
         age = time.monotonic_ns() - int(number) if number.isdecimal() else 0
-        if age >= GRACE_SECONDS * 1e9 and names & _living(path):
+        if age >= GRACE_SECONDS * 1e9 and names & set(_living(path)):
             return True
     return False
 
 
-def _living(path: Path) -> set[str]:
-    """What the ticket's process waits for; nothing if that is gone."""
+def _living(path: Path) -> list[str]:
+    """Lines of a ticket or a note; none if its process is gone."""
     try:
         handle = lock_folders.open_file(path, create=False)
     except OSError:
-        return set()
+        return []
     try:
         if not locks.take(handle, shared=True):
-            return set(os.read(handle, LONGEST_TICKET).decode(errors="replace").splitlines())
+            return os.read(handle, LONGEST_TICKET).decode(errors="replace").splitlines()
         with contextlib.suppress(OSError):  # another user's
             path.unlink()
-        return set()
+        return []
     finally:
         os.close(handle)
 

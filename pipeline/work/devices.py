@@ -19,13 +19,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
 
 from pipeline.errors import EzhoiError
 from pipeline.machine import lock_folders, turns
 from pipeline.machine.files import said
+from pipeline.machine.holder import Claimant
 from pipeline.machine.turns import Held
 from pipeline.store import digest
 
@@ -52,6 +53,7 @@ def hold(
     most: int = 1,
     found: Sequence[str] | None = None,
     folder: Path | None = None,
+    claimant: Claimant | None = None,
 ) -> Iterator[str]:
     """Hold `count` GPUs for one stage, up to `most` if they are free, and give the torch device to use.
 
@@ -60,14 +62,11 @@ def hold(
     to hold.
     """
     wanted = _wanted(configured, found, count)
-
-    def waiting() -> None:
-        log.info("%s: at work for another stage; waiting for %d", ", ".join(wanted), count)
-
+    take = partial(turns.take, count=count, most=most, claimant=claimant, thing=" or ".join(wanted))
     with contextlib.ExitStack() as stack:
         held = None
         if wanted:
-            held = _or_warn(lambda: turns.take(_gpu_folder(folder), wanted, count=count, most=most, waiting=waiting))
+            held = _or_warn(lambda: take(_gpu_folder(folder), wanted))
         if held is not None:
             stack.callback(_give_back, held)
         yield _named(configured, held, found)
@@ -93,7 +92,7 @@ def hold_if_free(
 
 
 @contextmanager
-def alone(server: str | None, *, folder: Path | None = None) -> Iterator[None]:
+def alone(server: str | None, *, folder: Path | None = None, claimant: Claimant | None = None) -> Iterator[None]:
     """Hold a language model's server for one stage of this machine: `llm.runtime.concurrency` limits what it is asked at once.
 
     Without one (None) nothing is held.
@@ -103,11 +102,8 @@ def alone(server: str | None, *, folder: Path | None = None) -> Iterator[None]:
         return
     # A home folder may be that of several machines.
     name = f"server-{digest.of_value([socket.gethostname(), server])}"
-
-    def waiting() -> None:
-        log.info("the language model's server answers another stage; waiting")
-
-    held = _or_warn(lambda: turns.take(folder or lock_folders.own(), {name: name}, waiting=waiting))
+    take = partial(turns.take, claimant=claimant, thing="the language model's server")
+    held = _or_warn(lambda: take(folder or lock_folders.own(), {name: name}))
     try:
         yield
     finally:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.machine import turns
+from pipeline.machine import locks, turns
+from pipeline.machine.holder import Claimant
 from pipeline.machine.turns import Held
 
 BOTH = {"cuda:0": "GPU-a", "cuda:1": "GPU-b"}
@@ -83,3 +84,41 @@ def test_nothing_is_held_or_left_after_a_failure(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="symbolic links"):
         turns.take(tmp_path, BOTH, count=2)
     assert turns.taken(tmp_path, "GPU-a") is False
+
+
+def test_who_waits_is_told_who_has_it(tmp_path: Path) -> None:
+    said: list[str] = []
+    mine = turns.take(tmp_path, {"cuda:1": "GPU-b"}, claimant=Claimant("20260131T120000-0a1b2c", "full"))
+    other = turns.take(tmp_path, {"cuda:0": "GPU-a"}, claimant=Claimant("20260131T130000-0a1b2c"))
+    assert mine is not None and other is not None
+
+    def wait() -> None:
+        got = turns.take(tmp_path, {"cuda:1": "GPU-b"}, claimant=Claimant(tell=said.append), thing="cuda:1")
+        assert got is not None
+        got.release()
+
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    deadline = time.monotonic() + 20
+    while not said and time.monotonic() < deadline:
+        time.sleep(0.02)
+    mine.release()
+    waiter.join(20)
+    assert len(said) == 1 and said[0].startswith("waits for cuda:1, which run 20260131T120000-0a1b2c of full (process ")
+    other.release()
+    assert not [*tmp_path.glob("*.holder"), *tmp_path.glob("*.ticket")]
+
+
+def test_notes_of_the_dead_and_of_jokers_name_nobody(tmp_path: Path) -> None:
+    note = Claimant("20260131T120000-0a1b2c").holder().note().decode()
+    (tmp_path / "1-1-dead.holder").write_text(f"{note}\nGPU-a")
+    (tmp_path / "2-1-link.holder").symlink_to("/etc/passwd")
+    held = taken(tmp_path, wanted={"cuda:0": "GPU-a"})
+    with (tmp_path / "3-1-joker.holder").open("w+") as joker:
+        joker.write("\x1b[2J\nGPU-a\n")
+        joker.flush()
+        assert locks.take(joker)
+        (who,) = turns._holders(tmp_path, {"GPU-a"})
+    assert who.run == "" and who.pid == os.getpid()
+    assert not (tmp_path / "1-1-dead.holder").exists()
+    held.release()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import EzhoiError
+from pipeline.machine.holder import Claimant
 from pipeline.work import devices
 
 TWO = ("GPU-a", "GPU-b")
@@ -114,21 +115,24 @@ def test_a_language_models_server_is_asked_by_one_stage_at_a_time(tmp_path: Path
     thread.join(10)
     assert order == ["first", "second"]
     with devices.alone(None, folder=tmp_path):
-        assert len(list(tmp_path.iterdir())) == 2
+        assert len(list(tmp_path.iterdir())) == 2, "a lock for each server"
 
 
 def test_a_password_in_an_address_is_no_file_name_and_no_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     address = "http://me:secret@host/v1"
+    said: list[str] = []
+    mine = Claimant(tell=said.append)
     with devices.alone(address, folder=tmp_path):
-        thread = threading.Thread(target=lambda: devices.alone(address, folder=tmp_path).__enter__(), daemon=True)
+        second = devices.alone(address, folder=tmp_path, claimant=mine)
+        thread = threading.Thread(target=second.__enter__, daemon=True)
         thread.start()
         time.sleep(0.3)
         names = [path.name for path in tmp_path.iterdir()]
         contents = "".join(path.read_text() for path in tmp_path.iterdir())
-    assert len(names) == 2, "the lock and a ticket"
-    assert "secret" not in "".join(names) + contents + caplog.text
-    assert "waiting" in caplog.text
+    assert len(names) == 3, "the lock, its holder's note and a ticket"
+    assert "secret" not in "".join(names) + contents + caplog.text + "".join(said)
+    assert said[0].startswith("waits for the language model's server, which process ")
 
 
 def test_a_stage_takes_as_many_as_are_free(tmp_path: Path) -> None:
