@@ -133,6 +133,7 @@ FILES = {
     "world zero-shot --weights": "world zero-shot --scenes 1 --weights {}",
     "evaluate predictions PREDICTIONS": "evaluate predictions {}",
     "artifacts adopt FOLDER": "artifacts adopt {}",
+    "study STUDY": "study {} --show",
     "evaluate compare A": "evaluate compare {} evaluation",
     "evaluate-detections --detections": "evaluate-detections -a pairs.parquet -d {}",
     "evaluate-detections --annotations": "evaluate-detections -d predictions.parquet -a {}",
