@@ -55,8 +55,18 @@ def model(config: Config, clip: Clip) -> HoiModel:
 
 def of_preset(preset: Preset, chosen: Sizes, clip: Clip) -> HoiModel:
     """A preset's model of the chosen sizes with fresh weights, on CLIP's device; ConfigError if it does not fit CLIP."""
+    return _fresh(preset, chosen, clip).to(clip.device)
+
+
+def shapes(preset: Preset, chosen: Sizes, clip: Clip) -> dict[str, torch.Size]:
+    """The shapes of that model's tensors, without any numbers; ConfigError if it does not fit CLIP."""
+    with torch.device("meta"):
+        return {name: value.shape for name, value in _fresh(preset, chosen, clip).state_dict().items()}
+
+
+def _fresh(preset: Preset, chosen: Sizes, clip: Clip) -> HoiModel:
     try:
-        return (ReleasedHoi if preset == "released" else EzHoi)(clip=clip, sizes=chosen).to(clip.device)
+        return (ReleasedHoi if preset == "released" else EzHoi)(clip=clip, sizes=chosen)
     except ValueError as error:
         raise ConfigError(str(error)) from error
 

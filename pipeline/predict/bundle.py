@@ -52,7 +52,7 @@ class ClipIdentity(Section):
     weights: str = Field(description="`tiny`, a tag of open_clip, or the name of a file without its folder")
     kind: Literal["packaged", "tag", "file"] = Field(description="how the weights are found; a file has to be given")
     digest: str = Field(description="of the loaded tensors (`models.digests`)")
-    image_size: PositiveInt
+    image_size: PositiveInt = Field(le=4_096)
     mean: tuple[float, float, float]
     std: tuple[Spread, Spread, Spread]
     resize: Literal["shortest", "longest", "squash"]

@@ -12,6 +12,7 @@ from models.hoi import HoiModel
 from pipeline.config.packaged import TINY_CLIP
 from pipeline.errors import DataError, EzhoiError
 from pipeline.learned import build
+from pipeline.outside import reading
 from pipeline.predict.bundle import Bundle, ClipIdentity
 from pipeline.predict.scorer import Scorer
 
@@ -83,14 +84,20 @@ def identity_of(loaded: Clip, *, architecture: str, weights: Path | str, package
 
 def model(bundle: Bundle, loaded: Clip) -> HoiModel:
     """The bundle's model on its CLIP; DataError if its weights are not of the sizes that it states."""
-    header = bundle.header
+    header, learned = bundle.header, bundle.learned()
     try:
-        found = build.of_preset(header.preset, header.sizes, loaded)
-        found.load_state_dict(bundle.learned())
-    except (EzhoiError, RuntimeError) as error:
-        # Torch's first line says that there are errors, its second one which the first of them is.
-        says = " ".join(line.strip() for line in str(error).splitlines()[:2])
-        raise DataError(f"the bundle's weights do not fit the sizes in its header: {says}") from None
+        # The shapes first: sizes that are not those of the weights may ask for any amount of memory.
+        wanted = build.shapes(header.preset, header.sizes, loaded)
+    except (EzhoiError, RuntimeError) as error:  # RuntimeError: a shape that no tensor can have
+        raise DataError(f"the bundle's weights do not fit the sizes in its header: {reading.why(error)}") from None
+    there = {name: value.shape for name, value in learned.items()}
+    if wrong := [name for name in sorted({*wanted, *there}) if wanted.get(name) != there.get(name)]:
+        needs, has = (str(tuple(found[wrong[0]])) if wrong[0] in found else "not there" for found in (wanted, there))
+        raise DataError(
+            f"the bundle's weights do not fit the sizes in its header: {wrong[0]} is {has}, and {needs} in such a model"
+        )
+    found = build.of_preset(header.preset, header.sizes, loaded)
+    found.load_state_dict(learned)
     return found.eval().requires_grad_(False)
 
 

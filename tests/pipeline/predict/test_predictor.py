@@ -18,6 +18,7 @@ from small_demo import small
 from typer.testing import CliRunner
 
 from flows.cli.app import app
+from models.sizes import Parts
 from pipeline.engine.run import run
 from pipeline.errors import DataError
 from pipeline.predict import bundle as bundles
@@ -162,9 +163,11 @@ def test_another_clip_or_another_size_is_refused(trained: Trained, tmp_path: Pat
     elsewhere = whole.header.clip.model_copy(update={"kind": "file", "weights": "mine.pt"})
     with pytest.raises(DataError, match=r"a file called mine\.pt .*say where it is"):
         Predictor.open(replace(whole, header=whole.header.model_copy(update={"clip": elsewhere})))
-    sizes = replace(whole.header.sizes, bottleneck=2 * whole.header.sizes.bottleneck)
-    with pytest.raises(DataError, match="weights do not fit the sizes in its header"):
-        Predictor.open(replace(whole, header=whole.header.model_copy(update={"sizes": sizes})))
+    changes: list[dict[str, Any]] = [{"bottleneck": 1 << 40}, {"prompts": 1 << 40}, {"layers": 1 << 40}]
+    for changed in [*changes, {"parts": Parts(inter_fusion=False)}]:
+        sizes = replace(whole.header.sizes, **changed)
+        with pytest.raises(DataError, match="weights do not fit the sizes in its header"):
+            Predictor.open(replace(whole, header=whole.header.model_copy(update={"sizes": sizes})))
     assert Predictor.open(trained.made["bundle"]).header == whole.header, "an artifact is a bundle too"
 
 
