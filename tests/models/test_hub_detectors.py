@@ -110,6 +110,20 @@ def test_a_label_of_two_objects_gives_both_a_box() -> None:
     assert serving({0: "person", 1: "bicycle", 2: "cargo bike"}, bikes)[2].tolist() == [False, False, True]
 
 
+def test_looking_with_dropout_changes_no_weight(tmp_path: Path) -> None:
+    found = opened(labelled("rt_detr", LABELS, tmp_path))
+    before = found.digest()
+    found.detect([found.prepare(pictures()[0])], noisy=True)
+    assert found.digest() == before, "nor a batch normalisation's statistics"
+
+
+def test_images_without_masks_are_looked_at_with_those_of_their_size_alone() -> None:
+    wide, high = ({"pixel_values": torch.zeros(1, 3, *shape)} for shape in ((4, 8), (8, 4)))
+    assert detector._groups([(wide, (8, 4)), (high, (4, 8)), (wide, (8, 4))]) == [[0, 2], [1]]
+    masked = [({**one, "pixel_mask": torch.ones(1, 4, 8)}, (8, 4)) for one in (wide, high)]
+    assert detector._groups(masked) == [[0, 1]]
+
+
 def test_the_surest_boxes_are_told() -> None:
     scores = torch.linspace(0, 1, MOST + 5)
     boxes, kept, _ = detector._surest([(torch.zeros(MOST + 5, 4), scores, torch.zeros(MOST + 5, dtype=torch.long))])
