@@ -9,7 +9,9 @@ without one, as it names its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,7 +106,23 @@ def read(
     """
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
-    source = find(path)
+    with _keeping_objects():
+        return _read(find(path), vocabulary, pictures, annotator)
+
+
+@contextmanager
+def _keeping_objects() -> Iterator[None]:
+    """No look-out for garbage: a large file is millions of objects to keep, among which that costs half of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _read(source: Source, vocabulary: Path | None, pictures: Pictures | None, annotator: str | None) -> Annotated:
     problems = Problems(str(source.path))
     known = vocabulary or folder.words_beside(source.path)
     given = folder.read_words(known) if known is not None else None
@@ -235,10 +253,11 @@ def file_content(found: Annotated, *, about: str = "") -> dict[str, Any]:
     if not (images["split"] != "").any():
         images = images.drop(columns="split")
     ids = images["image_id"].to_numpy()
-    return write.value(
-        images,
-        found.rows.boxes.assign(image_id=ids[found.rows.boxes["image"].to_numpy()]),
-        found.rows.relations.assign(image_id=ids[found.rows.relations["image"].to_numpy()]),
-        vocabulary=found.vocabulary,
-        about=about or found.vocabulary.name,
-    )
+    with _keeping_objects():
+        return write.value(
+            images,
+            found.rows.boxes.assign(image_id=ids[found.rows.boxes["image"].to_numpy()]),
+            found.rows.relations.assign(image_id=ids[found.rows.relations["image"].to_numpy()]),
+            vocabulary=found.vocabulary,
+            about=about or found.vocabulary.name,
+        )
