@@ -1,6 +1,6 @@
-"""The annotated persons of V-COCO's images, from the labels with COCO's boxes, or from a pair file.
+"""The annotated persons of V-COCO's images, from the labels with COCO's boxes, a pair file, or a test file of V-COCO-SG.
 
-Two kinds of files tell them, and only the first tells all that the official program knows:
+Three kinds of files tell them, and only the first tells all that the official program knows:
 
 - `vcoco_val.json` with COCO's instances file: every person that COCO annotates, with or without labels, every role, the ones
   whose object is out of sight included. A box is made as the program makes it: x2 = x + max(0, width - 1), y2 alike, clipped
@@ -8,6 +8,8 @@ Two kinds of files tell them, and only the first tells all that the official pro
 - `instances_vcoco_val.json` (pair file): pairs whose two boxes are visible, without `point`. About a quarter of the positives
   are absent, so the two scenarios give one number on it, and it is not the published one. Its boxes have
   x2 = x + width, so a pixel is taken off.
+- `test_vcoco_sg1.json` (V-COCO-SG): held-out compositions alone, objects out of sight and all persons included. A person of
+  whom it keeps no label is as one without labels. Its boxes are those of pair files.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.datasets.vcoco import instances, labels, reader
+from pipeline.datasets.vcoco import instances, labels, reader, sg
 from pipeline.datasets.vcoco.actions import POINT
 from pipeline.datasets.vcoco.instances import PERSON, Instances
 from pipeline.datasets.vcoco.labels import Labels
@@ -58,7 +60,7 @@ class People:
 
 
 def read(path: Path, coco: Path | None = None) -> People:
-    """People of V-COCO's labels and COCO's instances file, or of a pair file.
+    """People of V-COCO's labels and COCO's instances file, of a pair file, or of a test file of V-COCO-SG.
 
     Raises:
         DataError: a file is not what it should be, or the labels come without COCO's file.
@@ -66,6 +68,8 @@ def read(path: Path, coco: Path | None = None) -> People:
     value = reading.json_value(path, largest=reading.LARGEST_DATA)
     if reader.matches(value):
         return _of_pairs(reader.parse(value, path), path)
+    if sg.matches(value):
+        return _of_sg(sg.parse(value, path), path)
     if not labels.matches(value):
         raise DataError(
             f"{path}: neither V-COCO's labels (a list of actions) nor V-COCO's pair annotation, which needs annotations, "
@@ -177,6 +181,25 @@ def _of_pairs(found: reader.VCoco, path: Path) -> People:
         notes=(
             f"{path} is a pair file: positives whose object is out of sight (a quarter), persons without labels, {POINT} and "
             "agents are absent, so this is not the published number. Give the labels (vcoco_*.json) and --coco for that",
+        ),
+    )
+
+
+def _of_sg(found: sg.Scenes, path: Path) -> People:
+    """People of a test file of V-COCO-SG."""
+    return People(
+        images=found.images,
+        image_ids=found.image_ids,
+        roles=sg.ROLES,
+        image=found.image,
+        box=_inclusive(found.box),
+        ignored=~found.labelled,
+        does=found.does,
+        role_box=_inclusive(found.role_box.reshape(-1, 4)).reshape(found.role_box.shape),
+        acts=np.zeros((len(found.box), 0), dtype=np.bool_),
+        notes=(
+            f"{path} is V-COCO-SG's: other labels of its images are cut away, and images and labels of held-out compositions "
+            "are missing, so numbers are comparable on this very file alone",
         ),
     )
 
