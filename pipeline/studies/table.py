@@ -152,7 +152,7 @@ class Table:
             f"# {what} of profile {markdown(study.profile)}",
             "",
             f"mAP in percent, mean ± standard deviation over seeds {', '.join(map(str, study.seeds))}{how}. "
-            f"Gains are over {self._baseline()} with the same seed.",
+            f"Gains are over {markdown(self._baseline())}.",
         ]
         chances = {setting: self._chances(setting) for setting in study.settings}
         for setting in study.settings:
@@ -170,7 +170,7 @@ class Table:
 
     def as_text(self) -> str:
         """The same for a terminal."""
-        lines = [f"{summary_line(self)}; mAP in percent, gains over {self._baseline()} with the same seed"]
+        lines = [f"{summary_line(self)}; mAP in percent, gains over {self._baseline()}"]
         chances = {setting: self._chances(setting) for setting in self.study.settings}
         for setting in self.study.settings:
             lines += ["", setting, *_aligned(HEADS, self._means(setting))]
@@ -188,9 +188,13 @@ class Table:
         return f"{left} of {of} runs are not done yet." if left else ""
 
     def _baseline(self) -> str:
+        """What the gains are over, in words."""
         if self.study.baseline == ABOVE:
-            return "the row above"
-        return next((v.shown for v in self.study.variants if v.name == self.study.baseline), self.study.baseline)
+            return "the row above with the same seed"
+        shown = next((v.shown for v in self.study.variants if v.name == self.study.baseline), None)
+        if shown is None:
+            return f"{self.study.baseline}, which is not in this table: there are none"
+        return f"{shown} with the same seed"
 
     def _pairs(self, variant: Variant, other: Variant, setting: str) -> list[tuple[Artifact, Artifact]]:
         """The evaluations of two variants, seed by seed; none where only one of the two is what was drawn: after UTPL."""

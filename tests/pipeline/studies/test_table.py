@@ -58,6 +58,14 @@ def test_the_same_in_every_form() -> None:
     assert last["gain"]["unseen"]["mean"] == 4.0 and last["runs"]["2"]["evaluation"] == "b2"
 
 
+def test_without_the_baseline_there_are_no_gains() -> None:
+    table = Table(STUDY.part(variants=["more"]))
+    table.add(Trial(MORE, "uv", 0), evaluation("b0", unseen=20.0, seen=50.0, full=45.0))
+    text = table.as_markdown()
+    assert "Gains are over plain, which is not in this table: there are none." in text
+    assert "| more \\| epochs | 20.00 | – | 50.00 | – | 45.00 | 1 |" in text and "over seeds |" not in text
+
+
 def test_failures_and_gaps_are_told(tmp_path: Path) -> None:
     table = Table(STUDY)
     table.add(Trial(PLAIN, "uv", 0), evaluation("a0", unseen=20.0, seen=50.0, full=45.0))
