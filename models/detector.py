@@ -7,6 +7,7 @@ for objects by name (`models/questions.py`). Every one prepares pictures and rea
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +121,9 @@ class HubDetector:
         self.notes = notes or {}
         self._device = torch.device(device)
         self._asked = network.labels is None
+        # YOLOS's processor makes a mask that its net does not take: padded, its boxes would be of the canvas.
+        takes = inspect.signature(self.net.forward).parameters
+        self._inputs = [name for name in ("pixel_values", "pixel_mask") if name in takes]
 
     @property
     def outputs(self) -> int:
@@ -132,7 +136,7 @@ class HubDetector:
     def prepare(self, image: Image) -> Prepared:
         """See `Detector`."""
         found = self.processor(images=image, return_tensors="pt")
-        return {name: found[name] for name in ("pixel_values", "pixel_mask") if name in found}, image.size
+        return {name: found[name] for name in self._inputs if name in found}, image.size
 
     @torch.no_grad()
     def detect(self, images: Sequence[Prepared], *, noisy: bool = False) -> list[Detection]:

@@ -34,6 +34,7 @@ def opened(folder: Path) -> HubDetector:
 def test_a_detector_with_labels_finds_the_vocabularys_objects(architecture: str, tmp_path: Path) -> None:
     found = opened(labelled(architecture, LABELS, tmp_path))
     prepared = [found.prepare(picture) for picture in pictures()]
+    assert ("pixel_mask" in prepared[0][0]) is (architecture.endswith("detr") and architecture != "rt_detr")
     together = found.detect(prepared)
     for place, (picture, (boxes, scores, objects)) in enumerate(zip(pictures(), together, strict=True)):
         assert boxes.shape == (len(scores), 4) and len(scores) == len(objects) > 0
