@@ -55,7 +55,7 @@ def import_(
     if path.exists():
         to.parent.mkdir(parents=True, exist_ok=True)
     demand_writable(to)
-    found = annotated.read(path, vocabulary=vocabulary, pictures=_pictures(path, pictures), annotator=annotator)
+    found = annotated.read(path, vocabulary=vocabulary, pictures=_noted(path, pictures), annotator=annotator)
     told = summary.summary(found)
     if as_json:
         typer.echo(json.dumps(told, indent=1, ensure_ascii=False))
@@ -87,11 +87,17 @@ def _pictures(path: Path, folder: Path | None) -> Pictures | None:
         return found
     if folder is not None:
         raise DataError(f"--pictures {folder}: no picture is in this folder")
-    typer.echo(
-        f"note: no picture is in {place}, so names and sizes are taken as they are written. Name the folder with --pictures",
-        err=True,
-    )
     return None
+
+
+def _noted(path: Path, folder: Path | None) -> Pictures | None:
+    """The same, with a note where there are none."""
+    found = _pictures(path, folder)
+    if found is None:
+        place = path if path.is_dir() else path.parent
+        says = f"note: no picture is in {place}, so names and sizes are taken as they are written; --pictures names a folder"
+        typer.echo(says, err=True)
+    return found
 
 
 def _with_vocabulary(found: Found, used: Path | None, to: Path) -> str:
@@ -109,7 +115,7 @@ def check(path: Path, pictures: Path | None, vocabulary: Path | None, *, open_pi
     """Report on annotations of one's own; whether they can be used as they are."""
     from pipeline.datasets.own import annotated, summary
 
-    shown = _pictures(path, pictures) if open_pictures else None
+    shown = _noted(path, pictures) if open_pictures else None
     found = annotated.read(path, vocabulary=vocabulary, pictures=shown)
     told = summary.summary(found)
     good = not found.problems.of("E")
@@ -157,7 +163,9 @@ def look(
     options.demand_ending(to, ".html", what="the page is HTML")
     demand_writable(to)
     place = pictures or (path if path.is_dir() else path.parent)
-    shown = _pictures(path, place if path.exists() else pictures)
+    shown = _pictures(path, pictures)
+    if shown is None:
+        raise DataError(f"{path}: no picture is in {place}, so nothing can be drawn; name their folder with --pictures")
     found = annotated.read(path, vocabulary=vocabulary, pictures=shown)
     text = looked.page(found, place, count=count)
     with atomic(to) as temporary:

@@ -165,6 +165,7 @@ def _write_files(shop: Shop) -> None:
     _write_hico(shop.folder / "instances_test2015.json")
     _write_vcoco(shop.folder)
     own_samples.write_small(shop.folder / "yard" / "yard-rel.json")
+    Image.new("RGB", (64, 48)).save(shop.folder / "yard" / "yard.jpg")
 
 
 def _write_hico(path: Path) -> None:
