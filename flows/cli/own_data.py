@@ -42,6 +42,11 @@ def import_(
     annotator: Annotated[
         str | None, typer.Option(help="Label Studio: the id or email of the one annotator who counts.")
     ] = None,
+    test_share: Annotated[
+        float | None,
+        typer.Option(min=0.01, max=0.99, help="Draw this part of the pictures for testing, and write down which."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=options.LARGEST_SEED, help="Seed of the drawn split.")] = 0,
     as_json: options.Json = False,
 ) -> None:
     """Convert annotations of one's own pictures into one file, own.json, and report what was left out and why.
@@ -56,6 +61,8 @@ def import_(
         to.parent.mkdir(parents=True, exist_ok=True)
     demand_writable(to)
     found = annotated.read(path, vocabulary=vocabulary, pictures=_noted(path, pictures), annotator=annotator)
+    if test_share is not None and len(found.rows.relations):
+        _split(found, path, pictures, share=test_share, seed=seed)
     told = summary.summary(found)
     if as_json:
         typer.echo(json.dumps(told, indent=1, ensure_ascii=False))
@@ -73,6 +80,16 @@ def import_(
     beside = _with_vocabulary(found, vocabulary or folder.words_beside(found.file), to)
     if not as_json:
         typer.echo(f"{to} written{f', and {beside} beside it' if beside else ''}")
+
+
+def _split(found: Found, path: Path, pictures: Path | None, *, share: float, seed: int) -> None:
+    """Draw the split of pictures that tell none; DataError if some tell it."""
+    from pipeline.datasets.own import source, splits
+
+    if splits.told(found.rows.images["split"].tolist()) is not None:
+        raise DataError(f"{found.file} tells which pictures are for testing, so --test-share has nothing to draw")
+    root = pictures or (path if path.is_dir() else path.parent)
+    found.rows.images["split"] = source.split_by_rule(found, root, share=share, seed=seed)
 
 
 def _pictures(path: Path, folder: Path | None) -> Pictures | None:

@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import own_samples
+import own_world
 import pytest
 from own_samples import DATA, WORDS
 from typer.testing import CliRunner
@@ -45,6 +46,18 @@ def test_an_export_becomes_a_file_that_is_read_again(pictures: Path) -> None:
         "warning": 0,
         "note": 0,
     }
+
+
+def test_a_split_is_drawn_once_and_written(tmp_path: Path) -> None:
+    own_world.make(tmp_path, train=8, test=2, splits=False)
+    first, again = tmp_path / "first.json", tmp_path / "again.json"
+    for to in (first, again):
+        said = ezhoi("import", str(tmp_path / "own.json"), "--to", str(to), "--test-share", "0.3")
+    assert "splits: " in said and first.read_bytes() == again.read_bytes()
+    splits = {image["split"] for image in json.loads(first.read_text())["images"]}
+    assert splits == {"train", "test"}
+    told = CliRunner().invoke(app, ["data", "import", str(first), "--to", str(again), "--test-share", "0.3"])
+    assert "has nothing to draw" in str(told.exception)
 
 
 def test_nothing_is_written_while_there_are_errors(pictures: Path, tmp_path: Path) -> None:
