@@ -52,9 +52,8 @@ def _lines(store: Store, record: RunRecord) -> list[str]:
         lines.append(f"  {f'mAP, % ({record.protocol})':<18}" + "".join(f"{name:>9}" for name in RESULTS))
         lines += [f"  {model:<18}" + "".join(f"{value:>9}" for value in values) for model, *values in rows]
     for stage, name in record.stages.items():
-        how = "cached" if stage in record.hits else "computed"
         gone = "" if store.get(stage, name) is not None else ", removed since"
-        lines.append(f"  {stage:<17} {name[:12]}  {how}{gone}")
+        lines.append(f"  {stage:<17} {name[:12]}  {record.how(stage)}{gone}")
     if (near := runs.relative(store, record, other_than=record.stages.get("evaluation"))) is not None:
         theirs, mine = near.asked, record.asked
         keys = [key for key in {**theirs, **mine} if theirs.get(key) != mine.get(key)]

@@ -24,6 +24,7 @@ from markupsafe import Markup
 from flows.pages import drawing
 from flows.pages.markdown import RESULTS, result_rows, size
 from flows.pages.rendering import UNSAID, render
+from pipeline.engine.choice import Choice
 from pipeline.engine.execute import Outcome
 from pipeline.engine.graph import NAMES
 from pipeline.errors import ConfigError
@@ -153,7 +154,11 @@ def _row(site: Site, row: runs_table.Row, states: Mapping[str, str]) -> dict[str
 
 def _run(site: Site, record: RunRecord) -> str:
     there = {stage: site.seen.artifacts.get((stage, name)) for stage, name in record.stages.items()}
-    outcomes = [Outcome(s, a, hit=s in record.hits) for s in NAMES if (a := there.get(s)) is not None]
+    outcomes = [
+        Outcome(s, a, hit=s in record.hits, choice=Choice(a, "recorded") if s in record.reused else None)
+        for s in NAMES
+        if (a := there.get(s)) is not None
+    ]
     graph = drawing.svg(outcomes, {o.stage: f"#{o.stage}" for o in outcomes}) if outcomes else ""
     near = site.seen.nearest.get(record.id)
     known = {other.id for other in site.seen.records}
@@ -168,7 +173,7 @@ def _run(site: Site, record: RunRecord) -> str:
         gone="evaluation" in record.stages and evaluation is None,
         graph=Markup(graph),
         stages=[
-            {"stage": stage, "fingerprint": name, "a": there[stage], "hit": stage in record.hits}
+            {"stage": stage, "fingerprint": name, "a": there[stage], "how": record.how(stage)}
             for stage, name in record.stages.items()
         ],
         known=known,

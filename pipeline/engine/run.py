@@ -94,6 +94,8 @@ class Run:
             self.record.protocol = self.config.evaluation.protocol
         if outcome.hit:
             self.record.hits.append(stage.name)
+        if outcome.choice is not None:
+            self.record.reused.append(stage.name)
         self.record.save(self.store)
         return outcome
 

@@ -39,7 +39,10 @@ def _stage(previous: RunRecord, artifact: Artifact, store: Store) -> tuple[str, 
     old = store.get(artifact.stage, before)
     if old is None:
         return (f"another artifact than {before[:12]}, which was removed since",)
-    lines = [str(d) for d in compare.manifests(old.manifest, artifact.manifest, store)]
+    found = compare.manifests(old.manifest, artifact.manifest, store)
+    files = {d.name for d in found if d.kind == "source"}
+    # Of a file, what it holds says more than whether one is named.
+    lines = [str(d) for d in found if d.kind != "config" or d.name not in files]
     if old.digest == artifact.digest:
         lines.append("its content came out the same, so nothing after it had to run")
     for group in GROUPS if artifact.stage == "evaluation" else ():

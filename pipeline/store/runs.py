@@ -55,6 +55,9 @@ class RunRecord(BaseModel):
     holds: dict[StageName, Fingerprint] = Field(default_factory=dict)
     """What the run is going to use, {stage: fingerprint}: kept for as long as it runs."""
     hits: list[str] = Field(default_factory=list)
+    """Stages that were not computed."""
+    reused: list[str] = Field(default_factory=list)
+    """Those of them whose artifact was chosen, as the run was told not to compute them."""
     state: str = "running"
     deployment: str = ""
     """Name of the Prefect deployment that ran, or of the command."""
@@ -118,6 +121,10 @@ class RunRecord(BaseModel):
     def asking(cls, profile: str, **known: Any) -> RunRecord:
         """A record of a run that is only thought of: for `distance`, never saved."""
         return cls(id="00000000T000000-000000", profile=profile, started_at="1970-01-01T00:00:00+00:00", **known)
+
+    def how(self, stage: str) -> str:
+        """How the run came to a stage's artifact: cached, reused or computed."""
+        return "reused" if stage in self.reused else "cached" if stage in self.hits else "computed"
 
     def origin(self) -> dict[str, str]:
         """What an artifact keeps of the run that made it."""

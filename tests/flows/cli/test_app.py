@@ -260,6 +260,15 @@ def test_a_run_ends_with_its_difference_from_its_relative(ezhoi: Any, fake: Any)
     assert CliRunner().invoke(app, ["run", "--against", "20200101"]).exit_code == 1
 
 
+def test_a_run_that_is_shown_later_says_how_it_came_to_each_stage(ezhoi: Any, fake: Any) -> None:
+    ezhoi("run")
+    said = ezhoi("run", "--target", "utpl", "--set", "utpl.steps=7", "--reuse", "seen")
+    record = runs.records(Store(fake.root))[-1]
+    assert [record.how(stage) for stage in ("vocabulary", "seen", "utpl")] == ["cached", "reused", "computed"]
+    assert "seen              reused" in said
+    assert f"  seen              {record.stages['seen'][:12]}  reused" in ezhoi("runs", "show", "newest")
+
+
 def test_lineage(ezhoi: Any, fake: Any) -> None:
     ezhoi("run")
     tree = ezhoi("artifacts", "lineage", "disparities")

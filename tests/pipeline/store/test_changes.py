@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from pipeline.engine.run import Run, run
@@ -54,3 +55,11 @@ def test_what_was_made_again_under_the_same_fingerprint_is_said(fake: Any) -> No
     found = between(fake, force=("seen",))
     assert found is not None and set(found.stages) == {"seen"}
     assert found.stages["seen"][0].startswith("made again since from the same things")
+
+
+def test_of_a_file_that_is_named_now_its_content_is_what_changed(fake: Any, tmp_path: Path) -> None:
+    (tmp_path / "edits.yaml").write_text("hug horse: A person with both arms round a horse.\n")
+    found = between(fake, f"descriptions.edits={tmp_path / 'edits.yaml'}")
+    assert found is not None
+    assert found.stages["descriptions"][0] == "content of descriptions.edits changed"
+    assert not any("edits: None" in line for line in found.stages["descriptions"])
