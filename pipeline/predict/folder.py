@@ -26,10 +26,9 @@ from pipeline.errors import DataError
 from pipeline.machine import locks
 from pipeline.machine.files import atomic
 from pipeline.predict import page, records
-from pipeline.predict.listing import Listed
+from pipeline.predict.listing import DRAWN, JOURNAL, Listed
 from pipeline.predict.records import Picture
 
-JOURNAL, DRAWN = ".done.jsonl", "drawn"
 ROWS = 500
 """Pictures whose rows are written to the table together."""
 JPEG = (".jpg", ".jpeg")

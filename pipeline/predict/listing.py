@@ -12,6 +12,8 @@ from pipeline.errors import DataError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 """Suffixes of the files of a folder that are taken for pictures, in either case. A file that is named is always one."""
+JOURNAL, DRAWN = ".done.jsonl", "drawn"
+"""What a folder of predictions has (`pipeline/predict/folder.py`): what is done, and the pictures that were drawn."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,9 @@ class Listed:
 def pictures(given: Sequence[str]) -> list[Listed]:
     """The pictures of the paths, in order, each once.
 
-    Of a folder they are its files with one of `SUFFIXES`, by name, those of folders in it included; hidden ones are not. A
-    pattern such as `a/*.jpg` counts where no file is called so.
+    Of a folder they are its files with one of `SUFFIXES`, by name, those of folders in it included; hidden ones are not, nor
+    those that an earlier prediction drew: else each would be predicted again when its folder is. A pattern such as `a/*.jpg`
+    counts where no file is called so.
 
     Raises:
         DataError: a path that leads nowhere, a folder that cannot be looked into or has no picture, a pattern without a file.
@@ -64,7 +67,8 @@ def _of_folder(folder: Path) -> list[Path]:
 
     found = []
     for place, folders, files in os.walk(folder, onerror=refuse):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        left_out = {DRAWN} if JOURNAL in files else set()
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in left_out)
         found += [Path(place) / name for name in files if not name.startswith(".") and name.lower().endswith(SUFFIXES)]
     if not found:
         raise DataError(f"{folder}: has no picture ({', '.join(SUFFIXES)})")

@@ -42,3 +42,15 @@ def test_what_leads_nowhere_is_said(folder: Path, given: str, says: str) -> None
         listing.pictures([str(folder / given)])
     with pytest.raises(DataError, match="no picture to look at"):
         listing.pictures([])
+
+
+def test_what_was_drawn_before_is_no_picture_of_the_folder(folder: Path) -> None:
+    """`ezhoi predict photos --out photos`, or into a folder in it, is called again when pictures have come."""
+    for place in (folder, folder / "sub"):
+        (place / listing.DRAWN).mkdir()
+        (place / listing.DRAWN / "a.png").touch()
+        (place / listing.JOURNAL).touch()
+    assert names(str(folder)) == ["a.PNG", "b.jpg", "sub/c.jpeg"]
+    assert names(str(folder / listing.DRAWN)) == ["a.png"], "who names that folder means it"
+    (folder / listing.JOURNAL).unlink()
+    assert names(str(folder)) == ["a.PNG", "b.jpg", "drawn/a.png", "sub/c.jpeg"]
