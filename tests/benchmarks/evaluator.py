@@ -3,6 +3,7 @@
     OMP_NUM_THREADS=1 python -m tests.benchmarks.evaluator                        one million, every protocol and mode
     OMP_NUM_THREADS=1 python -m tests.benchmarks.evaluator --scaling              0.1, 1 and 10 million, protocol official
     OMP_NUM_THREADS=1 python -m tests.benchmarks.evaluator --compare              a paired bootstrap of two evaluations
+    OMP_NUM_THREADS=1 python -m tests.benchmarks.evaluator --table                five methods' files in one table
 
 Annotations are HICO-DET's real test set where `../shared` has it, else random pairs of the same number. A tenth of the
 detections are annotated pairs with moved boxes; the rest have random boxes of a class that the image shows, so that
@@ -117,12 +118,46 @@ def checked(annotated: Annotations, count: int) -> None:
         )
 
 
+def tabled(annotated: Annotations, count: int, methods: int = 5) -> None:
+    """Reading several methods' files of named classes, and their table under two protocols in both modes."""
+    import dataclasses
+    import tempfile
+
+    from pipeline.metrics.export import write
+    from pipeline.metrics.methods import compare
+
+    size = annotated.images.get(["width", "height"], pd.DataFrame(np.full((len(annotated.images), 2), 640))).to_numpy()
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / f"method{seed}.json" for seed in range(methods)]
+        for seed, path in enumerate(paths):
+            found = synthetic(count, annotated, seed)
+            edges = np.tile(size[found.pairs.image], 2)  # boxes that leave their images are refused
+            boxes = {side: np.minimum(getattr(found.pairs, side), edges) for side in ("human", "object")}
+            write(
+                path, dataclasses.replace(found, pairs=dataclasses.replace(found.pairs, **boxes)), annotated, to="named"
+            )
+        cpu = time.process_time()
+        read = {}
+        for path in paths:
+            frame, _ = detections.read(path, annotated.groups.vocabulary)
+            read[path.stem] = detections.check(frame, annotated)
+        reading = time.process_time() - cpu
+        protocols = [PROTOCOLS[name] for name in ("official", "upt")]
+        blocks = list(compare(read, annotated, protocols=protocols, modes=MODES, setting="default"))
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+        print(
+            f"{methods} files of {count:,} detections, {blocks[0]['resamples']} draws: {time.process_time() - cpu:.1f} CPU s, "
+            f"{reading:.1f} of it reading and checking; peak {peak:.2f} GB"
+        )
+
+
 def main() -> None:
     """Prints the times."""
     parser = argparse.ArgumentParser(description="Times the HOI evaluator.")
     parser.add_argument("--detections", type=int, default=1_000_000)
     parser.add_argument("--scaling", action="store_true")
     parser.add_argument("--compare", action="store_true")
+    parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     annotated = truth()
     source = "HICO-DET's test set" if HICO.is_dir() else "random annotations"
@@ -133,6 +168,9 @@ def main() -> None:
         return
     if options.compare:
         compared(annotated, options.detections)
+        return
+    if options.table:
+        tabled(annotated, options.detections)
         return
     found = synthetic(options.detections, annotated)
     for protocol in PROTOCOLS:

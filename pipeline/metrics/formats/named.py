@@ -9,6 +9,7 @@ blanks or underscores; "no_interaction a horse" is one. Boxes are in continuous 
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -122,13 +123,16 @@ def _demand_sound(name: str, image: Any, path: Path) -> None:
 def write(path: Path, detections: pd.DataFrame, *, images: Sequence[str], vocabulary: Vocabulary) -> None:
     """Write detections (with `file_name`) of these images, the ones without any included."""
     phrase_of = {c.hoi_id: " ".join(filter(None, (c.verb, c.article or "a", c.object))) for c in vocabulary.classes}
-    rows = dict(iter(detections.groupby("file_name", sort=False, observed=True)))
+    place = pd.Index(images).get_indexer(pd.Index(detections["file_name"]))
+    order = np.argsort(place, kind="stable")
+    human, thing, score, hoi = (
+        detections[column].to_numpy()[order] for column in (list(HUMAN_BOX), list(OBJECT_BOX), "score", "hoi_id")
+    )
+    ends = np.searchsorted(place[order], np.arange(len(images) + 1))
     content = {}
-    for name in images:
-        mine = rows.get(name, detections.iloc[:0])
-        lists = (mine[list(HUMAN_BOX)].to_numpy(), mine[list(OBJECT_BOX)].to_numpy(), mine["score"].to_numpy())
-        values = [*(values.tolist() for values in lists), [phrase_of[hoi] for hoi in mine["hoi_id"].tolist()]]
-        content[name] = dict(zip(LISTS, values, strict=True))
+    for name, (start, end) in zip(images, itertools.pairwise(ends), strict=True):
+        lists = [values[start:end].tolist() for values in (human, thing, score, hoi)]
+        content[name] = dict(zip(LISTS, [*lists[:3], [phrase_of[one] for one in lists[3]]], strict=True))
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(content), encoding="utf-8")
 
