@@ -114,6 +114,9 @@ BASE = {
 """What a command needs beside the value that it is tried with."""
 EVALUATE = "evaluate-detections -d predictions.parquet -a pairs.parquet"
 FILES = {
+    "bundle check --clip": "bundle check --clip {}",
+    "predict --boxes": "predict own.json --boxes {} --out looked-at",
+    "predict --clip": "predict own.json --boxes files/a-list.json --clip {} --out looked-at",
     "data check PATH": "data check {}",
     "data check --pictures": "data check own.json --pictures {}",
     "data check --vocabulary": "data check own.json --vocabulary {}",
@@ -171,6 +174,12 @@ FILES = {
 }
 """Every door through which a file is read, and a command that goes through it."""
 MADE = {
+    "bundle export --out": "bundle export --out {}",
+    "bundle pull --out": "bundle pull files --out {}",
+    "predict --out": "predict own.json --boxes files/a-list.json --out {}",
+    "runs compare --out": "runs compare newest newest --out {}",
+    "site --out": "site --out {}",
+    "world pictures OUT": "world pictures --count 1 {}",
     "data export OUT": "data export {}",
     "data import --to": "data import own.json --to {}",
     "data look --to": "data look own.json --to {}",
@@ -188,9 +197,12 @@ MADE = {
 """Every door through which a file is written."""
 
 
-MAKE_FOLDERS = ("data export OUT", "data import --to", "evaluate-detections --out")
+MAKE_FOLDERS = ("data export OUT", "data import --to", "evaluate-detections --out", "site --out", "world pictures OUT")
 """Doors that make the folder that they write into."""
 ENDINGS = {
+    "bundle export --out": ".safetensors",
+    "bundle pull --out": ".safetensors",
+    "runs compare --out": ".html",
     "data import --to": ".json",
     "data look --to": ".html",
     "weights import --out": ".safetensors",
