@@ -24,7 +24,7 @@ def push(file: Path, place: str, *, private: bool = True) -> str:
         private: whether a repository that is made is private.
 
     Raises:
-        DataError: the file is no bundle. ConfigError: nobody is logged in, or the hub's library is not installed.
+        DataError: the file is no bundle. ConfigError: nobody is logged in.
         ServiceError: the hub refuses.
     """
     text = card.text(bundle.read_header(file))
@@ -33,7 +33,7 @@ def push(file: Path, place: str, *, private: bool = True) -> str:
         folder.mkdir(parents=True, exist_ok=True)
         for name, put in (
             (bundle.FILE, lambda to: shutil.copyfile(file, to)),
-            (bundle.CARD, lambda to: to.write_text(text)),
+            (bundle.CARD, lambda to: to.write_text(text, encoding="utf-8")),
         ):
             with atomic(folder / name) as temporary:
                 put(temporary)
@@ -88,8 +88,7 @@ def _folder(place: str) -> Path | None:
 
 
 def _hub() -> Any:
-    try:
-        import huggingface_hub
-    except ImportError:
-        raise ConfigError("huggingface_hub is not installed: pip install huggingface_hub") from None
+    """The hub's library; its import takes a while."""
+    import huggingface_hub
+
     return huggingface_hub
