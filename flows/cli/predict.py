@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.cli import display, options
 from pipeline.outside.escaping import plain
 from pipeline.predict.defaults import THRESHOLD, TOP
+
+if TYPE_CHECKING:
+    from pipeline.predict.listing import Listed
 
 SHOWN = 10
 """Pictures that could not be read, of which the reason is told."""
@@ -24,7 +27,7 @@ def register(app: typer.Typer) -> None:
 def predict(
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PATH...", help="Pictures, folders or patterns; - reads paths from stdin."),
+        typer.Argument(metavar="PATH...", help="Pictures, folders, patterns or videos; - reads paths from stdin."),
     ] = None,
     model: Annotated[
         str | None,
@@ -45,6 +48,7 @@ def predict(
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder that everything is written to.")] = Path(
         "predicted"
     ),
+    every: Annotated[int, typer.Option(min=1, help="Of a video, every how many frames one is looked at.")] = 25,
     top: Annotated[int, typer.Option(min=1, help="How many interactions are told of a picture, the best ones.")] = TOP,
     threshold: Annotated[float, typer.Option(min=0, help="Least score with which an interaction is told.")] = THRESHOLD,
     only: Annotated[
@@ -67,11 +71,10 @@ def predict(
 
     Example: ezhoi predict photos/ --boxes boxes.parquet --out looked-at
     """
-    from pipeline.predict import listing
     from pipeline.predict.job import Job
 
     job = Job(
-        pictures=listing.pictures(_given(paths or [])),
+        pictures=_pictures(paths or [], out, every),
         bundle=options.bundle(model, profile, settings),
         boxes=boxes,
         detector=detector,
@@ -98,8 +101,14 @@ def predict(
         raise typer.Exit(1)
 
 
-def _given(paths: list[str]) -> list[str]:
-    """The paths, with those of stdin in the place of -."""
-    return [
+def _pictures(paths: list[str], out: Path, every: int) -> list[Listed]:
+    """The pictures of the paths, with those of stdin in the place of -; frames of videos lie in the output folder."""
+    from pipeline.predict import listing, video
+
+    given = [
         name for path in paths for name in (sys.stdin.read().splitlines() if path == "-" else [path]) if name.strip()
     ]
+    videos = [text for text in given if video.is_video(text)]
+    others = [text for text in given if text not in videos]
+    found = listing.pictures(others) if others or not videos else []
+    return found + video.frames(videos, out / "frames", every=every) if videos else found

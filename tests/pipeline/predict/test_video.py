@@ -1,0 +1,56 @@
+"""Videos as pictures: which frames, once each, and what is no video."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.errors import ConfigError, DataError
+from pipeline.predict import video
+
+av = pytest.importorskip("av", reason="PyAV is not installed: pip install 'ezhoi[video]'")
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """Twelve frames of 64 x 48 pixels, each of one grey: 0, 20, 40, ..."""
+    path = tmp_path / "clip.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(12):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 20 * number, np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def test_every_nth_frame_once(clip: Path, tmp_path: Path) -> None:
+    found = video.frames([str(clip)], tmp_path / "frames", every=5)
+    assert [one.name for one in found] == ["clip.mp4/000000.jpg", "clip.mp4/000005.jpg", "clip.mp4/000010.jpg"]
+    for number, one in zip((0, 5, 10), found, strict=True):
+        with Image.open(one.path) as image:
+            assert image.size == (64, 48) and abs(np.asarray(image).mean() - 20 * number) < 12
+    stamps = [one.stamp for one in found]
+    assert [one.stamp for one in video.frames([str(clip)], tmp_path / "frames", every=5)] == stamps
+    assert len(video.frames([str(clip)], tmp_path / "frames", every=1)) == 12
+    (tmp_path / "frames" / "clip.mp4" / video.WHOLE).write_text("{")  # killed while it wrote
+    assert len(video.frames([str(clip)], tmp_path / "frames", every=5)) == 3
+
+
+def test_what_is_no_video_is_said(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "text.mp4").write_text("no video")
+    with pytest.raises(DataError, match=r"text\.mp4: cannot be read as a video"):
+        video.frames([str(tmp_path / "text.mp4")], tmp_path / "frames")
+    (tmp_path / "cut.mp4").write_bytes(clip.read_bytes()[:200])
+    with pytest.raises(DataError, match=r"cut\.mp4: cannot be read as a video"):
+        video.frames([str(tmp_path / "cut.mp4")], tmp_path / "frames")
+    with pytest.raises(DataError, match="there is no such file"):
+        video.frames([str(tmp_path / "none.mp4")], tmp_path / "frames")
+    with pytest.raises(DataError, match=r"two videos are called clip\.mp4"):
+        video.frames([str(clip), f"elsewhere/{clip.name}"], tmp_path / "frames")
+    monkeypatch.setitem(__import__("sys").modules, "av", None)
+    with pytest.raises(ConfigError, match=r"pip install 'ezhoi\[video\]'"):
+        video.frames([str(clip)], tmp_path / "others")
+    assert video.is_video("A.MOV") and not video.is_video("a.jpg")
