@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.cli import display, options
+from pipeline.errors import DataError
 from pipeline.outside.escaping import plain
 from pipeline.predict.defaults import THRESHOLD, TOP
 
@@ -93,12 +95,14 @@ def predict(
             lambda line: typer.echo(plain(line), err=True),
         )
     typer.echo(f"{done.pictures:,} of {len(job.pictures):,} pictures: {done.out / 'index.html'}")
-    for name, why in list(done.faults.items())[:SHOWN]:
-        typer.echo(plain(f"not predicted: {why if name in why else f'{name}: {why}'}"), err=True)
-    if len(done.faults) > SHOWN:
-        typer.echo(f"and {len(done.faults) - SHOWN} more", err=True)
     if done.faults:
-        raise typer.Exit(1)
+        raise DataError("\n".join([f"not predicted, {len(done.faults):,} of the pictures:", *_reasons(done.faults)]))
+
+
+def _reasons(faults: Mapping[str, str]) -> list[str]:
+    """Why pictures could not be read, a line each of the first ones."""
+    lines = [f"  {why if name in why else f'{name}: {why}'}" for name, why in list(faults.items())[:SHOWN]]
+    return lines + ([f"  and {len(faults) - SHOWN} more"] if len(faults) > SHOWN else [])
 
 
 def _pictures(paths: list[str], out: Path, every: int) -> list[Listed]:

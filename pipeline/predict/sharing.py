@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.section import at_home
 from pipeline.errors import ConfigError, DataError, ServiceError
 from pipeline.machine.files import atomic
 from pipeline.outside import reading
+from pipeline.outside.parsing import shown
 from pipeline.predict import bundle, card
 
-NAMES = (bundle.FILE, bundle.CARD)
-"""The files of a shared bundle; the hub shows `README.md` as its model card."""
+REPOSITORY = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", re.ASCII)
+"""How the hub writes a repository's name."""
 
 
 def push(file: Path, place: str, *, private: bool = True) -> str:
     """Put a bundle and its card into a place; where it is then.
 
     Args:
-        place: a folder (a path with a slash at its beginning or end, or one that is there), or `user/name` on the hub.
+        place: a folder (a path with a slash at its beginning or end), or `user/name` on the hub; the hub shows the card.
         private: whether a repository that is made is private.
 
     Raises:
@@ -79,12 +82,18 @@ def pull(place: str, out: Path, *, revision: str | None = None) -> None:
 
 
 def _folder(place: str) -> Path | None:
-    """The folder that a place is; None for a repository."""
-    path = Path(place).expanduser()
-    if path.is_file():
-        raise DataError(f"{place}: is a file; expected a folder, or user/name of the hub")
-    like_a_path = place.startswith(("/", "./", "../", "~")) or place.endswith("/") or place.count("/") != 1
-    return path if like_a_path or path.is_dir() else None
+    """The folder that a place is; None for a repository. DataError if it is neither, as it is written."""
+    if place.startswith(("/", "./", "../", "~")) or place.endswith("/"):
+        try:
+            path = Path(at_home(place))
+        except ValueError as error:
+            raise DataError(f"{shown(place)}: {error}") from None
+        if path.is_file():
+            raise DataError(f"{place}: is a file; expected a folder, or user/name of the hub")
+        return path
+    if REPOSITORY.fullmatch(place) is None:
+        raise DataError(f"{shown(place)}: is no user/name of the hub; a folder is written with a slash at its end")
+    return None
 
 
 def _hub() -> Any:

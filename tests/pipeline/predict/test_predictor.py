@@ -214,7 +214,7 @@ def test_the_command_goes_on_where_it_was(trained: Trained, tmp_path: Path, monk
     (pictures / "broken.jpg").write_text("no picture")
     said = command(trained, *words, code=1)
     assert f"{len(trained.images)} of {len(trained.images) + 1} pictures" in said
-    assert "not predicted: " in said and "broken.jpg: cannot be read as a picture" in said
+    assert "not predicted, 1 of the pictures:" in said and "broken.jpg: cannot be read as a picture" in said
     first = json.loads((tmp_path / "out" / "predictions.json").read_text())
     whole = command(trained, str(pictures / "*.png"), *words[1:4], str(tmp_path / "other"), *words[5:])
     assert f"{len(trained.images)} of {len(trained.images)} pictures" in whole
