@@ -181,7 +181,7 @@ def test_a_bundle_says_nothing_of_where_it_was_made(trained: Trained) -> None:
 def command(trained: Trained, *words: str, code: int = 0) -> str:
     done = CliRunner().invoke(app, ["predict", *words, "--model", str(trained.bundle)])
     assert done.exit_code == code, f"{done.output}{done.exception!r}"
-    return done.output
+    return f"{done.output}{done.exception or ''}"
 
 
 def test_the_command_goes_on_where_it_was(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
