@@ -214,6 +214,7 @@ def mermaid(artifacts: Sequence[Artifact]) -> str:
 VARIANTS = (
     ("after UTPL", ""),
     ("before UTPL", "before_utpl_"),
+    ("seen phrases alone", "seen_phrases_"),
     ("untrained", "untrained_"),
     ("boxes alone", "detector_only_"),
 )

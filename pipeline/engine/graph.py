@@ -216,7 +216,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="predictions",
-        version=1,
+        version=2,
         reads=("evaluation.tau", "evaluation.untrained", "utpl.scope", "setting", "model.preset"),
         inputs=(
             Input("utpl", ("text.parquet", "scale.json")),
@@ -229,7 +229,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="evaluation",
-        version=7,
+        version=8,
         reads=("evaluation.protocol", "setting"),
         names=("data.source",),
         inputs=(

@@ -113,6 +113,7 @@ def scorer(bundle: Bundle) -> Scorer:
         verbs=len(vocabulary.verbs),
         phrase_verbs=torch.tensor([vocabulary.hoi(h).verb_id for h in hois]),
         phrase_objects=torch.tensor([vocabulary.hoi(h).object_id for h in hois]),
+        seen=torch.tensor([h not in header.unseen for h in hois]),
         plain=bundle.tensors["text.before"],
         before=bundle.tensors["text.before"],
         after=bundle.tensors["text.after"],

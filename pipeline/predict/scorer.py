@@ -3,6 +3,7 @@
 The rule is `models.scoring.verb_scores`. The variants differ in what stands for the phrases of unseen classes:
 
     detector_only    nothing: all verbs alike, so the boxes alone decide
+    seen_phrases     nothing: a verb is what its seen phrases say, and has no chance if it has none (after the seen stage)
     plain_phrases    CLIP's features of the plain phrases (after the seen stage)
     before_utpl      features under the shared guided prompts (after the seen stage)
     adapted          features after UTPL, for the pairs that they speak for (`utpl.scope`)
@@ -21,8 +22,8 @@ from torch import Tensor
 from models import scoring
 from models.scoring import Preset, Scope
 
-Variant = Literal["detector_only", "plain_phrases", "before_utpl", "adapted"]
-TRAINED: tuple[Variant, ...] = ("detector_only", "plain_phrases", "before_utpl", "adapted")
+Variant = Literal["detector_only", "seen_phrases", "plain_phrases", "before_utpl", "adapted"]
+TRAINED: tuple[Variant, ...] = ("detector_only", "seen_phrases", "plain_phrases", "before_utpl", "adapted")
 """The variants that a trained model's pairs are scored by."""
 
 
@@ -34,6 +35,7 @@ class Scorer:
         verbs: how many verbs there are, V.
         scale: the learned scale of the logits.
         phrase_verbs, phrase_objects: (C,) ids of the phrases' classes.
+        seen: (C,) bool, which of these classes are seen.
         plain, before, after: (C, d_a) text features of each variant.
         tau: power of the detection prior.
     """
@@ -45,6 +47,7 @@ class Scorer:
     verbs: int
     phrase_verbs: Tensor
     phrase_objects: Tensor
+    seen: Tensor
     plain: Tensor
     before: Tensor
     after: Tensor
@@ -60,12 +63,13 @@ class Scorer:
             verbs = torch.ones(len(objects), self.verbs)
         else:
             guided, adapted = self._logits(variant, torch.tensor(pairs["feature"]))
+            kept = self.seen if variant == "seen_phrases" else torch.ones_like(self.seen)
             verbs = scoring.verb_scores(
-                guided,
-                adapted,
+                guided[:, kept],
+                adapted[:, kept],
                 pair_objects=objects,
-                phrase_objects=self.phrase_objects,
-                phrase_verbs=self.phrase_verbs,
+                phrase_objects=self.phrase_objects[kept],
+                phrase_verbs=self.phrase_verbs[kept],
                 verbs=self.verbs,
                 scope=self.scope,
             )

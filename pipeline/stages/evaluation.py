@@ -5,9 +5,10 @@
     report.html            the page; report.md, report.json, per_class.csv, plots/ beside it (pipeline/report/folder.py)
     scenes.png
 
-Five variants through the same evaluator: `detector_only` (boxes alone, all verbs alike), `untrained` (frozen CLIP, plain
-phrases, union boxes; none where `evaluation.untrained` is off), after the seen stage `plain_phrases` (unseen phrases without
-prompts) and `before_utpl` (unseen phrases under the shared guided prompts), and `adapted` (after UTPL).
+Six variants through the same evaluator: `detector_only` (boxes alone, all verbs alike), `untrained` (frozen CLIP, plain
+phrases, union boxes; none where `evaluation.untrained` is off), after the seen stage `seen_phrases` (unseen phrases left
+out), `plain_phrases` (unseen phrases without prompts) and `before_utpl` (unseen phrases under the shared guided prompts),
+and `adapted` (after UTPL).
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ def _names(work: Work) -> dict[str, str]:
         kind = work.inputs["untrained"].json("kind.json")
         names["untrained"] = f"untrained: frozen CLIP, plain phrases, {kind} of union boxes"
     return names | {
+        "seen_phrases": "before UTPL, without the phrases of unseen classes",
         "plain_phrases": "before UTPL, plain phrases for unseen classes",
         "before_utpl": "before UTPL",
         "adapted": "after UTPL",

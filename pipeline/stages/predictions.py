@@ -1,8 +1,8 @@
 """Stage `predictions`: scored interactions of the test images, by the adapted model and by what it is compared with.
 
     predictions.parquet    image_id, hoi_id, score, hx1 .. oy2: the adapted model (pipeline/metrics/formats/table.py)
-    scores.parquet         of the same rows, the scores of detector_only, plain_phrases and before_utpl
-                           (pipeline/predict/scorer.py)
+    scores.parquet         of the same rows, the scores of detector_only, seen_phrases, plain_phrases and
+                           before_utpl (pipeline/predict/scorer.py)
     untrained.parquet      columns as of predictions.parquet: the frozen CLIP with plain phrases (stage `untrained`);
                            absent where `evaluation.untrained` is off
 
@@ -105,6 +105,7 @@ def _trained(work: Work, plain: dict[int, np.ndarray], vocabulary: Vocabulary) -
         verbs=len(vocabulary.verbs),
         phrase_verbs=torch.tensor(text["verb_id"]),
         phrase_objects=torch.tensor(vocabulary.object_of[hois]),
+        seen=~torch.tensor(text["unseen"]),
         plain=torch.tensor(unseen_plain),
         before=torch.tensor(text["before"]),
         after=torch.tensor(text["after"]),

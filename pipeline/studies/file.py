@@ -21,7 +21,7 @@ import json
 import math
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
@@ -31,7 +31,7 @@ from pipeline.config.tree import load
 from pipeline.datasets import sources
 from pipeline.errors import ConfigError
 from pipeline.outside import parsing, reading
-from pipeline.studies.study import ABOVE, Study, Trial, Variant
+from pipeline.studies.study import ABOVE, RESULT, Reading, Study, Trial, Variant
 
 PACKAGED = Path(__file__).parent / "packaged"
 """Folder of the studies that come with the project, `<name>.yaml` each."""
@@ -81,7 +81,7 @@ class _Variant(_Part):
     like: StrictStr | None = None
     """A variant further up, whose changes this one has too."""
     set: dict[Key, Value] = {}
-    reading: Literal["after_utpl", "before_utpl"] = "after_utpl"
+    reading: Reading = RESULT
 
 
 class _File(_Part):
@@ -175,7 +175,7 @@ class _Reader:
                 self.fail(f"is like {parsing.shown(own.like)}, which is no variant above it ({known})", *at, "like")
             changes[name] = {**(changes[own.like] if own.like is not None else {}), **own.set}
             self._load(_overrides(changes[name]), *at, "set", own.set)
-            found.append(Variant(name, _overrides(changes[name]), own.label, own.reading == "before_utpl"))
+            found.append(Variant(name, _overrides(changes[name]), own.label, own.reading))
         return tuple(found)
 
     def _of_grid(self, grid: dict[str, list[Any]]) -> tuple[Variant, ...]:

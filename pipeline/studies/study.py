@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.config.changed import changed
 from pipeline.config.tree import Config, load
@@ -23,8 +23,9 @@ from pipeline.store.opening import store_of
 
 ABOVE = "above"
 """The baseline of a study in which each variant is compared with the one before it."""
-BEFORE_UTPL = "before_utpl_"
-"""What the names of an evaluation's metrics begin with that leave UTPL out."""
+Reading = Literal["after_utpl", "before_utpl", "plain_phrases", "seen_phrases", "untrained", "detector_only"]
+"""Whose numbers an evaluation tells: the adapted model's, or those of what it is compared with (stage `evaluation`)."""
+RESULT: Reading = "after_utpl"
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class Variant:
     """Its changes to the study's profile, `key=value` each."""
     label: str = ""
     """What tables call it."""
-    before_utpl: bool = False
-    """Whether its numbers are those before the stage `utpl`, which an evaluation tells too."""
+    reading: Reading = RESULT
+    """Which numbers of the run's evaluation are its own."""
 
     @property
     def shown(self) -> str:
@@ -47,7 +48,7 @@ class Variant:
     @property
     def prefix(self) -> str:
         """What the names of its metrics begin with in an evaluation's manifest."""
-        return BEFORE_UTPL if self.before_utpl else ""
+        return "" if self.reading == RESULT else f"{self.reading}_"
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ class Study:
             "profile": self.profile,
             "common": list(self.common),
             "overrides": list(self.given),
-            "variants": {v.name: [*v.overrides, *([BEFORE_UTPL] if v.before_utpl else [])] for v in self.variants},
+            "variants": {v.name: [*v.overrides, *([v.prefix] if v.prefix else [])] for v in self.variants},
             "baseline": self.baseline,
             "settings": list(self.settings),
             "seeds": list(self.seeds),

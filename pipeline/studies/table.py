@@ -198,7 +198,7 @@ class Table:
 
     def _pairs(self, variant: Variant, other: Variant, setting: str) -> list[tuple[Artifact, Artifact]]:
         """The evaluations of two variants, seed by seed; none where only one of the two is what was drawn: after UTPL."""
-        if variant.before_utpl or other.before_utpl:
+        if variant.prefix or other.prefix:
             return []
         both = [(Trial(other, setting, seed), Trial(variant, setting, seed)) for seed in self.study.seeds]
         return [(self.found[a], self.found[b]) for a, b in both if a in self.found and b in self.found]

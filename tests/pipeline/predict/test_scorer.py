@@ -23,6 +23,7 @@ SCORER = Scorer(  # ride horse is seen, ride boat unseen; no phrase stands for v
     verbs=2,
     phrase_verbs=torch.tensor([1, 1]),
     phrase_objects=torch.tensor([HORSE, BOAT]),
+    seen=torch.tensor([True, False]),
     plain=torch.tensor([[1.0, 0.0], [0.0, -1.0]]),
     before=torch.tensor([[1.0, 0.0], [1.0, 0.0]]),
     after=torch.tensor([[1.0, 0.0], [0.0, 1.0]]),
@@ -36,6 +37,7 @@ def sigmoid(x: float) -> float:
 @pytest.mark.parametrize(
     ("variant", "horse", "boat"),
     [
+        ("seen_phrases", 2, 0),
         ("plain_phrases", (2 + 0) / 2, (0 - 2) / 2),
         ("before_utpl", (2 + 2) / 2, (0 + 0) / 2),
         ("adapted", (2 + 2) / 2, (0 + 2) / 2),  # on the horse the boat's phrase is the guided one
@@ -44,6 +46,11 @@ def sigmoid(x: float) -> float:
 def test_scores_are_the_prior_times_the_verbs_probability(variant: Variant, horse: float, boat: float) -> None:
     found = SCORER.scores(variant, PAIRS)
     np.testing.assert_allclose(found, [[0, 0.25 * sigmoid(horse)], [0, 1.0 * sigmoid(boat)]], rtol=1e-6)
+
+
+def test_a_verb_without_a_seen_phrase_has_no_chance_by_seen_phrases_alone() -> None:
+    found = replace(SCORER, seen=torch.tensor([False, False])).scores("seen_phrases", PAIRS)
+    assert found.tolist() == [[0, 0], [0, 0]]
 
 
 def test_with_scope_verb_the_adapted_phrase_speaks_for_the_horse_too() -> None:

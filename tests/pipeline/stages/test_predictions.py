@@ -90,6 +90,7 @@ def by_class(rows: pd.DataFrame, scores: pd.Series) -> dict[int, float]:
 
 WANTED = {  # prior^tau is 0.25 for the horse's pair and 1 for the boat's; a logit is twice a cosine
     "detector_only": {RIDE_HORSE: 0.25, HUG_HORSE: 0.25, RIDE_BOAT: 1.0},
+    "seen_phrases": {RIDE_HORSE: 0.25 * sigmoid(2), HUG_HORSE: 0.25 * sigmoid(0), RIDE_BOAT: sigmoid(0)},
     "plain_phrases": {
         RIDE_HORSE: 0.25 * sigmoid((2 + 0) / 2),
         HUG_HORSE: 0.25 * sigmoid(0),
@@ -115,7 +116,7 @@ def test_every_variant_by_hand(inputs: dict[str, Artifact], tmp_path: Path) -> N
     assert set(zip(rows["image_id"], rows["hoi_id"], strict=True)) == {(3, HUG_HORSE), (3, RIDE_HORSE), (9, RIDE_BOAT)}
     assert rows["image_id"].tolist() == [3, 3, 9]
     assert rows["hx1"].tolist() == [0.0, 0.0, 10.0] and rows["oy2"].tolist() == [7.0, 7.0, 17.0]
-    scores = {name: found["scores"][name] for name in ("detector_only", "plain_phrases", "before_utpl")}
+    scores = {name: found["scores"][name] for name in predictions.OTHERS}
     for variant, column in (scores | {"adapted": rows["score"]}).items():
         assert by_class(rows, column) == pytest.approx(WANTED[variant]), variant
 
@@ -151,7 +152,7 @@ def test_tau_is_the_priors_power_in_every_table(inputs: dict[str, Artifact], tmp
     one, three = found
     factor = np.where(one["predictions"]["image_id"] == 3, 0.25, 1.0)
     np.testing.assert_allclose(three["predictions"]["score"], factor * one["predictions"]["score"])
-    for variant in ("detector_only", "plain_phrases", "before_utpl"):
+    for variant in predictions.OTHERS:
         np.testing.assert_allclose(three["scores"][variant], factor * one["scores"][variant])
     factor = np.where(one["untrained"]["image_id"] == 3, 0.25, 1.0)
     np.testing.assert_allclose(three["untrained"]["score"], factor * one["untrained"]["score"])

@@ -16,6 +16,7 @@ from pipeline.engine.execute import Outcome
 from pipeline.engine.graph import NAMES
 from pipeline.engine.stage import Stage
 from pipeline.metrics import PROTOCOLS, annotations, detections, results
+from pipeline.predict.scorer import TRAINED
 from pipeline.predict.scoring import BOXES
 from pipeline.store.artifact import Artifact
 
@@ -145,7 +146,7 @@ def test_the_report_says_what_the_demo_is(store: Path) -> None:
     text = evaluation.path("report.md").read_text()
     assert text.splitlines()[2].startswith("> **Synthetic scenes")
     report = json.loads(evaluation.path("report.json").read_text())
-    assert set(report["map"]) == {"detector_only", "untrained", "plain_phrases", "before_utpl", "adapted"}
+    assert set(report["map"]) == {"untrained", *TRAINED}
     assert report["untrained"] == "crops" and "| untrained: frozen CLIP, plain phrases, crops of union boxes |" in text
 
 
@@ -171,7 +172,7 @@ def demand_equal(summary: Mapping[str, float], told: Mapping[str, float]) -> Non
 def demand_means_of_classes(evaluation: Artifact) -> None:
     """The metrics of every variant are means over `classes.parquet`."""
     table = evaluation.table("classes.parquet")
-    for variant in ("adapted", "before_utpl", "plain_phrases", "untrained", "detector_only"):
+    for variant in ("untrained", *TRAINED):
         prefix = "" if variant == "adapted" else f"{variant}_"
         for group, rows in (("full", table), ("seen", table[~table["unseen"]]), ("unseen", table[table["unseen"]])):
             if len(rows):

@@ -99,7 +99,7 @@ def test_intervals_are_taken_over_from_the_last_table(tmp_path: Path) -> None:
 
 
 def test_before_utpl_there_are_no_draws_of_images() -> None:
-    before = Variant("before", before_utpl=True)
+    before = Variant("before", reading="before_utpl")
     table = Table(Study("mine", (before, PLAIN), ("uv",), (0,)))
     table.add(Trial(before, "uv", 0), evaluation("a", before_utpl_unseen=18.0, unseen=20.0))
     table.add(Trial(PLAIN, "uv", 0), evaluation("a", before_utpl_unseen=18.0, unseen=20.0))
