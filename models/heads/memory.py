@@ -1,0 +1,143 @@
+"""ADA-CM's training-free memory (Lei et al., ICCV 2023): a pair is like the annotated pairs that look like it.
+
+    choose      which annotated pairs are remembered, a few a verb
+    compose     human and object halves of unseen classes, from seen pairs that share the one or the other
+    remember    rows and their labels to one mean a verb
+    affinity    how like each verb's rows a pair is
+    logits      with what the texts say
+
+The paper keeps the rows M and their multi-hot labels L, and weighs row n of verb v by L_nv / n_v, n_v = rows of v:
+phi = x M^T L / n. That is the product of x with the mean of v's rows, so only the means are kept: exactly the same numbers,
+and a memory of any length costs a row a verb.
+
+Nothing here knows whether a column of labels is a verb or a class: a report's row `memory` remembers verbs, a user's own
+classes with a few example pairs are remembered as classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+PAIRS = 8
+"""Annotated pairs that are remembered of a verb, at most."""
+COMPOSED = 100
+"""Rows that are composed for an unseen class, at most."""
+TEMPERATURE = 0.05
+"""Of the softmax over the verbs that a pair's object can have."""
+WEIGHTS: Mapping[str, float] = {"human": 0.25, "object": 0.25, "union": 0.5}
+"""0.5 phi_HO + 0.5 phi_U, where phi_HO halves the product with [human; object], two features of unit length."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What is remembered of C verbs (or classes), by name of the feature: means (C, d) of unit rows, and counts (C,).
+
+    A verb without a row has zeros.
+    """
+
+    means: Mapping[str, Tensor]
+    counts: Mapping[str, Tensor]
+
+    def __add__(self, other: Memory) -> Memory:
+        """The memory of the rows of both, which have the same columns; a feature that only one has stays as it is."""
+        means, counts = dict(self.means), dict(self.counts)
+        for name, count in other.counts.items():
+            if name in counts:
+                sums = means[name] * counts[name][:, None] + other.means[name] * count[:, None]
+                counts[name] = counts[name] + count
+                means[name] = sums / counts[name].clamp(min=1)[:, None]
+            else:
+                means[name], counts[name] = other.means[name], count
+        return Memory(means, counts)
+
+
+def choose(labels: Tensor, *, generator: torch.Generator, per_verb: int = PAIRS) -> Tensor:
+    """Positions (N,), rising, of the rows to remember: `per_verb` of each verb's rows at most, drawn at random.
+
+    A row that is drawn for one verb is remembered with all its labels, so a verb may have more.
+
+    Args:
+        labels: (P, V) bool.
+    """
+    order = torch.randperm(len(labels), generator=generator)
+    shuffled = labels[order]
+    among_first = (shuffled.cumsum(dim=0) <= per_verb) & shuffled
+    return order[among_first.any(dim=1)].sort().values
+
+
+def compose(
+    labels: Tensor,
+    objects: Tensor,
+    classes: Sequence[tuple[int, int]],
+    *,
+    generator: torch.Generator,
+    most: int = COMPOSED,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows of unseen classes, composed of seen pairs: whose human, whose object, and which verb, (M,) each.
+
+    The human is that of a pair with the class's verb and another object, the object that of a pair with the class's object
+    and another verb. Of all such combinations `most` are drawn a class and repeats dropped, so a class with few of them has
+    fewer rows; it has none where one half is missing.
+
+    Args:
+        labels: (P, V) bool; objects: (P,) object ids of the pairs.
+        classes: verb and object id of each unseen class.
+    """
+    humans, things, verbs = [], [], []
+    for verb, thing in classes:
+        with_verb = (labels[:, verb] & (objects != thing)).nonzero().flatten()
+        with_object = (~labels[:, verb] & (objects == thing)).nonzero().flatten()
+        combinations = len(with_verb) * len(with_object)
+        if combinations:
+            drawn = torch.randint(combinations, (most,), generator=generator).unique()
+            humans.append(with_verb[drawn // len(with_object)])
+            things.append(with_object[drawn % len(with_object)])
+            verbs.append(torch.full_like(drawn, verb))
+    none = torch.zeros(0, dtype=torch.long)
+    return tuple(torch.cat([none, *found]) for found in (humans, things, verbs))  # type: ignore[return-value]
+
+
+def remember(features: Mapping[str, Tensor], labels: Tensor) -> Memory:
+    """The memory of rows.
+
+    Args:
+        features: (N, d) each, of any length; by name, such as `human`, `object` and `union`.
+        labels: (N, C), multi-hot: a row counts for every verb that it shows.
+    """
+    count = labels.sum(dim=0)
+    share = labels.float() / count.clamp(min=1)
+    means = {name: share.T @ nn.functional.normalize(rows.float(), dim=-1) for name, rows in features.items()}
+    return Memory(means, dict.fromkeys(means, count))
+
+
+def affinity(memory: Memory, queries: Mapping[str, Tensor], weights: Mapping[str, float] = WEIGHTS) -> Tensor:
+    """(P, C): the weighted mean cosine of each pair with the rows of each verb; of a verb without rows see below.
+
+    A verb of which there are no rows gets the mean of the others: what is remembered says nothing for it and nothing
+    against it, the texts decide. (With the formula's bare sum it would get 0, less than any verb of which there are rows,
+    since pictures are more like pictures than like texts.) Without any row all are 0.
+
+    Args:
+        queries: (P, d) each, of any length, by the names that `weights` has.
+    """
+    total: Tensor | float = 0.0
+    for name, weight in weights.items():
+        cosines = nn.functional.normalize(queries[name].float(), dim=-1) @ memory.means[name].T
+        there = memory.counts[name] > 0
+        others = cosines[:, there].mean(dim=1, keepdim=True) if there.any() else torch.zeros_like(cosines[:, :1])
+        total = total + weight * torch.where(there, cosines, others)
+    assert isinstance(total, Tensor), "weights name no feature"
+    return total
+
+
+def logits(affinities: Tensor, text: Tensor, *, weight: float = 1.0) -> Tensor:
+    """(P, C): (weight * affinity + cosine with the text) / 2; the paper's weight is 1.
+
+    Args:
+        affinities: (P, C), of `affinity`; text: (P, C), cosines of the pairs' union features with the verbs' texts.
+    """
+    return (weight * affinities + text) / 2
