@@ -5,6 +5,7 @@
     remember    rows and their labels to one mean a verb
     affinity    how like each verb's rows a pair is
     logits      with what the texts say
+    MemoryHead  all of it as a head, which learns nothing
 
 The paper keeps the rows M and their multi-hot labels L, and weighs row n of verb v by L_nv / n_v, n_v = rows of v:
 phi = x M^T L / n. That is the product of x with the mean of v's rows, so only the means are kept: exactly the same numbers,
@@ -18,9 +19,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor, nn
+
+from models.heads.head import Examples, FittedHead, Texts
+from models.heads.kinds import MemoryOptions
+from models.heads.record import PairRecord
 
 PAIRS = 8
 """Annotated pairs that are remembered of a verb, at most."""
@@ -141,3 +147,63 @@ def logits(affinities: Tensor, text: Tensor, *, weight: float = 1.0) -> Tensor:
         affinities: (P, C), of `affinity`; text: (P, C), cosines of the pairs' union features with the verbs' texts.
     """
     return (weight * affinities + text) / 2
+
+
+class MemoryHead(FittedHead):
+    """The memory of the seen classes' training pairs, and of rows composed for the unseen ones; scores as in the paper.
+
+    Args:
+        human, object, union: (V, d) means of each verb's rows; pairs, unions: (V,) how many rows they are of.
+        text: (V, d), what stands for the verbs, unit length; valid: (O, V) bool, the verbs that an object can have.
+    """
+
+    human: Tensor
+    object: Tensor
+    union: Tensor
+    pairs: Tensor
+    unions: Tensor
+    text: Tensor
+    valid: Tensor
+
+    def __init__(self, **tensors: Tensor) -> None:
+        super().__init__()
+        for name in ("human", "object", "union", "pairs", "unions", "text", "valid"):
+            self.register_buffer(name, tensors[name])
+
+    @classmethod
+    def fresh(cls, *, texts: Texts, examples: Examples, options: MemoryOptions, generator: torch.Generator) -> Self:
+        """The memory of some of the examples; nothing is left to train."""
+        annotated = examples.take(examples.shown.any(dim=1).nonzero().flatten())
+        labels, regions = annotated.shown, annotated.pairs.regions()
+        rows = choose(labels, generator=generator, per_verb=options.pairs)
+        memory = remember({name: values[rows] for name, values in regions.items()}, labels[rows])
+        unseen = zip(texts.verbs[texts.unseen].tolist(), texts.objects[texts.unseen].tolist(), strict=True)
+        human, thing, verb = compose(
+            labels, annotated.pairs.objects, list(unseen), generator=generator, most=options.composed
+        )
+        halves = {"human": regions["human"][human], "object": regions["object"][thing]}
+        memory = memory + remember(halves, nn.functional.one_hot(verb, texts.verb_count))
+        counts = {"pairs": memory.counts["human"], "unions": memory.counts["union"]}
+        return cls(**memory.means, **counts, text=texts.of_verbs(texts.phrases), valid=texts.valid)
+
+    @classmethod
+    def restored(cls, state: Mapping[str, Tensor]) -> Self:
+        """The head of stored tensors."""
+        return cls(**state)
+
+    def logits(self, pairs: PairRecord) -> Tensor:
+        """(P, V): (0.5 phi_HO + 0.5 phi_U + phi_T) / 2."""
+        means = {"human": self.human, "object": self.object, "union": self.union}
+        counts = {"human": self.pairs, "object": self.pairs, "union": self.unions}
+        queries = pairs.regions()
+        text = nn.functional.normalize(queries["union"].float(), dim=-1) @ self.text.T
+        return logits(affinity(Memory(means, counts), queries), text)
+
+    def scores(self, pairs: PairRecord) -> Tensor:
+        """(P, V): softmax of the logits over the verbs that the pair's object can have; 0 for the others."""
+        possible = self.valid[pairs.objects]
+        chance = (self.logits(pairs) / TEMPERATURE).masked_fill(~possible, -torch.inf).softmax(dim=1)
+        return torch.where(possible, chance, 0.0)
+
+
+HEAD = MemoryHead

@@ -1,10 +1,15 @@
 """ADA-CM's memory in numbers that were computed by hand, and against the formula with all rows kept."""
 
+import math
+
 import pytest
 import torch
+from made_heads import EXAMPLES, TEXTS
 
 from models.heads import memory
+from models.heads.kinds import MemoryOptions
 from models.heads.memory import Memory
+from models.heads.record import PairRecord
 
 X, Y = [1.0, 0.0], [0.0, 1.0]
 SLANT = [0.6, 0.8]
@@ -114,3 +119,48 @@ def test_no_more_rows_are_composed_than_wanted() -> None:
     again = memory.compose(labels, objects, [(0, 2)], generator=seeded(), most=6)
     assert torch.equal(human, again[0]) and torch.equal(thing, again[1])
     assert len(memory.compose(labels, objects, [], generator=seeded())[0]) == 0
+
+
+def test_the_head_scores_among_the_verbs_of_the_object() -> None:
+    """Two verbs of object 1, and a third, of object 0 alone, that takes no share."""
+    head = memory.MemoryHead(
+        **{name: rows(X, Y, X) for name in memory.WEIGHTS},
+        pairs=torch.tensor([1, 1, 1]),
+        unions=torch.tensor([1, 1, 1]),
+        text=rows(SLANT, Y, X),
+        valid=torch.tensor([[0, 0, 1], [1, 1, 0]], dtype=torch.bool),
+    )
+    pair = PairRecord(
+        objects=torch.tensor([1]),
+        prior=torch.ones(1),
+        feature=rows(X),
+        human=rows(X),
+        object=rows(Y),
+        union=rows(SLANT),
+    )
+    one = (0.25 * 1 + 0.25 * 0 + 0.5 * 0.6 + 1.0) / 2
+    two = (0.25 * 0 + 0.25 * 1 + 0.5 * 0.8 + 0.8) / 2
+    torch.testing.assert_close(head.logits(pair)[:, :2], torch.tensor([[one, two]]))
+    chance = 1 / (1 + math.exp((two - one) / 0.05))
+    torch.testing.assert_close(head.scores(pair), torch.tensor([[chance, 1 - chance, 0.0]]))
+
+
+def test_the_head_remembers_seen_pairs_and_composes_the_unseen_class() -> None:
+    head = memory.MemoryHead.fresh(
+        texts=TEXTS, examples=EXAMPLES, options=MemoryOptions(pairs=1000, composed=0), generator=seeded()
+    )
+    regions, shown = EXAMPLES.pairs.regions(), EXAMPLES.shown
+    wanted = memory.remember(regions, shown)
+    torch.testing.assert_close(head.union, wanted.means["union"])
+    assert torch.equal(head.pairs, shown.sum(dim=0))
+    with_rows = memory.MemoryHead.fresh(
+        texts=TEXTS, examples=EXAMPLES, options=MemoryOptions(pairs=1000, composed=50), generator=seeded()
+    )
+    assert torch.equal(with_rows.union, head.union) and torch.equal(with_rows.human[1:], head.human[1:])
+    assert not torch.equal(with_rows.object[0], head.object[0])  # verb 0 is the unseen class's
+    assert with_rows.pairs[0] > head.pairs[0] and torch.equal(with_rows.unions, head.unions)
+
+
+def test_a_record_without_regions_is_refused() -> None:
+    with pytest.raises(ValueError, match="no features of regions"):
+        PairRecord(objects=torch.zeros(1), prior=torch.ones(1), feature=rows(X), human=rows(X)).regions()
