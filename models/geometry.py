@@ -1,4 +1,17 @@
-"""How the two boxes of a pair lie: the 18 numbers of UPT (Zhang et al., CVPR 2022), which CMMP, VDRP and HOLa read as well."""
+"""The spatial relation of the two boxes of a pair as numbers.
+
+The 18 of UPT (Zhang et al., CVPR 2022), which CMMP, VDRP and HOLa took over, and their logarithms. Of the
+first box, the human's, and the second, the object's, in fractions of the image:
+
+    0-3    centres: x and y of the human's, x and y of the object's
+    4-7    extents: width and height of the human's, width and height of the object's
+    8-9    areas
+    10     area of the object's box over that of the human's
+    11-12  width over height of either box
+    13     intersection over union
+    14-17  distance of the centres in widths (x) and heights (y) of the human's box, each split by its sign: how far the
+           object is to the right, to the left, below, above
+"""
 
 from __future__ import annotations
 
@@ -6,50 +19,35 @@ import torch
 from torch import Tensor
 
 NUMBERS = 18
+"""Of a pair; with their logarithms twice as many."""
 EPSILON = 1e-10
-"""Added to what is divided by, and under the logarithm."""
+"""Added before the logarithm, and where a box could be empty."""
 
 
-def geometry(human: Tensor, thing: Tensor, size: Tensor) -> Tensor:
-    """(P, 18) of the boxes of P pairs; corners and sizes in pixels.
+def numbers(human: Tensor, thing: Tensor) -> Tensor:
+    """(P, 18) of the boxes (P, 4) of both sides, left, top, right and bottom in fractions of the image.
 
-    In order: centres of human and object over the image's width and height (4: x, y, x, y); widths and heights over those
-    of the image (4); areas over that of the image (2); the object's area over the human's; width over height of human and
-    object (2); IoU; how far the object's centre lies to the right, left, below and above of the human's, in widths and
-    heights of the human (4).
-
-    Args:
-        human, thing: (P, 4), x1, y1, x2, y2; size: (P, 2), width and height of each pair's image.
+    Fractions of the image are how CLIP sees it, squashed to a square, so a box's width over its height is that of there.
     """
-    (h_centre, h_extent), (o_centre, o_extent) = (_centre_and_extent(boxes) for boxes in (human, thing))
-    h_area, o_area = h_extent.prod(dim=1, keepdim=True), o_extent.prod(dim=1, keepdim=True)
-    offset = (o_centre - h_centre) / (h_extent + EPSILON)
-    away = torch.stack([offset.clamp(min=0), (-offset).clamp(min=0)], dim=2).flatten(1)  # right, left, below, above
-    return torch.cat(
-        [
-            *(h_centre / size, o_centre / size),
-            *(h_extent / size, o_extent / size),
-            *(h_area / size.prod(dim=1, keepdim=True), o_area / size.prod(dim=1, keepdim=True)),
-            o_area / (h_area + EPSILON),
-            *(extent[:, :1] / (extent[:, 1:] + EPSILON) for extent in (h_extent, o_extent)),
-            _overlap(human, thing, h_area + o_area),
-            away,
-        ],
-        dim=1,
-    )
+    h, o = human.float(), thing.float()
+    size_h, size_o = h[:, 2:] - h[:, :2], o[:, 2:] - o[:, :2]
+    centre_h, centre_o = (h[:, :2] + h[:, 2:]) / 2, (o[:, :2] + o[:, 2:]) / 2
+    area_h, area_o = size_h.prod(dim=1, keepdim=True), size_o.prod(dim=1, keepdim=True)
+    common = (torch.minimum(h[:, 2:], o[:, 2:]) - torch.maximum(h[:, :2], o[:, :2])).clamp(min=0)
+    shared = common.prod(dim=1, keepdim=True)
+    apart = (centre_o - centre_h) / (size_h + EPSILON)
+    signed = torch.stack([apart.clamp(min=0), (-apart).clamp(min=0)], dim=2).flatten(1)
+    shapes = [size[:, :1] / (size[:, 1:] + EPSILON) for size in (size_h, size_o)]
+    overlap = shared / (area_h + area_o - shared + EPSILON)
+    ratio = area_o / (area_h + EPSILON)
+    return torch.cat([centre_h, centre_o, size_h, size_o, area_h, area_o, ratio, *shapes, overlap, signed], dim=1)
 
 
-def with_logarithms(numbers: Tensor) -> Tensor:
-    """(P, 18) to (P, 36): the numbers and their logarithms, as the papers' networks read them."""
-    return torch.cat([numbers, (numbers + EPSILON).log()], dim=1)
+def encoding(human: Tensor, thing: Tensor) -> Tensor:
+    """(P, 36): the 18 numbers and log(x + 1e-10) of each; arguments as of `numbers`."""
+    return with_logarithms(numbers(human, thing))
 
 
-def _centre_and_extent(boxes: Tensor) -> tuple[Tensor, Tensor]:
-    return (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
-
-
-def _overlap(a: Tensor, b: Tensor, areas: Tensor) -> Tensor:
-    """(P, 1): IoU of row with row."""
-    extent = torch.minimum(a, b)[:, 2:] - torch.maximum(a, b)[:, :2]
-    shared = extent.clamp(min=0).prod(dim=1, keepdim=True)
-    return shared / (areas - shared + EPSILON)
+def with_logarithms(plain: Tensor) -> Tensor:
+    """(P, 18) to (P, 36): the numbers, and log(x + 1e-10) of each."""
+    return torch.cat([plain, torch.log(plain + EPSILON)], dim=1)

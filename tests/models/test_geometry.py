@@ -1,52 +1,62 @@
-"""The 18 numbers of two boxes, computed by hand."""
+"""The numbers of two boxes, by hand, and what must hold of them for any boxes."""
 
 import math
 
-import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
 
-from models.geometry import NUMBERS, geometry, with_logarithms
+from models.geometry import NUMBERS, encoding, numbers
 
-SIZE = torch.tensor([[100.0, 200.0]])
-HUMAN, OBJECT = [10.0, 20.0, 30.0, 100.0], [20.0, 80.0, 60.0, 100.0]
-WANTED = {
-    "centres": [20 / 100, 60 / 200, 40 / 100, 90 / 200],
-    "extents": [20 / 100, 80 / 200, 40 / 100, 20 / 200],
-    "areas": [1600 / 20000, 800 / 20000],
-    "ratio": [800 / 1600],
-    "aspects": [20 / 80, 40 / 20],
-    "overlap": [(10 * 20) / (1600 + 800 - 200)],
-    "right, left, below, above": [20 / 20, 0, 30 / 80, 0],
-}
-
-
-def of(human: list[float], thing: list[float]) -> torch.Tensor:
-    return geometry(torch.tensor([human]), torch.tensor([thing]), SIZE)
-
-
-def test_the_numbers_by_hand() -> None:
-    wanted = [number for numbers in WANTED.values() for number in numbers]
-    assert len(wanted) == NUMBERS
-    torch.testing.assert_close(of(HUMAN, OBJECT), torch.tensor([wanted]))
+HUMAN = (0.1, 0.2, 0.5, 1.0)
+THING = (0.3, 0.1, 0.7, 0.3)
+BY_HAND = [
+    *(0.3, 0.6, 0.5, 0.2),
+    *(0.4, 0.8, 0.4, 0.2),
+    *(0.32, 0.08),
+    0.25,
+    *(0.5, 2.0),
+    0.02 / 0.38,  # 0.2 x 0.1 in common, 0.32 + 0.08 - 0.02 together
+    *(0.5, 0.0, 0.0, 0.5),  # half a width to the right, half a height above
+]
 
 
-def test_an_object_to_the_left_and_above() -> None:
-    found = of(OBJECT, HUMAN)[0, -4:].tolist()
-    assert found == pytest.approx([0, 20 / 40, 0, 30 / 20])
+def boxes(*rows: tuple[float, ...]) -> Tensor:
+    return torch.tensor(rows)
 
 
-def test_boxes_apart_do_not_overlap_and_boxes_without_extent_are_finite() -> None:
-    assert of([0, 0, 10, 10], [50, 50, 60, 60])[0, 13] == 0
-    assert of([5, 5, 5, 5], [5, 5, 5, 5]).isfinite().all()
-    assert with_logarithms(of([5, 5, 5, 5], [0, 0, 9, 9])).isfinite().all()
+def test_two_boxes_by_hand() -> None:
+    torch.testing.assert_close(numbers(boxes(HUMAN), boxes(THING))[0], torch.tensor(BY_HAND), atol=1e-6, rtol=1e-5)
 
 
-def test_logarithms_follow_the_numbers() -> None:
-    found = with_logarithms(of(HUMAN, OBJECT))[0]
-    assert found.shape == (36,)
-    assert found[18].item() == pytest.approx(math.log(0.2)) and found[-1].item() == pytest.approx(math.log(1e-10))
+def test_the_encoding_is_the_numbers_and_their_logarithms() -> None:
+    found = encoding(boxes(HUMAN), boxes(THING))[0]
+    assert found.shape == (2 * NUMBERS,)
+    by_hand = torch.tensor(BY_HAND + [math.log(x + 1e-10) for x in BY_HAND])
+    torch.testing.assert_close(found, by_hand, atol=2e-5, rtol=1e-4)
 
 
-def test_a_picture_of_twice_the_size_has_the_same_numbers() -> None:
-    twice = geometry(2 * torch.tensor([HUMAN]), 2 * torch.tensor([OBJECT]), 2 * SIZE)
-    torch.testing.assert_close(twice, of(HUMAN, OBJECT))
+def test_the_sides_are_told_apart() -> None:
+    """Left of, and below, are columns of their own: exchanging the boxes moves the distance to the other sign."""
+    found = numbers(boxes(THING), boxes(HUMAN))[0]
+    torch.testing.assert_close(found[14:], torch.tensor([0.0, 0.5, 2.0, 0.0]), atol=1e-6, rtol=1e-5)
+
+
+def test_equal_and_distant_boxes() -> None:
+    far = (0.8, 0.8, 0.9, 0.9)
+    overlap = numbers(boxes(HUMAN, HUMAN), boxes(HUMAN, far))[:, 13]
+    torch.testing.assert_close(overlap, torch.tensor([1.0, 0.0]))
+
+
+@given(st.lists(st.tuples(*[st.floats(0, 1, width=32)] * 8), min_size=1, max_size=5))
+def test_any_boxes_are_finite_numbers(rows: list[tuple[float, ...]]) -> None:
+    """Empty boxes too; no number is negative."""
+    both = torch.tensor(rows).reshape(-1, 2, 2, 2).sort(dim=2).values.flatten(2)
+    plain = numbers(both[:, 0], both[:, 1])
+    assert plain.shape == (len(rows), NUMBERS) and plain.isfinite().all() and (plain >= 0).all()
+    assert encoding(both[:, 0], both[:, 1]).isfinite().all()
+
+
+def test_no_pair_is_no_row() -> None:
+    assert encoding(torch.zeros(0, 4), torch.zeros(0, 4)).shape == (0, 36)

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from models.geometry import geometry
+from models.geometry import numbers
 from models.heads.head import Examples, Texts
 from models.heads.kinds import MemoryOptions
 from models.heads.record import PairRecord
@@ -30,7 +30,7 @@ TEXTS = Texts(  # classes (verb, object): (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)
     scale=10.0,
 )
 _objects = torch.tensor([1, 2]).repeat(PAIRS // 2)
-_corners = torch.rand(2, PAIRS, 2, 2, generator=_drawn).sort(dim=2).values.flatten(2) * 100
+_corners = torch.rand(2, PAIRS, 2, 2, generator=_drawn).sort(dim=2).values.flatten(2)
 _seen = torch.zeros(3, 3, dtype=torch.bool)
 _seen[[1, 1, 2, 2], [0, 1, 1, 2]] = True
 _shown = (torch.rand(PAIRS, 3, generator=_drawn) < 0.5) & _seen[_objects]
@@ -42,7 +42,7 @@ EXAMPLES = Examples(
         human=_unit(PAIRS, WIDTH),
         object=_unit(PAIRS, WIDTH),
         union=_unit(PAIRS, WIDTH),
-        geometry=geometry(_corners[0], _corners[1], torch.full((PAIRS, 2), 100.0)),
+        geometry=numbers(_corners[0], _corners[1]),
     ),
     shown=_shown,
     counted=_seen[_objects],

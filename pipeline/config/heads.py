@@ -1,0 +1,19 @@
+"""Configuration of the heads that are made from cached pairs: how they are trained, and a section for the options of each."""
+
+from __future__ import annotations
+
+from pydantic import Field, PositiveInt
+
+from models.heads.kinds import MemoryOptions
+from pipeline.config.section import Section
+from pipeline.config.training import MOST_STEPS, Optimiser, TrainRuntime
+
+
+class Heads(Section):
+    """Heads other than `ezhoi` (`model.head`): stage `utpl` trains them on cached pairs, and opens no picture."""
+
+    steps: PositiveInt = Field(600, le=MOST_STEPS, description="steps of a head's training")
+    batch_size: PositiveInt = Field(512, le=1_000_000, description="cached training pairs a step")
+    optimiser: Optimiser = Optimiser()
+    memory: MemoryOptions = MemoryOptions()
+    runtime: TrainRuntime = TrainRuntime()
