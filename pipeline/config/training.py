@@ -72,6 +72,10 @@ class Seen(Section):
     """Training on the seen classes."""
 
     weights: File | None = Field(None, description="imported weights (ezhoi weights import), instead of training")
+    init: File | None = Field(
+        None,
+        description="a bundle whose prompts, guidance, adapters and fusion the training starts from; its classes may differ",
+    )
     epochs: PositiveInt = Field(12, le=MOST_STEPS, description="times that every training image is seen")
     drop_after: PositiveInt = Field(10, le=MOST_STEPS, description="epoch after which the learning rate is a tenth")
     batch_size: PositiveInt = Field(16, le=1_000_000, description="images a step, of all processes together")

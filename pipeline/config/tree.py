@@ -69,6 +69,12 @@ class Config(Section):
             raise ValueError("seen.joint trains unseen prompts, which model.preset = released does not have")
         return self
 
+    @model_validator(mode="after")
+    def _one_start(self) -> Self:
+        if self.seen.weights is not None and self.seen.init is not None:
+            raise ValueError("seen.weights takes the place of training, and seen.init is where one starts; give one")
+        return self
+
     @property
     def utpl_trains(self) -> bool:
         """Whether the stage `utpl` trains: not after joint training, and not under the preset without unseen prompts."""

@@ -236,6 +236,7 @@ STAGES: tuple[Stage, ...] = (
             Input("predictions"),
             Input("untrained", ("kind.json",), when=lambda config: config.evaluation.untrained != "off"),
             Input("pair_features", ("detector.json",)),
+            Input("seen", ("start.json",), when=lambda config: config.seen.init is not None),
             Input(
                 "annotations",
                 (
@@ -257,7 +258,7 @@ STAGES: tuple[Stage, ...] = (
         names=("data.source",),
         inputs=(
             Input("evaluation", ("report.json",)),
-            Input("seen", ("model.safetensors",)),
+            Input("seen", ("model.safetensors", "start.json")),
             Input("utpl", ("text.parquet", "scale.json")),
             Input("pair_features", ("detector.json",)),
             Input("text_embeddings", ("objects.parquet",)),

@@ -82,6 +82,15 @@ class Measured(Section):
     annotated_pairs: NonNegativeInt
 
 
+class Start(Section):
+    """The bundles that a training started from (`seen.init`), one after the other: what they had learned from."""
+
+    digest: str = Field(description="of the last one's file")
+    datasets: tuple[str, ...] = Field(description="the first one's first")
+    training_pairs: NonNegativeInt = Field(description="annotated pairs, of all of them together")
+    labelled: tuple[str, ...] = Field(description="names of the classes of which any of them saw labelled pairs")
+
+
 class Header(Section):
     """Everything of a bundle but its tensors."""
 
@@ -101,6 +110,7 @@ class Header(Section):
     detector: Detector
     measured: Measured
     made_from: dict[str, str] = Field(description="digest of each artifact that the bundle was made from, by stage")
+    start: Start | None = Field(None, description="where the training started, if not afresh")
     vocabulary: dict[str, Any]
 
     @cached_property
@@ -125,7 +135,9 @@ def write(path: Path, bundle: Bundle) -> None:
     """Write the file, whole or not at all; OSError if it cannot be written."""
     from safetensors.torch import save_file
 
-    about = {KEY: bundle.header.model_dump_json()}
+    header = bundle.header
+    # A key that says nothing is left out, so that a reader which does not know it yet has nothing to refuse.
+    about = {KEY: header.model_dump_json(exclude={"start"} if header.start is None else None)}
     with atomic(path) as temporary, refused_as_usual(path):
         save_file({k: v.detach().cpu().contiguous() for k, v in bundle.tensors.items()}, temporary, metadata=about)
 

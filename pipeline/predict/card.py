@@ -25,6 +25,15 @@ def means(header: Header) -> str:
     return f"| {names} |\n|{'---:|' * len(told)}\n| {values} |"
 
 
+def _started(header: Header) -> list[str]:
+    """The row of the table that says where the training started, if not afresh."""
+    if (begun := header.start) is None:
+        return []
+    datasets = " then ".join(DATASETS.get(name, markdown(name)) for name in begun.datasets)
+    learned = f"{begun.training_pairs:,} annotated pairs, {len(begun.labelled):,} classes"
+    return [f"| started from | a bundle of {datasets}: {learned} |"]
+
+
 def text(header: Header) -> str:
     """The whole card."""
     vocabulary, measured, detector = header.classes, header.measured, header.detector
@@ -51,6 +60,7 @@ def text(header: Header) -> str:
         f"| CLIP | `{markdown(header.clip.architecture)}`, weights `{markdown(header.clip.weights)}`, "
         f"{header.clip.image_size} pixels, digest `{markdown(header.clip.digest[:16])}`; not in the file |",
         f"| learned from | {data}, {header.training_pairs:,} annotated pairs |",
+        *_started(header),
         f"| boxes at evaluation | {markdown(boxes)} |",
         "| licence | Apache-2.0 for what is in the file; CLIP, the detector and the data have their own |",
         "",

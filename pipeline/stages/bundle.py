@@ -19,7 +19,7 @@ from pipeline.config.model import Pairing
 from pipeline.datasets import classes
 from pipeline.learned import build, checkpoint
 from pipeline.learned.phrases import objects
-from pipeline.predict import bundle, card, opening
+from pipeline.predict import bundle, card, opening, warm_start
 from pipeline.predict.bundle import MODEL, Bundle, Detector, Header, Measured
 from pipeline.tables import arrays
 from pipeline.work.work import Work
@@ -57,14 +57,14 @@ def _header(work: Work, clip: bundle.ClipIdentity) -> Header:
     config, report = work.config, work.inputs["evaluation"].json("report.json")
     vocabulary = classes.vocabulary(work.inputs["vocabulary"])
     unseen = classes.settings(work.inputs["vocabulary"])[config.setting]
-    whose = work.inputs["pair_features"].json(detector.FILE)
+    begun, whose = warm_start.read(work.inputs["seen"]), work.inputs["pair_features"].json(detector.FILE)
     means = {name: _number(value) for name, value in report["map"]["adapted"].items()}
     return Header(
         made_with=importlib.metadata.version("ezhoi"),
         dataset=config.data.source,
         training_pairs=sum(row["train_pairs"] for row in report["per_class"] if row["hoi_id"] not in unseen),
         setting=config.setting,
-        unseen=tuple(sorted(unseen)),
+        unseen=tuple(sorted(unseen - warm_start.not_unseen(begun, vocabulary, unseen))),
         preset=config.model.preset,
         sizes=build.sizes(config),
         scope=config.utpl.scope,
@@ -80,6 +80,7 @@ def _header(work: Work, clip: bundle.ClipIdentity) -> Header:
             annotated_pairs=report["counts"]["annotated_pairs"],
         ),
         made_from={name: artifact.digest for name, artifact in work.inputs.items()},
+        start=begun,
         vocabulary={"format": "ezhoi-vocabulary/1", **vocabulary.as_json()},
     )
 

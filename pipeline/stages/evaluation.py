@@ -29,9 +29,9 @@ from pipeline.metrics import annotations as ground_truth
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
 from pipeline.metrics.results import Result
+from pipeline.predict import warm_start
 from pipeline.report import folder, scenes
 from pipeline.report.content import SIDE_BY_SIDE, SYNTHETIC, Content, Row, Source, published_rows
-from pipeline.store.artifact import Artifact
 from pipeline.work.work import Work
 
 
@@ -114,7 +114,7 @@ def _write(
     checked: Detections,
     truth: Annotations,
 ) -> None:
-    own, setting, annotations = found["adapted"], work.config.setting, work.inputs["annotations"]
+    own, setting = found["adapted"], work.config.setting
     table = results.class_table(own, truth, setting)
     per_class = table[["hoi_id", "name", "unseen", "train_pairs", "test_pairs"]].assign(
         **{f"ap_{variant}": found[variant][0].per_class["ap"].to_numpy() for variant in names}
@@ -154,7 +154,7 @@ def _write(
             for name, a in work.inputs.items()
         ],
         warning=SYNTHETIC if work.config.data.source == "world" else None,
-        leakage=_leakage(annotations, truth, setting),
+        leakage=_leakage(work, truth),
         open_image=_opener(work, truth),
         compared_with=names["before_utpl"],
         intervals=comparison.intervals(
@@ -165,16 +165,21 @@ def _write(
     folder.write(work.out, content, pictures=[("Scenes and predictions", "scenes.png")])
 
 
-def _leakage(annotations: Artifact, truth: Annotations, setting: str) -> Any:
-    """The leakage report of a setting; that of a user's own is counted here, so that no annotation is read anew."""
+def _leakage(work: Work, truth: Annotations) -> Any:
+    """The leakage report of the setting; that of a user's own is counted here, so that no annotation is read anew."""
+    annotations, setting = work.inputs["annotations"], work.config.setting
+    vocabulary, unseen = truth.groups.vocabulary, truth.groups.unseen[setting]
     found = annotations.json("leakage.json") if annotations.names("leakage.json") else {}
     if setting in found:
-        return found[setting]
-    training = annotations.table("train-pairs.parquet")
-    of_coco = leakage.coco_images(truth.images["file_name"])
-    return leakage.report(
-        training, vocabulary=truth.groups.vocabulary, unseen=truth.groups.unseen[setting], of_coco=of_coco
-    )
+        told = found[setting]
+    else:
+        training = annotations.table("train-pairs.parquet")
+        of_coco = leakage.coco_images(truth.images["file_name"])
+        told = leakage.report(training, vocabulary=vocabulary, unseen=unseen, of_coco=of_coco)
+    begun = warm_start.read(work.inputs["seen"]) if "seen" in work.inputs else None
+    if begun is None:
+        return told
+    return told | {"touches": [*told["touches"], warm_start.touch(begun, vocabulary, unseen)]}
 
 
 def _opener(work: Work, truth: Annotations) -> Callable[[int], Image | None]:

@@ -4,6 +4,7 @@
     phrases.parquet      hoi_id of the class phrases that stand for the verbs (Eq. 12), in order
     history.parquet      losses of every step
     unseen.safetensors   joint: the unseen module
+    start.json           of a training that started from a bundle (`seen.init`): what that had learned from
 
 Labels of unseen classes are removed, their images stay. Loss: focal (Eq. 13) over the valid seen (object, verb) entries,
 divided by the number of positives, plus the class-relation KL (Eq. 16) over the seen phrases; Eq. 17 is their sum. With
@@ -13,6 +14,7 @@ In preset `released` the class relation is a constant and left out; `seen.weight
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,8 @@ from pipeline.datasets.hico.vocabulary import demand
 from pipeline.errors import ConfigError
 from pipeline.learned import build, checkpoint, importing, phrases
 from pipeline.learned.build import frozen_clip
+from pipeline.predict import warm_start
+from pipeline.predict.bundle import Start
 from pipeline.tables import arrays
 from pipeline.training import launch
 from pipeline.training.batches import Batch, Shown, TrainingImages
@@ -37,6 +41,8 @@ from pipeline.training.loop import train
 from pipeline.training.task import Losses, Part
 from pipeline.training.unseen import UnseenClasses
 from pipeline.work.work import Work
+
+log = logging.getLogger("ezhoi.training")
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -48,9 +54,13 @@ def run(work: Work) -> dict[str, Any]:
         return launch.train_apart(work, processes=config.runtime.processes)
     clip = frozen_clip(work.config)
     torch.manual_seed(work.config.seed)
-    model = build.model(work.config, clip)
+    model, begun = build.model(work.config, clip), None
+    if config.init is not None:
+        model, begun = warm_start.model(config.init, work.config, clip)
     with work.clock("read"):
         task = SeenTask(work, clip, model)
+    if begun is not None:
+        _keep_start(work, begun, task.hidden)
     per_epoch = task.images.steps_per_epoch
     history = train(
         work=work,
@@ -79,6 +89,14 @@ def run(work: Work) -> dict[str, Any]:
     } | history.speed(len(task.images.ids) / per_epoch)
 
 
+def _keep_start(work: Work, begun: Start, hidden: frozenset[int]) -> None:
+    """Write down where the training starts, and warn of unseen classes whose labels it has learned from."""
+    vocabulary = classes.vocabulary(work.inputs["vocabulary"])
+    if warm_start.not_unseen(begun, vocabulary, hidden):
+        log.warning("stage %s: %s", work.stage, warm_start.says(begun, vocabulary, hidden))
+    (work.out / warm_start.FILE).write_text(begun.model_dump_json(indent=1), encoding="utf-8")
+
+
 class SeenTask:
     """The training images, the seen classes' phrases, and the losses (see `pipeline.training.task.Task`)."""
 
@@ -92,6 +110,7 @@ class SeenTask:
         everything = phrases.read(
             embeddings, "seen", vocabulary=vocabulary, clip=clip, guidance=guidance, preset=self.preset
         )
+        self.hidden = frozenset(vocabulary.ids) - frozenset(everything.hois)
         chosen = phrase.select(
             everything.descriptions.cpu(), everything.verbs, per_verb=work.config.model.phrases_per_verb
         )

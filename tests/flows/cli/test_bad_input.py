@@ -171,6 +171,7 @@ FILES = {
     "disparities.template": "run -t disparities --set disparities.template={}",
     "disparities.file": "run -t disparities --set disparities.source=file --set disparities.file={}",
     "seen.weights": "run -t seen --set model.preset=released --set seen.weights={}",
+    "seen.init": "run -t seen --set seen.init={}",
     "store.root": "artifacts list --set store.root={}",
 }
 """Every door through which a file is read, and a command that goes through it."""
@@ -252,6 +253,7 @@ def fitting(door: str, files: list[Path]) -> list[Path]:
     """Files that a door looks at: of those, what is no file at all, and some others by chance, each time the same."""
     wanted = {
         "weights": (".pt", ".safetensors", ""),
+        "init": (".pt", ".safetensors", ""),
         "checkpoint": (".pt", ""),
         "profile": (".yaml",),
         "template": (".yaml",),
