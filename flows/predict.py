@@ -115,7 +115,7 @@ def placed(job: Job, out: str | None) -> Job:
     if out is not None:
         return replace(job, out=Path(at_home(out)))
     named = [digest.of_file(job.bundle), None if job.boxes is None else digest.of_path(job.boxes), job.detector]
-    asked = [job.top, job.threshold, list(job.only), [str(picture.path.absolute()) for picture in job.pictures]]
+    asked = [job.top, job.threshold, list(job.only), listing.digest_of(job.pictures)]
     return replace(job, out=local.home() / "predicted" / digest.of_value([named, asked])[:16])
 
 
@@ -123,8 +123,12 @@ def placed(job: Job, out: str | None) -> Job:
 def _task(job: Job) -> State:
     logger = get_run_logger()
 
+    told = 0
+
     def progress(done: int, total: int, note: str) -> None:
-        if done == total or done % EVERY < 8:
+        nonlocal told
+        if done > told and (done == total or done - told >= EVERY):
+            told = done
             logger.info("%d of %d pictures, %s", done, total, note)
 
     try:

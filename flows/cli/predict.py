@@ -115,4 +115,4 @@ def _pictures(paths: list[str], out: Path, every: int) -> list[Listed]:
     videos = [text for text in given if video.is_video(text)]
     others = [text for text in given if text not in videos]
     found = listing.pictures(others) if others or not videos else []
-    return found + video.frames(videos, out / "frames", every=every) if videos else found
+    return found + video.frames(videos, out / listing.FRAMES, every=every) if videos else found

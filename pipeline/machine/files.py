@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,9 +75,9 @@ def demand_writable(path: Path) -> None:
     """Before a long computation: OSError if its result could not be written to `path`."""
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    with contextlib.suppress(FileExistsError):
-        (probe := path.with_name(f".{path.name[:40]}.{os.getpid()}.probe")).touch()
-        probe.unlink()
+    probe = path.with_name(f".{path.name[:40]}.{uuid.uuid4().hex[:12]}.probe")
+    probe.touch()
+    probe.unlink()
 
 
 @contextmanager
@@ -85,8 +86,9 @@ def atomic(path: Path) -> Iterator[Path]:
 
     OSError names `path` and never the temporary one.
     """
-    # Not the whole name: with the other parts it might be longer than a name can be.
-    temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}.part")
+    # Not the whole name: with the other parts it might be longer than a name can be. The number of a process is no name of
+    # its own: threads have one, and containers that share a folder often the same.
+    temporary = path.with_name(f".{path.name[:40]}.{uuid.uuid4().hex[:12]}.part")
     try:
         yield temporary
         with temporary.open("rb") as file:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import errno
 import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 from pipeline.errors import StoreError
@@ -41,3 +44,11 @@ def take(file: IO[str] | int, *, wait: bool = False, shared: bool = False, elsew
             f"them (Lustre: -o flock), or {elsewhere}."
         ) from error
     return True
+
+
+@contextmanager
+def held(path: Path, *, elsewhere: str = STORE) -> Iterator[None]:
+    """Have the lock of a file, which is made if it is not there; waits for whoever has it. Raises as `take`."""
+    with path.open("a", encoding="utf-8") as file:
+        take(file, wait=True, elsewhere=elsewhere)
+        yield

@@ -4,19 +4,22 @@
     predictions.parquet     rows as the evaluation reads them
     predictions.json        who predicted, and each picture with its pairs, boxes and verbs
     index.html              a page to look at (pipeline/predict/page.py)
-    .done.jsonl             what is done: a line a picture, written after its drawing
+    .done.jsonl             what is done: a line a picture, written after its drawing (pipeline/predict/journal.py)
+    .locks/                 who computes which pictures, while somebody does (pipeline/work/claims.py)
 
 The journal is the truth; the other files are made of it at the end, a picture at a time, so that memory does not grow with
-the number of pictures. A picture counts as done while its file and the options are those of the journal.
+the number of pictures. A picture counts as done while its file and the options are those of the journal. Several processes
+may predict the same pictures into one folder: each of them writes the other files when all is done, and they are the same.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,8 +29,9 @@ from pipeline.errors import DataError
 from pipeline.machine import locks
 from pipeline.machine.files import atomic
 from pipeline.predict import page, records
+from pipeline.predict.journal import ELSEWHERE, Journal
 from pipeline.predict.listing import DRAWN, JOURNAL, Listed
-from pipeline.predict.records import Picture
+from pipeline.work.claims import LOCKS
 
 ROWS = 500
 """Pictures whose rows are written to the table together."""
@@ -38,23 +42,32 @@ QUALITY = 90
 
 @dataclass
 class Folder:
-    """An output folder in use; `opened` makes one."""
+    """An output folder in use; `opened` makes one. What is drawn may be kept by several threads, all else by one."""
 
     path: Path
     about: Mapping[str, Any]
     """Who predicts, with which options: what predictions.json begins with."""
-    journal: IO[bytes]
-    done: dict[str, int] = field(default_factory=dict)
-    """Where in the journal the picture of a name is."""
-    stamps: dict[str, list[int]] = field(default_factory=dict)
+    journal: Journal
 
     def has(self, picture: Listed) -> bool:
         """Whether the picture is done, and neither its file nor its drawing was changed since."""
-        return self.stamps.get(picture.name) == picture.stamp and (self.path / drawn(picture.name)).is_file()
+        stamp = self.journal.stamps.get(picture.name)
+        try:
+            return stamp is not None and stamp == picture.stamp and (self.path / drawn(picture.name)).is_file()
+        except OSError:  # it is gone, and reading it says so
+            return False
 
-    def draw(self, picture: Listed, image: Image.Image) -> None:
-        """Keep a picture's drawing; several threads may."""
-        target = self.path / drawn(picture.name)
+    def settled(self, pictures: Sequence[Listed]) -> bool:
+        """Whether nobody need look at them any more: each is done, or was found to be unreadable since we began.
+
+        What other processes did since the last look counts.
+        """
+        self.journal.refresh()
+        return all(picture.name in self.journal.tried or self.has(picture) for picture in pictures)
+
+    def draw(self, name: str, image: Image.Image) -> None:
+        """Keep the drawing of the picture of that name; several threads may."""
+        target = self.path / drawn(name)
         target.parent.mkdir(parents=True, exist_ok=True)
         with atomic(target) as temporary:
             if target.suffix.lower() in JPEG:
@@ -62,32 +75,28 @@ class Folder:
             else:
                 image.save(temporary, "PNG")
 
-    def add(self, picture: Listed, record: Picture) -> None:
-        """Keep the record of a picture that is drawn; it is done when this returns."""
-        stamp = picture.stamp
-        line = json.dumps({"stamp": stamp, "picture": record.as_json()}, ensure_ascii=False).encode() + b"\n"
-        place = self.journal.seek(0, 2)
-        self.journal.write(line)
-        self.journal.flush()
-        self.done[record.name], self.stamps[record.name] = place, stamp
-
     def finish(self, pictures: Sequence[Listed]) -> int:
         """Write the table, the JSON and the page of those of the pictures that are done; how many they are."""
-        names = [picture.name for picture in pictures if picture.name in self.done]
+        self.journal.refresh()
+        names = [picture.name for picture in pictures if picture.name in self.journal]
         with atomic(self.path / "predictions.json") as temporary, temporary.open("w", encoding="utf-8") as file:
             file.write('{"about": ' + json.dumps(self.about, ensure_ascii=False) + ',\n"pictures": [')
-            for place, record in enumerate(self._records(names)):
+            for place, record in enumerate(self.journal.records(names)):
                 told = record.as_json() | {"drawn": drawn(record.name)}
                 file.write((",\n" if place else "\n") + json.dumps(told, ensure_ascii=False))
             file.write("\n]}\n")
         self._write_table(names)
         with atomic(self.path / "index.html") as temporary, temporary.open("w", encoding="utf-8") as file:
-            page.write(file, self.about, ((record, drawn(record.name)) for record in self._records(names)))
+            page.write(file, self.about, ((record, drawn(record.name)) for record in self.journal.records(names)))
         return len(names)
 
     def close(self) -> None:
-        """Let the folder go."""
-        self.journal.close()
+        """Let the folder go; the last one to leave clears the locks away."""
+        try:
+            if locks.take(self.journal.file.fileno(), elsewhere=ELSEWHERE):
+                shutil.rmtree(self.path / LOCKS, ignore_errors=True)
+        finally:
+            self.journal.file.close()
 
     def _write_table(self, names: Sequence[str]) -> None:
         schema = pa.Schema.from_pandas(records.table([]), preserve_index=False).remove_metadata()
@@ -97,13 +106,8 @@ class Folder:
             pq.ParquetWriter(temporary, told, compression="zstd") as file,
         ):
             for start in range(0, len(names), ROWS):
-                rows = records.table(list(self._records(names[start : start + ROWS])))
+                rows = records.table(list(self.journal.records(names[start : start + ROWS])))
                 file.write_table(pa.Table.from_pandas(rows, schema=schema, preserve_index=False).cast(told))
-
-    def _records(self, names: Sequence[str]) -> Iterator[Picture]:
-        for name in names:
-            self.journal.seek(self.done[name])
-            yield records.of_json(json.loads(self.journal.readline())["picture"])
 
 
 def drawn(name: str) -> str:
@@ -111,56 +115,48 @@ def drawn(name: str) -> str:
     return f"{DRAWN}/{name}" if Path(name).suffix.lower() in (*JPEG, ".png") else f"{DRAWN}/{name}.png"
 
 
-def opened(path: Path, about: Mapping[str, Any], *, anew: bool = False) -> Folder:
+def opened(path: Path, about: Mapping[str, Any], *, pictures: str, anew: bool = False) -> Folder:
     """The folder, made if it is not there, with what is done in it.
 
     Args:
+        pictures: which pictures are to be predicted, as a digest: others may be at the same ones, but not at other ones.
         anew: forget what is done.
 
     Raises:
-        DataError: it holds predictions of another model or with other options.
+        DataError: it holds predictions of another model or with other options, or somebody else is writing there.
         OSError: it cannot be written.
     """
     path.mkdir(parents=True, exist_ok=True)
-    place = path / JOURNAL
-    place.touch()
-    folder = Folder(path, about, place.open("r+b"))
+    (path / JOURNAL).touch()
+    journal = Journal(path / JOURNAL, (path / JOURNAL).open("r+b"), path / LOCKS / "journal")
     try:
-        if not locks.take(folder.journal.fileno(), elsewhere="choose an --out on another one"):
-            raise DataError(f"{path}: another command is writing there; wait for it, or choose another --out")
-        if anew or not place.stat().st_size:
-            folder.journal.truncate(0)
-            folder.journal.write(json.dumps({"about": about}, ensure_ascii=False).encode() + b"\n")
-            folder.journal.flush()
-        folder.journal.seek(0)
-        _read(folder)
+        _join(journal, path / LOCKS / "pictures", about, pictures=pictures, anew=anew)
+        journal.open(about)
     except BaseException:
-        folder.close()
+        journal.file.close()
         raise
-    return folder
+    return Folder(path, about, journal)
 
 
-def _read(folder: Folder) -> None:
-    """Take in the journal; a line that was cut short is cut off."""
-    try:
-        before = json.loads(folder.journal.readline())["about"]
-    except (ValueError, KeyError, TypeError):
-        raise DataError(
-            f"{folder.path / JOURNAL}: is no journal of predictions. Choose another --out, or begin --anew"
-        ) from None
-    if before != json.loads(json.dumps(folder.about)):
-        changed = sorted(key for key in {*before, *folder.about} if before.get(key) != folder.about.get(key))
-        raise DataError(
-            f"{folder.path}: holds predictions that were made otherwise ({', '.join(changed)}). Choose another --out, or "
-            "begin --anew"
-        )
-    place = folder.journal.tell()
-    for line in iter(folder.journal.readline, b""):
+def _join(journal: Journal, listed: Path, about: Mapping[str, Any], *, pictures: str, anew: bool) -> None:
+    """Hold a share of the journal until its file is closed; whoever comes first says which pictures it is about."""
+    handle, folder = journal.file.fileno(), journal.path.parent
+    while True:
+        if locks.take(handle, elsewhere=ELSEWHERE):
+            if anew or not journal.path.stat().st_size:
+                journal.begin(about)
+            listed.parent.mkdir(exist_ok=True)
+            listed.write_text(pictures, encoding="utf-8")
+        elif anew:
+            raise DataError(f"{folder}: another command is writing there; wait for it, or choose another --out")
+        locks.take(handle, shared=True, wait=True, elsewhere=ELSEWHERE)
         try:
-            entry = json.loads(line)
-            name, stamp = records.of_json(entry["picture"]).name, entry["stamp"]
-        except (ValueError, KeyError, TypeError):
-            folder.journal.truncate(place)
-            return
-        folder.done[name], folder.stamps[name] = place, stamp
-        place = folder.journal.tell()
+            now = listed.read_text(encoding="utf-8")
+        except FileNotFoundError:  # whoever was the last one has just left
+            continue
+        if now != pictures:
+            raise DataError(
+                f"{folder}: another command is writing predictions of other pictures there; wait for it, or choose another "
+                "--out"
+            )
+        return

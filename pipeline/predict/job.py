@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ConfigError
 from pipeline.predict import bundle as bundles
-from pipeline.predict import detecting
+from pipeline.predict import detecting, listing
 from pipeline.predict.bundle import Header
 from pipeline.predict.defaults import THRESHOLD, TOP
 from pipeline.predict.listing import Listed
@@ -81,7 +81,9 @@ class Job:
         predictor.ids(self.only)
         from pipeline.predict import folder as folders
 
-        folder = folders.opened(self.out, self._about(header, predictor), anew=self.anew)
+        folder = folders.opened(
+            self.out, self._about(header, predictor), pictures=listing.digest_of(self.pictures), anew=self.anew
+        )
         try:
             return self._filled(folder, predictor, boxes, progress, say)
         finally:

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import DataError
+from pipeline.store import digest
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 """Suffixes of the files of a folder that are taken for pictures, in either case. A file that is named is always one."""
 JOURNAL, DRAWN = ".done.jsonl", "drawn"
 """What a folder of predictions has (`pipeline/predict/folder.py`): what is done, and the pictures that were drawn."""
+FRAMES = "frames"
+"""What such a folder has where videos were predicted (`pipeline/predict/video.py`)."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ def pictures(given: Sequence[str]) -> list[Listed]:
     """The pictures of the paths, in order, each once.
 
     Of a folder they are its files with one of `SUFFIXES`, by name, those of folders in it included; hidden ones are not, nor
-    those that an earlier prediction drew: else each would be predicted again when its folder is. A pattern such as `a/*.jpg`
-    counts where no file is called so.
+    those that an earlier prediction drew or took from a video: else each would be predicted again when its folder is. A
+    pattern such as `a/*.jpg` counts where no file is called so.
 
     Raises:
         DataError: a path that leads nowhere, a folder that cannot be looked into or has no picture, a pattern without a file.
@@ -44,7 +47,17 @@ def pictures(given: Sequence[str]) -> list[Listed]:
     if not found:
         raise DataError("there is no picture to look at: name files, folders or patterns")
     common = Path(os.path.commonpath([path.absolute().parent for path in found]))
-    return [Listed(path.absolute().relative_to(common).as_posix(), path) for path in found]
+    return [Listed(_readable(path.absolute().relative_to(common)), path) for path in found]
+
+
+def digest_of(pictures: Sequence[Listed]) -> str:
+    """Digest of which files they are; not of what is in them."""
+    return digest.of_value([_readable(picture.path.absolute()) for picture in pictures])
+
+
+def _readable(path: Path) -> str:
+    """A path as text that can be written anywhere; bytes of it that are no UTF-8 as \\xff."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _files(text: str) -> Iterable[Path]:
@@ -67,7 +80,7 @@ def _of_folder(folder: Path) -> list[Path]:
 
     found = []
     for place, folders, files in os.walk(folder, onerror=refuse):
-        left_out = {DRAWN} if JOURNAL in files else set()
+        left_out = {DRAWN, FRAMES} if JOURNAL in files else set()
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in left_out)
         found += [Path(place) / name for name in files if not name.startswith(".") and name.lower().endswith(SUFFIXES)]
     if not found:

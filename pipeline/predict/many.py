@@ -8,20 +8,27 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 
 from PIL.Image import Image
 
 from pipeline.errors import DataError
+from pipeline.machine.files import sentence
 from pipeline.predict import drawing
 from pipeline.predict.boxes import Boxes
 from pipeline.predict.folder import Folder
+from pipeline.predict.journal import ELSEWHERE, Journal
 from pipeline.predict.listing import Listed
 from pipeline.predict.pictures import opened
 from pipeline.predict.predictor import Predictor, Prepared
 from pipeline.predict.records import Picture
+from pipeline.work import claims, shards
+from pipeline.work.claims import Claim
+from pipeline.work.shards import Shard
 
 BATCH = 8
 """Pictures a forward pass."""
@@ -30,8 +37,19 @@ AHEAD = 2
 
 Progress = Callable[[int, int, str], None]
 """(done, total, note)"""
-Read = tuple[Listed, Prepared, Image]
-"""A picture, what the model needs of it, and the image as large as it is drawn."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """A picture that was read."""
+
+    name: str
+    stamp: list[int]
+    """Of its file, before it was read."""
+    prepared: Prepared
+    """What the model needs of it."""
+    image: Image
+    """As large as it is drawn."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +58,28 @@ class Unread:
 
     name: str
     why: str
+
+
+@dataclass
+class _Batch:
+    """Pictures that are computed together, claimed by this process."""
+
+    claim: Claim
+    wanted: set[str]
+    """Names of those that are not done."""
+    reading: list[Future[Read | Unread]]
+    left: int = 0
+    """How many of them are not kept yet."""
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    """A picture that is predicted and being drawn."""
+
+    batch: _Batch
+    record: Picture
+    stamp: list[int]
+    drawn: Future[None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,74 +104,122 @@ class Many:
     def run(self, pictures: Sequence[Listed], progress: Progress) -> dict[str, str]:
         """Predict those pictures that the folder does not have; {name: why} of those that could not be read.
 
-        What is done stays done, whatever ends this. Pictures are computed in the same company whether some are done or not:
-        the last digits of a score depend on it.
+        Several processes share the pictures: each takes some that no other one is at, and then waits for what others are
+        still at, which it takes over if they die. What is done stays done, whatever ends this. Pictures are computed in the
+        same company whoever does it and whether some are done or not: the last digits of a score depend on it.
         """
-        faults: dict[str, str] = {}
-        had = {picture.name for picture in pictures if self._has(picture)}
-        batches = [pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH)]
-        batches = [batch for batch in batches if not had.issuperset(picture.name for picture in batch)]
-        total, begun, done = sum(map(len, batches)), time.monotonic(), 0
+        done = {picture.name for picture in pictures if self.folder.has(picture)}
+        plan = shards.plan({"pictures": range(len(pictures))}, size=BATCH)
+        plan = [shard for shard in plan if not done.issuperset(pictures[i].name for i in shard.ids)]
+        pace = _Pace(self.folder.journal, sum(picture.name not in done for picture in pictures), progress)
         with ThreadPoolExecutor(self.workers) as readers, ThreadPoolExecutor(self.workers) as drawers:
-            reading = ([readers.submit(self._read, picture) for picture in batch] for batch in batches)
-            ahead: deque[list[Future[Read | Unread]]] = deque()
-            waiting: deque[tuple[Listed, Picture, Future[None]]] = deque()
+            take = partial(self._take, pictures=pictures, readers=readers, drawers=drawers, pace=pace)
+            take(plan, wait=False)
+            for shard in plan:  # what other processes were at is theirs, unless they died of it
+                take([shard], wait=True)
+        faults = self.folder.journal.faults
+        return {picture.name: faults[picture.name] for picture in pictures if picture.name in faults}
+
+    def _take(
+        self,
+        plan: Sequence[Shard],
+        *,
+        wait: bool,
+        pictures: Sequence[Listed],
+        readers: Executor,
+        drawers: Executor,
+        pace: _Pace,
+    ) -> None:
+        """Predict the pictures of a plan that nobody else is at; what others are at is waited for, or passed over."""
+        coming = claims.each(
+            self.folder.path,
+            plan,
+            settled=lambda shard: self.folder.settled([pictures[i] for i in shard.ids]),
+            wait=wait,
+            elsewhere=ELSEWHERE,
+        )
+        ahead: deque[_Batch] = deque()
+        waiting: deque[_Drawing] = deque()
+        with ExitStack() as held:
             try:
                 while True:
-                    while len(ahead) <= AHEAD and (batch := next(reading, None)) is not None:
-                        ahead.append(batch)
+                    while len(ahead) <= AHEAD and (claim := next(coming, None)) is not None:
+                        held.callback(claim.release)
+                        ahead.append(self._begun(claim, [pictures[i] for i in claim.shard.ids], readers))
                     if not ahead:
                         break
-                    batch = ahead.popleft()
-                    read = self._settled(batch, faults)
-                    for (picture, _, image), record in zip(read, self._predict([p for _, p, _ in read]), strict=True):
-                        if picture.name not in had:
-                            waiting.append((picture, record, drawers.submit(self._draw, picture, record, image)))
-                    done += len(batch)
+                    waiting += self._predicted(ahead.popleft(), drawers)
                     self._keep(waiting, most=AHEAD * BATCH)
-                    progress(done, total, _pace(done, total, time.monotonic() - begun))
+                    pace.tell()
                 self._keep(waiting, most=0)
+                pace.tell()
             except BaseException:
                 readers.shutdown(wait=False, cancel_futures=True)
                 self._keep(waiting, most=0)
                 raise
-        return faults
 
-    def _has(self, picture: Listed) -> bool:
-        try:
-            return self.folder.has(picture)
-        except OSError:  # it is gone, and reading it says so
-            return False
+    def _begun(self, claim: Claim, pictures: Sequence[Listed], readers: Executor) -> _Batch:
+        wanted = {picture.name for picture in pictures if not self.folder.has(picture)}
+        return _Batch(claim, wanted, [readers.submit(self._read, picture) for picture in pictures])
 
     def _read(self, picture: Listed) -> Read | Unread:
         try:
+            stamp = picture.stamp  # before it is read: a change in between makes it be predicted again
             image = opened(picture.path)
             boxes = None if self.boxes is None else self.boxes(picture.name)
-            return picture, self.predictor.prepare(image, boxes, picture.name), drawing.sized(image)
+            return Read(picture.name, stamp, self.predictor.prepare(image, boxes, picture.name), drawing.sized(image))
+        except OSError as error:
+            return Unread(picture.name, sentence(error, path=picture.path))
         except DataError as error:
             return Unread(picture.name, str(error))
 
-    def _settled(self, batch: Sequence[Future[Read | Unread]], faults: dict[str, str]) -> list[Read]:
-        """The pictures of a batch that could be read; the others go to the faults."""
-        found = [future.result() for future in batch]
-        faults |= {one.name: one.why for one in found if isinstance(one, Unread)}
-        return [one for one in found if not isinstance(one, Unread)]
+    def _predicted(self, batch: _Batch, drawers: Executor) -> Iterator[_Drawing]:
+        """Compute a batch and have its pictures drawn that are wanted; those that cannot be read are noted."""
+        found = [future.result() for future in batch.reading]
+        for one in found:
+            if isinstance(one, Unread) and one.name in batch.wanted:
+                self.folder.journal.add_fault(one.name, one.why)
+        read = [one for one in found if isinstance(one, Read)]
+        batch.left = sum(one.name in batch.wanted for one in read)
+        if not batch.left:
+            batch.claim.release()
+            return
+        prepared = [one.prepared for one in read]
+        records = self.predictor.predict(prepared, top=self.top, threshold=self.threshold, only=self.only)
+        for one, record in zip(read, records, strict=True):
+            if one.name in batch.wanted:
+                yield _Drawing(batch, record, one.stamp, drawers.submit(self._draw, record, one.image))
 
-    def _predict(self, prepared: Sequence[Prepared]) -> list[Picture]:
-        return self.predictor.predict(prepared, top=self.top, threshold=self.threshold, only=self.only)
+    def _draw(self, record: Picture, image: Image) -> None:
+        self.folder.draw(record.name, drawing.draw(image, record, idle=self.idle))
 
-    def _draw(self, picture: Listed, record: Picture, image: Image) -> None:
-        self.folder.draw(picture, drawing.draw(image, record, idle=self.idle))
-
-    def _keep(self, waiting: deque[tuple[Listed, Picture, Future[None]]], *, most: int) -> None:
+    def _keep(self, waiting: deque[_Drawing], *, most: int) -> None:
         """Wait until at most so many pictures are being drawn, and note those that are."""
-        while len(waiting) > most or (waiting and waiting[0][2].done()):
-            picture, record, drawn = waiting.popleft()
-            drawn.result()
-            self.folder.add(picture, record)
+        while len(waiting) > most or (waiting and waiting[0].drawn.done()):
+            one = waiting.popleft()
+            one.drawn.result()
+            self.folder.journal.add(one.record, one.stamp)
+            one.batch.left -= 1
+            if not one.batch.left:
+                one.batch.claim.release()
 
 
-def _pace(done: int, total: int, seconds: float) -> str:
-    """How fast it goes and how long it takes yet: "12.3 a second, 40 s left"."""
-    rate = done / max(seconds, 1e-9)
-    return f"{rate:.1f} a second, {(total - done) / max(rate, 1e-9):.0f} s left"
+@dataclass(frozen=True)
+class _Pace:
+    """How far all who share the pictures are, since this process began."""
+
+    journal: Journal
+    total: int
+    progress: Progress
+    before: int = field(init=False)
+    begun: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "before", self.journal.added)
+
+    def tell(self) -> None:
+        """Tell whoever watches how many are done, how fast it goes, and how long it takes yet: "12.3 a second, 40 s left"."""
+        done = min(self.journal.added - self.before, self.total)
+        rate = done / max(time.monotonic() - self.begun, 1e-9)
+        left = (self.total - done) / max(rate, 1e-9)
+        self.progress(done, self.total, f"{rate:.1f} a second, {left:.0f} s left" if done else "")

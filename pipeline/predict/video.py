@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ConfigError, DataError
+from pipeline.machine import locks
 from pipeline.machine.files import atomic
 from pipeline.outside import reading
+from pipeline.predict.journal import ELSEWHERE
 from pipeline.predict.listing import Listed
 
 SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
@@ -48,8 +50,12 @@ def frames(videos: Sequence[str], folder: Path, *, every: int = EVERY) -> list[L
         status = path.stat()
         wanted = {"bytes": status.st_size, "changed": status.st_mtime_ns, "every": every}
         if _whole(own) != wanted:
-            _write(path, own, every)
-            (own / WHOLE).write_text(json.dumps(wanted), encoding="utf-8")
+            folder.mkdir(parents=True, exist_ok=True)
+            with locks.held(folder / f".{name}.lock", elsewhere=ELSEWHERE):
+                if _whole(own) != wanted:  # another command may have written them meanwhile
+                    _write(path, own, every)
+                    with atomic(own / WHOLE) as temporary:
+                        temporary.write_text(json.dumps(wanted), encoding="utf-8")
         found += [Listed(f"{name}/{frame.name}", frame) for frame in sorted(own.glob("*.jpg"))]
     return found
 

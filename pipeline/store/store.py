@@ -25,6 +25,7 @@ from stat import S_ISREG
 from pydantic import ValidationError
 
 from pipeline.errors import StoreError
+from pipeline.machine.files import atomic
 from pipeline.machine.holder import Claimant
 from pipeline.store import checks, digest, leftovers, locks, preview, refusals, seals, trees
 from pipeline.store import manifest as manifests
@@ -279,10 +280,8 @@ class Store:
         """Keep the record of a run; OSError if the store cannot be written."""
         path = self.root / ".runs" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Its process has a name of its own for it: two may write the table of one study.
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        with atomic(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
     def read_records(self) -> dict[str, bytes | None]:
         """{file name: content} of all records, None for one that cannot be read. StoreError if they cannot be listed."""

@@ -10,14 +10,18 @@ same, and the first ones published count.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 from pipeline.machine import locks
 from pipeline.work.shards import Shard, settled
 from pipeline.work.work import Place, Work
+
+LOCKS = ".locks"
+"""In the folder of a work: a file a shard, which whoever computes it has locked."""
 
 
 @dataclass(frozen=True)
@@ -33,26 +37,54 @@ class Claim:
 
 
 def claims(work: Work, shards: Sequence[Shard], *, wait: bool = False) -> Iterator[Claim]:
+    """The shards of a stage that are not settled, in the order of this machine; as `each` says.
+
+    Ends early, in a helper, when the work is over: nobody would publish what is made then.
+    """
+    return each(
+        work.scratch,
+        order(shards, work.place),
+        settled=lambda shard: bool(settled(work, [shard])),
+        over=work.exchange.over,
+        wait=wait,
+    )
+
+
+def each(
+    folder: Path,
+    shards: Iterable[Shard],
+    *,
+    settled: Callable[[Shard], bool],
+    over: Callable[[], bool] = lambda: False,
+    wait: bool = False,
+    elsewhere: str = locks.STORE,
+) -> Iterator[Claim]:
     """The shards that are not settled, claimed; passes over those of this machine's other processes, or waits for them.
 
-    Ends early where nobody would publish what is made: in a process whose parent has died, and in a helper when the work
-    is over.
+    Ends early where nobody would use what is made: the folder is gone, or this process was started by one that has died.
+
+    Args:
+        folder: that of the work; the locks lie in it.
+        settled: whether a shard needs no more work, wherever it was done.
+        over: whether the whole work is over.
+        wait: whether to wait for a shard that another process has claimed.
+        elsewhere: what a user can do whose file system has no locks.
     """
     from multiprocessing import parent_process
 
     parent = parent_process()
-    for shard in order(shards, work.place):
-        if settled(work, [shard]):
+    for shard in shards:
+        if settled(shard):
             continue
         if parent is not None and not parent.is_alive():
             return
-        lock = _lock(work, shard, wait)
+        lock = _lock(folder, shard, wait, elsewhere)
         if lock is None:
             continue
         with ExitStack() as held:
             held.enter_context(lock)
-            if not settled(work, [shard]):
-                if not work.scratch.is_dir() or work.exchange.over():
+            if not settled(shard):
+                if not folder.is_dir() or over():
                     return
                 held.pop_all()
                 yield Claim(shard, lock)
@@ -71,15 +103,15 @@ def order(shards: Sequence[Shard], place: Place | None) -> list[Shard]:
     return [*own, *others]
 
 
-def _lock(work: Work, shard: Shard, wait: bool) -> IO[str] | None:
+def _lock(folder: Path, shard: Shard, wait: bool, elsewhere: str) -> IO[str] | None:
     """A lock on this machine; None if another process has it, or the work is over."""
     try:
-        (work.scratch / ".locks").mkdir(exist_ok=True)
-        file = (work.scratch / ".locks" / shard.name).open("a", encoding="utf-8")
+        (folder / LOCKS).mkdir(exist_ok=True)
+        file = (folder / LOCKS / shard.name).open("a", encoding="utf-8")
     except FileNotFoundError:
         return None
     try:
-        taken = locks.take(file, wait=wait)
+        taken = locks.take(file, wait=wait, elsewhere=elsewhere)
     except BaseException:
         file.close()
         raise

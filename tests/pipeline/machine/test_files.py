@@ -73,3 +73,12 @@ def test_a_name_as_long_as_a_name_can_be(tmp_path: Path) -> None:
     with files.atomic(path) as temporary:
         temporary.write_text("x")
     assert path.read_text() == "x"
+
+
+def test_two_threads_may_write_names_that_begin_alike(tmp_path: Path) -> None:
+    """The other one is opened before the first is whole; both threads have the number of one process."""
+    paths = [tmp_path / f"{'a photograph of a person with a bicycle':<50}{number}.jpg" for number in (1, 2)]
+    with files.atomic(paths[0]) as first, files.atomic(paths[1]) as second:
+        first.write_text("1")
+        second.write_text("2")
+    assert [path.read_text() for path in paths] == ["1", "2"]

@@ -33,20 +33,24 @@ def add(folder: Folder, picture: Listed, score: float = 0.75) -> None:
     record = records.picture(
         picture.name, (8, 6), FOUND, np.array([[score, 0.0, 0.0]]), VOCABULARY, persons=1, things=1, threshold=0.1
     )
-    folder.draw(picture, Image.new("RGB", (8, 6)))
-    folder.add(picture, record)
+    folder.draw(picture.name, Image.new("RGB", (8, 6)))
+    folder.journal.add(record, picture.stamp)
+
+
+def opened(path: Path, about: dict[str, Any] = ABOUT, **how: Any) -> Folder:
+    return folders.opened(path, about, **{"pictures": "these"} | how)
 
 
 def test_it_is_gone_on_with(tmp_path: Path) -> None:
     one, two = listed(tmp_path, "sub/one.jpg"), listed(tmp_path, "two.gif")
-    first = folders.opened(tmp_path / "out", ABOUT)
+    first = opened(tmp_path / "out")
     add(first, one)
     first.close()
     with (tmp_path / "out" / folders.JOURNAL).open("ab") as journal:
         journal.write(b'{"stamp": [1, 2], "picture": {"na')  # killed while it wrote
-    again = folders.opened(tmp_path / "out", ABOUT)
+    again = opened(tmp_path / "out")
     assert again.has(one) and not again.has(two)
-    add(again, two, score=0.25)
+    add(again, two, score=0.25)  # in the place of what was cut short
     assert again.finish([two, one]) == 2
     again.close()
     told = json.loads((tmp_path / "out" / "predictions.json").read_text())
@@ -62,7 +66,7 @@ def test_it_is_gone_on_with(tmp_path: Path) -> None:
 
 def test_a_picture_that_changed_or_lost_its_drawing_is_not_done(tmp_path: Path) -> None:
     one, two = listed(tmp_path, "one.jpg"), listed(tmp_path, "two.jpg")
-    folder = folders.opened(tmp_path / "out", ABOUT)
+    folder = opened(tmp_path / "out")
     add(folder, one)
     add(folder, two)
     one.path.write_bytes(one.path.read_bytes() + b"\0")
@@ -79,15 +83,22 @@ def test_a_picture_that_changed_or_lost_its_drawing_is_not_done(tmp_path: Path) 
 
 def test_other_options_are_refused_or_begin_anew(tmp_path: Path) -> None:
     one = listed(tmp_path, "one.jpg")
-    first = folders.opened(tmp_path / "out", ABOUT)
+    first = opened(tmp_path / "out")
     add(first, one)
     with pytest.raises(DataError, match="another command is writing there"):
-        folders.opened(tmp_path / "out", ABOUT)
+        opened(tmp_path / "out", anew=True)
+    with pytest.raises(DataError, match="another command is writing predictions of other pictures there"):
+        opened(tmp_path / "out", pictures="others")
+    second = opened(tmp_path / "out")
+    assert second.has(one), "somebody who predicts the same pictures is welcome"
     first.close()
+    second.close()
+    assert not (tmp_path / "out" / ".locks").exists(), "the last one clears them away"
+    opened(tmp_path / "out", pictures="others").close()
     other: dict[str, Any] = ABOUT | {"threshold": 0.5}
     with pytest.raises(DataError, match=r"holds predictions that were made otherwise \(threshold\)"):
-        folders.opened(tmp_path / "out", other)
-    anew = folders.opened(tmp_path / "out", other, anew=True)
+        opened(tmp_path / "out", other)
+    anew = opened(tmp_path / "out", other, anew=True)
     assert not anew.has(one) and anew.finish([one]) == 0
     anew.close()
     assert json.loads((tmp_path / "out" / "predictions.json").read_text())["pictures"] == []
@@ -97,5 +108,5 @@ def test_other_options_are_refused_or_begin_anew(tmp_path: Path) -> None:
 def test_a_foreign_file_in_the_journals_place_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / folders.JOURNAL).write_text("mine\n")
     with pytest.raises(DataError, match="is no journal of predictions"):
-        folders.opened(tmp_path, ABOUT)
+        opened(tmp_path)
     assert (tmp_path / folders.JOURNAL).read_text() == "mine\n"

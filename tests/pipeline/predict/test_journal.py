@@ -1,0 +1,86 @@
+"""The journal of a folder of predictions: written by several, never torn, and read by whoever looks."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.predict.journal import Journal
+from pipeline.predict.records import Picture
+
+ABOUT = {"says": "who"}
+
+
+def journal(folder: Path) -> Journal:
+    """An open journal as another process has it."""
+    (folder / "j").touch()
+    found = Journal(folder / "j", (folder / "j").open("r+b"), folder / "lock")
+    if not (folder / "j").stat().st_size:
+        found.begin(ABOUT)
+    found.open(ABOUT)
+    return found
+
+
+def record(name: str, width: int = 4) -> Picture:
+    return Picture(name=name, width=width, height=3, persons=0, things=0, pairs=())
+
+
+def test_what_one_adds_the_other_has_when_it_looks(tmp_path: Path) -> None:
+    one, other = journal(tmp_path), journal(tmp_path)
+    one.add(record("a"), [1, 2])
+    assert "a" in one and "a" not in other
+    other.add(record("b"), [3, 4])
+    assert "a" in other and "b" in other and other.added == 2
+    one.refresh()
+    assert list(one.records(["b", "a"])) == [record("b"), record("a")] and one.stamps == {"a": [1, 2], "b": [3, 4]}
+
+
+def test_of_a_pictures_lines_the_last_one_counts(tmp_path: Path) -> None:
+    one, other = journal(tmp_path), journal(tmp_path)
+    one.add(record("a"), [1, 2])
+    one.add(record("a", width=5), [2, 2])
+    other.add_fault("a", "is gone")
+    one.refresh()
+    assert "a" not in one and one.faults == {"a": "is gone"} and one.tried == {"a"}
+    later = journal(tmp_path)
+    assert later.faults == {"a": "is gone"} and not later.tried, "a later run looks again: it may be mended"
+    size = later.path.stat().st_size
+    later.add_fault("a", "is gone")
+    assert later.path.stat().st_size == size and later.tried == {"a"} and later.added == 1
+    later.add(record("a"), [5, 5])
+    assert "a" in later and not later.faults and not later.tried
+
+
+@pytest.mark.parametrize("torn", [b'{"stamp": [1', b'{"stamp": "\xff', b"\0" * 50])
+def test_what_a_killed_one_left_of_a_line_is_cut_off(tmp_path: Path, torn: bytes) -> None:
+    one, other = journal(tmp_path), journal(tmp_path)
+    one.add(record("a"), [1, 2])
+    with one.path.open("ab") as file:
+        file.write(torn)
+    other.add(record("b"), [3, 4])
+    one.refresh()
+    assert "b" in one
+    lines = one.path.read_bytes().splitlines()
+    assert [json.loads(line).get("stamp") for line in lines] == [None, [1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize("line", [b"no json", b"[]", b"3", b'{"picture": 3}', b'{"unread": 1}', b"\xff", b"[" * 10_000])
+def test_a_damaged_line_is_passed_over_alone(tmp_path: Path, line: bytes) -> None:
+    one = journal(tmp_path)
+    one.add(record("a"), [1, 2])
+    with one.path.open("ab") as file:
+        file.write(line + b"\n")
+    one.add(record("b"), [3, 4])
+    again = journal(tmp_path)
+    assert "a" in again and "b" in again and len(again.stamps) == 2
+
+
+def test_lines_longer_than_what_is_read_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline.predict import journal as journals
+
+    monkeypatch.setattr(journals, "CHUNK", 64)
+    one = journal(tmp_path)
+    names = [f"{'long' * 50 * i}{i}" for i in range(5)]
+    for name in names:
+        one.add(record(name), [1, 2])
+    assert list(journal(tmp_path).records(names)) == [record(name) for name in names]
