@@ -242,7 +242,9 @@ def _preview(config: Config, name: str) -> None:
     if settings.source == "lexicon":
         from pipeline.texts.lexicon import lexicon
 
-        typer.echo(f"\nnot asked: descriptions.source is lexicon, which says:\n{' '.join(lexicon.describe(hoi))}")
+        typer.echo(
+            f"\nnot asked: descriptions.source is lexicon, which says:\n{' '.join(lexicon.describe(hoi, settings.template.text))}"
+        )
 
 
 def _row(artifact: Artifact, hoi: Hoi) -> dict[str, Any]:
@@ -277,7 +279,7 @@ def _current(path: Path, hoi: Hoi, vocabulary: Vocabulary, config: Config) -> st
     try:
         return str(_row(plan.asked(config, store_of(config), "descriptions"), hoi)["text"])
     except (StoreError, DataError):  # not made yet, or of a dataset without the class
-        return " ".join(lexicon.describe(hoi))
+        return " ".join(lexicon.describe(hoi, config.descriptions.template.text))
 
 
 def _edited(text: str, hoi: Hoi) -> str:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_va
 
 from pipeline.config.section import Section
 from pipeline.config.sources import (
+    DESCRIBED,
     WORDINGS,
     ActionsFrom,
     ActionTemplate,
@@ -46,7 +47,9 @@ class Descriptions(Section):
         "lexicon", description="the project's visual lexicon, a language model, or texts of yours"
     )
     template: DescriptionTemplate = Field(
-        named("describe-v2"), description="prompt template: a name, or the path of a YAML file (llm)"
+        named("describe-v2"),
+        description="prompt template: a name, or the path of a YAML file (llm); "
+        "under describe-slots-v1 the lexicon has a sentence each on human, contact, object and scene",
     )
     file: File | None = Field(None, description="CSV, JSON, Parquet or text file of descriptions (source: file)")
     missing: MissingFrom = Field(
@@ -71,6 +74,12 @@ class Descriptions(Section):
         le=1,
         description="share of texts that may stay although the quality gate rejects them; 0 (--strict) allows none",
     )
+
+    @property
+    def own_wording(self) -> bool:
+        """Whether the lexicon describes in another wording than its usual one."""
+        from_lexicon = self.source == "lexicon" or (self.source == "file" and self.missing == "lexicon")
+        return from_lexicon and self.template.text in DESCRIBED
 
     @property
     def asks_model(self) -> bool:

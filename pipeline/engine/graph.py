@@ -88,6 +88,7 @@ STAGES: tuple[Stage, ...] = (
         when=(
             When(lambda config: config.descriptions.source == "file", ("descriptions.file", "descriptions.missing")),
             When(lambda config: config.descriptions.source != "lexicon", ("descriptions.tolerated",)),
+            When(lambda config: config.descriptions.own_wording, names=("descriptions.template",)),
             When(
                 lambda config: config.descriptions.asks_model,
                 ("llm", "descriptions.template", "descriptions.pictures", "descriptions.pictures_per_class"),

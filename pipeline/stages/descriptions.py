@@ -57,7 +57,8 @@ def run(work: Work) -> dict[str, Any]:
     lexicon.check((h for h in rest if h.hoi_id not in asked), key="descriptions.source")
     if settings.actions:
         lexicon.check((h for h in _verbs(classes) if h.verb_id not in verbs), key="descriptions.source")
-    rows = [_row(hoi, own.get(hoi.hoi_id), asked.get(hoi.hoi_id)) for hoi in classes]
+    wording = lexicon.wording(settings.template.text)
+    rows = [_row(hoi, own.get(hoi.hoi_id), asked.get(hoi.hoi_id), wording) for hoi in classes]
     _judge(rows, vocabulary)
     failing = {str(row["name"]): str(row["verdict"]) for row in rows if row["verdict"] != PASSED}
     if settings.source == "file":
@@ -150,7 +151,7 @@ def _ask(
     )
 
 
-def _row(hoi: Hoi, own: tuple[str, texts.Given] | None, asked: Asked | None) -> dict[str, Any]:
+def _row(hoi: Hoi, own: tuple[str, texts.Given] | None, asked: Asked | None, wording: str) -> dict[str, Any]:
     named = {"hoi_id": hoi.hoi_id, "name": hoi.name}
     if own is not None:
         source, given = own
@@ -158,7 +159,7 @@ def _row(hoi: Hoi, own: tuple[str, texts.Given] | None, asked: Asked | None) -> 
         return named | {"text": given.text, "sentences": parts, "source": source, "origin": given.origin}
     if asked is not None:
         return named | columns.produced(asked, sentences.split(asked.text))
-    return named | _from_lexicon(lexicon.describe(hoi))
+    return named | _from_lexicon(lexicon.describe(hoi, wording), wording)
 
 
 def _action(hoi: Hoi, asked: Asked | None) -> dict[str, Any]:
@@ -169,13 +170,13 @@ def _action(hoi: Hoi, asked: Asked | None) -> dict[str, Any]:
     return named | found | {"verdict": judge(found["text"])}
 
 
-def _from_lexicon(parts: Sequence[str]) -> dict[str, Any]:
+def _from_lexicon(parts: Sequence[str], wording: str = lexicon.DESCRIBE) -> dict[str, Any]:
     return {
         "text": " ".join(parts),
         "sentences": list(parts),
         "source": "lexicon",
-        "template": lexicon.DESCRIBE,
-        "template_version": lexicon.LEXICON_VERSION,
+        "template": wording,
+        "template_version": lexicon.LEXICON_VERSION if wording == lexicon.DESCRIBE else lexicon.SLOTS_VERSION,
     }
 
 

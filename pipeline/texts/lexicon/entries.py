@@ -1,4 +1,4 @@
-"""The entries of `verbs.yaml` and `objects.yaml`, read once and checked: verbs and objects of HICO-DET and V-COCO."""
+"""The entries of `verbs.yaml`, `objects.yaml` and `scenes.yaml`, read once and checked: of HICO-DET and V-COCO."""
 
 from __future__ import annotations
 
@@ -35,11 +35,14 @@ class ObjectLook:
     def is_or_are(self) -> str:
         return "are" if self.plural else "is"
 
-    def fill(self, text: str) -> str:
-        """`text` with {the}, {it} and {its} replaced by words for this object; it is named once, then referred to."""
+    def fill(self, text: str, *, named: bool = False) -> str:
+        """`text` with {the}, {it} and {its} replaced by words for this object.
+
+        It is named once, then referred to; only referred to if what stands before the text has `named` it.
+        """
         several = self.plural or self.kind == "person"  # "them" also fits a person of unknown sex
-        first, named, rest = text.partition("{the}")
-        text = first + named + rest.replace("{the}", "{it}")
+        first, once, rest = ("", "", text) if named else text.partition("{the}")
+        text = first + once + rest.replace("{the}", "{it}")
         return text.format(the=self.the, it="them" if several else "it", its="their" if several else "its")
 
 
@@ -97,6 +100,31 @@ def verbs() -> Mapping[str, VerbLook]:
             variants.append((words, {key: variant[key] for key in FIELDS if key in variant}))
         found[name] = VerbLook(fields={key: entry[key] for key in FIELDS}, variants=tuple(variants))
     return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scenes:
+    """Places, as noun phrases: those that a verb tells, and those of objects by name or kind."""
+
+    verbs: Mapping[str, str]
+    objects: Mapping[str, str]
+
+    def of(self, verb: str, name: str) -> str:
+        """The place where that verb is usually done to the object of that name."""
+        return self.verbs.get(verb) or self.objects.get(name) or self.objects[objects()[name].kind]
+
+
+@lru_cache(maxsize=1)
+def scenes() -> Scenes:
+    """The places that the lexicon knows. Raises DataError naming the file and what is unknown or missing in it."""
+    path = FOLDER / "scenes.yaml"
+    entries = _entries(path)
+    kinds = {thing.kind for thing in objects().values()}
+    strange = [*(set(entries["verbs"]) - set(verbs())), *(set(entries["objects"]) - kinds - set(objects()))]
+    bare = [name for name, thing in objects().items() if not {name, thing.kind} & set(entries["objects"])]
+    if strange or bare:
+        raise DataError(f"{path}: no verb, object or kind is called {sorted(strange)}; no place for {bare}")
+    return Scenes(verbs=entries["verbs"], objects=entries["objects"])
 
 
 def _entries(path: Path) -> dict[str, dict[str, Any]]:

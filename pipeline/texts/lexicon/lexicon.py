@@ -17,7 +17,9 @@ LEXICON_VERSION = 1
 """Raised with every change of the entries or of the wording."""
 
 DESCRIBE = "compose"
-"""Name of the wording of descriptions, for their provenance."""
+"""Name of the usual wording of descriptions, for their provenance."""
+SLOTS_VERSION = 1
+"""Raised with every change of `scenes.yaml` or of the wording in slots; that of the other entries counts besides."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,14 +27,16 @@ class Look:
     """All that the lexicon says about one class; `fields` are not filled in, so that they compare across objects."""
 
     hoi: Hoi
+    name: str
+    """Of the object's entry."""
     fields: dict[str, str]
     object: entries.ObjectLook
 
-    def say(self, *fields: str) -> str:
-        """The fields as one series of clauses about this object."""
+    def say(self, *fields: str, named: bool = False) -> str:
+        """The fields as one series of clauses about this object, which may have been `named` before."""
         clauses = [self.fields[field] for field in fields]
         series = clauses if len(clauses) == 1 else [*clauses[:-1], f"and {clauses[-1]}"]
-        return self.object.fill(", ".join(series))
+        return self.object.fill(", ".join(series), named=named)
 
 
 def check(classes: Iterable[Hoi], *, key: str = "descriptions.source") -> None:
@@ -52,7 +56,7 @@ def look(hoi: Hoi) -> Look:
     check([hoi])
     verbs, objects = entries.verbs(), entries.objects()
     verb, name = str(_entry(hoi.verb, verbs)), str(_entry(hoi.object, objects))
-    return Look(hoi=hoi, fields=verbs[verb].of(name, objects[name].kind), object=objects[name])
+    return Look(hoi=hoi, name=name, fields=verbs[verb].of(name, objects[name].kind), object=objects[name])
 
 
 def _entry(name: str, known: Iterable[str]) -> str | None:
@@ -61,19 +65,47 @@ def _entry(name: str, known: Iterable[str]) -> str | None:
     return name if name in known else next((entry for entry in known if comparable(entry) == wanted), None)
 
 
-def describe(hoi: Hoi) -> tuple[str, ...]:
-    """Three sentences of at most 22 words: posture, then hands, gaze and contact, then the object and where it is.
+def describe(hoi: Hoi, template: str = DESCRIBE) -> tuple[str, ...]:
+    """The sentences about a class, of at most 23 words each, in the wording that the template stands for.
 
-    The first one opens with the class's own phrase.
+    The first one opens with the class's own phrase. A template without a wording of the lexicon's (`DESCRIPTIONS`) means the
+    usual one: posture, then hands, gaze and contact, then the object and where it is.
     """
-    seen = look(hoi)
-    link = ", where the person " if seen.hoi.idle else " "
+    return DESCRIPTIONS[wording(template)](look(hoi))
+
+
+def wording(template: str) -> str:
+    """Name of the wording of descriptions that a template stands for, in `DESCRIPTIONS`."""
+    return template if template in DESCRIPTIONS else DESCRIBE
+
+
+def _composed(seen: Look) -> tuple[str, ...]:
     thing = seen.object
     return (
-        _sentence(f"{seen.hoi.phrase}{link}{seen.say('body')}"),
+        _sentence(f"{_opening(seen.hoi)} {seen.say('body')}"),
         _sentence(f"{seen.say('hands', 'gaze', 'contact')}"),
         _sentence(f"{thing.the}, {thing.looks}, {thing.size}, {thing.is_or_are} {seen.say('relation')}"),
     )
+
+
+def _slots(seen: Look) -> tuple[str, ...]:
+    """A sentence each on the human (posture and gaze), the contact (with the hands), the object's state, and the scene."""
+    thing = seen.object
+    place = entries.scenes().of(str(_entry(seen.hoi.verb, entries.verbs())), seen.name)
+    return (
+        _sentence(f"{_opening(seen.hoi)} {seen.say('body', 'gaze', named=True)}"),
+        _sentence(seen.say("hands", "contact")),
+        _sentence(f"{thing.the}, {thing.looks}, {thing.is_or_are} {seen.say('relation')}"),
+        _sentence(f"the scene is {place}"),
+    )
+
+
+DESCRIPTIONS: dict[str, Callable[[Look], tuple[str, ...]]] = {DESCRIBE: _composed, "describe-slots-v1": _slots}
+"""The wordings of descriptions by name; that in slots has the name of the template that asks a model for the same."""
+
+
+def _opening(hoi: Hoi) -> str:
+    return f"{hoi.phrase}, where the person" if hoi.idle else hoi.phrase
 
 
 def describe_verb(verb: str) -> tuple[str, ...]:

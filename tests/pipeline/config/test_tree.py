@@ -355,7 +355,7 @@ def test_a_template_that_no_run_could_use_is_refused_at_the_door(tmp_path: Path)
         ("disparities.template=foo", "no template 'foo'; the project's own are action-v1, contrast-v1"),
         (
             "descriptions.template=contrast-v1",
-            "template 'contrast-v1' is none for this; the project's own are describe-v1",
+            "template 'contrast-v1' is none for this; the project's own are describe-slots-v1",
         ),
         ("disparities.template=paper-contrast-v1", "no wording 'paper-contrast-v1' in the lexicon; valid: contrast-v1"),
         (f"disparities.template={tmp_path}/own.yaml", "no wording .* in the lexicon"),
@@ -369,6 +369,11 @@ def test_the_list_of_keys_tells_the_values_of_choices() -> None:
     values = {key.name: key.values for key in listed(Config)}
     assert values["evaluation.protocol"][:2] == ("official", "upt")
     assert values["detections.source"] == ("noisy_truth", "ground_truth", "hub", "parquet", "coco")
-    assert values["descriptions.template"] == ("describe-v1", "describe-v2", "paper-describe-v1")
+    assert values["descriptions.template"] == (
+        "describe-slots-v1",
+        "describe-v1",
+        "describe-v2",
+        "paper-describe-v1",
+    )
     assert "contrast-v2" in values["disparities.template"] and values["descriptions.action_template"] == ("action-v1",)
     assert values["seen.epochs"] == ()

@@ -8,11 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.config.sources import DESCRIBED
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.datasets.vcoco import classes as vcoco
 from pipeline.errors import ConfigError, DataError
 from pipeline.texts.lexicon import entries
-from pipeline.texts.lexicon.lexicon import CONTRASTS, LEXICON_VERSION, check, contrast, describe, look
+from pipeline.texts.lexicon.lexicon import (
+    CONTRASTS,
+    DESCRIBE,
+    DESCRIPTIONS,
+    LEXICON_VERSION,
+    check,
+    contrast,
+    describe,
+    look,
+)
 
 MOST_WORDS = 22
 ALL = range(600)
@@ -42,6 +52,33 @@ def test_every_description_is_well_formed() -> None:
 def test_every_description_fits_the_context_of_clip() -> None:
     tokens = pytest.importorskip("open_clip").tokenizer.SimpleTokenizer()
     assert max(len(tokens.encode(" ".join(describe(c)))) + 2 for c in (*HICO.classes, *VCOCO.classes)) <= 77
+
+
+def test_the_wording_in_slots_has_a_sentence_each_on_human_contact_object_and_scene() -> None:
+    assert describe(HICO.find("ride horse"), "describe-slots-v1") == (
+        "A person riding a horse sits astride it with bent legs, and the eyes look ahead.",
+        "Both arms are stretched forward and hold on, and the hips rest on the horse.",
+        "The horse, a tall four-legged animal with a mane, is below the person.",
+        "The scene is a wide meadow with a fence.",
+    )
+    assert describe(HICO.find("wash horse"), "describe-slots-v1")[3] == "The scene is a yard with water and soap."
+    assert describe(HICO.find("ride horse"), "my.yaml") == describe(HICO.find("ride horse"), DESCRIBE)
+    assert set(DESCRIPTIONS) == {DESCRIBE, *DESCRIBED}
+
+
+def test_every_description_in_slots_is_well_formed_distinct_and_fits_clip() -> None:
+    tokens = pytest.importorskip("open_clip").tokenizer.SimpleTokenizer()
+    for vocabulary in (HICO, VCOCO):
+        texts = [describe(hoi, "describe-slots-v1") for hoi in vocabulary.classes]
+        assert len(set(texts)) == len(texts)
+        assert max(len(tokens.encode(" ".join(text))) + 2 for text in texts) <= 77
+        for hoi, text in zip(vocabulary.classes, texts, strict=True):
+            assert len(text) == 4 and text[0].lower().startswith(hoi.phrase)
+            for sentence in text:
+                assert sentence[0].isupper() and sentence.endswith(".")
+                assert 4 <= len(sentence.split()) <= MOST_WORDS + 1, sentence
+                assert not set(sentence) & set("{}_"), sentence
+                assert not re.search(r"\ba [aeiou]|\ban [^aeiou]|,,|  ", sentence), sentence
 
 
 def test_pronouns_of_a_sentence_refer_to_an_object_that_it_names() -> None:
