@@ -242,9 +242,8 @@ def _preview(config: Config, name: str) -> None:
     if settings.source == "lexicon":
         from pipeline.texts.lexicon import lexicon
 
-        typer.echo(
-            f"\nnot asked: descriptions.source is lexicon, which says:\n{' '.join(lexicon.describe(hoi, settings.template.text))}"
-        )
+        said = " ".join(lexicon.describe(hoi, settings.template.text))
+        typer.echo(f"\nnot asked: descriptions.source is lexicon, which says:\n{said}")
 
 
 def _row(artifact: Artifact, hoi: Hoi) -> dict[str, Any]:

@@ -52,6 +52,8 @@ def stale(fake: Any, *settings: str) -> set[str]:
         ((LEXICON,), "llm.model=x", set()),
         ((LEXICON,), "llm.temperature=1", set()),
         ((LEXICON,), "descriptions.template=paper-describe-v1", set()),
+        ((LEXICON,), "descriptions.template=describe-slots-v1", {"descriptions"}),
+        ((FILE, "descriptions.missing=lexicon"), "descriptions.template=describe-slots-v1", {"descriptions"}),
         ((LEXICON,), "descriptions.missing=llm", set()),
         ((LEXICON,), "descriptions.tolerated=1", set()),
         ((MODEL,), "llm.model=x", {"descriptions"}),

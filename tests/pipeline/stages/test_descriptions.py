@@ -86,6 +86,16 @@ def test_lexicon(tmp_path: Path) -> None:
     assert described(tmp_path).hit
 
 
+def test_lexicon_in_slots(tmp_path: Path) -> None:
+    table = described(tmp_path, "descriptions.template=describe-slots-v1").artifact.table("descriptions.parquet")
+    for row in table.to_dict("records"):
+        assert tuple(row["sentences"]) == lexicon.describe(HICO.hoi(row["hoi_id"]), "describe-slots-v1")
+        assert (row["template"], row["template_version"]) == ("describe-slots-v1", lexicon.SLOTS_VERSION)
+        assert row["verdict"] == "passed"
+    usual = described(tmp_path).artifact
+    assert described(tmp_path, "descriptions.template=paper-describe-v1").artifact.fingerprint == usual.fingerprint
+
+
 def test_lexicon_is_the_same_anywhere(tmp_path: Path) -> None:
     assert described(tmp_path / "a").artifact.digest == described(tmp_path / "b").artifact.digest
 

@@ -95,7 +95,7 @@ def test_a_users_own_template(tmp_path: Path) -> None:
 
 
 def test_unknown_templates_name_the_valid_ones() -> None:
-    with pytest.raises(ConfigError, match=r"descriptions\.template: no prompt template 'x'; valid: describe-v1"):
+    with pytest.raises(ConfigError, match=r"descriptions\.template: no prompt template 'x'; valid: describe-slots-v1"):
         template(Source("x"), "describe", key="descriptions.template")
     with pytest.raises(ConfigError, match=r"disparities\.template.*contrast-v1, contrast-v2"):
         contrasting("describe-v1")
