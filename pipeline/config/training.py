@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from pipeline.config.section import Section
 from pipeline.config.sources import File
@@ -44,7 +44,8 @@ class Augment(Section):
 class TrainRuntime(Section):
     """How a training is computed, which changes nothing of what it makes but the last bits.
 
-    Only in preset `released` does the number of parts of a batch (`accumulate` x `processes`) count: `Stage.config_subset`.
+    Only in preset `released` does the number of parts of a batch (`accumulate` x `processes` x `machines`) count:
+    `Stage.config_subset`.
     """
 
     checkpoint_every: PositiveInt = Field(50, le=MOST_STEPS, description="steps between checkpoints")
@@ -63,9 +64,31 @@ class SeenRuntime(TrainRuntime):
     processes: PositiveInt = Field(
         1,
         le=1_024,
-        description="processes that train together, one a GPU; more than 1 are started by `accelerate launch`",
+        description="processes of a machine that train together, one a GPU; several are started by `accelerate launch`",
     )
     apart: bool = Field(False, description="train in a process of its own, even if it is one")
+    machines: PositiveInt = Field(
+        1, le=1_024, description="machines that train together, `processes` on each; the same command is given on each"
+    )
+    machine: NonNegativeInt | None = Field(
+        None, le=1_023, description="which of them this is, from 0, which publishes; null: as Slurm's variables say"
+    )
+    rendezvous: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9._-]+:[0-9]{1,5}$",
+        description="HOST:PORT of machine 0, where they meet; null: the job's first node, as Slurm's variables say",
+    )
+    patience_s: PositiveInt = Field(
+        1_800, le=604_800, description="seconds that machines and processes wait for one another before they give up"
+    )
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if self.machine is not None and self.machine >= self.machines:
+            raise ValueError(f"machine = {self.machine}: of machines = {self.machines} the last is {self.machines - 1}")
+        if self.rendezvous is not None and not 0 < int(self.rendezvous.rpartition(":")[2]) < 65_536:
+            raise ValueError(f"rendezvous = {self.rendezvous}: ports are 1 to 65535")
+        return self
 
 
 class Seen(Section):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import importlib
 import logging
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pipeline.config.tree import Config
@@ -24,6 +26,7 @@ from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import Manifest
 from pipeline.store.store import Store, Workspace, describe_files
 from pipeline.work import devices, helpers
+from pipeline.work.machines import LOOK_SECONDS, Rendezvous
 from pipeline.work.work import Place, Progress, Work, silent
 
 log = logging.getLogger("ezhoi.runner")
@@ -91,6 +94,8 @@ def execute(
         DataError: such a file changed during the run or while the stage was at work: nothing made of two contents is kept.
     """
     need = ingredients(stage, config=config, inputs=inputs)
+    run = origin or {}
+    claimant = Claimant(run.get("run", ""), run.get("deployment", ""), lambda line: waiting(stage.name, line))
     _demand_same(stage, need, {} if read_before is None else read_before)
     if not force:
         artifact, faults = store.lookup(stage.name, need.fingerprint)
@@ -101,10 +106,10 @@ def execute(
     else:
         faults = []
     before()
+    if (meeting := stage.joined_by(config)) is not None and meeting.place.number:
+        return _joined(stage, need, meeting, config, store, inputs, force=force, claimant=claimant, progress=progress)
     if stage.sharded(config):
         _help_another_run(stage, need, config=config, store=store, inputs=inputs, progress=progress)
-    run = origin or {}
-    claimant = Claimant(run.get("run", ""), run.get("deployment", ""), lambda line: waiting(stage.name, line))
     with store.workspace(need.fingerprint, claimant) as space:
         artifact, _ = store.lookup(stage.name, need.fingerprint)
         if artifact is not None and not force:  # another process made it while we waited for the lock
@@ -144,6 +149,56 @@ def _computed(
             metrics = module.run(work)
             manifest = _manifest(stage, work.config, need, work, metrics)
     return manifest.model_copy(update={"wall_seconds": round(time.perf_counter() - started, 3)})
+
+
+def _joined(
+    stage: Stage,
+    need: Ingredients,
+    meeting: Rendezvous,
+    config: Config,
+    store: Store,
+    inputs: Mapping[str, Artifact],
+    *,
+    force: bool,
+    claimant: Claimant,
+    progress: Progress,
+) -> Outcome:
+    """What machine 0 publishes of a training that this machine takes part in; this one keeps nothing of it.
+
+    Raises:
+        EzhoiError: machine 0 did not come, the training failed, or machine 0 did not publish it.
+    """
+    start = time.monotonic()
+    patience = config.seen.runtime.patience_s
+    waits = f"machine {meeting.place.number} waits for machine 0 at {meeting}"
+    claimant.tell(waits)
+    while not meeting.is_open():
+        artifact, _ = store.lookup(stage.name, need.fingerprint)
+        if artifact is not None and not force:  # machine 0 waited for a run that made it
+            return Outcome(stage.name, artifact, hit=True, waits=tuple(claimant.waits))
+        if time.monotonic() - start > patience:
+            raise EzhoiError(
+                f"stage {stage.name}: {waits}, and it did not come within seen.runtime.patience_s = {patience} s. Its log says "
+                "why, or the address is not the one by which machine 0 is reached from here"
+            )
+        time.sleep(LOOK_SECONDS)
+    with (
+        devices.hold(config.device, count=stage.processes(config), claimant=claimant) as held,
+        tempfile.TemporaryDirectory(prefix="ezhoi-") as folder,
+    ):
+        space = Workspace(Path(folder) / need.fingerprint / "out", Path(folder) / need.fingerprint / "scratch")
+        for path in (space.out, space.scratch):
+            path.mkdir(parents=True)
+        work = _work(stage, config, inputs, space, held, helper=True, place=meeting.place, progress_to=progress)
+        importlib.import_module(f"pipeline.stages.{stage.name}").run(work)
+    with store.workspace(need.fingerprint, claimant):  # until machine 0 has published
+        artifact, _ = store.lookup(stage.name, need.fingerprint)
+        if artifact is None:
+            raise EzhoiError(
+                f"stage {stage.name}: machine 0 trained to the end and did not publish; its log says why. Run again on all "
+                "machines: it goes on from the last checkpoint"
+            )
+    return Outcome(stage.name, artifact, hit=False, waits=tuple(claimant.waits))
 
 
 def _help_another_run(
@@ -235,6 +290,7 @@ def _work(
         out=space.out,
         scratch=space.scratch,
         exchange=space.exchange,
+        code=provenance.code_digest(stage.name),
         **more,
     )
 

@@ -13,7 +13,7 @@ from pipeline.datasets import sources
 from pipeline.engine import plan
 from pipeline.engine.choice import Choice
 from pipeline.engine.execute import AskHelpers, Outcome, Waiting, execute, no_helpers, say
-from pipeline.engine.graph import WHOLE, needed_for
+from pipeline.engine.graph import WHOLE, needed_for, stage
 from pipeline.engine.stage import Stage
 from pipeline.engine.verdict import Verdict, verdict
 from pipeline.store import runs
@@ -100,10 +100,17 @@ class Run:
         return outcome
 
     def _hold(self) -> None:
-        """Before the first stage that takes time: name what the stages after it are likely to find, so that `gc` leaves it."""
+        """Before the first stage that takes time: name what the stages after it are likely to find, so that `gc` leaves it.
+
+        Raises:
+            ConfigError: a training over machines is to come, and where they meet is not known.
+        """
         if self.targets and not self._held:
             self._held = True
             found = plan.plan(self.config, self.store, targets=self.targets, force=self.force, given=self.given)
+            for planned in found:
+                if planned.artifact is None:  # machines that cannot meet say so before anything takes time
+                    stage(planned.stage).joined_by(self.config)
             self.record.holds |= {s.stage: s.artifact.fingerprint for s in found if s.artifact is not None}
             self.record.save(self.store)
 

@@ -14,6 +14,8 @@ from pipeline.config.tree import Config
 from pipeline.datasets import sources
 from pipeline.datasets.own import folder as own_folder
 from pipeline.store import digest
+from pipeline.work import machines
+from pipeline.work.machines import Rendezvous
 
 Condition = Callable[[Config], bool]
 """Whether something holds under a configuration."""
@@ -117,13 +119,23 @@ class Stage:
         return self.trains or self.embeds or self.sharded(config)
 
     def processes(self, config: Config) -> int:
-        """How many processes compute the stage together, one a GPU."""
+        """How many processes of this machine compute the stage together, one a GPU."""
         return config.seen.runtime.processes if self.name == "seen" else 1
+
+    def joined_by(self, config: Config) -> Rendezvous | None:
+        """Where machines meet that compute the stage together, and which of them this is; None if one does it alone.
+
+        Raises:
+            ConfigError: that is not known (`pipeline/work/machines.py`).
+        """
+        trains = self.name == "seen" and config.seen.weights is None
+        return machines.rendezvous(config.seen.runtime) if trains else None
 
     def config_subset(self, config: Config) -> dict[str, object]:
         """What the stage reads of the configuration, as plain JSON; paths are left out, names are not."""
         found = without_places(config, self.reads_under(config))
-        parts = config.seen.runtime.processes * config.seen.runtime.accumulate
+        runtime = config.seen.runtime
+        parts = runtime.machines * runtime.processes * runtime.accumulate
         if self.name == "seen" and parts > 1 and config.model.preset == "released" and config.seen.weights is None:
             found["seen.parts"] = parts  # its dropout is drawn anew for each part of a batch
         return found

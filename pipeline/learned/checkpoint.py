@@ -46,11 +46,16 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def save(pieces: Pieces, *, step: int, history: str, modules: nn.Module, optimiser: torch.optim.Optimizer) -> None:
     """Weights, the optimiser's moments, the step that they are at, and the digest of the history up to there."""
-    state = {f"model.{name}": tensor for name, tensor in modules.state_dict().items()}
-    for index, moments in optimiser.state_dict()["state"].items():
-        state |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
     with pieces.writing(NAME) as temporary:
-        _put(temporary, state, {"step": str(step), "history": history})
+        _put(temporary, state(modules, optimiser), {"step": str(step), "history": history})
+
+
+def state(modules: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Weights and the optimiser's moments, by the names that they have in a checkpoint."""
+    found = {f"model.{name}": tensor for name, tensor in modules.state_dict().items()}
+    for index, moments in optimiser.state_dict()["state"].items():
+        found |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
+    return found
 
 
 def state_of(pieces: Pieces, modules: nn.Module) -> tuple[int, str]:
@@ -94,11 +99,16 @@ def restore(path: Path, *, modules: nn.Module, optimiser: torch.optim.Optimizer)
     if not path.exists():
         return 0
     tensors, about = load_weights(path)
+    put_back(tensors, modules=modules, optimiser=optimiser)
+    return int(about["step"])
+
+
+def put_back(tensors: dict[str, Tensor], *, modules: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    """Have weights and moments as they were when `state` gave them."""
     modules.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
-    state: dict[int, dict[str, Tensor]] = {}
+    moments: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         if key.startswith("optimiser."):
             _, index, name = key.split(".")
-            state.setdefault(int(index), {})[name] = value
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-    return int(about["step"])
+            moments.setdefault(int(index), {})[name] = value
+    optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})

@@ -8,6 +8,12 @@ runs, and logs, this line; it can also be given by hand, with more of accelerate
         --num_machines 1 --mixed_precision no --dynamo_backend no
         -m pipeline.training.launch STORE/.work/FINGERPRINT/scratch/work.json
 
+With `seen.runtime.machines=2` the same is run on each of two machines, which meet at a port of the first:
+
+    accelerate launch --multi_gpu --machine_rank 1 --main_process_ip first --main_process_port 29500
+        --rdzv_conf timeout=1800 --num_processes 8 ... --num_machines 2 ...
+
+Machine 0 owns the scratch folder: checkpoints, history, result. The others have a temporary one, for their log.
 What is trained by hand stays in its checkpoint; the next `ezhoi run` with the same settings publishes it.
 
 The processes report on their standard output: progress as lines that start with MARK, anything else is their log. They end
@@ -16,6 +22,7 @@ with their parent, however that ends: then their standard input closes.
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 import json
 import logging
@@ -39,7 +46,8 @@ from pipeline.errors import EzhoiError
 from pipeline.machine.files import atomic, refusals
 from pipeline.store.opening import store_of
 from pipeline.training import ranks
-from pipeline.work import devices
+from pipeline.work import devices, machines
+from pipeline.work.machines import Rendezvous
 from pipeline.work.work import Work
 
 log = logging.getLogger("ezhoi.training")
@@ -55,13 +63,14 @@ PATIENCE_SECONDS = 10.0
 
 def wanted(runtime: SeenRuntime) -> bool:
     """Whether the configuration asks for processes of their own."""
-    return runtime.processes > 1 or runtime.apart
+    return runtime.processes > 1 or runtime.machines > 1 or runtime.apart
 
 
 def train_apart(work: Work, *, processes: int) -> dict[str, Any]:
-    """Run the stage of `work` in `processes` processes that train together; its metrics.
+    """Run the stage of `work` in `processes` processes that train together, with those of other machines; its metrics.
 
-    Its files are in `work.out` then, its log in `<scratch>/launch.log`. Blocks; progress and seconds reach `work`.
+    Its files are in `work.out` then, its log in `<scratch>/launch.log`. Blocks; progress and seconds reach `work`. On a machine
+    that only trains along there are neither files nor metrics.
 
     Raises:
         EzhoiError: the training failed, with its message, or it died, with the last lines of its log.
@@ -70,38 +79,54 @@ def train_apart(work: Work, *, processes: int) -> dict[str, Any]:
     for old in (result, failure):
         old.unlink(missing_ok=True)
     _write(spec, work)
-    line = command(processes, spec)
+    meeting = machines.rendezvous(work.config.seen.runtime)
+    line = command(processes, spec, meeting, patience=work.config.seen.runtime.patience_s)
     log.info("%s", shlex.join(line))
     tail: deque[str] = deque(maxlen=TAIL)
-    code = _follow(line, _environment(work.config.device), work, tail)
+    code = _follow(line, _environment(work.config.device, meeting), work, tail)
     if failure.exists():
         raise EzhoiError(failure.read_text(encoding="utf-8"))
-    if code or not result.exists():
+    along = meeting is not None and meeting.place.number > 0
+    if code or not (along or result.exists()):
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        if meeting is not None:
+            how += f" on machine {meeting.place.number} of {meeting.place.count}, if not on another one first"
         raise EzhoiError(
             f"stage {work.stage}: the training {how}. Run again: it continues from its last checkpoint. "
             f"Log: {work.scratch / 'launch.log'}, last lines:\n" + "\n".join(f"  {text}" for text in tail)
         )
+    if along:
+        return {}
     found = json.loads(result.read_text(encoding="utf-8"))
     for kind, seconds in found["seconds"].items():
         work.clock.add(kind, seconds)
     return dict(found["metrics"])
 
 
-def command(processes: int, spec: Path) -> list[str]:
-    """The command line of accelerate. `--multi_gpu` is its word for one machine with several processes, on CPUs too."""
+def command(processes: int, spec: Path, meeting: Rendezvous | None = None, *, patience: int = 0) -> list[str]:
+    """The command line of accelerate, for `processes` processes on this machine.
+
+    `--multi_gpu` is its word for several processes, on CPUs too.
+    """
     several = ["--multi_gpu", "--main_process_port", "0"] if processes > 1 else []
-    line = [sys.executable, "-m", "accelerate.commands.launch", *several, "--num_processes", str(processes)]
-    line += ["--config_file", str(CONFIG), "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
-    return [*line, "-m", "pipeline.training.launch", str(spec)]
+    count = 1
+    if meeting is not None:
+        count = meeting.place.count
+        several = ["--multi_gpu", "--machine_rank", str(meeting.place.number), "--main_process_ip", meeting.host]
+        several += ["--main_process_port", str(meeting.port), "--rdzv_conf", f"timeout={patience}"]
+    line = [sys.executable, "-m", "accelerate.commands.launch", *several, "--num_processes", str(processes * count)]
+    line += ["--config_file", str(CONFIG), "--num_machines", str(count), "--mixed_precision", "no"]
+    return [*line, "--dynamo_backend", "no", "-m", "pipeline.training.launch", str(spec)]
 
 
-def _environment(device: str) -> Mapping[str, str]:
-    """Ours, with only the GPUs of `device` ("cuda:0,cuda:2") to be seen."""
+def _environment(device: str, meeting: Rendezvous | None = None) -> Mapping[str, str]:
+    """Ours, with only the GPUs of `device` ("cuda:0,cuda:2") to be seen, and the network by which machines meet."""
     changes = {CHILD: "1", "PYTHONUNBUFFERED": "1"}
     numbers = [int(name.removeprefix("cuda:")) for name in device.split(",") if name.startswith("cuda:")]
     if numbers:
         changes["CUDA_VISIBLE_DEVICES"] = ",".join(devices.gpus()[n] for n in numbers)
+    if meeting is not None and (interface := meeting.interface()) is not None:
+        changes |= {"GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", interface)}
     return ranks.without(os.environ) | changes
 
 
@@ -141,6 +166,7 @@ def _follow(line: list[str], environment: Mapping[str, str], work: Work, tail: d
 def _write(spec: Path, work: Work) -> None:
     tree = {
         "stage": work.stage,
+        "code": work.code,
         "config": work.config.model_dump(mode="json"),
         "inputs": {name: artifact.fingerprint for name, artifact in work.inputs.items()},
         "out": str(work.out),
@@ -156,7 +182,7 @@ def _read(spec: Path) -> Work:
     config = Config.model_validate(tree["config"])
     store = store_of(config)
     inputs = {name: found for name, key in tree["inputs"].items() if (found := store.get(name, key)) is not None}
-    runtime = config.seen.runtime.model_copy(update={"processes": 1, "apart": False})
+    runtime = config.seen.runtime.model_copy(update={"processes": 1, "machines": 1, "machine": None, "apart": False})
     config = config.model_copy(
         update={
             "device": "cuda" if config.device.startswith("cuda") else config.device,
@@ -165,7 +191,15 @@ def _read(spec: Path) -> Work:
     )
     out, scratch = Path(tree["out"]), Path(tree["scratch"])
     exchange = store.exchange(scratch.parent.name)
-    return Work(stage=tree["stage"], config=config, inputs=inputs, out=out, scratch=scratch, exchange=exchange)
+    return Work(
+        stage=tree["stage"],
+        config=config,
+        inputs=inputs,
+        out=out,
+        scratch=scratch,
+        exchange=exchange,
+        code=tree["code"],
+    )
 
 
 def _say(stage: str, done: int, total: int, note: str) -> None:
@@ -194,11 +228,14 @@ def main(spec: Path) -> None:
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     work = _read(spec)
-    state = PartialState(cpu=device(work.config).type == "cpu")  # chooses this process's GPU, so before any tensor
+    patience = dt.timedelta(seconds=work.config.seen.runtime.patience_s)
+    # Chooses this process's GPU, so before any tensor.
+    state = PartialState(cpu=device(work.config).type == "cpu", timeout=patience)
     with tempfile.TemporaryDirectory() as spare:
         work = replace(work, progress_to=_say) if state.is_main_process else replace(work, out=Path(spare))
         try:
             with refusals(f"stage {work.stage}", path=work.out):
+                ranks.demand_the_same(work.stage, fingerprint=work.scratch.parent.name, code=work.code)
                 metrics = importlib.import_module(f"pipeline.stages.{work.stage}").run(work)
         except EzhoiError as error:
             log.error("%s", error)  # in the log, should the disk be full

@@ -68,15 +68,16 @@ def train(
     accelerator = ranks.accelerator(cpu=device(work.config).type == "cpu")
     trainer = Trainer(work, modules, task, settings, accelerator, accumulate)
     path, rows = work.scratch / checkpoint.NAME, work.scratch / "history.jsonl"
+    start = 0
     if accelerator.is_main_process:
         _find_state(work, path, rows, modules)
-    accelerator.wait_for_everyone()
-    start = checkpoint.restore(path, modules=modules, optimiser=trainer.optimiser)
+        start = checkpoint.restore(path, modules=modules, optimiser=trainer.optimiser)
+    start = ranks.hand_out(accelerator, modules, trainer.optimiser, start)
     history = History(rows if accelerator.is_main_process else None, steps=start)
     if accelerator.is_main_process:
         log.debug("stage %s: history in %s", work.stage, rows)
     with _deterministic(runtime.deterministic):
-        loaders = loaders_for(accelerator.num_processes) if runtime.loaders is None else runtime.loaders
+        loaders = loaders_for(ranks.on_this_machine()) if runtime.loaders is None else runtime.loaders
         loaded = ahead(trainer.load, range(start, steps), threads=loaders)
         for step in range(start, steps):
             row = trainer.step(step, loaded, rate_at(step))

@@ -10,9 +10,16 @@ import contextlib
 import logging
 import os
 import re
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from pipeline.errors import EzhoiError
+from pipeline.learned import checkpoint
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -37,6 +44,45 @@ def accelerator(*, cpu: bool) -> Accelerator:
 
     with contextlib.nullcontext() if os.environ.get(LAUNCHED) else _alone():
         return Accelerator(cpu=cpu, mixed_precision="no")
+
+
+def on_this_machine() -> int:
+    """How many of the processes that train together are on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if os.environ.get(LAUNCHED) else 1
+
+
+def demand_the_same(stage: str, **made_of: str) -> None:
+    """Every process that trains together must make the same thing of the same code.
+
+    Raises:
+        EzhoiError: this one and the main one do not; it names what differs and the two machines.
+    """
+    from accelerate.utils import gather_object
+
+    mine = {"machine": socket.gethostname(), **made_of}
+    everybody = gather_object([mine])
+    for other in everybody:
+        if differing := [name for name in made_of if other[name] != everybody[0][name]]:
+            raise EzhoiError(
+                f"stage {stage}: {everybody[0]['machine']} and {other['machine']} cannot train together, their "
+                f"{' and '.join(differing)} differ: give the same command, profile and version of the project on every machine"
+            )
+
+
+def hand_out(accelerator: Accelerator, modules: nn.Module, optimiser: torch.optim.Optimizer, step: int) -> int:
+    """Have every process at the state and the step of the main one, which alone reads the checkpoint; that step."""
+    if accelerator.num_processes == 1:
+        return step
+    from accelerate.utils import broadcast, broadcast_object_list
+
+    state = checkpoint.state(modules, optimiser) if accelerator.is_main_process else {}
+    step, kinds = broadcast_object_list([step, {name: (t.shape, t.dtype) for name, t in state.items()}])
+    for name, (shape, dtype) in kinds.items():
+        tensor = state[name].detach() if name in state else torch.empty(shape, dtype=dtype)
+        state[name] = broadcast(tensor.to(accelerator.device).contiguous())
+    if not accelerator.is_main_process:
+        checkpoint.put_back(state, modules=modules, optimiser=optimiser)
+    return int(step)
 
 
 @contextmanager

@@ -84,6 +84,8 @@ class Work:
     clock: Clock = field(default_factory=Clock)
     digests: dict[str, str] = field(default_factory=dict)
     """Digests of files of `out` that are known already, so that publishing need not hash them again."""
+    code: str = ""
+    """Digest of the code that computes the stage, which machines that compute it together must have in common."""
 
     @cached_property
     def pieces(self) -> Pieces:

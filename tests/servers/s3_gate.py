@@ -13,8 +13,8 @@ class Gate(ThreadingHTTPServer):
     closed = False
     backend = ("127.0.0.1", 0)
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Pass)
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        super().__init__((address, 0), _Pass)
         self.seen: list[str] = []
         self.refused = 0
 

@@ -27,7 +27,9 @@ RUNTIME = {
         "patience_s": "1",
         "deadline_s": "1",
     },
-    "seen": TRAINING | {"accumulate": "2", "processes": "2", "apart": "true"},
+    "seen": TRAINING
+    | {"accumulate": "2", "processes": "2", "apart": "true"}
+    | {"machines": "2", "machine": "0", "rendezvous": "first:29500", "patience_s": "1"},
     "utpl": TRAINING,
 }
 """Every runtime key with another value than its default."""
@@ -307,7 +309,7 @@ def test_every_runtime_key_is_in_the_list() -> None:
     assert listed == {key for key in keys() if ".runtime." in key}
 
 
-@pytest.mark.parametrize("key", ["accumulate", "processes"])
+@pytest.mark.parametrize("key", ["accumulate", "processes", "machines"])
 def test_the_released_presets_dropout_is_drawn_for_each_part_of_a_batch(key: str) -> None:
     """So there the number of parts is a what: it enters the fingerprint of the training, and of nothing else."""
     usual, other = (

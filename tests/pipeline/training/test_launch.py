@@ -20,7 +20,8 @@ from pipeline.learned.checkpoint import load_weights
 from pipeline.store.artifact import Artifact
 from pipeline.training import launch
 from pipeline.work import devices
-from pipeline.work.work import Work
+from pipeline.work.machines import Rendezvous
+from pipeline.work.work import Place, Work
 
 FAKES = Path(__file__).parents[2] / "flows" / "fake_stages"
 pytestmark = pytest.mark.slow
@@ -49,6 +50,7 @@ def training(work: Work) -> int | None:
 def test_it_is_asked_for_by_the_configuration() -> None:
     assert not launch.wanted(SeenRuntime())
     assert launch.wanted(SeenRuntime(apart=True)) and launch.wanted(SeenRuntime(processes=2))
+    assert launch.wanted(SeenRuntime(machines=2))
 
 
 def test_gpus_that_are_held_are_the_ones_to_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,3 +169,25 @@ def test_what_was_trained_by_hand_is_published(alone: tuple[Path, Artifact]) -> 
 
 def test_any_free_port_will_do(tmp_path: Path) -> None:
     assert launch.command(2, tmp_path)[3:6] == ["--multi_gpu", "--main_process_port", "0"]
+
+
+def test_machines_meet_at_the_first_one_by_the_network_that_leads_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GLOO_SOCKET_IFNAME", raising=False)
+    second = Rendezvous(Place(1, 2), "127.0.0.1", 29_500)
+    words = launch.command(4, tmp_path, second, patience=60)
+    options = dict(zip(words[4:18:2], words[5:18:2], strict=True))
+    assert words[3] == "--multi_gpu" and options == {
+        "--machine_rank": "1",
+        "--main_process_ip": "127.0.0.1",
+        "--main_process_port": "29500",
+        "--rdzv_conf": "timeout=60",
+        "--num_processes": "8",
+        "--config_file": str(launch.CONFIG),
+        "--num_machines": "2",
+    }
+    assert launch._environment("cpu", second)["GLOO_SOCKET_IFNAME"] == "lo"
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "mine")
+    assert launch._environment("cpu", second)["GLOO_SOCKET_IFNAME"] == "mine"
+    assert launch._environment("cpu").get("GLOO_SOCKET_IFNAME") == "mine"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import EzhoiError
 from pipeline.training import launch, ranks
 
 ROOT = Path(__file__).parents[3]
@@ -60,3 +61,14 @@ def test_a_user_s_own_configuration_of_accelerate_does_not_count(tmp_path: Path)
     environment = ranks.without(os.environ) | {"HF_HOME": str(tmp_path), "ACCELERATE_USE_CPU": "1"}
     done = subprocess.run(line, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "ran", done.stderr
+
+
+def test_machines_that_would_train_something_else_do_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the others say comes from accelerate; here the second of them has other code."""
+    other = {"machine": "second", "fingerprint": "f00", "code": "c1"}
+    monkeypatch.setattr("accelerate.utils.gather_object", lambda said: [*said, other])
+    ranks.demand_the_same("seen", fingerprint="f00", code="c1")
+    with pytest.raises(EzhoiError, match=r"and second cannot train together, their code differ: give the same command"):
+        ranks.demand_the_same("seen", fingerprint="f00", code="c0")
+    with pytest.raises(EzhoiError, match=r"their fingerprint and code differ"):
+        ranks.demand_the_same("seen", fingerprint="f01", code="c0")
