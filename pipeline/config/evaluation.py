@@ -12,7 +12,8 @@ from pipeline.config.section import Section
 class Evaluation(Section):
     protocol: Literal["official", "upt", "qpic", "consnet", "exact", "area"] = Field(
         "official",
-        description="whose rules decide, see docs/evaluation.md; the report shows official and upt side by side",
+        description="whose rules decide, see docs/evaluation.md; of data.source = own it is exact unless it is given; the "
+        "report shows it beside official and upt",
     )
     untrained: Literal["crops", "regions", "off"] = Field(
         "crops",

@@ -61,6 +61,19 @@ class Config(Section):
             raise ValueError("expected 'auto', 'cpu', 'cuda' or 'cuda:N'")
         return value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _own_pictures_are_evaluated_exactly(cls, given: object) -> object:
+        """No published number is to be met on pictures of one's own, so nothing is rounded unless somebody asks for it."""
+        if not (
+            isinstance(given, dict) and isinstance(data := given.get("data"), dict) and data.get("source") == "own"
+        ):
+            return given
+        asked = given.get("evaluation", {})
+        if not isinstance(asked, dict) or "protocol" in asked:
+            return given
+        return given | {"evaluation": {"protocol": "exact", **asked}}
+
     @model_validator(mode="after")
     def _released_as_published(self) -> Self:
         if self.model.preset == "released" and self.clip.tokens == "cls":

@@ -28,7 +28,8 @@ class SplitTables:
     """One split as tables, in the dataset's own order; boxes in continuous pixels."""
 
     images: pd.DataFrame
-    """image_id, file_name (relative to data.root), width, height, n_pairs, file_bytes (0: no file)."""
+    """image_id, file_name (relative to data.root), width, height, n_pairs, file_bytes (0: no file); and `exhaustive`, where
+    it is told of some image that what is not annotated in it may happen all the same."""
     pairs: pd.DataFrame
     """image_id, hoi_id, verb_id, object_id, hx1 .. hy2, ox1 .. oy2."""
     boxes: pd.DataFrame

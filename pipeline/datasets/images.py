@@ -25,6 +25,9 @@ from pipeline.store.artifact import Artifact
 UPRIGHT = b"upright"
 """Key in the schema of `<split>-images.parquet`, there where the boxes lie in the images as they are shown."""
 
+EXHAUSTIVE = "exhaustive"
+"""Column of `<split>-images.parquet`, there where some image's annotation is not exhaustive: whether an image's is."""
+
 
 class Images:
     """The images of one split, by id.
@@ -44,6 +47,10 @@ class Images:
         self.sizes: dict[int, tuple[int, int]] = dict(
             zip(self.ids, zip(table["width"], table["height"], strict=True), strict=True)
         )
+        self.incomplete: frozenset[int] = (
+            frozenset(table.loc[~table[EXHAUSTIVE], "image_id"]) if EXHAUSTIVE in table else frozenset()
+        )
+        """Ids of the images of which not everything is annotated that happens in them."""
         self._files = dict(zip(self.ids, table["file_name"], strict=True))
         self._root = root
         self._bytes: dict[int, bytes] = {}

@@ -38,7 +38,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="annotations",
-        version=7,
+        version=8,
         reads=(),
         names=("data.source",),
         when=(

@@ -77,6 +77,11 @@ def shown_groups(content: Content) -> tuple[str, ...]:
     return tuple(g for g in GROUPS if any(g in means for row in content.rows for means in row.means.values()))
 
 
+def shown_protocols(content: Content) -> tuple[str, ...]:
+    """The protocols whose means stand beside each other: the one that decides, and those of every report."""
+    return tuple(dict.fromkeys([content.first.protocol.name, *SIDE_BY_SIDE]))
+
+
 def published_rows(setting: str) -> list[Row]:
     """The paper's numbers of a setting; their evaluation follows the ``upt`` protocol."""
     return [

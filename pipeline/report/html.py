@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from pipeline.metrics import diagnosis
 from pipeline.report import svg
-from pipeline.report.content import SIDE_BY_SIDE, Content, confused_verbs, number, shown_groups
+from pipeline.report.content import Content, confused_verbs, number, shown_groups, shown_protocols
 from pipeline.report.pictures import picture
 
 PICTURES = 3
@@ -63,7 +63,7 @@ def render(content: Content, drawn: Mapping[str, str]) -> str:
         c=content,
         report=content.report,
         groups=shown_groups(content),
-        protocols=SIDE_BY_SIDE,
+        protocols=shown_protocols(content),
         charts={name: Markup(text) for name, text in drawn.items()},
         chart_style=Markup(svg.STYLE),
         confusions=confused_verbs(content).to_dict("records"),

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import pandas as pd
 
 from pipeline.outside.escaping import markdown
-from pipeline.report.content import SIDE_BY_SIDE, Content, Row, confused_verbs, number, shown_groups
+from pipeline.report.content import Content, Row, confused_verbs, number, shown_groups, shown_protocols
 
 
-def result_table(rows: Sequence[Row], groups: Sequence[str]) -> list[str]:
+def result_table(rows: Sequence[Row], groups: Sequence[str], protocols: Sequence[str]) -> list[str]:
     """mAP in percent: one line a model, one column a group of classes and protocol."""
-    heads = [f"{group.replace('_', ' ')} ({protocol})" for protocol in SIDE_BY_SIDE for group in groups]
+    heads = [f"{group.replace('_', ' ')} ({protocol})" for protocol in protocols for group in groups]
     lines = [f"| mAP (%) | {' | '.join(heads)} |", "|---|" + "---:|" * len(heads)]
     for row in rows:
-        cells = [number(row.means.get(protocol, {}).get(group)) for protocol in SIDE_BY_SIDE for group in groups]
+        cells = [number(row.means.get(protocol, {}).get(group)) for protocol in protocols for group in groups]
         lines.append(f"| {markdown(row.label)} | " + " | ".join(cells) + " |")
     return lines
 
@@ -27,7 +27,7 @@ def render(content: Content, *, pictures: Sequence[tuple[str, str]] = ()) -> str
     if content.warning:
         lines += [f"> **{content.warning}**", ""]
     lines += [f"Setting `{report['setting']}`, protocol `{report['protocol']}`, mode {report['mode']}.", ""]
-    lines += [*result_table(content.rows, groups), ""]
+    lines += [*result_table(content.rows, groups, shown_protocols(content)), ""]
     lines += [f"- {markdown(note)}." for note in report["notes"]] + ([""] if report["notes"] else [])
     lines += [line for caption, file in pictures for line in (f"![{caption}]({file})", "")]
     if len(report["results"]) > 1:

@@ -1,6 +1,7 @@
 """Stage `annotations`: the dataset as Parquet tables, the same for every dataset (`pipeline/datasets/dataset.py`).
 
-    <split>-images.parquet     image_id, file_name (relative to data.root), width, height, n_pairs, file_bytes
+    <split>-images.parquet     image_id, file_name (relative to data.root), width, height, n_pairs, file_bytes, and
+                               `exhaustive` where some image's annotation is not
     <split>-pairs.parquet      pair_id, image_id, hoi_id, verb_id, object_id, hx1 .. hy2, ox1 .. oy2 (continuous pixels)
     <split>-objects.parquet    image_id, object_id, x1 .. y2: every distinct annotated box, people (object 0) included
     <split>-presence.parquet   image_id, hoi_id, object_id: which classes an image shows, with or without boxes
@@ -28,7 +29,7 @@ import pyarrow.parquet as pq
 
 from pipeline.datasets import classes, leakage, sources
 from pipeline.datasets.dataset import BOXES, CORNERS, SPLITS, Dataset, SplitTables
-from pipeline.datasets.images import UPRIGHT
+from pipeline.datasets.images import EXHAUSTIVE, UPRIGHT
 from pipeline.tables import arrays
 from pipeline.vocabulary import settings
 from pipeline.vocabulary.settings import DEFAULT
@@ -50,6 +51,7 @@ _IDS = (
     "test_count",
 )
 _TYPES = dict.fromkeys(_IDS, pa.int64()) | dict.fromkeys([*BOXES, *CORNERS], pa.float32()) | {"file_name": pa.string()}
+_TYPES |= {EXHAUSTIVE: pa.bool_()}
 COLUMNS = {
     "images": ("image_id", "file_name", "width", "height", "n_pairs", "file_bytes"),
     "pairs": ("pair_id", "image_id", "hoi_id", "verb_id", "object_id", *BOXES),
@@ -110,10 +112,11 @@ def _write_split(work: Work, split: str, tables: SplitTables, *, first_pair: int
     """The tables of a split; pairs are numbered through both splits."""
     numbered = tables.pairs.assign(pair_id=range(first_pair, first_pair + len(tables.pairs)))
     found = {"images": tables.images, "pairs": numbered, "objects": tables.boxes, "presence": tables.presence}
-    for name, columns in COLUMNS.items():
+    for name, always in COLUMNS.items():
+        columns = [*always, *(column for column in (EXHAUSTIVE,) if column in found[name])]
         schema = pa.schema([(c, _TYPES[c]) for c in columns])
         metadata = {UPRIGHT: b"true"} if upright and name == "images" else {}
-        _write(work, f"{split}-{name}", found[name][list(columns)], schema, metadata)
+        _write(work, f"{split}-{name}", found[name][columns], schema, metadata)
 
 
 def _write_classes(

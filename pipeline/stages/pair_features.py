@@ -1,7 +1,8 @@
 """Stage `pair_features`: the fused features of pairs, from the frozen seen-stage model; the visual side's last word.
 
     test-NNN.parquet     all pairs: image_id, object_id, prior (s_human * s_object), hx1 .. oy2 (pixels), feature (d_a)
-    train-NNN.parquet    the same of the pairs that match an annotated one, and hois: the annotated classes that they match
+    train-NNN.parquet    the same of the pairs that match an annotated one, and hois: the annotated classes that they match;
+                         and `exhaustive`, where some training picture's annotation is not
     detector.json        whose boxes they are, passed on from `detections`, and the percent of annotated
                          test pairs that they make
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor
@@ -24,7 +26,7 @@ from models.clip import Clip
 from models.hoi import HoiModel
 from pipeline.boxes import detector, pairs, quality
 from pipeline.boxes.instances import Annotated, Detected
-from pipeline.datasets.images import Images, square
+from pipeline.datasets.images import EXHAUSTIVE, Images, square
 from pipeline.learned import checkpoint, phrases
 from pipeline.learned.build import frozen_clip
 from pipeline.learned.build import model as built
@@ -114,7 +116,11 @@ class Split:
         pixels = model.normalise(torch.stack(views).to(device))
         features = model.pairs(pixels, self.frozen.of(ids).to(device), found.to(device), self.objects)
         table = pairs.columns(found, ids, self.images.sizes) | {"feature": features.cpu().numpy()}
-        return table if self.annotated is None else _matched(table, *self.annotated.matches(ids, found))
+        if self.annotated is None:
+            return table
+        if self.images.incomplete:
+            table[EXHAUSTIVE] = ~np.isin(table["image_id"], list(self.images.incomplete))
+        return _matched(table, *self.annotated.matches(ids, found))
 
 
 def _matched(table: dict[str, Any], pair: Tensor, hoi: Tensor) -> dict[str, Any]:

@@ -64,7 +64,9 @@ class Batch:
         share: one over the number of parts that have images.
         tokens: (B, 1 + D, d_a), what the frozen CLIP makes of the images (Eq. 3).
         verbs: (P, V), True for the verbs of the annotated pairs that a pair matches.
-        entries: (P, V), which verbs of a pair can be told: those that a seen class has with the pair's object.
+        entries: (P, V), which verbs of a pair can be told: those that a seen class has with the pair's object; in a picture
+            whose annotation is not exhaustive, those of them that are annotated.
+        exhaustive: (P,), whether what is not annotated in a pair's picture does not happen.
     """
 
     share: float
@@ -72,6 +74,7 @@ class Batch:
     tokens: Tensor
     verbs: Tensor
     entries: Tensor
+    exhaustive: Tensor
 
     @property
     def truth(self) -> Tensor:
@@ -173,8 +176,10 @@ class TrainingImages:
         matched = torch.zeros(len(view.found.pairs), self._valid.shape[1], dtype=torch.bool)
         pair, hoi = view.matches
         matched[pair, self._verb_of[hoi]] = True
+        exhaustive = torch.tensor([i not in self._images.incomplete for i in shown.ids])[image]
+        entries &= matched | exhaustive[:, None]
         # The frozen tokens are those of the whole image as it is: guidance attends to what is there, not to where.
-        return Batch(shown.share, view, self._frozen.of(shown.ids), matched, entries)
+        return Batch(shown.share, view, self._frozen.of(shown.ids), matched, entries, exhaustive)
 
     def files(self, step: int) -> list[str]:
         """File names of a step's images."""

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
 from models.scoring import Scope, speaks
+from pipeline.datasets.images import EXHAUSTIVE
 from pipeline.store.artifact import Artifact
 from pipeline.tables import arrays
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -22,8 +24,9 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 class SeenPairs:
     """Features (n, d_a), detection priors (n,), and for which of the U unseen classes a pair is an example (n, U).
 
-    A pair is negative for u = (verb, object) if it is annotated with other verbs only and u's phrase speaks for it
-    (`models.scoring.speaks`). It is positive for u's verb if it is annotated with it, on another object.
+    A pair is negative for u = (verb, object) if it is annotated with other verbs only, u's phrase speaks for it
+    (`models.scoring.speaks`), and the annotation of its picture is exhaustive: else it may show u as well. It is positive for
+    u's verb if it is annotated with it, on another object.
     """
 
     features: Tensor
@@ -46,7 +49,7 @@ def read(
     verb_of = np.zeros(1 + max(c.hoi_id for c in vocabulary.classes), np.int64)
     verb_of[[c.hoi_id for c in vocabulary.classes]] = [c.verb_id for c in vocabulary.classes]
     verbs = len(vocabulary.verbs)
-    features, priors, objects, shown = [], [], [], []
+    features, priors, objects, shown, exhaustive = [], [], [], [], []
     for name in pair_features.names("train-*"):
         path = pair_features.path(name)
         hois, rows = arrays.flat(path, "hois")
@@ -54,7 +57,9 @@ def read(
         kept, position = np.unique(rows[own], return_inverse=True)
         with_verb = np.zeros((len(kept), verbs), dtype=bool)
         with_verb[position, verb_of[hois[own]]] = True
-        data = arrays.read(path, ["feature", "prior", "object_id"])
+        telling = [EXHAUSTIVE] if EXHAUSTIVE in pq.read_schema(path).names else []
+        data = arrays.read(path, ["feature", "prior", "object_id", *telling])
+        exhaustive.append(data[EXHAUSTIVE][kept] if telling else np.ones(len(kept), dtype=bool))
         features.append(data["feature"][kept])  # a copy: the rest of the shard is let go
         priors.append(data["prior"][kept])
         objects.append(data["object_id"][kept])
@@ -65,6 +70,8 @@ def read(
     return SeenPairs(
         features=torch.from_numpy(np.concatenate(features).astype(np.float32, copy=False)),
         priors=torch.from_numpy(np.concatenate(priors).astype(np.float32, copy=False)),
-        negative=~positive & speaks(torch.from_numpy(np.concatenate(objects)), own_objects, scope=scope),
+        negative=~positive
+        & torch.from_numpy(np.concatenate(exhaustive))[:, None]
+        & speaks(torch.from_numpy(np.concatenate(objects)), own_objects, scope=scope),
         positive=positive,
     )

@@ -58,7 +58,7 @@ class UnseenClasses:
         """
         known = batch.verbs.to(logits.device)
         verbs = torch.tensor(self.classes.verbs, dtype=torch.long, device=logits.device)
-        negative = known.any(dim=1, keepdim=True) & ~known[:, verbs]
+        negative = known.any(dim=1, keepdim=True) & ~known[:, verbs] & batch.exhaustive.to(logits.device)[:, None]
         focal = self._settings.focal
         total = negative_learning(logits, prior, negative, alpha=focal.alpha, gamma=focal.gamma)
         return total / (max(positives, 1.0) * max(len(verbs), 1))

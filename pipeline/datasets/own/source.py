@@ -114,6 +114,8 @@ class Own:
         pairs = self._pairs.assign(image_id=self._pairs["image"] + 1)
         counts = pairs["image"].value_counts().reindex(range(len(mine)), fill_value=0).to_numpy()
         images = rows.images[["file_name", "width", "height"]].assign(image_id=range(1, len(mine) + 1), n_pairs=counts)
+        if not rows.images["exhaustive"].all():
+            images = images.assign(exhaustive=rows.images["exhaustive"])
         images = images[mine].reset_index(drop=True)
         sizes = [_bytes(root / name) for name in images["file_name"]]
         boxes = rows.boxes.assign(image_id=rows.boxes["image"] + 1)[mine[rows.boxes["image"].to_numpy()]]
@@ -141,6 +143,7 @@ class Own:
         return {
             "source": f"own pictures: {TITLES[found.layout]} ({found.file.name})",
             "acting_alone": alone,
+            "not_exhaustive": int((~found.rows.images["exhaustive"]).sum()),
             "faults": counts["E"],
             "warnings": counts["W"],
             "splits": "as told" if (found.rows.images["split"] != "").any() else "drawn by a seeded rule",

@@ -379,3 +379,14 @@ def test_the_list_of_keys_tells_the_values_of_choices() -> None:
     )
     assert "contrast-v2" in values["disparities.template"] and values["descriptions.action_template"] == ("action-v1",)
     assert values["seen.epochs"] == ()
+
+
+def test_own_pictures_are_evaluated_exactly_unless_another_protocol_is_asked_for() -> None:
+    def protocol(*given: str) -> str:
+        return load(overrides=list(given), environment={}).evaluation.protocol
+
+    assert protocol() == protocol("data.source=hico") == "official"
+    assert protocol("data.source=own") == protocol("data.source=own", "evaluation.tau=2") == "exact"
+    assert protocol("data.source=own", "evaluation.protocol=official") == "official"
+    again = Config.model_validate(load(overrides=["data.source=own"], environment={}).model_dump(mode="json"))
+    assert again.evaluation.protocol == "exact"

@@ -128,3 +128,17 @@ def test_an_online_detector_looks_at_what_is_seen(online: TrainingImages, monkey
     assert torch.equal(views[0].pixels, other.pixels)
     assert not torch.equal(views[0].found.scores, other.found.scores), "its dropout is on"
     assert float(views[0].found.boxes.min()) > -0.5 and float(views[0].found.boxes.max()) < 1.5
+
+
+def test_what_is_not_annotated_is_no_negative_where_the_annotation_is_not_exhaustive(
+    images: Callable[..., TrainingImages],
+) -> None:
+    found = images("seen.batch_size=1")
+    whole = found.ready(found.load(0, Part()))
+    found._images.incomplete = frozenset({7})
+    some = found.ready(found.load(0, Part()))
+    assert whole is not None and some is not None
+    assert whole.exhaustive.all() and not some.exhaustive.any()
+    assert some.truth.sum() == whole.truth.sum() > 0 and some.truth.all(), (
+        "every annotated verb counts, and nothing else"
+    )

@@ -81,3 +81,16 @@ def test_draws_are_examples_and_depend_on_the_generator_alone(artifact: SimpleNa
     assert set(drawn[0]) == {0, 2}
     assert drawn[0] == drawn[1] != drawn[2]
     assert len(pairs.draw(torch.zeros_like(pairs.negative), 50, torch.Generator())) == 0
+
+
+def test_pairs_of_pictures_that_are_not_exhaustively_annotated_are_no_negatives(
+    artifact: SimpleNamespace, tmp_path: Path
+) -> None:
+    given = {"vocabulary": HICO, "unseen": [HUG_HORSE], "seen": [RIDE_HORSE, HUG_DOG, RIDE_BOAT], "scope": "own_object"}
+    before = seen_pairs.read(artifact, **given)
+    path = tmp_path / "train-000.parquet"
+    arrays.write(path, arrays.read(path) | {"exhaustive": np.array([False, True, True, True, True, True])})
+    after = seen_pairs.read(artifact, **given)
+    assert before.negative[:, 0].tolist() == [True, False, True, False]
+    assert after.negative[:, 0].tolist() == [False, False, True, False]
+    assert after.positive.tolist() == before.positive.tolist()

@@ -57,6 +57,19 @@ def test_the_tables_of_both_splits(yard: Path) -> None:
     assert own.train_counts[own.vocabulary.find("push wheelbarrow").hoi_id] == 2
 
 
+def test_pictures_that_are_not_exhaustively_annotated_are_told(yard: Path, tmp_path: Path) -> None:
+    config = small_demo.small(tmp_path / "store", "data.source=own", f"data.root={yard}", "setting=default")
+    plain = run.run(config, targets=("annotations",))["annotations"].artifact
+    assert "exhaustive" not in plain.table("train-images.parquet")
+    value = json.loads((yard / "own.json").read_text(encoding="utf-8"))
+    value["images"][1]["exhaustive"] = False
+    (yard / "own.json").write_text(json.dumps(value), encoding="utf-8")
+    made = run.run(config, targets=("annotations",))["annotations"].artifact
+    assert Images(plain, split="train").incomplete == frozenset()
+    assert Images(made, split="train").incomplete == {2}
+    assert made.manifest.metrics["not_exhaustive"] == 1
+
+
 def test_a_picture_that_is_stored_turned_is_seen_as_it_is_shown(yard: Path) -> None:
     assert sources.dataset(Data(source="own", root=yard)).open(2).size == (600, 900)
     root = yard.parent
