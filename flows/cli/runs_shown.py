@@ -49,8 +49,9 @@ def _lines(store: Store, record: RunRecord) -> list[str]:
     lines = [record.id, f"  {record.line}, {record.status}{took}", f"  profile  {record.profile}"]
     lines += [f"  asked    {key} = {value}" for key, value in record.asked.items()]
     if rows := result_rows(record.metrics):
-        lines.append(f"  {f'mAP, % ({record.protocol})':<18}" + "".join(f"{name:>9}" for name in RESULTS))
-        lines += [f"  {model:<18}" + "".join(f"{value:>9}" for value in values) for model, *values in rows]
+        width = max(18, *(len(model) for model, *_ in rows))
+        lines.append(f"  {f'mAP, % ({record.protocol})':<{width}}" + "".join(f"{name:>9}" for name in RESULTS))
+        lines += [f"  {model:<{width}}" + "".join(f"{value:>9}" for value in values) for model, *values in rows]
     for stage, name in record.stages.items():
         gone = "" if store.get(stage, name) is not None else ", removed since"
         lines.append(f"  {stage:<17} {name[:12]}  {record.how(stage)}{gone}")

@@ -216,9 +216,10 @@ VARIANTS = (
     ("before UTPL", "before_utpl_"),
     ("seen phrases alone", "seen_phrases_"),
     ("untrained", "untrained_"),
+    ("memory, no training", "memory_"),
     ("boxes alone", "detector_only_"),
 )
-"""Rows of the result, and the prefix of their metrics."""
+"""Rows of the result, and the prefix of their metrics. The first is called after the head where that is not EZ-HOI's."""
 
 
 def result_rows(metrics: Mapping[str, Any]) -> list[list[str]]:
@@ -227,7 +228,8 @@ def result_rows(metrics: Mapping[str, Any]) -> list[list[str]]:
     for label, prefix in VARIANTS:
         values = [metrics.get(prefix + group) for group in RESULTS]
         if any(isinstance(value, int | float) for value in values):
-            rows.append([label, *(f"{v:.2f}" if isinstance(v, int | float) else "–" for v in values)])
+            name = label if prefix else metrics.get("head", label)
+            rows.append([name, *(f"{v:.2f}" if isinstance(v, int | float) else "–" for v in values)])
     return rows
 
 

@@ -17,8 +17,9 @@ def result_lines(evaluation: Artifact, report: Path | None = None) -> list[str]:
     """The mAP table and the place of the report: the run's, or else the evaluation's."""
     lines = []
     if rows := result_rows(evaluation.manifest.metrics):
-        lines.append(f"{'mAP, %':<12}" + "".join(f"{name:>9}" for name in RESULTS))
-        lines += [f"{label:<12}" + "".join(f"{value:>9}" for value in values) for label, *values in rows]
+        width = max(12, *(len(label) for label, *_ in rows))
+        lines.append(f"{'mAP, %':<{width}}" + "".join(f"{name:>9}" for name in RESULTS))
+        lines += [f"{label:<{width}}" + "".join(f"{value:>9}" for value in values) for label, *values in rows]
     reports = [name for name in ("report.html", "report.md") if name in evaluation.names()]
     if report is not None:
         lines.append(f"report: {report}")

@@ -24,9 +24,19 @@ from models.heads.record import PairRecord
 Losses = dict[str, Tensor]
 
 
+def verb_features(features: Tensor, verbs: Tensor, count: int) -> Tensor:
+    """(V, d): the unit mean of the features (C, d) of each verb's classes; 0 for a verb without a class.
+
+    Args:
+        verbs: (C,) verb id of each class; count: V.
+    """
+    sums = features.new_zeros(count, features.shape[1]).index_add(0, verbs, features)
+    return nn.functional.normalize(sums, dim=-1)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Texts:
-    """What words say of the C classes of the dataset, in rising order of id; features have unit length.
+    """What words say of the C classes of the dataset, the seen ones first; features have unit length.
 
     Args:
         verb_count, object_count: how many there are.
@@ -56,9 +66,8 @@ class Texts:
         return found
 
     def of_verbs(self, features: Tensor) -> Tensor:
-        """(V, d): the unit mean of the features (C, d) of each verb's classes; 0 for a verb without a class."""
-        sums = features.new_zeros(self.verb_count, features.shape[1]).index_add(0, self.verbs, features)
-        return nn.functional.normalize(sums, dim=-1)
+        """(V, d): what stands for each verb, of the features (C, d) of the classes; see `verb_features`."""
+        return verb_features(features, self.verbs, self.verb_count)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +78,8 @@ class Examples:
         pairs: P of them: those that match an annotated pair of a seen class, and of a head that trains others too, drawn
             at random whatever they show.
         shown: (P, V) bool, the verbs of the annotated pairs of seen classes that a pair matches.
-        counted: (P, V) bool, which labels count: the verbs that a seen class has with the pair's object.
+        counted: (P, V) bool, which labels count: the verbs that a seen class has with the pair's object; of a picture whose
+            annotation is not exhaustive, only those that it says.
         absent: (P, V) bool, verbs of unseen classes with the pair's object that it does not show: it is annotated with
             others (section 3.2 of EZ-HOI).
     """

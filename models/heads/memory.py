@@ -173,18 +173,44 @@ class MemoryHead(FittedHead):
     @classmethod
     def fresh(cls, *, texts: Texts, examples: Examples, options: MemoryOptions, generator: torch.Generator) -> Self:
         """The memory of some of the examples; nothing is left to train."""
+        unseen = zip(texts.verbs[texts.unseen].tolist(), texts.objects[texts.unseen].tolist(), strict=True)
+        return cls.of(
+            examples,
+            text=texts.of_verbs(texts.phrases),
+            valid=texts.valid,
+            unseen=list(unseen),
+            options=options,
+            generator=generator,
+        )
+
+    @classmethod
+    def of(
+        cls,
+        examples: Examples,
+        *,
+        text: Tensor,
+        valid: Tensor,
+        unseen: Sequence[tuple[int, int]],
+        options: MemoryOptions,
+        generator: torch.Generator,
+    ) -> Self:
+        """The memory of some of the examples.
+
+        Args:
+            text: (V, d), what stands for the verbs, unit length; valid: (O, V) bool, the verbs that an object can have.
+            unseen: verb and object id of each unseen class.
+        """
         annotated = examples.take(examples.shown.any(dim=1).nonzero().flatten())
         labels, regions = annotated.shown, annotated.pairs.regions()
         rows = choose(labels, generator=generator, per_verb=options.pairs)
         memory = remember({name: values[rows] for name, values in regions.items()}, labels[rows])
-        unseen = zip(texts.verbs[texts.unseen].tolist(), texts.objects[texts.unseen].tolist(), strict=True)
         human, thing, verb = compose(
-            labels, annotated.pairs.objects, list(unseen), generator=generator, most=options.composed
+            labels, annotated.pairs.objects, unseen, generator=generator, most=options.composed
         )
         halves = {"human": regions["human"][human], "object": regions["object"][thing]}
-        memory = memory + remember(halves, nn.functional.one_hot(verb, texts.verb_count))
+        memory = memory + remember(halves, nn.functional.one_hot(verb, len(text)))
         counts = {"pairs": memory.counts["human"], "unions": memory.counts["union"]}
-        return cls(**memory.means, **counts, text=texts.of_verbs(texts.phrases), valid=texts.valid)
+        return cls(**memory.means, **counts, text=text, valid=valid)
 
     @classmethod
     def restored(cls, state: Mapping[str, Tensor]) -> Self:

@@ -20,4 +20,8 @@ class Evaluation(Section):
         description="the untrained baseline: the frozen CLIP on a crop of each pair's union box; on the cached image tokens "
         "of that region, which is quick and far weaker; or no baseline",
     )
+    memory: bool = Field(
+        False,
+        description="a report's row of the training-free memory (ADA-CM); pair features hold frozen features of regions for it",
+    )
     tau: PositiveFloat = Field(2.8, le=1_000, description="power of the detection prior at test")

@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from models.heads.kinds import HeadName
 from models.sizes import Parts
 from pipeline.config.section import Section
 
@@ -32,6 +33,9 @@ class Model(Section):
 
     preset: Literal["paper", "released"] = Field(
         "paper", description="the method as the paper describes it, or numerically the released code"
+    )
+    head: HeadName = Field(
+        "ezhoi", description="the text head: what makes verb scores of pair features and texts (docs/heads.md)"
     )
     prompts: PositiveInt = Field(2, le=1_000, description="p, prompt tokens a layer")
     layers: PositiveInt = Field(9, le=1_000, description="N, prompted layers of each tower")

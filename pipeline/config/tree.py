@@ -11,13 +11,15 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from models.heads.kinds import KINDS, REGIONS, Column
 from pipeline.config import keys as listed
 from pipeline.config.data import Clip, Data, Detections, Images, Store
 from pipeline.config.evaluation import Evaluation
+from pipeline.config.heads import Heads
 from pipeline.config.language import Descriptions, Disparities, Llm
 from pipeline.config.model import Model, Pairing
 from pipeline.config.section import LARGEST_NUMBER, Section, at_home
@@ -52,6 +54,7 @@ class Config(Section):
     model: Model = Model()
     seen: Seen = Seen()
     utpl: Utpl = Utpl()
+    heads: Heads = Heads()
     evaluation: Evaluation = Evaluation()
 
     @field_validator("device")
@@ -87,6 +90,38 @@ class Config(Section):
         if self.seen.weights is not None and self.seen.init is not None:
             raise ValueError("seen.weights takes the place of training, and seen.init is where one starts; give one")
         return self
+
+    @model_validator(mode="after")
+    def _a_head_has_what_it_reads(self) -> Self:
+        if self.model.head == "ezhoi":
+            return self
+        if not self.utpl_trains:
+            taken = "model.preset = released" if self.model.preset == "released" else "seen.joint"
+            raise ValueError(
+                f"model.head = {self.model.head} is made from cached training pairs, which {taken} does without"
+            )
+        if self.clip.tokens != "all" and set(KINDS[self.model.head].reads) & set(REGIONS):
+            raise ValueError(
+                f"model.head = {self.model.head} reads regions of the frozen CLIP's tokens, which clip.tokens = "
+                f"{self.clip.tokens} leaves out"
+            )
+        return self
+
+    @property
+    def remembers(self) -> bool:
+        """Whether a report has the row `memory`: it is asked for, and there are training pairs and tokens of patches."""
+        return self.evaluation.memory and self.utpl_trains and self.clip.tokens == "all"
+
+    @property
+    def pair_columns(self) -> tuple[Column, ...]:
+        """Columns that the record of a pair has beside what it always has: what the head or the row `memory` reads."""
+        read = {*KINDS[self.model.head].reads, *(KINDS["memory"].reads if self.remembers else ())}
+        return tuple(column for column in get_args(Column) if column in read)
+
+    @property
+    def draws_pairs(self) -> bool:
+        """Whether training pairs are cached whatever they match: a head learns from them what is no interaction."""
+        return KINDS[self.model.head].trains and self.model.head != "ezhoi"
 
     @property
     def utpl_trains(self) -> bool:

@@ -11,22 +11,35 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from models.heads.kinds import KINDS, HeadName
+from pipeline.config.heads import Heads
+from pipeline.config.model import Model
 from pipeline.config.tree import Config
-from pipeline.engine.stage import Input, Stage, When
+from pipeline.engine.stage import Condition, Input, Stage, When
 from pipeline.errors import EzhoiError
 
 TEXTS = ("seen-*", "unseen-*", "objects.parquet")
 """The text embeddings that are computed with; the artifact's other files say how well classes can be told apart."""
 CLIP = ("clip.architecture", "clip.weights", "clip.image_size", "clip.mean", "clip.std")
+MODEL = tuple(f"model.{name}" for name in Model.model_fields if name != "head")
+"""The learned model without its head: what `seen` trains and `pair_features` asks."""
 DETECTOR = ("detections.weights", "detections.revision")
 """The detector that is run, where one is."""
 
+TRAINED_HEAD = ("text.parquet", "scale.json", "head.safetensors")
+"""What is read of stage `utpl` where `model.head` is another head than EZ-HOI's."""
 IMAGES = ("train-images.parquet", "test-images.parquet")
 """The lists of images of both splits."""
 BOXES = (*IMAGES, "train-objects.parquet", "test-objects.parquet", "test-pairs.parquet")
 """The annotated boxes of both splits, and the pairs by which a detector is judged."""
 VOCABULARY = ("vocabulary.json", "settings.json", "own_settings.json")
 """What is read of the vocabulary where seen and unseen classes are told apart."""
+
+
+def _head(name: HeadName) -> Condition:
+    """Whether it is the configured head."""
+    return lambda config: config.model.head == name
+
 
 STAGES: tuple[Stage, ...] = (
     Stage(
@@ -144,7 +157,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="seen",
         version=5,
-        reads=(*CLIP, "pairing", "model", "seen", "setting", "seed"),
+        reads=(*CLIP, "pairing", *MODEL, "seen", "setting", "seed"),
         when=(When(lambda config: config.seen.augment.detector == "online", DETECTOR),),
         inputs=(
             Input("annotations", ("train-images.parquet", "train-pairs.parquet", "pixels-train-*")),
@@ -163,7 +176,12 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="pair_features",
         version=4,
-        reads=(*CLIP, "pairing", "model", "seen.joint", "images.unreadable"),
+        reads=(*CLIP, "pairing", *MODEL, "seen.joint", "images.unreadable"),
+        when=(
+            When(
+                lambda config: config.evaluation.memory or config.model.head != "ezhoi", ("clip.resize", "clip.tokens")
+            ),
+        ),
         inputs=(
             Input("seen", ("model.safetensors",)),
             Input("annotations", ("test-images.parquet", "test-pairs.parquet", "pixels-test-*")),
@@ -189,8 +207,16 @@ STAGES: tuple[Stage, ...] = (
         name="utpl",
         version=6,
         reads=(
-            *("clip.architecture", "clip.weights", "model", "utpl"),
+            *("clip.architecture", "clip.weights", "model"),
             *("seen.tau", "seen.focal", "seen.joint", "setting", "seed"),
+        ),
+        when=(
+            When(_head("ezhoi"), ("utpl",)),
+            When(
+                lambda config: config.model.head != "ezhoi" and KINDS[config.model.head].trains,
+                ("heads.steps", "heads.batch_size", "heads.optimiser"),
+            ),
+            *(When(_head(name), (f"heads.{name}",)) for name in KINDS if name in Heads.model_fields),
         ),
         inputs=(
             Input("seen", ("model.safetensors", "phrases.parquet", "unseen.safetensors")),
@@ -218,20 +244,27 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="predictions",
         version=2,
-        reads=("evaluation.tau", "evaluation.untrained", "utpl.scope", "setting", "model.preset"),
+        reads=(
+            *("evaluation.tau", "evaluation.untrained", "evaluation.memory", "utpl.scope", "setting"),
+            *("model.preset", "model.head"),
+        ),
+        when=(When(lambda config: config.evaluation.memory, ("heads.memory", "seed", "seen.joint", "clip.tokens")),),
         inputs=(
             Input("utpl", ("text.parquet", "scale.json")),
+            Input("utpl", TRAINED_HEAD, when=lambda config: config.model.head != "ezhoi"),
             Input("pair_features", ("test-*",)),
+            Input("pair_features", ("test-*", "train-*"), when=lambda config: config.remembers),
             Input("untrained", when=lambda config: config.evaluation.untrained != "off"),
             Input("text_embeddings", ("seen-phrases.parquet", "unseen-phrases.parquet")),
             Input("vocabulary", ("vocabulary.json",)),
+            Input("vocabulary", VOCABULARY, when=lambda config: config.remembers),
         ),
         says="scored interactions of the test images, by the adapted model and by what it is compared with",
     ),
     Stage(
         name="evaluation",
         version=8,
-        reads=("evaluation.protocol", "setting"),
+        reads=("evaluation.protocol", "setting", "model.head"),
         names=("data.source",),
         inputs=(
             Input("predictions"),
@@ -261,6 +294,7 @@ STAGES: tuple[Stage, ...] = (
             Input("evaluation", ("report.json",)),
             Input("seen", ("model.safetensors", "start.json")),
             Input("utpl", ("text.parquet", "scale.json")),
+            Input("utpl", TRAINED_HEAD, when=lambda config: config.model.head != "ezhoi"),
             Input("pair_features", ("detector.json",)),
             Input("text_embeddings", ("objects.parquet",)),
             Input("vocabulary", VOCABULARY),

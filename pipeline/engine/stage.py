@@ -138,6 +138,9 @@ class Stage:
         parts = runtime.machines * runtime.processes * runtime.accumulate
         if self.name == "seen" and parts > 1 and config.model.preset == "released" and config.seen.weights is None:
             found["seen.parts"] = parts  # its dropout is drawn anew for each part of a batch
+        if self.name == "pair_features":  # heads that read the same share the pairs
+            found |= {"pairs.columns": list(config.pair_columns)} if config.pair_columns else {}
+            found |= {"pairs.drawn": True} if config.draws_pairs else {}
         return found
 
     def sources(self, config: Config) -> dict[str, Source]:

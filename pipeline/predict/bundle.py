@@ -1,9 +1,10 @@
 """A bundle: one safetensors file with what a trained model needs to predict, and nothing of where it was made.
 
 Its tensors are the learned weights (`model.*`), the text features of the C phrases (`text.hoi_id`, `text.before`,
-`text.after`) and the embeddings of the O objects (`objects`). Everything else is one JSON value in the file's header under
-the key `ezhoi`, read into `Header`. The weights of CLIP and of a detector are not in it: they are named, and CLIP's must have
-the digest that the header states (`pipeline/predict/opening.py`). Reading executes nothing.
+`text.after`), the embeddings of the O objects (`objects`), and in format 2 the state of another head than EZ-HOI's
+(`head.*`). Everything else is one JSON value in the file's header under the key `ezhoi`, read into `Header`. The weights of
+CLIP and of a detector are not in it: they are named, and CLIP's must have the digest that the header states
+(`pipeline/predict/opening.py`). Reading executes nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 
+from models.heads.kinds import KINDS, REGIONS, HeadName
 from models.sizes import Sizes
 from pipeline.config.model import Pairing
 from pipeline.config.section import Section
@@ -29,14 +31,16 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from torch import Tensor
 
-FORMAT = 1
-"""Number of the format; a reader refuses every other. `Header.format` states it."""
+PLAIN, WITH_HEAD = 1, 2
+"""Numbers of the format: without and with a head of its own. A reader refuses every other. `Header.format` states it."""
 FILE, CARD = "bundle.safetensors", "README.md"
 """Names of the bundle and of its model card in the artifact."""
 KEY = "ezhoi"
 """Key of the JSON in safetensors' header, whose values are texts."""
 MODEL = "model."
 """What the names of the learned tensors begin with."""
+HEAD = "head."
+"""What the names of the head's tensors begin with."""
 TEXTS = ("text.hoi_id", "text.before", "text.after", "objects")
 """The other tensors."""
 
@@ -94,7 +98,8 @@ class Start(Section):
 class Header(Section):
     """Everything of a bundle but its tensors."""
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 1
+    head: HeadName = Field("ezhoi", description="what scores pairs; in format 1 the phrases do")
     made_with: str = Field(description="the project's version")
     dataset: str = Field(description="what it was trained on: `world`, `hico`, ...")
     training_pairs: NonNegativeInt = Field(description="annotated pairs of seen classes that it learned from")
@@ -128,7 +133,14 @@ class Bundle:
 
     def learned(self) -> dict[str, Tensor]:
         """The model's weights by name."""
-        return {name.removeprefix(MODEL): value for name, value in self.tensors.items() if name.startswith(MODEL)}
+        return self._under(MODEL)
+
+    def head(self) -> dict[str, Tensor]:
+        """The head's state by name; nothing in format 1."""
+        return self._under(HEAD)
+
+    def _under(self, prefix: str) -> dict[str, Tensor]:
+        return {name.removeprefix(prefix): value for name, value in self.tensors.items() if name.startswith(prefix)}
 
 
 def write(path: Path, bundle: Bundle) -> None:
@@ -137,7 +149,8 @@ def write(path: Path, bundle: Bundle) -> None:
 
     header = bundle.header
     # A key that says nothing is left out, so that a reader which does not know it yet has nothing to refuse.
-    about = {KEY: header.model_dump_json(exclude={"start"} if header.start is None else None)}
+    silent = {"start": header.start is None, "head": header.format == PLAIN}
+    about = {KEY: header.model_dump_json(exclude={key for key, unsaid in silent.items() if unsaid})}
     with atomic(path) as temporary, refused_as_usual(path):
         save_file({k: v.detach().cpu().contiguous() for k, v in bundle.tensors.items()}, temporary, metadata=about)
 
@@ -179,19 +192,25 @@ def _header(path: Path, about: Mapping[str, str]) -> Header:
     except ValueError as error:
         raise DataError(f"{path}: its header is no JSON ({error})") from None
     stated = value.get("format") if isinstance(value, dict) else None
-    if stated != FORMAT:
+    if stated not in (PLAIN, WITH_HEAD):
         raise DataError(
-            f"{path}: is of format {shown(stated)}, and this version of ezhoi reads format {FORMAT}: "
+            f"{path}: is of format {shown(stated)}, and this version of ezhoi reads formats {PLAIN} and {WITH_HEAD}: "
             "use the version that made it, or one that reads both"
         )
     try:
         header = Header.model_validate(value)
         if unknown := set(header.unseen) - set(header.classes.ids):
             raise DataError(f"its header calls a class unseen that its vocabulary does not have, {min(unknown)}")
+        if (header.head != "ezhoi") != (header.format == WITH_HEAD):
+            raise DataError(f"its header is of format {header.format}, which has no head {header.head!r}")
+        if header.clip.tokens != "all" and set(KINDS[header.head].reads) & set(REGIONS):
+            raise DataError(
+                f"its head {header.head!r} reads regions of CLIP's tokens, of which its header keeps one alone"
+            )
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
-        raise DataError(f"{path}: its header is not as format {FORMAT} has it: {key}: {first['msg']}") from None
+        raise DataError(f"{path}: its header is not as format {stated} has it: {key}: {first['msg']}") from None
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     return header

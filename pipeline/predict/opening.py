@@ -11,7 +11,7 @@ from models.clip import Clip
 from models.hoi import HoiModel
 from pipeline.config.packaged import TINY_CLIP
 from pipeline.errors import DataError, EzhoiError
-from pipeline.learned import build
+from pipeline.learned import build, heads
 from pipeline.outside import reading
 from pipeline.predict.bundle import Bundle, ClipIdentity
 from pipeline.predict.scorer import Scorer
@@ -117,4 +117,6 @@ def scorer(bundle: Bundle) -> Scorer:
         plain=bundle.tensors["text.before"],
         before=bundle.tensors["text.before"],
         after=bundle.tensors["text.after"],
+        name=header.head,
+        head=heads.restored(header.head, bundle.head(), origin="the bundle"),
     )

@@ -15,18 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor
 
 from models import instances
+from models.heads.kinds import REGIONS, Column
 from models.hoi import HoiModel
 from pipeline.boxes import pairs
 from pipeline.boxes.instances import Found, sift
 from pipeline.datasets.images import square
 from pipeline.errors import DataError
+from pipeline.learned.records import columns
 from pipeline.learned.tokens import frozen
 from pipeline.predict import bundle as bundles
 from pipeline.predict import opening, records
@@ -147,12 +148,12 @@ class Predictor:
         if boxes is None and self.detector is None:
             raise DataError(f"{name}: has no boxes, and there is no detector that could find some")
         image = opened(picture, what=name)
-        guided = self._model.sizes.parts.vlm_guidance
+        asked = self._model.sizes.parts.vlm_guidance or bool(set(self._reads) & set(REGIONS))
         return Prepared(
             name=name,
             size=image.size,
             square=square(image, self._model.clip.image_size),
-            whole=self._preprocess(image) if guided else None,
+            whole=self._preprocess(image) if asked else None,
             boxes=None if boxes is None else boxes.inside(image.size),
             picture=image if boxes is None else None,
         )
@@ -177,7 +178,8 @@ class Predictor:
         image, human, thing = batch.pairs.unbind(dim=1)
         table["person_score"] = batch.scores[image, human].numpy()
         table["object_score"] = batch.scores[image, thing].numpy()
-        table["feature"] = self._features(prepared, batch)
+        computed = self._computed(prepared, batch)
+        table |= computed
         scores = self._scorer.scores("adapted", table)
         told = []
         for place, one in enumerate(prepared):
@@ -187,7 +189,7 @@ class Predictor:
                 records.picture(
                     one.name,
                     one.size,
-                    {name: values[rows] for name, values in table.items() if name != "feature"},
+                    {name: values[rows] for name, values in table.items() if name not in computed},
                     scores[rows],
                     self.vocabulary,
                     persons=persons,
@@ -213,8 +215,13 @@ class Predictor:
         seen = iter(self.detector.detect(wanting) if wanting and self.detector is not None else ())
         return [one.boxes if one.boxes is not None else next(seen) for one in prepared]
 
-    def _features(self, prepared: Sequence[Prepared], batch: instances.Instances) -> NDArray[np.float32]:
-        """(P, d_a): the fused features of all pairs."""
+    @property
+    def _reads(self) -> tuple[Column, ...]:
+        """What the head reads of the pairs, beside the fused feature."""
+        return self._scorer.reads("adapted")
+
+    def _computed(self, prepared: Sequence[Prepared], batch: instances.Instances) -> dict[str, NDArray[Any]]:
+        """The fused features (P, d_a) of all pairs, and what else the head reads of them."""
         model, clip = self._model, self._model.clip
         pixels = model.normalise(torch.stack([one.square for one in prepared]).to(clip.device))
         whole = [one.whole for one in prepared if one.whole is not None]
@@ -222,8 +229,15 @@ class Predictor:
             tokens = frozen(clip, torch.stack(whole), self.header.clip.tokens).float()
         else:
             tokens = pixels.new_zeros(len(prepared), 1, clip.joint_width)
-        found: NDArray[np.float32] = model.pairs(pixels, tokens, batch.to(clip.device), self._objects).cpu().numpy()
-        return found
+        here = batch.to(clip.device)
+        return {"feature": model.pairs(pixels, tokens, here, self._objects).cpu().numpy()} | columns(
+            self._reads,
+            found=here,
+            sizes=[one.size for one in prepared],
+            tokens=tokens,
+            clip=clip,
+            roi_size=model.sizes.roi_size,
+        )
 
 
 def _fractions(boxes: Boxes, size: tuple[int, int]) -> Found:

@@ -1,12 +1,14 @@
 """How the trained model and what it is compared with score pairs: arrays in, scores of verbs out.
 
-The rule is `models.scoring.verb_scores`. The variants differ in what stands for the phrases of unseen classes:
+Every variant is a head (`models/heads/`), and all have the same detection prior. Most are EZ-HOI's own
+(`models.scoring.verb_scores`), and differ in what stands for the phrases of unseen classes:
 
     detector_only    nothing: all verbs alike, so the boxes alone decide
     seen_phrases     nothing: a verb is what its seen phrases say, and has no chance if it has none (after the seen stage)
     plain_phrases    CLIP's features of the plain phrases (after the seen stage)
     before_utpl      features under the shared guided prompts (after the seen stage)
-    adapted          features after UTPL, for the pairs that they speak for (`utpl.scope`)
+    adapted          features after UTPL, for the pairs that they speak for (`utpl.scope`); or the head of `model.head`
+    memory           no phrases: what the seen classes' training pairs look like (ADA-CM), without any training
 """
 
 from __future__ import annotations
@@ -20,11 +22,15 @@ import torch
 from torch import Tensor
 
 from models import scoring
+from models.heads.ezhoi import EzHoiHead
+from models.heads.head import Head
+from models.heads.kinds import KINDS, Column, HeadName
 from models.scoring import Preset, Scope
+from pipeline.learned import records
 
-Variant = Literal["detector_only", "seen_phrases", "plain_phrases", "before_utpl", "adapted"]
+Variant = Literal["detector_only", "seen_phrases", "plain_phrases", "before_utpl", "adapted", "memory"]
 TRAINED: tuple[Variant, ...] = ("detector_only", "seen_phrases", "plain_phrases", "before_utpl", "adapted")
-"""The variants that a trained model's pairs are scored by."""
+"""The variants that a trained model's pairs are scored by; `memory` where there is one beside."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +44,8 @@ class Scorer:
         seen: (C,) bool, which of these classes are seen.
         plain, before, after: (C, d_a) text features of each variant.
         tau: power of the detection prior.
+        name, head: the head of variant `adapted`; None: the phrases.
+        memory: the head of variant `memory`, where the pairs have what it reads.
     """
 
     preset: Preset
@@ -51,37 +59,55 @@ class Scorer:
     plain: Tensor
     before: Tensor
     after: Tensor
+    name: HeadName = "ezhoi"
+    head: Head | None = None
+    memory: Head | None = None
 
     def scores(self, variant: Variant, pairs: Mapping[str, np.ndarray]) -> np.ndarray:
         """(P, V): the scores of every verb with each pair's object.
 
         Args:
-            pairs: columns `object_id`, `prior` (s_human s_object) and `feature` (d_a) of P pairs.
+            pairs: columns `object_id`, `prior` (s_human s_object) and `feature` (d_a) of P pairs, and those that the
+                variant's head reads.
+
+        Raises:
+            DataError: the pairs lack a column.
         """
-        objects, prior = torch.tensor(pairs["object_id"]), torch.tensor(pairs["prior"])
+        record = records.record(pairs, self.reads(variant))
+        head = self._head(variant)
+        verbs = torch.ones(len(record), self.verbs) if head is None else head.scores(record)
+        return scoring.class_scores(verbs, record.prior, tau=self.tau).numpy()
+
+    def reads(self, variant: Variant) -> tuple[Column, ...]:
+        """Which columns of the pairs a variant reads, beside those that are always there."""
+        name: HeadName = "memory" if variant == "memory" else self.name if variant == "adapted" else "ezhoi"
+        return KINDS[name].reads
+
+    def _head(self, variant: Variant) -> Head | None:
+        """What tells verbs apart; None where nothing does."""
         if variant == "detector_only":
-            verbs = torch.ones(len(objects), self.verbs)
-        else:
-            guided, adapted = self._logits(variant, torch.tensor(pairs["feature"]))
-            kept = self.seen if variant == "seen_phrases" else torch.ones_like(self.seen)
-            verbs = scoring.verb_scores(
-                guided[:, kept],
-                adapted[:, kept],
-                pair_objects=objects,
-                phrase_objects=self.phrase_objects[kept],
-                phrase_verbs=self.phrase_verbs[kept],
-                verbs=self.verbs,
-                scope=self.scope,
-            )
-        return scoring.class_scores(verbs, prior, tau=self.tau).numpy()
-
-    def _logits(self, variant: Variant, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Phrase logits for the pairs that an adapted phrase does not speak for, and for those that it does."""
-
-        def logits(text: Tensor) -> Tensor:
-            return scoring.phrase_logits(features, text, self.scale, preset=self.preset)
-
+            return None
+        if variant == "memory":
+            assert self.memory is not None, "the pairs were not to be remembered"
+            return self.memory
         if variant == "adapted":
-            return logits(self.before), logits(self.after)
-        one = logits(self.plain if variant == "plain_phrases" else self.before)
-        return one, one
+            return self.head or self._phrases(self.before, self.after)
+        if variant == "seen_phrases":
+            return self._phrases(self.before, self.before, self.seen)
+        text = self.plain if variant == "plain_phrases" else self.before
+        return self._phrases(text, text)
+
+    def _phrases(self, guided: Tensor, adapted: Tensor, kept: Tensor | None = None) -> Head:
+        """The head of some of the phrases, of all if `kept` (C,) is left out."""
+        some = slice(None) if kept is None else kept
+        one = guided[some]
+        return EzHoiHead(
+            preset=self.preset,
+            scope=self.scope,
+            scale=self.scale,
+            verbs=self.verbs,
+            phrase_verbs=self.phrase_verbs[some],
+            phrase_objects=self.phrase_objects[some],
+            guided=one,
+            adapted=one if adapted is guided else adapted[some],
+        )

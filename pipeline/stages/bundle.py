@@ -20,7 +20,7 @@ from pipeline.datasets import classes
 from pipeline.learned import build, checkpoint
 from pipeline.learned.phrases import objects
 from pipeline.predict import bundle, card, opening, warm_start
-from pipeline.predict.bundle import MODEL, Bundle, Detector, Header, Measured
+from pipeline.predict.bundle import HEAD, MODEL, PLAIN, WITH_HEAD, Bundle, Detector, Header, Measured
 from pipeline.tables import arrays
 from pipeline.work.work import Work
 
@@ -39,6 +39,9 @@ def run(work: Work) -> dict[str, Any]:
         "text.after": torch.tensor(text["after"]),
         "objects": objects(work.inputs["text_embeddings"], clip=clip, preset=config.model.preset),
     }
+    if config.model.head != "ezhoi":
+        state, _ = checkpoint.load_weights(work.inputs["utpl"].path("head.safetensors"))
+        tensors |= {f"{HEAD}{name}": value for name, value in state.items()}
     identity = opening.identity_of(
         clip,
         architecture=config.clip.architecture,
@@ -60,6 +63,8 @@ def _header(work: Work, clip: bundle.ClipIdentity) -> Header:
     begun, whose = warm_start.read(work.inputs["seen"]), work.inputs["pair_features"].json(detector.FILE)
     means = {name: _number(value) for name, value in report["map"]["adapted"].items()}
     return Header(
+        format=PLAIN if config.model.head == "ezhoi" else WITH_HEAD,
+        head=config.model.head,
         made_with=importlib.metadata.version("ezhoi"),
         dataset=config.data.source,
         training_pairs=sum(row["train_pairs"] for row in report["per_class"] if row["hoi_id"] not in unseen),

@@ -5,10 +5,11 @@
     report.html            the page; report.md, report.json, per_class.csv, plots/ beside it (pipeline/report/folder.py)
     scenes.png
 
-Six variants through the same evaluator: `detector_only` (boxes alone, all verbs alike), `untrained` (frozen CLIP, plain
+Variants through the same evaluator: `detector_only` (boxes alone, all verbs alike), `untrained` (frozen CLIP, plain
 phrases, union boxes; none where `evaluation.untrained` is off), after the seen stage `seen_phrases` (unseen phrases left
 out), `plain_phrases` (unseen phrases without prompts) and `before_utpl` (unseen phrases under the shared guided prompts),
-and `adapted` (after UTPL).
+and `adapted` (after UTPL, or the head of `model.head`). With `evaluation.memory` also `memory` (the frozen CLIP and a few
+training pairs of seen classes, without any training).
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 from PIL.Image import Image
 
+from models.heads.kinds import KINDS
 from pipeline.boxes import detector
 from pipeline.datasets import classes, leakage
 from pipeline.datasets.images import Images
@@ -33,6 +36,12 @@ from pipeline.predict import warm_start
 from pipeline.report import folder, scenes
 from pipeline.report.content import SIDE_BY_SIDE, SYNTHETIC, Content, Row, Source, published_rows
 from pipeline.work.work import Work
+
+NO_MEMORY = (
+    "No row of the training-free memory (ADA-CM): the pairs have no frozen features of regions; "
+    "--set evaluation.memory=true computes them"
+)
+"""What a report says where that row is missing."""
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -66,7 +75,8 @@ def run(work: Work) -> dict[str, Any]:
             root=work.config.data.root,
         )
     others = {f"{v}_{group}": x for v in names if v != "adapted" for group, x in summaries[v].items()}
-    return {**summaries["adapted"], **others}
+    head = {} if work.config.model.head == "ezhoi" else {"head": work.config.model.head}
+    return {**summaries["adapted"], **others, **head}
 
 
 def _names(work: Work) -> dict[str, str]:
@@ -75,12 +85,20 @@ def _names(work: Work) -> dict[str, str]:
     if "untrained" in work.inputs:
         kind = work.inputs["untrained"].json("kind.json")
         names["untrained"] = f"untrained: frozen CLIP, plain phrases, {kind} of union boxes"
+    if _remembered(work):
+        names["memory"] = f"{KINDS['memory'].says}: frozen CLIP, training pairs of seen classes"
+    head = work.config.model.head
     return names | {
         "seen_phrases": "before UTPL, without the phrases of unseen classes",
         "plain_phrases": "before UTPL, plain phrases for unseen classes",
         "before_utpl": "before UTPL",
-        "adapted": "after UTPL",
+        "adapted": "after UTPL" if head == "ezhoi" else f"{head}: {KINDS[head].says}",
     }
+
+
+def _remembered(work: Work) -> bool:
+    """Whether the predictions have the variant `memory`."""
+    return "memory" in pq.read_schema(work.inputs["predictions"].path("scores.parquet")).names
 
 
 def _rows(work: Work, variant: str) -> pd.DataFrame:
@@ -131,6 +149,7 @@ def _write(
         "notes": [
             *report["notes"],
             f"Boxes: {detector.line(whose)}; they make {whose['pair_recall']} % of the annotated pairs",
+            *([] if "memory" in names else [NO_MEMORY]),
         ],
     }
     rows = [

@@ -1,10 +1,15 @@
 """Stage `pair_features`: the fused features of pairs, from the frozen seen-stage model; the visual side's last word.
 
     test-NNN.parquet     all pairs: image_id, object_id, prior (s_human * s_object), hx1 .. oy2 (pixels), feature (d_a)
-    train-NNN.parquet    the same of the pairs that match an annotated one, and hois: the annotated classes that they match;
-                         and `exhaustive`, where some training picture's annotation is not
+    train-NNN.parquet    the same of the pairs that match an annotated one, and hois: the annotated classes that they match
+                         (and, for a head that trains on pairs, of some of each image's pairs, drawn whatever they match:
+                         `drawn` tells them apart); and `exhaustive`, where some training picture's annotation is not
     detector.json        whose boxes they are, passed on from `detections`, and the percent of annotated
                          test pairs that they make
+
+Further columns are there if the head, or the report's row `memory`, reads them (`models.heads.kinds.Column`): what the
+frozen CLIP makes of both boxes and of their union (human, object, union: d_a in half precision), and how the boxes lie
+(geometry: 18). They cost no picture: the frozen tokens are cached.
 
 Training pairs are there for `utpl`, which learns from those that match an annotated pair (about one in twenty); there are
 none where `utpl` trains nothing (`seen.joint`, preset `released`).
@@ -20,6 +25,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from models.clip import Clip
@@ -27,11 +33,12 @@ from models.hoi import HoiModel
 from pipeline.boxes import detector, pairs, quality
 from pipeline.boxes.instances import Annotated, Detected
 from pipeline.datasets.images import EXHAUSTIVE, Images, square
-from pipeline.learned import checkpoint, phrases
-from pipeline.learned.build import frozen_clip
+from pipeline.learned import checkpoint, phrases, records
+from pipeline.learned.build import frozen_clip, generator
 from pipeline.learned.build import model as built
 from pipeline.learned.tokens import FrozenTokens
 from pipeline.tables import arrays
+from pipeline.training.examples import DRAWN
 from pipeline.work import helpers, shards
 from pipeline.work.shards import Shard
 from pipeline.work.stream import stream
@@ -41,6 +48,8 @@ SHARD = 200
 """Images a shard."""
 BATCH = 20
 """Images a forward pass."""
+MOST = 8
+"""Pairs of a training image that are drawn whatever they match, at most."""
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -92,7 +101,7 @@ class Split:
 
     def __init__(self, work: Work, clip: Clip, name: str) -> None:
         annotations = work.inputs["annotations"]
-        self.name, self.clip = name, clip
+        self.name, self.clip, self.config = name, clip, work.config
         self.images = Images(annotations, split=name, root=work.config.data.root)
         embeddings = work.inputs["text_embeddings"]
         self.objects = phrases.objects(embeddings, clip=clip, preset=work.config.model.preset)
@@ -114,23 +123,44 @@ class Split:
         """The table of some images."""
         found, device = self.detected.batch(ids), self.clip.device
         pixels = model.normalise(torch.stack(views).to(device))
-        features = model.pairs(pixels, self.frozen.of(ids).to(device), found.to(device), self.objects)
+        tokens, here = self.frozen.of(ids).to(device), found.to(device)
+        features = model.pairs(pixels, tokens, here, self.objects)
         table = pairs.columns(found, ids, self.images.sizes) | {"feature": features.cpu().numpy()}
+        table |= records.columns(
+            self.config.pair_columns,
+            found=here,
+            sizes=[self.images.sizes[i] for i in ids],
+            tokens=tokens,
+            clip=self.clip,
+            roi_size=self.config.model.roi_size,
+        )
         if self.annotated is None:
             return table
         if self.images.incomplete:
             table[EXHAUSTIVE] = ~np.isin(table["image_id"], list(self.images.incomplete))
+        if self.config.draws_pairs:
+            table[DRAWN] = _drawn(table["image_id"])
         return _matched(table, *self.annotated.matches(ids, found))
 
 
+def _drawn(image_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(P,): which pairs are drawn whatever they match, up to `MOST` an image; what is drawn depends on the image alone."""
+    drawn = np.zeros(len(image_ids), dtype=bool)
+    for image_id in np.unique(image_ids):
+        rows = np.flatnonzero(image_ids == image_id)
+        order = torch.randperm(len(rows), generator=generator("pair_features", "drawn", int(image_id)))
+        drawn[rows[order[:MOST].numpy()]] = True
+    return drawn
+
+
 def _matched(table: dict[str, Any], pair: Tensor, hoi: Tensor) -> dict[str, Any]:
-    """The rows that match an annotated pair, with all annotated classes of each: who trains on them must choose.
+    """The rows that match an annotated pair or were drawn, with all annotated classes of each: who trains must choose.
 
     Args:
         pair, hoi: (M,) a row of the table and a class that it matches.
     """
-    order = torch.argsort(pair, stable=True)
-    rows, counts = torch.unique_consecutive(pair[order], return_counts=True)
-    bounds = torch.cat([torch.zeros(1, dtype=torch.long), counts.cumsum(0)]).to(torch.int32)
-    hois = pa.ListArray.from_arrays(bounds.numpy(), hoi[order].numpy())
-    return {name: values[rows.numpy()] for name, values in table.items()} | {"hois": hois}
+    counts = torch.bincount(pair, minlength=len(table["image_id"]))
+    kept = (counts > 0) | torch.from_numpy(table.get(DRAWN, np.zeros(len(counts), dtype=bool)))
+    bounds = torch.cat([torch.zeros(1, dtype=torch.long), counts[kept].cumsum(0)]).to(torch.int32)
+    hois = pa.ListArray.from_arrays(bounds.numpy(), hoi[torch.argsort(pair, stable=True)].numpy())
+    return {name: values[kept.numpy()] for name, values in table.items()} | {"hois": hois}

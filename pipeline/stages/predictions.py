@@ -2,7 +2,7 @@
 
     predictions.parquet    image_id, hoi_id, score, hx1 .. oy2: the adapted model (pipeline/metrics/formats/table.py)
     scores.parquet         of the same rows, the scores of detector_only, seen_phrases, plain_phrases and
-                           before_utpl (pipeline/predict/scorer.py)
+                           before_utpl, and of memory where `evaluation.memory` asks for it (pipeline/predict/scorer.py)
     untrained.parquet      columns as of predictions.parquet: the frozen CLIP with plain phrases (stage `untrained`);
                            absent where `evaluation.untrained` is off
 
@@ -11,7 +11,7 @@ Every pair has a row for each class of its object. Resumes at the shard.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +22,26 @@ import pyarrow.parquet as pq
 import torch
 
 from models import scoring
+from models.heads.head import Head, verb_features
+from models.heads.kinds import KINDS
+from models.heads.memory import MemoryHead
+from pipeline.config.tree import Config
 from pipeline.datasets import classes
 from pipeline.errors import DataError
+from pipeline.learned import checkpoint, heads
+from pipeline.learned.build import generator
 from pipeline.machine.files import atomic
-from pipeline.predict.scorer import TRAINED, Scorer
+from pipeline.predict.scorer import TRAINED, Scorer, Variant
 from pipeline.predict.scoring import COLUMNS, predictions
 from pipeline.tables import arrays
+from pipeline.training import examples
 from pipeline.vocabulary.vocabulary import Vocabulary
 from pipeline.work.work import Work
 
 Pairs = dict[str, Any]
 """The columns of a shard of pairs."""
 OTHERS = tuple(variant for variant in TRAINED if variant != "adapted")
-"""The variants of `scores.parquet`."""
+"""The variants of `scores.parquet` in any case."""
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -56,10 +63,15 @@ def run(work: Work) -> dict[str, Any]:
         work.progress(done + 1, len(names), "shards of pairs")
     with work.clock("write"):
         counts = {"predictions": _joined(kept["pair_features"], work.out / "predictions.parquet", COLUMNS)}
-        _joined(kept["pair_features"], work.out / "scores.parquet", OTHERS)
+        _joined(kept["pair_features"], work.out / "scores.parquet", _others(work.config))
         if "untrained" in kept:
             counts["untrained"] = _joined(kept["untrained"], work.out / "untrained.parquet", COLUMNS)
     return counts
+
+
+def _others(config: Config) -> tuple[Variant, ...]:
+    """The variants of `scores.parquet`."""
+    return (*OTHERS, "memory") if config.remembers else OTHERS
 
 
 def _scorers(work: Work) -> dict[str, Callable[[Pairs], pd.DataFrame]]:
@@ -72,7 +84,7 @@ def _scorers(work: Work) -> dict[str, Callable[[Pairs], pd.DataFrame]]:
 
     def trained(pairs: Pairs) -> pd.DataFrame:
         scores = {"score": scorer.scores("adapted", pairs)}
-        scores |= {variant: scorer.scores(variant, pairs) for variant in OTHERS}
+        scores |= {variant: scorer.scores(variant, pairs) for variant in _others(work.config)}
         return predictions(pairs, scores, lookup[pairs["object_id"]])
 
     text = torch.from_numpy(np.stack([plain[int(h)] for h in hois]))
@@ -109,6 +121,40 @@ def _trained(work: Work, plain: dict[int, np.ndarray], vocabulary: Vocabulary) -
         plain=torch.tensor(unseen_plain),
         before=torch.tensor(text["before"]),
         after=torch.tensor(text["after"]),
+        name=config.model.head,
+        head=_stored_head(work),
+        memory=_memory(work, plain, vocabulary) if config.remembers else None,
+    )
+
+
+def _stored_head(work: Work) -> Head | None:
+    """The configured head, where it is none of phrases."""
+    if work.config.model.head == "ezhoi":
+        return None
+    path = work.inputs["utpl"].path("head.safetensors")
+    return heads.restored(work.config.model.head, checkpoint.load_weights(path)[0], origin=str(path))
+
+
+def _memory(work: Work, plain: Mapping[int, np.ndarray], vocabulary: Vocabulary) -> Head:
+    """The memory of the training pairs, as the head `memory` would have it."""
+    config, unseen = work.config, classes.settings(work.inputs["vocabulary"])[work.config.setting]
+    known = examples.read(
+        work.inputs["pair_features"],
+        vocabulary=vocabulary,
+        seen=[h for h in vocabulary.ids if h not in unseen],
+        unseen=[h for h in vocabulary.ids if h in unseen],
+        columns=KINDS["memory"].reads,
+    )
+    hois = list(vocabulary.ids)
+    features = torch.from_numpy(np.stack([plain[h] for h in hois]).astype(np.float32))
+    named = [vocabulary.hoi(h) for h in hois if h in unseen]
+    return MemoryHead.of(
+        known,
+        text=verb_features(features, torch.from_numpy(vocabulary.verb_of[hois]), len(vocabulary.verbs)),
+        valid=torch.from_numpy(vocabulary.valid(hois)),
+        unseen=[(hoi.verb_id, hoi.object_id) for hoi in named],
+        options=config.heads.memory,
+        generator=generator(config.seed, "head", "memory"),
     )
 
 

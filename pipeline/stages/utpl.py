@@ -1,9 +1,11 @@
-"""Stage `utpl`: adapt the unseen classes from their nearest seen ones. Text only: no image is opened.
+"""Stage `utpl`: adapt the unseen classes from their nearest seen ones, or make another head. No image is opened.
 
     model.safetensors    the unseen module
     text.parquet         hoi_id, verb_id, unseen, before (d_a), after (d_a): text features of all phrases
     scale.json           the learned scale of their cosines
     history.parquet      losses of every step
+    head.safetensors     the head in place of the unseen module, where `model.head` is another than `ezhoi`: made from texts and
+                         cached training pairs (pipeline/training/fitting.py); text.parquet has the phrases before UTPL then
 
 Everything of the seen stage is frozen. Three losses: alignment with the nearest seen class; class relation over seen and
 unseen together (Eq. 16); and negative learning: cached training pairs that match an annotated seen class are no examples
@@ -26,7 +28,7 @@ from pipeline.datasets import classes
 from pipeline.learned import build, checkpoint, partners, phrases, released_text
 from pipeline.learned.build import frozen_clip, generator
 from pipeline.tables import arrays
-from pipeline.training import seen_pairs
+from pipeline.training import fitting, seen_pairs
 from pipeline.training.history import Row
 from pipeline.training.loop import train
 from pipeline.training.seen_pairs import SeenPairs
@@ -38,6 +40,8 @@ def run(work: Work) -> dict[str, Any]:
     """Adapt; metrics are the losses' first and last values."""
     if work.config.model.preset == "released":
         return released_text.publish(work, classes.vocabulary(work.inputs["vocabulary"]))
+    if work.config.model.head != "ezhoi":
+        return _head(work)
     config = work.config.utpl
     torch.manual_seed(work.config.seed)
     with work.clock("read"):
@@ -63,6 +67,16 @@ def run(work: Work) -> dict[str, Any]:
     (work.out / "scale.json").write_text(json.dumps(float(task.model.logit_scale)), encoding="utf-8")
     pd.DataFrame(history).to_parquet(work.out / "history.parquet", index=False)
     return metrics
+
+
+def _head(work: Work) -> dict[str, Any]:
+    """Make and write the configured head; metrics are counts and its losses."""
+    made = fitting.fit(work)
+    checkpoint.save_weights(work.out / fitting.FILE, made.head.state_dict())
+    arrays.write(work.out / "text.parquet", made.text)
+    (work.out / "scale.json").write_text(json.dumps(made.scale), encoding="utf-8")
+    pd.DataFrame(made.history).to_parquet(work.out / "history.parquet", index=False)
+    return made.metrics
 
 
 class UtplTask:

@@ -23,7 +23,7 @@ from pipeline.store.opening import store_of
 
 ABOVE = "above"
 """The baseline of a study in which each variant is compared with the one before it."""
-Reading = Literal["after_utpl", "before_utpl", "plain_phrases", "seen_phrases", "untrained", "detector_only"]
+Reading = Literal["after_utpl", "before_utpl", "plain_phrases", "seen_phrases", "untrained", "memory", "detector_only"]
 """Whose numbers an evaluation tells: the adapted model's, or those of what it is compared with (stage `evaluation`)."""
 RESULT: Reading = "after_utpl"
 

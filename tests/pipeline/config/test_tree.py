@@ -31,6 +31,7 @@ RUNTIME = {
     | {"accumulate": "2", "processes": "2", "apart": "true"}
     | {"machines": "2", "machine": "0", "rendezvous": "first:29500", "patience_s": "1"},
     "utpl": TRAINING,
+    "heads": TRAINING,
 }
 """Every runtime key with another value than its default."""
 
@@ -295,7 +296,7 @@ def test_a_profile_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("section", "key", "value"),
-    [(name, key, value) for name in ("seen", "utpl", "images", "llm") for key, value in RUNTIME[name].items()],
+    [(name, key, value) for name in ("seen", "utpl", "heads", "images", "llm") for key, value in RUNTIME[name].items()],
 )
 def test_runtime_keys_say_how_and_never_what(section: str, key: str, value: str) -> None:
     """No stage's fingerprint moves; `RUNTIME` has every runtime key, so a new one has to be thought about here."""

@@ -42,7 +42,9 @@ def test_a_header_is_read_without_torch(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"format": 2}, "is of format 2, and this version of ezhoi reads format 1"),
+        ({"format": 3}, "is of format 3, and this version of ezhoi reads formats 1 and 2"),
+        ({"format": 2}, "is of format 2, which has no head 'ezhoi'"),
+        ({"head": "memory"}, "is of format 1, which has no head 'memory'"),
         ({"format": None}, "is of format None"),
         ({"tau": -1}, "its header is not as format 1 has it: tau"),
         ({"colour": "red"}, "its header is not as format 1 has it: colour"),

@@ -18,6 +18,7 @@ from small_demo import small
 from typer.testing import CliRunner
 
 from flows.cli.app import app
+from models.heads.kinds import KINDS, HeadName
 from models.sizes import Parts
 from pipeline.engine.run import run
 from pipeline.errors import DataError
@@ -83,8 +84,31 @@ def rows(pictures: list[records.Picture]) -> pd.DataFrame:
     return table.assign(image_id=table["file_name"].str.removesuffix(".png").astype(int)).sort_values(KEY)
 
 
+@pytest.mark.parametrize("head", [name for name in KINDS if name != "ezhoi"])
+def test_every_head_runs_through_report_and_bundle_and_predicts_as_it_was_evaluated(
+    trained: Trained, head: HeadName
+) -> None:
+    """On the seen checkpoint that is there: another head trains no prompts anew."""
+    settings = ("evaluation.memory=true", "evaluation.untrained=off", "heads.steps=6", f"model.head={head}")
+    outcomes = run(small(trained.folder / "store", *settings))
+    assert outcomes["seen"].hit and not outcomes["utpl"].hit
+    made = {stage: outcome.artifact for stage, outcome in outcomes.items()}
+    assert "head.safetensors" in made["utpl"].names()
+    names = set(made["evaluation"].manifest.metrics)
+    assert (
+        names >= {"full", "memory_full", "detector_only_full"} and made["evaluation"].manifest.metrics["head"] == head
+    )
+    read = Predictor.open(made["bundle"])
+    assert read.header.head == head and read.header.format == 2
+    predicts_as_evaluated(replace(trained, made=made), read, together=4)
+
+
 @pytest.mark.parametrize("together", [1, 5])
 def test_it_scores_as_the_stage_predictions(trained: Trained, predictor: Predictor, together: int) -> None:
+    predicts_as_evaluated(trained, predictor, together)
+
+
+def predicts_as_evaluated(trained: Trained, predictor: Predictor, together: int) -> None:
     wanted = trained.made["predictions"].table("predictions.parquet").sort_values(KEY)
     found = []
     for start in range(0, len(trained.images), together):

@@ -19,14 +19,15 @@ from split_tables import one_a_split
 from torch import Tensor, nn
 
 from models.clip import Clip
-from models.fusion import union_features
+from models.fusion import box_features, union_features
+from models.geometry import numbers
 from models.hoi import EzHoi
 from models.instances import Instances, collate
-from pipeline.config.tree import load
+from pipeline.config.tree import Config, load
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.datasets.images import square
-from pipeline.errors import ConfigError
-from pipeline.learned import build, checkpoint
+from pipeline.errors import ConfigError, DataError
+from pipeline.learned import build, checkpoint, records
 from pipeline.stages import image_embeddings, pair_features, untrained
 from pipeline.store.artifact import Artifact
 from pipeline.tables import arrays
@@ -172,6 +173,77 @@ def test_training_pairs_know_the_annotated_classes_that_they_match(
     demand_pairs(train, 7)
     assert [list(row) for row in train["hois"]] == [[RIDE]]
     torch.testing.assert_close(torch.tensor(train["feature"]), of_one(model, inputs, 7), rtol=1e-4, atol=1e-5)
+
+
+def regions_of_one(model: EzHoi, inputs: dict[str, Artifact], image_id: int) -> dict[str, Tensor]:
+    """What the frozen CLIP makes of the boxes of a picture's pairs and of their unions, pair by pair."""
+    tokens = arrays.read(inputs["image_embeddings"].path(f"{SPLIT[image_id]}-000.parquet"))
+    frozen = torch.tensor(tokens["tokens"][tokens["image_id"] == image_id]).float()
+    found = instances(image_id)
+    rois = {"grid": model.clip.grid, "size": 7}
+    boxes = box_features(frozen, found, **rois)[0]
+    _, human, thing = found.pairs.unbind(dim=1)
+    return {"human": boxes[human], "object": boxes[thing], "union": union_features(frozen, found, **rois)}
+
+
+def test_columns_that_a_head_reads_are_the_frozen_clips_of_the_same_pairs(
+    inputs: dict[str, Artifact], model: EzHoi, tmp_path: Path
+) -> None:
+    work = work_in(tmp_path / "made", "pair_features", inputs, "model.head=memory")
+    pair_features.run(work)
+    for split, ids in (("test", (2, 5)), ("train", (7,))):
+        table = arrays.read(work.out / f"{split}-000.parquet")
+        demand_pairs(table, *ids)
+        for name in ("human", "object", "union"):
+            wanted = torch.cat([regions_of_one(model, inputs, i)[name] for i in ids])
+            assert table[name].dtype == np.float16
+            torch.testing.assert_close(torch.tensor(table[name]).float(), wanted, rtol=0, atol=1e-3)
+        assert "geometry" not in table and "drawn" not in table
+        read = records.record(table, ("human", "object", "union"))
+        assert read.regions().keys() == {"human", "object", "union"} and read.geometry is None
+        with pytest.raises(DataError, match="the pairs have no geometry: they were computed for a head that does not"):
+            records.record(table, ("geometry",))
+
+
+def test_the_geometry_of_a_pair_is_that_of_its_boxes(inputs: dict[str, Artifact], model: EzHoi) -> None:
+    found = instances(5)
+    made = records.columns(
+        ("geometry",), found=found, sizes=[SIZES[5]], tokens=torch.zeros(1, 1, 4), clip=model.clip, roi_size=7
+    )
+    _, human, thing = found.pairs.unbind(dim=1)
+    wanted = numbers(found.boxes[0, human], found.boxes[0, thing])
+    torch.testing.assert_close(torch.tensor(made["geometry"]), wanted)
+
+
+def test_boxes_lie_in_the_square_that_the_frozen_clip_saw() -> None:
+    """Of a picture of 80 x 40 the centre is cut out: from 20 to 60. A box outside of it shrinks to its edge."""
+    boxes = torch.tensor([[[0.25, 0.5, 0.5, 1.0], [0.0, 0.0, 1.0, 1.0], [0.0, 0.25, 0.125, 0.5]]])
+    shown = records.as_shown(boxes, [(80, 40)], "shortest")
+    wanted = torch.tensor([[[0.0, 0.5, 0.5, 1.0], [0.0, 0.0, 1.0, 1.0], [0.0, 0.25, 0.0, 0.5]]])
+    torch.testing.assert_close(shown, wanted)
+    assert torch.equal(records.as_shown(boxes, [(80, 40)], "squash"), boxes)
+
+
+def test_pairs_are_drawn_whatever_they_match_for_a_head_that_trains(
+    inputs: dict[str, Artifact], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Picture 7 has a person more, so two pairs with the horse and two of persons; the annotated one is kept in any case."""
+    more = {7: [(HUMAN, 0.6, (40, 2, 48, 12)), *BOXES[7]]}
+    table = pd.DataFrame(
+        [(7, thing, score, *box) for thing, score, box in more[7]], columns=["image_id", "object_id", "score", *CORNERS]
+    )
+    found = inputs["detections"]
+    table.to_parquet(found.path("train.parquet"))
+    monkeypatch.setattr(Config, "draws_pairs", property(lambda config: True))
+    for most, drawn in ((8, 4), (1, 1)):
+        monkeypatch.setattr(pair_features, "MOST", most)
+        work = work_in(tmp_path / f"made-{most}", "pair_features", inputs)
+        pair_features.run(work)
+        train = arrays.read(work.out / "train-000.parquet")
+        assert train["drawn"].sum() == drawn
+        matching = [bool(len(hois)) for hois in train["hois"]]
+        assert matching.count(True) == 1 and len(matching) in (drawn, drawn + 1)
+        assert all(a or b for a, b in zip(matching, train["drawn"].tolist(), strict=True))
 
 
 def test_training_pairs_that_match_no_annotated_one_are_not_stored(

@@ -1,0 +1,66 @@
+"""EZ-HOI's own head: phrases stand for verbs (Eq. 12), those of unseen classes as UTPL adapted them (`models/unseen.py`)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from models import scoring
+from models.heads.head import Head
+from models.heads.record import PairRecord
+from models.scoring import Preset, Scope
+
+
+class EzHoiHead(Head):
+    """C phrases that stand for V verbs, in either preset. It learns elsewhere: in the seen stage and in UTPL.
+
+    Args:
+        scope: which pairs an adapted phrase speaks for (`models.scoring.verb_scores`).
+        scale: learned scale of the logits.
+        verbs: V.
+        phrase_verbs, phrase_objects: (C,) ids of the phrases' classes.
+        guided, adapted: (C, d) their features before and after UTPL; the same twice for a head without UTPL.
+    """
+
+    def __init__(
+        self,
+        *,
+        preset: Preset,
+        scope: Scope,
+        scale: float,
+        verbs: int,
+        phrase_verbs: Tensor,
+        phrase_objects: Tensor,
+        guided: Tensor,
+        adapted: Tensor,
+    ) -> None:
+        super().__init__()
+        self.preset, self.scope, self.scale, self.verbs = preset, scope, scale, verbs
+        self.phrase_verbs, self.phrase_objects = phrase_verbs, phrase_objects
+        self.guided, self.adapted = guided, adapted
+
+    def logits(self, pairs: PairRecord) -> Tensor:
+        """(P, V): the mean of each verb's phrases, 0 for a verb without any."""
+        guided, adapted = self._phrases(pairs)
+        counted = torch.where(scoring.speaks(pairs.objects, self.phrase_objects, scope=self.scope), adapted, guided)
+        return scoring.verb_logits(counted, self.phrase_verbs, self.verbs)
+
+    def scores(self, pairs: PairRecord) -> Tensor:
+        """(P, V): probabilities, 0 for a verb without a phrase."""
+        return scoring.verb_scores(
+            *self._phrases(pairs),
+            pair_objects=pairs.objects,
+            phrase_objects=self.phrase_objects,
+            phrase_verbs=self.phrase_verbs,
+            verbs=self.verbs,
+            scope=self.scope,
+        )
+
+    def _phrases(self, pairs: PairRecord) -> tuple[Tensor, Tensor]:
+        """Phrase logits (P, C) for the pairs that an adapted phrase does not speak for, and for those that it does."""
+
+        def of(text: Tensor) -> Tensor:
+            return scoring.phrase_logits(pairs.feature, text, self.scale, preset=self.preset)
+
+        guided = of(self.guided)
+        return guided, guided if self.adapted is self.guided else of(self.adapted)

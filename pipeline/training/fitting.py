@@ -1,0 +1,154 @@
+"""A head other than `ezhoi`, made from texts and cached training pairs; no picture is opened.
+
+Every head that trains has the focal loss of the seen stage (Eq. 13, under the detection prior, over the verbs that a seen
+class has with the pair's object), and losses of its own beside it. A step's pairs are drawn anew, seeded by the step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.heads.head import Examples, FittedHead, Texts, fitted
+from models.heads.kinds import KINDS
+from models.losses import focal, with_prior
+from pipeline.config.tree import Config
+from pipeline.datasets import classes
+from pipeline.learned import build, checkpoint, phrases
+from pipeline.learned.build import frozen_clip, generator
+from pipeline.store.artifact import Artifact
+from pipeline.tables import arrays
+from pipeline.training import examples
+from pipeline.training.history import Row
+from pipeline.training.loop import train
+from pipeline.training.task import Losses, Whole
+from pipeline.vocabulary.vocabulary import Vocabulary
+from pipeline.work import torch_device
+from pipeline.work.work import Work
+
+FILE = "head.safetensors"
+"""The head's state."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A head and what it was made beside.
+
+    Args:
+        text: the columns of `text.parquet`: the phrases that stand for verbs under the guided prompts, before UTPL and after
+            it alike, since there is none.
+        scale: learned scale of their cosines.
+        history: losses of every step; none where nothing is trained.
+    """
+
+    head: FittedHead
+    text: dict[str, Any]
+    scale: float
+    history: list[Row]
+    examples: int
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Counts, and the loss in the first and last tenth of the steps."""
+        found: dict[str, Any] = {
+            "training_pairs": self.examples,
+            "trained_parameters": sum(p.numel() for p in self.head.parameters()),
+        }
+        if self.history:
+            losses, tenth = [row["loss"] for row in self.history], max(1, len(self.history) // 10)
+            found["loss_first_tenth"] = float(np.mean(losses[:tenth]))
+            found["loss_last_tenth"] = float(np.mean(losses[-tenth:]))
+        return found
+
+
+def fit(work: Work) -> Fitted:
+    """Make the configured head, and train it if it is one that trains."""
+    config, kind = work.config, KINDS[work.config.model.head]
+    torch.manual_seed(config.seed)
+    with work.clock("read"):
+        vocabulary = classes.vocabulary(work.inputs["vocabulary"])
+        texts, hois, columns = _texts(work, vocabulary)
+        known = examples.read(
+            work.inputs["pair_features"],
+            vocabulary=vocabulary,
+            seen=[h for h, hidden in zip(hois, texts.unseen.tolist(), strict=True) if not hidden],
+            unseen=[h for h, hidden in zip(hois, texts.unseen.tolist(), strict=True) if hidden],
+            columns=kind.reads,
+        )
+    head = fitted(config.model.head).fresh(
+        texts=texts,
+        examples=known,
+        options=getattr(config.heads, config.model.head, None),
+        generator=generator(config.seed, "head", config.model.head),
+    )
+    head = head.to(device := torch_device.device(config))
+    history: list[Row] = []
+    if kind.trains:
+        heads = config.heads
+        history = train(
+            work=work,
+            modules=head,
+            steps=heads.steps,
+            task=Whole(lambda step: losses(head, drawn(known, config, step).to(device), config)),
+            settings=heads.optimiser,
+            rate_at=lambda step: 1.0 - step / heads.steps,
+            runtime=heads.runtime,
+        ).rows
+    return Fitted(head.eval(), columns, texts.scale, history, len(known.pairs))
+
+
+def drawn(known: Examples, config: Config, step: int) -> Examples:
+    """The examples of a step, with repeats."""
+    some = generator(config.seed, "head", "examples", step)
+    return known.take(torch.randint(len(known.pairs), (config.heads.batch_size,), generator=some))
+
+
+def losses(head: FittedHead, some: Examples, config: Config) -> Losses:
+    """The focal loss of the labels that count, divided by the positive ones, and the head's own losses."""
+    logits, settings = head.logits(some.pairs), config.seen.focal
+    prior = (some.pairs.prior**config.seen.tau)[:, None].expand_as(logits)
+    x, truth = with_prior(logits[some.counted], prior[some.counted]), some.shown[some.counted].float()
+    terms = focal(x, truth, alpha=settings.alpha, gamma=settings.gamma)
+    return {"focal": terms.sum() / truth.sum().clamp(min=1)} | head.losses(some, logits)
+
+
+@torch.no_grad()
+def _texts(work: Work, vocabulary: Vocabulary) -> tuple[Texts, list[int], dict[str, Any]]:
+    """What words say of all classes, their HOI ids, and the columns of `text.parquet`."""
+    config, embeddings, guidance = work.config, work.inputs["text_embeddings"], work.config.model.guidance
+    clip = frozen_clip(config)
+    model = build.paper_model(config, clip)
+    model.load_state_dict(checkpoint.load_weights(work.inputs["seen"].path("model.safetensors"))[0])
+    model.eval()
+    seen, unseen = (
+        phrases.read(embeddings, group, vocabulary=vocabulary, clip=clip, guidance=guidance)
+        for group in ("seen", "unseen")
+    )
+    hois = [*seen.hois, *unseen.hois]
+    guided = nn.functional.normalize(torch.cat([model.text(c.phrases) for c in (seen, unseen)]), dim=-1).cpu()
+    texts = Texts(
+        verb_count=len(vocabulary.verbs),
+        object_count=len(vocabulary.objects),
+        verbs=torch.from_numpy(vocabulary.verb_of[hois]),
+        objects=torch.from_numpy(vocabulary.object_of[hois]),
+        unseen=torch.arange(len(hois)) >= len(seen.hois),
+        phrases=plain_phrases(embeddings),
+        descriptions=torch.cat([c.descriptions for c in (seen, unseen)]).cpu(),
+        guided=guided,
+        scale=float(model.logit_scale),
+    )
+    chosen = arrays.read(work.inputs["seen"].path("phrases.parquet"))["hoi_id"].tolist()
+    rows = [hois.index(h) for h in (*chosen, *unseen.hois)]
+    features = guided[rows].numpy()
+    named = {"hoi_id": [hois[i] for i in rows], "verb_id": vocabulary.verb_of[hois][rows]}
+    return texts, hois, {**named, "unseen": texts.unseen[rows].numpy(), "before": features, "after": features}
+
+
+def plain_phrases(embeddings: Artifact) -> Tensor:
+    """(C, d): the frozen CLIP's features of the plain phrases, seen classes first."""
+    parts = [arrays.read(embeddings.path(f"{group}-phrases.parquet"))["pooled"] for group in ("seen", "unseen")]
+    return torch.from_numpy(np.concatenate([part.astype(np.float32) for part in parts if len(part)]))
