@@ -18,8 +18,9 @@ import torch
 from PIL import ExifTags, Image, ImageOps
 
 from pipeline.errors import DataError
-from pipeline.outside import reading
+from pipeline.outside import pictures
 from pipeline.outside.exif import TURNED
+from pipeline.outside.pictures import Unreadable
 from pipeline.store.artifact import Artifact
 
 UPRIGHT = b"upright"
@@ -104,13 +105,10 @@ def read_rgb(
     another size.
     """
     try:
-        if path.stat().st_size == 0:
-            raise DataError(f"{what}: {path} is empty (0 bytes)")
-        with Image.open(path) as image:
-            reading.check_pixels(*image.size, what=f"{what}: {path}")
+        with pictures.opened(path, what=f"{what}: {path}") as image:
             orientation = image.getexif().get(ExifTags.Base.Orientation)
             converted = (ImageOps.exif_transpose(image) if upright else image).convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # SyntaxError: a broken PNG
+    except Unreadable as error:
         raise DataError(f"{what}: {path} cannot be read ({error})") from error
     if size is not None and min(size) > 0 and converted.size != size:
         turned = orientation in TURNED and converted.size == size[::-1]

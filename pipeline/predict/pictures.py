@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from pipeline.errors import DataError
-from pipeline.outside import reading
+from pipeline.outside import pictures, reading
+from pipeline.outside.pictures import Unreadable
 
 DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 """Modes of Pillow that hold grey values of 16 bits, which it would cut off at 255."""
@@ -36,11 +37,10 @@ def opened(source: Path | str | Image.Image | NDArray[Any], *, what: str = "pict
         return _upright(source, what)
     path = Path(source)
     try:
-        reading.demand_no_pipe(path)
-        with Image.open(path) as image:
+        with pictures.opened(path) as image:
             return _upright(image, str(path))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # SyntaxError: a broken PNG
-        raise DataError(f"{path}: cannot be read as a picture ({reading.why(error)})") from error
+    except Unreadable as error:
+        raise DataError(f"{path}: cannot be read as a picture ({error})") from error
 
 
 def _upright(image: Image.Image, what: str) -> Image.Image:

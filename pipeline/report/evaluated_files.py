@@ -17,8 +17,9 @@ from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
 from pipeline.metrics.floor import detector_only
 from pipeline.metrics.results import Result, class_table, results
-from pipeline.outside import reading
+from pipeline.outside import pictures
 from pipeline.outside.file_names import base_name
+from pipeline.outside.pictures import Unreadable
 from pipeline.report.content import SIDE_BY_SIDE, Content, Row, Source, published_rows
 
 
@@ -113,10 +114,9 @@ def _opener(folder: Path, annotations: Annotations) -> Callable[[int], Image.Ima
         if place not in files:
             return None
         try:
-            with Image.open(files[place]) as picture:
-                reading.check_pixels(*picture.size, what=str(files[place]))
+            with pictures.opened(files[place]) as picture:
                 return picture.convert("RGB")
-        except (OSError, ValueError, SyntaxError, DataError, Image.DecompressionBombError):
+        except (DataError, Unreadable):
             return None
 
     return opened

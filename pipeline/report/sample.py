@@ -15,14 +15,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import EzhoiError
+from pipeline.errors import DataError, EzhoiError
 from pipeline.outside.escaping import markdown, without_links
 from pipeline.store.artifact import Artifact
 from pipeline.vocabulary import file
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    import pandas as pd
     from PIL import Image
 
 log = logging.getLogger("ezhoi.sample")
@@ -45,7 +44,7 @@ def sample(artifact: Artifact, inputs: Mapping[str, Artifact], *, root: Path, im
         return kept.read_text(encoding="utf-8")
     try:
         text = _draw(artifact, inputs, images)
-    except OSError as error:  # pictures on a disk that may be back next time
+    except (OSError, DataError) as error:  # pictures on a disk that may be back next time, or mended
         log.warning("%s: its page has no sample: %s", artifact.stage, error)
         return ""
     except (EzhoiError, KeyError, ValueError) as error:
@@ -153,6 +152,8 @@ def _pictures(annotations: Artifact, ids: list[int], images: Path | None) -> lis
     import pyarrow.parquet as pq
     from PIL import Image
 
+    from pipeline.datasets.images import Images
+
     found: dict[int, bytes] = {}
     for name in annotations.names("pixels-train-*"):
         shard = pq.read_table(annotations.path(name), filters=[("image_id", "in", ids)])
@@ -161,9 +162,8 @@ def _pictures(annotations: Artifact, ids: list[int], images: Path | None) -> lis
             break
     if found:
         return [(i, Image.open(io.BytesIO(found[i])).convert("RGB")) for i in ids if i in found]
-    table: pd.DataFrame = annotations.table("train-images.parquet", ["image_id", "file_name"])
-    names = dict(zip(table["image_id"], table["file_name"], strict=True))
-    return [(i, Image.open((images or Path()) / names[i]).convert("RGB")) for i in ids]
+    files = Images(annotations, split="train", root=images)
+    return [(i, files.open(i)) for i in ids]
 
 
 def _boxed(picture: Image.Image, boxes: list[tuple[str, list[Any]]], label: str) -> Image.Image:

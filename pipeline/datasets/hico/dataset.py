@@ -23,7 +23,8 @@ from pipeline.datasets.hico.layouts.parquet import OtherTableError
 from pipeline.datasets.hico.rows import Rows
 from pipeline.datasets.hico.tables import Tables
 from pipeline.errors import DataError
-from pipeline.outside import reading
+from pipeline.outside import pictures
+from pipeline.outside.pictures import Unreadable
 
 log = logging.getLogger("ezhoi.data")
 EMPTY, MISSING = "empty, 0 bytes", "no such image file"
@@ -233,15 +234,12 @@ def _with_sizes(table: pd.DataFrame, images: Folder) -> pd.DataFrame:
 
 def image_size(path: Path, *, decode: bool = False) -> tuple[int, int]:
     """Width and height by the file's header; DataError naming the file if it has none, or if it does not decode."""
-    from PIL import Image
-
     try:
-        with Image.open(path) as image:
-            reading.check_pixels(*image.size, what=str(path))
+        with pictures.opened(path) as image:
             if decode:
                 image.load()
             return image.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Unreadable as error:
         why = why_absent(path) if not path.exists() or path.stat().st_size == 0 else str(error)
         raise DataError(f"{path}: not a readable image ({why})") from error
 

@@ -18,7 +18,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from pipeline.errors import DataError
-from pipeline.outside import reading
+from pipeline.outside import pictures
 from pipeline.outside.exif import TURNED
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
@@ -175,16 +175,13 @@ def _longest_end(name: str, candidates: Iterable[str], *, lower: bool = False) -
 
 def _size(path: Path) -> Size | str:
     """The sizes by the header, or why it cannot be read."""
-    from PIL import ExifTags, Image
+    from PIL import ExifTags
 
     try:
-        reading.demand_no_pipe(path)
-        with Image.open(path) as image:
-            reading.check_pixels(*image.size, what=str(path))
+        with pictures.opened(path) as image:
             turned = image.getexif().get(ExifTags.Base.Orientation) in TURNED
             return Size(image.size[::-1] if turned else image.size, image.size)
     except DataError as error:
         return str(error)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        empty = path.exists() and path.stat().st_size == 0
-        return "it is empty (0 bytes)" if empty else f"it is no readable picture ({reading.why(error)})"
+    except pictures.Unreadable as error:
+        return str(error) if str(error).startswith("it is empty") else f"it is no readable picture ({error})"

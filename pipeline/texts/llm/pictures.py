@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import DataError
-from pipeline.outside import reading
+from pipeline.outside import pictures, reading
 from pipeline.store import digest
 from pipeline.texts.given.tables import say_foreign
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -69,14 +69,11 @@ def read(folder: Path, vocabulary: Vocabulary, *, most: int) -> dict[int, tuple[
 
 
 def _check(file: Path) -> None:
-    from PIL import Image
-
     what = f"descriptions.pictures: {file}"
     try:
         if file.stat().st_size > reading.LARGEST_PICTURE:
             raise DataError(f"{what} is larger than {reading.LARGEST_PICTURE >> 20} MiB, the most that is sent")
-        with Image.open(file) as picture:
-            reading.check_pixels(*picture.size, what=what)
+        with pictures.opened(file, what=what) as picture:
             picture.verify()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, pictures.Unreadable) as error:
         raise DataError(f"{what} cannot be read as a picture: {error}") from None

@@ -102,7 +102,7 @@ def test_damaged_images_are_named_when_the_others_are_done(tmp_path: Path, artif
     annotations = artifact(tmp_path, **one_a_split(images=pictures(tmp_path, 10)))
     (tmp_path / "3.png").write_bytes(b"")
     work = work_in(tmp_path, annotations, f"data.root={tmp_path}")
-    with pytest.raises(DataError, match=r"3\.png is empty \(0 bytes\)"):
+    with pytest.raises(DataError, match=r"3\.png cannot be read \(it is empty \(0 bytes\)\)"):
         image_embeddings.run(work)
     assert (work.scratch / "test-000.parquet").exists()
     config = load(overrides=[f"data.root={tmp_path}", "images.unreadable=skip"], environment={})
