@@ -1,12 +1,13 @@
 # make run     the whole pipeline on the rendered world, shown in a local Prefect server
 # make test    lint, types, tests
 # make test-vllm  the tests that need a real vLLM, for CPUs, in an environment of its own (2.5 GB)
+# make test-gpu   the tests and measurements on a GPU; ends with a table for docs/scale.md
 # make stop    stop the local Prefect server and its workers
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test test-vllm stop
+.PHONY: run test test-vllm test-gpu stop
 
 run: $(INSTALLED)
 	$(BIN)/ezhoi launch
@@ -19,6 +20,9 @@ test: $(INSTALLED)
 
 test-vllm: $(INSTALLED) .venv-vllm
 	$(BIN)/python -m pytest --numprocesses=0 tests/vllm
+
+test-gpu: $(INSTALLED)
+	$(BIN)/python -m pytest --numprocesses=0 -m gpu -rs tests/gpu
 
 .venv-vllm: tests/vllm/requirements.txt tests/vllm/repair.py
 	$(PYTHON) -m venv $@

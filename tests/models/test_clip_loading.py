@@ -119,6 +119,24 @@ def test_a_tags_mean_and_deviation_travel_with_the_model(
     assert loaded("Small", "half", std=(1, 1, 1)).normalise(white).unique().tolist() == [0.5]
 
 
+def test_openais_tag_is_read_as_open_clip_fetches_it(
+    tmp_path: Path, named: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the hub: one file of tensors, in half precision but for the vectors; OpenAI's own archive is a file to be named."""
+    net, file = net_of(named["Small-quickgelu"]), tmp_path / "open_clip_model.safetensors"
+    half = {k: v.half() if v.ndim > 1 else v for k, v in net.state_dict().items()}
+    save_file({k: v.contiguous() for k, v in half.items()}, file, {"format": "pt"})
+    for architecture in ("ViT-B-16-quickgelu", "ViT-L-14-336-quickgelu"):
+        assert open_clip.get_pretrained_cfg(architecture, "openai")["hf_hub"], (
+            "where the hub has no file, it is the archive"
+        )
+    monkeypatch.setattr(factory, "download_pretrained", lambda cfg, **options: str(file))
+    found = loaded("Small-quickgelu", "openai")
+    assert all(v.dtype == torch.float32 for v in found.net.state_dict().values() if v.is_floating_point())
+    assert all(torch.equal(found.net.state_dict()[k], v.float()) for k, v in half.items())
+    assert found.net.visual.preprocess_cfg["mean"] == clip_loading.MEAN
+
+
 def test_what_is_told_beside_a_file_has_to_be_said(tmp_path: Path, named: dict[str, Any]) -> None:
     file = tmp_path / "open_clip_model.safetensors"
     save_file({k: v.contiguous() for k, v in net_of(named["Small"]).state_dict().items()}, file)
