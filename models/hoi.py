@@ -14,11 +14,13 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from models import scoring
+from models import locality, scoring
 from models.clip import Clip
 from models.fusion import InterFusion, IntraFusion, box_features, union_features
 from models.guidance import TextGuidance, VisualGuidance, VisualPrompts
 from models.instances import InstanceAdapter, InstancePrior, Instances
+from models.locality import Layout, LocalityAdapter
+from models.patterns import SpatialPatterns
 from models.sizes import Sizes
 from models.text_tower import text_features
 from models.visual_tower import visual_tokens
@@ -102,9 +104,16 @@ class EzHoi(HoiModel):
         if parts.vlm_guidance:
             self.visual_guidance = VisualGuidance(visual_width=visual, joint_width=joint, **narrow)
         if parts.instance_adapter:
-            self.instance_prior = InstancePrior(joint_width=joint, bottleneck=sizes.bottleneck)
+            local = sizes.adapter == "locality"
+            width = locality.WIDTH if local else sizes.bottleneck
+            self.instance_prior = InstancePrior(joint_width=joint, bottleneck=width)
+            if sizes.patterns:
+                self.patterns = SpatialPatterns(count=sizes.patterns, width=width)
+            if local:
+                self.layout = Layout()
             self.adapters = nn.ModuleList(
-                InstanceAdapter(visual_width=visual, **narrow) for _ in range(clip.visual_layers)
+                LocalityAdapter(visual_width=visual) if local else InstanceAdapter(visual_width=visual, **narrow)
+                for _ in range(clip.visual_layers)
             )
         if parts.intra_fusion:
             self.intra = IntraFusion(joint_width=joint)
@@ -158,6 +167,11 @@ class EzHoi(HoiModel):
 
     def _block_adapters(self, instances: Instances, objects: Tensor) -> list[Callable[[Tensor], Tensor]]:
         prior = self.instance_prior(instances, objects)
+        if self.sizes.patterns:
+            prior = self.patterns(prior, instances.present)
+        if self.sizes.adapter == "locality":
+            layout = self.layout(prior, instances, self.clip.grid)
+            return [partial(adapter, layout=layout) for adapter in self.adapters]
         return [partial(adapter, prior=prior, present=instances.present) for adapter in self.adapters]
 
     def phrase_logits(self, pairs: Tensor, text: Tensor) -> Tensor:

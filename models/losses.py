@@ -1,4 +1,5 @@
-"""The losses: focal loss under the detection prior (Eq. 13), class relation (Eq. 16), negative learning (section 3.2).
+"""The losses: focal loss under the detection prior (Eq. 13), class relation (Eq. 16), negative learning (section 3.2); and
+CMMP's consistency, which neither training asks for unless it is given a weight.
 
 Pure functions, in fp32 whatever they are given and whatever autocast says, and finite with finite gradients for every finite
 input: scores of exactly 0 and 1, images without a pair, a single pair, a batch without a positive.
@@ -64,9 +65,30 @@ def class_relation(features: Tensor, descriptions: Tensor, *, temperature: float
         return (target * (target.clamp(min=1e-12).log() - learned)).sum() / max(target.numel(), 1)
 
 
+def consistency(learned: Tensor, plain: Tensor) -> Tensor:
+    """CMMP (Lei et al., ECCV 2024): a learned prompt says what the hand-written one of its class says, and of no other class.
+
+    Cross-entropy of the n x n cosines, learned against plain, with the identity; no temperature. A guard against forgetting
+    what CLIP knows of the words; 0 for no class.
+
+    Args:
+        learned: (n, d_a) text features under learned prompts; plain: (n, d_a) of the same phrases without any.
+    """
+    if not len(learned):
+        return learned.float().sum()
+    with torch.autocast(learned.device.type, enabled=False):
+        cosines = _unit(learned) @ _unit(plain).T
+        return nn.functional.cross_entropy(cosines, torch.arange(len(learned), device=learned.device))
+
+
 def _cosines(rows: Tensor) -> Tensor:
-    """(n, n). Lengths do not matter, so long rows are scaled first: the squares of any finite row stay in range."""
+    """(n, n)."""
+    unit = _unit(rows)
+    return unit @ unit.T
+
+
+def _unit(rows: Tensor) -> Tensor:
+    """Rows of unit length, whatever their lengths: long ones are scaled first, so that squares of finite rows stay in range."""
     x = rows.float()
     largest = x.detach().abs().amax(dim=-1, keepdim=True) if x.numel() else x[:, :1]
-    unit = nn.functional.normalize(x / largest.clamp(min=1), dim=-1)
-    return unit @ unit.T
+    return nn.functional.normalize(x / largest.clamp(min=1), dim=-1)

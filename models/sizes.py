@@ -7,6 +7,10 @@ message follow from the line.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
+
+Adapter = Literal["instance", "locality"]
+"""How the visual blocks hear of the detections: `models/instances.py` or `models/locality.py`."""
 
 
 def _part(description: str) -> bool:
@@ -46,3 +50,7 @@ class Sizes:
     """Start of the learned scale; preset `released` starts at its own (`models.released.quirks.LOGIT_SCALE`)."""
     parts: Parts = Parts()
     """Preset `released` has them all."""
+    adapter: Adapter = "instance"
+    """Kind of the adapter; preset `released` has the former."""
+    patterns: int = 0
+    """K, spatial patterns that the adapter's instances attend to (`models/patterns.py`); 0: none, as in preset `released`."""

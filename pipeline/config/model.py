@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from models.heads.kinds import HeadName
-from models.sizes import Parts
+from models.sizes import Adapter, Parts
 from pipeline.config.section import Section
 
 
@@ -48,11 +48,23 @@ class Model(Section):
     logit_scale: PositiveFloat = Field(20.0, le=10_000, description="start of the learned scale of the cosine logits")
     phrases_per_verb: PositiveInt = Field(2, le=100_000, description="least similar phrases kept a verb (Eq. 12)")
     parts: Parts = Parts()
+    adapter: Adapter = Field(
+        "instance",
+        description="how visual blocks hear of the detections: every token attends to all of them, or patches to those that "
+        "lie on them and on their neighbours (LAIN)",
+    )
+    patterns: NonNegativeInt = Field(
+        0,
+        le=10_000,
+        description="spatial patterns of seen pairs that the adapter's instances attend to (CMMP: 10); 0: none",
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.preset == "released" and self.parts != Parts():
             raise ValueError("model.parts can be turned off in preset 'paper' only")
+        if self.preset == "released" and (self.adapter != "instance" or self.patterns):
+            raise ValueError("model.adapter and model.patterns can be chosen in preset 'paper' only")
         if self.bottleneck % self.heads:
             raise ValueError(
                 f"model.heads = {self.heads} do not divide model.bottleneck = {self.bottleneck}: every head has an equal part"

@@ -108,6 +108,12 @@ class Seen(Section):
     relation_temperature: PositiveFloat = Field(
         0.1, le=1e6, description="temperature of the similarities in the class-relation loss"
     )
+    consistency_weight: float = Field(
+        0.0,
+        ge=0,
+        le=1e6,
+        description="of CMMP's loss that holds learned phrases to CLIP's own (CMMP: 1); 0: without it",
+    )
     tau: PositiveFloat = Field(1.0, le=1_000, description="power of the detection prior in training")
     augment: Augment = Augment()
     precision: Literal["fp32", "bf16"] = Field(
@@ -138,6 +144,12 @@ class Utpl(Section):
     relation_weight: float = Field(5.0, ge=0, le=1e6, description="weight of the class-relation loss (Eq. 16)")
     relation_temperature: PositiveFloat = Field(
         0.1, le=1e6, description="temperature of the similarities in the class-relation loss"
+    )
+    consistency_weight: float = Field(
+        0.0,
+        ge=0,
+        le=1e6,
+        description="of CMMP's loss that holds learned phrases to CLIP's own (CMMP: 1); 0: without it",
     )
     negative_weight: float = Field(1.0, ge=0, le=1e6, description="weight of negative learning")
     positive_weight: float = Field(

@@ -83,6 +83,8 @@ class Config(Section):
             raise ValueError("model.preset = released reads the patches' tokens, which clip.tokens = cls leaves out")
         if self.model.preset == "released" and self.seen.joint:
             raise ValueError("seen.joint trains unseen prompts, which model.preset = released does not have")
+        if self.model.preset == "released" and (self.seen.consistency_weight or self.utpl.consistency_weight):
+            raise ValueError("consistency_weight holds learned phrases, which model.preset = released does not have")
         return self
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.config.keys import keys
 from pipeline.config.tree import Config
 from pipeline.engine import graph
 from pipeline.engine.choice import name_of
@@ -27,7 +28,8 @@ def conflicts(stage: Stage, manifest: Manifest, config: Config, *, seeds: bool =
     Every key that the stage shares with another stage must be equal, or the two would speak of different things: the
     zero-shot setting, the CLIP, the model's sizes. So must the content of a file that both read. Keys that only the stage
     reads (its epochs) may differ, unless `own` asks for them too. With `seeds` the seed counts. What the artifact was made
-    without (the detector's name, where no detector ran) cannot differ.
+    without (the detector's name, where no detector ran) cannot differ. A key that the stage always reads and the artifact
+    does not record came later: what was made before it was made with its default.
     """
     if manifest.version != stage.version:
         return [f"stage version {manifest.version}, not {stage.version}"]
@@ -39,8 +41,9 @@ def conflicts(stage: Stage, manifest: Manifest, config: Config, *, seeds: bool =
         recorded = key in then or key in manifest.sources
         return (own or covered(key, others)) and (recorded or covered(key, (*stage.reads, *stage.names)))
 
-    then = compare.flatten(manifest.config)
     now = compare.flatten(stage.config_subset(config) | without_places(config, stage.declared()))
+    always = {key.name: key.default for key in keys(Config) if key.name in now and covered(key.name, stage.reads)}
+    then = always | compare.flatten(manifest.config)
     found = [
         f"{key} is {_shown(then, key)}, not {_shown(now, key)}"
         for key in sorted(now.keys() | then.keys())

@@ -25,12 +25,16 @@ PARTS: tuple[tuple[str, str, str], ...] = (
     ("visual_prompts", "Eq. 1, 9", "text prompts to visual prompts, a layer each"),
     ("visual_guidance", "Eq. 3", "guidance of the visual prompts by the frozen CLIP"),
     ("instance_prior", "", "instances as the adapters' memory"),
-    ("adapters", "", "instance adapter of every visual block"),
+    ("patterns", "", "spatial patterns that the instances attend to (CMMP)"),
+    ("layout", "", "what the locality adapters see where no instance lies (LAIN)"),
+    ("adapters", "", "adapter of every visual block"),
     ("intra", "Eq. 10", "intra-HOI fusion"),
     ("inter", "Eq. 11", "inter-HOI fusion"),
     ("logit_scale", "", "scale of the logits"),
     ("unseen", "Eq. 4, 5", "UTPL"),
 )
+CHOSEN = ("patterns", "layout")
+"""Parts that are told only where the configuration has them."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,11 @@ def summarise(config: Config) -> Summary:
         "inter": live["inter"] + _count(inert.guidance.memory),
         "unseen": _count(inert.unseen),
     }
-    rows = tuple(Row(p, e, w, ours.get(p, 0), theirs.get(p, 0), live.get(p, 0)) for p, e, w in PARTS)
+    rows = tuple(
+        Row(p, e, w, ours.get(p, 0), theirs.get(p, 0), live.get(p, 0))
+        for p, e, w in PARTS
+        if p not in CHOSEN or p in ours
+    )
     name, stated = PUBLISHED.get(clip.visual_width, (config.clip.architecture, None))
     fits = (m.prompts, m.layers, m.bottleneck) == (2, 9, 64)
     own = m.layers * m.prompts * clip.text_width

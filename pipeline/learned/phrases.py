@@ -11,6 +11,7 @@ from torch import Tensor
 
 from models.clip import Clip
 from models.hoi import Phrases
+from models.text_tower import text_features
 from pipeline.learned import released_text
 from pipeline.store.artifact import Artifact
 from pipeline.tables import arrays
@@ -62,6 +63,14 @@ def read(
     device = clip.device
     phrases = Phrases(tokens.to(device), end.to(device), memory.to(device), absent.to(device))
     return Classes(hois, [hoi.verb_id for hoi in named], phrases, pooled.to(device))
+
+
+@torch.no_grad()
+def plain(classes: Classes, clip: Clip) -> Tensor:
+    """What the frozen CLIP makes of the classes' phrases, without any prompts: (C, d_a), not of unit length."""
+    if not classes.hois:
+        return classes.descriptions
+    return text_features(clip.net, classes.phrases.tokens, classes.phrases.end)
 
 
 def sentence(hoi: Hoi, preset: str) -> str:

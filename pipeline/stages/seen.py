@@ -8,7 +8,8 @@
 
 Labels of unseen classes are removed, their images stay. Loss: focal (Eq. 13) over the valid seen (object, verb) entries,
 divided by the number of positives, plus the class-relation KL (Eq. 16) over the seen phrases; Eq. 17 is their sum. With
-`seen.joint` the unseen classes' phrases take part in both, and negative learning is a third term. Resumes at the step.
+`seen.joint` the unseen classes' phrases take part in both, and negative learning is a third term. With
+`seen.consistency_weight` CMMP's consistency is one more, over the same phrases as the relation. Resumes at the step.
 In preset `released` the class relation is a constant and left out; `seen.weights` takes the place of training.
 """
 
@@ -26,7 +27,7 @@ from models import phrases as phrase
 from models import scoring
 from models.clip import Clip
 from models.hoi import EzHoi, HoiModel, pair_prior
-from models.losses import class_relation, focal, with_prior
+from models.losses import class_relation, consistency, focal, with_prior
 from pipeline.datasets import classes
 from pipeline.datasets.hico.vocabulary import demand
 from pipeline.errors import ConfigError
@@ -35,7 +36,7 @@ from pipeline.learned.build import frozen_clip
 from pipeline.predict import warm_start
 from pipeline.predict.bundle import Start
 from pipeline.tables import arrays
-from pipeline.training import launch
+from pipeline.training import launch, patterns
 from pipeline.training.batches import Batch, Shown, TrainingImages
 from pipeline.training.loop import train
 from pipeline.training.task import Losses, Part
@@ -128,7 +129,11 @@ class SeenTask:
         self.verbs = len(vocabulary.verbs)
         # The released text features are constants, and so is every relation among them.
         self.terms = ["focal"] if self.preset == "released" else ["focal", "relation"]
+        self.terms += ["consistency"] if work.config.seen.consistency_weight else []
         self.terms += ["negative"] if self.unseen is not None else []
+        self.plain = [phrases.plain(c, clip) for c in (self.phrases, *unseen)] if "consistency" in self.terms else []
+        if work.config.model.patterns and isinstance(model, EzHoi) and work.config.model.parts.instance_adapter:
+            model.patterns.start_at(patterns.centres(work, hois=everything.hois))
 
     def load(self, step: int, part: Part) -> Shown | Batch | None:
         """The part's images, as far as they can be made ahead."""
@@ -162,6 +167,8 @@ class SeenTask:
         if "relation" in self.terms:
             relation = class_relation(text, self.descriptions, temperature=config.relation_temperature)
             losses["relation"] = config.relation_weight * relation * batch.share
+        if "consistency" in self.terms:
+            losses["consistency"] = config.consistency_weight * consistency(text, torch.cat(self.plain)) * batch.share
         if self.unseen is not None:
             of_unseen = logits[:, len(self.phrases.hois) :]
             losses["negative"] = config.negative_weight * self.unseen.negatives(batch, of_unseen, prior, positives)

@@ -9,7 +9,8 @@
 
 Everything of the seen stage is frozen. Three losses: alignment with the nearest seen class; class relation over seen and
 unseen together (Eq. 16); and negative learning: cached training pairs that match an annotated seen class are no examples
-of an unseen class with another verb, balanced by pairs that show its verb on another object. Resumes at the step. After
+of an unseen class with another verb, balanced by pairs that show its verb on another object. With
+`utpl.consistency_weight` CMMP's consistency is a fourth, over seen and unseen together. Resumes at the step. After
 joint training (`seen.joint`) there is nothing left to train: the unseen module comes with the seen artifact.
 """
 
@@ -22,7 +23,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from models.losses import class_relation, with_prior
+from models.losses import class_relation, consistency, with_prior
 from models.unseen import alignment, labelled
 from pipeline.datasets import classes
 from pipeline.learned import build, checkpoint, partners, phrases, released_text
@@ -60,7 +61,7 @@ def run(work: Work) -> dict[str, Any]:
             rate_at=lambda step: 1.0 - step / config.steps,
             runtime=config.runtime,
         ).rows
-        for name in ("align", "relation", "negative"):
+        for name in task.terms:
             metrics |= {f"{name}_first": history[0][name], f"{name}_last": history[-1][name]}
     checkpoint.save_weights(work.out / "model.safetensors", task.module.state_dict())
     arrays.write(work.out / "text.parquet", task.text_columns())
@@ -105,6 +106,9 @@ class UtplTask:
             self.partner_text = self.model.text(nearest.phrases, self.partner_prompts)
             self.seen_text = self.model.text(self.seen.phrases)
             self.before = self.model.text(self.unseen.phrases) if self.unseen.hois else self.seen_text[:0]
+        held = work.config.utpl.consistency_weight > 0
+        self.terms = ["align", "relation", "negative", *(["consistency"] if held else [])]
+        self.plain = [phrases.plain(classes, clip) for classes in (self.seen, self.unseen)] if held else []
         self.closeness = (self.unseen.descriptions * nearest.descriptions).sum(dim=1)
         self.descriptions = torch.cat([self.seen.descriptions, self.unseen.descriptions])
         self.module = partners.unseen_prompts(
@@ -121,19 +125,21 @@ class UtplTask:
             )
 
     def losses(self, step: int) -> Losses:
-        """The three losses; examples are drawn anew at every step."""
+        """The losses; examples are drawn anew at every step."""
         config = self.config.utpl
         text = self.model.text(self.unseen.phrases, self._adapted())
-        relation = class_relation(
-            torch.cat([self.seen_text, text]), self.descriptions, temperature=config.relation_temperature
-        )
+        both = torch.cat([self.seen_text, text])
+        relation = class_relation(both, self.descriptions, temperature=config.relation_temperature)
         negative = self._examples(text, step, positive=False)
         balance = self._examples(text, step, positive=True)
-        return {
+        losses = {
             "align": config.align_weight * alignment(text, self.partner_text, self.closeness),
             "relation": config.relation_weight * relation,
             "negative": config.negative_weight * (negative + config.positive_weight * balance),
         }
+        if self.plain:
+            losses["consistency"] = config.consistency_weight * consistency(both, torch.cat(self.plain))
+        return losses
 
     def _adapted(self) -> Tensor:
         guided = self.model.class_prompts(self.unseen.phrases, self.module.own)

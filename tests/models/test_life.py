@@ -28,12 +28,25 @@ PAPER = (
     *("adapters", "intra", "inter", "logit_scale"),
 )
 RELEASED = tuple(part for part in PAPER if part not in ("prompts", "text_guidance"))
+LOCALITY = ("layout", *PAPER)
+PATTERNS = ("patterns", *PAPER)
 VERBS = torch.tensor([0, 1, 1])
 
 
-def paper(clip: Clip) -> EzHoi:
+def paper(clip: Clip, **chosen: Any) -> EzHoi:
     torch.manual_seed(0)
-    return EzHoi(clip=clip, sizes=SIZES)
+    return EzHoi(clip=clip, sizes=dataclasses.replace(SIZES, **chosen))
+
+
+def locality(clip: Clip) -> EzHoi:
+    model = paper(clip, adapter="locality")
+    for adapter in model.adapters:  # starts at 1e-9, where a gradient would only be rounding
+        nn.init.constant_(adapter.gate, 0.1)
+    return model
+
+
+def patterns(clip: Clip) -> EzHoi:
+    return paper(clip, patterns=3)
 
 
 def released(clip: Clip) -> ReleasedHoi:
@@ -47,6 +60,8 @@ def released(clip: Clip) -> ReleasedHoi:
 MODELS: dict[str, tuple[Callable[[Clip], Any], tuple[str, ...]]] = {
     "paper": (paper, PAPER),
     "released": (released, RELEASED),
+    "locality": (locality, LOCALITY),
+    "patterns": (patterns, PATTERNS),
 }
 
 
@@ -123,8 +138,9 @@ def heard(model: EzHoi, clip: Clip, phrases: Phrases, scene: Any) -> dict[str, T
     }
 
 
-def test_every_input_is_heard(clip: Clip, phrases: Phrases, scene: Any) -> None:
-    model = paper(clip)
+@pytest.mark.parametrize("made", [paper, locality, patterns])
+def test_every_input_is_heard(clip: Clip, phrases: Phrases, scene: Any, made: Callable[[Clip], EzHoi]) -> None:
+    model = made(clip)
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(2):
         step(model, clip, phrases, scene, optimiser)

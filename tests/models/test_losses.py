@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from models.losses import class_relation, focal, negative_learning, with_prior
+from models.losses import class_relation, consistency, focal, negative_learning, with_prior
 from models.unseen import alignment
 
 ANY = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -157,6 +157,33 @@ def test_class_relation_is_finite(count: int, data: st.DataObject) -> None:
     numbers = [data.draw(st.lists(ANY, min_size=2 * count, max_size=2 * count)) for _ in range(2)]
     learned, described = (torch.tensor(n).reshape(count, 2) for n in numbers)
     finite(class_relation(learned.requires_grad_(), described, temperature=0.1), learned)
+
+
+def test_consistency_by_hand() -> None:
+    """Cosines 1, 0 in the first row and 0.6, 0.8 in the second, whatever the lengths; the second row's own is the second."""
+    learned, plain = torch.tensor([[2.0, 0.0], [3.0, 4.0]]), torch.tensor([[5.0, 0.0], [0.0, 0.1]])
+    rows = [math.log(math.exp(1) + math.exp(0)) - 1, math.log(math.exp(0.6) + math.exp(0.8)) - 0.8]
+    assert consistency(learned, plain).item() == pytest.approx(sum(rows) / 2, rel=1e-5)
+
+
+def test_consistency_pulls_each_row_to_its_own() -> None:
+    plain = torch.eye(4)
+    learned = torch.randn(4, 4, generator=torch.Generator().manual_seed(2)).requires_grad_()
+    optimiser = torch.optim.Adam([learned], lr=0.05)
+    for _ in range(200):
+        optimiser.zero_grad()
+        consistency(learned, plain).backward()
+        optimiser.step()
+    cosines = torch.nn.functional.cosine_similarity(learned[:, None], plain[None], dim=2)
+    assert (cosines.argmax(dim=1) == torch.arange(4)).all() and cosines.diagonal().min() > 0.8
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 3), st.data())
+def test_consistency_is_finite(count: int, data: st.DataObject) -> None:
+    numbers = [data.draw(st.lists(ANY, min_size=2 * count, max_size=2 * count)) for _ in range(2)]
+    learned, plain = (torch.tensor(n).reshape(count, 2) for n in numbers)
+    finite(consistency(learned.requires_grad_(), plain), learned)
 
 
 def test_class_relation_is_fp32_under_autocast() -> None:

@@ -232,6 +232,8 @@ def test_pairs_of_keys_that_contradict() -> None:
     assert "near: ViT-B-16" in told("clip.architecture=ViT-B16", "clip.weights=openai")
     assert "clip.tokens = cls" in told("model.preset=released", "clip.tokens=cls")
     assert "seen.joint" in told("model.preset=released", "seen.joint=true")
+    for training in ("seen", "utpl"):
+        assert "consistency_weight holds" in told("model.preset=released", f"{training}.consistency_weight=1")
 
 
 def test_numbers_are_decimal() -> None:

@@ -67,6 +67,20 @@ def test_what_does_not_fit_is_refused_with_the_reason(fake: Any, setting: str, r
         chosen(fake, setting, reuse=["seen"])
 
 
+def test_what_was_made_before_a_key_was_there_had_its_default(fake: Any) -> None:
+    """Keys that came later: an artifact without them fits where they are as they were, and no longer where they are not."""
+    made = run(fake.config(), targets=("seen",))["seen"].artifact.manifest
+    recorded = {key: value for key, value in made.config.items() if key not in ("model.adapter", "model.patterns")}
+    assert len(recorded) == len(made.config) - 2
+    old = made.model_copy(update={"config": recorded})
+    stage = graph.stage("seen")
+    assert fit.conflicts(stage, old, fake.config()) == []
+    assert fit.conflicts(stage, old, fake.config("model.adapter=locality", "model.patterns=10")) == [
+        "model.adapter is instance, not locality",
+        "model.patterns is 0, not 10",
+    ]
+
+
 def test_other_weights_of_the_clip_do_not_fit(fake: Any) -> None:
     run(fake.config(), targets=("seen",))
     fake.weights.write_bytes(b"others")

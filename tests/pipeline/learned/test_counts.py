@@ -39,3 +39,17 @@ def test_an_unknown_architecture_is_an_error() -> None:
     given = ["clip.architecture=ViT-Z-1", "clip.weights=openai"]
     with pytest.raises(ConfigError, match="ViT-Z-1"):
         summarise(tree.load(profile="hico-vitb", overrides=given, environment={}))
+
+
+def test_the_locality_adapter_and_the_patterns_are_told_where_they_are_chosen() -> None:
+    """By hand, of ViT-B/16: twelve blocks of 768 channels around LAIN's width of 32."""
+    chosen = ["model.adapter=locality", "model.patterns=10"]
+    counts = {
+        row.part: row.paper for row in summarise(tree.load(profile="hico-vitb", overrides=chosen, environment={})).rows
+    }
+    block = (768 * 32 + 32) + 2 * 2 * 32 + (32 * 32 + 32) + (32 * 32 * 9 + 32) + (32 * 32 * 25 + 32) + (32 * 768 + 768)
+    assert counts["adapters"] == 12 * (block + 768) and counts["layout"] == 32
+    layer = 2 * (4 * 32 * 32 + 4 * 32) + 3 * 2 * 32 + (32 * 64 + 64) + (64 * 32 + 32)
+    assert counts["patterns"] == 10 * 36 + (36 * 64 + 64) + (64 * 32 + 32) + layer
+    plain = summarise(tree.load(profile="hico-vitb", environment={}))
+    assert not {"layout", "patterns"} & {row.part for row in plain.rows}

@@ -28,6 +28,15 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert found.learned().keys() == {"logit_scale"}
 
 
+def test_a_bundle_of_before_an_option_has_its_default(tmp_path: Path) -> None:
+    path = tmp_path / "b.safetensors"
+    value = json.loads(header().model_dump_json())
+    for name in ("adapter", "patterns"):
+        del value["sizes"][name]
+    save_file(dict(bundle().tensors), path, metadata={"ezhoi": json.dumps(value)})
+    assert bundles.read(path).header == header()
+
+
 def test_a_header_is_read_without_torch(tmp_path: Path) -> None:
     bundles.write(tmp_path / "b.safetensors", bundle())
     code = (
