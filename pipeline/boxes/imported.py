@@ -39,10 +39,9 @@ def read(settings: Detections, images: pd.DataFrame, objects: Sequence[Object]) 
             + ("results in COCO's format" if settings.source == "coco" else "a table of " + ", ".join(COLUMNS))
         )
     table = _coco(path, objects) if settings.source == "coco" else columns.read(path, [*COLUMNS, "file_name"])
-    if "file_name" in table.columns:
-        table = table.assign(file_name=table["file_name"].map(_text))
-        if "image_id" not in table.columns:
-            table = table.assign(image_id=_by_name(path, table["file_name"], images))
+    if "file_name" in table.columns and "image_id" not in table.columns:
+        names = table.pop("file_name")
+        table = table.assign(image_id=_by_name(path, names, images))
     if missing := [c for c in COLUMNS if c not in table.columns]:
         raise DataError(f"{path}: columns {missing} are missing; expected {COLUMNS}")
     if table.empty:
@@ -96,10 +95,11 @@ def coco_rows(path: Path) -> pd.DataFrame:
 
 def _by_name(path: Path, names: pd.Series[str], images: pd.DataFrame) -> pd.Series[int]:
     codes, distinct = pd.factorize(names)
-    place = np.append(file_names.places(distinct, images["file_name"].tolist(), table=str(path)), -1)[codes]
+    texts = [_text(name) for name in distinct]
+    place = np.append(file_names.places(texts, images["file_name"].tolist(), table=str(path)), -1)[codes]
     if (place < 0).any():
         row = int((place < 0).argmax())
-        raise DataError(f"{path}, row {row}: no annotated image is called {shown(names.iloc[row])}")
+        raise DataError(f"{path}, row {row}: no annotated image is called {shown(_text(names.iloc[row]))}")
     return pd.Series(images["image_id"].to_numpy()[place], index=names.index, dtype="int64")
 
 
@@ -138,11 +138,12 @@ def _checked(path: Path, table: pd.DataFrame, images: pd.DataFrame, count: int) 
 def _demand_same_image(path: Path, table: pd.DataFrame, images: pd.DataFrame) -> None:
     """DataError where a row's file_name is not that of its image_id: the two number images differently."""
     annotated = images.set_index("image_id")["file_name"]
-    of_id = table["image_id"].map(annotated)
-    wrong = (table["file_name"].notna() & (table["file_name"].map(base_name) != of_id.map(base_name))).to_numpy()
+    given = table[["image_id", "file_name"]].dropna().drop_duplicates()  # an image has many boxes
+    names, of_id = given["file_name"].map(_text), given["image_id"].map(annotated)
+    wrong = (names.map(base_name) != of_id.map(base_name)).to_numpy()
     if wrong.any():
         row = int(wrong.argmax())
         raise DataError(
-            f"{path}, row {row}: image_id {table['image_id'].iloc[row]} is {of_id.iloc[row]}, not "
-            f"{shown(table['file_name'].iloc[row])}; leave image_id out, or number images as the annotations do"
+            f"{path}, row {given.index[row]}: image_id {given['image_id'].iloc[row]} is {of_id.iloc[row]}, not "
+            f"{shown(names.iloc[row])}; leave image_id out, or number images as the annotations do"
         )

@@ -1,4 +1,4 @@
-"""How good a detector's boxes are: box AP by pycocotools, and the share of annotated pairs that they can make.
+"""How good a detector's boxes are: COCO's box AP, and the share of annotated pairs that they can make.
 
 HICO-DET annotates the people and objects of its pairs, not all that an image shows, and the same person may have been
 boxed by several annotators. So the report merges annotated boxes of one class that overlap by more than 0.7, as the
@@ -7,16 +7,14 @@ fine-tuning code of the field does, and its AP is for comparing detectors: a tru
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torchvision.ops import batched_nms, box_iou
 
+from pipeline.boxes.box_ap import Boxes, distinct, precision_recall
 from pipeline.boxes.instances import kept
 from pipeline.config.model import Pairing
 from pipeline.vocabulary.vocabulary import PERSON, Object
@@ -26,6 +24,8 @@ SAME = 0.7
 """Overlap above which two annotated boxes of a class are one."""
 MATCH = 0.5
 """Overlap of both boxes at which a detected pair is an annotated one (HICO-DET's rule)."""
+AT_ONCE = 2_000
+"""Annotated pairs that are compared at once, each with all boxes of its image."""
 
 
 def report(
@@ -48,7 +48,7 @@ def report(
     """
     ids = images["image_id"]
     found = found[found["image_id"].isin(ids)]
-    result: dict[str, Any] = {"split": split, "images": len(ids), "boxes": box_ap(found, boxes, ids.tolist(), objects)}
+    result: dict[str, Any] = {"split": split, "images": len(ids), "boxes": box_ap(found, boxes, objects)}
     result["pairs"] = {"annotated": len(pairs), "recall_of_all_boxes": pair_recall(found, pairs)}
     if pairing is not None:
         result["pairs"]["recall_of_kept_boxes"] = pair_recall(found, pairs, pairing)
@@ -61,41 +61,19 @@ def summary(found: dict[str, Any]) -> dict[str, float]:
     return {k: found["boxes"][k] for k in keys} | {"pair_recall_ceiling": found["pairs"]["recall_of_all_boxes"]}
 
 
-def box_ap(found: pd.DataFrame, boxes: pd.DataFrame, ids: list[int], objects: Sequence[Object]) -> dict[str, Any]:
+def box_ap(found: pd.DataFrame, boxes: pd.DataFrame, objects: Sequence[Object]) -> dict[str, Any]:
     """COCO's AP (mean over IoU 0.5 .. 0.95 and classes; 100 detections a class and image) in percent, by group and class."""
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
     boxes = merged(boxes)
     if found.empty or boxes.empty:
         return {"annotated": len(boxes), "ap": 0.0, "ap50": 0.0, "ap_person": 0.0, "ap_objects": 0.0, "classes": {}}
-    truth = COCO()
-    truth.dataset = {
-        "images": [{"id": int(i)} for i in ids],
-        "categories": [{"id": i, "name": thing.name} for i, thing in enumerate(objects)],
-        "annotations": [
-            {"id": n, "image_id": int(i), "category_id": int(c), "bbox": b, "area": b[2] * b[3], "iscrowd": 0}
-            for n, (i, c, b) in enumerate(
-                zip(boxes["image_id"], boxes["object_id"], _xywh(boxes).tolist(), strict=True), 1
-            )
-        ],
-    }
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth.createIndex()
-        guess = truth.loadRes(np.column_stack([found["image_id"], _xywh(found), found[["score", "object_id"]]]))
-        run = COCOeval(truth, guess, "bbox")
-        run.params.areaRng, run.params.areaRngLbl = [[0, 1e10]], ["all"]
-        run.evaluate()
-        run.accumulate()
-    precision = run.eval["precision"][
-        :, :, :, 0, -1
-    ]  # IoU thresholds, recall points, classes; -1 where none is annotated
+    scores = found["score"].to_numpy(np.float64)
+    precision, recall = precision_recall(_arrays(found), scores, _arrays(boxes), classes=len(objects))
     counts = boxes["object_id"].value_counts()
     per_class = {
         thing.name: {
             "annotated": int(counts.get(i, 0)),
             "ap": _percent(precision[:, :, i]),
-            "recall50": round(100 * float(run.eval["recall"][0, i, 0, -1]), 2),
+            "recall50": round(100 * float(recall[0, i]), 2),
         }
         for i, thing in enumerate(objects)
         if counts.get(i, 0)
@@ -112,12 +90,7 @@ def box_ap(found: pd.DataFrame, boxes: pd.DataFrame, ids: list[int], objects: Se
 
 def merged(boxes: pd.DataFrame) -> pd.DataFrame:
     """Annotated boxes without those that repeat another one of their class and image."""
-    kept = []
-    for rows in boxes.groupby("image_id", sort=False).indices.values():
-        corners = torch.tensor(boxes[CORNERS].to_numpy(np.float32)[rows])
-        labels = torch.tensor(boxes["object_id"].to_numpy(np.int64)[rows])
-        kept.append(rows[np.sort(batched_nms(corners, torch.ones(len(rows)), labels, SAME).numpy())])
-    return boxes.iloc[np.concatenate(kept)] if kept else boxes
+    return boxes.iloc[distinct(_arrays(boxes), overlap=SAME)]
 
 
 def pair_recall(found: pd.DataFrame, pairs: pd.DataFrame, pairing: Pairing | None = None) -> float:
@@ -125,31 +98,58 @@ def pair_recall(found: pd.DataFrame, pairs: pd.DataFrame, pairing: Pairing | Non
 
     With `pairing`, of the boxes that it keeps; without, of all: no threshold can do better.
     """
-    by_image = found.groupby("image_id").indices
-    boxes = torch.tensor(found[CORNERS].to_numpy(np.float32))
-    labels, scores = (
-        torch.tensor(found["object_id"].to_numpy(np.int64)),
-        torch.tensor(found["score"].to_numpy(np.float32)),
-    )
-    sides = {side: torch.tensor(pairs[[f"{side}{c}" for c in CORNERS]].to_numpy(np.float32)) for side in "ho"}
-    wanted = torch.tensor(pairs["object_id"].to_numpy(np.int64))
+    if pairing is not None:
+        found = found[found["image_id"].isin(pairs["image_id"])]
+        found = found.iloc[_kept(found, pairing)]
+    found = found.sort_values("image_id", kind="stable")
+    images, labels = found["image_id"].to_numpy(np.int64), found["object_id"].to_numpy(np.int64)
+    boxes = found[CORNERS].to_numpy(np.float32)
+    own_images, wanted = pairs["image_id"].to_numpy(np.int64), pairs["object_id"].to_numpy(np.int64)
+    sides = {side: pairs[[f"{side}{c}" for c in CORNERS]].to_numpy(np.float32) for side in "ho"}
+    first, end = (np.searchsorted(images, own_images, side=side) for side in ("left", "right"))
     hits = 0
-    for image_id, own in pairs.groupby("image_id").indices.items():
-        mine = torch.from_numpy(by_image.get(image_id, np.zeros(0, np.int64)))
-        if pairing is not None and len(mine):
-            mine = mine[kept(boxes[mine], scores[mine], labels[mine], pairing)]
-        rows = torch.as_tensor(own)
-        human = (box_iou(boxes[mine], sides["h"][rows]) >= MATCH) & (labels[mine] == PERSON)[:, None]
-        thing = (box_iou(boxes[mine], sides["o"][rows]) >= MATCH) & (labels[mine][:, None] == wanted[rows])
-        both = human & thing  # one box cannot be both sides of a pair
-        people, things = human.sum(0), thing.sum(0)
-        hits += int(((people * things - both.sum(0)) > 0).sum())
+    for start in range(0, len(pairs), AT_ONCE):
+        rows = np.arange(start, min(start + AT_ONCE, len(pairs)))
+        count = end[rows] - first[rows]
+        pair = np.repeat(rows, count)
+        box = np.arange(len(pair)) - np.repeat(np.cumsum(count) - count - first[rows], count)
+        human = (_overlap(boxes[box], sides["h"][pair]) >= MATCH) & (labels[box] == PERSON)
+        thing = (_overlap(boxes[box], sides["o"][pair]) >= MATCH) & (labels[box] == wanted[pair])
+        # One box cannot be both sides of a pair.
+        people, things, both = (
+            np.bincount(pair[which] - start, minlength=len(rows)) for which in (human, thing, human & thing)
+        )
+        hits += int((people * things > both).sum())
     return round(100 * hits / max(len(pairs), 1), 2)
 
 
-def _xywh(table: pd.DataFrame) -> np.ndarray:
-    corners = table[CORNERS].to_numpy(np.float64)
-    return np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+def _kept(found: pd.DataFrame, pairing: Pairing) -> np.ndarray:
+    """Rows of the boxes that the thresholds leave in their images."""
+    boxes, scores, labels = (
+        torch.tensor(found[columns].to_numpy(kind))
+        for columns, kind in ((CORNERS, np.float32), ("score", np.float32), ("object_id", np.int64))
+    )
+    left = [np.zeros(0, np.int64)]
+    for rows in map(np.asarray, found.groupby("image_id").indices.values()):
+        left.append(rows[kept(boxes[rows], scores[rows], labels[rows], pairing).numpy()])
+    return np.concatenate(left)
+
+
+def _overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """(n,) intersection over union in float32, as that of torchvision."""
+    low, high = np.maximum(first[:, :2], second[:, :2]), np.minimum(first[:, 2:], second[:, 2:])
+    both = np.prod(np.maximum(high - low, 0), axis=1)
+    one, other = (np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (first, second))
+    with np.errstate(invalid="ignore"):  # two boxes without area
+        return both / (one + other - both)
+
+
+def _arrays(table: pd.DataFrame) -> Boxes:
+    return Boxes(
+        image=table["image_id"].to_numpy(np.int64),
+        label=table["object_id"].to_numpy(np.int64),
+        corners=table[CORNERS].to_numpy(np.float64),
+    )
 
 
 def _percent(precision: np.ndarray) -> float:

@@ -13,6 +13,7 @@ tell true from false as imperfectly as a detector's. It is no detector, and the 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -145,28 +146,70 @@ def _noisy(
 
     Every image has its own random stream, and the labels are the dataset's, so an image's boxes do not depend on the others.
     """
-    sizes = {i: (w, h) for i, w, h in images[["image_id", "width", "height"]].itertuples(index=False)}
-    by_image = dict(list(boxes.groupby("image_id")))
-    rows = []
-    for image_id, (width, height) in sizes.items():
-        rng = np.random.default_rng([seed, int(image_id)])
-        if image_id in by_image:
-            group = by_image[image_id]
-            for label, *corners in group[["object_id", *CORNERS]].itertuples(index=False):
-                if rng.random() < settings.miss:
-                    continue
-                box = _jitter(np.array(corners), rng, settings.jitter, width, height)
-                rows.append((image_id, label, rng.beta(9, 1.6), *box))
+    order = np.argsort(boxes["image_id"].to_numpy(), kind="stable")
+    own = boxes["image_id"].to_numpy()[order]
+    drawn = _Drawn()
+    for image_id in images["image_id"].tolist():
+        start, end = np.searchsorted(own, image_id, side="left"), np.searchsorted(own, image_id, side="right")
+        drawn.image(np.random.default_rng([seed, image_id]), image_id, order[start:end], settings, labels)
+    sizes = images.set_index("image_id")[["width", "height"]]
+    true, false = _moved(boxes, sizes, drawn), _placed(sizes, drawn)
+    # As they were drawn: an image's true boxes, then its false ones.
+    both = pd.concat([true, false], ignore_index=True)
+    both = both.assign(place=both["image_id"].map(pd.Series(np.arange(len(images)), images["image_id"])))
+    return both.sort_values("place", kind="stable", ignore_index=True)[COLUMNS]
+
+
+@dataclass
+class _Drawn:
+    """Random numbers of all images: only these are drawn image by image."""
+
+    rows: list[int] = field(default_factory=list)
+    """Annotated boxes that are found, and of each the shift of its edges in box sizes, and its score."""
+    shifts: list[np.ndarray] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    images: list[int] = field(default_factory=list)
+    """Images of false boxes, and of each the share of the image in width and height, its place, object and score."""
+    shares: list[np.ndarray] = field(default_factory=list)
+    places: list[np.ndarray] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+    false_scores: list[float] = field(default_factory=list)
+
+    def image(
+        self, rng: np.random.Generator, image_id: int, rows: np.ndarray, settings: Detections, labels: np.ndarray
+    ) -> None:
+        """Draw what happens in one image with those annotated boxes."""
+        for row in rows.tolist():
+            if rng.random() < settings.miss:
+                continue
+            self.rows.append(row)
+            self.shifts.append(rng.normal(0, settings.jitter, 4))
+            self.scores.append(rng.beta(9, 1.6))
         for _ in range(rng.poisson(settings.false_boxes)):
-            size = rng.uniform(0.12, 0.45, 2) * (width, height)
-            corner = rng.uniform(0, 1, 2) * ((width, height) - size)
-            rows.append((image_id, int(rng.choice(labels)), rng.beta(2.2, 4), *corner, *(corner + size)))
-    return pd.DataFrame(rows, columns=COLUMNS)
+            self.images.append(image_id)
+            self.shares.append(rng.uniform(0.12, 0.45, 2))
+            self.places.append(rng.uniform(0, 1, 2))
+            self.labels.append(int(rng.choice(labels)))
+            self.false_scores.append(rng.beta(2.2, 4))
 
 
-def _jitter(box: np.ndarray, rng: np.random.Generator, std: float, width: float, height: float) -> np.ndarray:
-    size = np.array([box[2] - box[0], box[3] - box[1]] * 2)
-    moved = box + rng.normal(0, std, 4) * size
-    moved = np.clip(moved, 0, [width, height, width, height])
-    whole = moved[2] - moved[0] > 2 and moved[3] - moved[1] > 2
-    return moved if whole else box
+def _moved(boxes: pd.DataFrame, sizes: pd.DataFrame, drawn: _Drawn) -> pd.DataFrame:
+    """The annotated boxes that are found, as they are found; one that would be left without a size stays where it was."""
+    found = boxes.iloc[drawn.rows]
+    exact = found[CORNERS].to_numpy(np.float64)
+    moved = exact + np.reshape(drawn.shifts, (-1, 4)) * np.tile(exact[:, 2:] - exact[:, :2], 2)
+    moved = np.clip(moved, 0, np.tile(sizes.loc[found["image_id"]].to_numpy(), 2))
+    whole = (moved[:, 2:] - moved[:, :2] > 2).all(axis=1)
+    corners = np.where(whole[:, None], moved, exact)
+    return found[["image_id", "object_id"]].assign(score=drawn.scores, **dict(zip(CORNERS, corners.T, strict=True)))
+
+
+def _placed(sizes: pd.DataFrame, drawn: _Drawn) -> pd.DataFrame:
+    """The boxes of nothing."""
+    extent = sizes.loc[drawn.images].to_numpy()
+    size = np.reshape(drawn.shares, (-1, 2)) * extent
+    start = np.reshape(drawn.places, (-1, 2)) * (extent - size)
+    corners = dict(zip(CORNERS, np.concatenate([start, start + size], axis=1).T, strict=True))
+    return pd.DataFrame(
+        {"image_id": drawn.images, "object_id": drawn.labels, "score": drawn.false_scores} | corners
+    ).astype({"image_id": "int64", "object_id": "int64"})

@@ -27,7 +27,7 @@ def scored(boxes: pd.DataFrame, scores: float | list[float] = 0.9) -> pd.DataFra
 
 
 def test_true_boxes_score_100() -> None:
-    found = box_ap(scored(BOXES), BOXES, [1, 2], NAMED)
+    found = box_ap(scored(BOXES), BOXES, NAMED)
     assert (found["ap"], found["ap50"], found["ap_person"], found["ap_objects"]) == (100, 100, 100, 100)
     assert found["classes"]["person"] == {"annotated": 3, "ap": 100.0, "recall50": 100.0}
     assert pair_recall(scored(BOXES), PAIRS) == 100
@@ -36,7 +36,7 @@ def test_true_boxes_score_100() -> None:
 def test_a_shifted_box_counts_up_to_its_overlap() -> None:
     moved = BOXES.copy()
     moved.loc[1, ["x1", "x2"]] += 20  # the horse: IoU 80 / 120 = 2/3
-    found = box_ap(scored(moved), BOXES, [1, 2], NAMED)
+    found = box_ap(scored(moved), BOXES, NAMED)
     assert found["ap50"] == 100
     assert found["ap_objects"] == pytest.approx(40)  # matched at 0.5, 0.55, 0.6 and 0.65 of ten thresholds
     assert found["ap_person"] == 100
@@ -44,7 +44,7 @@ def test_a_shifted_box_counts_up_to_its_overlap() -> None:
 
 
 def test_a_missed_person_lowers_recall() -> None:
-    found = box_ap(scored(BOXES.drop(index=2)), BOXES, [1, 2], NAMED)
+    found = box_ap(scored(BOXES.drop(index=2)), BOXES, NAMED)
     assert found["classes"]["person"]["recall50"] == pytest.approx(66.67)
     assert found["ap_person"] == pytest.approx(67 / 101 * 100, abs=0.01)  # precision 1 up to recall 2/3
     assert pair_recall(scored(BOXES.drop(index=2)), PAIRS) == 50
@@ -70,7 +70,7 @@ def test_thresholds_cost_recall() -> None:
 def test_annotators_boxes_of_the_same_person_are_one() -> None:
     twice = pd.concat([BOXES, BOXES.assign(x2=BOXES["x2"] + 4)], ignore_index=True)
     assert merged(twice).sort_index().equals(BOXES)
-    assert box_ap(scored(BOXES), twice, [1, 2], NAMED)["ap"] == 100
+    assert box_ap(scored(BOXES), twice, NAMED)["ap"] == 100
 
 
 def test_without_boxes_or_annotations_nothing_fails() -> None:
