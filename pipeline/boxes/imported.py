@@ -38,7 +38,11 @@ def read(settings: Detections, images: pd.DataFrame, objects: Sequence[Object]) 
             f"detections.source = {settings.source} needs detections.path, "
             + ("results in COCO's format" if settings.source == "coco" else "a table of " + ", ".join(COLUMNS))
         )
-    table = _coco(path, objects) if settings.source == "coco" else columns.read(path, [*COLUMNS, "file_name"])
+    table = (
+        _coco(path, objects)
+        if settings.source == "coco"
+        else columns.read(path, [*COLUMNS, "file_name"], repeated=["file_name"])
+    )
     if "file_name" in table.columns and "image_id" not in table.columns:
         names = table.pop("file_name")
         table = table.assign(image_id=_by_name(path, names, images))
@@ -47,8 +51,9 @@ def read(settings: Detections, images: pd.DataFrame, objects: Sequence[Object]) 
     if table.empty:
         raise DataError(f"{path}: holds no box; a detector that found nothing at all is no detector")
     found = _checked(path, table, images, len(objects))
-    size = images.set_index("image_id")[["width", "height"]].loc[found["image_id"]]
-    pixels.demand(found[CORNERS].to_numpy(np.float64), size.to_numpy(np.float64), table=f"{path},")
+    places = pd.Index(images["image_id"]).get_indexer(found["image_id"])
+    size = images[["width", "height"]].to_numpy(np.float64)[places]
+    pixels.demand(found[CORNERS].to_numpy(np.float64), size, table=f"{path},")
     return found
 
 

@@ -263,7 +263,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="evaluation",
-        version=8,
+        version=9,
         reads=("evaluation.protocol", "setting", "model.head"),
         names=("data.source",),
         inputs=(

@@ -114,6 +114,14 @@ def check(frame: pd.DataFrame, annotations: Annotations, *, name: str = "detecti
     return Detections(pairs=pairs, scores=scores, notes=(*notes, *remarks), prior=prior)
 
 
+def rescored(found: Detections, scores: Floats, *, name: str) -> Detections:
+    """Checked detections under other scores; DataError naming the row if one is not finite. There are no remarks on them."""
+    if not np.isfinite(scores).all():
+        row = int(np.flatnonzero(~np.isfinite(scores))[0])
+        raise DataError(f"{name} row {row}, hoi_id {found.pairs.hoi[row]}: score is {scores[row]}")
+    return Detections(pairs=found.pairs, scores=scores, notes=())
+
+
 def _places(
     frame: pd.DataFrame, annotations: Annotations, name: str, notes: list[str]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -230,10 +238,11 @@ def _remarks(pairs: Pairs, scores: Floats, annotations: Annotations) -> list[str
     flat = sum((boxes[:, 2:] == boxes[:, :2]).any(axis=1) for boxes in (pairs.human, pairs.object))
     if flat.any():
         notes.append(f"{(flat > 0).sum():,} detections have a box without area: they match nothing")
-    keys = np.column_stack([pairs.image, pairs.hoi, pairs.human, pairs.object, scores])
     # A hash a row: sorting whole rows would take longer than the evaluation.
-    hashes = pd.util.hash_array(np.ascontiguousarray(keys).view(np.uint64).ravel()).reshape(keys.shape)
-    mixed = (hashes * np.arange(1, 2 * keys.shape[1], 2, dtype=np.uint64)).sum(axis=1)
+    mixed = np.zeros(len(pairs), dtype=np.uint64)
+    for place, column in enumerate((pairs.image, pairs.hoi, *pairs.human.T, *pairs.object.T, scores)):
+        values = np.ascontiguousarray(column, dtype=np.float64).view(np.uint64)
+        mixed += pd.util.hash_array(values) * np.uint64(2 * place + 1)
     repeated = len(mixed) - len(np.unique(mixed))
     if repeated:
         notes.append(f"{repeated:,} detections repeat another one exactly: each is a false positive")

@@ -6,14 +6,15 @@ the last step, a cumulative sum, goes class by class.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.metrics.average_precision import Rule, average_precision
-from pipeline.metrics.matching import Pairs, match, rank, reorder_ties
-from pipeline.metrics.protocols import Protocol, protocol_named
+from pipeline.metrics.matching import Pairs, best_truth, rank, reorder_ties, true_positives
+from pipeline.metrics.protocols import Boxes, Protocol, protocol_named
 from pipeline.metrics.selection import best_of_each_image, without_duplicates
 from pipeline.metrics.tables import class_ids, read_pairs, read_scores
 from pipeline.tables.boxes import Floats
@@ -71,19 +72,44 @@ def evaluate(
     truth = read_pairs(pairs, ids, table="pairs")
     detections = read_pairs(predictions, ids, table="predictions")
     scores = read_scores(predictions, detections, table="predictions")
-    judged = judge(detections=detections, scores=scores, truth=truth, rules=rules, known_images=known_images)
+    judged = judge(Compared(detections, truth), scores=scores, rules=rules, known_images=known_images)
     return per_class(judged, classes=ids, rule=rules.rule)
 
 
+class Compared:
+    """Detections beside the annotated pairs that they overlap best: what no score changes, and so is found once.
+
+    Several evaluations of the same boxes, under other scores, protocols or modes, share it.
+    """
+
+    def __init__(self, detections: Pairs, truth: Pairs) -> None:
+        self.detections, self.truth = detections, truth
+        self._best: dict[tuple[tuple[int, ...], ...], tuple[NDArray[np.int64], Floats]] = {}
+        self._lock = Lock()
+
+    def best(self, boxes: Boxes) -> tuple[NDArray[np.int64], Floats]:
+        """``[n]`` the annotation that each detection overlaps best, and the overlap, as a protocol takes the boxes."""
+        moved = _MOVED.get(boxes, ((0, 0, 0, 0), (0, 0, 0, 0)))
+        with self._lock:
+            if moved not in self._best:
+                self._best[moved] = best_truth(_moved(self.detections, moved[0]), _moved(self.truth, moved[1]))
+            return self._best[moved]
+
+
 def judge(
+    compared: Compared,
     *,
-    detections: Pairs,
     scores: Floats,
-    truth: Pairs,
     rules: Protocol,
     known_images: Mapping[int, Collection[int]] | None = None,
+    order: NDArray[np.int64] | None = None,
 ) -> Judged:
-    """Which detections count, and which of them are true positives; arguments as those of :func:`evaluate`, read."""
+    """Which detections count, and which of them are true positives; arguments as those of :func:`evaluate`, read.
+
+    Arguments:
+        order: what :func:`pipeline.metrics.matching.rank` says of them under the protocol's rule of ties, if it is known.
+    """
+    detections, truth = compared.detections, compared.truth
     counted = np.ones(len(detections), dtype=np.bool_)
     if rules.drop_empty_images:
         counted &= np.isin(detections.image, truth.image)
@@ -92,27 +118,18 @@ def judge(
     if rules.top_k is not None:
         rows = np.flatnonzero(counted)
         counted[rows] = best_of_each_image(detections.take(rows), scores[rows], rules.top_k)
-    if rules.boxes in _MOVED:
-        for_detections, for_truth = _MOVED[rules.boxes]
-        detections, truth = _moved(detections, for_detections), _moved(truth, for_truth)
     if rules.nms is not None:
         rows = np.flatnonzero(counted)
-        counted[rows] = without_duplicates(detections.take(rows), scores[rows], rules.nms)
-    order = rank(detections, scores, rules.ties)
+        moved = _moved(detections, _MOVED[rules.boxes][0]) if rules.boxes in _MOVED else detections
+        counted[rows] = without_duplicates(moved.take(rows), scores[rows], rules.nms)
+    order = rank(detections, scores, rules.ties) if order is None else order
     order = order[counted[order]]
-    ranked, score = detections.take(order), scores[order]
-    hit = match(ranked, truth, threshold=rules.threshold, strict=rules.strict)
+    best, overlap = compared.best(rules.boxes)
+    image, hoi, score = detections.image[order], detections.hoi[order], scores[order]
+    hit = true_positives(best[order], overlap[order], len(truth), threshold=rules.threshold, strict=rules.strict)
     if rules.ties in ("best", "worst"):
-        hit = reorder_ties(hit, ranked.hoi, score, best=rules.ties == "best")
-    return Judged(
-        row=order,
-        image=ranked.image,
-        hoi=ranked.hoi,
-        score=score,
-        hit=hit,
-        truth_image=truth.image,
-        truth_hoi=truth.hoi,
-    )
+        hit = reorder_ties(hit, hoi, score, best=rules.ties == "best")
+    return Judged(row=order, image=image, hoi=hoi, score=score, hit=hit, truth_image=truth.image, truth_hoi=truth.hoi)
 
 
 def per_class(judged: Judged, *, classes: NDArray[np.int64], rule: Rule) -> pd.DataFrame:

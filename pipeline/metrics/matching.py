@@ -70,12 +70,18 @@ def match(detections: Pairs, truth: Pairs, *, threshold: float, strict: bool) ->
     Returns:
         ``[n]`` flags.
     """
-    best, overlap = best_truth(detections, truth)
+    return true_positives(*best_truth(detections, truth), len(truth), threshold=threshold, strict=strict)
+
+
+def true_positives(
+    best: NDArray[np.int64], overlap: Floats, annotations: int, *, threshold: float, strict: bool
+) -> NDArray[np.bool_]:
+    """The same, where :func:`best_truth` of the ranked detections is known; ``annotations`` is how many pairs there are."""
     passed = np.flatnonzero((best >= 0) & ((overlap > threshold) if strict else (overlap >= threshold)))
     # Written backwards, so that the best-ranked detection of an annotation is the one that stays.
-    winner = np.full(len(truth), -1, dtype=np.int64)
+    winner = np.full(annotations, -1, dtype=np.int64)
     winner[best[passed[::-1]]] = passed[::-1]
-    hits = np.zeros(len(detections), dtype=np.bool_)
+    hits = np.zeros(len(best), dtype=np.bool_)
     hits[winner[winner >= 0]] = True
     return hits
 

@@ -9,12 +9,14 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
-from pipeline.metrics.evaluation import Judged, judge, per_class
+from pipeline.metrics.evaluation import Compared, Judged, judge, per_class
 from pipeline.metrics.known_objects import known_object_images
-from pipeline.metrics.protocols import Protocol
+from pipeline.metrics.matching import rank
+from pipeline.metrics.protocols import Protocol, Ties
 from pipeline.metrics.summary import summarise
 
 Mode = Literal["default", "known-object"]
@@ -22,14 +24,13 @@ MODES: tuple[Mode, ...] = ("default", "known-object")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
-    """AP of every class under one protocol and mode."""
+class Means:
+    """AP of every class under one protocol and mode, and the means of groups of them."""
 
     protocol: Protocol
     mode: Mode
     per_class: pd.DataFrame
     """See :func:`pipeline.metrics.evaluate`."""
-    judged: Judged
     summary: dict[str, float]
     """Means in percent, see :func:`pipeline.metrics.summarise`."""
 
@@ -39,6 +40,17 @@ class Result:
         return self.protocol.name if self.mode == "default" else f"{self.protocol.name} {self.mode}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Result(Means):
+    """The same, and the detections that it was read off: some 33 bytes each."""
+
+    judged: Judged
+
+    def means(self) -> Means:
+        """Without the detections."""
+        return Means(protocol=self.protocol, mode=self.mode, per_class=self.per_class, summary=self.summary)
+
+
 def results(
     detections: Detections,
     annotations: Annotations,
@@ -46,21 +58,30 @@ def results(
     protocols: Sequence[Protocol],
     modes: Sequence[Mode],
     setting: str,
+    compared: Compared | None = None,
 ) -> Iterator[Result]:
-    """Evaluate under every protocol and mode, one after the other; means are of ``setting``'s seen and unseen classes."""
+    """Evaluate under every protocol and mode, one after the other; means are of ``setting``'s seen and unseen classes.
+
+    Arguments:
+        compared: the detections beside the annotations, where another evaluation of the same boxes has it already.
+    """
     groups = annotations.groups
     object_of = {c.hoi_id: c.object_id for c in groups.vocabulary.classes}
     known = None
     if "known-object" in modes:
         known = known_object_images(presence=annotations.presence, object_of=object_of)
+    compared = compared or Compared(detections.pairs, annotations.pairs)
+    orders: dict[Ties, NDArray[np.int64]] = {}
     for protocol in protocols:
+        if protocol.ties not in orders:
+            orders[protocol.ties] = rank(detections.pairs, detections.scores, protocol.ties)
         for mode in modes:
             judged = judge(
-                detections=detections.pairs,
+                compared,
                 scores=detections.scores,
-                truth=annotations.pairs,
                 rules=protocol,
                 known_images=known if mode == "known-object" else None,
+                order=orders[protocol.ties],
             )
             table = per_class(judged, classes=np.array(groups.classes), rule=protocol.rule)
             summary = summarise(table, unseen=groups.unseen[setting], rare=groups.rare)
@@ -68,7 +89,7 @@ def results(
 
 
 def report(
-    found: Sequence[Result],
+    found: Sequence[Means],
     *,
     annotations: Annotations,
     detections: Detections,
@@ -111,7 +132,7 @@ def report(
     }
 
 
-def class_table(found: Sequence[Result], annotations: Annotations, setting: str) -> pd.DataFrame:
+def class_table(found: Sequence[Means], annotations: Annotations, setting: str) -> pd.DataFrame:
     """One row a class: names, groups, counts, and AP in percent under every protocol and mode (None: not annotated)."""
     groups = annotations.groups
     named = groups.vocabulary.classes

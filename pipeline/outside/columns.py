@@ -35,10 +35,11 @@ _DIGITS = 400
 """Letters of a text that may be a number."""
 
 
-def read(path: Path, wanted: Iterable[str]) -> pd.DataFrame:
+def read(path: Path, wanted: Iterable[str], *, repeated: Iterable[str] = ()) -> pd.DataFrame:
     """Those of the wanted columns that a Parquet file (or a folder of parts) has, in the order wanted.
 
-    Its other columns are not looked at. A column that pandas kept as the table's index (`set_index`, `groupby`) is a column
+    Its other columns are not looked at. Texts of the `repeated` columns become categories, which keep each of them once.
+    A column that pandas kept as the table's index (`set_index`, `groupby`) is a column
     like the others.
 
     Raises DataError naming the file if it cannot be read.
@@ -49,7 +50,8 @@ def read(path: Path, wanted: Iterable[str]) -> pd.DataFrame:
         dataset = pq.ParquetDataset(path)
         schema = dataset.schema
         _demand_few_rows(dataset, path)
-        table = pq.read_table(path, columns=[name for name in wanted if name in schema.names])
+        there = [name for name in wanted if name in schema.names]
+        table = pq.read_table(path, columns=there, read_dictionary=[name for name in repeated if name in there])
         frame = table.to_pandas(ignore_metadata=True)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{path}: cannot be read as Parquet ({reading.why(error)})") from error

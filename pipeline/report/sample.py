@@ -132,8 +132,8 @@ def _report(artifact: Artifact) -> str:
     for name, says in (("plots/means.svg", "mAP by group"), ("plots/before_and_after.svg", "AP of every class")):
         if name in artifact.names():
             parts.append(_embedded(artifact.path(name).read_bytes(), "image/svg+xml", says))
-    if "scenes.png" in artifact.names():
-        with Image.open(artifact.path("scenes.png")) as picture:
+    for scenes in artifact.names("scenes.*"):  # PNG in evaluations of former versions
+        with Image.open(artifact.path(scenes)) as picture:
             parts.append(_embedded(_jpeg(picture.convert("RGB"), 900), "image/jpeg", "predictions on test images"))
     if "report.md" in artifact.names():
         parts.append(within_a_page(artifact.path("report.md").read_text(encoding="utf-8")))

@@ -22,6 +22,7 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 CORNERS = ("x1", "y1", "x2", "y2")
 HUMAN, THING = "#2563eb", "#dc2626"
 COLUMNS, ROWS, SCALE = 4, 2, 1.5
+QUALITY = 85
 
 
 def write(
@@ -33,7 +34,7 @@ def write(
     truth: pd.DataFrame,
     root: Path | None,
 ) -> None:
-    """A sheet of the first test images that have annotated pairs, each with as many top predictions as it has pairs."""
+    """A sheet, as JPEG, of the first test images that have annotated pairs, each with as many predictions as pairs."""
     images = Images(annotations, split="test", root=root)
     tiles: list[Image.Image] = []
     for image_id in truth["image_id"].drop_duplicates().tolist():
@@ -49,7 +50,7 @@ def write(
     sheet = Image.new("RGB", (COLUMNS * width, ROWS * height), "white")
     for i, tile in enumerate(tiles):
         sheet.paste(tile, (i % COLUMNS * width, i // COLUMNS * height))
-    sheet.save(path)
+    sheet.save(path, "JPEG", quality=QUALITY)
 
 
 def draw(image: Image.Image, found: pd.DataFrame, annotated: pd.DataFrame, vocabulary: Vocabulary) -> Image.Image:

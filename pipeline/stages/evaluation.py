@@ -3,7 +3,7 @@
     predictions.parquet    the adapted model's, as stage `predictions` made them
     classes.parquet        per class: name, unseen, and AP of every variant
     report.html            the page; report.md, report.json, per_class.csv, plots/ beside it (pipeline/report/folder.py)
-    scenes.png
+    scenes.jpg
 
 Variants through the same evaluator: `detector_only` (boxes alone, all verbs alike), `untrained` (frozen CLIP, plain
 phrases, union boxes; none where `evaluation.untrained` is off), after the seen stage `seen_phrases` (unseen phrases left
@@ -14,9 +14,12 @@ training pairs of seen classes, without any training).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from PIL.Image import Image
@@ -31,10 +34,13 @@ from pipeline.metrics import PROTOCOLS, comparison, detections, results
 from pipeline.metrics import annotations as ground_truth
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
-from pipeline.metrics.results import Result
+from pipeline.metrics.evaluation import Compared
+from pipeline.metrics.results import Means, Result
 from pipeline.predict import warm_start
+from pipeline.predict.scoring import COLUMNS
 from pipeline.report import folder, scenes
 from pipeline.report.content import SIDE_BY_SIDE, SYNTHETIC, Content, Row, Source, published_rows
+from pipeline.store.artifact import Artifact
 from pipeline.work.work import Work
 
 NO_MEMORY = (
@@ -42,6 +48,9 @@ NO_MEMORY = (
     "--set evaluation.memory=true computes them"
 )
 """What a report says where that row is missing."""
+SCENES = "scenes.jpg"
+AT_ONCE = 4
+"""Variants that are evaluated side by side, each with some 0.3 GB of its own at HICO-DET's size."""
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -53,30 +62,32 @@ def run(work: Work) -> dict[str, Any]:
         truth = ground_truth.of_artifact(
             work.inputs["annotations"], others=False, vocabulary=vocabulary, settings=settings
         )
-    found: dict[str, list[Result]] = {}
-    for done, variant in enumerate(names):
-        work.progress(done, len(names), variant)
-        if variant != "adapted":
-            checked = _checked(work, variant, _rows(work, variant), truth)
-            found[variant] = _evaluate(work, checked, truth, modes=("default",))
-    rows = _rows(work, "adapted")
-    adapted = _checked(work, "adapted", rows, truth)
-    found["adapted"] = _evaluate(work, adapted, truth, modes=results.MODES)
-    summaries = {variant: own[0].summary for variant, own in found.items()}
+    adapted = _checked(work, "adapted", _predictions(work), truth)
+    compared = Compared(adapted.pairs, truth.pairs)
+    found: dict[str, list[Means]] = {}
+    with ThreadPoolExecutor(min(AT_ONCE, len(os.sched_getaffinity(0)))) as pool:
+        others = {v: pool.submit(_variant, work, v, adapted, compared, truth) for v in names if v != "adapted"}
+        own = _evaluate(work, adapted, truth, compared=compared, modes=results.MODES)
+        first = next(own)
+        found["adapted"] = [first.means(), *(result.means() for result in own)]
+        for variant, coming in others.items():
+            found[variant] = coming.result()
+            work.progress(len(found), len(names), variant)
+    summaries = {variant: found[variant][0].summary for variant in names}
     with work.clock("write"):
         link_or_copy(work.inputs["predictions"].path("predictions.parquet"), work.out / "predictions.parquet")
-        _write(work, names, found, summaries, adapted, truth)
+        _write(work, names, found, summaries, first, adapted, truth)
         scenes.write(
-            work.out / "scenes.png",
+            work.out / SCENES,
             annotations=work.inputs["annotations"],
             vocabulary=vocabulary,
-            found=rows,
+            found=_predictions(work),
             truth=work.inputs["annotations"].table("test-pairs.parquet"),
             root=work.config.data.root,
         )
-    others = {f"{v}_{group}": x for v in names if v != "adapted" for group, x in summaries[v].items()}
+    named = {f"{v}_{group}": x for v in names if v != "adapted" for group, x in summaries[v].items()}
     head = {} if work.config.model.head == "ezhoi" else {"head": work.config.model.head}
-    return {**summaries["adapted"], **others, **head}
+    return {**summaries["adapted"], **named, **head}
 
 
 def _names(work: Work) -> dict[str, str]:
@@ -101,14 +112,10 @@ def _remembered(work: Work) -> bool:
     return "memory" in pq.read_schema(work.inputs["predictions"].path("scores.parquet")).names
 
 
-def _rows(work: Work, variant: str) -> pd.DataFrame:
-    """The table of a variant's predictions."""
-    made = work.inputs["predictions"]
+def _predictions(work: Work) -> pd.DataFrame:
+    """The adapted model's table."""
     with work.clock("read"):
-        if variant == "untrained":
-            return made.table("untrained.parquet")
-        rows = made.table("predictions.parquet")
-        return rows if variant == "adapted" else rows.assign(score=made.table("scores.parquet", [variant])[variant])
+        return work.inputs["predictions"].table("predictions.parquet")
 
 
 def _checked(work: Work, variant: str, rows: pd.DataFrame, truth: Annotations) -> Detections:
@@ -116,19 +123,56 @@ def _checked(work: Work, variant: str, rows: pd.DataFrame, truth: Annotations) -
         return detections.check(rows, truth, name=f"stage evaluation, variant {variant}")
 
 
-def _evaluate(work: Work, found: Detections, truth: Annotations, *, modes: Sequence[results.Mode]) -> list[Result]:
+def _variant(work: Work, variant: str, adapted: Detections, compared: Compared, truth: Annotations) -> list[Means]:
+    """What another variant reaches: with the adapted model's pairs, but for `untrained`, which may have its own."""
+    made = work.inputs["predictions"]
+    if variant == "untrained" and not _same_pairs(made):
+        own = _checked(work, variant, made.table("untrained.parquet"), truth)
+        return [result.means() for result in _evaluate(work, own, truth)]
+    file, column = ("untrained.parquet", "score") if variant == "untrained" else ("scores.parquet", variant)
+    with work.clock("read"):
+        scores = made.table(file, [column])[column].to_numpy(np.float64)
+    other = detections.rescored(adapted, scores, name=f"stage evaluation, variant {variant}")
+    return [result.means() for result in _evaluate(work, other, truth, compared=compared)]
+
+
+def _same_pairs(made: Artifact) -> bool:
+    """Whether the untrained baseline has the trained model's rows, in their order."""
+    columns = (
+        [made.table(f"{name}.parquet", [column])[column].to_numpy() for name in ("predictions", "untrained")]
+        for column in COLUMNS
+        if column != "score"
+    )
+    return all(np.array_equal(trained, untrained) for trained, untrained in columns)
+
+
+def _evaluate(
+    work: Work,
+    found: Detections,
+    truth: Annotations,
+    *,
+    modes: Sequence[results.Mode] = ("default",),
+    compared: Compared | None = None,
+) -> Iterator[Result]:
     """The configured protocol first, then those that stand side by side."""
     names = dict.fromkeys([work.config.evaluation.protocol, *SIDE_BY_SIDE])
-    protocols = [PROTOCOLS[name] for name in names]
     with work.clock("compute"):
-        return list(results.results(found, truth, protocols=protocols, modes=modes, setting=work.config.setting))
+        yield from results.results(
+            found,
+            truth,
+            protocols=[PROTOCOLS[name] for name in names],
+            modes=modes,
+            setting=work.config.setting,
+            compared=compared,
+        )
 
 
 def _write(
     work: Work,
     names: Mapping[str, str],
-    found: Mapping[str, list[Result]],
+    found: Mapping[str, list[Means]],
     summaries: dict[str, dict[str, float]],
+    first: Result,
     checked: Detections,
     truth: Annotations,
 ) -> None:
@@ -164,7 +208,7 @@ def _write(
         title="Zero-shot HOI detection",
         report=report | source,
         classes=table,
-        first=own[0],
+        first=first,
         rows=[*rows[::-1], *(published_rows(setting) if truth.groups.hico else [])],
         annotations=truth,
         detections=checked,
@@ -176,12 +220,10 @@ def _write(
         leakage=_leakage(work, truth),
         open_image=_opener(work, truth),
         compared_with=names["before_utpl"],
-        intervals=comparison.intervals(
-            own[0].judged, table, rule=own[0].protocol.rule, images=max(len(truth.images), 1)
-        ),
+        intervals=comparison.intervals(first.judged, table, rule=first.protocol.rule, images=max(len(truth.images), 1)),
         before={label.split(":")[0]: found[v][0].per_class for v, label in names.items() if v != "adapted"},
     )
-    folder.write(work.out, content, pictures=[("Scenes and predictions", "scenes.png")])
+    folder.write(work.out, content, pictures=[("Scenes and predictions", SCENES)])
 
 
 def _leakage(work: Work, truth: Annotations) -> Any:

@@ -1,5 +1,7 @@
 """evaluate and summarise: hand-made tables, errors, known objects, properties."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.metrics import PROTOCOLS, Protocol, evaluate, known_object_images, summarise
+from pipeline.metrics.evaluation import _MOVED, Compared, _moved, judge
+from pipeline.metrics.matching import Pairs, match, rank
 
 BOXES = ["hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"]
 HERE = (0, 0, 10, 10, 20, 0, 30, 10)
@@ -282,3 +286,28 @@ def test_predicting_the_annotations_is_perfect(world, protocol):
     annotated = result[result["n_gt"] > 0]
     assert annotated["ap"].to_numpy() == pytest.approx(1.0)
     assert (annotated["max_recall"] == 1.0).all()
+
+
+@pytest.mark.parametrize("name", sorted(PROTOCOLS))
+def test_evaluations_that_share_their_boxes_are_those_of_their_own(name: str) -> None:
+    """What no score changes is found once; under other scores, and out of their order, the numbers are the same."""
+    source = np.random.default_rng(3)
+    corners = source.integers(0, 4, (60, 4)) * 5.0
+    box = np.concatenate([corners[:, :2], corners[:, :2] + corners[:, 2:] + 10], axis=1)
+    truth = Pairs(image=source.integers(0, 3, 60), hoi=source.integers(0, 2, 60), human=box, object=box[::-1].copy())
+    rows = np.repeat(np.arange(60), 3)
+    found = truth.take(rows)
+    shared = Compared(found, truth)
+    for _ in range(3):
+        scores = source.random(180).round(1)
+        rules = PROTOCOLS[name]
+        once = judge(shared, scores=scores, rules=rules, order=rank(found, scores, rules.ties))
+        own = judge(Compared(found, truth), scores=scores, rules=rules)
+        assert all(np.array_equal(getattr(once, f.name), getattr(own, f.name)) for f in dataclasses.fields(once))
+        # By the definition: matching the ranked detections, as they lie.
+        moved = [
+            _moved(pairs, by)
+            for pairs, by in zip((found, truth), _MOVED.get(rules.boxes, ((0,) * 4,) * 2), strict=True)
+        ]
+        hits = match(moved[0].take(own.row), moved[1], threshold=rules.threshold, strict=rules.strict)
+        assert np.array_equal(own.hit, hits)

@@ -30,7 +30,7 @@ from pipeline.metrics import (
     evaluate,
     known_object_images,
 )
-from pipeline.metrics.evaluation import judge, per_class
+from pipeline.metrics.evaluation import Compared, judge, per_class
 from pipeline.metrics.summary import summarise
 from pipeline.metrics.tables import read_pairs, read_scores
 
@@ -119,7 +119,7 @@ def read():
 def judged(rules, *, score="score", known=None):
     found, scores, truth = read()
     images = known_images(known) if known else None
-    return judge(detections=found, scores=scores[score], truth=truth, rules=rules, known_images=images)
+    return judge(Compared(found, truth), scores=scores[score], rules=rules, known_images=images)
 
 
 def assert_equal(values, column, tolerance=ROUNDING):
@@ -308,9 +308,7 @@ def test_edge_case(case, family):
     rows = read_pairs(found, np.arange(2), table="predictions")
     scores = read_scores(found, rows, table="predictions")
     # Detections that a protocol leaves out are no true positives either.
-    judgement = judge(
-        detections=rows, scores=scores, truth=read_pairs(truth, np.arange(2), table="pairs"), rules=protocol
-    )
+    judgement = judge(Compared(rows, read_pairs(truth, np.arange(2), table="pairs")), scores=scores, rules=protocol)
     labels = np.zeros(len(found), dtype=int)
     labels[judgement.row] = judgement.hit
     assert labels.tolist() == wanted["tp"]
