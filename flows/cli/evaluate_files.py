@@ -14,6 +14,7 @@ from flows.cli.evaluate import app
 from flows.cli.evaluation_files import (
     AnnotationsFile,
     Boxes,
+    Classes,
     DetectionsFile,
     ImagesFile,
     Mode,
@@ -24,6 +25,7 @@ from flows.cli.evaluation_files import (
     read_detections,
     say,
     setting_of,
+    with_vcocos_classes,
 )
 
 if TYPE_CHECKING:
@@ -71,6 +73,13 @@ def evaluate_detections(
     ] = None,
     boxes: Boxes = None,
     split: Split = "test",
+    classes: Annotated[
+        Classes,
+        typer.Option(
+            help="Whose classes `hoi_id` names: those of the annotations, or V-COCO's, translated into HICO-DET's; then the "
+            "setting `vcoco`, the default, tells those apart that V-COCO has (seen) and lacks (unseen)."
+        ),
+    ] = "annotated",
     switch: Annotated[
         list[str] | None,
         typer.Option(
@@ -97,8 +106,11 @@ def evaluate_detections(
     if out is not None:  # an evaluation that could not be written is not made
         out.mkdir(parents=True, exist_ok=True)
     truth = read_annotations(annotations, images, image_labels, boxes, split)
+    if classes == "vcoco":
+        truth = with_vcocos_classes(truth)
+        setting = "vcoco" if setting == "default" else setting
     chosen = setting_of(setting, truth)
-    found = read_detections(detections, truth)
+    found = read_detections(detections, truth, classes)
     _look_at(curve or [], pictures, truth, out)
     evaluated = list(results.results(found, truth, protocols=protocols, modes=modes_of(mode), setting=chosen))
     digests = _digests(detections=detections, annotations=annotations, images=images, image_labels=image_labels)

@@ -48,6 +48,7 @@ Split = Annotated[
     Literal["train", "val", "test"],
     typer.Option(help="Which split: its rows of tables with a column `split`, or its own tables."),
 ]
+Classes = Literal["annotated", "vcoco"]
 Boxes = Annotated[
     Literal["continuous", "pixel1_inclusive"] | None,
     typer.Option("--annotation-boxes", help="What the annotated boxes are, if the file does not say."),
@@ -61,15 +62,35 @@ def read_annotations(path: Path, images: Path | None, labels: Path | None, boxes
     return annotations.read(path, images=images, image_labels=labels, split=split, convention=boxes)
 
 
-def read_detections(path: Path, truth: Annotations) -> Detections:
-    """Detections in any known format, checked against the annotations."""
+def read_detections(path: Path, truth: Annotations, classes: Classes = "annotated") -> Detections:
+    """Detections in any known format, checked against the annotations; of V-COCO's compositions they are translated."""
     import dataclasses
 
     from pipeline.metrics import detections
+    from pipeline.metrics.vcoco import translation
 
     frame, notes = detections.read(path, truth.groups.vocabulary)
+    if classes == "vcoco":
+        frame, note = translation.to_hico(frame, truth.groups.vocabulary, name=str(path))
+        notes = [*notes, note]
     found = detections.check(frame, truth, name=str(path))
     return dataclasses.replace(found, notes=(*notes, *found.notes))
+
+
+def with_vcocos_classes(truth: Annotations) -> Annotations:
+    """The annotations with a setting `vcoco`, in which those classes are unseen that V-COCO lacks.
+
+    ConfigError if the annotations are not of HICO-DET's classes.
+    """
+    import dataclasses
+
+    from pipeline.metrics.vcoco import translation
+
+    groups = truth.groups
+    if not groups.hico:
+        raise ConfigError(f"--classes vcoco: these annotations are of {groups.vocabulary.name}, not of HICO-DET")
+    lacks = frozenset(groups.classes) - translation.classes_of_roles(groups.vocabulary)
+    return dataclasses.replace(truth, groups=dataclasses.replace(groups, unseen={**groups.unseen, "vcoco": lacks}))
 
 
 def protocols_of(names: list[str], switches: list[str]) -> list[Protocol]:

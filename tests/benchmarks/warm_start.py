@@ -24,7 +24,13 @@ from pipeline.predict.bundle import FILE
 from pipeline.vocabulary.vocabulary import PERSON
 
 CORNERS = ["x1", "y1", "x2", "y2"]
-COMMON = ["evaluation.untrained=off", "device=cpu", "seen.batch_size=12", "utpl.steps=2"]
+COMMON = [
+    "evaluation.untrained=off",
+    "evaluation.protocol=official",
+    "device=cpu",
+    "seen.batch_size=12",
+    "utpl.steps=2",
+]
 
 
 def draw(root: Path, world: World, hois: frozenset[int], counts: dict[str, int]) -> None:

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from flows.cli import options
 from flows.cli.app import app
 from pipeline.datasets.hico.vocabulary import HICO
+from pipeline.datasets.vcoco.classes import compositions
 from pipeline.engine import plan
 from pipeline.engine.run import run
 from pipeline.errors import ConfigError, DataError, StoreError
@@ -294,3 +295,22 @@ def test_several_methods_in_one_table(files: tuple[Path, Path], tmp_path: Path) 
     assert names[-1] == "other/d" and set(names) == {f"{tmp_path.name}/d", "other/d", f"{tmp_path.name}/hola"}
     with pytest.raises(ConfigError, match="two methods would be called"):
         raise call("evaluate", "table", files[0], files[0], "-a", files[1], error=ConfigError).exception
+
+
+def test_a_model_of_vcocos_classes_is_judged_on_hico_det(files: tuple[Path, Path], tmp_path: Path) -> None:
+    """Of the four annotated classes V-COCO has two, ride and hold horse; its detections are right at both."""
+    truth = pd.read_parquet(files[1])
+    place = {(row["role"], row["object"]): number for number, row in enumerate(compositions())}
+    rows = truth.merge(
+        pd.DataFrame(
+            [(CLASSES[0], place["ride instr", "horse"]), (CLASSES[1], place["hold obj", "horse"])],
+            columns=["hoi_id", "composition"],
+        )
+    )
+    found = rows.drop(columns=["hoi_id", "split"]).rename(columns={"composition": "hoi_id"}).assign(score=0.5)
+    found.to_parquet(tmp_path / "v.parquet")
+    result = evaluate((tmp_path / "v.parquet", files[1]), "--classes", "vcoco", "--json")
+    report = json.loads(result.stdout)
+    assert (report["setting"], report["seen"], report["unseen"]) == ("vcoco", 100.0, 0.0)
+    assert any("of HICO-DET's 600 classes were made of" in note for note in report["notes"])
+    evaluate((tmp_path / "v.parquet", files[1]), "--classes", "vcoco", "--setting", "uv")

@@ -4,7 +4,8 @@
       hoi_category_id}]}]
 
 `category_id` of a box is COCO's 1..90, that of a pair the verb 1..117; `hoi_category_id` is 1..600; `subject_id` and
-`object_id` are positions in `annotations`; some copies write "1\\n" for 1. Boxes are x1, y1, x2, y2: the training file's are
+`object_id` are positions in `annotations`; HICO-DET-SG's test files lack some `hoi_category_id`, and the class is that of
+the verb and the object then; some copies write "1\\n" for 1. Boxes are x1, y1, x2, y2: the training file's are
 HICO-DET's less one (0-based), the test file's are HICO-DET's own. A 0 proves the shift, since HICO-DET's own begin at 1; a
 large file without any 0 has none; a small one is taken as documented for its split.
 
@@ -19,7 +20,7 @@ from typing import Any
 
 from pipeline.datasets.hico.rows import UNTOLD, Rows
 from pipeline.datasets.hico.tables import split_of
-from pipeline.datasets.hico.vocabulary import COCO_IDS
+from pipeline.datasets.hico.vocabulary import COCO_IDS, HICO
 from pipeline.outside.columns import number, whole_number
 
 ENOUGH = 2000
@@ -71,7 +72,8 @@ def _pair(rows: Rows, entry: dict[str, Any], position: int, pair: Any, shift: in
     where = f"{name}, pair {position}"
     try:
         ends = [whole_number(pair[key]) for key in ("subject_id", "object_id")]
-        hoi, verb = whole_number(pair["hoi_category_id"]) - 1, whole_number(pair.get("category_id", UNTOLD + 1)) - 1
+        needed = "category_id" if "hoi_category_id" not in pair else "hoi_category_id"
+        told, verb = whole_number(pair[needed]) - 1, whole_number(pair.get("category_id", UNTOLD + 1)) - 1
     except (KeyError, TypeError, ValueError) as error:
         rows.faults.add(
             where, f"subject_id, object_id, category_id or hoi_category_id is missing or no number ({error})"
@@ -86,7 +88,12 @@ def _pair(rows: Rows, entry: dict[str, Any], position: int, pair: Any, shift: in
     except (KeyError, TypeError, ValueError) as error:
         rows.faults.add(where, f"its box lacks bbox or category_id, or they are no numbers ({error})")
         return
-    if category in _OBJECT_OF:
-        rows.pair(name, position, hoi, human, thing, verb_id=verb, object_id=_OBJECT_OF[category])
-    else:
+    if category not in _OBJECT_OF:
         rows.faults.add(where, f"object category {category} is none of COCO's 80")
+        return
+    thing_id = _OBJECT_OF[category]
+    hoi = told if needed == "hoi_category_id" else HICO.of(verb, thing_id)
+    if hoi is None:
+        rows.faults.add(where, f"verb {verb + 1} and object category {category} are no class of HICO-DET")
+    else:
+        rows.pair(name, position, hoi, human, thing, verb_id=verb, object_id=thing_id)

@@ -1,5 +1,6 @@
 """The zero-shot settings: sizes, what each hides, error messages, agreement with the published lists."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -8,8 +9,11 @@ import pytest
 from pipeline.datasets.hico.splits import RARE, SETTINGS
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import ConfigError
+from pipeline.vocabulary import settings
 from pipeline.vocabulary.settings import unseen
 
+ROOT = Path(__file__).parents[4]
+SG = Path(__file__).parents[5] / "shared" / "data" / "hico" / "sg"
 SPLITS = Path(__file__).parents[5] / "shared" / "data" / "hico" / "zero_shot_splits.json"
 
 
@@ -75,3 +79,16 @@ def test_unknown_setting_without_a_near_one():
 def test_lists_equal_the_published_ones(setting):
     published = json.loads(SPLITS.read_text())[setting.upper().replace("_", "-")]
     assert SETTINGS[setting] == set(published)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_what_hico_det_sg_holds_out(number):
+    """Our file of settings against the published test file, all of whose pairs are of held-out classes."""
+    own = settings.read_own(ROOT / "docs" / "settings" / "hico-det-sg.yaml", HICO, taken=SETTINGS)
+    hidden = own[f"sg{number}"]
+    assert len(hidden) == 60
+    if not SG.is_dir():
+        pytest.skip(f"{SG} is not there: no published test file to compare with")
+    entries = json.loads(gzip.decompress((SG / f"test_hico_sg{number}.json.gz").read_bytes()))
+    told = {pair.get("hoi_category_id") for entry in entries for pair in entry["hoi_annotation"]} - {None}
+    assert {hoi - 1 for hoi in told} <= hidden and len(told) >= 58

@@ -80,6 +80,18 @@ def test_ppdm(tmp_path: Path, data: Tables, text: bool) -> None:
 
 @few
 @given(datasets())
+def test_a_class_that_is_not_told_is_that_of_verb_and_object(tmp_path: Path, data: Tables) -> None:
+    """As in HICO-DET-SG's test files."""
+    value = written.ppdm(data.of("test"), shift=0)
+    for entry in value:
+        for pair in entry["hoi_annotation"][::2]:
+            del pair["hoi_category_id"]
+    expected = written.without_sizes(written.canonical(*_plain(data.of("test"))), empty_only=False)
+    written.same(read(written.as_json(tmp_path / "a.json", value)), expected)
+
+
+@few
+@given(datasets())
 def test_matlab(tmp_path: Path, data: Tables) -> None:
     written.matlab(tmp_path / "anno_bbox.mat", data)
     written.same(read(tmp_path / "anno_bbox.mat"), data)
