@@ -122,7 +122,17 @@ def between(before: Mapping[str, Artifact | None], after: Mapping[str, Artifact 
             seen.add(key)
             if difference.kind != "code" or old.digest != new.digest:
                 found.append(Cause(stage, difference, _texts_by(difference, differences, texts)))
-    return Causes(tuple(found), tuple(changed), tuple(unknown), moves(before, after))
+    return Causes(tuple(_chosen(found)), tuple(changed), tuple(unknown), moves(before, after))
+
+
+def _chosen(found: Sequence[Cause]) -> list[Cause]:
+    """The causes without the keys that only one side read, where another key was set otherwise: that is why it read them."""
+    values = [{cause.difference.old, cause.difference.new} for cause in found if cause.difference.kind == "config"]
+    if all(compare.UNREAD in pair for pair in values):
+        return list(found)
+    return [
+        c for c in found if c.difference.kind != "config" or compare.UNREAD not in (c.difference.old, c.difference.new)
+    ]
 
 
 def _texts_by(

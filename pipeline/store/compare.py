@@ -11,6 +11,8 @@ from pipeline.store import lineage
 from pipeline.store.manifest import InputRecord, Manifest
 from pipeline.store.store import Store
 
+UNREAD = "-"
+"""What stands for the value of a key that one side does not have."""
 Kind = Literal["version", "config", "source", "input", "code", "packages"]
 
 
@@ -95,7 +97,7 @@ def _values(kind: Kind, old: Mapping[str, Any], new: Mapping[str, Any], *, short
     for key in sorted(old.keys() | new.keys()):
         a, b = old.get(key, missing), new.get(key, missing)
         if a != b:
-            texts = ["-" if value is missing else str(value)[:shorten] for value in (a, b)]
+            texts = [UNREAD if value is missing else str(value)[:shorten] for value in (a, b)]
             found.append(Difference(kind, key, *texts))
     return found
 
