@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.datasets.hico import folder as folders
-from pipeline.datasets.own import cvat, folder, label_studio, labelme, native, native_words, ppdm
+from pipeline.datasets.own import cvat, folder, joined, label_studio, labelme, native, native_words, ppdm
 from pipeline.datasets.own import resolve as resolving
 from pipeline.datasets.own import words as words_of
 from pipeline.datasets.own.pictures import Pictures
@@ -152,6 +152,8 @@ class Source:
     layout: str
     value: Any = None
     files: tuple[Path, ...] = ()
+    parts: tuple[Source, ...] = ()
+    """Of one `coco-rel` file a split, the files; `path` is their folder then, and `value` the first one's."""
 
 
 def find(path: Path) -> Source:
@@ -173,9 +175,14 @@ def find(path: Path) -> Source:
             found.append(source)
     if len(found) == 1:
         return found[0]
+    if joined.are_splits([source.path for source in found]) and {source.layout for source in found} == {native.LAYOUT}:
+        return Source(path, native.LAYOUT, found[0].value, parts=tuple(found))
     if found:
         names = ", ".join(source.path.name for source in found)
-        raise DataError(f"{path}: several annotations, {names}; name one of them, or call it {OWN}")
+        raise DataError(
+            f"{path}: several annotations, {names}; name one of them, or call it {OWN}; "
+            "coco-rel files, one a split, are read together if their names end in train and test"
+        )
     of_pictures = sorted(f for f in path.rglob("*.json") if not any(part.startswith(".") for part in f.parts[-3:]))
     of_pictures = [
         file for file in of_pictures if file.name not in {Path(f).name for f in why_not} and _is_labelme(file)
@@ -223,6 +230,8 @@ def _words(source: Source, given: Vocabulary | None) -> Words:
             f"{source.path}: this tool does not say which words are verbs and which classes there are; write a "
             f"vocabulary.yaml beside it, or name it with --vocabulary (docs/own-data.md)"
         )
+    if source.parts:
+        joined.demand_same_words([(part.path, part.value) for part in source.parts])
     return native_words.words(source.value, str(source.path))
 
 
@@ -242,6 +251,8 @@ def _raw(source: Source, words: Words, problems: Problems, annotator: str | None
         return labelme.read(source.path, source.files, words, problems)
     if source.layout == cvat.LAYOUT:
         return cvat.read(source.path, words, problems)
+    if source.parts:
+        return joined.read([(part.path, part.value) for part in source.parts], file, problems)
     return native.read(source.value, file, problems)
 
 

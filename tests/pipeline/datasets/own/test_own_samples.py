@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import own_samples
 import pytest
@@ -115,3 +116,58 @@ def test_the_former_keys_of_the_export_are_read(tmp_path: Path) -> None:
     (tmp_path / "instances_train.json").write_text(json.dumps(former), encoding="utf-8")
     found = annotated.read(tmp_path / "instances_train.json", vocabulary=WORDS)
     assert [row[:3] for row in own_samples.table(found)] == [("street/bike 03.jpg", "ride", "cargo bike")]
+
+
+def one_a_split(folder: Path, **changed: Any) -> None:
+    """The native sample as two files, whose ids both begin at 1; `changed` goes into the second."""
+    value = json.loads((DATA / GOOD["native"]).read_text(encoding="utf-8"))
+    for split in ("train", "test"):
+        images = [image for image in value["images"] if image["split"] == split]
+        number = {image["id"]: i for i, image in enumerate(images, 1)}
+        boxes = [box for box in value["annotations"] if box["image_id"] in number]
+        box = {old["id"]: i for i, old in enumerate(boxes, 1)} | {None: None}
+        content = value | {
+            "images": [{k: v for k, v in i.items() if k != "split"} | {"id": number[i["id"]]} for i in images],
+            "annotations": [b | {"id": box[b["id"]], "image_id": number[b["image_id"]]} for b in boxes],
+            "rel_annotations": [
+                r
+                | {
+                    "image_id": number[r["image_id"]],
+                    "subject_id": box[r["subject_id"]],
+                    "object_id": box[r["object_id"]],
+                }
+                for r in value["rel_annotations"]
+                if r["image_id"] in number
+            ],
+        }
+        content |= changed if split == "test" else {}
+        (folder / f"own-{split}2026.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_one_file_a_split_is_one_annotation(tmp_path: Path) -> None:
+    one_a_split(tmp_path)
+    found = annotated.read(tmp_path, vocabulary=WORDS, pictures=own_samples.pictures())
+    assert not found.problems.of("E")
+    own_samples.same(own_samples.table(found), own_samples.expected(DATA / "expected.csv"))
+    splits = dict(zip(found.rows.images["file_name"], found.rows.images["split"], strict=True))
+    assert [name for name, split in splits.items() if split == "test"] == ["street/gänse-04.png"] and len(splits) == 6
+    own = annotated.read(tmp_path, pictures=own_samples.pictures())
+    assert own.vocabulary.classes and len(own.rows.relations) == len(found.rows.relations)
+
+
+def test_a_fault_of_one_file_of_several_is_told_with_its_name(tmp_path: Path) -> None:
+    one_a_split(
+        tmp_path, rel_annotations=[{"id": 1, "image_id": 1, "subject_id": 99, "object_id": 1, "predicate_id": 0}]
+    )
+    found = annotated.read(tmp_path, vocabulary=WORDS, pictures=own_samples.pictures())
+    assert [str(e) for e in found.problems.of("E")] == [
+        "own-test2026.json, relation 1: annotation 99 does not exist (left out)"
+    ]
+    one_a_split(tmp_path, rel_categories=[])
+    with pytest.raises(DataError, match=r"own-train2026\.json: its rel_categories are not those of own-test2026\.json"):
+        annotated.read(tmp_path, pictures=own_samples.pictures())
+    (tmp_path / "own-test2026.json").rename(tmp_path / "other.json")
+    with pytest.raises(
+        DataError, match=r"several annotations, other\.json, own-train2026\.json; .*names end in train and test"
+    ):
+        annotated.read(tmp_path, vocabulary=WORDS)
