@@ -3,7 +3,8 @@
     phrase_logits      what a pair says to each phrase               (P, C)
     verb_logits        the mean over each verb's phrases             (P, V)
     speaks             which pairs an adapted phrase speaks for      (P, C)
-    verb_scores        the rule of the method: probability of verbs  (P, V)
+    spoken             the rule of the method: logits of verbs       (P, V)
+    verb_scores        probability of verbs, by that rule            (P, V)
     class_scores       with the detection prior (Eq. 18)             (P, V)
     untrained_scores   the frozen CLIP's own choice among classes    (P, K)
 
@@ -55,7 +56,7 @@ def speaks(pair_objects: Tensor, phrase_objects: Tensor, *, scope: Scope) -> Ten
     return pair_objects[:, None] == phrase_objects[None]
 
 
-def verb_scores(
+def spoken(
     guided: Tensor,
     adapted: Tensor,
     *,
@@ -65,7 +66,7 @@ def verb_scores(
     verbs: int,
     scope: Scope,
 ) -> Tensor:
-    """Probability of every verb for every pair, (P, V): the rule that decides the method.
+    """Logit of every verb for every pair, (P, V): the rule that decides the method.
 
     **A class has no classifier of its own.** Phrases stand for verbs (Eq. 12): a verb's logit is the mean over its phrases,
     seen and unseen ones alike, whatever objects they name, and a class's is that of its verb. So a phrase moves all the
@@ -76,16 +77,42 @@ def verb_scores(
     object of its class, and the guided one elsewhere: seen classes with other objects score as if there were no UTPL.
     With "verb" the adapted one counts for all pairs. Negative learning draws its examples from the same pairs (`speaks`).
 
-    A verb without phrase has probability 0.
-
     Args:
         guided, adapted: phrase logits (P, C); the same tensor twice scores without UTPL.
         pair_objects: (P,) object id of each pair.
         phrase_objects, phrase_verbs: (C,) ids of each phrase's class.
     """
     counted = torch.where(speaks(pair_objects, phrase_objects, scope=scope), adapted, guided)
-    named = nn.functional.one_hot(phrase_verbs, verbs).any(dim=0)
-    return torch.sigmoid(verb_logits(counted, phrase_verbs, verbs)) * named
+    return verb_logits(counted, phrase_verbs, verbs)
+
+
+def verb_scores(
+    guided: Tensor,
+    adapted: Tensor,
+    *,
+    pair_objects: Tensor,
+    phrase_objects: Tensor,
+    phrase_verbs: Tensor,
+    verbs: int,
+    scope: Scope,
+) -> Tensor:
+    """Probability of every verb for every pair, (P, V), by the rule of `spoken`, which takes the same arguments."""
+    logits = spoken(
+        guided,
+        adapted,
+        pair_objects=pair_objects,
+        phrase_objects=phrase_objects,
+        phrase_verbs=phrase_verbs,
+        verbs=verbs,
+        scope=scope,
+    )
+    return probabilities(logits, phrase_verbs)
+
+
+def probabilities(logits: Tensor, phrase_verbs: Tensor) -> Tensor:
+    """Probabilities (P, V) of the verbs' logits (P, V); a verb without phrase has probability 0."""
+    named = nn.functional.one_hot(phrase_verbs, logits.shape[1]).any(dim=0)
+    return torch.sigmoid(logits) * named
 
 
 def class_scores(verb_scores: Tensor, prior: Tensor, *, tau: float) -> Tensor:

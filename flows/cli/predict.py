@@ -47,6 +47,16 @@ def predict(
             "--detector", metavar="NAME|FOLDER", help="Detector of transformers, or tiny; else the bundle's own."
         ),
     ] = None,
+    classes: Annotated[
+        Path | None, typer.Option(metavar="FILE.yaml", help="Verbs, objects and classes to add to the model's own.")
+    ] = None,
+    examples: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER|TABLE", help="Pictures with annotated pairs, one to eight a class, to remember."),
+    ] = None,
+    adapt: Annotated[
+        bool, typer.Option("--adapt", help="Have added classes learn from the nearest seen ones, by text (UTPL).")
+    ] = False,
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder that everything is written to.")] = Path(
         "predicted"
     ),
@@ -71,6 +81,9 @@ def predict(
     Pictures are turned as their camera says. One that cannot be read is told at the end and stops nothing; the exit code is 1
     then. The same command again goes on where it was.
 
+    With --classes it tells more classes than the model was trained for, by their names and what is said of them
+    (descriptions.*): docs/open-classes.md.
+
     Example: ezhoi predict photos/ --boxes boxes.parquet --out looked-at
     """
     from pipeline.predict.job import Job
@@ -88,6 +101,10 @@ def predict(
         clip=clip,
         device=device,
         anew=anew,
+        classes=classes,
+        examples=examples,
+        adapt=adapt,
+        config=options.configuration(profile, settings),
     )
     with display.watching() as progress:
         done = job.run(

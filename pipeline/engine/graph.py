@@ -284,7 +284,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="bundle",
-        version=1,
+        version=2,
         reads=(
             *(*CLIP, "clip.resize", "clip.tokens", "pairing", "model"),
             *("utpl.scope", "evaluation.tau", "setting"),
@@ -297,6 +297,7 @@ STAGES: tuple[Stage, ...] = (
             Input("utpl", TRAINED_HEAD, when=lambda config: config.model.head != "ezhoi"),
             Input("pair_features", ("detector.json",)),
             Input("text_embeddings", ("objects.parquet",)),
+            Input("descriptions", ("descriptions.parquet", "actions.parquet")),
             Input("vocabulary", VOCABULARY),
         ),
         says="the trained model as one file that predicts anywhere, and its model card",

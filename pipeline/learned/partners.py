@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.sizes import Sizes
 from models.unseen import UnseenPrompts
-from pipeline.config.tree import Config
 from pipeline.learned import phrases
 from pipeline.learned.phrases import Classes
 from pipeline.store.artifact import Artifact
@@ -39,13 +39,13 @@ def read(disparities: Artifact, *, unseen: Sequence[int], seen: Classes, joint_w
     return Partners(classes, padded.to(device), absent.to(device))
 
 
-def unseen_prompts(shared: Tensor, *, count: int, joint_width: int, config: Config) -> UnseenPrompts:
+def unseen_prompts(shared: Tensor, *, count: int, joint_width: int, sizes: Sizes) -> UnseenPrompts:
     """The module that learns the prompts of `count` unseen classes, which start as the `shared` ones (N, p, d_t)."""
     module = UnseenPrompts(
         shared=shared,
         count=count,
         joint_width=joint_width,
-        bottleneck=config.model.bottleneck,
-        heads=config.model.heads,
+        bottleneck=sizes.bottleneck,
+        heads=sizes.heads,
     )
     return module.to(shared.device)

@@ -15,7 +15,7 @@ from models.text_tower import text_features
 from pipeline.learned import released_text
 from pipeline.store.artifact import Artifact
 from pipeline.tables import arrays
-from pipeline.vocabulary.vocabulary import Hoi, Vocabulary
+from pipeline.vocabulary.vocabulary import Hoi, Object, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,53 @@ def read(
         rows = [torch.from_numpy(r.astype(np.float32)) for r in data[f"{guidance}s"]]
     if "actions" in data:  # descriptions.actions: what is said about the verb alone guides as well
         rows = [torch.cat([row, torch.from_numpy(verb)]) for row, verb in zip(rows, data["actions"], strict=True)]
-    memory, absent = pad(rows, clip.joint_width)
-    if hois:
+    return _classes(named, rows, pooled, clip, preset)
+
+
+def of_texts(
+    hois: Sequence[Hoi],
+    described: Sequence[Sequence[str]],
+    *,
+    actions: Sequence[Sequence[str]] | None = None,
+    clip: Clip,
+    guidance: str,
+    preset: str = "paper",
+) -> Classes:
+    """The same of classes that no artifact describes, embedded now.
+
+    Args:
+        described: the sentences of each class's description.
+        actions: the sentences about each class's verb alone, where they guide as well.
+    """
+    texts = [" ".join(parts) for parts in described]
+    pooled, tokens = clip.embed_texts(texts)
+    rows = [pooled[i : i + 1] for i in range(len(texts))]
+    if guidance == "token":
+        rows = list(tokens)
+    elif guidance == "sentence":
+        rows = of_sentences(described, clip=clip)
+    if actions is not None:
+        rows = [torch.cat(pair) for pair in zip(rows, of_sentences(actions, clip=clip), strict=True)]
+    return _classes(hois, rows, pooled, clip, preset)
+
+
+def of_sentences(sentences: Sequence[Sequence[str]], *, clip: Clip) -> list[Tensor]:
+    """Pooled embeddings of each class's sentences: (m, d_a) a class."""
+    flat = [text for group in sentences for text in group]
+    found = clip.embed_texts(flat)[0] if flat else torch.zeros(0, clip.joint_width, device=clip.device)
+    return list(found.split([len(group) for group in sentences]))
+
+
+def _classes(named: Sequence[Hoi], rows: Sequence[Tensor], pooled: Tensor, clip: Clip, preset: str) -> Classes:
+    """Classes whose descriptions are embedded: `rows` (m_i, d_a) guide each of them, `pooled` is (C, d_a)."""
+    device = clip.device
+    memory, absent = pad([row.to(device) for row in rows], clip.joint_width)
+    if named:
         tokens, end = clip.vocabulary.encode([sentence(hoi, preset) for hoi in named])
     else:
         tokens, end = torch.zeros(0, 2, dtype=torch.long), torch.zeros(0, dtype=torch.long)
-    device = clip.device
     phrases = Phrases(tokens.to(device), end.to(device), memory.to(device), absent.to(device))
-    return Classes(hois, [hoi.verb_id for hoi in named], phrases, pooled.to(device))
+    return Classes([hoi.hoi_id for hoi in named], [hoi.verb_id for hoi in named], phrases, pooled.to(device))
 
 
 @torch.no_grad()
@@ -95,3 +134,12 @@ def objects(embeddings: Artifact, *, clip: Clip, preset: str = "paper") -> Tenso
         return released_text.object_features(clip)
     data = arrays.read(embeddings.path("objects.parquet"))
     return torch.from_numpy(data["pooled"].astype(np.float32)).to(clip.device)
+
+
+def of_objects(named: Sequence[Object], *, clip: Clip, preset: str = "paper") -> Tensor:
+    """The same of objects that no artifact embeds: (n, d_a), on CLIP's device."""
+    if not named:
+        return torch.zeros(0, clip.joint_width, device=clip.device)
+    if preset == "released":
+        return released_text.object_features(clip, [thing.name for thing in named])
+    return clip.embed_texts([f"a {thing.noun}" for thing in named])[0]

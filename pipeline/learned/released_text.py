@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -42,9 +43,9 @@ def object_sentence(name: str) -> str:
 
 
 @torch.no_grad()
-def object_features(clip: Clip) -> Tensor:
-    """CLIP's features (80, d_a) of the object sentences, not of unit length."""
-    tokens, end = clip.vocabulary.encode([object_sentence(name) for name in HICO.object_names])
+def object_features(clip: Clip, names: Sequence[str] = HICO.object_names) -> Tensor:
+    """CLIP's features (O, d_a) of the object sentences, not of unit length; of COCO's 80 objects if none are named."""
+    tokens, end = clip.vocabulary.encode([object_sentence(name) for name in names])
     return text_features(clip.net, tokens.to(clip.device), end.to(clip.device))
 
 

@@ -95,6 +95,22 @@ class Start(Section):
     labelled: tuple[str, ...] = Field(description="names of the classes of which any of them saw labelled pairs")
 
 
+class Said(Section):
+    """The description of a class that the model was trained or adapted with."""
+
+    sentences: tuple[str, ...]
+    source: str = Field(description="who said it, as the table of descriptions has it")
+    action: tuple[str, ...] = Field((), description="sentences about its verb alone, where they guide as well")
+
+
+class Texts(Section):
+    """What classes that are added later are guided and adapted with (`pipeline/predict/opened.py`)."""
+
+    guidance: Literal["pooled", "sentence", "token"] = Field(description="which embedding of a description guides")
+    actions: bool = Field(description="whether what is said of the verb alone guides as well")
+    descriptions: dict[int, Said] = Field(description="of the classes, by their ids")
+
+
 class Header(Section):
     """Everything of a bundle but its tensors."""
 
@@ -117,11 +133,32 @@ class Header(Section):
     made_from: dict[str, str] = Field(description="digest of each artifact that the bundle was made from, by stage")
     start: Start | None = Field(None, description="where the training started, if not afresh")
     vocabulary: dict[str, Any]
+    texts: Texts | None = Field(None, description="null in bundles that classes cannot be added to: the first ones")
 
     @cached_property
     def classes(self) -> Vocabulary:
         """The vocabulary as a value."""
         return vocabulary_file.parse(self.vocabulary, origin="the bundle's vocabulary")[0]
+
+
+def demand_phrases(header: Header) -> None:
+    """DataError if a model's verbs are not told by phrases, to which classes and examples could be added."""
+    if header.head != "ezhoi":
+        raise DataError(
+            f"the bundle's model tells verbs apart by the head {header.head!r}; classes and examples are added to models with "
+            "the head 'ezhoi'"
+        )
+
+
+def texts_of(header: Header) -> Texts:
+    """What a bundle says of how its classes are described; DataError if it is of a version that did not say it."""
+    demand_phrases(header)
+    if header.texts is None:
+        raise DataError(
+            "the bundle does not say how descriptions guide its model, so no class can be added to it: it was made by "
+            f"ezhoi {header.made_with}; make it again (ezhoi run --target bundle)"
+        )
+    return header.texts
 
 
 @dataclass(frozen=True)
@@ -207,6 +244,8 @@ def _header(path: Path, about: Mapping[str, str]) -> Header:
             raise DataError(
                 f"its head {header.head!r} reads regions of CLIP's tokens, of which its header keeps one alone"
             )
+        if header.texts is not None and set(header.texts.descriptions) != set(header.classes.ids):
+            raise DataError("its header does not describe the classes of its vocabulary, each once")
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))

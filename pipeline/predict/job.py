@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import ConfigError
+from pipeline.boxes.detector import TRAINED_ON
+from pipeline.config.tree import Config, load
+from pipeline.errors import ConfigError, DataError, StoreError
 from pipeline.predict import bundle as bundles
 from pipeline.predict import detecting, listing
 from pipeline.predict.bundle import Header
 from pipeline.predict.defaults import THRESHOLD, TOP
 from pipeline.predict.listing import Listed
 from pipeline.store import digest
+from pipeline.store.opening import store_of
+from pipeline.vocabulary import file as vocabulary_file
+from pipeline.vocabulary.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from pipeline.predict.boxes_file import BoxesFile
+    from pipeline.predict.examples import Example
     from pipeline.predict.folder import Folder
     from pipeline.predict.many import Progress
     from pipeline.predict.predictor import Predictor
@@ -47,6 +53,10 @@ class Job:
         top, threshold, only: as of `Predictor`; idle: whether pairs without an interaction are drawn.
         clip: file of CLIP's weights, where the bundle's were a file.
         anew: begin again in a folder that has other predictions.
+        classes: a file of classes that are added to the model's (`pipeline.vocabulary.file.extended`).
+        adapt: whether added classes learn from their nearest seen ones (UTPL).
+        examples: annotated pairs that are remembered (`pipeline/predict/examples.py`).
+        config: whose descriptions, language model, UTPL and store count for added classes.
     """
 
     bundle: Path
@@ -61,6 +71,10 @@ class Job:
     clip: Path | None = None
     device: str = "auto"
     anew: bool = False
+    classes: Path | None = None
+    adapt: bool = False
+    examples: Path | None = None
+    config: Config = field(default_factory=lambda: load(environment={}))
 
     def run(self, progress: Progress, say: Say) -> Done:
         """Predict what is not done yet, and write what there is even if this is interrupted.
@@ -72,12 +86,17 @@ class Job:
             raise ConfigError(
                 f"{self.boxes} has the boxes already, so {self.detector} would not be asked: leave one out"
             )
+        if self.adapt and self.classes is None:
+            raise ConfigError(
+                "--adapt adapts the classes that --classes FILE adds; the model's own are adapted already"
+            )
         header = bundles.read_header(self.bundle)
         say(f"model: {self.bundle} ({header.dataset}, {header.setting}, {len(header.classes.classes)} classes)")
-        boxes = self._boxes(header, say)
+        vocabulary = self._vocabulary(header, say)
+        boxes = self._boxes(header, vocabulary, say)
         if boxes is None and self.detector is None:
             detecting.of_bundle(header)  # refused before anything is loaded
-        predictor = self._predictor(header, boxes, say)
+        predictor = self._predictor(header, vocabulary, boxes, say, progress)
         predictor.ids(self.only)
         from pipeline.predict import folder as folders
 
@@ -89,51 +108,135 @@ class Job:
         finally:
             folder.close()
 
-    def _boxes(self, header: Header, say: Say) -> BoxesFile | None:
+    def _vocabulary(self, header: Header, say: Say) -> Vocabulary:
+        """The model's classes and the added ones."""
+        if self.classes is None:
+            return header.classes
+        bundles.texts_of(header)  # refused before anything is loaded
+        found = vocabulary_file.extended(self.classes, header.classes)
+        known, told = header.classes, []
+        for one, name in (("class", "classes"), ("verb", "verbs"), ("object", "objects")):
+            count = len(getattr(found, name)) - len(getattr(known, name))
+            told.append(f"{count} {one if count == 1 else name}")
+        say(f"{self.classes} adds {', '.join(told)}")
+        return found
+
+    def _boxes(self, header: Header, vocabulary: Vocabulary, say: Say) -> BoxesFile | None:
         if self.boxes is None:
             return None
         from pipeline.predict import boxes_file
 
-        found = boxes_file.read(self.boxes, [picture.name for picture in self.pictures], header.classes)
+        found = boxes_file.read(self.boxes, [picture.name for picture in self.pictures], vocabulary)
         if found.without:
             say(f"{self.boxes} has no box of {found.without:,} of the {len(self.pictures):,} pictures")
+        new = range(len(header.classes.objects), len(vocabulary.objects))
+        if lacking := [vocabulary.objects[i].noun for i in new if i not in found.objects]:
+            raise DataError(
+                f"{self.boxes}: has no box of {', '.join(lacking)}, which {self.classes} adds, so nothing could be found with "
+                "it: label boxes so, or leave the object out"
+            )
         return found
 
-    def _predictor(self, header: Header, boxes: BoxesFile | None, say: Say) -> Predictor:
+    def _predictor(
+        self, header: Header, vocabulary: Vocabulary, boxes: BoxesFile | None, say: Say, progress: Progress
+    ) -> Predictor:
         from pipeline.predict.predictor import Predictor
         from pipeline.work import torch_device
 
         device = torch_device.named(self.device)
         found = Predictor.open(self.bundle, clip=self.clip, device=device)
+        found = self._with_classes(found, vocabulary, say, progress)
+        if self.examples is not None:
+            from pipeline.predict import examples
+
+            shown = examples.read(self.examples, vocabulary)
+            if among := self._among(shown):
+                say(
+                    f"leak: {among:,} of the pictures are examples too; what is found in them says nothing of how good the "
+                    "model is"
+                )
+            found = found.with_examples(shown)
         if boxes is None:
             name, revision = (self.detector, None) if self.detector is not None else detecting.of_bundle(header)
-            found.detector = detecting.opened(name, header.classes, revision=revision, device=self.device)
+            found.detector = detecting.opened(name, vocabulary, revision=revision, device=self.device)
             if found.detector.identity.get("digest") != header.detector.digest:
                 say(f"the bundle was evaluated with other boxes: {header.detector.note or header.detector.name}")
         return found
+
+    def _with_classes(self, found: Predictor, vocabulary: Vocabulary, say: Say, progress: Progress) -> Predictor:
+        """The predictor with the added classes, described as the configuration says."""
+        new = [hoi for hoi in vocabulary.classes if hoi.hoi_id not in found.vocabulary.ids]
+        if not new:
+            return found
+        from pipeline.predict import adding
+        from pipeline.texts import describing
+
+        scratch = self.out / ".texts"
+        if self.config.descriptions.asks_model or self.config.disparities.asks_model:
+            scratch.mkdir(parents=True, exist_ok=True)
+        described = describing.of_added(
+            new,
+            vocabulary=vocabulary,
+            config=self.config,
+            actions=bundles.texts_of(found.header).actions,
+            scratch=scratch,
+            progress=progress,
+        )
+        plain = [hoi.name for hoi in new if described[hoi.hoi_id].source == describing.PHRASE]
+        if plain:
+            say(
+                f"nobody describes {', '.join(plain[:5])}{' ...' if len(plain) > 5 else ''}: the phrase stands for it "
+                "(descriptions.source=file or llm describes better)"
+            )
+        adapting = None
+        if self.adapt:
+            pairs = adding.pairs_of(found.header, store_of(self.config))
+            if pairs is None:
+                raise StoreError(
+                    f"--adapt learns from the pairs that the model was trained on, and {self.config.store.root} does not have "
+                    "them: without them it gains nothing. Predict where it was trained (--set store.root=FOLDER), or leave "
+                    "--adapt out"
+                )
+            adapting = adding.Adapting(config=self.config, pairs=pairs, scratch=scratch, progress=progress)
+        return found.with_classes(
+            vocabulary, {vocabulary.hoi(h).name: said for h, said in described.items()}, adapting=adapting
+        )
+
+    def _among(self, shown: Sequence[Example]) -> int:
+        """How many of the pictures are pictures of examples, by content."""
+        sizes = {one.picture.stat().st_size for one in shown}
+        digests = {digest.of_file(one.picture) for one in shown}
+        alike = [one.path for one in self.pictures if one.path.is_file() and one.path.stat().st_size in sizes]
+        return sum(digest.of_file(path) in digests for path in alike)
 
     def _about(self, header: Header, predictor: Predictor) -> dict[str, Any]:
         """Who predicts with whose boxes and which options: it stands in all files that are written."""
         if self.boxes is not None:
             whose: dict[str, Any] = {"source": "file", "name": self.boxes.name, "digest": digest.of_path(self.boxes)}
+            whose["trained_on"] = TRAINED_ON[None]
         else:
             assert predictor.detector is not None, "without boxes there is a detector"
             whose = dict(predictor.detector.identity)
+        words = predictor.words
         learned = f", trained on {whose['trained_on']}" if whose.get("trained_on") else ""
+        files = {
+            name: path for name, path in (("classes", self.classes), ("examples", self.examples)) if path is not None
+        }
         return {
             "says": f"A model trained on {header.dataset}, setting {header.setting} ({len(header.classes.classes)} classes, "
-            f"{len(header.unseen)} of them without a labelled pair); boxes: {whose['name']}{learned}. Scores rank; they are no "
-            "probabilities.",
+            f"{len(header.unseen)} of them without a labelled pair); boxes: {whose['name']}{learned}. {words.says} "
+            "Scores rank; they are no probabilities.",
             "made_with": header.made_with,
             "bundle": digest.of_file(self.bundle),
             "dataset": header.dataset,
             "setting": header.setting,
             "detector": whose,
+            **words.record,
             "top": self.top,
             "threshold": self.threshold,
             "only": list(self.only),
             "idle": self.idle,
-        }
+        } | {f"{name}_file": {"name": path.name, "digest": digest.of_path(path)} for name, path in files.items()}
 
     def _filled(
         self, folder: Folder, predictor: Predictor, boxes: BoxesFile | None, progress: Progress, say: Say

@@ -1,4 +1,4 @@
-"""From a bundle to what computes: the frozen CLIP that it names, the model with its weights, and the scorer."""
+"""From a bundle to what computes: the frozen CLIP that it names, and the model with its weights."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from models.clip import Clip
 from models.hoi import HoiModel
 from pipeline.config.packaged import TINY_CLIP
 from pipeline.errors import DataError, EzhoiError
-from pipeline.learned import build, heads
+from pipeline.learned import build
 from pipeline.outside import reading
 from pipeline.predict.bundle import Bundle, ClipIdentity
-from pipeline.predict.scorer import Scorer
 
 
 def clip(identity: ClipIdentity, *, file: Path | str | None = None, device: str | torch.device = "cpu") -> Clip:
@@ -99,24 +98,3 @@ def model(bundle: Bundle, loaded: Clip) -> HoiModel:
     found = build.of_preset(header.preset, header.sizes, loaded)
     found.load_state_dict(learned)
     return found.eval().requires_grad_(False)
-
-
-def scorer(bundle: Bundle) -> Scorer:
-    """What scores pairs as the bundle's model does after UTPL."""
-    header, vocabulary = bundle.header, bundle.header.classes
-    hois = bundle.tensors["text.hoi_id"].tolist()
-    return Scorer(
-        preset=header.preset,
-        scope=header.scope,
-        tau=header.tau,
-        scale=header.scale,
-        verbs=len(vocabulary.verbs),
-        phrase_verbs=torch.tensor([vocabulary.hoi(h).verb_id for h in hois]),
-        phrase_objects=torch.tensor([vocabulary.hoi(h).object_id for h in hois]),
-        seen=torch.tensor([h not in header.unseen for h in hois]),
-        plain=bundle.tensors["text.before"],
-        before=bundle.tensors["text.before"],
-        after=bundle.tensors["text.after"],
-        name=header.head,
-        head=heads.restored(header.head, bundle.head(), origin="the bundle"),
-    )

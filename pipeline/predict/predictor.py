@@ -10,11 +10,12 @@ It scores as the stage `predictions` does (`pipeline/predict/scorer.py`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL.Image import Image
@@ -27,17 +28,24 @@ from pipeline.boxes import pairs
 from pipeline.boxes.instances import Found, sift
 from pipeline.datasets.images import square
 from pipeline.errors import DataError
+from pipeline.learned import crops as crops_of
 from pipeline.learned.records import columns
 from pipeline.learned.tokens import frozen
+from pipeline.predict import adding, opening, records, remembering
 from pipeline.predict import bundle as bundles
-from pipeline.predict import opening, records
+from pipeline.predict.adding import Adapting
 from pipeline.predict.boxes import Boxes, Detector
-from pipeline.predict.bundle import Bundle, Header
+from pipeline.predict.bundle import Bundle, Header, demand_phrases
 from pipeline.predict.defaults import THRESHOLD, TOP
+from pipeline.predict.examples import MOST, Example, counts
 from pipeline.predict.pictures import opened
 from pipeline.predict.records import Picture
-from pipeline.predict.scorer import Scorer
+from pipeline.predict.remembered import CROPS, WEIGHT
+from pipeline.predict.scoring import BOXES
+from pipeline.predict.words import Words, of_bundle
 from pipeline.store.artifact import Artifact
+from pipeline.texts.describing import Described
+from pipeline.vocabulary import file as vocabulary_file
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 Source = Path | str | Image | NDArray[Any]
@@ -57,17 +65,32 @@ class Prepared:
     """(3, S, S), for the frozen tower; None where the model does not ask it."""
     boxes: Boxes | None
     picture: Image | None
-    """The picture itself, where a detector has to look at it."""
+    """The picture itself, where a detector has to look at it, or crops are wanted."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The P pairs of some pictures, before anything is said of them.
+
+    Attributes:
+        table: image_id (the picture's place), object_id, prior, person_score, object_score, the columns `scoring.BOXES`, (P,)
+            each, and feature (P, d_a); the columns `remembered.CROPS`, (P, d_a) each, where they were asked for.
+        persons, things: how many boxes of each picture there were.
+        left_out: of each picture, how many boxes did not count, and why.
+    """
+
+    table: dict[str, Any]
+    persons: Sequence[int]
+    things: Sequence[int]
+    left_out: Sequence[Mapping[str, int]]
 
 
 class Predictor:
     """A model on one device. `prepare` may be called by any thread, `predict` by one at a time."""
 
-    def __init__(
-        self, header: Header, model: HoiModel, scorer: Scorer, objects: Tensor, detector: Detector | None
-    ) -> None:
-        self.header, self.detector = header, detector
-        self._model, self._scorer, self._objects = model, scorer, objects
+    def __init__(self, header: Header, model: HoiModel, words: Words, detector: Detector | None) -> None:
+        self.header, self.words, self.detector = header, words, detector
+        self._model = model
         self._preprocess = model.clip.preprocess()
 
     @classmethod
@@ -94,13 +117,64 @@ class Predictor:
         if not isinstance(bundle, Bundle):
             bundle = bundles.read(Path(bundle))
         model = opening.model(bundle, opening.clip(bundle.header.clip, file=clip, device=device))
-        objects = bundle.tensors["objects"].to(model.clip.device)
-        return cls(bundle.header, model, opening.scorer(bundle), objects, detector)
+        words = of_bundle(bundle)
+        return cls(bundle.header, model, replace(words, objects=words.objects.to(model.clip.device)), detector)
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The classes that it tells apart."""
-        return self.header.classes
+        """The classes that it tells apart, added ones included."""
+        return self.words.vocabulary
+
+    def with_classes(
+        self,
+        vocabulary: Vocabulary | Path | str,
+        texts: Mapping[str, str | Described] | None = None,
+        *,
+        adapting: Adapting | None = None,
+    ) -> Predictor:
+        """A predictor that tells more classes apart, on the same model; this one stays as it is.
+
+        Args:
+            vocabulary: a file of words and classes to add (`pipeline.vocabulary.file.extended`), or this predictor's
+                vocabulary extended.
+            texts: descriptions of the new classes by their names ("groom horse"); of those that it leaves out the lexicon's,
+                and where that does not know a word, the bare phrase.
+            adapting: learns from the nearest seen classes (UTPL); None leaves the frozen guidance alone.
+
+        A detector that the predictor has is not told of new objects: give another one for them.
+
+        Raises:
+            DataError: the file or the texts are wrong, or the bundle takes no classes.
+            ConfigError: an adaptation is asked of a model that has none.
+        """
+        if not isinstance(vocabulary, Vocabulary):
+            vocabulary = vocabulary_file.extended(Path(vocabulary), self.vocabulary)
+        described = adding.described(self.words, vocabulary, texts or {}, header=self.header)
+        words = adding.add(self.words, vocabulary, described, model=self._model, header=self.header, adapting=adapting)
+        return Predictor(self.header, self._model, words, self.detector)
+
+    def with_examples(self, examples: Sequence[Example], *, weight: float = WEIGHT) -> Predictor:
+        """A predictor that remembers annotated pairs beside what the texts say (`pipeline/predict/remembered.py`).
+
+        Args:
+            examples: pictures with their pairs, of which the first `examples.MOST` a class are remembered.
+            weight: how much more they count than the texts.
+
+        Raises:
+            DataError: a picture cannot be read, or the boxes of a pair are not among those that are kept of it.
+        """
+        demand_phrases(self.header)
+        scorer = replace(self.words.scorer, remembered=None)
+        words = replace(self.words, scorer=scorer)
+        plain = Predictor(self.header, self._model, words, self.detector)
+        remembered = remembering.learned(plain, examples, weight=weight)
+        counted = {h: min(n, MOST) for h, n in counts(examples).items()}
+        return Predictor(
+            self.header,
+            self._model,
+            replace(words, scorer=replace(scorer, remembered=remembered), examples=counted),
+            self.detector,
+        )
 
     def __call__(
         self,
@@ -142,8 +216,14 @@ class Predictor:
         prepared = [self.prepare(*one) for one in zip(pictures, boxes, names, strict=True)]
         return self.predict(prepared, top=top, threshold=threshold, only=only)
 
-    def prepare(self, picture: Source, boxes: Boxes | None = None, name: str | None = None) -> Prepared:
-        """Decode a picture and bring it to the towers' sizes; DataError if it cannot be read, or nobody has boxes of it."""
+    def prepare(
+        self, picture: Source, boxes: Boxes | None = None, name: str | None = None, *, keep: bool = False
+    ) -> Prepared:
+        """Decode a picture and bring it to the towers' sizes; DataError if it cannot be read, or nobody has boxes of it.
+
+        Args:
+            keep: the picture itself, for whoever wants crops of it.
+        """
         name = name or (str(picture) if isinstance(picture, str | Path) else "picture")
         if boxes is None and self.detector is None:
             raise DataError(f"{name}: has no boxes, and there is no detector that could find some")
@@ -155,7 +235,7 @@ class Predictor:
             square=square(image, self._model.clip.image_size),
             whole=self._preprocess(image) if asked else None,
             boxes=None if boxes is None else boxes.inside(image.size),
-            picture=image if boxes is None else None,
+            picture=image if boxes is None or keep or self.words.scorer.remembered is not None else None,
         )
 
     @torch.no_grad()
@@ -171,6 +251,35 @@ class Predictor:
         if not prepared:
             return []
         classes = self.ids(only)
+        found = self.pairs(prepared)
+        scores = self.words.scorer.scores("adapted", found.table)
+        told = []
+        for place, one in enumerate(prepared):
+            rows = found.table["image_id"] == place
+            told.append(
+                records.picture(
+                    one.name,
+                    one.size,
+                    {name: values[rows] for name, values in found.table.items() if values.ndim == 1},
+                    scores[rows],
+                    self.vocabulary,
+                    persons=found.persons[place],
+                    things=found.things[place],
+                    left_out=found.left_out[place],
+                    classes=classes,
+                    top=top,
+                    threshold=threshold,
+                )
+            )
+        return told
+
+    @torch.no_grad()
+    def pairs(self, prepared: Sequence[Prepared], *, crops: bool = False) -> Pairs:
+        """The pairs of prepared pictures and their features, computed together.
+
+        Args:
+            crops: with the features of all crops; else with those that remembered examples ask for.
+        """
         boxes = self._boxes(prepared)
         found = [sift(_fractions(b, one.size), self.header.pairing) for b, one in zip(boxes, prepared, strict=True)]
         batch = instances.collate(found)
@@ -178,29 +287,14 @@ class Predictor:
         image, human, thing = batch.pairs.unbind(dim=1)
         table["person_score"] = batch.scores[image, human].numpy()
         table["object_score"] = batch.scores[image, thing].numpy()
-        computed = self._computed(prepared, batch)
-        table |= computed
-        scores = self._scorer.scores("adapted", table)
-        told = []
-        for place, one in enumerate(prepared):
-            rows = table["image_id"] == place
-            persons = int((found[place][2] == instances.PERSON).sum())
-            told.append(
-                records.picture(
-                    one.name,
-                    one.size,
-                    {name: values[rows] for name, values in table.items() if name not in computed},
-                    scores[rows],
-                    self.vocabulary,
-                    persons=persons,
-                    things=len(found[place][2]) - persons,
-                    left_out=boxes[place].left_out,
-                    classes=classes,
-                    top=top,
-                    threshold=threshold,
-                )
-            )
-        return told
+        table |= self._computed(prepared, batch)
+        remembered = self.words.scorer.remembered
+        if crops or remembered is not None:
+            wanted = None if crops or remembered is None else set(remembered.objects.tolist())
+            table |= self._crops(prepared, table, wanted)
+        persons = [int((labels == instances.PERSON).sum()) for *_, labels in found]
+        things = [len(labels) - count for (*_, labels), count in zip(found, persons, strict=True)]
+        return Pairs(table, persons, things, [one.left_out for one in boxes])
 
     def ids(self, names: Sequence[str]) -> tuple[int, ...]:
         """Ids of the classes of those names, all if there are none; DataError with the nearest names for one that is none."""
@@ -211,14 +305,34 @@ class Predictor:
 
     def _boxes(self, prepared: Sequence[Prepared]) -> list[Boxes]:
         """Everybody's boxes; the detector looks at those that come without."""
-        wanting = [one.picture for one in prepared if one.picture is not None]
+        wanting = [one.picture for one in prepared if one.boxes is None and one.picture is not None]
         seen = iter(self.detector.detect(wanting) if wanting and self.detector is not None else ())
         return [one.boxes if one.boxes is not None else next(seen) for one in prepared]
+
+    def _crops(
+        self, prepared: Sequence[Prepared], table: Mapping[str, Any], wanted: set[int] | None
+    ) -> dict[str, NDArray[np.float32]]:
+        """What the frozen CLIP makes of the crops of pairs with these objects, all if None; zeros for the others."""
+        clip = self._model.clip
+        boxes = np.stack([table[column] for column in BOXES], axis=1)
+        around = np.concatenate(
+            [np.minimum(boxes[:, :2], boxes[:, 4:6]), np.maximum(boxes[:, 2:4], boxes[:, 6:])], axis=1
+        )
+        corners = dict(zip(CROPS, (boxes[:, :4], boxes[:, 4:], around), strict=True))
+        found = {name: np.zeros((len(boxes), clip.joint_width), np.float32) for name in corners}
+        asked = np.ones(len(boxes), bool) if wanted is None else np.isin(table["object_id"], list(wanted))
+        for place, one in enumerate(prepared):
+            rows = np.flatnonzero(asked & (table["image_id"] == place))
+            if one.picture is None or not len(rows):
+                continue
+            for name, corner in corners.items():
+                found[name][rows] = crops_of.of_boxes(clip, one.picture, corner[rows]).numpy()
+        return found
 
     @property
     def _reads(self) -> tuple[Column, ...]:
         """What the head reads of the pairs, beside the fused feature."""
-        return self._scorer.reads("adapted")
+        return self.words.scorer.reads("adapted")
 
     def _computed(self, prepared: Sequence[Prepared], batch: instances.Instances) -> dict[str, NDArray[Any]]:
         """The fused features (P, d_a) of all pairs, and what else the head reads of them."""
@@ -230,7 +344,7 @@ class Predictor:
         else:
             tokens = pixels.new_zeros(len(prepared), 1, clip.joint_width)
         here = batch.to(clip.device)
-        return {"feature": model.pairs(pixels, tokens, here, self._objects).cpu().numpy()} | columns(
+        return {"feature": model.pairs(pixels, tokens, here, self.words.objects).cpu().numpy()} | columns(
             self._reads,
             found=here,
             sizes=[one.size for one in prepared],

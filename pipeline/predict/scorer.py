@@ -27,6 +27,7 @@ from models.heads.head import Head
 from models.heads.kinds import KINDS, Column, HeadName
 from models.scoring import Preset, Scope
 from pipeline.learned import records
+from pipeline.predict.remembered import Remembered, looks
 
 Variant = Literal["detector_only", "seen_phrases", "plain_phrases", "before_utpl", "adapted", "memory"]
 TRAINED: tuple[Variant, ...] = ("detector_only", "seen_phrases", "plain_phrases", "before_utpl", "adapted")
@@ -46,6 +47,7 @@ class Scorer:
         tau: power of the detection prior.
         name, head: the head of variant `adapted`; None: the phrases.
         memory: the head of variant `memory`, where the pairs have what it reads.
+        remembered: example pairs, which count beside the phrases of variant `adapted`.
     """
 
     preset: Preset
@@ -62,21 +64,34 @@ class Scorer:
     name: HeadName = "ezhoi"
     head: Head | None = None
     memory: Head | None = None
+    remembered: Remembered | None = None
 
     def scores(self, variant: Variant, pairs: Mapping[str, np.ndarray]) -> np.ndarray:
         """(P, V): the scores of every verb with each pair's object.
 
         Args:
             pairs: columns `object_id`, `prior` (s_human s_object) and `feature` (d_a) of P pairs, and those that the
-                variant's head reads.
+                variant's head reads; with remembered examples also `remembered.CROPS`.
 
         Raises:
             DataError: the pairs lack a column.
         """
         record = records.record(pairs, self.reads(variant))
         head = self._head(variant)
-        verbs = torch.ones(len(record), self.verbs) if head is None else head.scores(record)
+        if head is None:
+            verbs = torch.ones(len(record), self.verbs)
+        elif self.remembered is not None and variant == "adapted":
+            logits = self.remembered.mixed(head.logits(record), record.objects, looks(pairs))
+            verbs = scoring.probabilities(logits, self.phrase_verbs)
+        else:
+            verbs = head.scores(record)
         return scoring.class_scores(verbs, record.prior, tau=self.tau).numpy()
+
+    def logits(self, pairs: Mapping[str, np.ndarray]) -> Tensor:
+        """(P, V): the logits of variant `adapted` by its head alone; arguments as of `scores`."""
+        head = self._head("adapted")
+        assert head is not None, "the boxes alone have none"
+        return head.logits(records.record(pairs, self.reads("adapted")))
 
     def reads(self, variant: Variant) -> tuple[Column, ...]:
         """Which columns of the pairs a variant reads, beside those that are always there."""

@@ -20,8 +20,9 @@ from pipeline.datasets import classes
 from pipeline.learned import build, checkpoint
 from pipeline.learned.phrases import objects
 from pipeline.predict import bundle, card, opening, warm_start
-from pipeline.predict.bundle import HEAD, MODEL, PLAIN, WITH_HEAD, Bundle, Detector, Header, Measured
+from pipeline.predict.bundle import HEAD, MODEL, PLAIN, WITH_HEAD, Bundle, Detector, Header, Measured, Said, Texts
 from pipeline.tables import arrays
+from pipeline.vocabulary.vocabulary import Vocabulary
 from pipeline.work.work import Work
 
 
@@ -87,6 +88,25 @@ def _header(work: Work, clip: bundle.ClipIdentity) -> Header:
         made_from={name: artifact.digest for name, artifact in work.inputs.items()},
         start=begun,
         vocabulary={"format": "ezhoi-vocabulary/1", **vocabulary.as_json()},
+        texts=_texts(work, vocabulary),
+    )
+
+
+def _texts(work: Work, vocabulary: Vocabulary) -> Texts:
+    described = work.inputs["descriptions"]
+    table = described.table("descriptions.parquet", ["hoi_id", "sentences", "source"])
+    guided = "actions.parquet" in described.names()
+    verbs = described.table("actions.parquet", ["verb_id", "sentences"]).to_numpy().tolist() if guided else []
+    action = {verb_id: tuple(parts) for verb_id, parts in verbs}
+    return Texts(
+        guidance=work.config.model.guidance,
+        actions=guided,
+        descriptions={
+            int(hoi_id): Said(
+                sentences=tuple(parts), source=source, action=action.get(vocabulary.hoi(hoi_id).verb_id, ())
+            )
+            for hoi_id, parts, source in table.itertuples(index=False)
+        },
     )
 
 

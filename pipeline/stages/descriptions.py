@@ -19,14 +19,11 @@ import pyarrow as pa
 
 from pipeline.datasets import classes as class_tables
 from pipeline.errors import DataError
-from pipeline.store.opening import store_of
-from pipeline.texts import columns, edits, sentences
+from pipeline.texts import columns, describing, sentences
 from pipeline.texts.given import texts
 from pipeline.texts.judge import PASSED, Owners, judge
 from pipeline.texts.lexicon import lexicon
-from pipeline.texts.llm import journal, pictures
-from pipeline.texts.llm.ask import Asked, Question, Tally, ask_all
-from pipeline.texts.llm.templates import template
+from pipeline.texts.llm.ask import Asked, Tally
 from pipeline.vocabulary.vocabulary import Hoi, Vocabulary
 from pipeline.work.work import Work
 
@@ -46,14 +43,23 @@ def run(work: Work) -> dict[str, Any]:
     with work.clock("read"):
         vocabulary = class_tables.vocabulary(work.inputs["vocabulary"])
         classes = vocabulary.classes
-        own = _own(work, vocabulary)
+        own = describing.own(settings, vocabulary, classes)
     rest = [hoi for hoi in classes if hoi.hoi_id not in own]
     asked: dict[int, Asked] = {}
     verbs: dict[int, Asked] = {}
     tally = Tally()
     with work.clock("compute"):
         if settings.asks_model:
-            asked, verbs, tally = _ask(work, vocabulary, rest, _verbs(classes) if settings.actions else [])
+            asked, verbs, tally = describing.ask(
+                rest,
+                _verbs(classes) if settings.actions else [],
+                vocabulary=vocabulary,
+                config=work.config,
+                scratch=work.scratch,
+                exchange=work.exchange,
+                progress=work.progress,
+                keep=work.out,
+            )
     lexicon.check((h for h in rest if h.hoi_id not in asked), key="descriptions.source")
     if settings.actions:
         lexicon.check((h for h in _verbs(classes) if h.verb_id not in verbs), key="descriptions.source")
@@ -81,74 +87,6 @@ def run(work: Work) -> dict[str, Any]:
         "rejected": tally.rejected,
         "failing": failing,
     }
-
-
-def _own(work: Work, vocabulary: Vocabulary) -> dict[int, tuple[str, texts.Given]]:
-    """The user's texts for these classes, with their source: edits come before those of a file.
-
-    Raises DataError if a class has none in the file and nothing was said about where else to take it.
-    """
-    settings = work.config.descriptions
-    edited = edits.read(settings.edits, vocabulary) if settings.edits is not None else {}
-    own = {h: ("edit", texts.Given(text, settings.edits.name)) for h, text in edited.items() if settings.edits}
-    if settings.source == "file":
-        if settings.file is None:
-            raise DataError("descriptions.source is file: name one with --set descriptions.file=PATH")
-        own = {h: ("file", text) for h, text in texts.descriptions(settings.file, vocabulary).items()} | own
-        missing = [hoi.name for hoi in vocabulary.classes if hoi.hoi_id not in own]
-        if missing and settings.missing == "error":
-            raise DataError(
-                f"descriptions.file = {settings.file}: no text for {len(missing)} of {len(vocabulary.classes)} classes: "
-                f"{', '.join(missing[:8])}{' ...' if len(missing) > 8 else ''}. Add them, or say where they come from "
-                "with --set descriptions.missing=lexicon (or llm); their rows will tell."
-            )
-    return own
-
-
-def _ask(
-    work: Work, vocabulary: Vocabulary, classes: Sequence[Hoi], verbs: Sequence[Hoi]
-) -> tuple[dict[int, Asked], dict[int, Asked], Tally]:
-    """The language model's texts by hoi_id and by verb_id; its answers are published with the artifact."""
-    settings, llm = work.config.descriptions, work.config.llm
-    wording = template(settings.template, "describe", key="descriptions.template")
-    shown = {}
-    if settings.pictures is not None:
-        shown = pictures.read(settings.pictures, vocabulary, most=settings.pictures_per_class)
-    questions = [
-        Question(name=hoi.name, rendered=wording.render(hoi), about=hoi, pictures=shown.get(hoi.hoi_id, ()))
-        for hoi in classes
-    ]
-    earlier = journal.earlier_journals(work.scratch, store_of(work.config))
-    with journal.Journal(work.scratch / journal.WORKING, earlier=earlier, exchange=work.exchange) as answers:
-        found, tally = ask_all(
-            questions,
-            template=wording,
-            among=vocabulary,
-            llm=llm,
-            journal=answers,
-            progress=work.progress,
-            tolerated=settings.tolerated,
-        )
-        by_verb: list[Asked] = []
-        if verbs:
-            wording = template(settings.action_template, "action", key="descriptions.action_template")
-            questions = [Question(name=hoi.verb, rendered=wording.render_verb(hoi.verb, hoi.verb_ing)) for hoi in verbs]
-            by_verb, more = ask_all(
-                questions,
-                template=wording,
-                llm=llm,
-                journal=answers,
-                progress=work.progress,
-                tolerated=settings.tolerated,
-            )
-            tally.requests, tally.reused = tally.requests + more.requests, tally.reused + more.reused
-            tally.rejected += more.rejected
-        answers.publish(work.out / journal.PUBLISHED)
-    return (
-        {hoi.hoi_id: asked for hoi, asked in zip(classes, found, strict=True)},
-        {hoi.verb_id: asked for hoi, asked in zip(verbs, by_verb, strict=False)},
-        tally,
-    )
 
 
 def _row(hoi: Hoi, own: tuple[str, texts.Given] | None, asked: Asked | None, wording: str) -> dict[str, Any]:

@@ -17,13 +17,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.clip import Clip
 from models.fusion import union_features
 from pipeline.boxes import pairs
 from pipeline.boxes.instances import Detected
 from pipeline.datasets.images import Images, square
 from pipeline.errors import ConfigError
 from pipeline.learned.build import frozen_clip
+from pipeline.learned.crops import embedded
 from pipeline.learned.tokens import FrozenTokens
 from pipeline.tables import arrays
 from pipeline.work import helpers, shards
@@ -35,8 +35,6 @@ SHARD = 200
 """Images a shard."""
 BATCH = 8
 """Images that are embedded together; each has up to some hundred crops."""
-CROPS = 64
-"""Crops a forward pass."""
 ROI_SIZE = 7
 """RoI-Align's output for `regions`, pixels a side."""
 
@@ -86,16 +84,6 @@ def compute(work: Work) -> int:
         return pairs.columns(found, ids, images.sizes) | {"feature": features.numpy()}
 
     return stream(work, _plan(work), read=read, compute=table, batch=BATCH)
-
-
-@torch.no_grad()
-def embedded(clip: Clip, crops: Tensor) -> Tensor:
-    """CLIP's image features (P, d_a) of crops (P, 3, S, S), uint8; unit length, on the CPU."""
-    found = [
-        clip.embed_images(clip.normalise(crops[i : i + CROPS].to(clip.device)))[:, 0].cpu()
-        for i in range(0, len(crops), CROPS)
-    ]
-    return torch.nn.functional.normalize(torch.cat([torch.zeros(0, clip.joint_width), *found]), dim=-1)
 
 
 def _plan(work: Work) -> list[Shard]:

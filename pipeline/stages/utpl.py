@@ -7,11 +7,8 @@
     head.safetensors     the head in place of the unseen module, where `model.head` is another than `ezhoi`: made from texts and
                          cached training pairs (pipeline/training/fitting.py); text.parquet has the phrases before UTPL then
 
-Everything of the seen stage is frozen. Three losses: alignment with the nearest seen class; class relation over seen and
-unseen together (Eq. 16); and negative learning: cached training pairs that match an annotated seen class are no examples
-of an unseen class with another verb, balanced by pairs that show its verb on another object. With
-`utpl.consistency_weight` CMMP's consistency is a fourth, over seen and unseen together. Resumes at the step. After
-joint training (`seen.joint`) there is nothing left to train: the unseen module comes with the seen artifact.
+What is learned, and by which losses, is in `pipeline/training/adaptation.py`; negatives are cached training pairs. Resumes at
+the step. After joint training (`seen.joint`) there is nothing left to train: the unseen module comes with the seen artifact.
 """
 
 from __future__ import annotations
@@ -21,19 +18,18 @@ from typing import Any
 
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from models.losses import class_relation, consistency, with_prior
-from models.unseen import alignment, labelled
 from pipeline.datasets import classes
 from pipeline.learned import build, checkpoint, partners, phrases, released_text
-from pipeline.learned.build import frozen_clip, generator
+from pipeline.learned.build import frozen_clip
 from pipeline.tables import arrays
 from pipeline.training import fitting, seen_pairs
+from pipeline.training.adaptation import Adaptation
 from pipeline.training.history import Row
 from pipeline.training.loop import train
 from pipeline.training.seen_pairs import SeenPairs
-from pipeline.training.task import Losses, Whole
+from pipeline.training.task import Whole
 from pipeline.work.work import Work
 
 
@@ -80,89 +76,50 @@ def _head(work: Work) -> dict[str, Any]:
     return made.metrics
 
 
-class UtplTask:
-    """The frozen seen side, the unseen module, and the losses at a step."""
+class UtplTask(Adaptation):
+    """The adaptation of a setting's unseen classes, from the artifacts that it reads."""
 
     def __init__(self, work: Work) -> None:
-        self.config = work.config
-        clip = frozen_clip(work.config)
-        self.model = build.paper_model(work.config, clip)
-        self.model.load_state_dict(checkpoint.load_weights(work.inputs["seen"].path("model.safetensors"))[0])
-        self.model.eval().requires_grad_(False)
-        embeddings, guidance = work.inputs["text_embeddings"], work.config.model.guidance
+        config, clip = work.config, frozen_clip(work.config)
+        model = build.paper_model(config, clip)
+        model.load_state_dict(checkpoint.load_weights(work.inputs["seen"].path("model.safetensors"))[0])
+        embeddings, guidance = work.inputs["text_embeddings"], config.model.guidance
         vocabulary = classes.vocabulary(work.inputs["vocabulary"])
         every_seen = phrases.read(embeddings, "seen", vocabulary=vocabulary, clip=clip, guidance=guidance)
         position = {h: i for i, h in enumerate(every_seen.hois)}
         chosen = arrays.read(work.inputs["seen"].path("phrases.parquet"))["hoi_id"].tolist()
-        self.seen = every_seen.take([position[h] for h in chosen])
-        self.unseen = phrases.read(embeddings, "unseen", vocabulary=vocabulary, clip=clip, guidance=guidance)
+        unseen = phrases.read(embeddings, "unseen", vocabulary=vocabulary, clip=clip, guidance=guidance)
         width = clip.joint_width
-        self.partners = partners.read(
-            work.inputs["disparities"], unseen=self.unseen.hois, seen=every_seen, joint_width=width
-        )
-        nearest = self.partners.classes
-        with torch.no_grad():
-            self.partner_prompts = self.model.class_prompts(nearest.phrases)
-            self.partner_text = self.model.text(nearest.phrases, self.partner_prompts)
-            self.seen_text = self.model.text(self.seen.phrases)
-            self.before = self.model.text(self.unseen.phrases) if self.unseen.hois else self.seen_text[:0]
-        held = work.config.utpl.consistency_weight > 0
-        self.terms = ["align", "relation", "negative", *(["consistency"] if held else [])]
-        self.plain = [phrases.plain(classes, clip) for classes in (self.seen, self.unseen)] if held else []
-        self.closeness = (self.unseen.descriptions * nearest.descriptions).sum(dim=1)
-        self.descriptions = torch.cat([self.seen.descriptions, self.unseen.descriptions])
-        self.module = partners.unseen_prompts(
-            self.model.prompts, count=len(self.unseen.hois), joint_width=width, config=work.config
-        )
-        self.pairs: SeenPairs | None = None
-        if work.config.utpl_trains:
-            self.pairs = seen_pairs.read(
+        nearest = partners.read(work.inputs["disparities"], unseen=unseen.hois, seen=every_seen, joint_width=width)
+        pairs: SeenPairs | None = None
+        if config.utpl_trains:
+            pairs = seen_pairs.read(
                 work.inputs["pair_features"],
                 vocabulary=vocabulary,
-                unseen=self.unseen.hois,
+                unseen=unseen.hois,
                 seen=every_seen.hois,
-                scope=work.config.utpl.scope,
+                scope=config.utpl.scope,
             )
-
-    def losses(self, step: int) -> Losses:
-        """The losses; examples are drawn anew at every step."""
-        config = self.config.utpl
-        text = self.model.text(self.unseen.phrases, self._adapted())
-        both = torch.cat([self.seen_text, text])
-        relation = class_relation(both, self.descriptions, temperature=config.relation_temperature)
-        negative = self._examples(text, step, positive=False)
-        balance = self._examples(text, step, positive=True)
-        losses = {
-            "align": config.align_weight * alignment(text, self.partner_text, self.closeness),
-            "relation": config.relation_weight * relation,
-            "negative": config.negative_weight * (negative + config.positive_weight * balance),
-        }
-        if self.plain:
-            losses["consistency"] = config.consistency_weight * consistency(both, torch.cat(self.plain))
-        return losses
-
-    def _adapted(self) -> Tensor:
-        guided = self.model.class_prompts(self.unseen.phrases, self.module.own)
-        return self.module(guided, self.partner_prompts, self.partners.disparities, self.partners.absent)
-
-    def _examples(self, text: Tensor, step: int, *, positive: bool) -> Tensor:
-        """Focal loss of the unseen phrases on drawn pairs that are negatives (or positives) for them."""
-        assert self.pairs is not None, "only what trains draws examples"
-        wanted = self.pairs.positive if positive else self.pairs.negative
-        some = generator(self.config.seed, "utpl", "positives" if positive else "negatives", step)
-        drawn = self.pairs.draw(wanted, self.config.utpl.batch_size, some)
-        features, priors, counted = (t[drawn].to(text.device) for t in (self.pairs.features, self.pairs.priors, wanted))
-        logits = self.model.phrase_logits(features, text)
-        logits = with_prior(logits, (priors[:, None] ** self.config.seen.tau).expand_as(logits))
-        settings = self.config.seen.focal
-        return labelled(logits, float(positive), counted, alpha=settings.alpha, gamma=settings.gamma)
+        super().__init__(
+            model,
+            partners.unseen_prompts(
+                model.prompts, count=len(unseen.hois), joint_width=width, sizes=build.sizes(config)
+            ),
+            seen=every_seen.take([position[h] for h in chosen]),
+            unseen=unseen,
+            partners=nearest,
+            pairs=pairs,
+            settings=config.utpl,
+            focal=config.seen.focal,
+            tau=config.seen.tau,
+            seed=config.seed,
+        )
 
     @torch.no_grad()
     def text_columns(self) -> dict[str, Any]:
         """Text features of all phrases before and after, unit length; seen ones do not change."""
-        after = self.model.text(self.unseen.phrases, self._adapted()) if self.unseen.hois else self.before
         columns = {}
-        for name, unseen in (("before", self.before), ("after", after)):
+        for name, unseen in (("before", self.before), ("after", self.after())):
             both = torch.cat([self.seen_text, unseen])
             columns[name] = nn.functional.normalize(both, dim=-1).cpu().numpy()
         return {

@@ -32,7 +32,7 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 
 Pair = tuple[int, int]
 """(hoi_id of the unseen class, hoi_id of its nearest seen class)"""
-OWN = ("edit", "file")
+OWN = ("edit", "file", "given")
 """Sources of descriptions that the user wrote."""
 PAIR: dict[str, pa.DataType] = {"hoi_id": pa.int64(), "seen_hoi_id": pa.int64()}
 

@@ -40,7 +40,7 @@ class UnseenClasses:
             work.inputs["disparities"], unseen=self.classes.hois, seen=seen, joint_width=width
         )
         self.module = partners.unseen_prompts(
-            model.prompts, count=len(self.classes.hois), joint_width=width, config=work.config
+            model.prompts, count=len(self.classes.hois), joint_width=width, sizes=model.sizes
         )
 
     def text(self) -> Tensor:

@@ -15,6 +15,7 @@
       - [wave, null]                             # acts alone: no pair, never scored as one
     settings: {mine: [ride horse]}               # optional; unseen classes by name (pipeline/vocabulary/settings.py)
 
+Where such a file adds to words that are known already (`extended`), verbs and objects may be left out that are among those.
 A class may also be {id, verb, object, phrase}, which is how the JSON has it; without an id, its place in the list is its id,
 and without a phrase, one follows from the names. Names are compared as `vocabulary.comparable` says.
 """
@@ -25,7 +26,7 @@ import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.errors import DataError
 from pipeline.outside import reading
@@ -38,6 +39,7 @@ FORMAT = "ezhoi-vocabulary/1"
 KEYS = {"format", "name", "persons", "verbs", "objects", "classes", "settings"}
 NO_INTERACTION = "no_interaction"
 """Name of a verb that is idle even if it does not say so, as HICO-DET has it."""
+W = TypeVar("W", Verb, Object)
 Ids = dict[str, int]
 """Position of a verb or an object by its comparable name; -1 stands for none."""
 
@@ -51,6 +53,19 @@ def read_all(path: Path) -> tuple[Vocabulary, Settings]:
     """The vocabulary of a file and the settings in it; DataError as `read` raises it."""
     value = reading.json_value(path) if path.suffix == ".json" else reading.yaml_value(path)
     return parse(value, origin=str(path))
+
+
+def extended(path: Path, known: Vocabulary) -> Vocabulary:
+    """`known` with the verbs, objects and classes of a file behind its own, all of which keep their ids.
+
+    What the file says of words and classes that are known has to be what is known of them. A new class takes the id that the
+    file gives it, else one behind all that are known, by its place in the file.
+
+    Raises:
+        DataError: as `read` raises it, and where the file says otherwise of something that is known.
+    """
+    value = reading.json_value(path) if path.suffix == ".json" else reading.yaml_value(path)
+    return onto(value, known, origin=str(path))
 
 
 def write_objects(path: Path, vocabulary: Vocabulary) -> None:
@@ -84,9 +99,7 @@ def write(path: Path, vocabulary: Vocabulary, settings: Mapping[str, Sequence[st
 
 def parse(value: Any, *, origin: str) -> tuple[Vocabulary, Settings]:
     """A vocabulary and its settings from parsed YAML or JSON; `origin` is what errors call the file."""
-    if not isinstance(value, Mapping) or value.get("format") != FORMAT:
-        stated = value.get("format") if isinstance(value, Mapping) else None
-        raise DataError(f"{origin}: format is {stated!r}; a vocabulary begins with 'format: {FORMAT}'")
+    value = _stated(value, origin)
     _keys(value, KEYS, {"format", "verbs", "objects", "classes"}, origin)
     persons = _names(value.get("persons", ["person"]), f"{origin}: persons")
     verbs = _verbs(value["verbs"], origin)
@@ -98,6 +111,63 @@ def parse(value: Any, *, origin: str) -> tuple[Vocabulary, Settings]:
     found = Vocabulary(name, verbs, objects, classes, persons, alone)
     own = zero_shot.parse(value.get("settings", {}), found, origin=f"{origin}: settings")
     return found, {zero_shot.DEFAULT: frozenset()} | own
+
+
+def onto(value: Any, known: Vocabulary, *, origin: str) -> Vocabulary:
+    """What `extended` makes of a file's parsed content."""
+    value = _stated(value, origin)
+    _keys(value, KEYS, {"format", "classes"}, origin)
+    given = _names(value["persons"], f"{origin}: persons") if "persons" in value else ()
+    said = {comparable(name) for name in known.persons}
+    persons = known.persons + tuple(name for name in given if comparable(name) not in said)
+    own_verbs = _verbs(value["verbs"], origin) if "verbs" in value else ()
+    own_objects = _objects(value["objects"], persons, origin)[1:] if "objects" in value else ()
+    verbs = _joined(known.verbs, own_verbs, f"{origin}: verbs", known.name)
+    objects = _joined(known.objects, own_objects, f"{origin}: objects", known.name)
+    verb_ids = {comparable(verb.name): i for i, verb in enumerate(verbs)}
+    object_ids = {comparable(thing.name): i for i, thing in enumerate(objects)} | {comparable(p): 0 for p in persons}
+    entries = value["classes"]
+    if entries == "all":
+        entries = [[verb.name, thing.name] for thing in own_objects for verb in own_verbs]
+    classes, alone = _classes(entries, verbs, objects, verb_ids, object_ids, origin, known=known)
+    return Vocabulary(
+        known.name,
+        verbs,
+        objects,
+        tuple(sorted((*known.classes, *classes), key=lambda one: one.hoi_id)),
+        persons,
+        known.without_object + tuple(verb_id for verb_id in alone if verb_id not in known.without_object),
+    )
+
+
+def _joined(known: tuple[W, ...], own: tuple[W, ...], where: str, whose: str) -> tuple[W, ...]:
+    """The known words with those behind them that are not known; DataError where one is known otherwise."""
+    there = {comparable(word.name): word for word in known}
+    for word in own:
+        before = there.get(comparable(word.name))
+        if before is None:
+            continue
+        if (fault := _otherwise(before, word)) is not None:
+            raise DataError(f"{where}: {word.name!r} is known to {whose} {fault}; write it so, or leave it out here")
+    return known + tuple(word for word in own if comparable(word.name) not in there)
+
+
+def _otherwise(known: Verb | Object, own: Verb | Object) -> str | None:
+    """What is known of a word that a file says otherwise; None where they agree. A file need not say who serves an object."""
+    if isinstance(known, Verb) and isinstance(own, Verb):
+        same = (comparable(known.ing), known.idle) == (comparable(own.ing), own.idle)
+        return None if same else f"as {known.ing!r}" + (", idle" if known.idle else "")
+    if isinstance(known, Object) and isinstance(own, Object) and own.coco_id not in (None, known.coco_id):
+        return f"with COCO's category {known.coco_id}" if known.coco_id is not None else "without a category of COCO"
+    return None
+
+
+def _stated(value: Any, origin: str) -> Mapping[str, Any]:
+    """The file's content, which says that it is a vocabulary."""
+    if not isinstance(value, Mapping) or value.get("format") != FORMAT:
+        stated = value.get("format") if isinstance(value, Mapping) else None
+        raise DataError(f"{origin}: format is {stated!r}; a vocabulary begins with 'format: {FORMAT}'")
+    return value
 
 
 def _verbs(entries: Any, origin: str) -> tuple[Verb, ...]:
@@ -141,14 +211,23 @@ def _coco(value: Any, name: str, where: str) -> int | None:
 
 
 def _classes(
-    entries: Any, verbs: tuple[Verb, ...], objects: tuple[Object, ...], verb_ids: Ids, object_ids: Ids, origin: str
+    entries: Any,
+    verbs: tuple[Verb, ...],
+    objects: tuple[Object, ...],
+    verb_ids: Ids,
+    object_ids: Ids,
+    origin: str,
+    *,
+    known: Vocabulary | None = None,
 ) -> tuple[tuple[Hoi, ...], tuple[int, ...]]:
-    """The classes with an object, in order of id, and the verbs that are classes without one."""
+    """The classes with an object, in order of id, and the verbs that are classes without one; without those that are known."""
     if entries == "all":
         entries = [[verb.name, thing.name] for thing in objects for verb in verbs]
     if not isinstance(entries, list):
         raise DataError(f"{origin}: classes: expected a list of [verb, object], or all")
     found: dict[int, Hoi] = {}
+    taken = {} if known is None else {c.hoi_id: c for c in known.classes}
+    first = max(taken, default=-1) + 1
     pairs: dict[tuple[int, int], str] = {}
     alone: list[int] = []
     for place, entry in enumerate(entries):
@@ -161,18 +240,28 @@ def _classes(
         if object_id < 0:
             alone.append(verb_id)
             continue
-        number = wanted.get("id", place)
-        if not isinstance(number, int) or isinstance(number, bool) or number < 0 or number in found:
-            fault = f"id {number} is taken by {found[number].name!r}" if number in found else f"id {number!r} is none"
+        if known is not None and (same := known.of(verb_id, object_id)) is not None:
+            _demand_same(wanted, known.hoi(same), where)
+            continue
+        number = wanted.get("id", first + place)
+        if not isinstance(number, int) or isinstance(number, bool) or number < 0 or number in taken:
+            fault = f"id {number} is taken by {taken[number].name!r}" if number in taken else f"id {number!r} is none"
             raise DataError(f"{where}: {fault}; an id is a whole number from 0 that no other class has")
         phrase = wanted.get("phrase")
         if phrase is not None:
             phrase = _text(phrase, f"{where}: phrase")
-        found[number] = hoi(number, verb_id, object_id, verbs[verb_id], objects[object_id], phrase)
-    if not found:
+        found[number] = taken[number] = hoi(number, verb_id, object_id, verbs[verb_id], objects[object_id], phrase)
+    if not found and known is None:
         raise DataError(f"{origin}: classes: there is no class of a verb and an object")
-    _unique((one.name for one in found.values()), f"{origin}: classes")
+    _unique((one.name for one in taken.values()), f"{origin}: classes")
     return tuple(found[number] for number in sorted(found)), tuple(alone)
+
+
+def _demand_same(wanted: Mapping[str, Any], known: Hoi, where: str) -> None:
+    """DataError if a file gives a class that is known another id or phrase."""
+    for key, value in (("id", known.hoi_id), ("phrase", known.phrase)):
+        if wanted.get(key, value) not in (value, None):
+            raise DataError(f"{where}: {known.name} is known already, with the {key} {value!r}; leave its {key} out")
 
 
 def _as_mapping(entry: Any, where: str) -> Mapping[str, Any]:

@@ -34,7 +34,7 @@ from pipeline.boxes.instances import sift
 from pipeline.config.model import Pairing
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.learned import build
-from pipeline.predict import detecting, folder, opening
+from pipeline.predict import detecting, folder, opening, words
 from pipeline.predict.bundle import MODEL, Bundle, ClipIdentity, Detector, Header, Measured
 from pipeline.predict.listing import pictures
 from pipeline.predict.many import BATCH, Many
@@ -94,7 +94,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         finder, whole = detector(Path(temporary) / "detr"), bundle(clip)
         model = opening.model(whole, clip)
-        predictor = Predictor(whole.header, model, opening.scorer(whole), whole.tensors["objects"], finder)
+        predictor = Predictor(whole.header, model, words.of_bundle(whole), finder)
         prepared = [predictor.prepare(picture.path, name=picture.name) for picture in listed]
         inputs = [finder._found._net.prepare(one.picture) for one in prepared]
         found = [sift(_fractions(b, one.size), Pairing()) for one in prepared for b in finder.detect([one.picture])]

@@ -117,6 +117,8 @@ EVALUATE = "evaluate-detections -d predictions.parquet -a pairs.parquet"
 FILES = {
     "bundle check --clip": "bundle check --clip {}",
     "predict --boxes": "predict own.json --boxes {} --out looked-at",
+    "predict --classes": "predict own.json --boxes files/a-list.json --classes {} --out looked-at",
+    "predict --examples": "predict own.json --boxes files/a-list.json --examples {} --out looked-at",
     "predict --clip": "predict own.json --boxes files/a-list.json --clip {} --out looked-at",
     "data check PATH": "data check {}",
     "data check --pictures": "data check own.json --pictures {}",

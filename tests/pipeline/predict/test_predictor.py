@@ -4,8 +4,8 @@ import io
 import json
 import re
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 from small_demo import small
+from trained_demo import Trained
 from typer.testing import CliRunner
 
 from flows.cli.app import app
@@ -26,52 +27,10 @@ from pipeline.predict import bundle as bundles
 from pipeline.predict import many, records
 from pipeline.predict.boxes import Boxes
 from pipeline.predict.predictor import Predictor
-from pipeline.store.artifact import Artifact
 
 pytestmark = pytest.mark.slow
 PHOTOGRAPHS = Path(__file__).parents[4] / "shared" / "data" / "images"
 KEY = ["image_id", "hoi_id", "hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"]
-
-
-@dataclass
-class Trained:
-    """A run of the smallest demo, its test pictures as files, and their boxes as a file."""
-
-    made: dict[str, Artifact]
-    folder: Path
-
-    @property
-    def bundle(self) -> Path:
-        """The bundle and nothing else, in a folder of its own."""
-        return self.folder / "elsewhere" / "b.safetensors"
-
-    @property
-    def images(self) -> list[int]:
-        return sorted(int(path.stem) for path in (self.folder / "pictures").glob("*.png"))
-
-    def boxes(self, image_id: int) -> Boxes:
-        rows = self.made["detections"].table("test.parquet").query("image_id == @image_id")
-        corners = rows[["x1", "y1", "x2", "y2"]].to_numpy(np.float32)
-        return Boxes(corners, rows["score"].to_numpy(np.float32), rows["object_id"].to_numpy(np.int64))
-
-    def picture(self, image_id: int) -> Path:
-        return self.folder / "pictures" / f"{image_id}.png"
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
-    folder = tmp_path_factory.mktemp("trained")
-    made = {stage: outcome.artifact for stage, outcome in run(small(folder / "store")).items()}
-    found = Trained(made, folder)
-    found.bundle.parent.mkdir()
-    shutil.copyfile(made["bundle"].path(bundles.FILE), found.bundle)
-    (folder / "pictures").mkdir()
-    for name in made["annotations"].names("pixels-test-*"):
-        shard = made["annotations"].table(name)
-        for image_id, png in zip(shard["image_id"], shard["png"], strict=True):
-            found.picture(image_id).write_bytes(png)
-    made["detections"].table("test.parquet").to_parquet(folder / "boxes.parquet")
-    yield found
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,7 @@
 """The UTPL stage on the small demo: it lives, it is text only, it leaves the seen classes alone."""
 
-import math
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,8 +9,6 @@ import torch
 from PIL import Image
 from small_demo import small
 
-from models.scoring import phrase_logits
-from pipeline.config import tree
 from pipeline.datasets.images import Images
 from pipeline.datasets.world.classes import unseen
 from pipeline.engine import run
@@ -22,7 +17,6 @@ from pipeline.learned import checkpoint
 from pipeline.stages import utpl
 from pipeline.stages.utpl import UtplTask
 from pipeline.tables import arrays
-from pipeline.training.seen_pairs import SeenPairs
 from pipeline.work.work import Work
 
 
@@ -111,39 +105,3 @@ def test_the_report_compares_with_and_without_utpl(made: tuple[Path, dict[str, O
     seen = found[~found["unseen"]].fillna(-1)
     assert (seen["ap_adapted"] == seen["ap_before_utpl"]).all()
     assert {"plain_phrases", "before_utpl", "adapted"} <= set(evaluation.json("report.json")["map"])
-
-
-@pytest.fixture
-def by_hand() -> UtplTask:
-    """A task of one unseen class, with a negative example along the first axis and a positive one along the second."""
-    task = UtplTask.__new__(UtplTask)
-    task.pairs = SeenPairs(
-        features=torch.eye(2),
-        priors=torch.ones(2),
-        negative=torch.tensor([[True], [False]]),
-        positive=torch.tensor([[False], [True]]),
-    )
-    text = SimpleNamespace(text=lambda phrases, prompts: prompts, phrase_logits=partial(phrase_logits, scale=10.0))
-    task.model, task.unseen = text, SimpleNamespace(phrases=None)  # type: ignore[assignment]
-    task.seen_text, task.descriptions = torch.eye(2)[:1], torch.eye(2)
-    task.partner_text, task.closeness = torch.eye(2)[:1], torch.ones(1)
-    return task
-
-
-@pytest.mark.parametrize(
-    ("positive_weight", "like_the_negative", "like_the_positive"),
-    [
-        # focal of logits 10 and 0 with label 0: 0.5 sigmoid(x)^0.2 ln(1 + e^x)
-        (0.0, 0.5 * 10.0, 0.5 * 0.5**0.2 * math.log(2)),
-        # and of the same with label 1 on the other example
-        (1.0, 0.5 * 10.0 + 0.5 * 0.5**0.2 * math.log(2), 0.5 * 0.5**0.2 * math.log(2)),
-    ],
-)
-def test_an_unseen_class_goes_away_from_its_negatives_and_to_its_positives(
-    by_hand: UtplTask, positive_weight: float, like_the_negative: float, like_the_positive: float
-) -> None:
-    settings = [f"utpl.positive_weight={positive_weight}", "utpl.negative_weight=1", "utpl.batch_size=5"]
-    by_hand.config = tree.load(overrides=settings, environment={})
-    for axis, wanted in enumerate((like_the_negative, like_the_positive)):
-        by_hand._adapted = lambda axis=axis: torch.eye(2)[axis : axis + 1]  # type: ignore[method-assign]
-        assert by_hand.losses(0)["negative"].item() == pytest.approx(wanted, rel=1e-3)

@@ -132,3 +132,61 @@ def test_any_vocabulary_is_read_back(verbs: list[str], things: list[str], data: 
     }
     found = Vocabulary("any", tuple(words), tuple(objects), tuple(classes.values()))
     assert file.parse({"format": file.FORMAT, **found.as_json()}, origin="here")[0] == found
+
+
+MORE: dict[str, Any] = {
+    "format": "ezhoi-vocabulary/1",
+    "verbs": [{"name": "groom", "ing": "grooming"}],
+    "objects": ["forklift"],
+    "classes": [["groom", "horse"], ["Ride", "forklift"], ["groom", None]],
+}
+
+
+def extended(tmp_path: Path, **changes: Any) -> tuple[Vocabulary, Vocabulary]:
+    """The user's words, and those with more behind them."""
+    known, _ = read(tmp_path)
+    path = tmp_path / "more.yaml"
+    path.write_text(yaml.safe_dump({k: v for k, v in (MORE | changes).items() if v is not None}, sort_keys=False))
+    return known, file.extended(path, known)
+
+
+def test_words_are_added_behind_those_that_are_known(tmp_path: Path) -> None:
+    known, found = extended(tmp_path, persons=["person", "driver"])
+    assert found.verbs == (*known.verbs, Verb("groom", "grooming"))
+    assert found.objects == (*known.objects, Object("forklift"))
+    assert found.persons == ("person", "child", "driver")
+    first = max(known.ids) + 1
+    assert [c for c in found.classes if c.hoi_id < first] == list(known.classes)
+    new = [(c.hoi_id, c.name) for c in found.classes if c.hoi_id >= first]
+    assert new == [(first, "groom horse"), (first + 1, "ride forklift")]
+    assert found.hoi(first).phrase == "a person grooming a horse"
+    assert found.without_object == (*known.without_object, 3)
+
+
+def test_what_is_known_may_be_there_again_and_stays(tmp_path: Path) -> None:
+    """A whole vocabulary adds what is new in it; verbs and objects that are known need not be listed."""
+    classes = [["ride", "horse"], {"verb": "wave", "object": "horse", "id": 40}]
+    known, found = extended(tmp_path, verbs=None, objects=None, classes=classes)
+    assert [c for c in found.classes if c not in known.classes] == [found.hoi(40)]
+    assert found.hoi(40).name == "wave horse" and found.verbs == known.verbs
+    again, same = extended(tmp_path, **{key: OWN[key] for key in ("verbs", "objects", "classes")})
+    assert same == again
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"verbs": [{"name": "ride", "ing": "rideing"}]}, "verbs: 'ride' is known to yard as 'riding'; write it so"),
+        ({"objects": [{"name": "horse", "coco": "dog"}]}, "objects: 'horse' is known to yard with COCO's category 19"),
+        ({"classes": [["ride", "horse"], ["ride", "Horse"]]}, "entry 2: .* is the same class as entry 1"),
+        ({"classes": [{"verb": "groom", "object": "horse", "id": 0}]}, "entry 1: id 0 is taken by 'ride horse'"),
+        ({"classes": [{"verb": "ride", "object": "horse", "id": 7}]}, "ride horse is known already, with the id 0"),
+        ({"classes": [["grooom", "horse"]]}, "entry 1: no verb is called 'grooom'; did you mean 'groom'"),
+        ({"verbs": [{"name": "groom"}]}, "verbs, entry 1: 'groom' has no -ing form"),
+        ({"format": "coco"}, "format is 'coco'"),
+        ({"klasses": []}, "unknown key 'klasses'; did you mean 'classes'"),
+    ],
+)
+def test_additions_that_contradict_what_is_known(changes: dict[str, Any], says: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=says):
+        extended(tmp_path, **changes)

@@ -1,0 +1,36 @@
+"""What the frozen CLIP makes of parts of pictures, cut out and squashed to its size."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL.Image import Image
+from torch import Tensor
+
+from models.clip import Clip
+from pipeline.datasets.images import square
+
+CROPS = 64
+"""Crops a forward pass."""
+
+
+@torch.no_grad()
+def embedded(clip: Clip, crops: Tensor) -> Tensor:
+    """CLIP's image features (P, d_a) of crops (P, 3, S, S), uint8; unit length, on the CPU."""
+    found = [
+        clip.embed_images(clip.normalise(crops[i : i + CROPS].to(clip.device)))[:, 0].cpu()
+        for i in range(0, len(crops), CROPS)
+    ]
+    return torch.nn.functional.normalize(torch.cat([torch.zeros(0, clip.joint_width), *found]), dim=-1)
+
+
+def of_boxes(clip: Clip, picture: Image, corners: NDArray[np.floating]) -> Tensor:
+    """Features (n, d_a) of boxes (n, 4) of a picture, in its pixels: whole ones, two a side at least; equal boxes once."""
+    if not len(corners):
+        return torch.zeros(0, clip.joint_width)
+    low = np.floor(np.clip(corners[:, :2], 0, None)).astype(np.int64)
+    high = np.maximum(np.floor(corners[:, 2:] + 1).astype(np.int64), low + 2)
+    boxes, place = np.unique(np.concatenate([low, high], axis=1), axis=0, return_inverse=True)
+    cut = [square(picture.crop((x1, y1, x2, y2)), clip.image_size) for x1, y1, x2, y2 in boxes.tolist()]
+    return embedded(clip, torch.stack(cut))[torch.from_numpy(place.reshape(-1))]
