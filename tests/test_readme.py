@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -64,9 +65,10 @@ def test_links_lead_to_files() -> None:
 
 @pytest.mark.slow
 def test_every_command_runs(tmp_path: Path) -> None:
-    edits = next(body for kind, body in BLOCKS if kind == "yaml")
-    assert yaml.safe_load(edits)
-    (tmp_path / "edits.yaml").write_text(edits)
+    for body in (body for kind, body in BLOCKS if kind == "yaml"):
+        assert yaml.safe_load(body)
+        (tmp_path / body.splitlines()[0].removeprefix("# ")).write_text(body)
+    shutil.copytree(ROOT / "docs" / "own-data", tmp_path / "docs" / "own-data")
     for command in commands():
         done = ezhoi(tmp_path, *filled_in(shlex.split(command)[1:], tmp_path / "artifacts"))
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"

@@ -237,7 +237,7 @@ def summary(seeds: list[dict[str, Judged]]) -> dict[str, dict[str, float]]:
     for name in seeds[0]:
         resampled = [Resampled(ways[name], classes=ids, rule=PROTOCOLS["official"].rule) for ways in seeds]
         values = 100 * np.array([[np.nanmean(one.average_precision(w)) for one in resampled] for w in drawn])
-        # AP of a draw with repetitions lies above that of all pictures, so the draws tell how far it may be off, not where it is.
+        # AP of a draw with repetitions lies above that of all pictures: draws tell how far it may be off, not where it is.
         draws = values[1:].mean(axis=1)
         low, high = values[0].mean() + np.percentile(draws - draws.mean(), [2.5, 97.5])
         table[name] = {"mean": values[0].mean(), "deviation": values[0].std(ddof=1), "low": low, "high": high} | {
