@@ -167,7 +167,12 @@ class Predictor:
         scorer = replace(self.words.scorer, remembered=None)
         words = replace(self.words, scorer=scorer)
         plain = Predictor(self.header, self._model, words, self.detector)
-        remembered = remembering.learned(plain, examples, weight=weight)
+
+        def paired(some: Sequence[Example]) -> dict[str, Any]:
+            prepared = [plain.prepare(one.picture, one.boxes, keep=True) for one in some]
+            return plain.pairs(prepared, crops=True).table
+
+        remembered = remembering.learned(examples, paired, vocabulary=self.vocabulary, scorer=scorer, weight=weight)
         counted = {h: min(n, MOST) for h, n in counts(examples).items()}
         return Predictor(
             self.header,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,10 +13,9 @@ from torchvision.ops import box_iou
 from pipeline.errors import DataError
 from pipeline.predict.examples import MOST, Example
 from pipeline.predict.remembered import CROPS, Remembered, learn, looks
+from pipeline.predict.scorer import Scorer
 from pipeline.predict.scoring import BOXES
-
-if TYPE_CHECKING:
-    from pipeline.predict.predictor import Predictor
+from pipeline.vocabulary.vocabulary import Vocabulary
 
 BATCH = 8
 """Pictures a forward pass."""
@@ -24,21 +23,28 @@ SAME = 0.5
 """Intersection over union above which both boxes of a pair are those of an example, as ADA-CM has it."""
 
 
-def learned(predictor: Predictor, examples: Sequence[Example], *, weight: float) -> Remembered:
-    """The memory of a predictor's examples, by its own features.
+Paired = Callable[[Sequence[Example]], dict[str, Any]]
+"""The table of all pairs of some examples' pictures, with their crops' features (`Predictor.pairs`)."""
+
+
+def learned(
+    examples: Sequence[Example], paired: Paired, *, vocabulary: Vocabulary, scorer: Scorer, weight: float
+) -> Remembered:
+    """The memory of examples, by the features of the model that is to remember them.
+
+    Args:
+        scorer: of the model, which remembers nothing yet.
 
     Raises:
         DataError: a picture cannot be read, or the boxes of a pair are not among those that are kept of it.
     """
-    vocabulary, scorer = predictor.vocabulary, predictor.words.scorer
     ids = sorted({int(h) for one in examples for h in one.hois})
     column = {h: place for place, h in enumerate(ids)}
     left = dict.fromkeys(ids, MOST)
     tables, shown, chosen = [], [], []
     for start in range(0, len(examples), BATCH):
         some = examples[start : start + BATCH]
-        prepared = [predictor.prepare(one.picture, one.boxes, keep=True) for one in some]
-        table = predictor.pairs(prepared, crops=True).table
+        table = paired(some)
         boxes = np.stack([table[name] for name in BOXES], axis=1)
         told, kept = (torch.zeros(len(boxes), len(ids), dtype=torch.bool) for _ in range(2))
         for place, one in enumerate(some):
@@ -49,7 +55,7 @@ def learned(predictor: Predictor, examples: Sequence[Example], *, weight: float)
                 if not (likeness > SAME).any():
                     raise DataError(
                         f"{one.picture}: an example of {vocabulary.hoi(h).name} has boxes that are not kept of the picture "
-                        f"(at most {predictor.header.pairing.max_instances} persons and objects are); take it out"
+                        "(pairing.max_instances says how many are); take it out"
                     )
                 told[mine[likeness > SAME], column[h]] = True
                 if left[h]:
