@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from models.heads.kinds import KINDS
 from pipeline.outside.escaping import markdown
 from pipeline.predict.bundle import Header
 
@@ -23,6 +24,11 @@ def means(header: Header) -> str:
     names = " | ".join(name.replace("_", " ") for name in told)
     values = " | ".join(f"{value:.2f}" for value in told.values())
     return f"| {names} |\n|{'---:|' * len(told)}\n| {values} |"
+
+
+def _head(header: Header) -> str:
+    """What scores the pairs, where that is not EZ-HOI's own head."""
+    return "" if header.head == "ezhoi" else f", head `{header.head}`: {KINDS[header.head].says}"
 
 
 def _started(header: Header) -> list[str]:
@@ -56,7 +62,7 @@ def text(header: Header) -> str:
         "",
         "| | |",
         "|---|---|",
-        f"| method | EZ-HOI, preset `{header.preset}`, made with ezhoi {markdown(header.made_with)} |",
+        f"| method | EZ-HOI, preset `{header.preset}`{_head(header)}, made with ezhoi {markdown(header.made_with)} |",
         f"| CLIP | `{markdown(header.clip.architecture)}`, weights `{markdown(header.clip.weights)}`, "
         f"{header.clip.image_size} pixels, digest `{markdown(header.clip.digest[:16])}`; not in the file |",
         f"| learned from | {data}, {header.training_pairs:,} annotated pairs |",
