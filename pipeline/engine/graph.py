@@ -263,7 +263,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="evaluation",
-        version=9,
+        version=10,
         reads=("evaluation.protocol", "setting", "model.head"),
         names=("data.source",),
         inputs=(
@@ -284,7 +284,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="bundle",
-        version=2,
+        version=3,
         reads=(
             *(*CLIP, "clip.resize", "clip.tokens", "pairing", "model"),
             *("utpl.scope", "evaluation.tau", "setting"),

@@ -267,12 +267,21 @@ def _interval(ap: Floats, differences: Floats, level: float) -> dict[str, float 
 
 
 def _notes(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    """That the boxes are of two detectors, where both reports say whose they are."""
+    """That the boxes are of two detectors, where both reports say whose they are, or that one alone remembers examples."""
+    few = [any("Few-shot:" in str(note) for note in report.get("notes", ())) for report in (a, b)]
+    told = (
+        [f"{'A' if few[0] else 'B'} remembers example pairs (few-shot), and the other does not"]
+        if few[0] != few[1]
+        else []
+    )
     first, second = (report.get("detector") for report in (a, b))
     if not first or not second or all(first.get(key) == second.get(key) for key in ("name", "digest")):
-        return []
+        return told
     whose = [one.get("note") or f"{one['name']}, trained on {one['trained_on']}" for one in (first, second)]
-    return [f"the boxes are not of one detector, which may make all of the difference: A {whose[0]}; B {whose[1]}"]
+    return [
+        *told,
+        f"the boxes are not of one detector, which may make all of the difference: A {whose[0]}; B {whose[1]}",
+    ]
 
 
 def _refuse_unlike(a: Evaluated, b: Evaluated) -> None:

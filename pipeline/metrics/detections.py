@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.datasets.hico.tables import TEST_IDS_FROM
@@ -40,7 +41,8 @@ from pipeline.metrics.formats import coco, matlab, named, qpic, table
 from pipeline.metrics.matching import Pairs
 from pipeline.metrics.tables import read_pairs, read_scores
 from pipeline.outside import columns, file_names, reading
-from pipeline.outside.parsing import shown
+from pipeline.outside.escaping import plain
+from pipeline.outside.parsing import json_value, shown
 from pipeline.tables.boxes import Floats
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -71,7 +73,7 @@ def read(path: Path, vocabulary: Vocabulary | None = None) -> tuple[pd.DataFrame
         raise DataError(f"{path}: the file is empty (0 bytes)")
     kind = path.suffix.lower()
     if kind == ".parquet" or any(path.glob("*.parquet")):
-        return table.read(path), []
+        return table.read(path), _said(path)
     if path.is_dir() or kind == ".mat":
         demand(vocabulary, f"{path} (MATLAB)")
         return matlab.read(path), []
@@ -87,6 +89,24 @@ def read(path: Path, vocabulary: Vocabulary | None = None) -> tuple[pd.DataFrame
         return coco.read(path, content), []
     demand(vocabulary, f"{path} (QPIC's JSON)")
     return qpic.read(path, content)
+
+
+MOST_SAID = 1_000
+"""Letters of what a table says of itself."""
+
+
+def _said(path: Path) -> list[str]:
+    """What a table that `ezhoi predict` wrote says of whose it is: model, boxes, added classes and example pairs."""
+    try:
+        about = (
+            json_value((pq.read_schema(path).metadata or {}).get(b"ezhoi", b"null").decode())
+            if path.is_file()
+            else None
+        )
+    except (OSError, ValueError):
+        return []
+    says = about.get("says") if isinstance(about, dict) else None
+    return [f"{path.name} says: {plain(says[:MOST_SAID])}"] if isinstance(says, str) else []
 
 
 def check(frame: pd.DataFrame, annotations: Annotations, *, name: str = "detections") -> Detections:

@@ -68,6 +68,7 @@ def text(header: Header) -> str:
         f"| learned from | {data}, {header.training_pairs:,} annotated pairs |",
         *_started(header),
         f"| boxes at evaluation | {markdown(boxes)} |",
+        "| of what it was tested on | nothing: not transductive, no example pair remembered |",
         "| licence | Apache-2.0 for what is in the file; CLIP, the detector and the data have their own |",
         "",
         "## What it reached",

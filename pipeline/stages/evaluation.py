@@ -52,6 +52,9 @@ SCENES = "scenes.jpg"
 AT_ONCE = 4
 """Variants that are evaluated side by side, each with some 0.3 GB of its own at HICO-DET's size."""
 
+USED = "Nothing was learned from a test picture (not transductive), and no example pair is remembered (not few-shot)"
+"""What a report says of what the model may know of what it is tested on."""
+
 
 def run(work: Work) -> dict[str, Any]:
     """Evaluate; metrics are mAP in percent: full, seen, unseen (adapted), and with a prefix those of the other variants."""
@@ -190,9 +193,12 @@ def _write(
         "map": summaries,
         "untrained": work.inputs["untrained"].json("kind.json") if "untrained" in names else "off",
         "detector": whose,
+        "transductive": False,
+        "examples": {},
         "notes": [
             *report["notes"],
             f"Boxes: {detector.line(whose)}; they make {whose['pair_recall']} % of the annotated pairs",
+            USED,
             *([] if "memory" in names else [NO_MEMORY]),
         ],
     }

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from flows.cli.app import app
 from pipeline.datasets.dataset import BOXES
 from pipeline.errors import DataError
+from pipeline.metrics import detections
 from pipeline.predict import adding, examples
 from pipeline.predict import bundle as bundles
 from pipeline.predict.adding import Adapting
@@ -164,7 +165,8 @@ def test_a_verb_is_added_by_a_line_of_yaml(trained: Trained, call: Callable[...,
     (tmp_path / "more.yaml").write_text(
         FORMAT + "verbs: [{name: groom well, ing: grooming well}]\nclasses: [[groom well, horse], [groom well, dog]]\n"
     )
-    hoi = bundles.read_header(trained.bundle).classes.classes[0]
+    counts = trained.made["annotations"].table("test-pairs.parquet")["hoi_id"].value_counts()
+    hoi = bundles.read_header(trained.bundle).classes.hoi(int(counts.index[0]))
     table, images = shown(trained, tmp_path / "shown", hoi.hoi_id, hoi.name)
     said = call("--classes", "more.yaml", "--adapt", "--set", "utpl.steps=2", "--threshold", "0")
     assert "more.yaml adds 2 classes, 1 verb, 0 objects" in said
@@ -180,11 +182,12 @@ def test_a_verb_is_added_by_a_line_of_yaml(trained: Trained, call: Callable[...,
     assert "nobody describes" not in said
     about = json.loads((tmp_path / "told" / "predictions.json").read_text())["about"]
     assert {one["class"]: one["text"] for one in about["added"]} == texts
-    if table.is_file() and images:
-        said = call("--classes", "more.yaml", "--examples", str(table), "--out", "shots", "--threshold", "0")
-        about = json.loads((tmp_path / "shots" / "predictions.json").read_text())["about"]
-        assert about["examples"] == {hoi.name: min(len(images), examples.MOST)}
-        assert ("leak: 1 of the pictures are examples too" in said) == (trained.images[0] in images)
+    said = call("--classes", "more.yaml", "--examples", str(table), "--out", "shots", "--threshold", "0")
+    about = json.loads((tmp_path / "shots" / "predictions.json").read_text())["about"]
+    assert about["examples"] == {hoi.name: min(len(images), examples.MOST)}
+    assert ("leak: 1 of the pictures are examples too" in said) == (trained.images[0] in images)
+    (note,) = detections.read(tmp_path / "shots" / "predictions.parquet", None)[1]
+    assert "2 classes were added" in note and "Few-shot: " in note and "trained on data not known" in note
 
 
 BAD_CLASSES = {
