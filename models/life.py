@@ -1,0 +1,105 @@
+"""Whether prompts act: gradients and sensitivity of any function from prompts to logits.
+
+The released EZ-HOI code learns nothing from its text prompts, which stand behind EOT under a causal mask: their gradient is
+exactly zero and moving them moves nothing. Neither a falling loss nor a good mAP shows that; this does.
+
+    found = life({"text prompts": prompts}, lambda: model(images), module=model)
+    print("\\n".join(str(one) for one in found))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+FAR = 3.0
+"""Standard deviation of what is added to the prompts; large beside any that are in use."""
+STILL = 1e-6
+"""What the logits may move by rounding, as a share of the largest of them."""
+
+
+@dataclass(frozen=True)
+class Life:
+    """What was found of one tensor of prompts."""
+
+    name: str
+    gradient: float
+    """Largest of its entries, of a random combination of the logits; exactly 0 where none reaches it."""
+    moved: float
+    """How far the logits move when the prompts do, as a share of the largest logit."""
+    kept: bool | None
+    """Whether it is one of the module's parameters, so that an optimiser and a checkpoint have it; None: no module given."""
+
+    @property
+    def acts(self) -> bool:
+        """Whether there is anything to learn here: a gradient, and logits that move."""
+        return self.gradient > 0 and self.moved > STILL
+
+    def __str__(self) -> str:
+        kept = {None: "", True: "; a parameter of the module", False: "; NOT a parameter: neither trained nor saved"}
+        verdict = "acts" if self.acts else "DOES NOTHING"
+        return (
+            f"{self.name}: {verdict} (gradient {self.gradient:.1e}, logits move by {self.moved:.1e}{kept[self.kept]})"
+        )
+
+
+def life(
+    prompts: Mapping[str, Tensor], logits: Callable[[], Tensor], *, module: nn.Module | None = None, seed: int = 0
+) -> tuple[Life, ...]:
+    """What each tensor of prompts does to the logits.
+
+    `logits` has to read the tensors themselves, since they are moved in place (and back), and be the same function at
+    every call: evaluation mode, no dropout. The direction is drawn at random, because a constant added to all channels is
+    taken out again by the first LayerNorm. A new adapter whose last layer starts at zero is to be moved off it first: behind
+    it every gradient is zero, and not because the prompts are dead.
+
+    Args:
+        prompts: leaf tensors by a name for the report; their `grad` is left as it was.
+        module: whose parameters the prompts should be.
+
+    Raises:
+        ValueError: the logits are not finite, or not the same at two calls.
+    """
+    random = torch.Generator().manual_seed(seed)
+    registered = None if module is None else {id(p) for p in module.parameters()}
+    wanted = [tensor.requires_grad for tensor in prompts.values()]
+    try:
+        for tensor in prompts.values():
+            tensor.requires_grad_()
+        first = logits()
+        with torch.no_grad():
+            largest = float(first.abs().max())
+            if not first.isfinite().all() or float((logits() - first).abs().max()) > STILL * largest:
+                raise ValueError("the logits are not finite, or others at every call: is something in training mode?")
+        gradients = _gradients(first, list(prompts.values()), random)
+        moved = [_moved(tensor, logits, first.detach(), random) / max(largest, STILL) for tensor in prompts.values()]
+    finally:
+        for tensor, learns in zip(prompts.values(), wanted, strict=True):
+            tensor.requires_grad_(learns)
+    return tuple(
+        Life(name, gradient, far, None if registered is None else id(tensor) in registered)
+        for (name, tensor), gradient, far in zip(prompts.items(), gradients, moved, strict=True)
+    )
+
+
+def _gradients(logits: Tensor, prompts: list[Tensor], random: torch.Generator) -> list[float]:
+    """The largest gradient of each, 0 where the logits do not depend on it."""
+    if not logits.requires_grad:
+        return [0.0] * len(prompts)
+    weights = torch.randn(logits.shape, generator=random).to(logits)
+    found = torch.autograd.grad((logits * weights).sum(), prompts, allow_unused=True)
+    return [0.0 if gradient is None else float(gradient.abs().max()) for gradient in found]
+
+
+@torch.no_grad()
+def _moved(prompts: Tensor, logits: Callable[[], Tensor], still: Tensor, random: torch.Generator) -> float:
+    """How far the logits move when these prompts do; they are put back."""
+    kept = prompts.clone()
+    try:
+        prompts += FAR * torch.randn(prompts.shape, generator=random).to(prompts)
+        return float((logits() - still).abs().max())
+    finally:
+        prompts.copy_(kept)
