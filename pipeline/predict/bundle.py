@@ -104,7 +104,7 @@ class Said(Section):
 
 
 class Texts(Section):
-    """What classes that are added later are guided and adapted with (`pipeline/predict/opened.py`)."""
+    """What classes that are added later are guided and adapted with (`pipeline/predict/adding.py`)."""
 
     guidance: Literal["pooled", "sentence", "token"] = Field(description="which embedding of a description guides")
     actions: bool = Field(description="whether what is said of the verb alone guides as well")
