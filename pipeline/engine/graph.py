@@ -230,7 +230,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="untrained",
-        version=1,
+        version=2,
         reads=(*CLIP, "pairing", "evaluation.untrained", "images.unreadable"),
         when=(When(lambda config: config.evaluation.untrained == "regions", ("clip.tokens",)),),
         inputs=(

@@ -12,29 +12,37 @@ Resumes at the shard of images; helpers may compute some of them (`pipeline/work
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import torch
+from PIL import Image
 from torch import Tensor
 
+from models.clip import Clip
 from models.fusion import union_features
 from pipeline.boxes import pairs
 from pipeline.boxes.instances import Detected
-from pipeline.datasets.images import Images, square
+from pipeline.datasets.images import Images, quick_square
 from pipeline.errors import ConfigError
 from pipeline.learned.build import frozen_clip
-from pipeline.learned.crops import embedded
+from pipeline.learned.crops import CROPS, embedded
 from pipeline.learned.tokens import FrozenTokens
 from pipeline.tables import arrays
+from pipeline.training.ahead import ahead
 from pipeline.work import helpers, shards
 from pipeline.work.shards import Shard
 from pipeline.work.stream import stream
 from pipeline.work.work import Work
 
+Crop: TypeAlias = tuple[Image.Image, tuple[int, int, int, int]]
+"""An image, and a part of it: left, top, right, bottom in pixels."""
 SHARD = 200
 """Images a shard."""
 BATCH = 8
 """Images that are embedded together; each has up to some hundred crops."""
+AHEAD = 4
+"""Passes whose crops are cut ahead at most: 0.1 GB of them at 336 pixels a side."""
 ROI_SIZE = 7
 """RoI-Align's output for `regions`, pixels a side."""
 
@@ -66,24 +74,41 @@ def compute(work: Work) -> int:
     regions = work.config.evaluation.untrained == "regions"
     frozen = FrozenTokens(work.inputs["image_embeddings"], "test") if regions else None
 
-    def read(shard: Shard, image_id: int) -> Tensor:
-        """An image's crops (P, 3, S, S), uint8; none where the cached tokens are used."""
-        size = clip.image_size
-        boxes = [] if regions else pairs.unions(detected.batch([image_id]), images.sizes[image_id])
-        if not boxes:
-            return torch.zeros(0, 3, size, size, dtype=torch.uint8)
-        image = images.open(image_id)
-        return torch.stack([square(image.crop(box), size) for box in boxes])
+    def read(shard: Shard, image_id: int) -> Image.Image | None:
+        """The image; none where there is no pair, or the cached tokens are used."""
+        return None if regions or not len(detected.batch([image_id]).pairs) else images.open(image_id)
 
-    def table(shard: Shard, ids: list[int], crops: list[Tensor]) -> dict[str, Any]:
+    def table(shard: Shard, ids: list[int], opened: list[Image.Image | None]) -> dict[str, Any]:
         found = detected.batch(ids)
         if frozen is None:
-            features = embedded(clip, torch.cat(crops))
+            crops = [
+                (image, box)
+                for image_id, image in zip(ids, opened, strict=True)
+                if image is not None
+                for box in pairs.unions(detected.batch([image_id]), images.sizes[image_id])
+            ]
+            features = embedded_ahead(clip, crops, threads=work.config.images.runtime.readers)
         else:
             features = union_features(frozen.of(ids), found, grid=clip.grid, size=ROI_SIZE)
         return pairs.columns(found, ids, images.sizes) | {"feature": features.numpy()}
 
     return stream(work, _plan(work), read=read, compute=table, batch=BATCH)
+
+
+def embedded_ahead(clip: Clip, crops: Sequence[Crop], *, threads: int) -> Tensor:
+    """CLIP's image features (P, d_a) of parts of images, each squashed to a square; unit length, on the CPU.
+
+    Only the crops of the coming forward passes wait, however many pairs an image has: they are cut in threads meanwhile.
+    """
+
+    def cut(number: int) -> Tensor:
+        """(CROPS, 3, S, S), uint8."""
+        some = crops[number * CROPS : (number + 1) * CROPS]
+        return torch.stack([quick_square(image.crop(box), clip.image_size) for image, box in some])
+
+    passes = range(-(-len(crops) // CROPS))
+    found = [embedded(clip, pixels) for pixels in ahead(cut, passes, threads=min(threads, AHEAD))]
+    return torch.cat([torch.zeros(0, clip.joint_width), *found])
 
 
 def _plan(work: Work) -> list[Shard]:
