@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -127,7 +128,10 @@ def _pictures(paths: list[str], out: Path, every: int) -> list[Listed]:
     from pipeline.predict import listing, video
 
     given = [
-        name for path in paths for name in (sys.stdin.read().splitlines() if path == "-" else [path]) if name.strip()
+        name
+        for path in paths
+        for name in (os.fsdecode(sys.stdin.buffer.read()).splitlines() if path == "-" else [path])
+        if name.strip()
     ]
     videos = [text for text in given if video.is_video(text)]
     others = [text for text in given if text not in videos]

@@ -30,11 +30,14 @@ from typing import Any, TypeVar
 
 from pipeline.errors import DataError
 from pipeline.outside import reading
+from pipeline.outside.parsing import shown
 from pipeline.vocabulary import settings as zero_shot
 from pipeline.vocabulary.coco import COCO
 from pipeline.vocabulary.settings import Settings
 from pipeline.vocabulary.vocabulary import Hoi, Object, Verb, Vocabulary, comparable, hoi
 
+LARGEST_ID = (1 << 31) - 1
+"""Of a class."""
 FORMAT = "ezhoi-vocabulary/1"
 KEYS = {"format", "name", "persons", "verbs", "objects", "classes", "settings"}
 NO_INTERACTION = "no_interaction"
@@ -203,7 +206,7 @@ def _coco(value: Any, name: str, where: str) -> int | None:
     """The COCO category that an entry names, by name or number; where it names none, that of the same name."""
     if value is None:
         return COCO.get(comparable(name))
-    if isinstance(value, int) and value in COCO.values():
+    if type(value) is int and value in COCO.values():
         return value
     if isinstance(value, str) and comparable(value) in COCO:
         return COCO[comparable(value)]
@@ -244,8 +247,9 @@ def _classes(
             _demand_same(wanted, known.hoi(same), where)
             continue
         number = wanted.get("id", first + place)
-        if not isinstance(number, int) or isinstance(number, bool) or number < 0 or number in taken:
-            fault = f"id {number} is taken by {taken[number].name!r}" if number in taken else f"id {number!r} is none"
+        whole = type(number) is int and 0 <= number <= LARGEST_ID
+        if not whole or number in taken:
+            fault = f"id {number} is taken by {taken[number].name!r}" if whole else f"id {shown(number)} is none"
             raise DataError(f"{where}: {fault}; an id is a whole number from 0 that no other class has")
         phrase = wanted.get("phrase")
         if phrase is not None:

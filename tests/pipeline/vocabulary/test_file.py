@@ -70,6 +70,9 @@ def test_all_classes(tmp_path: Path) -> None:
         ({"classes": [["wave", None]]}, "there is no class of a verb and an object"),
         ({"classes": [["ride", "horse"], ["Ride", "HORSE"]]}, "entry 2: .* is the same class as entry 1; keep one"),
         ({"classes": [{"verb": "ride", "object": "horse", "id": -1}]}, "entry 1: id -1 is none"),
+        ({"classes": [{"verb": "ride", "object": "horse", "id": [1]}]}, r"entry 1: id \[1\] is none"),
+        ({"classes": [{"verb": "ride", "object": "horse", "id": 1 << 70}]}, r"entry 1: id \d+ is none"),
+        ({"objects": ["horse", {"name": "bike", "coco": True}]}, "COCO has no category True"),
         (
             {"classes": [{"verb": "ride", "object": o, "id": 4} for o in ("horse", "scissors")]},
             "entry 2: id 4 is taken by 'ride horse'",
