@@ -46,6 +46,8 @@ class Texts:
         descriptions: (C, d) the frozen CLIP's features of the descriptions.
         guided: (C, d) the phrases under the guided prompts of the seen stage, which the fused feature was trained with.
         scale: learned scale of the cosines of fused and guided features.
+        concepts: (V, K, d) the frozen CLIP's features of phrases on what each verb shows, by region
+            (`models.heads.kinds.CONCEPTS`); a phrase that is not there is a row of zeros. None where the head reads none.
     """
 
     verb_count: int
@@ -57,6 +59,7 @@ class Texts:
     descriptions: Tensor
     guided: Tensor
     scale: float
+    concepts: Mapping[str, Tensor] | None = None
 
     @property
     def valid(self) -> Tensor:

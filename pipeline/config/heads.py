@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, PositiveInt
 
-from models.heads.kinds import MemoryOptions
+from models.heads.kinds import LowrankOptions, MemoryOptions, RegionsOptions
 from pipeline.config.section import Section
 from pipeline.config.training import MOST_STEPS, Optimiser, TrainRuntime
 
@@ -16,4 +16,6 @@ class Heads(Section):
     batch_size: PositiveInt = Field(512, le=1_000_000, description="cached training pairs a step")
     optimiser: Optimiser = Optimiser()
     memory: MemoryOptions = MemoryOptions()
+    regions: RegionsOptions = RegionsOptions()
+    lowrank: LowrankOptions = LowrankOptions()
     runtime: TrainRuntime = TrainRuntime()

@@ -13,6 +13,7 @@ from pipeline.config.sources import (
     WORDINGS,
     ActionsFrom,
     ActionTemplate,
+    ConceptTemplate,
     ContrastTemplate,
     DescriptionTemplate,
     File,
@@ -67,6 +68,10 @@ class Descriptions(Section):
     )
     action_template: ActionTemplate = Field(
         named("action-v1"), description="prompt template of the verbs' descriptions (llm)"
+    )
+    concept_template: ConceptTemplate = Field(
+        named("concepts-v1"),
+        description="prompt template of phrases on each verb's human, object and context, where model.head reads them (llm)",
     )
     tolerated: float = Field(
         0.05,

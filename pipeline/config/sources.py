@@ -185,6 +185,8 @@ ContrastTemplate = Annotated[Source, _parsed(template), _of_kind("contrast"), Pa
 """The same of how a class differs from another one."""
 ActionTemplate = Annotated[Source, _parsed(template), _of_kind("action"), PackagedTemplates("action"), _AS_TEXT]
 """The same of what a verb looks like."""
+ConceptTemplate = Annotated[Source, _parsed(template), _of_kind("concept"), PackagedTemplates("concept"), _AS_TEXT]
+"""The same of what a verb shows of a region."""
 DESCRIBED = ("describe-slots-v1",)
 """The description templates that the lexicon has a wording of its own for; for the others it has its usual one."""
 WORDINGS = ("contrast-v1", "contrast-v2")

@@ -130,6 +130,11 @@ class Config(Section):
         """Whether the stage `utpl` trains: not after joint training, and not under the preset without unseen prompts."""
         return self.model.preset != "released" and not self.seen.joint
 
+    @property
+    def reads_concepts(self) -> bool:
+        """Whether the head reads region concepts, which are made for it alone."""
+        return KINDS[self.model.head].concepts
+
     def subset(self, keys: Sequence[str]) -> dict[str, Any]:
         """The values under dotted `keys` as plain JSON, without any `runtime` section."""
         tree = self.model_dump(mode="json")

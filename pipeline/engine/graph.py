@@ -110,6 +110,11 @@ STAGES: tuple[Stage, ...] = (
                 lambda config: config.descriptions.asks_model and config.descriptions.actions,
                 ("descriptions.action_template",),
             ),
+            When(lambda config: config.reads_concepts, names=("model.head",)),
+            When(
+                lambda config: config.descriptions.asks_model and config.reads_concepts,
+                ("descriptions.concept_template",),
+            ),
         ),
         inputs=(Input("vocabulary", ("vocabulary.json",)),),
         says="one visual description a class, with provenance",
@@ -119,7 +124,7 @@ STAGES: tuple[Stage, ...] = (
         version=2,
         reads=("clip.architecture", "clip.weights", "setting"),
         inputs=(
-            Input("descriptions", ("descriptions.parquet", "actions.parquet")),
+            Input("descriptions", ("descriptions.parquet", "actions.parquet", "concepts.parquet")),
             Input("vocabulary", VOCABULARY),
         ),
         says="CLIP embeddings of phrases, descriptions and object names",

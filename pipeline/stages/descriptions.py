@@ -2,6 +2,7 @@
 
     descriptions.parquet    hoi_id, name, text, sentences, verdict and what produced them: all that later stages read
     actions.parquet         the same for each verb of the classes: verb_id, name, ...; where descriptions.actions is set
+    concepts.parquet        phrases on each verb's human, object and context, where model.head reads them
     provenance.parquet      hoi_id, model_root, attempts, token counts, latency_s ...: how it went, language models only
     answers.jsonl           every answer used, accepted or not, with its full request: language models only
 
@@ -19,11 +20,11 @@ import pyarrow as pa
 
 from pipeline.datasets import classes as class_tables
 from pipeline.errors import DataError
-from pipeline.texts import columns, describing, sentences
+from pipeline.texts import columns, concept_tables, describing, sentences
 from pipeline.texts.given import texts
 from pipeline.texts.judge import PASSED, Owners, judge
 from pipeline.texts.lexicon import lexicon
-from pipeline.texts.llm.ask import Asked, Tally
+from pipeline.texts.llm.ask import Asked
 from pipeline.vocabulary.vocabulary import Hoi, Vocabulary
 from pipeline.work.work import Work
 
@@ -45,12 +46,10 @@ def run(work: Work) -> dict[str, Any]:
         classes = vocabulary.classes
         own = describing.own(settings, vocabulary, classes)
     rest = [hoi for hoi in classes if hoi.hoi_id not in own]
-    asked: dict[int, Asked] = {}
-    verbs: dict[int, Asked] = {}
-    tally = Tally()
+    said = describing.Said()
     with work.clock("compute"):
         if settings.asks_model:
-            asked, verbs, tally = describing.ask(
+            said = describing.ask(
                 rest,
                 _verbs(classes) if settings.actions else [],
                 vocabulary=vocabulary,
@@ -58,23 +57,27 @@ def run(work: Work) -> dict[str, Any]:
                 scratch=work.scratch,
                 exchange=work.exchange,
                 progress=work.progress,
+                concepts=classes if work.config.reads_concepts else (),
                 keep=work.out,
             )
-    lexicon.check((h for h in rest if h.hoi_id not in asked), key="descriptions.source")
+    lexicon.check((h for h in rest if h.hoi_id not in said.classes), key="descriptions.source")
     if settings.actions:
-        lexicon.check((h for h in _verbs(classes) if h.verb_id not in verbs), key="descriptions.source")
+        lexicon.check((h for h in _verbs(classes) if h.verb_id not in said.verbs), key="descriptions.source")
+    concepts = concept_tables.rows(classes, said.concepts) if work.config.reads_concepts else None
     wording = lexicon.wording(settings.template.text)
-    rows = [_row(hoi, own.get(hoi.hoi_id), asked.get(hoi.hoi_id), wording) for hoi in classes]
+    rows = [_row(hoi, own.get(hoi.hoi_id), said.classes.get(hoi.hoi_id), wording) for hoi in classes]
     _judge(rows, vocabulary)
     failing = {str(row["name"]): str(row["verdict"]) for row in rows if row["verdict"] != PASSED}
     if settings.source == "file":
         _tolerate({row["name"]: row["verdict"] for row in rows if row["source"] == "file"}, settings.tolerated)
     with work.clock("write"):
         columns.write(work.out / "descriptions.parquet", rows, NAMED | columns.PRODUCED)
+        if concepts is not None:
+            columns.write(work.out / "concepts.parquet", concepts, concept_tables.COLUMNS)
         if settings.actions:
-            actions = [_action(hoi, verbs.get(hoi.verb_id)) for hoi in _verbs(classes)]
+            actions = [_action(hoi, said.verbs.get(hoi.verb_id)) for hoi in _verbs(classes)]
             columns.write(work.out / "actions.parquet", actions, VERB | columns.PRODUCED)
-        measures = [{"hoi_id": hoi_id, **columns.measured(answer)} for hoi_id, answer in sorted(asked.items())]
+        measures = [{"hoi_id": hoi_id, **columns.measured(answer)} for hoi_id, answer in sorted(said.classes.items())]
         columns.write(work.out / "provenance.parquet", measures, {"hoi_id": pa.int64()} | columns.MEASURED)
     work.progress(len(rows), len(rows), "described")
     return {
@@ -82,9 +85,9 @@ def run(work: Work) -> dict[str, Any]:
         "mean_words": round(sum(len(row["text"].split()) for row in rows) / max(len(rows), 1), 2),
         "sources": {name: sum(row["source"] == name for row in rows) for name in sorted({r["source"] for r in rows})},
         "edited": sum(row["source"] == "edit" for row in rows),
-        "requests": tally.requests,
-        "reused": tally.reused,
-        "rejected": tally.rejected,
+        "requests": said.tally.requests,
+        "reused": said.tally.reused,
+        "rejected": said.tally.rejected,
         "failing": failing,
     }
 

@@ -3,6 +3,7 @@
     seen-phrases.parquet, unseen-phrases.parquet              hoi_id, pooled
     seen-descriptions.parquet, unseen-descriptions.parquet    hoi_id, pooled, sentences (m, d_a), tokens (m, d_a)
     objects.parquet                                           object_id, pooled
+    concepts.parquet         verb_id; human, object, context (m, d_a) each: the phrases on each verb's regions, if described
     nearest.parquet          each class's most similar other class, by descriptions and by plain phrases
     separability.parquet     the same summed up by verb and by object: did the descriptions tell classes apart?
 
@@ -23,6 +24,7 @@ from pipeline.datasets import classes
 from pipeline.learned.build import frozen_clip
 from pipeline.tables import arrays
 from pipeline.texts import separability
+from pipeline.texts.concepts import REGIONS
 from pipeline.vocabulary import settings
 from pipeline.vocabulary.vocabulary import Vocabulary
 from pipeline.work.work import Work
@@ -62,6 +64,7 @@ def run(work: Work) -> dict[str, Any]:
         work.progress(1 + (group == "unseen"), 2, f"{group} classes")
     names = [f"a {thing.noun}" for thing in vocabulary.objects]
     arrays.write(work.out / "objects.parquet", {"object_id": list(range(len(names))), "pooled": _pooled(clip, names)})
+    _concepts(work, clip, vocabulary)
     if unknown:
         log.warning("words that this CLIP's vocabulary lacks and reads as 'unknown': %s", ", ".join(sorted(unknown)))
     metrics: dict[str, Any] = {
@@ -95,6 +98,21 @@ def _actions(work: Work, clip: Clip, vocabulary: Vocabulary) -> dict[str, np.nda
     rows = _grouped(clip, [list(parts) for parts in table["sentences"]])
     none = np.zeros((0, clip.joint_width), np.float32)
     return {verb.name: none for verb in vocabulary.verbs if verb.idle} | dict(zip(table["name"], rows, strict=True))
+
+
+def _concepts(work: Work, clip: Clip, vocabulary: Vocabulary) -> None:
+    """Write the phrases' embeddings, a row for every verb of the vocabulary; one without phrases has none of any region."""
+    if "concepts.parquet" not in work.inputs["descriptions"].names():
+        return
+    table = work.inputs["descriptions"].table("concepts.parquet", ["verb_id", "region", "sentences"])
+    rows = _grouped(clip, [list(parts) for parts in table["sentences"]])
+    found = dict(zip(zip(table["verb_id"], table["region"], strict=True), rows, strict=True))
+    none = np.zeros((0, clip.joint_width), np.float32)
+    verbs = range(len(vocabulary.verbs))
+    columns: dict[str, list[np.ndarray]] = {
+        region: [found.get((verb, region), none) for verb in verbs] for region in REGIONS
+    }
+    arrays.write(work.out / "concepts.parquet", {"verb_id": list(verbs)} | columns)
 
 
 def _pooled(clip: Clip, texts: list[str]) -> np.ndarray:

@@ -5,24 +5,26 @@ The stage `descriptions` describes all classes of a dataset with it, the predict
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from pipeline.config.language import Descriptions
 from pipeline.config.tree import Config
 from pipeline.errors import DataError
 from pipeline.store.exchange import Exchange
 from pipeline.store.opening import store_of
-from pipeline.texts import edits, sentences
+from pipeline.texts import concept_tables, edits, sentences
 from pipeline.texts.given import texts
 from pipeline.texts.lexicon import lexicon
 from pipeline.texts.llm import journal, pictures
 from pipeline.texts.llm.ask import Asked, OnAnswer, Question, Tally, ask_all
 from pipeline.texts.llm.journal import ONE_DISK
-from pipeline.texts.llm.templates import template
+from pipeline.texts.llm.templates import Template, template
 from pipeline.vocabulary.vocabulary import Hoi, Vocabulary
 
+K = TypeVar("K")
 PHRASE = "phrase"
 """Source of a description that nobody gave: the class's phrase stands for it."""
 
@@ -60,22 +62,19 @@ def of_added(
     """
     given = own(config.descriptions, vocabulary, classes)
     rest = [hoi for hoi in classes if hoi.hoi_id not in given]
-    asked: dict[int, Asked] = {}
-    verbs: dict[int, Asked] = {}
+    said = Said()
     if config.descriptions.asks_model:
         alone = {hoi.verb_id: hoi for hoi in classes if not hoi.idle} if actions else {}
-        asked, verbs, _ = ask(
-            rest, list(alone.values()), vocabulary=vocabulary, config=config, scratch=scratch, progress=progress
-        )
+        said = ask(rest, list(alone.values()), vocabulary=vocabulary, config=config, scratch=scratch, progress=progress)
     found = {}
     for hoi in classes:
         plain = plainly(hoi, actions=actions, wording=lexicon.wording(config.descriptions.template.text))
-        action = tuple(sentences.split(verbs[hoi.verb_id].text)) if hoi.verb_id in verbs else plain.action
+        action = tuple(sentences.split(said.verbs[hoi.verb_id].text)) if hoi.verb_id in said.verbs else plain.action
         if hoi.hoi_id in given:
             source, text = given[hoi.hoi_id]
             found[hoi.hoi_id] = Described(tuple(sentences.split(text.text)), source, action)
-        elif hoi.hoi_id in asked:
-            found[hoi.hoi_id] = Described(tuple(sentences.split(asked[hoi.hoi_id].text)), "llm", action)
+        elif hoi.hoi_id in said.classes:
+            found[hoi.hoi_id] = Described(tuple(sentences.split(said.classes[hoi.hoi_id].text)), "llm", action)
         else:
             found[hoi.hoi_id] = plain
     return found
@@ -112,6 +111,16 @@ def own(settings: Descriptions, vocabulary: Vocabulary, classes: Sequence[Hoi]) 
     return found
 
 
+@dataclass(slots=True)
+class Said:
+    """A language model's texts: by hoi_id, by verb_id, and by verb_id and region; how often it was asked."""
+
+    classes: dict[int, Asked] = field(default_factory=dict)
+    verbs: dict[int, Asked] = field(default_factory=dict)
+    concepts: dict[concept_tables.Key, Asked] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
+
+
 def ask(
     classes: Sequence[Hoi],
     verbs: Sequence[Hoi],
@@ -120,53 +129,54 @@ def ask(
     config: Config,
     scratch: Path,
     progress: OnAnswer,
+    concepts: Sequence[Hoi] = (),
     exchange: Exchange = ONE_DISK,
     keep: Path | None = None,
-) -> tuple[dict[int, Asked], dict[int, Asked], Tally]:
-    """The language model's texts by hoi_id and by verb_id, and what they cost.
+) -> Said:
+    """The language model's texts, and what they cost.
 
     Args:
         verbs: a class of each verb that is described alone, too.
+        concepts: classes of whose verbs region concepts are asked for.
         scratch: folder of the journal of answers; `keep` is the folder that gets them when all are there.
     """
-    settings, llm = config.descriptions, config.llm
-    wording = template(settings.template, "describe", key="descriptions.template")
-    shown = {}
-    if settings.pictures is not None:
-        shown = pictures.read(settings.pictures, vocabulary, most=settings.pictures_per_class)
-    questions = [
-        Question(name=hoi.name, rendered=wording.render(hoi), about=hoi, pictures=shown.get(hoi.hoi_id, ()))
-        for hoi in classes
-    ]
+    settings, said = config.descriptions, Said()
     earlier = journal.earlier_journals(scratch, store_of(config))
     with journal.Journal(scratch / journal.WORKING, earlier=earlier, exchange=exchange) as answers:
-        found, tally = ask_all(
-            questions,
-            template=wording,
-            among=vocabulary,
-            llm=llm,
-            journal=answers,
-            progress=progress,
-            tolerated=settings.tolerated,
-        )
-        by_verb: list[Asked] = []
-        if verbs:
-            wording = template(settings.action_template, "action", key="descriptions.action_template")
-            questions = [Question(name=hoi.verb, rendered=wording.render_verb(hoi.verb, hoi.verb_ing)) for hoi in verbs]
-            by_verb, more = ask_all(
-                questions,
+
+        def of(questions: Mapping[K, Question], wording: Template, among: Vocabulary | None = None) -> dict[K, Asked]:
+            found, more = ask_all(
+                list(questions.values()),
                 template=wording,
-                llm=llm,
+                among=among,
+                llm=config.llm,
                 journal=answers,
                 progress=progress,
                 tolerated=settings.tolerated,
             )
-            tally.requests, tally.reused = tally.requests + more.requests, tally.reused + more.reused
-            tally.rejected += more.rejected
+            said.tally.add(more)
+            return dict(zip(questions, found, strict=True))
+
+        wording = template(settings.template, "describe", key="descriptions.template")
+        shown = {}
+        if settings.pictures is not None:
+            shown = pictures.read(settings.pictures, vocabulary, most=settings.pictures_per_class)
+        by_class = {
+            hoi.hoi_id: Question(
+                name=hoi.name, rendered=wording.render(hoi), about=hoi, pictures=shown.get(hoi.hoi_id, ())
+            )
+            for hoi in classes
+        }
+        said.classes = of(by_class, wording, vocabulary)
+        if verbs:
+            wording = template(settings.action_template, "action", key="descriptions.action_template")
+            said.verbs = of(
+                {h.verb_id: Question(name=h.verb, rendered=wording.render_verb(h.verb, h.verb_ing)) for h in verbs},
+                wording,
+            )
+        if concepts:
+            wording = template(settings.concept_template, "concept", key="descriptions.concept_template")
+            said.concepts = of(concept_tables.questions(concepts, wording), wording)
         if keep is not None:
             answers.publish(keep / journal.PUBLISHED)
-    return (
-        {hoi.hoi_id: asked for hoi, asked in zip(classes, found, strict=True)},
-        {hoi.verb_id: asked for hoi, asked in zip(verbs, by_verb, strict=False)},
-        tally,
-    )
+    return said

@@ -27,8 +27,9 @@ class Look:
     """All that the lexicon says about one class; `fields` are not filled in, so that they compare across objects."""
 
     hoi: Hoi
+    verb: str
     name: str
-    """Of the object's entry."""
+    """Names of the entries of the verb and of the object, which may part their words otherwise than the class does."""
     fields: dict[str, str]
     object: entries.ObjectLook
 
@@ -56,7 +57,7 @@ def look(hoi: Hoi) -> Look:
     check([hoi])
     verbs, objects = entries.verbs(), entries.objects()
     verb, name = str(_entry(hoi.verb, verbs)), str(_entry(hoi.object, objects))
-    return Look(hoi=hoi, name=name, fields=verbs[verb].of(name, objects[name].kind), object=objects[name])
+    return Look(hoi=hoi, verb=verb, name=name, fields=verbs[verb].of(name, objects[name].kind), object=objects[name])
 
 
 def _entry(name: str, known: Iterable[str]) -> str | None:
@@ -91,12 +92,11 @@ def _composed(seen: Look) -> tuple[str, ...]:
 def _slots(seen: Look) -> tuple[str, ...]:
     """A sentence each on the human (posture and gaze), the contact (with the hands), the object's state, and the scene."""
     thing = seen.object
-    place = entries.scenes().of(str(_entry(seen.hoi.verb, entries.verbs())), seen.name)
     return (
         _sentence(f"{_opening(seen.hoi)} {seen.say('body', 'gaze', named=True)}"),
         _sentence(seen.say("hands", "contact")),
         _sentence(f"{thing.the}, {thing.looks}, {thing.is_or_are} {seen.say('relation')}"),
-        _sentence(f"the scene is {place}"),
+        _sentence(f"the scene is {entries.scenes().of(seen.verb, seen.name)}"),
     )
 
 

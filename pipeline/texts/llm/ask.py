@@ -38,6 +38,16 @@ class Question:
     about: Hoi | None = None
     compared: bool = False
     pictures: tuple[Picture, ...] = ()
+    judged: Callable[[str, str], str] | None = None
+    """What judges (answer, finish reason) of a question that asks for no description; as `judge`."""
+
+    def verdict(self, answer: Answer, among: Vocabulary | None) -> str:
+        """The gate's verdict on an answer; `among` are all classes, one of which it may be about instead."""
+        if self.judged is not None:
+            return self.judged(answer.text, answer.finish_reason)
+        return judge(
+            answer.text, finish_reason=answer.finish_reason, about=self.about, among=among, compared=self.compared
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +74,13 @@ class Tally:
     rejected: int = 0
     kept: dict[str, str] = field(default_factory=dict)
     """Class -> why the gate rejects the text that it keeps."""
+
+    def add(self, other: Tally) -> None:
+        """Count what another one counted too."""
+        self.requests += other.requests
+        self.reused += other.reused
+        self.rejected += other.rejected
+        self.kept |= other.kept
 
 
 @dataclass(slots=True)
@@ -175,13 +192,7 @@ async def _until_good(asking: _Asking, client: Client, served: Served, position:
         except RequestRejected as error:
             asking.reject(position, f"rejected by the server: {error}")
             return None  # another seed changes nothing
-        verdict = judge(
-            answer.text,
-            finish_reason=answer.finish_reason,
-            about=question.about,
-            among=asking.among,
-            compared=question.compared,
-        )
+        verdict = question.verdict(answer, asking.among)
         asked = Asked(request=request, answer=answer, verdict=verdict, attempts=asking.failed(position) + 1)
         if verdict == PASSED:
             return asked

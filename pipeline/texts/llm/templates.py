@@ -1,6 +1,7 @@
 """Prompt templates: YAML files of `pipeline/texts/llm/prompts`, or a user's own, with named fields.
 
-    kind: describe                      describe a class, contrast two classes, or describe an action (a verb)
+    kind: describe                      describe a class, contrast two classes, describe an action (a verb), or
+                                        tell a concept: phrases on what a verb shows of one region
     version: 1                          rises with the wording; goes into the provenance of every answer
     says: one line for people           optional
     system: text that all share         optional; put what is the same for all classes here: servers cache it
@@ -23,13 +24,14 @@ from pipeline.outside import reading
 from pipeline.outside.escaping import plain, unfit
 from pipeline.vocabulary.vocabulary import Hoi
 
-Kind = Literal["describe", "contrast", "action"]
+Kind = Literal["describe", "contrast", "action", "concept"]
 CLASS = ("verb", "verb_ing", "object", "article", "phrase", "scene", "act")
 """Fields of a class: sit on, sitting on, chair, a, "a person sitting on a chair", that as a scene, sitting on a chair."""
 FIELDS: dict[str, tuple[str, ...]] = {
     "describe": CLASS,
     "contrast": (*CLASS, "text", *(f"other_{name}" for name in CLASS), "other_text"),
     "action": ("verb", "verb_ing"),
+    "concept": ("verb", "verb_ing", "region"),
 }
 """By kind of template; `text` and `other_text` are the two classes' descriptions."""
 KEYS = {"kind", "version", "says", "system", "prompt"}
@@ -69,6 +71,10 @@ class Template:
     def render_verb(self, verb: str, verb_ing: str) -> Rendered:
         """The prompt for a verb alone, as the vocabulary spells it."""
         return self._filled({"verb": verb.replace("_", " "), "verb_ing": verb_ing.replace("_", " ")})
+
+    def render_region(self, verb: str, verb_ing: str, region: str) -> Rendered:
+        """The prompt for a verb and a region, which is said in words (`pipeline.texts.concepts.ASKED`)."""
+        return self._filled({"verb": verb.replace("_", " "), "verb_ing": verb_ing.replace("_", " "), "region": region})
 
     def _filled(self, values: dict[str, str]) -> Rendered:
         return Rendered(prompt=self.prompt.format(**values), system=self.system.format(**values))

@@ -5,11 +5,11 @@ from torch import nn
 
 from models.geometry import numbers
 from models.heads.head import Examples, Texts
-from models.heads.kinds import MemoryOptions
+from models.heads.kinds import LowrankOptions, MemoryOptions, RegionsOptions
 from models.heads.record import PairRecord
 
 WIDTH, PAIRS = 8, 24
-OPTIONS = {"memory": MemoryOptions()}
+OPTIONS = {"memory": MemoryOptions(), "regions": RegionsOptions(), "lowrank": LowrankOptions()}
 """The options of each head."""
 
 
@@ -28,6 +28,10 @@ TEXTS = Texts(  # classes (verb, object): (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)
     descriptions=_unit(5, WIDTH),
     guided=_unit(5, WIDTH),
     scale=10.0,
+    concepts={
+        region: _unit(3, 4, WIDTH) * (torch.arange(4) < torch.tensor([[4], [2], [0]]))[..., None]
+        for region in ("human", "object", "context")
+    },
 )
 _objects = torch.tensor([1, 2]).repeat(PAIRS // 2)
 _corners = torch.rand(2, PAIRS, 2, 2, generator=_drawn).sort(dim=2).values.flatten(2)

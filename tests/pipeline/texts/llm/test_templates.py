@@ -110,7 +110,7 @@ def test_unknown_templates_name_the_valid_ones() -> None:
         ("kind: describe\nversion: 1\nprompt: '{object'\n", r"prompt: .*brace"),
         ("kind: describe\nversion: 1\n", "expected kind, version, prompt"),
         ("kind: describe\nversion: 1\nprompt: x\npromt: y\n", "found kind, version, prompt, promt"),
-        ("kind: tell\nversion: 1\nprompt: x\n", "kind is one of describe, contrast, action"),
+        ("kind: tell\nversion: 1\nprompt: x\n", "kind is one of describe, contrast, action, concept"),
         ("kind: describe\nversion: 1\nprompt: 12\n", "prompt is no text"),
         ("kind: contrast\nversion: 1\nprompt: x\n", "kind 'contrast'; expected 'describe'"),
         ("- x\n", "found no mapping"),
