@@ -227,6 +227,7 @@ STAGES: tuple[Stage, ...] = (
             Input("seen", ("model.safetensors", "phrases.parquet", "unseen.safetensors")),
             Input("pair_features", ("train-*",), when=lambda config: config.utpl_trains),
             Input("text_embeddings", TEXTS),
+            Input("text_embeddings", (*TEXTS, "concepts.parquet"), when=lambda config: config.reads_concepts),
             Input("disparities", ("embeddings.parquet",)),
             Input("vocabulary", ("vocabulary.json",)),
         ),

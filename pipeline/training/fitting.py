@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from models.heads.head import Examples, FittedHead, Texts, fitted
-from models.heads.kinds import KINDS
+from models.heads.kinds import CONCEPTS, KINDS
 from models.losses import focal, with_prior
 from pipeline.config.tree import Config
 from pipeline.datasets import classes
@@ -140,12 +140,24 @@ def _texts(work: Work, vocabulary: Vocabulary) -> tuple[Texts, list[int], dict[s
         descriptions=torch.cat([c.descriptions for c in (seen, unseen)]).cpu(),
         guided=guided,
         scale=float(model.logit_scale),
+        concepts=concepts(embeddings) if config.reads_concepts else None,
     )
     chosen = arrays.read(work.inputs["seen"].path("phrases.parquet"))["hoi_id"].tolist()
     rows = [hois.index(h) for h in (*chosen, *unseen.hois)]
     features = guided[rows].numpy()
     named = {"hoi_id": [hois[i] for i in rows], "verb_id": vocabulary.verb_of[hois][rows]}
     return texts, hois, {**named, "unseen": texts.unseen[rows].numpy(), "before": features, "after": features}
+
+
+def concepts(embeddings: Artifact) -> dict[str, Tensor]:
+    """(V, K, d) by region: the frozen CLIP's features of the phrases on each verb, rows of zeros where there are fewer."""
+    table = arrays.read(embeddings.path("concepts.parquet"))
+    found = {}
+    for region in CONCEPTS:
+        rows = [torch.from_numpy(row.astype(np.float32)) for row in table[region]]
+        width = next((row.shape[1] for row in rows if len(row)), 1)
+        found[region] = phrases.pad(rows, width)[0]
+    return found
 
 
 def plain_phrases(embeddings: Artifact) -> Tensor:
