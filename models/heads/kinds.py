@@ -39,7 +39,7 @@ KINDS: Mapping[HeadName, Kind] = {
     "regions": Kind(
         says="region concepts and variance prompts (VDRP)", reads=(*REGIONS, "geometry"), concepts=True, trains=True
     ),
-    "lowrank": Kind(says="low-rank class texts (HOLa)", reads=("human", "object"), trains=True),
+    "lowrank": Kind(says="low-rank class texts (HOLa)", reads=("human", "object", "geometry"), trains=True),
 }
 
 

@@ -3,7 +3,7 @@
     F ~ W B            descriptions of all classes, factorised; W (C, k) and B (k, d) learn
     E_c = g_c + (W_c B - F_c)
     A_v = unit(W^a_v B_A)                 actions, on the last two thirds of the basis
-    logit_v = mean over v's classes of  s1/2 x . A_v + s2/2 cos(u, E_c),    x = Adapter[h; o]
+    logit_v = mean over v's classes of  s1/2 x . A_v + s2/2 cos(u, E_c),    x = (h + o)/2 + Adapter[h; o; geometry]
 
 The task loss reaches the loadings W and W^a and what adapts the pairs, not B; B moves by reconstruction and orthogonality
 alone. All classes share B, so an unseen row lives where the seen rows do; it learns by the class relation and by the action
@@ -11,8 +11,10 @@ regulariser, and is left out of the mean while training, as the paper does it. W
 
     E starts from g_c, the phrases under the guided prompts, to which the fused feature u was trained; the paper's adapters,
       which bring W B there, attend to other classes and to each picture's patches;
-    the pair token, which is made of a detector's query states, is not there: boxes from a file have none, and u is all that
-      speaks for the pair. x is made of the frozen CLIP's RoI features of both boxes;
+    the pair token starts from a detector's query states, which boxes from a file do not have, and is read out of the visual
+      tower. Here the frozen CLIP's RoI features of both boxes take the place of the states, the geometry (36 -> 128) is added
+      as there, and x is compared with the actions' texts without the tower;
+    the action regulariser compares the rows of W itself, and not E pinv(B): g_c is no sum of description features;
     the object's half of HO_c is left out: it says the same of every verb of an object;
     actions are described by the mean of their classes' descriptions, not by texts of their own.
 The released code's weight of unseen classes is 0.999 whatever their similarity; here it is 1.
@@ -27,6 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from models import scoring
+from models.geometry import NUMBERS, with_logarithms
 from models.heads import basis
 from models.heads.concepts import unit
 from models.heads.head import Examples, FittedHead, Losses, Texts
@@ -78,8 +81,10 @@ class LowrankHead(FittedHead):
         self.rows, self.scales = nn.Parameter(rows), nn.Parameter(scales)
         self.offset = nn.Parameter(torch.zeros(()))
         width = features.shape[1]
-        self.down = nn.Linear(2 * width, max(width // 4, 1))
-        self.up = nn.Linear(max(width // 4, 1), width)
+        narrow = max(width // 4, 1)
+        self.place = nn.Sequential(nn.Linear(2 * NUMBERS, 128), nn.ReLU(), nn.Linear(128, narrow))
+        self.down = nn.Linear(2 * width, narrow)
+        self.up = nn.Linear(narrow, width)
         nn.init.normal_(self.up.weight, std=0.02)
         nn.init.zeros_(self.up.bias)
 
@@ -128,10 +133,11 @@ class LowrankHead(FittedHead):
 
     def pair(self, pairs: PairRecord) -> Tensor:
         """x (P, d), unit length: the mean of both boxes' features, adapted."""
-        if pairs.human is None or pairs.object is None:
-            raise ValueError("the pairs have no features of both boxes: the head lowrank reads them")
+        if pairs.human is None or pairs.object is None or pairs.geometry is None:
+            raise ValueError("the pairs lack features of both boxes or geometry: the head lowrank reads them")
         human, thing = unit(pairs.human), unit(pairs.object)
-        moved = self.up(torch.relu(self.down(torch.cat([human, thing], dim=1))))
+        place = self.place(with_logarithms(pairs.geometry.float()))
+        moved = self.up(torch.relu(self.down(torch.cat([human, thing], dim=1)) + place))
         return unit((human + thing) / 2 + moved)
 
     def logits(self, pairs: PairRecord) -> Tensor:
@@ -161,8 +167,7 @@ class LowrankHead(FittedHead):
 
     def _action(self, logits: Tensor) -> Tensor:
         """How far the classes' loadings on the action rows are from those of their actions."""
-        inverse = torch.linalg.pinv(self.rows.detach())
-        found = unit((self.texts() @ inverse)[:, basis.action_rows(len(self.rows))])
+        found = unit(self.loadings[:, basis.action_rows(len(self.rows))])
         wanted = unit(self.action_loadings[self.verbs])
         predicted = (logits.detach() > 0).any(dim=0)[self.verbs]
         return basis.action_divergence(found, wanted, torch.where(predicted, KNOWN, UNKNOWN))
