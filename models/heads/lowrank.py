@@ -81,7 +81,7 @@ class LowrankHead(FittedHead):
         self.rows, self.scales = nn.Parameter(rows), nn.Parameter(scales)
         self.offset = nn.Parameter(torch.zeros(()))
         width = features.shape[1]
-        narrow = max(width // 4, 1)
+        narrow = max(width // 4, 8)
         self.place = nn.Sequential(nn.Linear(2 * NUMBERS, 128), nn.ReLU(), nn.Linear(128, narrow))
         self.down = nn.Linear(2 * width, narrow)
         self.up = nn.Linear(narrow, width)

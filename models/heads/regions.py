@@ -37,12 +37,12 @@ SMALL = 0.02
 
 
 class Residual(nn.Module):
-    """x + W2 ReLU(W1 x), d -> d/4 -> d."""
+    """x + W2 ReLU(W1 x), d -> d/4 (8 at least) -> d."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.down = nn.Linear(width, max(width // 4, 1))
-        self.up = _small(nn.Linear(max(width // 4, 1), width))
+        self.down = nn.Linear(width, max(width // 4, 8))
+        self.up = _small(nn.Linear(max(width // 4, 8), width))
 
     def forward(self, x: Tensor) -> Tensor:
         """(P, d) of (P, d)."""

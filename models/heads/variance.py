@@ -54,15 +54,15 @@ def spread(variances: Tensor, texts: Tensor) -> Tensor:
 
 
 class VariancePrompts(nn.Module):
-    """Delta_v = LN(W2 ReLU(W1 sigma2_v)), d -> d/4 -> d: how the variance of a verb's pictures moves its text.
+    """Delta_v = LN(W2 ReLU(W1 sigma2_v)), d -> d/4 (8 at least) -> d: how the variance of a verb's pictures moves its text.
 
     Variances of unit features are of the order of 1/d, so they are given in units of their own mean.
     """
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.down = nn.Linear(width, max(width // 4, 1))
-        self.up = nn.Linear(max(width // 4, 1), width)
+        self.down = nn.Linear(width, max(width // 4, 8))
+        self.up = nn.Linear(max(width // 4, 8), width)
         self.norm = nn.LayerNorm(width)
 
     def forward(self, variances: Tensor) -> Tensor:

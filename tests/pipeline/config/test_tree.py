@@ -357,7 +357,7 @@ def test_every_key_has_a_meaning() -> None:
 
 def test_a_template_that_no_run_could_use_is_refused_at_the_door(tmp_path: Path) -> None:
     for override, line in (
-        ("disparities.template=foo", "no template 'foo'; the project's own are action-v1, contrast-v1"),
+        ("disparities.template=foo", "no template 'foo'; the project's own are action-v1, concepts-v1"),
         (
             "descriptions.template=contrast-v1",
             "template 'contrast-v1' is none for this; the project's own are describe-slots-v1",

@@ -19,6 +19,7 @@ from pipeline.store.store import Store
 LEXICON, FILE, MODEL = (f"descriptions.source={source}" for source in ("lexicon", "file", "llm"))
 HUB, TRUTH, NOISE = (f"detections.source={source}" for source in ("hub", "ground_truth", "noisy_truth"))
 OTHER_TEMPLATE = f"descriptions.action_template={PROMPTS / 'describe-v1.yaml'}"
+OTHER_CONCEPTS = f"descriptions.concept_template={PROMPTS / 'action-v1.yaml'}"
 ONLINE = "seen.augment.detector=online"
 
 
@@ -61,6 +62,12 @@ def stale(fake: Any, *settings: str) -> set[str]:
         ((MODEL,), "descriptions.missing=llm", set()),
         ((MODEL,), OTHER_TEMPLATE, set()),
         ((MODEL, "descriptions.actions=true"), OTHER_TEMPLATE, {"descriptions"}),
+        ((MODEL,), OTHER_CONCEPTS, set()),
+        ((MODEL, "model.head=regions"), OTHER_CONCEPTS, {"descriptions"}),
+        ((LEXICON, "model.head=regions"), OTHER_CONCEPTS, set()),
+        (("model.head=regions",), "heads.regions.noise=0", {"utpl"}),
+        (("model.head=lowrank",), "heads.regions.noise=0", set()),
+        (("model.head=lowrank",), "heads.lowrank.rank=7", {"utpl"}),
         ((FILE,), "llm.model=x", set()),
         ((FILE,), "descriptions.pictures_per_class=2", set()),
         ((FILE, "descriptions.missing=llm"), "llm.model=x", {"descriptions"}),

@@ -21,6 +21,7 @@ from pipeline.store import digest
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import Manifest
 from pipeline.store.store import Store, describe_files
+from pipeline.texts.concepts import ASKED
 from pipeline.texts.lexicon import lexicon
 from pipeline.vocabulary import file
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -94,6 +95,40 @@ def test_lexicon_in_slots(tmp_path: Path) -> None:
         assert row["verdict"] == "passed"
     usual = described(tmp_path).artifact
     assert described(tmp_path, "descriptions.template=paper-describe-v1").artifact.fingerprint == usual.fingerprint
+
+
+def test_concepts_are_made_for_the_head_that_reads_them(tmp_path: Path) -> None:
+    usual, found = described(tmp_path), described(tmp_path, "model.head=regions")
+    assert "concepts.parquet" not in usual.artifact.names() and read_later(usual) == read_later(found)
+    assert described(tmp_path, "model.head=lowrank").artifact.fingerprint == usual.artifact.fingerprint
+    table = found.artifact.table("concepts.parquet")
+    verbs = {hoi.verb for hoi in WORDS.classes if not hoi.idle}
+    assert set(table["name"]) == verbs and len(table) == 3 * len(verbs)
+    assert table["sentences"].map(len).between(1, 10).all() and set(table["verdict"]) == {"passed"}
+
+
+@pytest.mark.usefixtures("quick_retries")
+def test_a_language_model_is_asked_for_concepts(language_server, tmp_path: Path) -> None:
+    verbs = {hoi.verb_id: hoi for hoi in WORDS.classes if not hoi.idle}
+    for hoi in verbs.values():
+        for region in ASKED.values():
+            said = (
+                f"1. both arms point forward while {hoi.verb_ing}\n2. the legs are bent\n3. the eyes see {region[:12]}"
+            )
+            language_server.faults[f"{hoi.verb_ing} something, what is seen of {region}"] = [f"text:{said}"]
+    asked = f"riding something, what is seen of {ASKED['object']}"
+    language_server.faults[asked].insert(0, "text:I cannot say that, sorry.")
+    found = described(tmp_path, *asking(language_server), "model.head=regions")
+    table = found.artifact.table("concepts.parquet")
+    assert (
+        len(table) == 3 * len(verbs) and set(table["source"]) == {"llm"} and set(table["template"]) == {"concepts-v1"}
+    )
+    ride = table[(table["name"] == "ride") & (table["region"] == "human")].iloc[0]
+    assert (
+        ride["sentences"][0] == "both arms point forward while riding" and ride["sentences"][1] == "the legs are bent"
+    )
+    assert found.artifact.manifest.metrics["rejected"] == 1
+    assert found.artifact.manifest.metrics["requests"] == len(HOIS) + len(table) + 1
 
 
 def test_lexicon_is_the_same_anywhere(tmp_path: Path) -> None:
