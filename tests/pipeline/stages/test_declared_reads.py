@@ -36,9 +36,12 @@ WITHOUT_EFFECT = {
     # ... and an image that is squashed to a square anyway is not resized in another way.
     **{stage: {"clip.resize"} for stage in ("seen", "pair_features", "untrained")},
 }
-FOLLOWS = {"pair_features": {"model.head", "evaluation.memory"}, "descriptions": {"descriptions.template"}}
-"""Keys that a stage reads for what follows from them, which is in its fingerprint: the columns that pairs have, and whether the
-lexicon words its descriptions in another way than its usual one."""
+FOLLOWS = {
+    "pair_features": {"model.head", "evaluation.memory"},
+    "descriptions": {"descriptions.template", "model.head"},
+}
+"""Keys that a stage reads for what follows from them, which is in its fingerprint: the columns that pairs have, whether the
+lexicon words its descriptions in another way than its usual one, and whether the head reads region concepts."""
 SMALLEST = (
     *("data.world.train_images=16", "data.world.test_images=8", "seen.epochs=1", "seen.batch_size=8", "utpl.steps=2"),
 )
