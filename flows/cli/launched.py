@@ -11,6 +11,7 @@ import typer
 from flows.server import deployment, following, local
 from flows.server.parameters import portable
 from pipeline.errors import EzhoiError
+from pipeline.machine.home import expanded
 from pipeline.outside.escaping import plain
 from pipeline.store.opening import store_of
 from pipeline.studies import file, running
@@ -65,7 +66,7 @@ def follow(table: Table, *, file_name: str, at_once: int | None) -> None:
 
 def _absolute(name: str) -> str:
     """A study's name as a worker finds it, which starts in another folder."""
-    return name if name in file.packaged() else str(Path(name).expanduser().absolute())
+    return name if name in file.packaged() else str(expanded(name).absolute())
 
 
 def _say(line: str) -> None:

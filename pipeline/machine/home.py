@@ -77,3 +77,8 @@ def secret(path: Path, prefix: str = "") -> str:
         found = prefix + secrets.token_urlsafe(24)
         write_secret(path, found + "\n")
     return found
+
+
+def expanded(text: str) -> Path:
+    """A path with `~` and `~name` as the folders that they stand for; as it is where no such folder is known."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111, pathlib's own raises where no home is known

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import DataError
+from pipeline.machine.home import expanded
 from pipeline.store import digest
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
@@ -61,7 +62,7 @@ def _readable(path: Path) -> str:
 
 
 def _files(text: str) -> Iterable[Path]:
-    path = Path(text).expanduser()
+    path = expanded(text)
     if path.is_dir():
         return _of_folder(path)
     if path.exists():

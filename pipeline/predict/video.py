@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.errors import ConfigError, DataError
 from pipeline.machine import locks
 from pipeline.machine.files import atomic
+from pipeline.machine.home import expanded
 from pipeline.outside import reading
 from pipeline.predict.journal import ELSEWHERE
 from pipeline.predict.listing import Listed
@@ -44,7 +45,7 @@ def frames(videos: Sequence[str], folder: Path, *, every: int = EVERY) -> list[L
         raise DataError(f"two videos are called {twice[0]}: predict one after the other, each with its own --out")
     found = []
     for text, name in zip(videos, names, strict=True):
-        path, own = Path(text).expanduser(), folder / name
+        path, own = expanded(text), folder / name
         if not path.is_file():
             raise DataError(f"{path}: there is no such file")
         status = path.stat()

@@ -30,6 +30,7 @@ from pipeline.config.section import LARGEST_NUMBER
 from pipeline.config.tree import load
 from pipeline.datasets import sources
 from pipeline.errors import ConfigError
+from pipeline.machine.home import expanded
 from pipeline.outside import parsing, reading
 from pipeline.studies.study import ABOVE, RESULT, Reading, Study, Trial, Variant
 
@@ -114,7 +115,7 @@ def read(name: str, *, given: tuple[str, ...] = (), folder: Path | None = None) 
     if name in packaged():
         path = PACKAGED / f"{name}.yaml"
     else:
-        path = (folder or Path()) / Path(name).expanduser()
+        path = (folder or Path()) / expanded(name)
     if not path.is_file():
         raise ConfigError(
             f"no study {name!r}: give the path of a YAML file, or one of those that come with ezhoi: {', '.join(packaged())}"

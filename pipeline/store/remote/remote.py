@@ -26,6 +26,7 @@ from pathlib import Path
 
 from pipeline.errors import StoreError
 from pipeline.machine.holder import Claimant
+from pipeline.machine.home import expanded
 from pipeline.store import checks, digest, trees
 from pipeline.store import manifest as manifests
 from pipeline.store.artifact import Artifact
@@ -47,7 +48,7 @@ class RemoteStore(Store):
 
     def __init__(self, url: str, *, cache: Path, ttl: float = lease.TTL_SECONDS) -> None:
         self.url = url.rstrip("/")
-        super().__init__(cache.expanduser() / digest.of_value(self.url)[:12])
+        super().__init__(expanded(str(cache)) / digest.of_value(self.url)[:12])
         self.ttl = ttl
         self.objects = ObjectFolder(self.url)
         self.cache = Cache(self.root, self.objects)

@@ -62,3 +62,10 @@ def test_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert home.home() == home.ROOT / ".ezhoi" and (home.ROOT / "pyproject.toml").is_file()
     monkeypatch.setenv("EZHOI_HOME", str(tmp_path))
     assert home.home() == tmp_path
+
+
+def test_a_path_of_nobody_is_as_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where pathlib's own `expanduser` raises; who opens the path then says that there is none."""
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert home.expanded("~/runs/a.yaml") == Path("/home/somebody/runs/a.yaml")
+    assert home.expanded("~nobody-of-that-name/a.yaml") == Path("~nobody-of-that-name/a.yaml")
