@@ -68,7 +68,8 @@ def train(recipe: Recipe, report: Callable[[int, float], None] = lambda step, lo
     torch.manual_seed(recipe.seed)
     names = [thing.name for thing in sources.dataset(Data(source="world")).vocabulary.objects]
     told = tuple(names[i] for i in object_ids())
-    net = build(recipe.sizes, len(told))  # in the usual memory layout: that of channels_last crashes on some CPUs as it learns
+    # In the usual memory layout: with channels_last the backward pass crashes on some CPUs.
+    net = build(recipe.sizes, len(told))
     matrices = [p for p in net.parameters() if p.ndim > 1]
     others = [p for p in net.parameters() if p.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": recipe.decay}, {"params": others, "weight_decay": 0.0}]
