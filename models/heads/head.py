@@ -135,6 +135,14 @@ class FittedHead(Head):
     def restored(cls, state: Mapping[str, Tensor]) -> Self:
         """The head of a stored state: sizes follow from the tensors' shapes. KeyError or ValueError if they do not fit."""
 
+    def filled(self, state: Mapping[str, Tensor]) -> Self:
+        """This head with a stored state in the place of its own. ValueError if they do not fit."""
+        try:
+            self.load_state_dict(dict(state))
+        except RuntimeError as error:
+            raise ValueError(str(error)) from error
+        return self
+
     def losses(self, examples: Examples, logits: Tensor) -> Losses:
         """The head's own losses on a step's examples, weighted, by name; the stage adds the focal loss, for every head alike.
 

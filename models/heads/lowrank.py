@@ -116,12 +116,7 @@ class LowrankHead(FittedHead):
     def restored(cls, state: Mapping[str, Tensor]) -> Self:
         """The head of stored tensors."""
         names = ("features", "actions", "guided", "verbs", "unseen", "loadings", "action_loadings", "rows", "scales")
-        head = cls(**{name: state[name] for name in names})
-        try:
-            head.load_state_dict(dict(state))
-        except RuntimeError as error:
-            raise ValueError(str(error)) from error
-        return head
+        return cls(**{name: state[name] for name in names}).filled(state)
 
     def texts(self) -> Tensor:
         """E (C, d), unit length; no gradient to B."""

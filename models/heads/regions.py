@@ -129,11 +129,7 @@ class RegionsHead(FittedHead):
             weights=state["weights"],
             scale=state["scale"],
         )
-        try:
-            head.load_state_dict(dict(state))
-        except RuntimeError as error:
-            raise ValueError(str(error)) from error
-        return head
+        return head.filled(state)
 
     def texts(self) -> Tensor:
         """(V, d): the verbs' texts t, with noise while training."""

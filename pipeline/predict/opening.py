@@ -10,6 +10,7 @@ from models import clip_loading, digests
 from models.clip import Clip
 from models.hoi import HoiModel
 from pipeline.config.packaged import TINY_CLIP
+from pipeline.config.tree import Config
 from pipeline.errors import DataError, EzhoiError
 from pipeline.learned import build
 from pipeline.outside import reading
@@ -57,18 +58,17 @@ def clip(identity: ClipIdentity, *, file: Path | str | None = None, device: str 
     return loaded
 
 
-def identity_of(loaded: Clip, *, architecture: str, weights: Path | str, packaged: bool, tokens: str) -> ClipIdentity:
-    """What a bundle says of the CLIP that its model was trained on.
-
-    Args:
-        weights: a file, of which only the name is told, or a tag.
-        packaged: whether they come with the project.
-    """
-    pixels = loaded.net.visual.preprocess_cfg
+def identity_of(loaded: Clip, config: Config) -> ClipIdentity:
+    """What a bundle says of the CLIP that its model was trained on, which the configuration names; of a file its name alone."""
+    pixels, weights, packaged = (
+        loaded.net.visual.preprocess_cfg,
+        build.clip_weights(config),
+        config.clip.weights.packaged,
+    )
     is_file = isinstance(weights, Path)
     return ClipIdentity.model_validate(
         {
-            "architecture": architecture,
+            "architecture": config.clip.architecture,
             "weights": "tiny" if packaged else Path(weights).name if is_file else str(weights),
             "kind": "packaged" if packaged else "file" if is_file else "tag",
             "digest": digests.of_weights(loaded.net),
@@ -76,7 +76,7 @@ def identity_of(loaded: Clip, *, architecture: str, weights: Path | str, package
             "mean": tuple(pixels["mean"]),
             "std": tuple(pixels["std"]),
             "resize": pixels["resize_mode"],
-            "tokens": tokens,
+            "tokens": config.clip.tokens,
         }
     )
 

@@ -85,13 +85,7 @@ def touch(begun: Start, vocabulary: Vocabulary, unseen: Collection[int]) -> dict
 
 def _demand_clip(path: Path, header: Header, config: Config, clip: Clip) -> None:
     theirs = header.clip
-    ours = opening.identity_of(
-        clip,
-        architecture=config.clip.architecture,
-        weights=build.clip_weights(config),
-        packaged=config.clip.weights.packaged,
-        tokens=config.clip.tokens,
-    )
+    ours = opening.identity_of(clip, config)
     if digests.of_weights(clip.net) != theirs.digest:
         raise ConfigError(
             f"seen.init = {path}: was trained on CLIP {theirs.architecture} with the weights {theirs.weights} (digest "

@@ -43,13 +43,7 @@ def run(work: Work) -> dict[str, Any]:
     if config.model.head != "ezhoi":
         state, _ = checkpoint.load_weights(work.inputs["utpl"].path("head.safetensors"))
         tensors |= {f"{HEAD}{name}": value for name, value in state.items()}
-    identity = opening.identity_of(
-        clip,
-        architecture=config.clip.architecture,
-        weights=build.clip_weights(config),
-        packaged=config.clip.weights.packaged,
-        tokens=config.clip.tokens,
-    )
+    identity = opening.identity_of(clip, config)
     header = _header(work, identity)
     with work.clock("write"):
         bundle.write(work.out / bundle.FILE, Bundle(header, tensors))

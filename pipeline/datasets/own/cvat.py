@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import xml.etree.ElementTree as ET
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,11 +68,22 @@ def _content(path: Path) -> str:
                     raise DataError(f'{path}: has no annotations.xml; export "CVAT for images 1.1"')
                 with archive.open(name) as file:
                     packed = file.read(reading.LARGEST_DATA + 1)
-        except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        except (
+            OSError,
+            EOFError,
+            zlib.error,
+            zipfile.BadZipFile,
+            RuntimeError,
+            NotImplementedError,
+            ValueError,
+        ) as error:
             raise DataError(f"{path}: cannot be read as a zip ({reading.why(error)})") from None
         if len(packed) > reading.LARGEST_DATA:
             raise DataError(f"{path}: annotations.xml is larger than is read")
-        content = packed.decode("utf-8-sig", errors="strict")
+        try:
+            content = packed.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}: annotations.xml is not UTF-8 ({reading.why(error)})") from None
     if "<!DOCTYPE" in content or "<!ENTITY" in content:
         raise DataError(f"{path}: declares a document type, which no export of CVAT's does; it is not read")
     if "<annotations" not in content:

@@ -28,7 +28,7 @@ def clip() -> Clip:
 
 def trained(config: Config, clip: Clip) -> Bundle:
     """A bundle of the configured model, whose weights are all 0.25, trained on the stable of `bundles.py`."""
-    whose = opening.identity_of(clip, architecture="tiny", weights="tiny", packaged=True, tokens="all")
+    whose = opening.identity_of(clip, config)
     weights = {name: torch.full_like(t, 0.25) for name, t in build.model(config, clip).state_dict().items()}
     width = clip.joint_width
     texts = {"text.hoi_id": torch.tensor([3, 8]), "text.before": torch.eye(2, width), "text.after": torch.eye(2, width)}
