@@ -47,6 +47,10 @@ class Archive:
     code: str
 
 
+_NO_ARCHIVE = (zipfile.BadZipFile, OSError, ValueError, NotImplementedError)
+"""What opening a file as a zip raises that is none, a damaged one, or of a version that Python does not know."""
+
+
 def content(path: Path, *, plain: Sequence[type] = ()) -> Any:
     """What a file holds: `{name: tensor}` of safetensors, an `Archive`, or the plain values of a torch file.
 
@@ -110,7 +114,7 @@ def _demand_unpacked(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    except _NO_ARCHIVE:
         return
     if size > 2 * path.stat().st_size + SLACK:
         raise ValueError(
@@ -145,7 +149,7 @@ def _archive_root(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError):
+    except _NO_ARCHIVE:
         return None
     roots = [name.removesuffix("/constants.pkl") for name in names if name.count("/") == 1 and "/constants.pkl" in name]
     return roots[0] if roots else None

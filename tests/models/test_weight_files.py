@@ -20,3 +20,14 @@ def test_a_file_that_unpacks_to_many_times_its_size_is_refused(tmp_path: Path, m
     assert weight_files.content(plain)["a"].shape == (1 << 16,)
     with pytest.raises(ValueError, match=r"packed\.pt: its [\d,]+ bytes unpack to 26\d,\d+"):
         weight_files.content(packed)
+
+
+def test_a_zip_of_a_version_that_is_not_known_is_one_error(tmp_path: Path) -> None:
+    """The version stands at byte 6 of each entry of the central directory, which begins with PK 1 2."""
+    path = tmp_path / "weights.pt"
+    torch.save({"a": torch.ones(8)}, path)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 6] = 201
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"weights\.pt: cannot be read as a PyTorch checkpoint"):
+        weight_files.content(path)
