@@ -45,7 +45,7 @@ from pipeline.work.work import Work
 
 NO_MEMORY = (
     "No row of the training-free memory (ADA-CM): the pairs have no frozen features of regions; "
-    "--set evaluation.memory=true computes them, but with preset released and seen.joint"
+    "--set evaluation.memory=true has them computed (not with model.preset=released or seen.joint)"
 )
 """What a report says where that row is missing."""
 SCENES = "scenes.jpg"

@@ -92,5 +92,6 @@ def test_a_person_filters_and_enlarges(tmp_path: Path) -> None:
         for width in (400, 1280, 1920):
             tab.set_viewport_size({"width": width, "height": 900})
             assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+        assert not tab.locator("#more").is_visible(), "all pictures are shown already"
         browser.close()
     assert faults == [] and all(url.startswith("file:") for url in asked)
