@@ -15,6 +15,7 @@ from pipeline.machine.home import expanded
 from pipeline.outside import reading
 from pipeline.predict.journal import ELSEWHERE
 from pipeline.predict.listing import Listed
+from pipeline.store.names import in_order
 
 SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
 """Suffixes of the files that are taken for videos, in either case, where they are named; in folders they are passed over."""
@@ -57,7 +58,10 @@ def frames(videos: Sequence[str], folder: Path, *, every: int = EVERY) -> list[L
                     _write(path, own, every)
                     with atomic(own / WHOLE) as temporary:
                         temporary.write_text(json.dumps(wanted), encoding="utf-8")
-        found += [Listed(f"{name}/{frame.name}", frame) for frame in sorted(own.glob("*.jpg"))]
+        found += [
+            Listed(f"{name}/{frame.name}", frame)
+            for frame in sorted(own.glob("*.jpg"), key=lambda frame: in_order(frame.name))
+        ]
     return found
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import DataError
 from pipeline.store.manifest import Manifest
+from pipeline.store.names import in_order
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,8 +62,8 @@ class Artifact:
         return self._folder
 
     def names(self, pattern: str = "*") -> list[str]:
-        """Names of its files that match, sorted."""
-        return sorted(f.name for f in self.manifest.files if fnmatch(f.name, pattern))
+        """Names of its files that match, sorted; numbered ones by their number."""
+        return sorted((f.name for f in self.manifest.files if fnmatch(f.name, pattern)), key=in_order)
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """A Parquet file as a data frame; DataError naming the file if it cannot be read."""
@@ -75,7 +76,7 @@ class Artifact:
             raise DataError(f"{path}: cannot be read as Parquet ({error}). Run again: it is made anew.") from error
 
     def tables(self, pattern: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """All Parquet files that match, one after the other in order of name."""
+        """All Parquet files that match, one after the other, in the order of `names`."""
         import pandas as pd
 
         return pd.concat([self.table(name, columns) for name in self.names(pattern)], ignore_index=True)

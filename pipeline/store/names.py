@@ -44,6 +44,14 @@ def file_name(text: str) -> str:
 FileName = Annotated[str, AfterValidator(file_name)]
 
 
+def in_order(name: str) -> str:
+    """Key by which names of files are sorted: digits count as the number that they are, so train-1000 follows train-999.
+
+    Shards are numbered with three digits, and with more from a thousand on; as text, train-1000 comes before train-101.
+    """
+    return re.sub(r"[0-9]+", lambda digits: digits[0].zfill(LONGEST_PART), name)
+
+
 def is_artifact(stage: str, fingerprint: str) -> bool:
     """Whether an artifact can be called so."""
     return STAGE.fullmatch(stage) is not None and FINGERPRINT.fullmatch(fingerprint) is not None

@@ -37,7 +37,7 @@ class Shard:
 
     @property
     def name(self) -> str:
-        """File name of the shard, e.g. train-003.parquet."""
+        """File name of the shard, e.g. train-003.parquet; `store.names.in_order` sorts it by its number."""
         return f"{self.split}-{self.number:03d}.parquet"
 
 

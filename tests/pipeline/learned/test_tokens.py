@@ -9,7 +9,9 @@ import pytest
 
 from pipeline.errors import DataError
 from pipeline.learned.tokens import FrozenTokens
+from pipeline.store.artifact import Artifact
 from pipeline.tables import arrays
+from pipeline.work import shards
 
 
 def tokens(*shape: int) -> np.ndarray:
@@ -28,6 +30,19 @@ def test_rows_come_back_in_any_order(tmp_path: Path, artifact: Callable, shape: 
     np.testing.assert_array_equal(
         found.numpy(), np.stack([second[1], first[0], second[1], first[3]]).astype(np.float32)
     )
+
+
+def test_more_than_a_thousand_shards_are_read_in_the_order_in_which_they_were_cut(
+    tmp_path: Path, artifact: Callable[..., Artifact]
+) -> None:
+    plan = shards.plan({"train": range(1_002)}, size=1)
+    for shard in plan:
+        arrays.put(tmp_path / shard.name, {"image_id": shard.ids, "tokens": np.float16([[[shard.number]]])})
+    made = artifact(tmp_path, "image_embeddings")
+    assert made.names("train-*") == [shard.name for shard in plan]
+    read = FrozenTokens(made, "train")
+    assert read.ids == list(range(1_002))
+    assert read.of([1_000, 101]).flatten().tolist() == [1_000, 101]
 
 
 def test_any_reader_finds_a_fixed_size_list_of_halves(tmp_path: Path) -> None:

@@ -1,12 +1,25 @@
 """What may become a path: every field that does is of a type that refuses the rest."""
 
+import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from pipeline.store.manifest import FileRecord, InputRecord
-from pipeline.store.names import FileName, Fingerprint, RunId, StageName, Token, clashes, is_artifact, is_piece
+from pipeline.store.names import (
+    FileName,
+    Fingerprint,
+    RunId,
+    StageName,
+    Token,
+    clashes,
+    in_order,
+    is_artifact,
+    is_piece,
+)
 
 
 class Named(BaseModel):
@@ -99,3 +112,14 @@ def test_artifacts() -> None:
 )
 def test_names_that_clash(names: list[str], expected: list[str]) -> None:
     assert clashes(names) == expected
+
+
+def test_numbers_in_names_are_sorted_as_numbers() -> None:
+    names = ["test-999.parquet", "train-2.parquet", "train-101.parquet", "train-1000.parquet", "train-images.parquet"]
+    assert sorted(set(names), key=in_order) == names
+
+
+@given(names=st.lists(st.text("0123456789abc-._/", max_size=8), max_size=6))
+def test_names_whose_numbers_are_equally_long_keep_their_order_as_text(names: list[str]) -> None:
+    alike = [re.sub("[0-9]+", lambda digits: digits[0].zfill(8), name) for name in names]
+    assert sorted(alike, key=in_order) == sorted(alike)
