@@ -12,6 +12,7 @@ import typer
 from flows.cli import options
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic, demand_writable
+from pipeline.outside import walking
 
 if TYPE_CHECKING:
     from pipeline.datasets.own.annotated import Annotated as Found
@@ -114,6 +115,8 @@ def _noted(path: Path, folder: Path | None) -> Pictures | None:
         place = path if path.is_dir() else path.parent
         says = f"note: no picture is in {place}, so names and sizes are taken as they are written; --pictures names a folder"
         typer.echo(says, err=True)
+    elif found.passed:
+        typer.echo(f"note: {walking.told(found.passed)}", err=True)
     return found
 
 

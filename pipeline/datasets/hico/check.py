@@ -26,7 +26,7 @@ from pipeline.datasets.hico.rows import Rows
 from pipeline.datasets.hico.tables import Tables
 from pipeline.datasets.vcoco import reader
 from pipeline.errors import DataError
-from pipeline.outside import reading
+from pipeline.outside import reading, walking
 
 Verdict = Literal["complete", "usable", "unusable"]
 Images = Literal["none", "headers", "decode"]
@@ -82,6 +82,8 @@ def check(path: Path, *, images: Images = "headers") -> Report:
     started = time.perf_counter()
     report = Report(str(path))
     where = folders.look(path)
+    if passed := walking.told(where.passed):
+        report.findings.append(Finding("note", passed, affects="what lies in them is not looked at"))
     if found := _vcoco(path, report):
         report.says = f"V-COCO pair annotation: {', '.join(found)}"
     else:

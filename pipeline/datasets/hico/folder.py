@@ -1,22 +1,25 @@
 """Where things are under a HICO-DET folder: annotation files by their usual names, image folders by theirs.
 
-Light on purpose (standard library alone): the fingerprint of `data.root` is taken whenever a run is planned. It covers
+Light on purpose (no numpy, no pandas): the fingerprint of `data.root` is taken whenever a run is planned. It covers
 the content of the annotation files, and of the images only name and size: no image is read for it.
 
-What computers leave beside data is never taken for it: hidden files, a Mac's `__MACOSX`, backups (`.bak`, `.part`, `~`).
-A copy, such as `instances_test2015 (1).json`, comes after every file that has its usual name.
+What computers leave beside data is never taken for it: hidden files, a Mac's `__MACOSX`, backups (`.bak`, `.part`, `~`), nor
+are pipes and devices. What cannot be looked at is passed over and told. A copy, such as `instances_test2015 (1).json`, comes
+after every file that has its usual name.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from types import MappingProxyType
 
+from pipeline.outside import reading, walking
 from pipeline.store import digest
 
 USUAL = (
@@ -37,7 +40,6 @@ IMAGES: Mapping[str, str] = MappingProxyType({"train2015": "train", "test2015": 
 """Folders with images, and the split of each."""
 UNSEARCHED = {*IMAGES, "train2014", "val2014"}
 """Folders with nothing but images, of HICO-DET and of COCO: what lies in them is not looked through."""
-MACS = "__MACOSX"
 _COPY = re.compile(r"( ?\([0-9]+\)|[ _-]+(\(?copy\)?|kopie|copie)( ?\(?[0-9]+\)?)?)$|^copy of ", re.IGNORECASE)
 """What browsers and desktops add to the name of a copy."""
 
@@ -55,6 +57,8 @@ class Folder:
     """Where a split has several folders of its name with pictures in them: all of them, the likeliest first."""
     nowhere: tuple[Path, ...] = ()
     """Links whose target is not there, with the name of an annotation file, of the labels or of an image folder."""
+    passed: Mapping[str, str] = field(default_factory=dict)
+    """{path: why} of the folders and files that could not be looked at (`pipeline.outside.walking.told`)."""
 
     def listing(self, split: str) -> dict[str, int]:
         """{file name: bytes} of the image folder of a split; empty if there is none. Links to nowhere are no files."""
@@ -70,11 +74,14 @@ class Folder:
 
 
 def _listing(folder: Path) -> dict[str, int]:
-    found = {}
-    with os.scandir(folder) as entries:
+    """{file name: bytes} of the pictures in a folder; one that is gone again, or that nobody may look at, is not there."""
+    found: dict[str, int] = {}
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.endswith(".jpg") and not entry.name.startswith(".") and entry.is_file():
-                found[entry.name] = entry.stat().st_size
+            if _is_picture(entry.name):
+                with contextlib.suppress(OSError):
+                    if entry.is_file():
+                        found[entry.name] = entry.stat().st_size
     return found
 
 
@@ -89,31 +96,31 @@ def look(root: Path, *, usual: Iterable[str] = USUAL, image_folders: Mapping[str
         return Folder(root.parent, (root,), None, {})
     files: list[tuple[int, Path]] = []
     pictures: dict[str, list[str]] = {}
-    seen = {_key(root)}
-    for here, folders, names in os.walk(root, followlinks=True):
-        folder = Path(here)
+    passed: dict[str, str] = {}
+    for folder, folders, names in walking.walk(root, passed):
         depth = len(folder.relative_to(root).parts)
-        files += [(depth, folder / name) for name in names if not name.startswith(".")]
-        new = _new(folder, folders, seen)
-        for name in set(new) & set(image_folders):
-            if _has_pictures(folder / name):
+        files += [(depth, folder / name) for name in names]
+        for name in set(folders) & set(image_folders):
+            if _has_pictures(folder / name, passed):
                 place = (folder / name).relative_to(root).as_posix()
                 pictures.setdefault(image_folders[name], []).append(place)
-        folders[:] = [name for name in new if depth < DEEPEST and name not in UNSEARCHED]
+        folders[:] = [name for name in folders if depth < DEEPEST and name not in UNSEARCHED]
     files.sort()
     named = annotation_files([path for _, path in files], usual)
     labels = [path for _, path in files if path.name == LABELS]
     linked = [path for _, path in files if path.name in image_folders]
     beside = annotation_files([path for _, path in files], (BESIDE,))
     places = {split: tuple(sorted(found, key=_likeliest)) for split, found in sorted(pictures.items())}
+    there = {path for path, _ in walking.files([*named, *labels, *beside], passed)}
     return Folder(
         root,
-        tuple(path for path in named if path.exists()),
-        next((path for path in labels if path.exists()), None),
+        tuple(path for path in named if path in there),
+        next((path for path in labels if path in there), None),
         {split: found[0] for split, found in places.items()},
-        tuple(path for path in beside if path.exists()),
+        tuple(path for path in beside if path in there),
         {split: found for split, found in places.items() if len(found) > 1},
-        tuple(path for path in (*named, *labels, *linked) if not path.exists()),
+        tuple(path for path in (*named, *labels, *linked) if walking.leads_nowhere(path)),
+        passed,
     )
 
 
@@ -137,27 +144,20 @@ def _original(name: str) -> str:
 
 def link_to_nowhere(path: Path) -> str:
     """What to say of a link whose target is not there; empty if the path is none."""
-    return f"a link to {path.readlink()}, which is not there" if path.is_symlink() and not path.exists() else ""
+    return f"a link to {path.readlink()}, which is not there" if walking.leads_nowhere(path) else ""
 
 
-def _new(folder: Path, names: Iterable[str], seen: set[tuple[int, int]]) -> list[str]:
-    """The folders in a folder that were not come by already, by another link or in a loop of links; links at the end."""
-    found = []
-    for name in sorted(names, key=lambda name: ((folder / name).is_symlink(), name)):
-        if name != MACS and not name.startswith(".") and (key := _key(folder / name)) not in seen:
-            seen.add(key)
-            found.append(name)
-    return found
+def _has_pictures(folder: Path, passed: dict[str, str]) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return any(_is_picture(entry.name) for entry in entries)
+    except OSError as error:
+        passed[str(folder)] = reading.why(error)
+        return False
 
 
-def _key(folder: Path) -> tuple[int, int]:
-    state = folder.stat()
-    return state.st_dev, state.st_ino
-
-
-def _has_pictures(folder: Path) -> bool:
-    with os.scandir(folder) as entries:
-        return any(entry.name.endswith(".jpg") and not entry.name.startswith(".") for entry in entries)
+def _is_picture(name: str) -> bool:
+    return name.endswith(".jpg") and not name.startswith(".")
 
 
 def _likeliest(place: str) -> tuple[bool, int, str]:

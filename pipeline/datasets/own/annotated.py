@@ -10,9 +10,9 @@ without one, as it names its own.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,13 @@ from pipeline.datasets.own import cvat, folder, joined, label_studio, labelme, n
 from pipeline.datasets.own import resolve as resolving
 from pipeline.datasets.own import words as words_of
 from pipeline.datasets.own.pictures import Pictures
-from pipeline.datasets.own.problems import Problems
+from pipeline.datasets.own.problems import SHOWN, Problems
 from pipeline.datasets.own.raw import ALONE, Raw
 from pipeline.datasets.own.resolve import Resolved
 from pipeline.datasets.own.words import Words
 from pipeline.datasets.vcoco import reader
 from pipeline.errors import DataError
-from pipeline.outside import reading
+from pipeline.outside import reading, walking
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 OWN = "own.json"
@@ -152,6 +152,8 @@ class Source:
     layout: str
     value: Any = None
     files: tuple[Path, ...] = ()
+    broken: Mapping[Path, str] = field(default_factory=dict)
+    """Files that may be LabelMe's, and why they cannot be read."""
     parts: tuple[Source, ...] = ()
     """Of one `coco-rel` file a split, the files; `path` is their folder then, and `value` the first one's."""
 
@@ -162,10 +164,12 @@ def find(path: Path) -> Source:
         return _of_file(path)
     if (path / OWN).is_file():
         return _of_file(path / OWN)
-    files = sorted(f for f in path.iterdir() if f.suffix.lower() in (".json", ".xml", ".zip") and f.is_file())
-    files = [file for file in files if not file.name.startswith(".")]
+    passed: dict[str, str] = {}
+    below = [folder / name for folder, _, names in walking.walk(path, passed) for name in names]
+    below = [file for file in below if file.suffix.lower() in (".json", ".xml", ".zip")]
+    below = sorted(file for file, _ in walking.files(below, passed))
     found, why_not = [], []
-    for file in files:
+    for file in (file for file in below if file.parent == path):
         try:
             source = _of_file(file)
         except DataError as error:
@@ -183,21 +187,23 @@ def find(path: Path) -> Source:
             f"{path}: several annotations, {names}; name one of them, or call it {OWN}; "
             "coco-rel files, one a split, are read together if their names end in train and test"
         )
-    of_pictures = sorted(f for f in path.rglob("*.json") if not any(part.startswith(".") for part in f.parts[-3:]))
-    of_pictures = [
-        file for file in of_pictures if file.name not in {Path(f).name for f in why_not} and _is_labelme(file)
-    ]
+    of_pictures, broken = _labelme(file for file in below if file.suffix == ".json")
     if of_pictures:
-        return Source(path, labelme.LAYOUT, files=tuple(of_pictures))
-    seen = "; ".join(why_not) or "no .json, .xml or .zip"
+        return Source(path, labelme.LAYOUT, files=of_pictures, broken=broken)
+    seen = "; ".join([*why_not[:SHOWN], *filter(None, [walking.told(passed)])]) or "no .json, .xml or .zip"
     raise DataError(f"{path}: no annotation is here ({seen}). docs/own-data.md lists the tools that are read")
 
 
-def _is_labelme(path: Path) -> bool:
-    try:
-        return labelme.matches(reading.json_value(path, largest=reading.LARGEST_DATA))
-    except DataError:
-        return False
+def _labelme(files: Iterable[Path]) -> tuple[tuple[Path, ...], dict[Path, str]]:
+    """Which files are LabelMe's, and which may be but cannot be read, with the reason."""
+    found, broken = [], {}
+    for file in files:
+        try:
+            if labelme.matches(reading.json_value(file, largest=reading.LARGEST_DATA)):
+                found.append(file)
+        except DataError as error:
+            broken[file] = str(error).removeprefix(f"{file}: ")
+    return tuple(found), broken
 
 
 def _of_file(path: Path) -> Source:
@@ -248,6 +254,8 @@ def _raw(source: Source, words: Words, problems: Problems, annotator: str | None
             )
         return ppdm.read(source.value, file, ppdm.numbers(known), problems)
     if source.layout == labelme.LAYOUT:
+        for path, why in source.broken.items():
+            problems.add("E", path.relative_to(source.path).as_posix(), why, "the file is left out")
         return labelme.read(source.path, source.files, words, problems)
     if source.layout == cvat.LAYOUT:
         return cvat.read(source.path, words, problems)

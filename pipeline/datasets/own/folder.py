@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.datasets.own.pictures import Pictures
 from pipeline.errors import DataError
-from pipeline.outside import reading
+from pipeline.outside import reading, walking
 from pipeline.store import digest
 from pipeline.vocabulary import file as vocabulary_file
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -45,7 +45,8 @@ def fingerprint(path: Path) -> str:
     contents = [[file.name, digest.of_file(file)] for file in beside if file is not None]
     if path.is_file():
         return digest.of_value([[path.suffix, digest.of_file(path)], contents])
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in READ and file.is_file())
+    below = (folder / name for folder, _, names in walking.walk(path, {}) for name in names)
+    files = sorted(file for file, _ in walking.files((file for file in below if file.suffix.lower() in READ), {}))
     contents += [[file.relative_to(path).as_posix(), digest.of_file(file)] for file in files]
     return digest.of_value([contents, sorted(Pictures.under(path).files.items())])
 

@@ -7,7 +7,6 @@ Studio spells uploads. The longest end of the name that fits one file decides; t
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +17,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from pipeline.errors import DataError
-from pipeline.outside import pictures
+from pipeline.outside import pictures, walking
 from pipeline.outside.exif import TURNED
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
@@ -59,24 +58,23 @@ class Pictures:
         root: the folder.
         files: {path relative to it, with slashes: bytes}.
         sizes: sizes that are known already; the others are read from the files' headers.
+        passed: {path: why} of the folders and pictures that could not be looked at.
     """
 
     root: Path
     files: Mapping[str, int]
     sizes: dict[str, Size] = field(default_factory=dict)
+    passed: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def under(cls, root: Path) -> Pictures:
         """The pictures in a folder and its subfolders; hidden ones and a Mac's `__MACOSX` are none."""
         found: dict[str, int] = {}
-        for here, folders, names in os.walk(root, followlinks=True):
-            folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
-            for name in sorted(names):
-                if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                    path = Path(here) / name
-                    if path.is_file():
-                        found[path.relative_to(root).as_posix()] = path.stat().st_size
-        return cls(root, found)
+        passed: dict[str, str] = {}
+        for folder, _, names in walking.walk(root, passed, twice=True):
+            named = (folder / name for name in names if name.lower().endswith(SUFFIXES))
+            found |= {path.relative_to(root).as_posix(): size for path, size in walking.files(named, passed)}
+        return cls(root, found, passed=passed)
 
     def __bool__(self) -> bool:
         return bool(self.files)

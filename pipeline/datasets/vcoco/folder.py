@@ -20,4 +20,4 @@ def look(root: Path) -> Folder:
     """What lies there; `annotations` are pair files, copies last."""
     found = folder.look(root, usual=USUAL, image_folders=IMAGES)
     named = [path for path in found.annotations if "vcoco" in path.name]  # a file that was named outright may be any
-    return Folder(found.root, tuple(named), None, found.images, nowhere=found.nowhere)
+    return Folder(found.root, tuple(named), None, found.images, nowhere=found.nowhere, passed=found.passed)

@@ -11,6 +11,7 @@ from pipeline.datasets.dataset import BOXES, CORNERS, SplitTables
 from pipeline.datasets.vcoco import classes
 from pipeline.datasets.vcoco import settings as zero_shot
 from pipeline.errors import DataError
+from pipeline.outside import walking
 from pipeline.vocabulary.settings import Settings
 from pipeline.vocabulary.vocabulary import PERSON, Vocabulary
 
@@ -160,9 +161,10 @@ def _files(told: Folder, split: str) -> list[Path]:
         if all(part in by_part for part in parts):
             return [by_part[part] for part in parts]
     there = ", ".join(path.name for path in told.annotations) or "none"
+    passed = f"; {passed}" if (passed := walking.told(told.passed)) else ""
     needed = " or ".join(" and ".join(f"instances_vcoco_{part}.json" for part in parts) for parts in PARTS[split])
     raise DataError(
-        f"{told.root}: no pair file of the {split} split: {needed} is needed; there are: {there}. Name another place with "
+        f"{told.root}: no pair file of the {split} split: {needed} is needed; there are: {there}{passed}. Name another place with "
         "--set data.annotations=PATH"
     )
 

@@ -1,0 +1,99 @@
+"""Folders from outside, walked: whatever lies in them, and whatever becomes of it meanwhile.
+
+Other programs write and remove files while we look; folders are closed to us, links lead in circles, and among the files are
+pipes and devices. None of that ends a walk: what could not be looked at is passed over and told.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from pipeline.outside import reading
+
+MACS = "__MACOSX"
+"""What a Mac adds to an archive: nobody's data."""
+KINDS: Mapping[int, str] = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
+}
+"""What is no file that could be read, by its type (`stat.S_IFMT`)."""
+SHOWN = 5
+
+
+def walk(root: Path, passed: dict[str, str], *, twice: bool = False) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Each folder from `root` down, the names of the folders in it and those of its other entries, both in order.
+
+    Hidden names are left out and so is `MACS`; links are followed, but never in a circle. Whoever takes names out of the list
+    of folders keeps the walk out of them (as of `os.walk`).
+
+    Args:
+        passed: gets {path: why} of the folders that could not be looked into.
+        twice: a folder that several links lead to comes by each of their names, instead of by the first one alone.
+    """
+
+    def pass_over(error: OSError) -> None:
+        passed[os.fsdecode(error.filename)] = reading.why(error)
+
+    def key(folder: Path) -> tuple[int, int] | None:
+        try:
+            state = folder.stat()
+        except OSError as error:
+            pass_over(error)
+            return None
+        return state.st_dev, state.st_ino
+
+    seen = {key(root)}
+    above = {str(root): frozenset(seen)}
+    for here, folders, names in os.walk(root, followlinks=True, onerror=pass_over):
+        folder = Path(here)
+        over = above.pop(here)
+        visible = [name for name in folders if name != MACS and not name.startswith(".")]
+        folders.clear()
+        for name in sorted(visible, key=lambda name: ((folder / name).is_symlink(), name)):  # ways without a link first
+            found = key(folder / name)
+            if found is not None and found not in (over if twice else seen):
+                seen.add(found)
+                above[os.path.join(here, name)] = over | {found}  # noqa: PTH118, as os.walk spells it
+                folders.append(name)
+        yield folder, folders, sorted(name for name in names if not name.startswith("."))
+
+
+def leads_nowhere(path: Path) -> bool:
+    """Whether a path is a link whose target is not there, or that leads in a circle."""
+    return path.is_symlink() and not os.path.exists(path)  # noqa: PTH110, pathlib's raises where nobody may look
+
+
+def files(paths: Iterable[Path], passed: dict[str, str]) -> Iterator[tuple[Path, int]]:
+    """Those of the paths that are files, and links to files, each with its size in bytes.
+
+    Args:
+        passed: gets {path: why} of the others; not of links to nowhere, which lead to nothing that could be missed.
+    """
+    for path in paths:
+        try:
+            state = path.stat()
+        except OSError as error:
+            if not leads_nowhere(path):
+                passed[str(path)] = reading.why(error)
+        else:
+            if stat.S_ISREG(state.st_mode):
+                yield path, state.st_size
+            else:
+                passed[str(path)] = f"it is {KINDS.get(stat.S_IFMT(state.st_mode), 'no file')}"
+
+
+def told(passed: Mapping[str, str]) -> str:
+    """What to say of what was passed over, in one line; empty if nothing was."""
+    if not passed:
+        return ""
+    some = "; ".join(f"{path} ({why})" for path, why in list(passed.items())[:SHOWN])
+    count = len(passed)
+    return f"passed over {count:,} {'entry' if count == 1 else 'entries'} that cannot be read: {some}" + (
+        "; ..." if count > SHOWN else ""
+    )
