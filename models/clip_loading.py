@@ -128,7 +128,7 @@ def unfit(net: open_clip.CLIP, architecture: str) -> str | None:
 def _config(architecture: str) -> dict[str, Any]:
     found: dict[str, Any] | None = open_clip.get_model_config(architecture)
     if found is None:
-        near = difflib.get_close_matches(architecture, open_clip.list_models(), n=3, cutoff=0.4)
+        near = difflib.get_close_matches(architecture[:80], open_clip.list_models(), n=3, cutoff=0.4)
         hint = f"; near: {', '.join(near)}" if near else ""
         raise ValueError(f"clip.architecture = {architecture}: open_clip has none of that name{hint}")
     return found
@@ -138,7 +138,7 @@ def _of_tag(architecture: str, tag: str, image_size: int) -> open_clip.CLIP:
     config = _config(architecture)
     tags = open_clip.list_pretrained_tags_by_model(architecture)
     if tag not in tags:
-        near = difflib.get_close_matches(tag, tags, n=1, cutoff=0.4)
+        near = difflib.get_close_matches(tag[:80], tags, n=1, cutoff=0.4)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         known = ", ".join(tags) or "none"
         raise ValueError(f"clip.weights = {tag}: neither a file nor a tag of {architecture}, which are: {known}.{hint}")

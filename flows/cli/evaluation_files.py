@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pipeline.errors import ConfigError
+from pipeline.outside.parsing import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,7 +116,7 @@ def setting_of(name: str, truth: Annotations) -> str:
     """The zero-shot setting of a name; ConfigError if these annotations have none of that name."""
     setting = name.lower().replace("-", "_")
     if setting not in truth.groups.unseen:
-        raise ConfigError(f"no setting {name!r} for these annotations; there are {', '.join(truth.groups.unseen)}")
+        raise ConfigError(f"no setting {shown(name)} for these annotations; there are {', '.join(truth.groups.unseen)}")
     return setting
 
 

@@ -16,6 +16,7 @@ from pipeline.config.tree import Config, load
 from pipeline.datasets import sources
 from pipeline.engine import plan
 from pipeline.errors import ConfigError, DataError, StoreError
+from pipeline.outside.parsing import shown
 from pipeline.store.artifact import Artifact
 from pipeline.store.opening import store_of
 from pipeline.store.store import Store
@@ -77,7 +78,7 @@ def pinned(pins: list[str] | None) -> dict[str, str]:
     for pin in pins or []:
         stage, separator, reference = pin.partition("=")
         if not separator or not reference:
-            raise ConfigError(f"--pin {pin!r}: expected stage=fingerprint, for example --pin seen=3f2a9c")
+            raise ConfigError(f"--pin {shown(pin)}: expected stage=fingerprint, for example --pin seen=3f2a9c")
         if stage in found:
             raise ConfigError(f"--pin {stage}={found[stage]} and --pin {pin}: a stage has one artifact; keep one")
         found[stage] = reference
@@ -164,5 +165,5 @@ def age(text: str | None) -> dt.timedelta | None:
         return None
     found = re.fullmatch(r"(\d{1,5})([hdw])", text)
     if found is None:
-        raise ConfigError(f"--older-than {text[:40]!r}: expected a whole number with h, d or w, such as 30d")
+        raise ConfigError(f"--older-than {shown(text[:40])}: expected a whole number with h, d or w, such as 30d")
     return int(found[1]) * {"h": dt.timedelta(hours=1), "d": dt.timedelta(days=1), "w": dt.timedelta(weeks=1)}[found[2]]

@@ -12,6 +12,7 @@ import typer
 from flows.cli import display, options
 from pipeline.errors import ConfigError, EzhoiError
 from pipeline.outside.escaping import plain, to_cell
+from pipeline.outside.parsing import shown
 from pipeline.store.opening import store_of
 from pipeline.studies import file
 from pipeline.studies.study import Study
@@ -151,5 +152,5 @@ def words(text: str) -> tuple[str, ...]:
 def seed(text: str) -> int:
     """A seed; ConfigError if it is none."""
     if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise ConfigError(f"--seeds: {text!r} is no seed; give numbers, for example --seeds 0,1,2")
+        raise ConfigError(f"--seeds: {shown(text)} is no seed; give numbers, for example --seeds 0,1,2")
     return int(text)

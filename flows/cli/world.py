@@ -11,6 +11,7 @@ import typer
 from flows.cli import options
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic, demand_writable
+from pipeline.outside.parsing import shown
 
 Style = Literal["outlined", "flat"]
 MOST_DRAWN = 2_000
@@ -63,7 +64,7 @@ def sheet(
 
     kind = Image.registered_extensions().get(out.suffix.lower())
     if kind is None:
-        raise DataError(f"{out}: no picture format ends in {out.suffix!r}; use .png")
+        raise DataError(f"{out}: no picture format ends in {shown(out.suffix)}; use .png")
     drawn = contact_sheet([sample(split=split, index=i, style=style) for i in range(count)])
     with atomic(out) as temporary:
         drawn.save(temporary, format=kind)

@@ -14,6 +14,7 @@ from flows.server.deployment import FLOW, FLOWS
 from flows.server.local import POOLS, Local, tail
 from flows.server.reaper import FINAL
 from pipeline.errors import EzhoiError, ServiceError
+from pipeline.outside.parsing import shown
 
 SETTLE_SECONDS = 3.0
 POLL_SECONDS = 0.5
@@ -50,7 +51,9 @@ def trigger(api: Api, *, deployment: str, parameters: dict[str, Any], flow: str 
     found = api.get(f"/deployments/name/{flow}/{deployment}")
     if found is None:
         names = sorted(d["name"] for d in api.post("/deployments/filter", {"flows": {"name": {"any_": [FLOW]}}}) or [])
-        raise EzhoiError(f"no deployment {deployment!r}; deployments: {', '.join(names) or 'none, run `ezhoi deploy`'}")
+        raise EzhoiError(
+            f"no deployment {shown(deployment)}; deployments: {', '.join(names) or 'none, run `ezhoi deploy`'}"
+        )
     # With the key, a request that is sent again because the server was busy cannot start a second run.
     body = {"parameters": parameters, "state": {"type": "SCHEDULED"}, "idempotency_key": uuid.uuid4().hex}
     run = api.post(f"/deployments/{found['id']}/create_flow_run", body)

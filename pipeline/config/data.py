@@ -190,7 +190,7 @@ class Clip(Section):
             )
         known = ("tiny", *architectures())
         if len(known) > 1 and self.architecture not in known:
-            near = difflib.get_close_matches(self.architecture, known, n=3, cutoff=0.4)
+            near = difflib.get_close_matches(self.architecture[:80], known, n=3, cutoff=0.4)
             hint = f"; near: {', '.join(near)}" if near else ""
             raise ValueError(f"clip.architecture = {self.architecture}: open_clip has none of that name{hint}")
         return self

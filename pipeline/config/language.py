@@ -22,6 +22,7 @@ from pipeline.config.sources import (
     TextsFrom,
 )
 from pipeline.config.sources import template as named
+from pipeline.outside.parsing import shown
 
 
 def _url(text: str) -> str:
@@ -105,7 +106,7 @@ class Disparities(Section):
     def _known_wording(self) -> Self:
         if self.source == "lexicon" and self.template.text not in WORDINGS:
             raise ValueError(
-                f"disparities.template: no wording {self.template.text!r} in the lexicon; valid: {', '.join(WORDINGS)}"
+                f"disparities.template: no wording {shown(self.template.text)} in the lexicon; valid: {', '.join(WORDINGS)}"
             )
         return self
 

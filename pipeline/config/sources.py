@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 
 from pipeline.config.packaged import HICO, LEXICON, PROMPTS, TINY_CLIP, TINY_DETECTOR, VCOCO, WORLD
 from pipeline.config.section import Here, at_home
+from pipeline.outside.parsing import shown
 
 Content = Literal["bytes", "tables", "images", "own"]
 """What of a source enters a fingerprint: the bytes of its files; of a dataset that comes with the project, its tables; of a
@@ -135,7 +136,9 @@ def template(text: str, folder: Path = HERE) -> Source:
     path = PROMPTS / f"{text}.yaml"
     if not path.is_file():
         names = ", ".join(sorted(path.stem for path in PROMPTS.glob("*.yaml")))
-        raise ValueError(f"no template {text!r}; the project's own are {names}, another is the path of a YAML file")
+        raise ValueError(
+            f"no template {shown(text)}; the project's own are {names}, another is the path of a YAML file"
+        )
     return Source(text, path, packaged=True)
 
 
@@ -146,7 +149,7 @@ def _of_kind(kind: str) -> AfterValidator:
     def check(value: Source) -> Source:
         if value.packaged and value.text not in own.names():
             raise ValueError(
-                f"template {value.text!r} is none for this; the project's own are {', '.join(own.names())}"
+                f"template {shown(value.text)} is none for this; the project's own are {', '.join(own.names())}"
             )
         return value
 

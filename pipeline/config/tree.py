@@ -6,7 +6,6 @@ Keys under a `runtime` heading (and `device`, `store`) say how to compute, never
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -28,6 +27,7 @@ from pipeline.config.training import Seen, Utpl
 from pipeline.errors import ConfigError
 from pipeline.outside import parsing, reading
 from pipeline.outside.addresses import shown_address
+from pipeline.outside.parsing import nearest, shown
 
 PROFILES = Path(__file__).parent / "profiles"
 ENVIRONMENT_PREFIX = "EZHOI__"
@@ -169,7 +169,7 @@ def load(
     for override in overrides:
         key, separator, value = override.partition("=")
         if not separator:
-            raise ConfigError(f"--set {override!r}: expected key=value, for example --set seen.epochs=3")
+            raise ConfigError(f"--set {shown(override)}: expected key=value, for example --set seen.epochs=3")
         _assign(tree, key.strip(), value, origin=f"--set {override}")
     tree.setdefault("profile", Path(profile).stem)
     try:
@@ -181,10 +181,10 @@ def load(
 def _read_profile(profile: str) -> dict[str, Any]:
     path = Path(at_home(profile)) if profile.endswith((".yaml", ".yml")) else PROFILES / f"{profile}.yaml"
     if not path.is_file():
-        near = difflib.get_close_matches(profile, profiles(), n=1, cutoff=0.4)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        near = nearest(profile, profiles(), cutoff=0.4)
+        hint = f" Did you mean {shown(near)}?" if near else ""
         raise ConfigError(
-            f"no profile {profile!r}.{hint} Profiles: {', '.join(profiles())}; or give a path to a .yaml file."
+            f"no profile {shown(profile)}.{hint} Profiles: {', '.join(profiles())}; or give a path to a .yaml file."
         )
     tree = reading.yaml_value(path, what=f"profile {path}", error=ConfigError)
     if not isinstance(tree, dict):
@@ -198,7 +198,7 @@ def _assign(tree: dict[str, Any], key: str, value: str, *, origin: str) -> None:
     for part in parts[:-1]:
         node = node.setdefault(part, {})
         if not isinstance(node, dict):
-            raise ConfigError(f"{origin}: {part!r} is a value, not a section")
+            raise ConfigError(f"{origin}: {shown(part)} is a value, not a section")
     node[parts[-1]] = parsing.yaml_scalar(value)
 
 
@@ -226,12 +226,12 @@ def _explain(error: ValidationError, profile: str) -> str:
         if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             valid = keys()
             sections = sorted({k[:i] for k in valid for i, c in enumerate(k) if c == "."})
-            near = difflib.get_close_matches(key, valid + sections, n=1, cutoff=0.5)
+            near = nearest(key, valid + sections)
             same_leaf = [k for k in valid if k.split(".")[-1] == key.split(".")[-1]]
-            guess = near[0] if near else (same_leaf[0] if same_leaf else None)
+            guess = near or (same_leaf[0] if same_leaf else None)
             lines.append(
-                f"unknown key {key!r}."
-                + (f" Did you mean {guess!r}?" if guess else f" Sections: {', '.join(Config.model_fields)}")
+                f"unknown key {shown(key)}."
+                + (f" Did you mean {shown(guess)}?" if guess else f" Sections: {', '.join(Config.model_fields)}")
             )
         else:
             says = fault["msg"].removeprefix("Value error, ")
@@ -240,5 +240,5 @@ def _explain(error: ValidationError, profile: str) -> str:
                 if isinstance(fault["input"], dict | BaseModel)
                 else f", got {shown_address(parsing.shown(fault['input']))}"
             )
-            lines.append((f"key {key!r}: {says[0].lower()}{says[1:]}" if key else says) + got)
-    return f"configuration of profile {profile!r}:\n  " + "\n  ".join(lines)
+            lines.append((f"key {shown(key)}: {says[0].lower()}{says[1:]}" if key else says) + got)
+    return f"configuration of profile {shown(profile)}:\n  " + "\n  ".join(lines)

@@ -170,7 +170,7 @@ def _layout(path: Path, split: str) -> tuple[pd.DataFrame, tuple[pd.DataFrame, f
     rows.faults.stop_if_any()
     tables = everything.of(split)
     if tables.images.empty:
-        raise DataError(f"{path}: no image of split {split!r}")
+        raise DataError(f"{path}: no image of split {shown(split)}")
     pairs = tables.pairs.assign(**{c: tables.pairs[c].astype(np.float64) - (c in LOW) for c in BOXES})
     others = everything.images[everything.images["split"] != split]
     elsewhere = frozenset([*others["file_name"], *others["image_id"]])
@@ -271,7 +271,7 @@ def _table(path: Path, split: str, convention: Convention | None) -> tuple[pd.Da
             "(--annotation-boxes continuous says otherwise)"
         )
     if stated not in (None, "continuous", "pixel1_inclusive"):
-        raise DataError(f"{path}: box_convention {stated!r} is not known; use continuous or pixel1_inclusive")
+        raise DataError(f"{path}: box_convention {shown(stated)} is not known; use continuous or pixel1_inclusive")
     if stated == "pixel1_inclusive":
         frame = frame.assign(**{c: frame[c].astype(np.float64) - 1 for c in LOW if c in frame})
     return frame, notes
@@ -306,7 +306,7 @@ def _of_split(frame: pd.DataFrame, split: str, path: Path) -> pd.DataFrame:
     chosen = frame[frame["split"].astype(str).str.startswith(split)]
     if chosen.empty and len(frame):
         found = ", ".join(sorted(map(str, frame["split"].unique())))
-        raise DataError(f"{path}: no row of split {split!r}; splits are {found}")
+        raise DataError(f"{path}: no row of split {shown(split)}; splits are {found}")
     return chosen
 
 

@@ -23,12 +23,12 @@ Ties in score go by image, then by row. Two public programs leave them to an uns
 what any order could give.
 """
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 from pipeline.metrics.average_precision import RULES, Rule
+from pipeline.outside.parsing import nearest, shown
 
 Boxes: TypeAlias = Literal["continuous", "qpic", "raw"]
 Ties: TypeAlias = Literal["image", "row", "row_reversed", "best", "worst"]
@@ -84,11 +84,13 @@ class Protocol:
     def __post_init__(self) -> None:
         for field, known in (("rule", RULES), ("boxes", get_args(Boxes)), ("ties", get_args(Ties))):
             if (value := getattr(self, field)) not in known:
-                raise ValueError(f"protocol {self.name!r}: unknown {field} {value!r}, use one of {', '.join(known)}")
+                raise ValueError(
+                    f"protocol {shown(self.name)}: unknown {field} {shown(value)}, use one of {', '.join(known)}"
+                )
         if not 0.0 < self.threshold <= 1.0:
-            raise ValueError(f"protocol {self.name!r}: threshold {self.threshold} is outside (0, 1]")
+            raise ValueError(f"protocol {shown(self.name)}: threshold {self.threshold} is outside (0, 1]")
         if self.top_k is not None and self.top_k < 1:
-            raise ValueError(f"protocol {self.name!r}: top_k {self.top_k}, at least 1 or None is needed")
+            raise ValueError(f"protocol {shown(self.name)}: top_k {self.top_k}, at least 1 or None is needed")
 
 
 OFFICIAL = Protocol(name="official", rule="tenths")
@@ -109,9 +111,9 @@ def protocol_named(name: str) -> Protocol:
     """
     if name in PROTOCOLS:
         return PROTOCOLS[name]
-    near = difflib.get_close_matches(name.lower(), PROTOCOLS, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"unknown evaluation protocol {name!r}: use one of {', '.join(PROTOCOLS)}{hint}")
+    near = nearest(name.lower(), PROTOCOLS, cutoff=0.6)
+    hint = f"; did you mean {shown(near)}?" if near else ""
+    raise ValueError(f"unknown evaluation protocol {shown(name)}: use one of {', '.join(PROTOCOLS)}{hint}")
 
 
 def with_switches(protocol: Protocol, switches: Iterable[str]) -> Protocol:
@@ -128,7 +130,7 @@ def with_switches(protocol: Protocol, switches: Iterable[str]) -> Protocol:
     for switch in switches:
         key, equals, text = switch.partition("=")
         if key not in known or not equals:
-            raise ValueError(f"switch {switch!r}: use KEY=VALUE with one of {', '.join(known)}")
+            raise ValueError(f"switch {shown(switch)}: use KEY=VALUE with one of {', '.join(known)}")
         if key in changed:
             raise ValueError(f"switch {key} is given twice; keep one")
         changed[key] = _switch_value(key, text)

@@ -43,15 +43,15 @@ def places(names: Iterable[Any], known: Sequence[Any], *, table: str) -> NDArray
         fits = [plain] if plain in whole else _nearest(plain, same_last.get(base_name(plain), []))
         if len(fits) > 1:
             raise DataError(
-                f"{table}: {shown(name)} may be {fits[0]!r} or {fits[1]!r}, so the name without folders says too little. "
-                "Write the names as the annotations do"
+                f"{table}: {shown(name)} may be {shown(fits[0])} or {shown(fits[1])}, so the name without folders says too "
+                "little. Write the names as the annotations do"
             )
         place = whole[fits[0]] if fits else -1
         other = stands_for.setdefault(place, plain)
         if fits and not _one_ends_in_the_other(plain, other):
             raise DataError(
-                f"{table}: {other!r} and {plain!r} would both be {fits[0]!r}, which alone is annotated under that last "
-                "name. Write the names as the annotations do"
+                f"{table}: {shown(other)} and {shown(plain)} would both be {shown(fits[0])}, which alone is annotated under "
+                "that last name. Write the names as the annotations do"
             )
         found.append(place)
     return np.array(found, dtype=np.int64)

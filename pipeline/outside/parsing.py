@@ -9,10 +9,11 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import yaml
@@ -43,6 +44,11 @@ def shown(value: object) -> str:
     except ValueError:  # a whole number of thousands of digits
         return "a number of thousands of digits"
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.5) -> str | None:
+    """The known name that is most like another, if one is: of a long name the beginning is compared, which takes no time."""
+    return next(iter(difflib.get_close_matches(name[:LONGEST], list(known), n=1, cutoff=cutoff)), None)
 
 
 def why_not_read(error: Exception) -> str:

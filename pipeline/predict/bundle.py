@@ -145,8 +145,8 @@ def demand_phrases(header: Header) -> None:
     """DataError if a model's verbs are not told by phrases, to which classes and examples could be added."""
     if header.head != "ezhoi":
         raise DataError(
-            f"the bundle's model tells verbs apart by the head {header.head!r}; classes and examples are added to models with "
-            "the head 'ezhoi'"
+            f"the bundle's model tells verbs apart by the head {shown(header.head)}; classes and examples are added to models "
+            "with the head 'ezhoi'"
         )
 
 
@@ -239,10 +239,10 @@ def _header(path: Path, about: Mapping[str, str]) -> Header:
         if unknown := set(header.unseen) - set(header.classes.ids):
             raise DataError(f"its header calls a class unseen that its vocabulary does not have, {min(unknown)}")
         if (header.head != "ezhoi") != (header.format == WITH_HEAD):
-            raise DataError(f"its header is of format {header.format}, which has no head {header.head!r}")
+            raise DataError(f"its header is of format {header.format}, which has no head {shown(header.head)}")
         if header.clip.tokens != "all" and set(KINDS[header.head].reads) & set(REGIONS):
             raise DataError(
-                f"its head {header.head!r} reads regions of CLIP's tokens, of which its header keeps one alone"
+                f"its head {shown(header.head)} reads regions of CLIP's tokens, of which its header keeps one alone"
             )
         if header.texts is not None and set(header.texts.descriptions) != set(header.classes.ids):
             raise DataError("its header does not describe the classes of its vocabulary, each once")
@@ -258,9 +258,9 @@ def _header(path: Path, about: Mapping[str, str]) -> Header:
 def _demand_whole(path: Path, header: Header, tensors: Mapping[str, Tensor]) -> None:
     """DataError if a tensor is missing, or shapes and ids do not belong together; weights are checked by the model."""
     if missing := [name for name in TEXTS if name not in tensors]:
-        raise DataError(f"{path}: has no tensor {missing[0]!r}")
+        raise DataError(f"{path}: has no tensor {shown(missing[0])}")
     if broken := [n for n, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()]:
-        raise DataError(f"{path}: its tensor {broken[0]!r} has values that are no finite numbers")
+        raise DataError(f"{path}: its tensor {shown(broken[0])} has values that are no finite numbers")
     hois, before, after, objects = (tensors[name] for name in TEXTS)
     known = set(header.classes.ids)
     if hois.dim() != 1 or hois.is_floating_point() or not set(hois.tolist()) <= known:

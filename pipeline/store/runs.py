@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pipeline.errors import StoreError
 from pipeline.machine import processes
 from pipeline.machine.files import said
+from pipeline.outside.parsing import shown
 from pipeline.store.names import Fingerprint, RunId, StageName
 from pipeline.store.store import Store
 
@@ -200,7 +201,7 @@ def find(store: Store, reference: str) -> RunRecord:
         raise StoreError(f"{store.place} has {len(found)} runs that begin with {reference}, such as {found[-1].id}")
     if reference and (damaged := [line for line in unreadable if f"/.runs/{reference}" in line]):
         raise StoreError(f"the record of the run cannot be read: {damaged[0]}")
-    raise StoreError(f"{store.place} has no run {reference!r}; `ezhoi runs` lists them")
+    raise StoreError(f"{store.place} has no run {shown(reference)}; `ezhoi runs` lists them")
 
 
 def records(store: Store) -> list[RunRecord]:

@@ -27,6 +27,7 @@ from pydantic import ValidationError
 from pipeline.errors import StoreError
 from pipeline.machine.files import atomic
 from pipeline.machine.holder import Claimant
+from pipeline.outside.parsing import shown
 from pipeline.store import checks, digest, leftovers, locks, preview, refusals, seals, trees
 from pipeline.store import manifest as manifests
 from pipeline.store.artifact import Artifact
@@ -136,7 +137,9 @@ class Store:
                     raise StoreError(f"{broken.fault}. Run again: its stage makes it anew.")
         if len(matches) != 1:
             problem = "no artifact" if not matches else f"{len(matches)} artifacts"
-            raise StoreError(f"{problem} under {self.place} with fingerprint {prefix!r}. See `ezhoi artifacts list`.")
+            raise StoreError(
+                f"{problem} under {self.place} with fingerprint {shown(prefix)}. See `ezhoi artifacts list`."
+            )
         return matches[0]
 
     # --- writing -----------------------------------------------------------------------------------------------

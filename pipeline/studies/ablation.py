@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Literal, get_args
 
 from pipeline.errors import ConfigError
+from pipeline.outside.parsing import shown
 from pipeline.studies import file
 from pipeline.studies.study import Study
 
@@ -37,7 +38,7 @@ def study(
     """
     for row in rows:
         if row not in KEYS:
-            raise ConfigError(f"no row {row!r} in the ablation; rows: {', '.join(KEYS)}")
+            raise ConfigError(f"no row {shown(row)} in the ablation; rows: {', '.join(KEYS)}")
     for name, chosen in (("rows", rows), ("settings", settings), ("seeds", seeds)):
         if not chosen:
             raise ConfigError(f"an ablation without {name} has nothing to run")

@@ -15,7 +15,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import json
 import math
@@ -32,6 +31,7 @@ from pipeline.datasets import sources
 from pipeline.errors import ConfigError
 from pipeline.machine.home import expanded
 from pipeline.outside import parsing, reading
+from pipeline.outside.parsing import nearest, shown
 from pipeline.studies.study import ABOVE, RESULT, Reading, Study, Trial, Variant
 
 PACKAGED = Path(__file__).parent / "packaged"
@@ -56,13 +56,13 @@ def _value(value: Any) -> Any:
 
 def _key(key: str) -> str:
     if key.split(".")[0] in _OWN_PLACE:
-        raise ValueError(f"{key!r} has its own place in a study: {_OWN_PLACE[key.split('.')[0]]}")
+        raise ValueError(f"{shown(key)} has its own place in a study: {_OWN_PLACE[key.split('.')[0]]}")
     return key
 
 
 def _name(name: str) -> str:
     if _NAME.fullmatch(name) is None or name == ABOVE:
-        raise ValueError(f"{parsing.shown(name)} is no name: letters, digits, spaces and -_.,=+/(), not {ABOVE!r}")
+        raise ValueError(f"{shown(name)} is no name: letters, digits, spaces and -_.,=+/(), not {shown(ABOVE)}")
     return name
 
 
@@ -118,7 +118,8 @@ def read(name: str, *, given: tuple[str, ...] = (), folder: Path | None = None) 
         path = (folder or Path()) / expanded(name)
     if not path.is_file():
         raise ConfigError(
-            f"no study {name!r}: give the path of a YAML file, or one of those that come with ezhoi: {', '.join(packaged())}"
+            f"no study {shown(name)}: give the path of a YAML file, or one of those that come with ezhoi: "
+            f"{', '.join(packaged())}"
         )
     return _Reader(path, given, folder).study()
 
@@ -209,7 +210,7 @@ class _Reader:
                     self.fail(str(error), "settings", place)
             twin = same.setdefault((config, variant.prefix), variant.name)
             if twin != variant.name:
-                self.fail(f"is the same as {twin!r}: keep one", *at)
+                self.fail(f"is the same as {shown(twin)}: keep one", *at)
 
     def _load(self, overrides: tuple[str, ...], *at: Any) -> None:
         """Demand that the profile takes these changes; the error names the first key that it refuses.
@@ -241,8 +242,8 @@ class _Reader:
             self.fail(f"no {at[-1]}; give at least one, for example seeds: [0, 1, 2]")
         if fault["type"] == "extra_forbidden":
             known = list((_Variant if at[0] == "variants" else _File).model_fields)
-            near = difflib.get_close_matches(str(at[-1]), known, n=1, cutoff=0.5)
-            hint = f"Did you mean {near[0]!r}?" if near else f"Keys: {', '.join(known)}"
+            near = nearest(str(at[-1]), known)
+            hint = f"Did you mean {shown(near)}?" if near else f"Keys: {', '.join(known)}"
             self.fail(f"unknown key {parsing.shown(at[-1])}. {hint}", *at)
         if fault["type"] == "too_short":
             self.fail("is empty; give at least one", *at)

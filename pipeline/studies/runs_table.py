@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.errors import ConfigError
+from pipeline.outside.parsing import shown
 from pipeline.report.units import duration
 from pipeline.store.runs import RunRecord
 
@@ -100,7 +101,7 @@ def table(
     ConfigError for a filter that no run could match, or an order that there is not.
     """
     if sort not in ORDERS:
-        raise ConfigError(f"--sort {sort!r}: expected one of {', '.join(ORDERS)}")
+        raise ConfigError(f"--sort {shown(sort)}: expected one of {', '.join(ORDERS)}")
     some = chosen(records, filters=filters, last=last)
     groups = _folded(some) if seeds else [((r,), 0) for r in some]
     settings = [{"profile": group[-1].profile} | group[-1].changed for group, _ in groups]
@@ -210,7 +211,7 @@ def _parsed(text: str, records: Sequence[RunRecord]) -> tuple[str, str]:
     key, separator, value = text.partition("=")
     known = {"setting", "seed", "state", "profile", "by", "protocol", *(key for r in records for key in r.changed)}
     if not separator or (records and key not in known):
-        raise ConfigError(f"--filter {text!r}: expected key=value, the key one of {', '.join(sorted(known))}")
+        raise ConfigError(f"--filter {shown(text)}: expected key=value, the key one of {', '.join(sorted(known))}")
     return key, value
 
 

@@ -17,6 +17,7 @@ from pipeline.config.tree import Config, load
 from pipeline.datasets import sources
 from pipeline.engine import graph, plan
 from pipeline.errors import ConfigError, DataError
+from pipeline.outside.parsing import shown
 from pipeline.store import digest
 from pipeline.store.artifact import Artifact
 from pipeline.store.opening import store_of
@@ -136,7 +137,7 @@ class Study:
         known = [variant.name for variant in self.variants]
         for name in variants:
             if name not in known:
-                raise ConfigError(f"study {self.name} has no variant {name!r}; variants: {', '.join(known)}")
+                raise ConfigError(f"study {self.name} has no variant {shown(name)}; variants: {', '.join(known)}")
         chosen = tuple(v for v in self.variants if not variants or v.name in variants)
         return replace(
             self, variants=chosen, settings=tuple(settings) or self.settings, seeds=tuple(seeds) or self.seeds

@@ -22,7 +22,6 @@ and without a phrase, one follows from the names. Names are compared as `vocabul
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -30,7 +29,7 @@ from typing import Any, TypeVar
 
 from pipeline.errors import DataError
 from pipeline.outside import reading
-from pipeline.outside.parsing import shown
+from pipeline.outside.parsing import LONGEST, nearest, shown
 from pipeline.vocabulary import settings as zero_shot
 from pipeline.vocabulary.coco import COCO
 from pipeline.vocabulary.settings import Settings
@@ -38,6 +37,8 @@ from pipeline.vocabulary.vocabulary import Hoi, Object, Verb, Vocabulary, compar
 
 LARGEST_ID = (1 << 31) - 1
 """Of a class."""
+LONGEST_WORDS = 300
+"""Letters of a name or a phrase: CLIP reads some 70 words at once, and tables and pages show it."""
 FORMAT = "ezhoi-vocabulary/1"
 KEYS = {"format", "name", "persons", "verbs", "objects", "classes", "settings"}
 NO_INTERACTION = "no_interaction"
@@ -110,7 +111,7 @@ def parse(value: Any, *, origin: str) -> tuple[Vocabulary, Settings]:
     verb_ids = {comparable(verb.name): i for i, verb in enumerate(verbs)}
     object_ids = {comparable(thing.name): i for i, thing in enumerate(objects)} | {comparable(p): 0 for p in persons}
     classes, alone = _classes(value["classes"], verbs, objects, verb_ids, object_ids, origin)
-    name = str(value.get("name", "the vocabulary"))
+    name = _text(value.get("name", "the vocabulary"), f"{origin}: name")
     found = Vocabulary(name, verbs, objects, classes, persons, alone)
     own = zero_shot.parse(value.get("settings", {}), found, origin=f"{origin}: settings")
     return found, {zero_shot.DEFAULT: frozenset()} | own
@@ -151,7 +152,9 @@ def _joined(known: tuple[W, ...], own: tuple[W, ...], where: str, whose: str) ->
         if before is None:
             continue
         if (fault := _otherwise(before, word)) is not None:
-            raise DataError(f"{where}: {word.name!r} is known to {whose} {fault}; write it so, or leave it out here")
+            raise DataError(
+                f"{where}: {shown(word.name)} is known to {whose} {fault}; write it so, or leave it out here"
+            )
     return known + tuple(word for word in own if comparable(word.name) not in there)
 
 
@@ -159,7 +162,7 @@ def _otherwise(known: Verb | Object, own: Verb | Object) -> str | None:
     """What is known of a word that a file says otherwise; None where they agree. A file need not say who serves an object."""
     if isinstance(known, Verb) and isinstance(own, Verb):
         same = (comparable(known.ing), known.idle) == (comparable(own.ing), own.idle)
-        return None if same else f"as {known.ing!r}" + (", idle" if known.idle else "")
+        return None if same else f"as {shown(known.ing)}" + (", idle" if known.idle else "")
     if isinstance(known, Object) and isinstance(own, Object) and own.coco_id not in (None, known.coco_id):
         return f"with COCO's category {known.coco_id}" if known.coco_id is not None else "without a category of COCO"
     return None
@@ -169,7 +172,7 @@ def _stated(value: Any, origin: str) -> Mapping[str, Any]:
     """The file's content, which says that it is a vocabulary."""
     if not isinstance(value, Mapping) or value.get("format") != FORMAT:
         stated = value.get("format") if isinstance(value, Mapping) else None
-        raise DataError(f"{origin}: format is {stated!r}; a vocabulary begins with 'format: {FORMAT}'")
+        raise DataError(f"{origin}: format is {shown(stated)}; a vocabulary begins with 'format: {FORMAT}'")
     return value
 
 
@@ -180,7 +183,7 @@ def _verbs(entries: Any, origin: str) -> tuple[Verb, ...]:
         name = _text(entry["name"], f"{where}: name")
         idle = _flag(entry.get("idle", comparable(name) == comparable(NO_INTERACTION)), f"{where}: idle")
         if not idle and not entry.get("ing"):
-            raise DataError(f"{where}: {name!r} has no -ing form; write {{name: {name}, ing: ...ing}}")
+            raise DataError(f"{where}: {shown(name)} has no -ing form; write {{name: {name}, ing: ...ing}}")
         found.append(Verb(name, _text(entry.get("ing") or name, f"{where}: ing"), idle))
     _unique((verb.name for verb in found), f"{origin}: verbs")
     return tuple(found)
@@ -210,7 +213,7 @@ def _coco(value: Any, name: str, where: str) -> int | None:
         return value
     if isinstance(value, str) and comparable(value) in COCO:
         return COCO[comparable(value)]
-    raise DataError(f"{where}: COCO has no category {value!r}{_hint(str(value), COCO)}")
+    raise DataError(f"{where}: COCO has no category {shown(value)}{_hint(str(value), COCO)}")
 
 
 def _classes(
@@ -239,7 +242,7 @@ def _classes(
         verb_id = _known(wanted["verb"], verb_ids, "verb", where)
         object_id = -1 if wanted["object"] is None else _known(wanted["object"], object_ids, "object", where)
         if (before := pairs.setdefault((verb_id, object_id), where)) != where:
-            raise DataError(f"{where}: {entry!r} is the same class as {before.rpartition(', ')[2]}; keep one")
+            raise DataError(f"{where}: {shown(entry)} is the same class as {before.rpartition(', ')[2]}; keep one")
         if object_id < 0:
             alone.append(verb_id)
             continue
@@ -249,7 +252,7 @@ def _classes(
         number = wanted.get("id", first + place)
         whole = type(number) is int and 0 <= number <= LARGEST_ID
         if not whole or number in taken:
-            fault = f"id {number} is taken by {taken[number].name!r}" if whole else f"id {shown(number)} is none"
+            fault = f"id {number} is taken by {shown(taken[number].name)}" if whole else f"id {shown(number)} is none"
             raise DataError(f"{where}: {fault}; an id is a whole number from 0 that no other class has")
         phrase = wanted.get("phrase")
         if phrase is not None:
@@ -265,7 +268,9 @@ def _demand_same(wanted: Mapping[str, Any], known: Hoi, where: str) -> None:
     """DataError if a file gives a class that is known another id or phrase."""
     for key, value in (("id", known.hoi_id), ("phrase", known.phrase)):
         if wanted.get(key, value) not in (value, None):
-            raise DataError(f"{where}: {known.name} is known already, with the {key} {value!r}; leave its {key} out")
+            raise DataError(
+                f"{where}: {known.name} is known already, with the {key} {shown(value)}; leave its {key} out"
+            )
 
 
 def _as_mapping(entry: Any, where: str) -> Mapping[str, Any]:
@@ -273,7 +278,9 @@ def _as_mapping(entry: Any, where: str) -> Mapping[str, Any]:
     if isinstance(entry, list) and len(entry) == 2:
         return {"verb": entry[0], "object": entry[1]}
     if not isinstance(entry, Mapping):
-        raise DataError(f"{where}: {entry!r} is no class; write [verb, object], or [verb, null] for who acts alone")
+        raise DataError(
+            f"{where}: {shown(entry)} is no class; write [verb, object], or [verb, null] for who acts alone"
+        )
     _keys(entry, {"id", "verb", "object", "phrase"}, {"verb", "object"}, where)
     return entry
 
@@ -281,19 +288,19 @@ def _as_mapping(entry: Any, where: str) -> Mapping[str, Any]:
 def _known(name: Any, ids: Ids, kind: str, where: str) -> int:
     found = ids.get(comparable(name)) if isinstance(name, str) else None
     if found is None:
-        raise DataError(f"{where}: no {kind} is called {name!r}{_hint(str(name), ids)}")
+        raise DataError(f"{where}: no {kind} is called {shown(name)}{_hint(str(name), ids)}")
     return found
 
 
 def _entries(entries: Any, where: str) -> list[tuple[str, Mapping[str, Any]]]:
     """The entries of a list with where they are; a bare name stands for {name: ...}."""
     if not isinstance(entries, list) or not entries:
-        raise DataError(f"{where}: expected a list such as [{{name: ...}}], found {entries!r}")
+        raise DataError(f"{where}: expected a list such as [{{name: ...}}], found {shown(entries)}")
     found = []
     for place, entry in enumerate(entries, start=1):
         entry = {"name": entry} if isinstance(entry, str) else entry
         if not isinstance(entry, Mapping):
-            raise DataError(f"{where}, entry {place}: {entry!r} is no mapping with a name")
+            raise DataError(f"{where}, entry {place}: {shown(entry)} is no mapping with a name")
         found.append((f"{where}, entry {place}", entry))
     return found
 
@@ -301,14 +308,14 @@ def _entries(entries: Any, where: str) -> list[tuple[str, Mapping[str, Any]]]:
 def _keys(entry: Mapping[str, Any], known: set[str], needed: set[str], where: str) -> None:
     for key in entry:
         if key not in known:
-            raise DataError(f"{where}: unknown key {key!r}{_hint(str(key), known)}")
+            raise DataError(f"{where}: unknown key {shown(key)}{_hint(str(key), known)}")
     if missing := sorted(needed - set(entry)):
         raise DataError(f"{where}: {missing[0]} is missing")
 
 
 def _names(value: Any, where: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not value:
-        raise DataError(f"{where}: expected a list of names, found {value!r}")
+        raise DataError(f"{where}: expected a list of names, found {shown(value)}")
     names = tuple(_text(name, where) for name in value)
     _unique(names, where)
     return names
@@ -317,13 +324,15 @@ def _names(value: Any, where: str) -> tuple[str, ...]:
 def _text(value: Any, where: str) -> str:
     # YAML reads a bare yes, no, on or 12 as something else than a word.
     if not isinstance(value, str) or not comparable(value):
-        raise DataError(f"{where}: expected a text, found {value!r} (put it in quotes)")
+        raise DataError(f"{where}: expected a text, found {shown(value)} (put it in quotes)")
+    if len(value) > LONGEST_WORDS:
+        raise DataError(f"{where}: {shown(value)} is no name; a name or a phrase has at most {LONGEST_WORDS} letters")
     return value.strip()
 
 
 def _flag(value: Any, where: str) -> bool:
     if not isinstance(value, bool):
-        raise DataError(f"{where}: expected true or false, found {value!r}")
+        raise DataError(f"{where}: expected true or false, found {shown(value)}")
     return value
 
 
@@ -331,14 +340,15 @@ def _unique(names: Iterable[str], where: str) -> None:
     known: dict[str, str] = {}
     for name in names:
         if (other := known.setdefault(comparable(name), name)) is not name:
-            same = f"{name!r} comes twice" if other == name else f"{name!r} and {other!r} are the same name"
+            same = (
+                f"{shown(name)} comes twice" if other == name else f"{shown(name)} and {shown(other)} are the same name"
+            )
             raise DataError(f"{where}: {same}; keep one")
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
     """The nearest known name as the end of a message, or all of them where they are few."""
     names = list(known)
-    near = difflib.get_close_matches(comparable(name), names, n=1, cutoff=0.5)
-    if near:
-        return f"; did you mean {near[0]!r}?"
+    if near := nearest(comparable(name[: 2 * LONGEST]), names):
+        return f"; did you mean {shown(near)}?"
     return f"; known: {', '.join(sorted(names))}" if len(names) <= 12 else ""

@@ -13,7 +13,6 @@ A dataset brings its own; a user's are a YAML file that `data.settings` names, c
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections import Counter
@@ -23,6 +22,7 @@ from typing import Any
 
 from pipeline.errors import ConfigError, DataError
 from pipeline.outside import reading
+from pipeline.outside.parsing import nearest, shown
 from pipeline.vocabulary.vocabulary import Vocabulary, comparable
 
 Settings = Mapping[str, frozenset[int]]
@@ -36,10 +36,10 @@ DEFAULT = "default"
 def unseen(settings: Settings, name: str) -> frozenset[int]:
     """The classes that a setting hides from training; ConfigError naming the valid settings and the nearest one."""
     if name not in settings:
-        near = difflib.get_close_matches(name.lower().replace("-", "_"), settings, n=1, cutoff=0.4)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        near = nearest(name.lower().replace("-", "_"), settings, cutoff=0.4)
+        hint = f" Did you mean {shown(near)}?" if near else ""
         raise ConfigError(
-            f"setting = {name!r}: this dataset has no such zero-shot setting.{hint} Settings: {', '.join(settings)}; "
+            f"setting = {shown(name)}: this dataset has no such zero-shot setting.{hint} Settings: {', '.join(settings)}; "
             "your own come from a YAML file, --set data.settings=FILE"
         )
     return settings[name]
@@ -67,7 +67,7 @@ def parse(
         raise DataError(f"{origin}: expected settings by name, each a list of unseen classes: 'mine: [feed horse]'")
     found: dict[str, frozenset[int]] = {}
     for name, classes in value.items():
-        where = f"{origin}: setting {name!r}"
+        where = f"{origin}: setting {shown(name)}"
         if not isinstance(name, str) or not name.isidentifier():
             raise DataError(f"{where}: a name is letters, digits and underscores, and begins with a letter")
         if name in taken or (name == DEFAULT and classes):
@@ -94,13 +94,13 @@ def _hidden(
     if not isinstance(given, list):
         raise DataError(
             f"{where}: expected a list of classes such as [feed horse, ride bicycle], rare 20%, {{unseen verbs: [feed]}} or "
-            f"{{unseen objects: [horse]}}; found {given!r}"
+            f"{{unseen objects: [horse]}}; found {shown(given)}"
         )
     hidden: set[int] = set()
     for entry in given:
         hoi_id = _class(entry, vocabulary, where)
         if hoi_id in hidden:
-            raise DataError(f"{where}: class {entry!r} is listed twice; keep one")
+            raise DataError(f"{where}: class {shown(entry)} is listed twice; keep one")
         hidden.add(hoi_id)
     return frozenset(hidden)
 
@@ -127,12 +127,14 @@ def _of_words(given: Mapping[str, Any], vocabulary: Vocabulary, where: str) -> f
     names = vocabulary.verb_names if kind == "verb" else vocabulary.object_names
     known = {comparable(name): number for number, name in enumerate(names)}
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise DataError(f"{where}: {rule}: expected a list of names, found {words!r}")
+        raise DataError(f"{where}: {rule}: expected a list of names, found {shown(words)}")
     numbers = set()
     for word in words:
         if comparable(word) not in known:
-            near = difflib.get_close_matches(comparable(word), known, n=1, cutoff=0.5)
-            raise DataError(f"{where}: no {kind} is called {word!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            near = nearest(comparable(word), known)
+            raise DataError(
+                f"{where}: no {kind} is called {shown(word)}" + (f"; did you mean {shown(near)}?" if near else "")
+            )
         numbers.add(known[comparable(word)])
     return frozenset(c.hoi_id for c in vocabulary.classes if (c.verb_id if kind == "verb" else c.object_id) in numbers)
 
@@ -166,7 +168,7 @@ def _class(entry: Any, vocabulary: Vocabulary, where: str) -> int:
     if isinstance(entry, list) and len(entry) == 2 and all(isinstance(part, str) for part in entry):
         entry = " ".join(entry)  # [feed, horse], as in a vocabulary's classes
     if not isinstance(entry, str):
-        raise DataError(f"{where}: {entry!r} is no class; a class is a verb and an object, such as 'feed horse'")
+        raise DataError(f"{where}: {shown(entry)} is no class; a class is a verb and an object, such as 'feed horse'")
     try:
         return vocabulary.find(entry).hoi_id
     except ValueError as error:

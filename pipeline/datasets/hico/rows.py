@@ -39,11 +39,13 @@ class Rows:
     def image(self, file_name: Any, width: Any = 0, height: Any = 0) -> bool:
         """Add an image; 0 where its size is not told. False, and a fault, if it cannot be one."""
         if not isinstance(file_name, str) or split_of(file_name) is None:
-            self.faults.add(f"image {file_name!r}", "not the name of a HICO-DET image (HICO_train2015_00000001.jpg)")
+            self.faults.add(
+                f"image {shown(file_name)}", "not the name of a HICO-DET image (HICO_train2015_00000001.jpg)"
+            )
         elif file_name in self._images:
             self.faults.add(f"image {file_name}", "listed twice; its first entry counts")
         elif not (_is_size(width) and _is_size(height)):
-            self.faults.add(f"image {file_name}", f"size {width!r} x {height!r} is not two whole numbers")
+            self.faults.add(f"image {file_name}", f"size {shown(width)} x {shown(height)} is not two whole numbers")
         else:
             self._images[file_name] = (whole_number(width), whole_number(height))
             return True

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from pipeline.datasets.dataset import BOXES
 from pipeline.machine.files import atomic
+from pipeline.outside.parsing import shown
 
 LOW = [name for name in BOXES if name.endswith("1")]
 """The corners that a pixel index and an edge number differently."""
@@ -77,7 +78,7 @@ def image_id(file_name: str) -> int:
     """
     found = _NAME.fullmatch(file_name)
     if found is None:
-        raise ValueError(f"{file_name!r} is not the name of a HICO-DET image (HICO_train2015_00000001.jpg)")
+        raise ValueError(f"{shown(file_name)} is not the name of a HICO-DET image (HICO_train2015_00000001.jpg)")
     return int(found[2]) + (TEST_IDS_FROM if found[1] == "test" else 0)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.datasets.own import rows
 from pipeline.datasets.own.words import Words
 from pipeline.errors import DataError
+from pipeline.outside.parsing import shown
 from pipeline.vocabulary import file as vocabulary_file
 from pipeline.vocabulary.vocabulary import PERSON, Vocabulary, comparable
 
@@ -91,7 +92,7 @@ def _verbs(value: Mapping[str, Any], file: str) -> list[dict[str, str]]:
     for row in entries:
         if not rows.text(row.get("ing")).strip() and comparable(rows.text(row.get("name"))) != "no interaction":
             raise DataError(
-                f"{file}: rel_categories: {row.get('name')!r} has no -ing form; give it as `ing`, or {NEEDED}"
+                f"{file}: rel_categories: {shown(row.get('name'))} has no -ing form; give it as `ing`, or {NEEDED}"
             )
     return [
         {"name": rows.text(row.get("name")), "ing": rows.text(row.get("ing")) or rows.text(row["name"])}
@@ -110,7 +111,7 @@ def _closed(value: Mapping[str, Any], file: str) -> list[dict[str, Any]]:
         plain = isinstance(verb, int) and isinstance(thing, int | None)
         if not plain or verb not in verbs or thing not in things:
             raise DataError(
-                f"{file}: hoi_categories, entry {place + 1}: predicate {verb!r} or category {thing!r} does not exist"
+                f"{file}: hoi_categories, entry {place + 1}: predicate {shown(verb)} or category {shown(thing)} does not exist"
             )
         number = {"id": row["id"]} if rows.whole(row.get("id")) >= 0 else {}
         found.append({**number, "verb": verbs[verb], "object": things[thing]})

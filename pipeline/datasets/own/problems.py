@@ -7,14 +7,13 @@ N   a note
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from pipeline.errors import DataError
-from pipeline.outside.parsing import LONGEST
+from pipeline.outside import parsing
 
 Level = Literal["E", "W", "N"]
 WORDS: dict[Level, str] = {"E": "error", "W": "warning", "N": "note"}
@@ -74,8 +73,8 @@ class Problems:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """ " (hold?)" if a known name is near, else ""."""
-    near = difflib.get_close_matches(name[:LONGEST], list(known), n=1, cutoff=0.6)
-    return f" ({near[0]}?)" if near else ""
+    near = parsing.nearest(name, known, cutoff=0.6)
+    return f" ({near}?)" if near else ""
 
 
 def listed(names: Iterable[str], *, most: int = 5) -> str:

@@ -28,6 +28,7 @@ from pipeline.datasets.hico.folder import annotation_files
 from pipeline.errors import DataError
 from pipeline.outside import reading
 from pipeline.outside.columns import number, whole_number
+from pipeline.outside.parsing import shown
 from pipeline.vocabulary.coco import COCO
 
 SPLITS = ("train", "val", "test")
@@ -100,7 +101,7 @@ def parse(value: dict[str, Any], path: Path) -> VCoco:
         name = str(entry.get("file_name")) if isinstance(entry, dict) else ""
         found = _NAME.fullmatch(name)
         if found is None:
-            faults.add(f"entry {place}", f"file_name {name!r} is not COCO_val2014_000000000001.jpg or alike")
+            faults.add(f"entry {place}", f"file_name {shown(name)} is not COCO_val2014_000000000001.jpg or alike")
             continue
         lists = [entry[key] for key in _LISTS if isinstance(entry.get(key), list)]
         if len(lists) < len(_LISTS) or len({len(x) for x in lists}) != 1:

@@ -12,6 +12,7 @@ from pipeline.datasets.vcoco import classes
 from pipeline.datasets.vcoco import settings as zero_shot
 from pipeline.errors import DataError
 from pipeline.outside import walking
+from pipeline.outside.parsing import shown
 from pipeline.vocabulary.settings import Settings
 from pipeline.vocabulary.vocabulary import PERSON, Vocabulary
 
@@ -164,8 +165,8 @@ def _files(told: Folder, split: str) -> list[Path]:
     passed = f"; {passed}" if (passed := walking.told(told.passed)) else ""
     needed = " or ".join(" and ".join(f"instances_vcoco_{part}.json" for part in parts) for parts in PARTS[split])
     raise DataError(
-        f"{told.root}: no pair file of the {split} split: {needed} is needed; there are: {there}{passed}. Name another place with "
-        "--set data.annotations=PATH"
+        f"{told.root}: no pair file of the {split} split: {needed} is needed; there are: {there}{passed}. Name another "
+        "place with --set data.annotations=PATH"
     )
 
 
@@ -214,7 +215,7 @@ def _classed(pairs: pd.DataFrame, files: list[Path]) -> pd.DataFrame:
         row = pairs[hoi < 0].iloc[0]
         name = f"{words.verb_names[int(row['action_id'])]} {words.object_names[int(row['object_id'])]}"
         raise DataError(
-            f"{files[0].parent}: {name!r} (image {int(row['image_id'])}) is none of V-COCO's {len(words.classes)} "
+            f"{files[0].parent}: {shown(name)} (image {int(row['image_id'])}) is none of V-COCO's {len(words.classes)} "
             f"compositions, nor are {int((hoi < 0).sum()):,} pairs"
         )
     found = pairs.assign(hoi_id=hoi, verb_id=pairs["action_id"].astype("int64"))

@@ -86,7 +86,7 @@ def _question(image: str, entry: Any) -> Question:
         raise ValueError(f"a question has gt_choices and wrong_choices, this is {shown(entry)}")
     right, wrong = (_choices(entry[key], key) for key in ("gt_choices", "wrong_choices"))
     if both := set(right) & set(wrong):
-        raise ValueError(f"{' '.join(both.pop())!r} is both right and wrong")
+        raise ValueError(f"{shown(' '.join(both.pop()))} is both right and wrong")
     boxes = entry.get("boxes") or {}
     if not isinstance(boxes, dict):
         raise ValueError(f"boxes are an object with human and object, not {shown(boxes)}")

@@ -209,6 +209,6 @@ def _refuse(
 def _unknown(values: pd.Series[Any], known: Sequence[str], what: What) -> str:
     if values.empty:
         return ""
-    near = difflib.get_close_matches(str(values.iloc[0]), known, n=3, cutoff=0.4)
+    near = difflib.get_close_matches(str(values.iloc[0])[:80], known, n=3, cutoff=0.4)
     hint = f"; near: {', '.join(near)}" if near else ""
     return f"the {what} is none of {len(known)}: {shown(values.iloc[0])}{hint}"

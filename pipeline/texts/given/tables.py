@@ -25,6 +25,7 @@ from pipeline.machine.files import atomic
 from pipeline.outside import parsing, reading
 from pipeline.outside.columns import whole_number
 from pipeline.outside.escaping import from_cell, to_cell
+from pipeline.outside.parsing import shown
 from pipeline.texts.given.rows import Row
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -89,7 +90,7 @@ def write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Rows of equal keys as CSV, JSON or Parquet, by the file's ending; DataError for another ending."""
     kind = path.suffix.lower()
     if kind not in (".csv", ".json", ".parquet"):
-        raise DataError(f"{path}: no format ends in {kind!r}; valid: {', '.join(READERS)} and .txt")
+        raise DataError(f"{path}: no format ends in {shown(kind)}; valid: {', '.join(READERS)} and .txt")
     with atomic(path) as temporary:
         if kind == ".csv":
             with temporary.open("w", encoding="utf-8", newline="") as file:

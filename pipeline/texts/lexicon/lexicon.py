@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from pipeline.errors import ConfigError, DataError
+from pipeline.outside.parsing import shown
 from pipeline.texts.lexicon import entries
 from pipeline.vocabulary.vocabulary import Hoi, comparable
 
@@ -127,9 +128,9 @@ def contrast(unseen: Hoi, seen: Hoi, template: str) -> tuple[str, ...]:
         ValueError: the two are the same class.
     """
     if template not in CONTRASTS:
-        raise ConfigError(f"disparities.template: no wording {template!r}; valid: {', '.join(CONTRASTS)}")
+        raise ConfigError(f"disparities.template: no wording {shown(template)}; valid: {', '.join(CONTRASTS)}")
     if unseen.hoi_id == seen.hoi_id:
-        raise ValueError(f"class {unseen.name!r} cannot differ from itself")
+        raise ValueError(f"class {shown(unseen.name)} cannot differ from itself")
     return CONTRASTS[template](look(unseen), look(seen))
 
 

@@ -22,6 +22,7 @@ from pipeline.config.sources import Source
 from pipeline.errors import ConfigError
 from pipeline.outside import reading
 from pipeline.outside.escaping import plain, unfit
+from pipeline.outside.parsing import shown
 from pipeline.vocabulary.vocabulary import Hoi
 
 Kind = Literal["describe", "contrast", "action", "concept"]
@@ -106,10 +107,10 @@ def template(choice: Source, kind: Kind, *, key: str) -> Template:
     found = None if choice.path is None else read(choice.path)
     if found is None or (choice.packaged and found.kind != kind):
         raise ConfigError(
-            f"{key}: no prompt template {choice.text!r}; valid: {', '.join(names(kind))}, or the path of a YAML file"
+            f"{key}: no prompt template {shown(choice.text)}; valid: {', '.join(names(kind))}, or the path of a YAML file"
         )
     if found.kind != kind:
-        raise ConfigError(f"{key} = {choice}: a template of kind {found.kind!r}; expected {kind!r}")
+        raise ConfigError(f"{key} = {choice}: a template of kind {shown(found.kind)}; expected {shown(kind)}")
     return found
 
 

@@ -193,3 +193,23 @@ def test_what_is_known_may_be_there_again_and_stays(tmp_path: Path) -> None:
 def test_additions_that_contradict_what_is_known(changes: dict[str, Any], says: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=says):
         extended(tmp_path, **changes)
+
+
+LONG: list[Any] = ["x" * 90_000, ["x" * 90_000], {"x" * 90_000: 1}, 10**4_000, [["a"] * 9_000], "x " * 40_000]
+
+
+@pytest.mark.parametrize("key", ["format", "name", "persons", "verbs", "objects", "classes", "settings", "x" * 90_000])
+@pytest.mark.parametrize("place", range(len(LONG)))
+def test_a_long_value_is_not_printed_whole(key: str, place: int) -> None:
+    value = LONG[place]
+    entries = {
+        "verbs": [{"name": value}],
+        "classes": [[value, "horse"]],
+        "settings": {"mine": [value], str(value)[:100_000]: []},
+    }
+    for tried in (value, [value], entries.get(key, {"mine": value})):
+        for content in (OWN | {key: tried}, OWN | {"classes": [["ride", "horse"], tried]}):
+            try:
+                file.parse(content, origin="words.yaml")
+            except DataError as error:
+                assert len(str(error)) < 1_000

@@ -17,6 +17,7 @@ from pipeline.datasets.hico.rows import UNTOLD, Rows
 from pipeline.datasets.hico.tables import BOXES, PIXELS
 from pipeline.errors import DataError
 from pipeline.outside import columns
+from pipeline.outside.parsing import shown
 
 _NEEDED = ["file_name", "hoi_id", *BOXES]
 _SIZE = ["file_name", "width", "height"]
@@ -34,7 +35,7 @@ def read(path: Path) -> Rows:
             f"{path}: not a table of HICO-DET pairs: columns {missing} are missing, it has {columns.names(path)}"
         )
     if (convention := metadata.get("box_convention", PIXELS)) != PIXELS:
-        raise DataError(f"{path}: box_convention is {convention!r}, not {PIXELS!r}")
+        raise DataError(f"{path}: box_convention is {shown(convention)}, not {shown(PIXELS)}")
     rows = Rows(path, "parquet")
     sizes = _images(path)
     if sizes is None:

@@ -48,7 +48,7 @@ def read(value: dict[str, Any], path: Path) -> Rows:
     rows.notes.append(f"objects in {order} order")
     for name, entry, size in zip(names, entries, sizes, strict=True):
         if not isinstance(size, list) or len(size) != 2:
-            rows.faults.add(f"image {name}", f"size {size!r} is not [width, height]")
+            rows.faults.add(f"image {name}", f"size {shown(size)} is not [width, height]")
         elif rows.image(name, *size):
             _pairs(rows, name, entry, to_coco)
     return rows
