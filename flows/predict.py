@@ -55,7 +55,7 @@ def predict(
     detector: Text = None,
     out: Text = None,
     top: Annotated[int, Field(ge=1)] = TOP,
-    threshold: Annotated[float, Field(ge=0)] = THRESHOLD,
+    threshold: Annotated[float, Field(ge=0, le=1)] = THRESHOLD,
     only: list[str] = [],  # noqa: B006 -- the run form shows the defaults; nothing changes them
     profile: Profile = "demo",
     overrides: list[Override] = [],  # noqa: B006
@@ -69,7 +69,7 @@ def predict(
         detector: Name or folder of a detector of transformers; the bundle's own if left out.
         out: The folder that everything is written to; one for these pictures and options if left out.
         top: Interactions that are told of a picture, the best.
-        threshold: Least score of an interaction.
+        threshold: Least score of an interaction, from 0 to 1.
         only: Names of the classes to tell, such as "ride horse"; all if left out.
         profile: Whose store it is: demo, hico-vitb, hico-vitl, or the path of a YAML file.
         overrides: Changes to the profile, one key=value each, such as store.root=FOLDER.

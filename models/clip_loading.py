@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import open_clip
 import torch
@@ -41,6 +41,23 @@ SHOWN = 3
 """Names of tensors in an error."""
 
 
+class UnfitError(ValueError):
+    """A CLIP that cannot be used. The message begins with the key of the configuration that has to change.
+
+    Attributes:
+        part: which of the two that choose a CLIP stands against it.
+        value: what that is now.
+        fault: what is wrong with it.
+        advice: how the configuration would be right; empty where no other value is known.
+    """
+
+    def __init__(
+        self, part: Literal["weights", "architecture"], value: str | Path, fault: str, advice: str = ""
+    ) -> None:
+        super().__init__(f"clip.{part} = {value}: {fault}{advice and f'; {advice}'}")
+        self.part, self.value, self.fault, self.advice = part, value, fault, advice
+
+
 def load(
     *,
     architecture: str,
@@ -65,14 +82,14 @@ def load(
 
     Raises:
         FileNotFoundError: the file is missing.
-        ValueError: anything else that stands against it; the message begins with the key that has to change.
+        UnfitError: anything else that stands against it.
     """
     if isinstance(weights, Path):
         net, vocabulary = _of_file(architecture, weights, image_size)
     else:
         net, vocabulary = _of_tag(architecture, weights, image_size), None
     if (why := unfit(net, architecture)) is not None:
-        raise ValueError(f"clip.architecture = {architecture}: {why}")
+        raise UnfitError("architecture", architecture, why)
     chosen = {"mean": mean and tuple(mean), "std": std and tuple(std), "resize_mode": resize}
     set_model_preprocess_cfg(net, net.visual.preprocess_cfg | {k: v for k, v in chosen.items() if v is not None})
     if isinstance(weights, Path):
@@ -84,7 +101,7 @@ def load(
 def skeleton(*, architecture: str, weights: str | Path, image_size: int) -> Clip:
     """The same CLIP without numbers, on the device `meta`: its widths and layers, for counting; nothing is downloaded.
 
-    Raises FileNotFoundError for a missing checkpoint of the project's own and ValueError for an unknown architecture.
+    Raises FileNotFoundError for a missing checkpoint of the project's own and UnfitError for an unknown architecture.
     """
     config = None
     if architecture == "tiny" and isinstance(weights, Path):
@@ -92,7 +109,7 @@ def skeleton(*, architecture: str, weights: str | Path, image_size: int) -> Clip
             raise FileNotFoundError(f"{weights}: no such file")
         config = _own_config(weights)
         if config is None:
-            raise ValueError(f"clip.weights = {weights}: no checkpoint of the project's own")
+            raise UnfitError("weights", weights, "no checkpoint of the project's own")
     else:
         found = _config(architecture)
         config = found | {"vision_cfg": found["vision_cfg"] | {"image_size": image_size}}
@@ -130,7 +147,7 @@ def _config(architecture: str) -> dict[str, Any]:
     if found is None:
         near = difflib.get_close_matches(architecture[:80], open_clip.list_models(), n=3, cutoff=0.4)
         hint = f"; near: {', '.join(near)}" if near else ""
-        raise ValueError(f"clip.architecture = {architecture}: open_clip has none of that name{hint}")
+        raise UnfitError("architecture", architecture, f"open_clip has none of that name{hint}")
     return found
 
 
@@ -139,9 +156,9 @@ def _of_tag(architecture: str, tag: str, image_size: int) -> open_clip.CLIP:
     tags = open_clip.list_pretrained_tags_by_model(architecture)
     if tag not in tags:
         near = difflib.get_close_matches(tag[:80], tags, n=1, cutoff=0.4)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = f". Did you mean {near[0]!r}?" if near else ""
         known = ", ".join(tags) or "none"
-        raise ValueError(f"clip.weights = {tag}: neither a file nor a tag of {architecture}, which are: {known}.{hint}")
+        raise UnfitError("weights", tag, f"neither a file nor a tag of {architecture}, which are: {known}{hint}")
     _demand_activation(
         architecture, config, bool(open_clip.get_pretrained_cfg(architecture, tag).get("quick_gelu")), tag
     )
@@ -151,9 +168,11 @@ def _of_tag(architecture: str, tag: str, image_size: int) -> open_clip.CLIP:
         )
     except Exception as error:  # the hub, the network and the disk raise what they like
         cause = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-        raise ValueError(
-            f"clip.weights = {tag}: could not be loaded ({cause}). It is downloaded once; on a machine without internet, "
-            "copy the cache of one that has it, or give the file's path"
+        raise UnfitError(
+            "weights",
+            tag,
+            f"could not be loaded ({cause}). It is downloaded once; on a machine without internet, copy the cache of one that "
+            "has it, or give the file's path",
         ) from None
 
 
@@ -161,33 +180,41 @@ def _of_file(architecture: str, path: Path, image_size: int) -> tuple[open_clip.
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")
     own = _own_config(path)
-    if (own is not None) != (architecture == "tiny"):
-        what = "is a checkpoint of the project's own: set clip.architecture=tiny"
-        raise ValueError(
-            f"clip.weights = {path}: {what}"
-            if own is not None
-            else f"clip.architecture = tiny: {path} is no checkpoint "
-            "of the project's own; set clip.architecture to its name in open_clip, such as ViT-B-16-quickgelu"
+    if own is not None:
+        if architecture != "tiny":
+            raise UnfitError(
+                "weights", path, "it is a checkpoint of the project's own", advice="set clip.architecture=tiny"
+            )
+        return _own(path, own, image_size)
+    if architecture == "tiny":
+        raise UnfitError(
+            "architecture",
+            architecture,
+            f"the weights {path} are no checkpoint of the project's own",
+            advice="set clip.architecture to its name in open_clip, such as ViT-B-16-quickgelu",
         )
-    try:
-        if own is not None:
-            return _own(path, own, image_size)
-        content = weight_files.content(path)
-        state = weight_files.tensors(content)
-    except ValueError as error:
-        raise ValueError(f"clip.weights = {error}") from None
+    content = _content(path)
+    state = weight_files.tensors(content)
     if state is None:
-        raise ValueError(f"clip.weights = {path}: holds no tensors by name, so it is no CLIP")
+        raise UnfitError("weights", path, "it holds no tensors by name, so it is no CLIP")
     config = _config(architecture)
     if isinstance(content, Archive) and ("gelu(" in content.code) != ("sigmoid(" in content.code):
         _demand_activation(architecture, config, "sigmoid(" in content.code, str(path))
     net = open_clip.create_model(architecture, pretrained=None, precision="fp32", force_image_size=image_size)
-    _fill(net, state, f"clip.weights = {path}: no weights of {architecture}")
+    _fill(net, state, architecture, path)
     return net, None
 
 
-def _fill(net: open_clip.CLIP, state: dict[str, Tensor], what: str) -> None:
-    """Load the weights; ValueError naming the first tensors that are missing, strange, or of another shape."""
+def _content(path: Path) -> Any:
+    """What a file of weights holds; UnfitError if it is none."""
+    try:
+        return weight_files.content(path)
+    except ValueError as error:
+        raise UnfitError("weights", path, str(error).removeprefix(f"{path}: ")) from None
+
+
+def _fill(net: open_clip.CLIP, state: dict[str, Tensor], architecture: str, path: Path) -> None:
+    """Load the weights; UnfitError naming the first tensors that are missing, strange, or of another shape."""
     state = {name: value for name, value in convert_state_dict(net, state).items() if name not in NO_WEIGHTS}
     wanted = net.state_dict()
     if "visual.positional_embedding" in state and state["visual.positional_embedding"].ndim == 2:
@@ -203,24 +230,24 @@ def _fill(net: open_clip.CLIP, state: dict[str, Tensor], what: str) -> None:
     ]
     if faults:
         more = f" and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
-        raise ValueError(f"{what}: {'; '.join(faults[:SHOWN])}{more}")
+        raise UnfitError("weights", path, f"no weights of {architecture}: {'; '.join(faults[:SHOWN])}{more}")
     net.load_state_dict(state)
 
 
 def _demand_activation(architecture: str, config: Mapping[str, Any], quick: bool, weights: str) -> None:
-    """ValueError if the weights were trained with another activation than the architecture has: all would be a bit off."""
+    """UnfitError if the weights were trained with another activation than the architecture has: all would be a bit off."""
     if bool(config.get("quick_gelu")) == quick:
         return
     other = f"{architecture}-quickgelu" if quick else architecture.removesuffix("-quickgelu")
     hint = f"set clip.architecture={other}" if open_clip.get_model_config(other) else "choose another architecture"
-    raise ValueError(
-        f"clip.architecture = {architecture}: the weights {weights} were trained with {'QuickGELU' if quick else 'GELU'} "
-        f"and would be computed with another activation; {hint}"
+    trained = f"the weights {weights} were trained with {'QuickGELU' if quick else 'GELU'}"
+    raise UnfitError(
+        "architecture", architecture, f"{trained} and would be computed with another activation", advice=hint
     )
 
 
 def _demand_told_pixels(path: Path, net: open_clip.CLIP) -> None:
-    """ValueError if the settings that open_clip publishes beside a file speak of other pixels than the model is given."""
+    """UnfitError if the settings that open_clip publishes beside a file speak of other pixels than the model is given."""
     beside = path.with_name("open_clip_config.json")
     if not beside.is_file():
         return
@@ -228,13 +255,16 @@ def _demand_told_pixels(path: Path, net: open_clip.CLIP) -> None:
         told = PreprocessCfg(**json.loads(beside.read_text(encoding="utf-8"))["preprocess_cfg"])
         wanted = {"mean": list(told.mean), "std": list(told.std), "resize": told.resize_mode}
     except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
-        raise ValueError(f"clip.weights = {path}: {beside.name} beside it cannot be read ({error})") from None
+        raise UnfitError("weights", path, f"{beside.name} beside it cannot be read ({error})") from None
     settings = net.visual.preprocess_cfg
     given = {"mean": list(settings["mean"]), "std": list(settings["std"]), "resize": settings["resize_mode"]}
     if given != wanted:
         keys = " ".join(f"clip.{key}={json.dumps(wanted[key])}" for key in wanted if given[key] != wanted[key])
-        raise ValueError(
-            f"clip.weights = {path}: {beside.name} beside it says that its images are prepared otherwise: set {keys}"
+        raise UnfitError(
+            "weights",
+            path,
+            f"{beside.name} beside it says that its images are prepared otherwise",
+            advice=f"set {keys}",
         )
 
 
@@ -253,18 +283,20 @@ def _own_config(path: Path) -> dict[str, Any] | None:
         config = json.loads(header)
         return config | {"vision_cfg": config["vision_cfg"] | {}}
     except (ValueError, TypeError, KeyError):
-        raise ValueError(f"clip.weights = {path}: the architecture in its header cannot be read") from None
+        raise UnfitError("weights", path, "the architecture in its header cannot be read") from None
 
 
 def _own(path: Path, config: dict[str, Any], image_size: int) -> tuple[open_clip.CLIP, Vocabulary]:
-    state = weight_files.content(path)
+    state = _content(path)
     trained_at = config["vision_cfg"].get("image_size")
     if image_size != trained_at:
-        raise ValueError(f"{path} was trained at image size {trained_at}: set clip.image_size={trained_at}")
+        raise UnfitError(
+            "weights", path, f"trained at image size {trained_at}", advice=f"set clip.image_size={trained_at}"
+        )
     try:
         net = build(config)
         kept = state.pop("vocabulary").tolist()
         net.load_state_dict({name: value.float() for name, value in state.items()})
     except Exception:  # a foreign header makes open_clip and torch raise nearly anything
-        raise ValueError(f"{path}: its tensors are not those of the architecture in its header") from None
+        raise UnfitError("weights", path, "its tensors are not those of the architecture in its header") from None
     return net, Vocabulary(kept, context=net.context_length)

@@ -48,12 +48,17 @@ from flows.server import ending, local, parameters
 from flows.server.stage_name import StageName
 from pipeline.engine.execute import Outcome
 from pipeline.engine.graph import WHOLE
-from pipeline.errors import EzhoiError, ServiceError
+from pipeline.errors import ConfigError, EzhoiError, ServiceError
+from pipeline.machine.home import expanded
 from pipeline.outside.escaping import brief, plain
+from pipeline.outside.parsing import shown
 
 
-class _Brief(TyperGroup):
-    """What Typer says of a word that it refuses quotes the word: not all of a long one, and nothing that gives orders."""
+class _Words(TyperGroup):
+    """The words of a command line: none is empty, and what Typer says of one that it refuses quotes it as `brief` does."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [_word(word, before) for before, word in zip(["", *args], args, strict=False)])
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -64,9 +69,21 @@ class _Brief(TyperGroup):
             raise
 
 
+def _word(word: str, before: str) -> str:
+    """A word as it is meant; ConfigError for an empty one, which would be a name of no file or the current folder.
+
+    Shells leave `~` alone behind the = of `--out=~/x`.
+    """
+    name, equals, value = word.partition("=") if word.startswith("--") else (before, "=", word)
+    if equals and not value.strip():
+        after = f"after {shown(name)}" if name else "at the beginning"
+        raise ConfigError(f"an empty word is {after}, as an unset variable of a script leaves it: give it a value")
+    return f"{name}={expanded(value)}" if word.startswith("--") and value.startswith("~") else word
+
+
 app = typer.Typer(
     name="ezhoi",
-    cls=_Brief,
+    cls=_Words,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Zero-shot human-object interaction detection as a cached, restartable pipeline. Start with `ezhoi run`.",

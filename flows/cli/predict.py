@@ -63,7 +63,9 @@ def predict(
     ),
     every: Annotated[int, typer.Option(min=1, help="Of a video, every how many frames one is looked at.")] = 25,
     top: Annotated[int, typer.Option(min=1, help="How many interactions are told of a picture, the best ones.")] = TOP,
-    threshold: Annotated[float, typer.Option(min=0, help="Least score with which an interaction is told.")] = THRESHOLD,
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Least score with which an interaction is told, from 0 to 1.")
+    ] = THRESHOLD,
     only: Annotated[
         list[str] | None,
         typer.Option(metavar="CLASS", help='Only this class, such as "ride horse". Can be repeated.'),

@@ -177,8 +177,10 @@ def zero_shot(
 
     try:
         loaded = clip_loading.load(architecture="tiny", weights=weights or TINY_CLIP, image_size=Recipe().image_size)
+    except clip_loading.UnfitError as error:
+        raise DataError(f"--weights {weights or TINY_CLIP}: {error.fault}") from None
     except (FileNotFoundError, ValueError) as error:
-        raise DataError(f"--weights: {error}") from None
+        raise DataError(f"--weights {error}") from None
     figures = measure(loaded, scenes=scenes, style=style)
     if as_json:
         typer.echo(json.dumps(figures, indent=1))

@@ -55,8 +55,11 @@ class OpenDetector:
         return self._net.detect([self._net.prepare(picture) for picture in pictures])
 
 
-def open_detector(config: Config, vocabulary: Vocabulary) -> OpenDetector:
+def open_detector(config: Config, vocabulary: Vocabulary, *, called: str | None = None) -> OpenDetector:
     """The detector that `detections.weights` names, for the objects that the vocabulary's classes name, on `device`.
+
+    Args:
+        called: as of `load`.
 
     Raises:
         ConfigError: `detections.source` names no detector that could look at a picture.
@@ -67,24 +70,28 @@ def open_detector(config: Config, vocabulary: Vocabulary) -> OpenDetector:
             f"detections.source = {config.detections.source} looks at no picture; set detections.source=hub and "
             "detections.weights to a detector's name on the hub or to its folder"
         )
-    net = load(config, vocabulary.objects, {PERSON, *(hoi.object_id for hoi in vocabulary.classes)})
+    net = load(config, vocabulary.objects, {PERSON, *(hoi.object_id for hoi in vocabulary.classes)}, called=called)
     return OpenDetector(net, identity(config, net))
 
 
-def load(config: Config, objects: Sequence[Object], wanted: Collection[int] | None = None) -> Detector:
+def load(
+    config: Config, objects: Sequence[Object], wanted: Collection[int] | None = None, *, called: str | None = None
+) -> Detector:
     """The configured detector on the configured device; DataError or ConfigError saying what is wrong with it.
 
     Args:
         objects: the vocabulary's, position = object id.
         wanted: ids of the objects that it has to know, and that it is asked for if it is asked; None: all.
+        called: what messages call the choice of the detector, where no key of a configuration makes it.
     """
     from pipeline.work.torch_device import device
 
-    weights, where = config.detections.weights, f"detections.weights = {config.detections.weights}"
+    weights = config.detections.weights
+    where = called or f"detections.weights = {weights}"
     if weights.path is not None and weights.path.suffix in (".pth", ".pt"):
         raise ConfigError(
             f"{where} is a checkpoint of the original code. Make a model folder of it first:"
-            f" `ezhoi detector convert {weights} --out FOLDER`, then set detections.weights=FOLDER"
+            f" `ezhoi detector convert {weights} --out FOLDER`, then name FOLDER in its place"
         )
     try:
         if weights.path is not None and weights.path.suffix == ".safetensors":

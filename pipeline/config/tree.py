@@ -60,7 +60,7 @@ class Config(Section):
     @field_validator("device")
     @classmethod
     def _known_device(cls, value: str) -> str:
-        if re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", value) is None:
+        if not is_device(value):
             raise ValueError("expected 'auto', 'cpu', 'cuda' or 'cuda:N'")
         return value
 
@@ -143,6 +143,11 @@ class Config(Section):
     def sources(self) -> dict[str, Source]:
         """{dotted key: what it names outside of the store}, of all keys that name something."""
         return dict(sources(self))
+
+
+def is_device(text: str) -> bool:
+    """Whether a text names a device that may be computed on, whether it is there or not."""
+    return re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,3})?", text) is not None
 
 
 def profiles() -> tuple[str, ...]:

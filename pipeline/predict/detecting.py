@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from PIL.Image import Image
+from pydantic import ValidationError
 
 from pipeline.boxes import detector
 from pipeline.boxes.detector import OpenDetector
+from pipeline.config.data import Detections
 from pipeline.config.tree import load
-from pipeline.errors import DataError
+from pipeline.errors import ConfigError, DataError
+from pipeline.outside.parsing import shown
 from pipeline.predict.boxes import Boxes
 from pipeline.predict.bundle import Header
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -60,9 +63,13 @@ def alike(shapes: Sequence[float]) -> list[list[int]]:
 
 def opened(name: str, vocabulary: Vocabulary, *, revision: str | None = None, device: str = "auto") -> HubDetector:
     """A detector by its name on the hub or its folder, or `tiny`; DataError or ConfigError saying what is wrong with it."""
-    settings = ["detections.source=hub", f"detections.weights={name}", f"device={device}"]
-    config = load(overrides=settings + ([f"detections.revision={revision}"] if revision else []), environment={})
-    return HubDetector(detector.open_detector(config, vocabulary))
+    called = f"--detector {shown(name)}"
+    try:
+        section = Detections.model_validate({"source": "hub", "weights": name, "revision": revision})
+    except ValidationError as error:
+        raise ConfigError(f"{called}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
+    config = load(environment={}).model_copy(update={"detections": section, "device": device})
+    return HubDetector(detector.open_detector(config, vocabulary, called=called))
 
 
 def of_bundle(header: Header) -> tuple[str, str | None]:

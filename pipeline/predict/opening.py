@@ -48,6 +48,10 @@ def clip(identity: ClipIdentity, *, file: Path | str | None = None, device: str 
             std=identity.std,
             resize=identity.resize,
         )
+    except clip_loading.UnfitError as error:  # its advice is for who can choose another architecture
+        raise DataError(
+            f"the bundle was trained on CLIP {identity.architecture}, which cannot be loaded from {found}: {error.fault}"
+        ) from error
     except (FileNotFoundError, ValueError) as error:
         raise DataError(f"the bundle's CLIP cannot be loaded: {error}") from error
     if (digest := digests.of_weights(loaded.net)) != identity.digest:

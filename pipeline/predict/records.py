@@ -126,9 +126,17 @@ def picture(
         persons, things: how many boxes the pairs were made from; left_out: how many others there were, and why.
         classes: ids of the classes that are told; all if left out.
         top: the number of interactions to keep in the whole picture, the best; None keeps all.
-        threshold: the lowest score to keep.
+        threshold: the lowest score to keep, from 0 to 1.
+
+    Raises:
+        ValueError: no score could reach the threshold, or nothing could be kept.
     """
     import numpy as np
+
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"threshold {threshold}: scores lie between 0 and 1")
+    if top is not None and top < 1:
+        raise ValueError(f"top {top}: keep one interaction at least, or None for all")
 
     hoi_of = vocabulary.lookup(vocabulary.ids if classes is None else classes)[found["object_id"]]
     pair, verb = np.nonzero((hoi_of >= 0) & (scores >= threshold))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from pipeline.config.tree import Config
+from pipeline.config.tree import Config, is_device
 from pipeline.errors import ConfigError
+from pipeline.outside.parsing import shown
 
 
 def device(config: Config) -> torch.device:
@@ -18,11 +19,10 @@ def named(text: str) -> torch.device:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if text == "auto":
         return torch.device("cuda" if count else "cpu")
-    try:
-        chosen = torch.device(text)
-    except RuntimeError:
-        raise ConfigError(f"device = {text}: is no device; known are auto, cpu, cuda and cuda:N") from None
+    if not is_device(text):
+        raise ConfigError(f"device {shown(text)} is none; there are auto, cpu, cuda and cuda:N")
+    chosen = torch.device(text)
     if chosen.type == "cuda" and (chosen.index or 0) >= count:
-        there = f"the GPUs are numbered from 0 to {count - 1}" if count else "no GPU is seen; set device=cpu or auto"
-        raise ConfigError(f"device = {text}: {there}")
+        there = f"the GPUs are numbered from 0 to {count - 1}" if count else "no GPU is seen; choose cpu or auto"
+        raise ConfigError(f"device {text}: {there}")
     return chosen

@@ -224,7 +224,7 @@ def test_what_the_command_refuses(trained: Trained, tmp_path: Path) -> None:
     for words, says in (
         ([str(tmp_path / "nowhere"), *boxes], "there is no such file or folder"),
         ([picture, *boxes, "--only", "ride hors"], "ride horse"),
-        ([picture, *boxes, "--device", "tpu9"], "device = tpu9"),
+        ([picture, *boxes, "--device", "tpu9"], "device 'tpu9' is none"),
     ):
         done = CliRunner().invoke(app, ["predict", *words, "--model", str(trained.bundle)])
         assert done.exit_code == 1 and says in f"{done.output}{done.exception}", words
