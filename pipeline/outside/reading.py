@@ -5,6 +5,7 @@ What JSON and YAML may hold is in `pipeline/outside/parsing.py`.
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import zlib
@@ -110,6 +111,8 @@ def demand_no_pipe(path: Path) -> None:
 
 def why(fault: Exception) -> str:
     """Why something could not be read, in the first line of its words; the system's own without the path and a number."""
+    if isinstance(fault, FileNotFoundError):  # pyarrow's has no number, and says the path alone
+        return os.strerror(errno.ENOENT)
     if isinstance(fault, OSError) and fault.errno:
         return os.strerror(fault.errno)
     return (str(fault).splitlines() or [type(fault).__name__])[0][:200]

@@ -129,14 +129,14 @@ def picture(
         threshold: the lowest score to keep, from 0 to 1.
 
     Raises:
-        ValueError: no score could reach the threshold, or nothing could be kept.
+        ValueError: no score could reach the threshold, or `top` is no number of interactions.
     """
     import numpy as np
 
     if not 0 <= threshold <= 1:
         raise ValueError(f"threshold {threshold}: scores lie between 0 and 1")
-    if top is not None and top < 1:
-        raise ValueError(f"top {top}: keep one interaction at least, or None for all")
+    if top is not None and top < 0:
+        raise ValueError(f"top {top}: a number of interactions, or None for all")
 
     hoi_of = vocabulary.lookup(vocabulary.ids if classes is None else classes)[found["object_id"]]
     pair, verb = np.nonzero((hoi_of >= 0) & (scores >= threshold))

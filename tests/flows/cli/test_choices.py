@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+from pathlib import Path
 
 import pytest
 import typer
@@ -55,6 +56,8 @@ def test_a_number_has_a_least_value(option: str) -> None:
         "llm serve --patience nan",
         "llm serve --patience inf",
         "llm serve --context 0",
+        "predict p --threshold 1.1",
+        "predict p --threshold nan",
         "evaluate-detections -d d -a a --split foo",
         "evaluate-detections -d d -a a --annotation-boxes foo",
         "evaluate export -d d -a a --to coco --out o.json --split foo",
@@ -66,6 +69,26 @@ def test_a_number_has_a_least_value(option: str) -> None:
 def test_a_value_that_no_option_takes_is_an_error_of_its_use(words: str) -> None:
     ended = call(*words.split())
     assert ended.code == 2 and "Invalid value for" in ended.err
+
+
+@pytest.mark.parametrize("option", [name for name, info in numbers().items() if "threshold" in name or info.max == 1])
+def test_a_fraction_has_a_largest_value(option: str) -> None:
+    assert numbers()[option].max is not None
+
+
+@pytest.mark.parametrize(
+    "words", [("site", "--out", ""), ("site", "--out="), ("data", "check", " "), ("run", "--set", "")]
+)
+def test_an_empty_word_is_the_current_folder_of_nobody(words: tuple[str, ...]) -> None:
+    ended = call(*words)
+    assert ended.code == 1 and "as an unset variable of a script leaves it: give it a value" in ended.err
+
+
+def test_the_home_folder_is_known_behind_an_equals_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell expands it there for no program."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    ended = call("evaluate-detections", "--detections=~/d.parquet", "--annotations=~/a.parquet")
+    assert ended.code == 1 and f"{tmp_path}/a.parquet: " in ended.err
 
 
 def test_a_stage_is_pinned_once() -> None:

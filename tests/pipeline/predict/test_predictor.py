@@ -225,9 +225,15 @@ def test_what_the_command_refuses(trained: Trained, tmp_path: Path) -> None:
         ([str(tmp_path / "nowhere"), *boxes], "there is no such file or folder"),
         ([picture, *boxes, "--only", "ride hors"], "ride horse"),
         ([picture, *boxes, "--device", "tpu9"], "device 'tpu9' is none"),
+        ([picture, *boxes, "--device", "meta"], "device 'meta' is none"),
+        ([picture, *boxes, "--clip", picture], f"trained on CLIP tiny, which cannot be loaded from {picture}: "),
+        ([picture, *boxes[2:], "--detector", "a\0b"], "--detector 'a\\x00b': a path has no NUL in it"),
+        ([picture, *boxes[2:], "--detector", str(tmp_path)], f"--detector '{tmp_path}': Unrecognized model"),
     ):
         done = CliRunner().invoke(app, ["predict", *words, "--model", str(trained.bundle)])
-        assert done.exit_code == 1 and says in f"{done.output}{done.exception}", words
+        told = f"{done.output}{done.exception}"
+        assert done.exit_code == 1 and says in told, words
+        assert not any(key in told for key in ("clip.", "detections.", "of profile")), "the user typed no keys"
     assert not (tmp_path / "out").exists()
 
 

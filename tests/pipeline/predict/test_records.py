@@ -49,6 +49,12 @@ def test_pairs_and_verbs_are_sorted_and_only_classes_count(chosen: dict[str, Any
     assert verbs(picture(**chosen)) == expected
 
 
+@pytest.mark.parametrize("chosen", [{"threshold": 1.1}, {"threshold": -0.1}, {"threshold": float("nan")}, {"top": -1}])
+def test_what_would_leave_all_out_or_cut_the_wrong_end_is_refused(chosen: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="threshold|top"):
+        picture(**chosen)
+
+
 def test_boxes_scores_and_idle_verbs_are_those_of_the_pair() -> None:
     best = picture().pairs[0]
     assert best.person == (0.5, 1.5, 2.5, 3.5) and best.object == (4.5, 5.5, 6.5, 7.5)
