@@ -51,7 +51,7 @@ def test_pairs_and_verbs_are_sorted_and_only_classes_count(chosen: dict[str, Any
 
 @pytest.mark.parametrize("chosen", [{"threshold": 1.1}, {"threshold": -0.1}, {"threshold": float("nan")}, {"top": -1}])
 def test_what_would_leave_all_out_or_cut_the_wrong_end_is_refused(chosen: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="threshold|top"):
+    with pytest.raises(ValueError, match=r"threshold|top"):
         picture(**chosen)
 
 
