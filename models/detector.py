@@ -31,6 +31,7 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from models.detr_checkpoint import Converted
+from models.transfer import to_device
 
 Detection = tuple[Tensor, Tensor, Tensor]
 """Of one image: boxes (Q, 4) as x1, y1, x2, y2 in pixels, scores (Q,), object ids (Q,)."""
@@ -158,7 +159,7 @@ class HubDetector:
     ) -> list[Detection]:
         """The answers to one question about images of one batch, of widths and heights `sizes`."""
         texts = {name: value.repeat(len(sizes), 1) for name, value in question.inputs.items()}
-        out = self.net(**{name: value.to(self._device) for name, value in {**inputs, **texts}.items()})
+        out = self.net(**{name: to_device(value, self._device) for name, value in {**inputs, **texts}.items()})
         out.logits = question.answers(out.logits)
         targets = torch.tensor([(height, width) for width, height in sizes], device=self._device)
         kept = self.processor.post_process_object_detection(out, threshold=-1.0, target_sizes=targets)

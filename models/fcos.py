@@ -25,6 +25,7 @@ from torchvision.transforms.functional import pil_to_tensor
 from transformers import ResNetBackbone, ResNetConfig
 
 from models.detector import Detection, Prepared, digest_of
+from models.transfer import to_device
 
 STRIDES = (8, 16, 32)
 """Pixels between the places that the levels of the pyramid look from."""
@@ -145,7 +146,7 @@ class FcosDetector:
 
         Scores are probabilities that a box is true, where the detector is calibrated.
         """
-        pixels = [inputs["pixel_values"][0].to(self._device) / 255 for inputs, _ in images]
+        pixels = [to_device(inputs["pixel_values"][0], self._device) / 255 for inputs, _ in images]
         found = []
         for (_, size), seen, one in zip(images, pixels, self.net(pixels), strict=True):
             boxes, scores, labels = (one[name].cpu() for name in ("boxes", "scores", "labels"))

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torchvision.ops import batched_nms
 
 from models.bottleneck import Bottleneck
+from models.transfer import to_device
 
 PERSON = 0
 """Object id of 'person' in COCO's order."""
@@ -29,7 +30,9 @@ class Instances:
 
     def to(self, device: torch.device) -> Instances:
         """The same on another device."""
-        return Instances(*(t.to(device) for t in (self.boxes, self.scores, self.labels, self.present, self.pairs)))
+        return Instances(
+            *(to_device(t, device) for t in (self.boxes, self.scores, self.labels, self.present, self.pairs))
+        )
 
 
 def select(

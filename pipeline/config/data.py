@@ -11,6 +11,7 @@ from typing import Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator, model_validator
 
+from models.precision import Precision
 from pipeline.config.section import Here, Place, Section
 from pipeline.config.sources import (
     ClipWeights,
@@ -99,6 +100,11 @@ class Images(Section):
 
     unreadable: Literal["error", "skip"] = Field(
         "error", description="images that cannot be read: fail when all others are done, or leave them out and say so"
+    )
+    precision: Precision = Field(
+        "fp32",
+        description="of the passes that only look (embeddings, crops of pairs, pair features; not the detector): fp32, tf32 "
+        "(on a GPU) or bf16",
     )
     runtime: ImagesRuntime = ImagesRuntime()
 

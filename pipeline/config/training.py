@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from models.precision import Precision
 from pipeline.config.section import Section
 from pipeline.config.sources import File
 
@@ -116,8 +117,10 @@ class Seen(Section):
     )
     tau: PositiveFloat = Field(1.0, le=1_000, description="power of the detection prior in training")
     augment: Augment = Augment()
-    precision: Literal["fp32", "bf16"] = Field(
-        "fp32", description="of the towers and adapters; weights, logits and losses are fp32 in any case"
+    precision: Precision = Field(
+        "fp32",
+        description="of the training: fp32; tf32 on a GPU; or bf16 for towers and adapters, while weights, logits and losses "
+        "stay fp32",
     )
     joint: bool = Field(
         False,

@@ -35,6 +35,9 @@ BOXES = (*IMAGES, "train-objects.parquet", "test-objects.parquet", "test-pairs.p
 VOCABULARY = ("vocabulary.json", "settings.json", "own_settings.json")
 """What is read of the vocabulary where seen and unseen classes are told apart."""
 
+REDUCED = When(lambda config: config.images.precision != "fp32", ("images.precision",))
+"""The precision of frozen passes counts where it is not the usual one, in which what was made before it could be chosen is."""
+
 
 def _head(name: HeadName) -> Condition:
     """Whether it is the configured head."""
@@ -134,6 +137,7 @@ STAGES: tuple[Stage, ...] = (
         name="image_embeddings",
         version=2,
         reads=(*CLIP, "clip.resize", "clip.tokens", "images.unreadable"),
+        when=(REDUCED,),
         inputs=(Input("annotations", (*IMAGES, "pixels-*")),),
         shards=True,
         says="frozen CLIP image tokens",
@@ -183,6 +187,7 @@ STAGES: tuple[Stage, ...] = (
         version=4,
         reads=(*CLIP, "pairing", *MODEL, "seen.joint", "images.unreadable"),
         when=(
+            REDUCED,
             When(
                 lambda config: config.evaluation.memory or config.model.head != "ezhoi", ("clip.resize", "clip.tokens")
             ),
@@ -238,7 +243,12 @@ STAGES: tuple[Stage, ...] = (
         name="untrained",
         version=2,
         reads=(*CLIP, "pairing", "evaluation.untrained", "images.unreadable"),
-        when=(When(lambda config: config.evaluation.untrained == "regions", ("clip.tokens",)),),
+        when=(
+            When(lambda config: config.evaluation.untrained == "regions", ("clip.tokens",)),
+            When(
+                lambda config: config.evaluation.untrained == "crops" and REDUCED.holds(config), ("images.precision",)
+            ),
+        ),
         inputs=(
             Input("annotations", ("test-images.parquet", "pixels-test-*")),
             Input("detections", ("test.parquet",)),

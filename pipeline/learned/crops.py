@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,6 +11,8 @@ from PIL.Image import Image
 from torch import Tensor
 
 from models.clip import Clip
+from models.precision import Precision, computing_in
+from models.transfer import stacked
 from pipeline.datasets.images import square
 
 CROPS = 64
@@ -16,12 +20,13 @@ CROPS = 64
 
 
 @torch.no_grad()
-def embedded(clip: Clip, crops: Tensor) -> Tensor:
-    """CLIP's image features (P, d_a) of crops (P, 3, S, S), uint8; unit length, on the CPU."""
-    found = [
-        clip.embed_images(clip.normalise(crops[i : i + CROPS].to(clip.device)))[:, 0].cpu()
-        for i in range(0, len(crops), CROPS)
-    ]
+def embedded(clip: Clip, crops: Sequence[Tensor], *, precision: Precision = "fp32") -> Tensor:
+    """CLIP's image features (P, d_a) of P crops (3, S, S), uint8; unit length, in fp32 on the CPU, whatever the pass is in."""
+    found = []
+    for start in range(0, len(crops), CROPS):
+        with computing_in(precision, clip.device):
+            tokens = clip.embed_images(clip.normalise(stacked(crops[start : start + CROPS], clip.device)))
+        found.append(tokens[:, 0].float().cpu())
     return torch.nn.functional.normalize(torch.cat([torch.zeros(0, clip.joint_width), *found]), dim=-1)
 
 
@@ -33,4 +38,4 @@ def of_boxes(clip: Clip, picture: Image, corners: NDArray[np.floating]) -> Tenso
     high = np.maximum(np.floor(corners[:, 2:] + 1).astype(np.int64), low + 2)
     boxes, place = np.unique(np.concatenate([low, high], axis=1), axis=0, return_inverse=True)
     cut = [square(picture.crop((x1, y1, x2, y2)), clip.image_size) for x1, y1, x2, y2 in boxes.tolist()]
-    return embedded(clip, torch.stack(cut))[torch.from_numpy(place.reshape(-1))]
+    return embedded(clip, cut)[torch.from_numpy(place.reshape(-1))]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_right
+from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -20,6 +21,8 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
+from models.precision import Precision, computing_in
+from models.transfer import stacked
 from pipeline.errors import DataError
 from pipeline.store.artifact import Artifact
 
@@ -31,15 +34,19 @@ LARGEST_HEADER = 1024
 """Bytes; more than the header and the list levels of a page can take."""
 
 
-def frozen(clip: Clip, pixels: Tensor, kept: Literal["all", "cls"]) -> Tensor:
+def frozen(
+    clip: Clip, images: Sequence[Tensor], kept: Literal["all", "cls"], *, precision: Precision = "fp32"
+) -> Tensor:
     """What the frozen CLIP makes of images, as it is cached: (B, 1 + D, d_a) or (B, 1, d_a) in float16, unit length each.
 
     Args:
-        pixels: (B, 3, S, S), as `Clip.preprocess` makes them.
+        images: B images (3, S, S), as `Clip.preprocess` makes them.
         kept: all tokens, or that of the class alone.
+        precision: of the pass; tokens are made of unit length in fp32.
     """
-    tokens = clip.embed_images(pixels.to(clip.device))[:, : 1 if kept == "cls" else None]
-    return torch.nn.functional.normalize(tokens, dim=-1).half()
+    with computing_in(precision, clip.device):
+        tokens = clip.embed_images(stacked(images, clip.device))
+    return torch.nn.functional.normalize(tokens[:, : 1 if kept == "cls" else None].float(), dim=-1).half()
 
 
 class FrozenTokens:

@@ -24,6 +24,7 @@ from torch import Tensor
 from models import instances
 from models.heads.kinds import REGIONS, Column
 from models.hoi import HoiModel
+from models.transfer import stacked
 from pipeline.boxes import pairs
 from pipeline.boxes.instances import Found, sift
 from pipeline.datasets.images import square
@@ -342,10 +343,10 @@ class Predictor:
     def _computed(self, prepared: Sequence[Prepared], batch: instances.Instances) -> dict[str, NDArray[Any]]:
         """The fused features (P, d_a) of all pairs, and what else the head reads of them."""
         model, clip = self._model, self._model.clip
-        pixels = model.normalise(torch.stack([one.square for one in prepared]).to(clip.device))
+        pixels = model.normalise(stacked([one.square for one in prepared], clip.device))
         whole = [one.whole for one in prepared if one.whole is not None]
         if whole:
-            tokens = frozen(clip, torch.stack(whole), self.header.clip.tokens).float()
+            tokens = frozen(clip, whole, self.header.clip.tokens).float()
         else:
             tokens = pixels.new_zeros(len(prepared), 1, clip.joint_width)
         here = batch.to(clip.device)

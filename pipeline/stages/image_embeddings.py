@@ -52,7 +52,7 @@ def compute(work: Work) -> int:
         return prepare(images[shard.split].open(image_id))
 
     def embed(shard: Shard, ids: list[int], pixels: list[torch.Tensor]) -> dict[str, np.ndarray]:
-        tokens = frozen(clip, torch.stack(pixels), work.config.clip.tokens)
+        tokens = frozen(clip, pixels, work.config.clip.tokens, precision=work.config.images.precision)
         return {"image_id": np.array(ids), "tokens": tokens.cpu().numpy()}
 
     return stream(work, _plan(work, images), read=read, compute=embed, batch=BATCH, rows_a_group=1)

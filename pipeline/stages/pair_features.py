@@ -30,6 +30,8 @@ from torch import Tensor
 
 from models.clip import Clip
 from models.hoi import HoiModel
+from models.precision import computing_in
+from models.transfer import stacked, to_device
 from pipeline.boxes import detector, pairs, quality
 from pipeline.boxes.instances import Annotated, Detected
 from pipeline.datasets.images import EXHAUSTIVE, Images, square
@@ -122,10 +124,11 @@ class Split:
     def columns(self, model: HoiModel, ids: list[int], views: list[Tensor]) -> dict[str, Any]:
         """The table of some images."""
         found, device = self.detected.batch(ids), self.clip.device
-        pixels = model.normalise(torch.stack(views).to(device))
-        tokens, here = self.frozen.of(ids).to(device), found.to(device)
-        features = model.pairs(pixels, tokens, here, self.objects)
-        table = pairs.columns(found, ids, self.images.sizes) | {"feature": features.cpu().numpy()}
+        pixels = model.normalise(stacked(views, device))
+        tokens, here = to_device(self.frozen.of(ids), device), found.to(device)
+        with computing_in(self.config.images.precision, device):
+            features = model.pairs(pixels, tokens, here, self.objects)
+        table = pairs.columns(found, ids, self.images.sizes) | {"feature": features.float().cpu().numpy()}
         table |= records.columns(
             self.config.pair_columns,
             found=here,

@@ -28,6 +28,8 @@ from models import scoring
 from models.clip import Clip
 from models.hoi import EzHoi, HoiModel, pair_prior
 from models.losses import class_relation, consistency, focal, with_prior
+from models.precision import computing_in, tf32
+from models.transfer import to_device
 from pipeline.datasets import classes
 from pipeline.datasets.hico.vocabulary import demand
 from pipeline.errors import ConfigError
@@ -63,16 +65,17 @@ def run(work: Work) -> dict[str, Any]:
     if begun is not None:
         _keep_start(work, begun, task.hidden)
     per_epoch = task.images.steps_per_epoch
-    history = train(
-        work=work,
-        modules=task.modules,
-        task=task,
-        steps=config.epochs * per_epoch,
-        settings=config.optimiser,
-        rate_at=lambda step: 1.0 if step < config.drop_after * per_epoch else 0.1,
-        runtime=config.runtime,
-        accumulate=config.runtime.accumulate,
-    )
+    with tf32(config.precision == "tf32"):  # backward passes too
+        history = train(
+            work=work,
+            modules=task.modules,
+            task=task,
+            steps=config.epochs * per_epoch,
+            settings=config.optimiser,
+            rate_at=lambda step: 1.0 if step < config.drop_after * per_epoch else 0.1,
+            runtime=config.runtime,
+            accumulate=config.runtime.accumulate,
+        )
     checkpoint.save_weights(work.out / "model.safetensors", model.state_dict())
     if task.unseen is not None:
         checkpoint.save_weights(work.out / "unseen.safetensors", task.unseen.module.state_dict())
@@ -155,14 +158,14 @@ class SeenTask:
         """Focal loss of the part's pairs, and the part's share of the class relation."""
         if batch is None:
             return dict.fromkeys(self.terms, self.model.logit_scale * 0.0)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.seen.precision == "bf16"):
+        with computing_in(self.config.seen.precision, self.device):
             text = self.model.text(self.phrases.phrases)
             if self.unseen is not None:
                 text = torch.cat([text, self.unseen.text()])
             pairs = self._pairs(batch)
         text, config = text.float(), self.config.seen
         logits = self.model.phrase_logits(pairs.float(), text)
-        prior = pair_prior(batch.view.found, config.tau).to(self.device)
+        prior = to_device(pair_prior(batch.view.found, config.tau), self.device)
         losses = {"focal": self._focal(batch, logits, prior) / max(positives, 1.0)}
         if "relation" in self.terms:
             relation = class_relation(text, self.descriptions, temperature=config.relation_temperature)
@@ -175,15 +178,16 @@ class SeenTask:
         return losses
 
     def _pairs(self, batch: Batch) -> Tensor:
-        pixels = self.model.normalise(batch.view.pixels.to(self.device))
-        found, tokens = batch.view.found.to(self.device), batch.tokens.to(self.device)
+        pixels = self.model.normalise(to_device(batch.view.pixels, self.device))
+        found, tokens = batch.view.found.to(self.device), to_device(batch.tokens, self.device)
         return self.model.pairs(pixels, tokens, found, self.objects)
 
     def _focal(self, batch: Batch, logits: Tensor, prior: Tensor) -> Tensor:
-        entries, settings = batch.entries.to(self.device), self.config.seen.focal
+        entries, settings = to_device(batch.entries, self.device), self.config.seen.focal
         verb_logits = scoring.verb_logits(logits, self.phrase_verbs, self.verbs)
         x = with_prior(verb_logits[entries], prior[:, None].expand_as(verb_logits)[entries])
-        return focal(x, batch.truth.to(self.device), alpha=settings.alpha, gamma=settings.gamma).sum()
+        truth = to_device(batch.truth, self.device)
+        return focal(x, truth, alpha=settings.alpha, gamma=settings.gamma).sum()
 
 
 def _described(model: HoiModel) -> EzHoi:

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from models.clip import Clip
 from models.fusion import union_features
+from models.precision import Precision
 from pipeline.boxes import pairs
 from pipeline.boxes.instances import Detected
 from pipeline.datasets.images import Images, quick_square
@@ -87,7 +88,9 @@ def compute(work: Work) -> int:
                 if image is not None
                 for box in pairs.unions(detected.batch([image_id]), images.sizes[image_id])
             ]
-            features = embedded_ahead(clip, crops, threads=work.config.images.runtime.readers)
+            features = embedded_ahead(
+                clip, crops, threads=work.config.images.runtime.readers, precision=work.config.images.precision
+            )
         else:
             features = union_features(frozen.of(ids), found, grid=clip.grid, size=ROI_SIZE)
         return pairs.columns(found, ids, images.sizes) | {"feature": features.numpy()}
@@ -95,19 +98,20 @@ def compute(work: Work) -> int:
     return stream(work, _plan(work), read=read, compute=table, batch=BATCH)
 
 
-def embedded_ahead(clip: Clip, crops: Sequence[Crop], *, threads: int) -> Tensor:
+def embedded_ahead(clip: Clip, crops: Sequence[Crop], *, threads: int, precision: Precision = "fp32") -> Tensor:
     """CLIP's image features (P, d_a) of parts of images, each squashed to a square; unit length, on the CPU.
 
     Only the crops of the coming forward passes wait, however many pairs an image has: they are cut in threads meanwhile.
     """
 
-    def cut(number: int) -> Tensor:
-        """(CROPS, 3, S, S), uint8."""
+    def cut(number: int) -> list[Tensor]:
+        """Up to CROPS of (3, S, S), uint8."""
         some = crops[number * CROPS : (number + 1) * CROPS]
-        return torch.stack([quick_square(image.crop(box), clip.image_size) for image, box in some])
+        return [quick_square(image.crop(box), clip.image_size) for image, box in some]
 
     passes = range(-(-len(crops) // CROPS))
-    found = [embedded(clip, pixels) for pixels in ahead(cut, passes, threads=min(threads, AHEAD))]
+    coming = ahead(cut, passes, threads=min(threads, AHEAD))
+    found = [embedded(clip, pixels, precision=precision) for pixels in coming]
     return torch.cat([torch.zeros(0, clip.joint_width), *found])
 
 

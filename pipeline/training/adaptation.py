@@ -15,6 +15,7 @@ from torch import Tensor
 
 from models.hoi import EzHoi
 from models.losses import class_relation, consistency, with_prior
+from models.transfer import to_device
 from models.unseen import UnseenPrompts, alignment, labelled
 from pipeline.config.training import Focal, Utpl
 from pipeline.learned import phrases
@@ -103,7 +104,7 @@ class Adaptation:
         wanted = pairs.positive if positive else pairs.negative
         some = generator(self._seed, "utpl", "positives" if positive else "negatives", step)
         drawn = pairs.draw(wanted, self._settings.batch_size, some)
-        features, priors, counted = (t[drawn].to(text.device) for t in (pairs.features, pairs.priors, wanted))
+        features, priors, counted = (to_device(t[drawn], text.device) for t in (pairs.features, pairs.priors, wanted))
         logits = self.model.phrase_logits(features, text)
         logits = with_prior(logits, (priors[:, None] ** self._tau).expand_as(logits))
         return labelled(logits, float(positive), counted, alpha=self._focal.alpha, gamma=self._focal.gamma)

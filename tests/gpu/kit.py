@@ -12,10 +12,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import open_clip
@@ -27,6 +27,8 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from models.clip_loading import build
+from models.precision import Precision, computing_in, tf32
+from models.transfer import stacked, to_device
 from pipeline.config.tree import Config
 from pipeline.engine import run
 from pipeline.engine.execute import Outcome
@@ -43,8 +45,11 @@ from pipeline.work.work import Work
 DEMO = Path(__file__).parents[1] / "demo"
 TRUE = {"ViT-B-16-quickgelu": 224, "ViT-L-14-336-quickgelu": 336}
 """{architecture of the paper's profiles: its image size}"""
-PAPER = ("model.prompts=2", "model.layers=9", "model.bottleneck=64", "model.heads=2", "model.roi_size=7")
-"""Sizes of the profiles hico-vitb and hico-vitl."""
+PAPER = (
+    *("model.prompts=2", "model.layers=9", "model.bottleneck=64", "model.heads=2", "model.roi_size=7"),
+    *("images.precision=bf16", "seen.precision=tf32"),
+)
+"""Sizes and precisions of the profiles hico-vitb and hico-vitl."""
 
 
 @dataclass(frozen=True)
@@ -158,14 +163,12 @@ def memory(device: str) -> float | None:
     return torch.cuda.max_memory_allocated() / 2**30 if device.startswith("cuda") else None
 
 
-def in_precision(device: str, precision: str) -> Any:
-    """A context in which torch computes so: fp32, tf32 or bf16."""
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
-    kind = "cuda" if device.startswith("cuda") else "cpu"
-    return torch.autocast(kind, torch.bfloat16) if precision == "bf16" else nullcontext()
+def in_precision(device: str, precision: Precision) -> AbstractContextManager[None]:
+    """A context in which torch computes so on a device."""
+    return computing_in(precision, torch.device(device))
 
 
-def peak(scale: Scale, precision: str) -> float:
+def peak(scale: Scale, precision: Precision) -> float:
     """Operations a second of one large matrix product."""
     with in_precision(scale.device, precision):
         one, other = (torch.randn(scale.product, scale.product, device=scale.device) for _ in range(2))
@@ -233,22 +236,22 @@ def embedding(made: Made, folder: Path) -> list[Row]:
     scale, clip = made.scale, frozen_clip(made.config)
     pixels = torch.randn(image_embeddings.BATCH, 3, clip.image_size, clip.image_size, device=scale.device)
     operations, bare, rows = arithmetic(lambda: clip.embed_images(pixels)), {}, []
-    for precision in ("fp32", "tf32", "bf16"):
+    for precision in get_args(Precision):
         with in_precision(scale.device, precision):
             bare[precision] = seconds(scale.device, lambda: clip.embed_images(pixels), scale.steps)
         share = operations / bare[precision] / peak(scale, precision)
         rate = len(pixels) / bare[precision]
         rows.append(Row("embedding, bare forward", scale.name, precision, rate, "images/s", of_peak=share))
-    in_precision(scale.device, "fp32")
+    used = made.config.images.precision
     rate, spent = made.metrics("image_embeddings")["images_a_second"], made.seconds("image_embeddings")
     return [
         Row(
             "embedding, the stage",
             scale.name,
-            "as configured",
+            used,
             rate,
             "images/s",
-            of_bare=rate * bare["fp32"] / len(pixels),
+            of_bare=rate * bare[used] / len(pixels),
             waits=max(0.0, 1 - spent["compute"] / max(spent["wall"], 1e-9)),
             memory=made.peaks["image_embeddings"],
         ),
@@ -270,23 +273,26 @@ def pairs(made: Made, folder: Path) -> list[Row]:
     found, tokens = split.detected.batch(ids).to(clip.device), split.frozen.of(ids).to(clip.device)
     pixels = model.normalise(torch.stack(views).to(clip.device))
 
+    used = made.config.images.precision
+
     def forward() -> Tensor:
-        return model.pairs(pixels, tokens, found, split.objects)
+        with in_precision(scale.device, used):
+            return model.pairs(pixels, tokens, found, split.objects)
 
     bare, operations = seconds(scale.device, forward, scale.steps), arithmetic(forward)
-    share = operations / bare / peak(scale, "fp32")
+    share = operations / bare / peak(scale, used)
     return [
         Row(
             "pair features, the stage",
             scale.name,
-            "as configured",
+            used,
             rate,
             "images/s",
             of_bare=rate * bare / len(ids),
             waits=max(0.0, 1 - spent["compute"] / max(spent["wall"], 1e-9)),
             memory=made.peaks["pair_features"],
         ),
-        Row("pair features, bare forward", scale.name, "fp32", len(ids) / bare, "images/s", of_peak=share),
+        Row("pair features, bare forward", scale.name, used, len(ids) / bare, "images/s", of_peak=share),
     ]
 
 
@@ -302,10 +308,11 @@ def training(made: Made, folder: Path) -> list[Row]:
         torch.stack(list(task.losses(batch, positives).values())).sum().backward()
         task.modules.zero_grad()
 
-    bare, operations = seconds(scale.device, step, scale.steps), arithmetic(step)
-    rate = float(metrics["images_per_second"])
-    share = operations / bare / peak(scale, "fp32")
     precision = made.config.seen.precision
+    with tf32(precision == "tf32"):
+        bare, operations = seconds(scale.device, step, scale.steps), arithmetic(step)
+    rate = float(metrics["images_per_second"])
+    share = operations / bare / peak(scale, precision)
     return [
         Row(
             "training",
@@ -361,7 +368,7 @@ def predicting(made: Made, folder: Path) -> list[Row]:
 # --- what must hold --------------------------------------------------------------------------------------------
 
 
-def nearness(scale: Scale, folder: Path, precision: str) -> float:
+def nearness(scale: Scale, folder: Path, precision: Precision) -> float:
     """The least cosine between an image token of fp32 and the same in another precision."""
     config = small(folder / "store", *settings(scale, folder))
     clip = frozen_clip(config)
@@ -371,8 +378,19 @@ def nearness(scale: Scale, folder: Path, precision: str) -> float:
         exact = clip.embed_images(pixels)
     with in_precision(scale.device, precision):
         other = clip.embed_images(pixels).float()
-    in_precision(scale.device, "fp32")
     return float(torch.nn.functional.cosine_similarity(exact, other, dim=-1).min())
+
+
+def carried(scale: Scale) -> bool:
+    """Whether what is copied to the device arrives as it was, while the memory that it is copied from is used again."""
+    device, generator = torch.device(scale.device), torch.Generator().manual_seed(2)
+    sent = [
+        torch.randint(0, 255, (16, 3, 224, 224), generator=generator, dtype=torch.uint8) for _ in range(scale.steps)
+    ]
+    one, other = [to_device(batch, device) for batch in sent], [stacked(list(batch), device) for batch in sent]
+    return all(
+        torch.equal(arrived.cpu(), batch) for found in (one, other) for arrived, batch in zip(found, sent, strict=True)
+    )
 
 
 def losses(scale: Scale, folder: Path, *more: str) -> list[float]:

@@ -9,9 +9,11 @@ import kit
 import pytest
 import torch
 
+from models.precision import Precision
+
 pytestmark = pytest.mark.gpu
 MEASURED = (kit.embedding, kit.pairs, kit.training, kit.predicting)
-NEAR = {"tf32": 0.9999, "bf16": 0.995}
+NEAR: dict[Precision, float] = {"tf32": 0.9999, "bf16": 0.995}
 """Least cosine between an image token of fp32 and the same in another precision."""
 LOSSES = 0.05
 """Largest difference of a step's loss in bf16, as a share of it."""
@@ -38,8 +40,12 @@ def test_rates(
 
 @pytest.mark.parametrize("precision", NEAR)
 @pytest.mark.parametrize("architecture", kit.TRUE)
-def test_reduced_precision_is_near(architecture: str, precision: str, tmp_path: Path) -> None:
+def test_reduced_precision_is_near(architecture: str, precision: Precision, tmp_path: Path) -> None:
     assert kit.nearness(scale(architecture), tmp_path, precision) >= NEAR[precision]
+
+
+def test_what_is_copied_arrives_as_it_was() -> None:
+    assert kit.carried(scale("ViT-B-16-quickgelu"))
 
 
 def test_a_training_in_bf16_is_near(tmp_path: Path) -> None:

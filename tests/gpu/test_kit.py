@@ -9,6 +9,7 @@ import kit
 import pytest
 import torch
 
+from models.precision import Precision
 from tests.models.conftest import ARCHITECTURE
 
 pytestmark = pytest.mark.slow
@@ -40,8 +41,12 @@ def test_every_part_has_rows_and_they_make_a_table(made: kit.Made, tmp_path: Pat
 
 
 @pytest.mark.parametrize(("precision", "least"), [("tf32", 1 - 1e-5), ("bf16", 0.995)])
-def test_reduced_precision(precision: str, least: float, tmp_path: Path) -> None:
+def test_reduced_precision(precision: Precision, least: float, tmp_path: Path) -> None:
     assert least <= kit.nearness(TINY, tmp_path, precision) <= 1 + 1e-5
+
+
+def test_what_is_copied_arrives_as_it_was() -> None:
+    assert kit.carried(TINY)
 
 
 def test_a_killed_training(made: kit.Made, folder: Path) -> None:

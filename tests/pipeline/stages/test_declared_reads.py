@@ -37,11 +37,14 @@ WITHOUT_EFFECT = {
     **{stage: {"clip.resize"} for stage in ("seen", "pair_features", "untrained")},
 }
 FOLLOWS = {
-    "pair_features": {"model.head", "evaluation.memory"},
+    "image_embeddings": {"images.precision"},
+    "untrained": {"images.precision"},
+    "pair_features": {"model.head", "evaluation.memory", "images.precision"},
     "descriptions": {"descriptions.template", "model.head"},
 }
 """Keys that a stage reads for what follows from them, which is in its fingerprint: the columns that pairs have, whether the
-lexicon words its descriptions in another way than its usual one, and whether the head reads region concepts."""
+lexicon words its descriptions in another way than its usual one, whether the head reads region concepts, and a precision, which
+is declared where it is not the usual one."""
 SMALLEST = (
     *("data.world.train_images=16", "data.world.test_images=8", "seen.epochs=1", "seen.batch_size=8", "utpl.steps=2"),
 )

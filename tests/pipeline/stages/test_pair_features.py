@@ -326,6 +326,28 @@ def test_regions_are_read_from_the_cached_tokens(
     torch.testing.assert_close(torch.tensor(found["feature"]), torch.cat(wanted), rtol=1e-4, atol=1e-5)
 
 
+NEAR = 0.995
+"""Least cosine between a row of fp32 and the same row in bf16."""
+
+
+@pytest.mark.parametrize(
+    ("stage", "column"), [(image_embeddings, "tokens"), (pair_features, "feature"), (untrained, "feature")]
+)
+def test_passes_in_bf16_are_near_those_in_fp32(
+    stage: Any, column: str, inputs: dict[str, Artifact], tmp_path: Path
+) -> None:
+    made: dict[str, Tensor] = {}
+    for precision in ("fp32", "tf32", "bf16"):
+        work = work_in(tmp_path / precision, stage.__name__.rpartition(".")[2], inputs, f"images.precision={precision}")
+        stage.run(work)
+        values = torch.tensor(arrays.read(work.out / "test-000.parquet")[column])
+        assert values.dtype == (torch.float16 if column == "tokens" else torch.float32)
+        made[precision] = values.float().flatten(0, -2)
+    torch.testing.assert_close(made["tf32"], made["fp32"], rtol=0, atol=0)  # a CPU has none
+    cosine = nn.functional.cosine_similarity(made["bf16"], made["fp32"], dim=-1)
+    assert cosine.min() >= NEAR and not torch.equal(made["bf16"], made["fp32"])
+
+
 def test_what_cannot_be_made_is_said(inputs: dict[str, Artifact], tmp_path: Path) -> None:
     off = work_in(tmp_path / "off", "untrained", inputs, "evaluation.untrained=off")
     with pytest.raises(ConfigError, match="untrained is off"):
