@@ -194,6 +194,8 @@ def _show_gains(old: Artifact, new: Artifact) -> None:
         typer.echo(f"  mAP {group:<7} {gain}")
     if compared.why_no_interval:
         typer.echo(plain(f"  no interval: {compared.why_no_interval}"))
+    for note in compared.notes:
+        typer.echo(plain(f"  note: {note}"))
     rows = compared.classes
     for title, some in (("gained most", rows[:5]), ("lost most", rows[-5:][::-1])):
         moved = [row for row in some if (row["difference"] > 0) == title.startswith("gained")]

@@ -58,8 +58,9 @@ def evaluate(
     from pipeline.vocabulary import settings as zero_shot
 
     config = options.configuration(profile, settings)
-    own = sources.all_settings(config.data)[1]
-    truth = annotations.of_artifact(options.asked("annotations", profile, settings), settings=own)
+    more = sources.extended(config.data)
+    own = sources.all_settings(config.data)[1] if more is None else sources.every_setting(config.data)
+    truth = annotations.of_artifact(options.asked("annotations", profile, settings), vocabulary=more, settings=own)
     zero_shot.unseen(truth.groups.unseen, config.setting)
     file = predictions or options.asked("evaluation", profile, settings).path("predictions.parquet")
     found = read_detections(file, truth)

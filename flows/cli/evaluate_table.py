@@ -70,7 +70,7 @@ def table(
 
     Example: ezhoi evaluate table adacm.json hola.json lain.json -a instances_test2015.json --protocol all --mode both
     """
-    from pipeline.metrics import methods
+    from pipeline.metrics import methods, told
 
     names = _names(files)
     truth = read_annotations(annotations, images, image_labels, boxes, split)
@@ -78,14 +78,20 @@ def table(
     protocols = protocols_of(protocol or ["official", "upt"], switch or [])
     read = {name: read_detections(file, truth) for name, file in zip(names, files, strict=True)}
     notes = {name: list(found.notes) for name, found in read.items()}
+    unlike = told.unlike({name: found.told for name, found in read.items()})
     blocks = methods.compare(
         read, truth, protocols=protocols, modes=modes_of(mode), setting=chosen, resamples=resamples, seed=seed
     )
     if as_json:
-        report = {"setting": chosen, "blocks": list(blocks), "notes": notes | {"annotations": list(truth.notes)}}
+        report = {
+            "setting": chosen,
+            "blocks": list(blocks),
+            "notes": notes | {"annotations": list(truth.notes)},
+            "unlike": unlike,
+        }
         typer.echo(json.dumps(report, indent=1))
         return
-    say([*truth.notes, *(f"{name}: {note}" for name, found in notes.items() for note in found)])
+    say([*truth.notes, *(f"{name}: {note}" for name, found in notes.items() for note in found), *unlike])
     for block in blocks:
         _print(block)
 

@@ -67,15 +67,18 @@ def read_detections(path: Path, truth: Annotations, classes: Classes = "annotate
     """Detections in any known format, checked against the annotations; of V-COCO's compositions they are translated."""
     import dataclasses
 
-    from pipeline.metrics import detections
+    from pipeline.metrics import detections, told
     from pipeline.metrics.vcoco import translation
 
     frame, notes = detections.read(path, truth.groups.vocabulary)
+    about = told.of_table(path)
+    frame, more = told.placed(frame, about, truth.groups.vocabulary, name=str(path))
+    notes = [*notes, *more]
     if classes == "vcoco":
         frame, note = translation.to_hico(frame, truth.groups.vocabulary, name=str(path))
         notes = [*notes, note]
     found = detections.check(frame, truth, name=str(path))
-    return dataclasses.replace(found, notes=(*notes, *found.notes))
+    return dataclasses.replace(found, notes=(*notes, *found.notes), told=about)
 
 
 def with_vcocos_classes(truth: Annotations) -> Annotations:

@@ -13,14 +13,13 @@ import typer
 
 from flows.server.stage_name import StageName
 from pipeline.config.tree import Config, load
-from pipeline.datasets import sources
+from pipeline.datasets import classes, sources
 from pipeline.engine import plan
 from pipeline.errors import ConfigError, DataError, StoreError
 from pipeline.outside.parsing import shown
 from pipeline.store.artifact import Artifact
 from pipeline.store.opening import store_of
 from pipeline.store.store import Store
-from pipeline.vocabulary import file
 from pipeline.vocabulary.vocabulary import Hoi, Vocabulary
 
 SplitName = Literal["train", "test"]
@@ -148,7 +147,7 @@ def vocabulary_of(artifact: Artifact, profile: str, settings: list[str] | None) 
     """The classes that an artifact was made with; those of the configured dataset if they are no longer in the store."""
     used = next((record for record in artifact.manifest.inputs if record.stage == "vocabulary"), None)
     kept = store(profile, settings).get("vocabulary", used.fingerprint) if used is not None else None
-    return vocabulary(configuration(profile, settings)) if kept is None else file.read(kept.path("vocabulary.json"))
+    return vocabulary(configuration(profile, settings)) if kept is None else classes.vocabulary(kept)
 
 
 def hoi_class(name: str, vocabulary: Vocabulary) -> Hoi:

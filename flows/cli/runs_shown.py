@@ -103,6 +103,7 @@ def compare(
         lines += [f"  mAP {group:<7} {gain}" for group, gain in against.compared.gains.items()]
         if against.compared.why_no_interval:
             lines.append(f"  no interval: {against.compared.why_no_interval}")
+        lines += [f"  note: {note}" for note in against.compared.notes]
         lines += [f"  {line}" for line in against.causes.lines]
     typer.echo(plain("\n".join([*lines, f"page: {out}"])))
 

@@ -30,6 +30,7 @@ def section(verdict: Verdict, relative: str) -> list[str]:
         )
     if found.why_no_interval:
         parts.append(f"No interval: {markdown(found.why_no_interval)}")
+    parts += [f"Note: {markdown(note)}" for note in found.notes]
     parts += ["### What was changed", "\n".join(f"- {markdown(line)}" for line in verdict.causes.lines)]
     parts += _texts(verdict.causes)
     parts += _moves(verdict.causes)

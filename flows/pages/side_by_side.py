@@ -47,7 +47,10 @@ def page(found: SideBySide) -> str:
 
 def says(found: SideBySide) -> list[str]:
     """The answer in a sentence for every run but the first."""
-    return [_sentence(against) for against in found.against]
+    return [
+        " ".join([_sentence(against), *(f"Note: {note}." for note in against.compared.notes)])
+        for against in found.against
+    ]
 
 
 def _differing(found: SideBySide, place: int) -> str:

@@ -73,6 +73,9 @@ class Data(Section):
     settings: File | None = Field(
         None, description="YAML file of zero-shot settings of your own: {name: [unseen classes]}, beside the dataset's"
     )
+    classes: File | None = Field(
+        None, description="YAML vocabulary of classes that nobody trains, added to the dataset's (docs/open-classes.md)"
+    )
     faults: Literal["error", "skip"] = Field(
         "error", description="faulty rows and missing images: fail at them, or leave them out and report"
     )

@@ -88,6 +88,16 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _classes_are_added_to_what_takes_them(self) -> Self:
+        if self.data.classes is not None and not self.utpl_trains:
+            taken = "model.preset = released" if self.model.preset == "released" else "seen.joint"
+            raise ValueError(
+                f"data.classes adds classes to a model that is trained already, and {taken} has no place for them: leave "
+                "one of the two out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _one_start(self) -> Self:
         if self.seen.weights is not None and self.seen.init is not None:
             raise ValueError("seen.weights takes the place of training, and seen.init is where one starts; give one")

@@ -14,10 +14,25 @@ from pipeline.vocabulary import settings as zero_shot
 from pipeline.vocabulary.settings import Settings
 from pipeline.vocabulary.vocabulary import PERSON, Object, Verb, Vocabulary, hoi
 
+EXTENDED = "extended.json"
+"""The vocabulary with the classes of `data.classes`, in an artifact of stage `vocabulary` that has some."""
+
 
 def vocabulary(artifact: Artifact) -> Vocabulary:
-    """The vocabulary of an artifact of stage `vocabulary`."""
+    """All classes of an artifact of stage `vocabulary`: the dataset's, and those that were added to them."""
+    return file.read(artifact.path(EXTENDED)) if artifact.names(EXTENDED) else of_dataset(artifact)
+
+
+def of_dataset(artifact: Artifact) -> Vocabulary:
+    """The dataset's classes alone: what annotations are of, and what a training knows."""
     return file.read(artifact.path("vocabulary.json"))
+
+
+def added(artifact: Artifact) -> frozenset[int]:
+    """The ids of the classes that were added to the dataset's (`data.classes`)."""
+    if not artifact.names(EXTENDED):
+        return frozenset()
+    return frozenset(vocabulary(artifact).ids) - frozenset(of_dataset(artifact).ids)
 
 
 def objects(artifact: Artifact) -> tuple[Object, ...]:
@@ -31,9 +46,12 @@ def objects_of_classes(artifact: Artifact) -> tuple[int, ...]:
 
 
 def settings(artifact: Artifact) -> Settings:
-    """The zero-shot settings of an artifact of stage `vocabulary`, the dataset's and the user's."""
+    """The zero-shot settings of an artifact of stage `vocabulary`, the dataset's and the user's; all hide added classes."""
+    more = added(artifact)
     return {
-        k: v for name in ("settings", "own_settings") for k, v in zero_shot.read(artifact.path(f"{name}.json")).items()
+        k: v | more
+        for name in ("settings", "own_settings")
+        for k, v in zero_shot.read(artifact.path(f"{name}.json")).items()
     }
 
 

@@ -13,8 +13,9 @@ from pipeline.datasets.own.source import Own
 from pipeline.datasets.vcoco import folder as vcoco
 from pipeline.datasets.vcoco.source import Vcoco
 from pipeline.datasets.world.source import World
+from pipeline.errors import DataError
 from pipeline.store import digest
-from pipeline.vocabulary import settings
+from pipeline.vocabulary import file, settings
 from pipeline.vocabulary.settings import Settings
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -52,7 +53,30 @@ def dataset(data: Data) -> Dataset:
 
 def vocabulary(config: Config) -> Vocabulary:
     """The classes that a run of this configuration has, for who has no artifact yet: commands and plans."""
-    return dataset(config.data).vocabulary
+    return extended(config.data) or dataset(config.data).vocabulary
+
+
+def extended(data: Data) -> Vocabulary | None:
+    """The dataset's vocabulary with the classes of `data.classes` behind its own; None where no file is named.
+
+    Raises:
+        DataError: naming the file and the entry that is wrong, or an object of which a dataset's images have no boxes: its
+            boxes are found for the objects of its own classes.
+    """
+    if data.classes is None:
+        return None
+    known = dataset(data).vocabulary
+    found = file.extended(data.classes, known)
+    boxed = {hoi.object_id for hoi in known.classes}
+    strange = [thing.noun for thing in found.objects[len(known.objects) :]]
+    strange += [hoi.object for hoi in found.classes if hoi.object_id not in boxed and hoi.object not in strange]
+    if strange:
+        raise DataError(
+            f"data.classes = {data.classes}: no class of {known.name} has the object {', '.join(dict.fromkeys(strange))}, so "
+            "nobody looks for its boxes. Give it to `ezhoi predict --classes` with a detector or boxes that know it, or put it "
+            "into the dataset's own vocabulary"
+        )
+    return found
 
 
 def all_settings(data: Data) -> tuple[Settings, Settings]:
@@ -74,12 +98,24 @@ def _train_counts(source: Dataset) -> Mapping[int, int]:
     return dict(zip(counts.index.tolist(), counts.tolist(), strict=True))
 
 
+def every_setting(data: Data) -> Settings:
+    """The dataset's settings and the user's together; what nobody trains (`data.classes`) is unseen in all of them."""
+    own, users = all_settings(data)
+    more = extended(data)
+    beyond = frozenset() if more is None else added(more, dataset(data).vocabulary)
+    return {name: hidden | beyond for name, hidden in (*own.items(), *users.items())}
+
+
 def unseen(config: Config) -> frozenset[int]:
-    """The unseen classes of the configured setting.
+    """The unseen classes of the configured setting, and those that nobody trains in any (`data.classes`).
 
     Raises:
         ConfigError: neither the dataset nor the user has it; the message names the valid settings and the nearest one.
-        DataError: the user's file cannot be read.
+        DataError: a file of the user's cannot be read.
     """
-    own, users = all_settings(config.data)
-    return settings.unseen({**own, **users}, config.setting)
+    return settings.unseen(every_setting(config.data), config.setting)
+
+
+def added(more: Vocabulary, known: Vocabulary) -> frozenset[int]:
+    """The ids of the classes that a vocabulary has beyond those that are known."""
+    return frozenset(more.ids) - frozenset(known.ids)

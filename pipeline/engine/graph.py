@@ -32,7 +32,9 @@ IMAGES = ("train-images.parquet", "test-images.parquet")
 """The lists of images of both splits."""
 BOXES = (*IMAGES, "train-objects.parquet", "test-objects.parquet", "test-pairs.parquet")
 """The annotated boxes of both splits, and the pairs by which a detector is judged."""
-VOCABULARY = ("vocabulary.json", "settings.json", "own_settings.json")
+NAMES_OF_ALL = ("vocabulary.json", "extended.json")
+"""The vocabulary with the classes that nobody trains (`data.classes`). What learns from labels does not read those."""
+VOCABULARY = (*NAMES_OF_ALL, "settings.json", "own_settings.json")
 """What is read of the vocabulary where seen and unseen classes are told apart."""
 
 REDUCED = When(lambda config: config.images.precision != "fp32", ("images.precision",))
@@ -48,7 +50,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="vocabulary",
         version=1,
-        reads=("data.source", "data.settings"),
+        reads=("data.source", "data.settings", "data.classes"),
         when=(When(lambda config: config.data.source == "own", ("data.root", "data.annotations", "data.own")),),
         says="verbs, objects and classes with their phrases, and the zero-shot settings",
     ),
@@ -119,7 +121,7 @@ STAGES: tuple[Stage, ...] = (
                 ("descriptions.concept_template",),
             ),
         ),
-        inputs=(Input("vocabulary", ("vocabulary.json",)),),
+        inputs=(Input("vocabulary", NAMES_OF_ALL),),
         says="one visual description a class, with provenance",
     ),
     Stage(
@@ -158,7 +160,7 @@ STAGES: tuple[Stage, ...] = (
         inputs=(
             Input("text_embeddings", TEXTS),
             Input("descriptions", ("descriptions.parquet",)),
-            Input("vocabulary", ("vocabulary.json",)),
+            Input("vocabulary", NAMES_OF_ALL),
         ),
         says="how each unseen class differs from its nearest seen class, embedded",
         embeds=True,
@@ -234,7 +236,7 @@ STAGES: tuple[Stage, ...] = (
             Input("text_embeddings", TEXTS),
             Input("text_embeddings", (*TEXTS, "concepts.parquet"), when=lambda config: config.reads_concepts),
             Input("disparities", ("embeddings.parquet",)),
-            Input("vocabulary", ("vocabulary.json",)),
+            Input("vocabulary", NAMES_OF_ALL),
         ),
         says="unseen classes adapted from seen ones, text only",
         trains=True,
@@ -272,7 +274,7 @@ STAGES: tuple[Stage, ...] = (
             Input("pair_features", ("test-*", "train-*"), when=lambda config: config.remembers),
             Input("untrained", when=lambda config: config.evaluation.untrained != "off"),
             Input("text_embeddings", ("seen-phrases.parquet", "unseen-phrases.parquet")),
-            Input("vocabulary", ("vocabulary.json",)),
+            Input("vocabulary", NAMES_OF_ALL),
             Input("vocabulary", VOCABULARY, when=lambda config: config.remembers),
         ),
         says="scored interactions of the test images, by the adapted model and by what it is compared with",
@@ -300,7 +302,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="bundle",
-        version=3,
+        version=4,
         reads=(
             *(*CLIP, "clip.resize", "clip.tokens", "pairing", "model"),
             *("utpl.scope", "evaluation.tau", "setting"),

@@ -56,28 +56,38 @@ class Compared:
     draws: int = 0
     """Resamples of the test images behind the intervals."""
     why_no_interval: str = ""
+    notes: tuple[str, ...] = ()
+    """In which respects the two are no answers to one question, a sentence each."""
 
 
-def compare(before: Artifact, after: Artifact) -> Compared:
-    """mAP of one evaluation beside another's, with intervals where both judged the same annotations by the same rules."""
+def compare(before: Artifact, after: Artifact, *, names: tuple[str, str] = ("A", "B")) -> Compared:
+    """mAP of one evaluation beside another's, with intervals where both judged the same annotations by the same rules.
+
+    `names` is what notes call the two.
+    """
     metrics = before.manifest.metrics, after.manifest.metrics
     plain = {g: Gain(metrics[0][g], metrics[1][g]) for g in GROUPS if all(_is_number(m.get(g)) for m in metrics)}
     try:
-        found = _bootstrap(before, after)
+        found = _bootstrap(before, after, names)
     except DataError as error:
         return Compared(plain, why_no_interval=str(error))
     rows = {group: row for group, row in found["groups"].items() if group in plain and row["low"] is not None}
     gains = {g: Gain(plain[g].before, plain[g].after, (row["low"], row["high"])) for g, row in rows.items()}
-    return Compared(plain | gains, tuple(r for r in found["per_class"] if r["difference"]), found["resamples"])
+    return Compared(
+        plain | gains,
+        tuple(r for r in found["per_class"] if r["difference"]),
+        found["resamples"],
+        notes=tuple(found["notes"]),
+    )
 
 
-def _bootstrap(before: Artifact, after: Artifact) -> dict[str, Any]:
+def _bootstrap(before: Artifact, after: Artifact, names: tuple[str, str]) -> dict[str, Any]:
     from pipeline.metrics import comparison
 
     needed = (comparison.REPORT, comparison.JUDGED, comparison.ANNOTATED)
     first, second = (comparison.load(artifact.fetched(*needed)) for artifact in (before, after))
     rows = len(first.judged.row) + len(second.judged.row)
-    return comparison.compare(first, second, resamples=comparison.resamples_for(rows))
+    return comparison.compare(first, second, resamples=comparison.resamples_for(rows), names=names)
 
 
 def _is_number(value: object) -> bool:
@@ -103,6 +113,7 @@ class Verdict:
             lines.append(
                 f"  in brackets the 95 % interval of the difference over test images, {self.compared.draws} resamples"
             )
+        lines += [f"  note: {note}" for note in self.compared.notes]
         return lines + ["what was changed:"] + [f"  {line}" for line in self.causes.lines]
 
 
@@ -112,4 +123,4 @@ def verdict(store: Store, relative: RunRecord, stages: Mapping[str, str]) -> Ver
     found = causes.of_runs(relative.stages, stages, store)
     if before is None or after is None:
         return Verdict(relative, Compared({}, why_no_interval="the evaluation of one of the two was removed"), found)
-    return Verdict(relative, compare(before, after), found)
+    return Verdict(relative, compare(before, after, names=("the earlier run", "this run")), found)

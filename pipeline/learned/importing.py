@@ -182,7 +182,7 @@ def share_outside(prompts: Tensor, moments: list[Tensor]) -> float | None:
 
 def publish(work: Work, path: Path) -> dict[str, Any]:
     """What stage `seen` makes of imported weights instead of training."""
-    demand(classes.vocabulary(work.inputs["vocabulary"]), f"seen.weights = {path}")
+    demand(classes.of_dataset(work.inputs["vocabulary"]), f"seen.weights = {path}")
     tensors, about = checkpoint.load_weights(path)
     preset = about.get("preset")
     if preset != work.config.model.preset or ROWS not in tensors:

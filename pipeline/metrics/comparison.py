@@ -35,10 +35,11 @@ DRAWS = (100, 1_000)
 def save(folder: Path, judged: Judged) -> None:
     """What a comparison needs beside the report: ``judged.parquet`` (the ranked detections: image, hoi_id, score, hit) and
     ``annotated.parquet`` (image and hoi_id of every annotated pair); images by their place in the list."""
-    ranked = {"image": judged.image.astype(np.int32), "hoi_id": judged.hoi.astype(np.int16)}
+    ids = np.int16 if max(judged.hoi.max(initial=0), judged.truth_hoi.max(initial=0)) < 1 << 15 else np.int32
+    ranked = {"image": judged.image.astype(np.int32), "hoi_id": judged.hoi.astype(ids)}
     detections = pd.DataFrame(ranked | {"score": judged.score.astype(np.float32), "hit": judged.hit})
     detections.to_parquet(folder / JUDGED, index=False, compression="zstd")
-    annotated = {"image": judged.truth_image.astype(np.int32), "hoi_id": judged.truth_hoi.astype(np.int16)}
+    annotated = {"image": judged.truth_image.astype(np.int32), "hoi_id": judged.truth_hoi.astype(ids)}
     pd.DataFrame(annotated).to_parquet(folder / ANNOTATED, index=False, compression="zstd")
 
 
@@ -83,9 +84,10 @@ def compare(
     resamples: int = 1000,
     level: float = 0.95,
     seed: int = 0,
+    names: tuple[str, str] = ("A", "B"),
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
-    """Differences B - A in points of AP, with bootstrap intervals.
+    """Differences B - A in points of AP, with bootstrap intervals; `names` is what notes call the two.
 
     Returns:
         ``groups``: per group of classes ``a``, ``b``, ``difference``, ``low``, ``high`` and ``share_better`` (of the
@@ -96,7 +98,8 @@ def compare(
         DataError: the two were not made on the same annotations by the same protocol and mode.
     """
     _refuse_unlike(a, b)
-    table = pd.DataFrame(a.report["per_class"])
+    there = {row["hoi_id"] for row in b.report["per_class"]}
+    table = pd.DataFrame([row for row in a.report["per_class"] if row["hoi_id"] in there])
     classes = table["hoi_id"].to_numpy(dtype=np.int64)
     rule = a.report["results"][0]["switches"]["rule"]
     first, second = (Resampled(x.judged, classes=classes, rule=rule) for x in (a, b))
@@ -123,7 +126,7 @@ def compare(
         "resamples": resamples,
         "level": level,
         "seed": seed,
-        "notes": _notes(a.report, b.report),
+        "notes": _notes(a.report, b.report, names),
         "groups": _groups(table, exact, sampled, level),
         "per_class": _per_class(table, exact, sampled, level),
     }
@@ -175,7 +178,7 @@ def draw(evaluated: Evaluated, *, seed: int = 0) -> Drawn:
 def _question(evaluated: Evaluated) -> str:
     report, judged = evaluated.report, evaluated.judged
     state = hashlib.blake2b(digest_size=16)
-    classes = [[row["hoi_id"], bool(row["unseen"])] for row in report["per_class"]]
+    classes = [[row["hoi_id"], bool(row["unseen"])] for row in _measured(report)]
     about = [report["protocol"], report["mode"], report["setting"], report["counts"]["images"], classes]
     state.update(json.dumps(about).encode())
     state.update(judged.truth_image.tobytes())
@@ -266,22 +269,39 @@ def _interval(ap: Floats, differences: Floats, level: float) -> dict[str, float 
     return values | ends | {"share_better": ahead}
 
 
-def _notes(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    """That the boxes are of two detectors, where both reports say whose they are, or that one alone remembers examples."""
-    few = [any("Few-shot:" in str(note) for note in report.get("notes", ())) for report in (a, b)]
-    told = (
-        [f"{'A' if few[0] else 'B'} remembers example pairs (few-shot), and the other does not"]
-        if few[0] != few[1]
-        else []
-    )
+def _measured(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The classes of a report that have annotated pairs; one that was added without any changes no mean by itself."""
+    return [row for row in report["per_class"] if row["test_pairs"]]
+
+
+def _notes(a: Mapping[str, Any], b: Mapping[str, Any], names: tuple[str, str]) -> list[str]:
+    """In which respects the two are no answers to one question, as far as both reports say it."""
+    told = []
+    for what, having in (
+        ("remembers example pairs (few-shot)", [_remembers(report) for report in (a, b)]),
+        ("learned from test pictures (transductive)", [bool(report.get("transductive")) for report in (a, b)]),
+    ):
+        if having[0] != having[1]:
+            told.append(f"{names[0] if having[0] else names[1]} {what}, and the other does not")
+    ids = [{row["hoi_id"] for row in report["per_class"]} for report in (a, b)]
+    for name, one, other, report in ((names[0], ids[0], ids[1], a), (names[1], ids[1], ids[0], b)):
+        if more := [row["name"] for row in report["per_class"] if row["hoi_id"] in one - other]:
+            shown = ", ".join(more[:8]) + (f" and {len(more) - 8} more" if len(more) > 8 else "")
+            told.append(f"{name} tells {shown} apart too, which may move the other classes of their verbs")
     first, second = (report.get("detector") for report in (a, b))
     if not first or not second or all(first.get(key) == second.get(key) for key in ("name", "digest")):
         return told
     whose = [one.get("note") or f"{one['name']}, trained on {one['trained_on']}" for one in (first, second)]
     return [
         *told,
-        f"the boxes are not of one detector, which may make all of the difference: A {whose[0]}; B {whose[1]}",
+        f"the boxes are not of one detector, which may make all of the difference: {names[0]} {whose[0]}; "
+        f"{names[1]} {whose[1]}",
     ]
+
+
+def _remembers(report: Mapping[str, Any]) -> bool:
+    """Whether the evaluated model remembers example pairs: as its report says, or the table that was evaluated."""
+    return bool(report.get("examples")) or any("Few-shot:" in str(note) for note in report.get("notes", ()))
 
 
 def _refuse_unlike(a: Evaluated, b: Evaluated) -> None:
@@ -291,5 +311,6 @@ def _refuse_unlike(a: Evaluated, b: Evaluated) -> None:
     same = all(
         np.array_equal(getattr(a.judged, name), getattr(b.judged, name)) for name in ("truth_image", "truth_hoi")
     )
-    if not same or [r["hoi_id"] for r in a.report["per_class"]] != [r["hoi_id"] for r in b.report["per_class"]]:
+    measured = ([row["hoi_id"] for row in _measured(one.report)] for one in (a, b))
+    if not same or next(measured) != next(measured):
         raise DataError(f"{a.folder} and {b.folder} were evaluated on different annotations: no comparison of both")

@@ -24,13 +24,12 @@ class without detections               AP 0, stays in every mean; a note says ho
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.datasets.hico.tables import TEST_IDS_FROM
@@ -40,9 +39,9 @@ from pipeline.metrics.annotations import Annotations, demand_pixels
 from pipeline.metrics.formats import coco, matlab, named, qpic, table
 from pipeline.metrics.matching import Pairs
 from pipeline.metrics.tables import read_pairs, read_scores
+from pipeline.metrics.told import Told
 from pipeline.outside import columns, file_names, reading
-from pipeline.outside.escaping import plain
-from pipeline.outside.parsing import json_value, shown
+from pipeline.outside.parsing import shown
 from pipeline.tables.boxes import Floats
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -56,6 +55,8 @@ class Detections:
     notes: tuple[str, ...]
     prior: Floats | None = None
     """``[n]`` what the detector alone gave each pair, where the file tells it (column ``prior``)."""
+    told: Told = field(default_factory=Told)
+    """What the file says of itself."""
 
 
 def read(path: Path, vocabulary: Vocabulary | None = None) -> tuple[pd.DataFrame, list[str]]:
@@ -73,7 +74,7 @@ def read(path: Path, vocabulary: Vocabulary | None = None) -> tuple[pd.DataFrame
         raise DataError(f"{path}: the file is empty (0 bytes)")
     kind = path.suffix.lower()
     if kind == ".parquet" or any(path.glob("*.parquet")):
-        return table.read(path), _said(path)
+        return table.read(path), []
     if path.is_dir() or kind == ".mat":
         demand(vocabulary, f"{path} (MATLAB)")
         return matlab.read(path), []
@@ -89,24 +90,6 @@ def read(path: Path, vocabulary: Vocabulary | None = None) -> tuple[pd.DataFrame
         return coco.read(path, content), []
     demand(vocabulary, f"{path} (QPIC's JSON)")
     return qpic.read(path, content)
-
-
-MOST_SAID = 1_000
-"""Letters of what a table says of itself."""
-
-
-def _said(path: Path) -> list[str]:
-    """What a table that `ezhoi predict` wrote says of whose it is: model, boxes, added classes and example pairs."""
-    try:
-        about = (
-            json_value((pq.read_schema(path).metadata or {}).get(b"ezhoi", b"null").decode())
-            if path.is_file()
-            else None
-        )
-    except (OSError, ValueError):
-        return []
-    says = about.get("says") if isinstance(about, dict) else None
-    return [f"{path.name} says: {plain(says[:MOST_SAID])}"] if isinstance(says, str) else []
 
 
 def check(frame: pd.DataFrame, annotations: Annotations, *, name: str = "detections") -> Detections:
@@ -130,7 +113,7 @@ def check(frame: pd.DataFrame, annotations: Annotations, *, name: str = "detecti
     if not inside.all():
         pairs, scores = pairs.take(inside), scores[inside]
         prior = None if prior is None else prior[inside]
-    remarks = _remarks(pairs, scores, annotations)
+    remarks = [*_remarks(pairs, scores, annotations), *unmeasured(annotations)]
     return Detections(pairs=pairs, scores=scores, notes=(*notes, *remarks), prior=prior)
 
 
@@ -247,6 +230,17 @@ def _unknown_images(
         f"{rows:,} detections lie in {unknown.sum():,} images without annotation; without a list of all images "
         "(--images) a misspelt name would look the same"
     )
+
+
+def unmeasured(annotations: Annotations) -> list[str]:
+    """Which of the classes that were added to the dataset's (`data.classes`) no annotated pair measures, as remarks."""
+    groups = annotations.groups
+    without = sorted(groups.added - set(annotations.pairs.hoi.tolist()))
+    if not without:
+        return []
+    names = [groups.vocabulary.hoi(hoi_id).name for hoi_id in without]
+    shown_names = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    return [f"added classes that no annotated pair measures, so they have no AP: {shown_names}"]
 
 
 def _remarks(pairs: Pairs, scores: Floats, annotations: Annotations) -> list[str]:

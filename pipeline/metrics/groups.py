@@ -25,6 +25,8 @@ class Groups:
     """Classes without training labels, by zero-shot setting."""
     rare: frozenset[int]
     train_count: Mapping[int, int]
+    added: frozenset[int] = frozenset()
+    """Classes that nobody trained and the dataset does not have (`data.classes`): measured only where the truth has them."""
     hico: bool
     """Whether these are HICO-DET's own classes, splits and counts, so that published numbers may stand beside."""
 
@@ -54,13 +56,18 @@ def told_groups(table: pd.DataFrame, vocabulary: Vocabulary | None, settings: Se
         vocabulary = class_table.of_frame(table) if "verb_ing" in table else Hico.vocabulary.subset(counts)
     names = [str(c) for c in table if table[c].dtype == bool and c != "rare"]
     told = {DEFAULT: frozenset()} | {s: frozenset(table.loc[table[s], "hoi_id"].tolist()) for s in names}
-    if vocabulary.classes == Hico.vocabulary.classes:
-        return replace(hico_groups(), unseen={**Hico.settings, **settings})
+    added = frozenset(vocabulary.ids) - frozenset(counts)
+    counts = dict.fromkeys(vocabulary.ids, 0) | counts
+    if tuple(hoi for hoi in vocabulary.classes if hoi.hoi_id not in added) == Hico.vocabulary.classes:
+        unseen = {name: hidden | added for name, hidden in Hico.settings.items()} | dict(settings)
+        counts = dict.fromkeys(added, 0) | dict(Hico.train_counts)
+        return replace(hico_groups(), vocabulary=vocabulary, unseen=unseen, train_count=counts, added=added)
     few = table["train_count"] < RARE_BELOW
     return Groups(
         vocabulary=vocabulary,
         unseen={**told, **settings},
         rare=frozenset(table.loc[table.get("rare", few), "hoi_id"].tolist()),
         train_count=counts,
+        added=added,
         hico=False,
     )

@@ -23,7 +23,7 @@ from pipeline.learned import partners, phrases
 from pipeline.learned.partners import Partners
 from pipeline.learned.phrases import Classes
 from pipeline.predict.bundle import Header, Texts, texts_of
-from pipeline.predict.words import Words
+from pipeline.predict.words import NO_PAIRS, WITH_PAIRS, Words
 from pipeline.store.artifact import Artifact
 from pipeline.store.store import Store
 from pipeline.texts import disparity, sentences
@@ -35,8 +35,6 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 
 Progress = Callable[[int, int, str], None]
 """(done, total, note)"""
-NO_PAIRS = "text alone, without negatives"
-WITH_PAIRS = "text alone, negatives from the model's training pairs"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +129,7 @@ def add(
     )
     with torch.no_grad():
         before = _unit(model.text(mine.phrases), header)
-    after, adapted = before, words.adapted
+    after, adapted = before, ""
     if adapting is not None and isinstance(model, EzHoi) and new:
         after = _unit(_adapted(words, vocabulary, own, mine, model, header, adapting), header)
         adapted = WITH_PAIRS if adapting.pairs is not None else NO_PAIRS

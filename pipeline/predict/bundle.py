@@ -86,6 +86,13 @@ class Measured(Section):
     annotated_pairs: NonNegativeInt
 
 
+class Used(Section):
+    """What a model learned from beside the labelled pairs of its training: what makes it another experiment."""
+
+    transductive: bool = Field(description="whether it learned from pictures that it was tested on")
+    examples: dict[str, PositiveInt] = Field(description="example pairs that it remembers (few-shot), by class")
+
+
 class Start(Section):
     """The bundles that a training started from (`seen.init`), one after the other: what they had learned from."""
 
@@ -121,6 +128,9 @@ class Header(Section):
     training_pairs: NonNegativeInt = Field(description="annotated pairs of seen classes that it learned from")
     setting: str = Field(description="the zero-shot setting")
     unseen: tuple[int, ...] = Field(description="ids of the classes of which it saw no labelled pair")
+    added: tuple[int, ...] = Field(
+        (), description="those of them that its dataset does not have (`data.classes`); nothing measured them there"
+    )
     preset: Literal["paper", "released"]
     sizes: Sizes
     scope: Literal["own_object", "verb"] = Field(description="for which pairs an adapted phrase speaks")
@@ -131,6 +141,7 @@ class Header(Section):
     detector: Detector
     measured: Measured
     made_from: dict[str, str] = Field(description="digest of each artifact that the bundle was made from, by stage")
+    used: Used | None = Field(None, description="what else it learned from; null in bundles that do not say it")
     start: Start | None = Field(None, description="where the training started, if not afresh")
     vocabulary: dict[str, Any]
     texts: Texts | None = Field(None, description="null in bundles that classes cannot be added to: the first ones")
@@ -186,7 +197,7 @@ def write(path: Path, bundle: Bundle) -> None:
 
     header = bundle.header
     # A key that says nothing is left out, so that a reader which does not know it yet has nothing to refuse.
-    silent = {"start": header.start is None, "head": header.format == PLAIN}
+    silent = {"start": header.start is None, "head": header.format == PLAIN, "added": not header.added}
     about = {KEY: header.model_dump_json(exclude={key for key, unsaid in silent.items() if unsaid})}
     with atomic(path) as temporary, refused_as_usual(path):
         save_file({k: v.detach().cpu().contiguous() for k, v in bundle.tensors.items()}, temporary, metadata=about)
@@ -238,6 +249,10 @@ def _header(path: Path, about: Mapping[str, str]) -> Header:
         header = Header.model_validate(value)
         if unknown := set(header.unseen) - set(header.classes.ids):
             raise DataError(f"its header calls a class unseen that its vocabulary does not have, {min(unknown)}")
+        if strange := set(header.added) - set(header.unseen):
+            raise DataError(
+                f"its header says that class {min(strange)} was added without training, and not that it is unseen"
+            )
         if (header.head != "ezhoi") != (header.format == WITH_HEAD):
             raise DataError(f"its header is of format {header.format}, which has no head {shown(header.head)}")
         if header.clip.tokens != "all" and set(KINDS[header.head].reads) & set(REGIONS):

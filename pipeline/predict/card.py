@@ -40,6 +40,23 @@ def _started(header: Header) -> list[str]:
     return [f"| started from | a bundle of {datasets}: {learned} |"]
 
 
+def _added(header: Header) -> list[str]:
+    """The row of the table that names classes which the dataset does not have, if there are any."""
+    if not header.added:
+        return []
+    names = ", ".join(markdown(header.classes.hoi(h).name) for h in header.added)
+    return [f"| added without training | {names}: by name and description; nothing measured them |"]
+
+
+def _used(header: Header) -> str:
+    """What the model knows of what it was tested on, as far as its bundle says it."""
+    if header.used is None:
+        return "not said"
+    few = sum(header.used.examples.values())
+    learned = "transductive: it learned from test pictures" if header.used.transductive else "nothing: not transductive"
+    return f"{learned}, {f'{few:,} example pairs' if few else 'no example pair'} remembered"
+
+
 def text(header: Header) -> str:
     """The whole card."""
     vocabulary, measured, detector = header.classes, header.measured, header.detector
@@ -67,8 +84,9 @@ def text(header: Header) -> str:
         f"{header.clip.image_size} pixels, digest `{markdown(header.clip.digest[:16])}`; not in the file |",
         f"| learned from | {data}, {header.training_pairs:,} annotated pairs |",
         *_started(header),
+        *_added(header),
         f"| boxes at evaluation | {markdown(boxes)} |",
-        "| of what it was tested on | nothing: not transductive, no example pair remembered |",
+        f"| of what it was tested on | {_used(header)} |",
         "| licence | Apache-2.0 for what is in the file; CLIP, the detector and the data have their own |",
         "",
         "## What it reached",

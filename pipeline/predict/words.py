@@ -15,6 +15,10 @@ from pipeline.predict.scorer import Scorer
 from pipeline.texts.describing import Described
 from pipeline.vocabulary.vocabulary import Vocabulary
 
+NO_PAIRS = "text alone, without negatives"
+WITH_PAIRS = "text alone, negatives from the model's training pairs"
+"""How an added class may have been adapted."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Words:
@@ -25,7 +29,7 @@ class Words:
         scorer: scores pairs by the features of these phrases.
         objects: (O, d_a), what stands for the object names.
         added: what is said of the classes that were added, by their ids.
-        adapted: how the added classes were adapted, in words; "" where they were not.
+        adapted: how an added class was adapted, in words, by its id; of one that was not, nothing.
         examples: how many example pairs are remembered of a class, by its id.
     """
 
@@ -34,7 +38,7 @@ class Words:
     scorer: Scorer
     objects: Tensor
     added: Mapping[int, Described] = field(default_factory=dict)
-    adapted: str = ""
+    adapted: Mapping[int, str] = field(default_factory=dict)
     examples: Mapping[int, int] = field(default_factory=dict)
 
     @property
@@ -46,7 +50,7 @@ class Words:
                 {"hoi_id": h, "class": name[h], "text": " ".join(said.sentences), "source": said.source}
                 for h, said in self.added.items()
             ],
-            "adapted": self.adapted,
+            "adapted": "; ".join(dict.fromkeys(self.adapted.values())),
             "examples": {name[h]: count for h, count in self.examples.items()},
             "transductive": False,
         }
@@ -55,8 +59,9 @@ class Words:
     def says(self) -> str:
         """The same in sentences."""
         parts = [f"{len(self.added)} classes were added that it was not trained with."] if self.added else []
-        if self.adapted:
-            parts.append(f"They were adapted by {self.adapted}.")
+        for how in dict.fromkeys(self.adapted.values()):
+            count = sum(other == how for other in self.adapted.values())
+            parts.append(f"{'They' if count == len(self.added) else f'{count} of them'} were adapted by {how}.")
         if self.examples:
             count = sum(self.examples.values())
             parts.append(f"Few-shot: {count} example pairs of {len(self.examples)} classes are remembered.")
@@ -79,6 +84,7 @@ class Words:
             described: what is said of the U new classes, by their ids in order.
             before, after: (U, d_a), text features of their phrases.
             objects: (O', d_a) of the new objects, in order.
+            adapted: how the new classes were adapted, in words; "" where they were not.
         """
         verbs, things = ([getattr(vocabulary.hoi(h), key) for h in described] for key in ("verb_id", "object_id"))
         old = self.scorer
@@ -98,7 +104,7 @@ class Words:
             scorer=scorer,
             objects=torch.cat([self.objects, objects.to(self.objects)]),
             added={**self.added, **described},
-            adapted=adapted,
+            adapted={**self.adapted, **(dict.fromkeys(described, adapted) if adapted else {})},
             examples=self.examples,
         )
 
@@ -122,4 +128,13 @@ def of_bundle(bundle: Bundle) -> Words:
         name=header.head,
         head=heads.restored(header.head, bundle.head(), origin="the bundle"),
     )
-    return Words(vocabulary=vocabulary, phrases=tuple(hois), scorer=scorer, objects=bundle.tensors["objects"])
+    texts = header.texts.descriptions if header.texts is not None else {}
+    added = {h: Described(texts[h].sentences, texts[h].source, texts[h].action) for h in header.added if h in texts}
+    return Words(
+        vocabulary=vocabulary,
+        phrases=tuple(hois),
+        scorer=scorer,
+        objects=bundle.tensors["objects"],
+        added=added,
+        adapted=dict.fromkeys(added, WITH_PAIRS) if header.head == "ezhoi" else {},
+    )

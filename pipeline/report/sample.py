@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.datasets import classes
 from pipeline.errors import DataError, EzhoiError
 from pipeline.outside.escaping import markdown, without_links
 from pipeline.store.artifact import Artifact
-from pipeline.vocabulary import file
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def curve(columns: Mapping[str, Sequence[float]], *, title: str) -> str:
 
 def _vocabulary(artifact: Artifact) -> Vocabulary:
     """The vocabulary that an artifact of that stage holds."""
-    return file.read(artifact.path("vocabulary.json"))
+    return classes.vocabulary(artifact)
 
 
 def _curves(artifact: Artifact) -> str:

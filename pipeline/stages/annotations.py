@@ -63,7 +63,7 @@ COLUMNS = {
 
 def run(work: Work) -> dict[str, Any]:
     """Write the tables; metrics are counts and the source."""
-    vocabulary = classes.vocabulary(work.inputs["vocabulary"])
+    vocabulary = classes.of_dataset(work.inputs["vocabulary"])
     dataset = sources.dataset(work.config.data)
     parts: dict[str, SplitTables] = {}
     for split in SPLITS:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from pipeline.datasets import classes
 from pipeline.learned import build, checkpoint
 from pipeline.learned.phrases import objects
 from pipeline.predict import bundle, card, opening, warm_start
-from pipeline.predict.bundle import HEAD, MODEL, PLAIN, WITH_HEAD, Bundle, Detector, Header, Measured, Said, Texts
+from pipeline.predict.bundle import HEAD, MODEL, PLAIN, WITH_HEAD, Bundle, Detector, Header, Measured, Said, Texts, Used
 from pipeline.tables import arrays
 from pipeline.vocabulary.vocabulary import Vocabulary
 from pipeline.work.work import Work
@@ -56,6 +57,7 @@ def _header(work: Work, clip: bundle.ClipIdentity) -> Header:
     vocabulary = classes.vocabulary(work.inputs["vocabulary"])
     unseen = classes.settings(work.inputs["vocabulary"])[config.setting]
     begun, whose = warm_start.read(work.inputs["seen"]), work.inputs["pair_features"].json(detector.FILE)
+    known = warm_start.not_unseen(begun, vocabulary, unseen)
     means = {name: _number(value) for name, value in report["map"]["adapted"].items()}
     return Header(
         format=PLAIN if config.model.head == "ezhoi" else WITH_HEAD,
@@ -64,7 +66,8 @@ def _header(work: Work, clip: bundle.ClipIdentity) -> Header:
         dataset=config.data.source,
         training_pairs=sum(row["train_pairs"] for row in report["per_class"] if row["hoi_id"] not in unseen),
         setting=config.setting,
-        unseen=tuple(sorted(unseen - warm_start.not_unseen(begun, vocabulary, unseen))),
+        unseen=tuple(sorted(unseen - known)),
+        added=tuple(sorted(classes.added(work.inputs["vocabulary"]) - known)),
         preset=config.model.preset,
         sizes=build.sizes(config),
         scope=config.utpl.scope,
@@ -80,10 +83,18 @@ def _header(work: Work, clip: bundle.ClipIdentity) -> Header:
             annotated_pairs=report["counts"]["annotated_pairs"],
         ),
         made_from={name: artifact.digest for name, artifact in work.inputs.items()},
+        used=_used(report),
         start=begun,
         vocabulary={"format": "ezhoi-vocabulary/1", **vocabulary.as_json()},
         texts=_texts(work, vocabulary),
     )
+
+
+def _used(report: Mapping[str, Any]) -> Used | None:
+    """What the evaluation says that the model learned from beside its training; None of one that did not say it yet."""
+    if "transductive" not in report:
+        return None
+    return Used(transductive=report["transductive"], examples=report["examples"])
 
 
 def _texts(work: Work, vocabulary: Vocabulary) -> Texts:

@@ -7,7 +7,8 @@
     answers.jsonl           every answer used, accepted or not, with its full request: language models only
 
 Texts come from the project's lexicon, from a language model or from a user's file; `descriptions.edits` replaces single
-ones. Resumes at the single request, and takes answers that another run of this store has to the very same request.
+ones. Of a class that was added (`data.classes`) and has words which the lexicon lacks, the phrase stands for the text.
+Resumes at the single request, and takes answers that another run of this store has to the very same request.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ def run(work: Work) -> dict[str, Any]:
         vocabulary = class_tables.vocabulary(work.inputs["vocabulary"])
         classes = vocabulary.classes
         own = describing.own(settings, vocabulary, classes)
+        added = class_tables.added(work.inputs["vocabulary"])
     rest = [hoi for hoi in classes if hoi.hoi_id not in own]
     said = describing.Said()
     with work.clock("compute"):
@@ -60,9 +62,14 @@ def run(work: Work) -> dict[str, Any]:
                 concepts=classes if work.config.reads_concepts else (),
                 keep=work.out,
             )
-    lexicon.check((h for h in rest if h.hoi_id not in said.classes), key="descriptions.source")
+    silent = [h for h in rest if h.hoi_id not in said.classes]
+    bare = [h for h in silent if h.hoi_id in added and not lexicon.knows(h)]
+    if bare:
+        log.warning("nobody describes %s: the phrase stands for it", ", ".join(hoi.name for hoi in bare))
+    lexicon.check((h for h in silent if h not in bare), key="descriptions.source")
+    verbs = _verbs([h for h in classes if h not in bare or h.verb_id in said.verbs])
     if settings.actions:
-        lexicon.check((h for h in _verbs(classes) if h.verb_id not in said.verbs), key="descriptions.source")
+        lexicon.check((h for h in verbs if h.verb_id not in said.verbs), key="descriptions.source")
     concepts = concept_tables.rows(classes, said.concepts) if work.config.reads_concepts else None
     wording = lexicon.wording(settings.template.text)
     rows = [_row(hoi, own.get(hoi.hoi_id), said.classes.get(hoi.hoi_id), wording) for hoi in classes]
@@ -75,7 +82,7 @@ def run(work: Work) -> dict[str, Any]:
         if concepts is not None:
             columns.write(work.out / "concepts.parquet", concepts, concept_tables.COLUMNS)
         if settings.actions:
-            actions = [_action(hoi, said.verbs.get(hoi.verb_id)) for hoi in _verbs(classes)]
+            actions = [_action(hoi, said.verbs.get(hoi.verb_id)) for hoi in verbs]
             columns.write(work.out / "actions.parquet", actions, VERB | columns.PRODUCED)
         measures = [{"hoi_id": hoi_id, **columns.measured(answer)} for hoi_id, answer in sorted(said.classes.items())]
         columns.write(work.out / "provenance.parquet", measures, {"hoi_id": pa.int64()} | columns.MEASURED)
@@ -100,6 +107,9 @@ def _row(hoi: Hoi, own: tuple[str, texts.Given] | None, asked: Asked | None, wor
         return named | {"text": given.text, "sentences": parts, "source": source, "origin": given.origin}
     if asked is not None:
         return named | columns.produced(asked, sentences.split(asked.text))
+    if not lexicon.knows(hoi):
+        bare = describing.plainly(hoi, actions=False).sentences
+        return named | {"text": " ".join(bare), "sentences": list(bare), "source": describing.PHRASE}
     return named | _from_lexicon(lexicon.describe(hoi, wording), wording)
 
 

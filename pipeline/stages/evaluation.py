@@ -14,6 +14,7 @@ training pairs of seen classes, without any training).
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -43,6 +44,8 @@ from pipeline.report.content import SIDE_BY_SIDE, SYNTHETIC, Content, Row, Sourc
 from pipeline.store.artifact import Artifact
 from pipeline.work.work import Work
 
+log = logging.getLogger("ezhoi.evaluation")
+
 NO_MEMORY = (
     "No row of the training-free memory (ADA-CM): the pairs have no frozen features of regions; "
     "--set evaluation.memory=true has them computed (not with model.preset=released or seen.joint)"
@@ -66,6 +69,8 @@ def run(work: Work) -> dict[str, Any]:
             work.inputs["annotations"], others=False, vocabulary=vocabulary, settings=settings
         )
     adapted = _checked(work, "adapted", _predictions(work), truth)
+    for note in detections.unmeasured(truth):
+        log.warning(note)
     compared = Compared(adapted.pairs, truth.pairs)
     found: dict[str, list[Means]] = {}
     with ThreadPoolExecutor(min(AT_ONCE, len(os.sched_getaffinity(0)))) as pool:
@@ -202,6 +207,8 @@ def _write(
             *([] if "memory" in names else [NO_MEMORY]),
         ],
     }
+    if added := [truth.groups.vocabulary.hoi(h).name for h in sorted(truth.groups.added)]:
+        source["added"] = added
     rows = [
         Row(
             label=label,

@@ -95,7 +95,7 @@ def run(work: Work) -> dict[str, Any]:
 
 def _keep_start(work: Work, begun: Start, hidden: frozenset[int]) -> None:
     """Write down where the training starts, and warn of unseen classes whose labels it has learned from."""
-    vocabulary = classes.vocabulary(work.inputs["vocabulary"])
+    vocabulary = classes.of_dataset(work.inputs["vocabulary"])
     if warm_start.not_unseen(begun, vocabulary, hidden):
         log.warning("stage %s: %s", work.stage, warm_start.says(begun, vocabulary, hidden))
     (work.out / warm_start.FILE).write_text(begun.model_dump_json(indent=1), encoding="utf-8")
@@ -107,7 +107,7 @@ class SeenTask:
     def __init__(self, work: Work, clip: Clip, model: HoiModel) -> None:
         embeddings = work.inputs["text_embeddings"]
         self.config, self.model, self.device = work.config, model, clip.device
-        vocabulary = classes.vocabulary(work.inputs["vocabulary"])
+        vocabulary = classes.of_dataset(work.inputs["vocabulary"])
         self.preset, guidance = work.config.model.preset, work.config.model.guidance
         if self.preset == "released":
             demand(vocabulary, "model.preset = released")

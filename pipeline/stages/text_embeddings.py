@@ -91,13 +91,14 @@ def _separability(
 
 
 def _actions(work: Work, clip: Clip, vocabulary: Vocabulary) -> dict[str, np.ndarray] | None:
-    """Sentence embeddings (m, d_a) of each verb's description, by verb; none of an idle one; None without them."""
+    """Sentence embeddings (m, d_a) of each verb's description, by verb; none of one that nobody describes, such as an idle
+    one; None without them."""
     if "actions.parquet" not in work.inputs["descriptions"].names():
         return None
     table = work.inputs["descriptions"].table("actions.parquet", ["name", "sentences"])
     rows = _grouped(clip, [list(parts) for parts in table["sentences"]])
     none = np.zeros((0, clip.joint_width), np.float32)
-    return {verb.name: none for verb in vocabulary.verbs if verb.idle} | dict(zip(table["name"], rows, strict=True))
+    return {verb.name: none for verb in vocabulary.verbs} | dict(zip(table["name"], rows, strict=True))
 
 
 def _concepts(work: Work, clip: Clip, vocabulary: Vocabulary) -> None:

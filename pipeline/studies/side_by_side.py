@@ -6,7 +6,7 @@ The first of them is the one that the others are compared with. What the store h
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pipeline.engine import causes, verdict
 from pipeline.engine.causes import Causes
@@ -143,11 +143,11 @@ def _against(store: Store, first: Column, other: Column) -> Against:
         if values[0] and values[1] and values[0] != values[1]:
             why = f"{first.letter} and {other.letter} are of different {what}, {values[0]} and {values[1]}"
             return Against(other, Compared(_plain(first, other), why_no_interval=why), found)
-    compared = verdict.compare(first.evaluation, other.evaluation)
+    compared = verdict.compare(first.evaluation, other.evaluation, names=(first.letter, other.letter))
     why = compared.why_no_interval
     for column, artifact in ((first, first.evaluation), (other, other.evaluation)):
         why = why.replace(artifact.place, column.letter)
-    return Against(other, Compared(compared.gains, compared.classes, compared.draws, why), found)
+    return Against(other, replace(compared, why_no_interval=why), found)
 
 
 def _plain(first: Column, other: Column) -> dict[str, verdict.Gain]:

@@ -82,9 +82,7 @@ def of_added(
 
 def plainly(hoi: Hoi, *, actions: bool, wording: str = lexicon.DESCRIBE) -> Described:
     """What is said of a class where nobody says more: the lexicon's words, or its phrase if the lexicon lacks one of them."""
-    try:
-        lexicon.check([hoi])
-    except DataError:
+    if not lexicon.knows(hoi):
         return Described((f"{hoi.phrase[0].upper()}{hoi.phrase[1:]}.",), PHRASE)
     verb = lexicon.describe_verb(hoi.verb) if actions and not hoi.idle else ()
     return Described(tuple(lexicon.describe(hoi, wording)), "lexicon", verb)

@@ -20,6 +20,7 @@ from pipeline.errors import DataError
 from pipeline.store.exchange import Exchange
 from pipeline.store.opening import store_of
 from pipeline.texts import columns, sentences
+from pipeline.texts.describing import PHRASE
 from pipeline.texts.given import texts
 from pipeline.texts.given.texts import Given
 from pipeline.texts.judge import judge, normalised
@@ -32,8 +33,8 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 
 Pair = tuple[int, int]
 """(hoi_id of the unseen class, hoi_id of its nearest seen class)"""
-OWN = ("edit", "file", "given")
-"""Sources of descriptions that the user wrote."""
+OWN = ("edit", "file", "given", PHRASE)
+"""Sources of descriptions that the user wrote, or nobody: of them the lexicon cannot tell how they differ."""
 PAIR: dict[str, pa.DataType] = {"hoi_id": pa.int64(), "seen_hoi_id": pa.int64()}
 
 
@@ -180,7 +181,8 @@ def _given(pair: Pair, given: dict[int, tuple[int, Given]]) -> dict[str, Any]:
 def _difference(pair: Pair, described: dict[int, dict[str, Any]]) -> dict[str, Any]:
     unseen, seen = (described[hoi_id] for hoi_id in pair)
     parts = difference(unseen["sentences"], seen["sentences"])
-    source = "edit" if "edit" in (unseen["source"], seen["source"]) else "file"
+    whose = (unseen["source"], seen["source"])
+    source = "edit" if "edit" in whose else PHRASE if PHRASE in whose else "file"
     return {"text": " ".join(parts), "sentences": list(parts), "source": source}
 
 

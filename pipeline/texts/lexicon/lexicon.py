@@ -43,14 +43,17 @@ class Look:
 
 def check(classes: Iterable[Hoi], *, key: str = "descriptions.source") -> None:
     """DataError, naming the classes that the lexicon has no entry for, if there are any; `key` is what chose the lexicon."""
-    verbs, objects = entries.verbs(), entries.objects()
-    missing = [c.name for c in classes if _entry(c.verb, verbs) is None or _entry(c.object, objects) is None]
-    if missing:
+    if missing := [one.name for one in classes if not knows(one)]:
         raise DataError(
             f"{key} = lexicon: the lexicon knows the verbs and objects of HICO-DET and V-COCO alone, and not those "
             f"of {len(missing)} classes: {', '.join(missing[:8])}{' ...' if len(missing) > 8 else ''}. Use {key}=llm or "
             f"{key}=file."
         )
+
+
+def knows(hoi: Hoi) -> bool:
+    """Whether the lexicon has an entry for a class's verb and one for its object."""
+    return _entry(hoi.verb, entries.verbs()) is not None and _entry(hoi.object, entries.objects()) is not None
 
 
 def look(hoi: Hoi) -> Look:

@@ -104,6 +104,8 @@ def test_a_relative_path_in_any_key_is_found_by_a_worker(
         section, _, name = key.rpartition(".")
         profile = "own.yaml"
         Path(profile).write_text(yaml.safe_dump({section: {name: value}}))
+    if key == "data.classes":  # opened at once, too
+        (at_work / value).write_text("format: ezhoi-vocabulary/1\nclasses: [[ride, horse]]\n")
     found = portable(profile=profile, settings=settings, environment=environment)
     assert str(value_of(found.config, key)) == value.removeprefix("./" if key != "detections.weights" else "")
     monkeypatch.chdir(tmp_path)

@@ -231,6 +231,8 @@ def test_what_contradicts_itself_or_means_nothing_is_an_error(override: str, wor
 def test_pairs_of_keys_that_contradict() -> None:
     assert "near: ViT-B-16" in told("clip.architecture=ViT-B16", "clip.weights=openai")
     assert "clip.tokens = cls" in told("model.preset=released", "clip.tokens=cls")
+    assert "has no place for them" in told("model.preset=released", "data.classes=more.yaml")
+    assert "seen.joint has no place for them" in told("seen.joint=true", "data.classes=more.yaml")
     assert "seen.joint" in told("model.preset=released", "seen.joint=true")
     for training in ("seen", "utpl"):
         assert "consistency_weight holds" in told("model.preset=released", f"{training}.consistency_weight=1")

@@ -92,6 +92,33 @@ def test_settings_of_the_dataset_and_of_the_user(tmp_path: Path) -> None:
         sources.unseen(load(overrides=[f"data.settings={tmp_path / 'none.yaml'}"], environment={}))
 
 
+MORE = "format: ezhoi-vocabulary/1\nverbs: [{name: vaccinate, ing: vaccinating}]\n"
+
+
+def test_classes_that_are_added_are_unseen_in_every_setting(tmp_path: Path) -> None:
+    path = tmp_path / "more.yaml"
+    path.write_text(MORE + "classes: [[vaccinate, horse], [ride, horse]]")
+    config = load(overrides=[f"data.classes={path}", "setting=default"], environment={})
+    more, known = sources.vocabulary(config), sources.vocabulary(load(environment={}))
+    new = more.find("vaccinate horse").hoi_id
+    assert sources.added(more, known) == {new} == sources.unseen(config) and new == max(known.ids) + 1
+    hidden = World(WorldSection()).settings
+    assert sources.every_setting(config.data) == {name: ids | {new} for name, ids in hidden.items()}
+    assert sources.all_settings(config.data)[0] == hidden, "the dataset's own are as they were"
+
+
+@pytest.mark.parametrize(
+    "content", ["objects: [forklift]\nclasses: [[ride, forklift]]", "classes: [[vaccinate, truck]]"]
+)
+def test_an_added_class_has_an_object_whose_boxes_are_found(content: str, tmp_path: Path) -> None:
+    (tmp_path / "more.yaml").write_text(MORE + content)
+    config = load(overrides=[f"data.classes={tmp_path / 'more.yaml'}"], environment={})
+    with pytest.raises(
+        DataError, match=r"no class of rendered world has the object (forklift|truck), so .*predict --cl"
+    ):
+        sources.unseen(config)
+
+
 def test_a_table_of_classes_tells_its_vocabulary() -> None:
     none = pd.Series(dtype=int)
     for words in (HICO, HICO.subset([153, 161])):

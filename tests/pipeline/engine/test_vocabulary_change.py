@@ -24,6 +24,9 @@ READ = {
     "objects.json": {"detections"},
     "settings.json": {"annotations", "text_embeddings", "evaluation", "bundle"},
     "own_settings.json": {"text_embeddings", "evaluation", "bundle"},
+    "extended.json": {
+        *("descriptions", "text_embeddings", "disparities", "utpl", "predictions", "evaluation", "bundle"),
+    },
 }
 """Which stages read which file of the artifact."""
 
@@ -91,6 +94,15 @@ def test_a_users_split_concerns_those_who_tell_seen_from_unseen(fake: Any, table
         DataError, match=r"mine\.yaml: setting 'mine': no class of rendered world is called 'ride hrose'"
     ):
         plan.plan(fake.config(settings), store_of(fake.config()))
+
+
+def test_an_added_class_trains_nothing(fake: Any, tables: Path, tmp_path: Path) -> None:
+    (tmp_path / "more.yaml").write_text(
+        "format: ezhoi-vocabulary/1\nverbs: [{name: vaccinate, ing: vaccinating}]\nclasses: [[vaccinate, horse]]"
+    )
+    changed = read_again(fake, f"data.classes={tmp_path / 'more.yaml'}")
+    assert changed == {key: set() for key in READ} | {"extended.json": READ["extended.json"]}
+    assert not READ["extended.json"] & {"annotations", "detections", "seen", "pair_features"}
 
 
 def test_a_setting_that_the_dataset_lacks_ends_a_run_before_it_begins(fake: Any, tmp_path: Path) -> None:

@@ -106,6 +106,34 @@ def test_boxes_of_two_detectors_are_remarked(tmp_path):
         assert comparison.compare(a, same, resamples=10)["notes"] == []
 
 
+def test_other_respects_in_which_two_are_unlike_are_remarked(tmp_path):
+    a = saved(tmp_path / "a", judged(1, 0.5), transductive=False, examples={})
+    more = [
+        *a.report["per_class"],
+        {"hoi_id": 40_000, "name": "groom dog", "unseen": True, "rare": False, "test_pairs": 0},
+    ]
+    b = saved(tmp_path / "b", judged(2, 0.5), per_class=more, transductive=True, examples={"ride horse": 2})
+    found = comparison.compare(a, b, resamples=20, names=("then", "now"))
+    assert found["notes"] == [
+        "now remembers example pairs (few-shot), and the other does not",
+        "now learned from test pictures (transductive), and the other does not",
+        "now tells groom dog apart too, which may move the other classes of their verbs",
+    ]
+    backwards = comparison.compare(b, a, resamples=20)
+    assert backwards["groups"]["full"]["a"] == found["groups"]["full"]["b"]
+    assert len(backwards["per_class"]) == len(found["per_class"]) == len(CLASSES)
+    assert comparison.draw(a).question == comparison.draw(b).question, "a class without a pair is no other question"
+
+
+def test_ids_of_any_size_are_kept(tmp_path):
+    found = judged(1, 0.5)
+    far = Judged(**{**vars(found), "hoi": found.hoi + 70_000, "truth_hoi": found.truth_hoi + 70_000})
+    (tmp_path / "far").mkdir()
+    comparison.save(tmp_path / "far", far)
+    (tmp_path / "far" / "report.json").write_text("{}")
+    assert np.array_equal(comparison.load(tmp_path / "far").judged.truth_hoi, far.truth_hoi)
+
+
 def test_unlike_evaluations_are_refused(tmp_path):
     a = saved(tmp_path / "a", judged(1, 0.5))
     b = saved(tmp_path / "b", judged(1, 0.5), protocol="upt")

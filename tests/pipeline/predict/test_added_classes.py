@@ -1,6 +1,7 @@
 """Classes that a trained model did not know: by name, adapted, with examples; and what is refused."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from typer.testing import CliRunner
 
 from flows.cli.app import app
 from pipeline.datasets.dataset import BOXES
+from pipeline.engine.run import run
 from pipeline.errors import DataError
-from pipeline.metrics import detections
+from pipeline.metrics import told
 from pipeline.predict import adding, examples
 from pipeline.predict import bundle as bundles
 from pipeline.predict.adding import Adapting
@@ -28,6 +30,7 @@ from pipeline.predict.predictor import Predictor
 from pipeline.store.store import Store
 from pipeline.tables import arrays
 from pipeline.vocabulary import file
+from pipeline.vocabulary.vocabulary import Vocabulary
 
 pytestmark = pytest.mark.slow
 FORMAT = "format: ezhoi-vocabulary/1\n"
@@ -73,6 +76,48 @@ def test_an_added_class_is_what_the_pipeline_makes_of_an_unseen_one(
     assert before == Predictor.open(stripped)(trained.picture(image), trained.boxes(image), top=None, threshold=0.0)
 
 
+def test_the_pipeline_adds_classes_and_trains_nothing(trained: Trained, tmp_path: Path) -> None:
+    """`data.classes`: described, adapted, predicted and in the bundle as unseen classes are, and nobody measured them."""
+    shutil.copytree(trained.folder / "store", tmp_path / "store")
+    (tmp_path / "more.yaml").write_text(
+        FORMAT + "verbs: [{name: groom, ing: grooming}, {name: vaccinate, ing: vaccinating}]\n"
+        "classes: [[groom, horse], [vaccinate, dog], {id: 40000, verb: groom, object: dog}]\n"
+    )
+    config = small(tmp_path / "store", f"data.classes={tmp_path / 'more.yaml'}")
+    outcomes = run(config)
+    trains = ("annotations", "detections", "image_embeddings", "seen", "pair_features", "untrained")
+    assert all(outcomes[name].hit for name in trains), {name: one.hit for name, one in outcomes.items()}
+    made = {name: one.artifact for name, one in outcomes.items()}
+    header = bundles.read_header(made["bundle"].path(bundles.FILE))
+    names = {header.classes.hoi(h).name: h for h in header.added}
+    assert set(names) == {"groom horse", "vaccinate dog", "groom dog"} and names["groom dog"] == 40_000
+    assert set(header.added) <= set(header.unseen) and header.used is not None and not header.used.transductive
+    rows = made["descriptions"].table("descriptions.parquet").set_index("hoi_id")["source"]
+    assert [rows[h] for h in sorted(header.added)] == ["lexicon", "phrase", "lexicon"]
+    text = arrays.read(made["utpl"].path("text.parquet"))
+    mine = np.isin(text["hoi_id"], header.added)
+    assert mine.sum() == 3 and (np.abs(text["after"] - text["before"])[mine].max(axis=1) > 1e-5).all()
+    assert set(header.added) <= set(made["predictions"].table("predictions.parquet")["hoi_id"])
+    report = made["evaluation"].json("report.json")
+    assert report["added"] == ["groom horse", "vaccinate dog", "groom dog"]
+    assert "no AP: groom horse, vaccinate dog, groom dog" in " ".join(report["notes"])
+    assert {row["ap"] for row in report["per_class"] if row["hoi_id"] in header.added} == {None}
+    assert (
+        "| added without training | groom horse, vaccinate dog, groom dog: "
+        in made["bundle"].path("README.md").read_text()
+    )
+    predictor = Predictor.open(made["bundle"])
+    assert "3 classes were added" in predictor.words.says and predictor.words.record["adapted"] == adding.WITH_PAIRS
+    both = predictor.with_classes(extended(predictor, "brush", "brushing", "horse"))
+    assert len(both.words.record["added"]) == 4 and "3 of them were adapted" in both.words.says
+
+
+def extended(predictor: Predictor, verb: str, ing: str, thing: str) -> Vocabulary:
+    """The predictor's classes and one of a new verb."""
+    value = {"format": file.FORMAT, "verbs": [{"name": verb, "ing": ing}], "classes": [[verb, thing]]}
+    return file.onto(value, predictor.vocabulary, origin="here")
+
+
 def test_adapting_moves_the_added_classes_alone(
     trained: Trained, stripped: Bundle, whole: bundles.Header, tmp_path: Path
 ) -> None:
@@ -85,7 +130,7 @@ def test_adapting_moves_the_added_classes_alone(
         new = len(whole.unseen)
         assert (moved[-new:] > 1e-4).all()
         assert torch.equal(found.words.scorer.after[:-new], predictor.words.scorer.after)
-        assert found.words.adapted == (adding.WITH_PAIRS if given is not None else adding.NO_PAIRS)
+        assert found.words.record["adapted"] == (adding.WITH_PAIRS if given is not None else adding.NO_PAIRS)
     again = predictor.with_classes(whole.classes, adapting=Adapting(config=config, pairs=None, scratch=tmp_path))
     assert torch.equal(again.words.scorer.after, found.words.scorer.after), "the same seed, the same classes"
     assert (
@@ -186,8 +231,12 @@ def test_a_verb_is_added_by_a_line_of_yaml(trained: Trained, call: Callable[...,
     about = json.loads((tmp_path / "shots" / "predictions.json").read_text())["about"]
     assert about["examples"] == {hoi.name: min(len(images), examples.MOST)}
     assert ("leak: 1 of the pictures are examples too" in said) == (trained.images[0] in images)
-    (note,) = detections.read(tmp_path / "shots" / "predictions.parquet", None)[1]
-    assert "2 classes were added" in note and "Few-shot: " in note and "trained on data not known" in note
+    record = told.of_table(tmp_path / "shots" / "predictions.parquet")
+    assert "2 classes were added" in record.says and "Few-shot: " in record.says
+    assert "trained on data not known" in record.says
+    assert sorted(record.added.values()) == ["groom well dog", "groom well horse"] and list(record.examples) == [
+        hoi.name
+    ]
 
 
 BAD_CLASSES = {

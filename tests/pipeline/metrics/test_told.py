@@ -1,0 +1,78 @@
+"""What a table of detections says of itself: added classes find their place by name, and unlike tables are told apart."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.errors import DataError
+from pipeline.metrics import told
+from pipeline.metrics.told import Told
+from tests.pipeline.predict.bundles import VOCABULARY
+
+
+def rows(*hois: float) -> pd.DataFrame:
+    return pd.DataFrame({"hoi_id": list(hois), "score": [0.5] * len(hois)})
+
+
+def test_an_added_class_has_the_id_of_its_name_or_is_left_out() -> None:
+    added = Told(added={3: "walk dog", 20: "groom dog"})  # 3 is ride horse here, and the table's own ids are others
+    frame, notes = told.placed(rows(9, 3, 20, 3, 77), added, VOCABULARY, name="x.parquet")
+    assert frame["hoi_id"].tolist() == [9, 8, 8, 77], "what is not said to be added stays, right or wrong"
+    assert notes == [
+        "classes that were added to the model and are annotated here: walk dog",
+        "classes that were added to the model and that stable does not have, so nothing measures them: groom dog (1 detections "
+        "are left out)",
+    ]
+    assert told.placed(rows(3), Told(), VOCABULARY, name="x")[0]["hoi_id"].tolist() == [3]
+    assert told.placed(rows(), added, VOCABULARY, name="x")[0].empty
+    with pytest.raises(DataError, match=r"x row 0.*3\.5"):
+        told.placed(rows(3.5), added, VOCABULARY, name="x")
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        None,
+        [],
+        "text",
+        {"added": {"a": 1}},
+        {"added": [1, {"hoi_id": "3", "class": "x"}], "examples": [], "detector": 3},
+    ],
+)
+def test_what_is_no_record_says_nothing(about: Any) -> None:
+    assert told.of_json(about) == Told()
+
+
+def test_a_table_and_what_is_none(tmp_path: Path) -> None:
+    about = {
+        "says": "A model.",
+        "added": [{"hoi_id": 5, "class": "groom dog"}],
+        "adapted": "text alone",
+        "transductive": False,
+    }
+    table = pa.Table.from_pandas(rows(5)).replace_schema_metadata({"ezhoi": json.dumps(about)})
+    pq.write_table(table, tmp_path / "a.parquet")
+    found = told.of_table(tmp_path / "a.parquet")
+    assert found == Told(says="A model.", added={5: "groom dog"}, adapted="text alone", transductive=False)
+    pq.write_table(pa.Table.from_pandas(rows(5)).replace_schema_metadata({"ezhoi": b"\xff{"}), tmp_path / "b.parquet")
+    (tmp_path / "c.parquet").write_text("none")
+    assert {told.of_table(tmp_path / name).says for name in ("b.parquet", "c.parquet", "d.parquet")} == {""}
+
+
+def test_unlike_tables_are_told_apart() -> None:
+    detr = {"name": "detr", "digest": "a" * 32, "trained_on": "COCO"}
+    one = Told(detector=detr, transductive=False)
+    assert told.unlike({"a": one, "b": one, "c": Told()}) == [], "who says nothing is not accused"
+    other = Told(detector={"name": "mine"}, examples={"ride horse": 2}, added={9: "groom dog"}, transductive=True)
+    boxes, few, learned, more = told.unlike({"a": one, "b": other, "c": one})
+    assert "a: detr, trained on COCO (aaaaaaaaaaaa); b: mine, trained on data not known; c: detr" in boxes
+    assert few == "b remembers example pairs (few-shot), and a, c do not"
+    assert learned == "b learned from the pictures that it predicts (transductive), and a, c do not"
+    assert more == "b has classes that it was not trained with, and a, c do not"
