@@ -46,6 +46,10 @@ class World(Section):
     style: Literal["flat", "outlined"] = Field(
         "outlined", description="drawing style; the tiny CLIP learned from 'flat'"
     )
+    evaluated: Literal["test", "validation"] = Field(
+        "test",
+        description="which scenes numbers are of: the test split's, or as many others, drawn alike, to choose settings on",
+    )
 
 
 class Own(Section):

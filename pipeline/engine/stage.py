@@ -28,6 +28,11 @@ DIGESTS: Mapping[Content, Callable[[Path], str]] = {
 """How the digest of a source is taken, by what of it counts."""
 
 
+LATER: Mapping[str, object] = {"data.world.evaluated": "test"}
+"""Keys of sections that stages read whole, added when artifacts were in use, and the value that these were made with: it is
+left out of fingerprints, so that they stay good."""
+
+
 def source_digest(source: Source) -> str:
     """Digest of the file or folder that a source names, as it enters fingerprints and manifests."""
     assert source.path is not None, f"{source} names no file"
@@ -159,7 +164,10 @@ def under(config: Config, keys: Collection[str]) -> dict[str, Source]:
 
 
 def without_places(config: Config, keys: Collection[str]) -> dict[str, object]:
-    """The values under `keys` as plain JSON, without those that are paths: where a content lies says nothing of it."""
+    """The values under `keys` as plain JSON, without those that are paths: where a content lies says nothing of it.
+
+    Of a section, the keys of `LATER` are left out where they have their first value.
+    """
     places = {key for key, source in config.sources().items() if source.is_place}
     found = config.subset(sorted(key for key in keys if key not in places))
     return {key: _without(value, key, places) for key, value in found.items()}
@@ -169,4 +177,9 @@ def _without(value: object, key: str, places: Collection[str]) -> object:
     if not isinstance(value, dict):
         return value
     inner = {name: f"{key}.{name}" for name in value}
-    return {name: _without(value[name], path, places) for name, path in inner.items() if path not in places}
+    kept = {name: path for name, path in inner.items() if path not in places}
+    return {
+        name: _without(value[name], path, places)
+        for name, path in kept.items()
+        if path not in LATER or value[name] != LATER[path]
+    }

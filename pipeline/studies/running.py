@@ -13,6 +13,7 @@ from pipeline.engine import run as runner
 from pipeline.errors import EzhoiError
 from pipeline.store.opening import store_of
 from pipeline.studies import order
+from pipeline.studies.cost import cost
 from pipeline.studies.study import Trial, evaluation
 from pipeline.studies.table import Table
 from pipeline.work.work import Progress, silent
@@ -50,9 +51,10 @@ def collect(table: Table, tell: Tell = lambda ended: None) -> list[Trial]:
 def look_up(table: Table, trial: Trial, tell: Tell = lambda ended: None) -> bool:
     """Take a trial's evaluation into the table if the store has it; whether it has."""
     started = time.perf_counter()
-    if (found := evaluation(table.study.config(trial))) is None:
+    config = table.study.config(trial)
+    if (found := evaluation(config)) is None:
         return False
-    reading = table.add(trial, found)
+    reading = table.add(trial, found, cost(found, store_of(config)))
     tell(Ended(trial, "cached", time.perf_counter() - started, reading))
     return True
 
@@ -96,5 +98,6 @@ def run_one(table: Table, trial: Trial, *, deployment: str, progress: Progress =
         table.failed[trial] = why
         return Ended(trial, "failed", time.perf_counter() - started, {}, why)
     word = "cached" if all(outcome.hit for outcome in outcomes.values()) else "computed"
-    reading = table.add(trial, outcomes["evaluation"].artifact)
+    made = outcomes["evaluation"].artifact
+    reading = table.add(trial, made, cost(made, store_of(config)))
     return Ended(trial, word, time.perf_counter() - started, reading)

@@ -14,12 +14,14 @@ from typing import Any
 from pipeline.outside.escaping import code, markdown
 from pipeline.store.artifact import Artifact
 from pipeline.store.store import Store
+from pipeline.studies import cost as costs
+from pipeline.studies.cost import Cost
 from pipeline.studies.gains import Gain, ImageChance, name_of
 from pipeline.studies.study import ABOVE, Study, Trial, Variant
 
 GROUPS = ("unseen", "seen", "full")
 UNSAID = "–"
-HEADS = ("model", "unseen", "gain", "seen", "gain", "full", "runs")
+HEADS = ("model", "unseen", "gain", "seen", "gain", "full", "runs", *costs.HEADS)
 CHANCE_HEADS = ("model", "over", "of", "gain", "over seeds", "over images", "")
 EXPLAINED = (
     "Gains are paired by seed. In brackets 95 % intervals of the mean gain: over seeds (another training) and over images "
@@ -55,14 +57,16 @@ class Table:
     study: Study
     found: dict[Trial, Artifact] = field(default_factory=dict)
     """{trial: its evaluation}"""
+    spent: dict[Trial, Cost] = field(default_factory=dict)
+    """{trial: what the trainings behind its evaluation cost}"""
     failed: dict[Trial, str] = field(default_factory=dict)
     """{trial: why it has none}"""
     chance: ImageChance = field(default_factory=ImageChance)
     _last: _Last = field(default_factory=lambda: _Last({}, {}))
 
-    def add(self, trial: Trial, evaluation: Artifact) -> dict[str, float]:
-        """Take in a trial's evaluation; the mAP that is its variant's."""
-        self.found[trial] = evaluation
+    def add(self, trial: Trial, evaluation: Artifact, cost: Cost = costs.UNKNOWN) -> dict[str, float]:
+        """Take in a trial's evaluation and what its trainings cost; the mAP that is its variant's."""
+        self.found[trial], self.spent[trial] = evaluation, cost
         self.failed.pop(trial, None)
         return self.reading(trial)
 
@@ -76,6 +80,11 @@ class Table:
         trials = {seed: Trial(variant, setting, seed) for seed in self.study.seeds}
         readings = {seed: self.reading(trial) for seed, trial in trials.items() if trial in self.found}
         return {seed: reading[group] for seed, reading in readings.items() if group in reading}
+
+    def cost(self, variant: Variant, setting: str) -> Cost:
+        """What the trainings behind a variant's numbers cost, as a mean over its runs."""
+        trials = (Trial(variant, setting, seed) for seed in self.study.seeds)
+        return costs.mean([self.spent[trial].of(variant.reading) for trial in trials if trial in self.spent])
 
     def gain(self, variant: Variant, setting: str, group: str) -> Gain | None:
         """What a variant has more than the one that it is compared with, over the seeds that both have; None without any."""
@@ -117,6 +126,7 @@ class Table:
                         | _ends("seeds", of_gain.get("over_seeds"))
                         | _ends("images", of_gain.get("over_images"))
                         | {"verdict": of_gain.get("verdict")}
+                        | costs.as_json(self.cost(variant, setting))
                     )
         return found
 
@@ -159,10 +169,7 @@ class Table:
             lines += ["", f"## {markdown(setting)}", "", *_markdown(HEADS, self._means(setting))]
             if chances[setting]:
                 lines += ["", *_markdown(CHANCE_HEADS, chances[setting])]
-        if any(chances.values()):
-            lines += ["", EXPLAINED]
-        if left := self._left():
-            lines += ["", left]
+        lines += self._explained(told=any(chances.values()))
         if self.failed:
             lines += ["", f"{len(self.failed)} runs failed:", ""]
             lines += [f"- {markdown(str(trial))}: {markdown(why)}" for trial, why in self.failed.items()]
@@ -176,11 +183,13 @@ class Table:
             lines += ["", setting, *_aligned(HEADS, self._means(setting))]
             if chances[setting]:
                 lines += ["", *_aligned(CHANCE_HEADS, chances[setting])]
-        if any(chances.values()):
-            lines += ["", EXPLAINED]
-        if left := self._left():
-            lines += ["", left]
+        lines += self._explained(told=any(chances.values()))
         return "\n".join(lines) + "\n"
+
+    def _explained(self, *, told: bool) -> list[str]:
+        """Paragraphs below the tables: what columns are, if there is something in them, and what is left to run."""
+        paragraphs = (costs.EXPLAINED if self.found else "", EXPLAINED if told else "", self._left())
+        return [line for paragraph in paragraphs if paragraph for line in ("", paragraph)]
 
     def _left(self) -> str:
         of = len(self.study.trials())
@@ -216,7 +225,9 @@ class Table:
     def _row_as_json(self, variant: Variant, setting: str) -> dict[str, Any]:
         trials = {seed: Trial(variant, setting, seed) for seed in self.study.seeds}
         runs = {
-            str(seed): self.reading(trial) | {"evaluation": self.found[trial].fingerprint}
+            str(seed): self.reading(trial)
+            | {"evaluation": self.found[trial].fingerprint}
+            | {"cost": costs.as_json(self.spent[trial].of(variant.reading))}
             for seed, trial in trials.items()
             if trial in self.found
         }
@@ -226,6 +237,7 @@ class Table:
             "label": variant.shown,
             "map": {group: summary(self.values(variant, setting, group)) for group in GROUPS},
             "gain": {group: None if gain is None else gain.as_json() for group, gain in gains.items()},
+            "cost": costs.as_json(self.cost(variant, setting)),
             "runs": runs,
         }
 
@@ -239,7 +251,8 @@ class Table:
                     gain = self.gain(variant, setting, group)
                     cells.append(_shown(gain.by_seed if gain is not None else {}, sign=True))
             runs = sum(Trial(variant, setting, seed) in self.found for seed in self.study.seeds)
-            rows.append([*cells, str(runs)])
+            cost = costs.cells(self.cost(variant, setting)) if runs else [UNSAID] * len(costs.HEADS)
+            rows.append([*cells, str(runs), *cost])
         return rows
 
     def _chances(self, setting: str) -> list[list[str]]:

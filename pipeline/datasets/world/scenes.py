@@ -91,7 +91,8 @@ def sample(
     """The scene number `index` of `split`: the same arguments give the same scene in every process.
 
     Args:
-        split: Any name; different splits have different scenes, and those of `test` are balanced (`themes.py`).
+        split: Any name; different splits have different scenes, and those of `test` and `validation` are balanced
+            (`themes.py`).
         index: Number of the scene, from 0.
         classes: HICO ids of the only classes that may be depicted anywhere in the scene, None for all. Clutter
             objects are of these classes' objects only, and stay away from everybody.

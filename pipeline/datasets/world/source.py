@@ -27,7 +27,10 @@ _MOST_KEPT = 4000
 
 
 class World:
-    """Train images are numbered from 0, test images go on from there (see `pipeline.datasets.dataset.Dataset`)."""
+    """Train images are numbered from 0, test images go on from there (see `pipeline.datasets.dataset.Dataset`).
+
+    Its split `test` has the scenes that are evaluated: those of `test`, or of `validation`, drawn alike, to choose settings on.
+    """
 
     drawn = True
     upright = False
@@ -58,7 +61,7 @@ class World:
             scene = self._scene(image_id)
             if len(self._scenes) < _MOST_KEPT:
                 self._scenes[image_id] = scene
-            name = f"{split}/{image_id:06d}.png"
+            name = f"{self._drawn_from(split)}/{image_id:06d}.png"
             images.append((image_id, name, scene.width, scene.height, len(scene.pairs), 0))
             pairs += self._pair_rows(image_id, scene)
             boxes += [(image_id, PERSON, *box) for box in scene.humans]
@@ -79,8 +82,10 @@ class World:
         return draw(kept if kept is not None else self._scene(image_id))
 
     def about(self) -> dict[str, Any]:
-        """That nothing here is a photograph."""
-        return {"source": "rendered world: synthetic scenes, not photographs"}
+        """That nothing here is a photograph, and which scenes are evaluated, if not those for testing."""
+        source = {"source": "rendered world: synthetic scenes, not photographs"}
+        evaluated = self._section.evaluated
+        return source if evaluated == "test" else source | {"evaluated": f"{evaluated} scenes"}
 
     def faults(self) -> pd.DataFrame | None:
         """None: what is drawn is as it is annotated."""
@@ -94,7 +99,12 @@ class World:
         from pipeline.datasets.world.scenes import sample
 
         split = next(s for s in SPLITS if image_id in self._ids(s))
-        return sample(split=split, index=image_id - self._ids(split).start, style=self._section.style)
+        index = image_id - self._ids(split).start
+        return sample(split=self._drawn_from(split), index=index, style=self._section.style)
+
+    def _drawn_from(self, split: str) -> str:
+        """Name of the scenes' own split, on which every one of them depends."""
+        return split if split == SPLITS[0] else self._section.evaluated
 
     def _pair_rows(self, image_id: int, scene: Scene) -> Iterable[tuple[Any, ...]]:
         for pair in scene.pairs:

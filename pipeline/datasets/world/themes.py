@@ -16,8 +16,8 @@ from pipeline.datasets.world.seeds import generator
 
 LOYALTY = 0.75
 """Probability that a pair's class is drawn from those at home in the scene's theme."""
-BALANCED = "test"
-"""The split whose scenes each have one pair of a class that some setting holds out, all such classes equally often."""
+BALANCED = ("test", "validation")
+"""Splits whose scenes each have one pair of a class that some setting holds out, all such classes equally often."""
 _PAIRS = (0.25, 0.4, 0.35)
 """Probabilities of one, two and three pairs in a scene."""
 
@@ -28,12 +28,12 @@ Cast: TypeAlias = tuple[str, list[WorldClass]]
 def cast(allowed: Sequence[WorldClass], *, split: str, index: int, max_pairs: int, rng: np.random.Generator) -> Cast:
     """Theme and classes of the scene number `index` of a split, all of them among `allowed`.
 
-    In the balanced split the first pair is of the class whose turn it is, and the theme is that class's home, or with
+    In a balanced split the first pair is of the class whose turn it is, and the theme is that class's home, or with
     probability 1 - LOYALTY another; the other pairs are drawn as everywhere.
     """
     odds = np.array(_PAIRS[:max_pairs])
     count = 1 + int(rng.choice(len(odds), p=odds / odds.sum()))
-    lead = _turn(allowed, index) if split == BALANCED else None
+    lead = _turn(allowed, index) if split in BALANCED else None
     if lead is None:
         theme = _drawn(allowed, rng).theme
         return theme, [_member(allowed, theme, rng) for _ in range(count)]

@@ -16,10 +16,11 @@ from pipeline.config.data import Data
 from pipeline.config.data import World as WorldSection
 from pipeline.config.tree import load
 from pipeline.datasets import classes, sources
+from pipeline.datasets.dataset import BOXES
 from pipeline.datasets.hico.source import Hico
 from pipeline.datasets.hico.splits import RARE, SETTINGS
 from pipeline.datasets.hico.vocabulary import COCO_IDS, HICO
-from pipeline.datasets.world.classes import world_classes
+from pipeline.datasets.world.classes import held_out, world_classes
 from pipeline.datasets.world.source import World
 from pipeline.errors import ConfigError, DataError
 from pipeline.vocabulary.coco import COCO
@@ -59,6 +60,22 @@ def test_world_tables_and_pictures() -> None:
     )
     assert np.array_equal(np.asarray(world.open(4)), np.asarray(world.open(4))), "kept or sampled again, it is the same"
     assert world.open(4).size == (256, 192) and world.faults() is None
+
+
+def test_validation_scenes_are_evaluated_in_place_of_test_scenes_and_train_ones_stay() -> None:
+    usual = World(WorldSection(train_images=30, test_images=47))
+    world = World(WorldSection(train_images=30, test_images=47, evaluated="validation"))
+    assert world.tables("train").pairs.equals(usual.tables("train").pairs)
+    found, test = world.tables("test"), usual.tables("test")
+    assert found.images["image_id"].tolist() == test.images["image_id"].tolist()
+    assert found.images["file_name"][0] == "validation/000030.png" and world.about()["evaluated"] == "validation scenes"
+    assert "evaluated" not in usual.about()
+    foreign = {
+        tuple(row) for tables in (test, usual.tables("train")) for row in tables.pairs[BOXES].to_numpy().tolist()
+    }
+    assert not foreign & {tuple(row) for row in found.pairs[BOXES].to_numpy().tolist()}, "a scene of another split"
+    assert not np.array_equal(np.asarray(world.open(31)), np.asarray(usual.open(31)))
+    assert set(found.pairs["hoi_id"]) >= held_out(), "every held-out class has its turn, as in the test split"
 
 
 def test_hico_tables_and_pictures(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ def stale(fake: Any, *settings: str) -> set[str]:
         ((NOISE,), "detections.revision=main", set()),
         ((NOISE, ONLINE), "detections.weights=mine/detr", {"seen"}),
         ((HUB, ONLINE), "detections.revision=main", {"detections", "seen"}),
+        ((), "data.world.evaluated=validation", {"annotations"}),
         ((HUB,), "images.unreadable=skip", {"detections", "image_embeddings", "pair_features", "untrained"}),
         ((NOISE,), "images.unreadable=skip", {"image_embeddings", "pair_features", "untrained"}),
         ((LEXICON,), "llm.model=x", set()),
@@ -170,3 +171,11 @@ def test_what_no_detector_was_run_for_fits_any_detector(fake: Any) -> None:
     Store(fake.root).remove(found["seen"].artifact)
     with pytest.raises(EzhoiError, match=r"detections\.weights is facebook/detr-resnet-50, not mine/detr"):
         plan.chosen(other, Store(fake.root), targets=("seen",), reuse=["seen"])
+
+
+def test_fingerprints_know_nothing_of_validation_scenes_where_there_are_none(fake: Any) -> None:
+    def world(*settings: str) -> Any:
+        return graph.stage("annotations").config_subset(fake.config(*settings))["data.world"]
+
+    assert world().keys() == {"train_images", "test_images", "style"}
+    assert world("data.world.evaluated=validation")["evaluated"] == "validation"

@@ -16,6 +16,7 @@ from pipeline.store import runs
 from pipeline.store.store import Store
 from pipeline.studies import file
 from pipeline.studies.ablation import KEYS, SCHEDULE, SEEDS, SETTINGS, study
+from pipeline.studies.cost import Cost, as_json
 from pipeline.studies.study import Study, Trial
 from pipeline.studies.table import Table
 
@@ -80,7 +81,7 @@ def test_a_wrong_design_is_refused_before_anything_runs(wrong: dict[str, Any], m
 def test_the_table_by_hand(tmp_path: Path) -> None:
     design = study(rows=("utpl", "llm"), settings=("uv",), seeds=(0, 1))
     table = Table(design)
-    assert "| + LLM guidance | – | – | – | – | – | 0 |" in table.as_markdown()
+    assert "| + LLM guidance | – | – | – | – | – | 0 | – | – |" in table.as_markdown()
     for seed, unseen, before in ((0, 30.0, 28.0), (1, 33.0, 29.0)):
         metrics = {"unseen": unseen, "seen": 50.0, "full": 45.0, "before_utpl_unseen": before}
         for row in ("llm", "utpl"):
@@ -100,7 +101,8 @@ def test_the_table_by_hand(tmp_path: Path) -> None:
     assert tree["runs"] == tree["of"] == 4
     last = tree["settings"]["uv"][1]
     assert last["row"] == "utpl" and last["gain"]["unseen"]["mean"] == 3.0
-    assert last["runs"]["1"] == {"unseen": 33.0, "seen": 50.0, "full": 45.0, "evaluation": "f" * 32}
+    of_run = {"unseen": 33.0, "seen": 50.0, "full": 45.0, "evaluation": "f" * 32}
+    assert last["runs"]["1"] == of_run | {"cost": as_json(Cost())}
 
 
 def test_a_seed_alone_has_no_spread_and_a_gap_is_told() -> None:

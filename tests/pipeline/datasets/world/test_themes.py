@@ -104,10 +104,10 @@ def test_casts_are_those_of_the_scenes() -> None:
             assert sorted(pair.hoi_id for pair in scene.pairs) == sorted(one.hoi_id for one in chosen)
 
 
-@pytest.mark.parametrize(("scenes", "least"), [(600, 10), (2400, 50)])
-def test_every_unseen_class_of_every_setting_has_test_pairs(scenes: int, least: int) -> None:
+@pytest.mark.parametrize(("split", "scenes", "least"), [("test", 600, 10), ("test", 2400, 50), ("validation", 600, 10)])
+def test_every_unseen_class_of_every_setting_has_test_pairs(split: str, scenes: int, least: int) -> None:
     """600 scenes are the demo's, 2,400 those of the tables in the docs."""
-    counts = counted([_cast_of_scene("test", k) for k in range(scenes)])
+    counts = counted([_cast_of_scene(split, k) for k in range(scenes)])
     for setting in SETTINGS:
         assert min((counts[hoi] for hoi in unseen(setting)), default=least) >= least, setting
 
