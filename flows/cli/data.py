@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from flows.cli import options, own_data
+from flows.cli import display, options, own_data
 from pipeline.errors import StoreError
 
 if TYPE_CHECKING:
@@ -53,10 +53,13 @@ def check(
     from pipeline.datasets.hico import check as checks
     from pipeline.datasets.own import annotated
 
-    if path.exists() and annotated.is_own(path):
-        if not own_data.check(path, pictures, vocabulary, open_pictures=images, as_json=as_json):
-            raise typer.Exit(1)
-        return
+    if path.exists():
+        with display.watching() as watch:
+            source = annotated.own(path, told=own_data.megabytes(watch, "reading"))
+        if source is not None:
+            if not own_data.check(source, path, pictures, vocabulary, open_pictures=images, as_json=as_json):
+                raise typer.Exit(1)
+            return
 
     mode: Literal["none", "headers", "decode"] = "none" if not images else "decode" if decode else "headers"
     report = checks.check(path, images=mode)

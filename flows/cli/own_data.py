@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from flows.cli import options
+from flows.cli import display, options
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic, demand_writable
 from pipeline.outside import walking
 
 if TYPE_CHECKING:
     from pipeline.datasets.own.annotated import Annotated as Found
+    from pipeline.datasets.own.annotated import Source
     from pipeline.datasets.own.pictures import Pictures
+    from pipeline.outside.streaming import Told
+    from pipeline.work.work import Progress
 
 Words = Annotated[
     Path | None,
@@ -61,14 +64,17 @@ def import_(
     if path.exists():
         to.parent.mkdir(parents=True, exist_ok=True)
     demand_writable(to)
-    found = annotated.read(path, vocabulary=vocabulary, pictures=_noted(path, pictures), annotator=annotator)
+    shown = _noted(path, pictures)
+    with display.watching() as watch:
+        told = megabytes(watch, "reading")
+        found = annotated.read(path, vocabulary=vocabulary, pictures=shown, annotator=annotator, told=told)
     if test_share is not None and len(found.rows.relations):
         _split(found, path, pictures, share=test_share, seed=seed)
-    told = summary.summary(found)
+    counts = summary.summary(found)
     if as_json:
-        typer.echo(json.dumps(told, indent=1, ensure_ascii=False))
+        typer.echo(json.dumps(counts, indent=1, ensure_ascii=False))
     else:
-        for line in summary.lines(told):
+        for line in summary.lines(counts):
             typer.echo(line)
     if faults == "error" and found.problems.of("E"):
         raise DataError(
@@ -77,7 +83,8 @@ def import_(
         )
     if not len(found.rows.relations):
         raise DataError(f"{to} is not written: not one interaction of {found.file} can be used")
-    write.write(to, annotated.file_content(found))
+    with display.watching() as watch:
+        write.write(to, annotated.file_content(found), told=lambda done, total: watch("writing", done, total, "rows"))
     beside = _with_vocabulary(found, vocabulary or folder.words_beside(found.file), to)
     if not as_json:
         typer.echo(f"{to} written{f', and {beside} beside it' if beside else ''}")
@@ -131,12 +138,25 @@ def _with_vocabulary(found: Found, used: Path | None, to: Path) -> str:
     return VOCABULARY[0]
 
 
-def check(path: Path, pictures: Path | None, vocabulary: Path | None, *, open_pictures: bool, as_json: bool) -> bool:
-    """Report on annotations of one's own; whether they can be used as they are."""
+def megabytes(watch: Progress, what: str) -> Told:
+    """Shows how much of a file is done, in megabytes."""
+    return lambda done, total: watch(what, done // 1_000_000, total // 1_000_000, "MB")
+
+
+def check(
+    source: Source,
+    path: Path,
+    pictures: Path | None,
+    vocabulary: Path | None,
+    *,
+    open_pictures: bool,
+    as_json: bool,
+) -> bool:
+    """Report on annotations of one's own, as they were found at a path; whether they can be used as they are."""
     from pipeline.datasets.own import annotated, summary
 
     shown = _noted(path, pictures) if open_pictures else None
-    found = annotated.read(path, vocabulary=vocabulary, pictures=shown)
+    found = annotated.read(path, vocabulary=vocabulary, pictures=shown, source=source)
     told = summary.summary(found)
     good = not found.problems.of("E")
     if as_json:

@@ -98,6 +98,23 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _store_and_pictures_apart(self) -> Self:
+        """Of a folder of one's own all files count, so that a store in it would make its own artifacts stale.
+
+        The other way round, a folder of pictures beside the stages in the store's folder, both leave each other alone.
+        """
+        if self.data.source != "own" or not isinstance(self.store.root, Path):
+            return self
+        store = Path(os.path.realpath(self.store.root))
+        for key, place in (("data.root", self.data.root), ("data.annotations", self.data.annotations)):
+            if place is not None and store.is_relative_to(os.path.realpath(place)):
+                raise ValueError(
+                    f"store.root = {self.store.root} lies in {key} = {place}, whose files all count as data, so that every "
+                    "run would make the next one begin anew; choose a store outside of it, --set store.root=FOLDER"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _one_start(self) -> Self:
         if self.seen.weights is not None and self.seen.init is not None:
             raise ValueError("seen.weights takes the place of training, and seen.init is where one starts; give one")

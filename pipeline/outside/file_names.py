@@ -12,6 +12,13 @@ from numpy.typing import NDArray
 from pipeline.errors import DataError
 from pipeline.outside.parsing import shown
 
+JOURNAL, DRAWN = ".done.jsonl", "drawn"
+"""What a folder of predictions has (`pipeline/predict/folder.py`): what is done, and the pictures that were drawn."""
+FRAMES = "frames"
+"""What such a folder has where videos were predicted (`pipeline/predict/video.py`)."""
+PREDICTED = (DRAWN, FRAMES, "predictions.json", "predictions.parquet", "index.html")
+"""What else it has that is no file of the user's."""
+
 
 def base_name(value: Any) -> Any:
     """A file's name without folders; anything else as it is."""

@@ -130,17 +130,17 @@ def json_value(text: str, *, each: Callable[[dict[str, Any]], Any] | None = None
     """
 
     def made(pairs: list[tuple[str, Any]]) -> Any:
-        found = _once(pairs)
+        found = once(pairs)
         return found if each is None else each(found)
 
     try:
-        return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=made if each else _once)
+        return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=made if each else once)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"{error}; is it whole?") from None
     except TwiceError as error:
-        first, second = _lines_of_twice(text)
+        first, second = lines_of_twice(text)
         raise ValueError(
             f"the key {shown(error.key)} is given twice, in lines {first} and {second}; keep one"
         ) from None
@@ -148,7 +148,8 @@ def json_value(text: str, *, each: Callable[[dict[str, Any]], Any] | None = None
         raise ValueError("it has a number of thousands of digits") from None
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of its keys and values, as a hook of `json`; TwiceError if a key comes twice."""
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
@@ -159,7 +160,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")\s*(:?)|[{}]')
 
 
-def _lines_of_twice(text: str) -> tuple[int, int]:
+def lines_of_twice(text: str) -> tuple[int, int]:
     """The lines of the first key that an object of a JSON text has twice."""
     objects: list[dict[str, int]] = []
     for token in _TOKEN.finditer(text):

@@ -28,9 +28,10 @@ from PIL import Image
 from pipeline.errors import DataError
 from pipeline.machine import locks
 from pipeline.machine.files import atomic
+from pipeline.outside.file_names import DRAWN, JOURNAL
 from pipeline.predict import page, records
 from pipeline.predict.journal import ELSEWHERE, Journal
-from pipeline.predict.listing import DRAWN, JOURNAL, Listed
+from pipeline.predict.listing import Listed
 from pipeline.work.claims import LOCKS
 
 ROWS = 500

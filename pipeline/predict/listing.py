@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import DataError
 from pipeline.machine.home import expanded
+from pipeline.outside.file_names import DRAWN, FRAMES, JOURNAL
 from pipeline.store import digest
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 """Suffixes of the files of a folder that are taken for pictures, in either case. A file that is named is always one."""
-JOURNAL, DRAWN = ".done.jsonl", "drawn"
-"""What a folder of predictions has (`pipeline/predict/folder.py`): what is done, and the pictures that were drawn."""
-FRAMES = "frames"
-"""What such a folder has where videos were predicted (`pipeline/predict/video.py`)."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ def pictures(given: Sequence[str]) -> list[Listed]:
 
     Of a folder they are its files with one of `SUFFIXES`, by name, those of folders in it included; hidden ones are not, nor
     those that an earlier prediction drew or took from a video: else each would be predicted again when its folder is. A
-    pattern such as `a/*.jpg` counts where no file is called so.
+    pattern such as `a/*.jpg` counts where no file is called so; `a/**` leaves out what a folder does.
 
     Raises:
         DataError: a path that leads nowhere, a folder that cannot be looked into or has no picture, a pattern without a file.
@@ -69,10 +66,20 @@ def _files(text: str) -> Iterable[Path]:
         return [path]
     if any(letter in text for letter in "*?["):
         names = glob.glob(str(path), recursive=True)  # noqa: PTH207 -- pathlib's own gives hidden files too
-        if matching := sorted(Path(name) for name in names if Path(name).is_file()):
+        fixed = set(path.parts)
+        paths = sorted(Path(name) for name in names if Path(name).is_file())
+        if matching := [path for path in paths if not _was_written(path, fixed)]:
             return matching
         raise DataError(f"{text}: no file is called so")
     raise DataError(f"{text}: there is no such file or folder")
+
+
+def _was_written(path: Path, named: Set[str]) -> bool:
+    """Whether an earlier prediction drew a picture or took it from a video, and nobody named the folder where it put it."""
+    return any(
+        place.name in (DRAWN, FRAMES) and place.name not in named and (place.parent / JOURNAL).exists()
+        for place in path.parents
+    )
 
 
 def _of_folder(folder: Path) -> list[Path]:

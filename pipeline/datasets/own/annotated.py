@@ -20,10 +20,10 @@ import numpy as np
 import pandas as pd
 
 from pipeline.datasets.hico import folder as folders
-from pipeline.datasets.own import cvat, folder, joined, label_studio, labelme, native, native_words, ppdm
+from pipeline.datasets.own import cvat, folder, joined, label_studio, labelme, native, native_file, native_words, ppdm
 from pipeline.datasets.own import resolve as resolving
 from pipeline.datasets.own import words as words_of
-from pipeline.datasets.own.pictures import Pictures
+from pipeline.datasets.own.pictures import Pictures, files_under
 from pipeline.datasets.own.problems import SHOWN, Problems
 from pipeline.datasets.own.raw import ALONE, Raw
 from pipeline.datasets.own.resolve import Resolved
@@ -31,6 +31,7 @@ from pipeline.datasets.own.words import Words
 from pipeline.datasets.vcoco import reader
 from pipeline.errors import DataError
 from pipeline.outside import reading, walking
+from pipeline.outside.streaming import Told
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 OWN = "own.json"
@@ -66,24 +67,28 @@ class Annotated:
         return relations.assign(object_id=things, hoi_id=hois)
 
 
-def is_own(path: Path) -> bool:
-    """Whether annotations of the user's own are at a path, rather than HICO-DET or V-COCO."""
+def own(path: Path, *, told: Told | None = None) -> Source | None:
+    """The annotation of the user's own at a path; None where HICO-DET or V-COCO is there, or nothing that is known.
+
+    Raises:
+        DataError: it is of the user's own by its name, and cannot be read.
+    """
     if path.is_file():
         if path.suffix.lower() in (".xml", ".zip"):
-            return True
+            return find(path)
         if folders.annotation_files([path], folders.USUAL):
-            return False
+            return None
     else:
         if (path / OWN).is_file():
-            return True
+            return find(path, told=told)
         where = folders.look(path)
         if where.annotations or where.labels or where.images or reader.files(path):
-            return False
+            return None
     try:
-        found = find(path)
+        found = find(path, told=told)
     except DataError:
-        return False
-    return found.layout != ppdm.LAYOUT or folder.ids_beside(found.path) is not None
+        return None
+    return found if found.layout != ppdm.LAYOUT or folder.ids_beside(found.path) is not None else None
 
 
 def read(
@@ -92,11 +97,15 @@ def read(
     vocabulary: Path | None = None,
     pictures: Pictures | None = None,
     annotator: str | None = None,
+    source: Source | None = None,
+    told: Told | None = None,
 ) -> Annotated:
     """Read annotations; faulty rows are left out and told in `problems`.
 
     Args:
         path: a file, or a folder with one annotation or with LabelMe's files.
+        source: what `find` or `own` found there, which is used up; looked for if left out.
+        told: is told of the bytes of a `coco-rel` file that were read, and how many it has.
         vocabulary: the words; if left out, `vocabulary.yaml` beside the annotation or in the folder above.
         pictures: the pictures, of which names and sizes are checked; None to take both as they are written.
         annotator: of Label Studio: the id or email of the one whose annotations count.
@@ -107,7 +116,7 @@ def read(
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
     with _keeping_objects():
-        return _read(find(path), vocabulary, pictures, annotator)
+        return _read(source or find(path, told=told), vocabulary, pictures, annotator)
 
 
 @contextmanager
@@ -135,7 +144,7 @@ def _read(source: Source, vocabulary: Path | None, pictures: Pictures | None, an
             problems.stop_if_any()
         things = np.append(rows.boxes["object_id"].to_numpy(), ALONE)[rows.relations["object"].to_numpy()]
         pairs = set(zip(rows.relations["verb_id"].tolist(), things.tolist(), strict=True))
-        given = native_words.vocabulary(source.value, str(source.path), pairs)
+        given = native_words.vocabulary(source.value.values, str(source.path), pairs)
     counts = {
         "images": len(raw.images.names),
         "boxes": len(raw.boxes.image),
@@ -146,7 +155,8 @@ def _read(source: Source, vocabulary: Path | None, pictures: Pictures | None, an
 
 @dataclass(frozen=True)
 class Source:
-    """Where annotations are and which tool wrote them; `value` is the parsed JSON, `files` are LabelMe's."""
+    """Where annotations are and which tool wrote them; `value` is the parsed JSON, of `coco-rel` a `NativeFile`, `files` are
+    LabelMe's."""
 
     path: Path
     layout: str
@@ -158,20 +168,18 @@ class Source:
     """Of one `coco-rel` file a split, the files; `path` is their folder then, and `value` the first one's."""
 
 
-def find(path: Path) -> Source:
+def find(path: Path, *, told: Told | None = None) -> Source:
     """The annotation at a path; DataError with what was seen if there is none, or several."""
     if path.is_file():
-        return _of_file(path)
+        return _of_file(path, told)
     if (path / OWN).is_file():
-        return _of_file(path / OWN)
+        return _of_file(path / OWN, told)
     passed: dict[str, str] = {}
-    below = [folder / name for folder, _, names in walking.walk(path, passed) for name in names]
-    below = [file for file in below if file.suffix.lower() in (".json", ".xml", ".zip")]
-    below = sorted(file for file, _ in walking.files(below, passed))
+    below = sorted(file for file, _ in files_under(path, (".json", ".xml", ".zip"), passed))
     found, why_not = [], []
     for file in (file for file in below if file.parent == path):
         try:
-            source = _of_file(file)
+            source = _of_file(file, told)
         except DataError as error:
             why_not.append(str(error))
             continue
@@ -206,10 +214,12 @@ def _labelme(files: Iterable[Path]) -> tuple[tuple[Path, ...], dict[Path, str]]:
     return tuple(found), broken
 
 
-def _of_file(path: Path) -> Source:
+def _of_file(path: Path, told: Told | None) -> Source:
     """The annotation of a file; DataError saying what else it is."""
     if path.suffix.lower() in (".xml", ".zip"):
         return Source(path, cvat.LAYOUT)
+    if (native_content := native_file.read(path, told=told)) is not None:
+        return Source(path, native.LAYOUT, native_content)
     value = reading.json_value(path, largest=reading.LARGEST_DATA)
     if label_studio.matches(value):
         return Source(path, label_studio.LAYOUT, value)
@@ -221,8 +231,6 @@ def _of_file(path: Path) -> Source:
         raise DataError(
             f"{path}: is Label Studio's export JSON-MIN, which has no relations and no region ids; export JSON"
         )
-    if isinstance(value, dict) and isinstance(value.get("images"), list) and isinstance(value.get("annotations"), list):
-        return Source(path, native.LAYOUT, value)
     raise DataError(
         f"{path}: is no annotation that is known: coco-rel, Label Studio's JSON, CVAT's XML, LabelMe's JSON, or PPDM's"
     )
@@ -238,7 +246,7 @@ def _words(source: Source, given: Vocabulary | None) -> Words:
         )
     if source.parts:
         joined.demand_same_words([(part.path, part.value) for part in source.parts])
-    return native_words.words(source.value, str(source.path))
+    return native_words.words(source.value.values, str(source.path))
 
 
 def _raw(source: Source, words: Words, problems: Problems, annotator: str | None) -> Raw:
@@ -271,12 +279,10 @@ def file_content(found: Annotated, *, about: str = "") -> dict[str, Any]:
     images = found.rows.images.assign(image_id=range(1, len(found.rows.images) + 1))
     if not (images["split"] != "").any():
         images = images.drop(columns="split")
-    ids = images["image_id"].to_numpy()
-    with _keeping_objects():
-        return write.value(
-            images,
-            found.rows.boxes.assign(image_id=ids[found.rows.boxes["image"].to_numpy()]),
-            found.rows.relations.assign(image_id=ids[found.rows.relations["image"].to_numpy()]),
-            vocabulary=found.vocabulary,
-            about=about or found.vocabulary.name,
-        )
+    return write.value(
+        images,
+        found.rows.boxes.assign(image_id=found.rows.boxes["image"] + 1),
+        found.rows.relations.assign(image_id=found.rows.relations["image"] + 1),
+        vocabulary=found.vocabulary,
+        about=about or found.vocabulary.name,
+    )

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.datasets.own.pictures import Pictures
+from pipeline.datasets.own.pictures import Pictures, files_under
 from pipeline.errors import DataError
-from pipeline.outside import reading, walking
+from pipeline.outside import reading
 from pipeline.store import digest
 from pipeline.vocabulary import file as vocabulary_file
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -45,8 +45,7 @@ def fingerprint(path: Path) -> str:
     contents = [[file.name, digest.of_file(file)] for file in beside if file is not None]
     if path.is_file():
         return digest.of_value([[path.suffix, digest.of_file(path)], contents])
-    below = (folder / name for folder, _, names in walking.walk(path, {}) for name in names)
-    files = sorted(file for file, _ in walking.files((file for file in below if file.suffix.lower() in READ), {}))
+    files = sorted(file for file, _ in files_under(path, READ, {}))
     contents += [[file.relative_to(path).as_posix(), digest.of_file(file)] for file in files]
     return digest.of_value([contents, sorted(Pictures.under(path).files.items())])
 

@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pipeline.datasets.own import native
+from pipeline.datasets.own.columns import Whole
+from pipeline.datasets.own.native_file import NativeFile
 from pipeline.datasets.own.problems import Problems
 from pipeline.datasets.own.raw import ALONE, Boxes, Images, Raw, Relations
 from pipeline.errors import DataError
@@ -32,25 +33,25 @@ def are_splits(paths: Sequence[Path]) -> bool:
     return len(names) > 1 and None not in names and len(set(names)) == len(names)
 
 
-def demand_same_words(files: Sequence[tuple[Path, Any]]) -> None:
-    """DataError if the files, each with its JSON value, call their objects and verbs otherwise."""
+def demand_same_words(files: Sequence[tuple[Path, NativeFile]]) -> None:
+    """DataError if the files, each with what it has, call their objects and verbs otherwise."""
     (first, words), *others = files
-    for path, value in others:
+    for path, found in others:
         for key in WORDS:
-            if value.get(key) != words.get(key):
+            if found.values.get(key) != words.values.get(key):
                 raise DataError(
                     f"{path}: its {key} are not those of {first.name}; let both have the same, or write a vocabulary.yaml "
                     "beside them"
                 )
 
 
-def read(files: Sequence[tuple[Path, Any]], folder: str, problems: Problems) -> Raw:
+def read(files: Sequence[tuple[Path, NativeFile]], folder: str, problems: Problems) -> Raw:
     """What the files say together; a problem's place begins with the name of its file."""
     raws = []
-    for path, value in files:
+    for path, found in files:
         own = Problems(str(path))
-        raws.append((path, native.read(value, str(path), own)))
-        problems.found += [replace(found, where=f"{path.name}, {found.where}") for found in own.found]
+        raws.append((path, native.read(found, str(path), own)))
+        problems.found += [replace(one, where=f"{path.name}, {one.where}") for one in own.found]
     boxes_before = np.cumsum([0, *(len(raw.boxes.image) for _, raw in raws)]).tolist()
     images_before = np.cumsum([0, *(len(raw.images.names) for _, raw in raws)]).tolist()
     return Raw(
@@ -66,7 +67,7 @@ Named = Sequence[tuple[Path, Raw]]
 
 
 def _images(raws: Named) -> Images:
-    found = Images()
+    found, where = Images(), []
     for path, raw in raws:
         before, own = len(found.names), raw.images
         found.names += own.names
@@ -75,8 +76,9 @@ def _images(raws: Named) -> Images:
         found.splits += [told or split_of(path) or "" for told in own.splits]
         found.exhaustive += own.exhaustive
         found.uploaded += own.uploaded
-        found.where += [f"{path.name}, {own.called(place)}" for place in range(len(own.names))]
+        where += [f"{path.name}, {own.called(place)}" for place in range(len(own.names))]
         found.faults |= {before + place: fault for place, fault in own.faults.items()}
+    found.where = where
     return found
 
 
@@ -112,7 +114,7 @@ def _relations(raws: Named, images: list[int], boxes: list[int]) -> Relations:
     )
 
 
-def _after(places: np.ndarray, count: int) -> np.ndarray:
+def _after(places: Whole, count: int) -> Whole:
     """Places behind so many others; what is none (-1) stays none."""
     return np.where(places == ALONE, ALONE, places + count)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +19,7 @@ from pathlib import Path
 from pipeline.errors import DataError
 from pipeline.outside import pictures, walking
 from pipeline.outside.exif import TURNED
+from pipeline.outside.file_names import JOURNAL, PREDICTED
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 READERS = 8
@@ -68,13 +69,10 @@ class Pictures:
 
     @classmethod
     def under(cls, root: Path) -> Pictures:
-        """The pictures in a folder and its subfolders; hidden ones and a Mac's `__MACOSX` are none."""
-        found: dict[str, int] = {}
+        """The pictures in a folder and its subfolders."""
         passed: dict[str, str] = {}
-        for folder, _, names in walking.walk(root, passed, twice=True):
-            named = (folder / name for name in names if name.lower().endswith(SUFFIXES))
-            found |= {path.relative_to(root).as_posix(): size for path, size in walking.files(named, passed)}
-        return cls(root, found, passed=passed)
+        found = files_under(root, SUFFIXES, passed, twice=True)
+        return cls(root, {path.relative_to(root).as_posix(): size for path, size in found}, passed=passed)
 
     def __bool__(self) -> bool:
         return bool(self.files)
@@ -137,10 +135,29 @@ class Pictures:
         return _grouped(self._by_name, uploaded_name)
 
 
+def files_under(
+    root: Path, suffixes: tuple[str, ...], passed: dict[str, str], *, twice: bool = False
+) -> Iterator[tuple[Path, int]]:
+    """The files with these suffixes in a folder and its subfolders that may be of a data set, each with its size in bytes.
+
+    Hidden ones and a Mac's `__MACOSX` are not, nor what `ezhoi predict` wrote there: a picture that it drew is the user's own
+    picture once more.
+
+    Args:
+        passed, twice: as of `walking.walk` and `walking.files`.
+    """
+    for folder, folders, names in walking.walk(root, passed, twice=twice):
+        written = PREDICTED if (folder / JOURNAL).exists() else ()
+        folders[:] = [name for name in folders if name not in written]
+        named = (folder / name for name in names if name.lower().endswith(suffixes) and name not in written)
+        yield from walking.files(named, passed)
+
+
 def plain(name: str) -> str:
     """A file's name with slashes, in NFC, without a drive, `.` and `..`."""
     parts = _DRIVE.sub("", unicodedata.normalize("NFC", name).replace("\\", "/")).split("/")
-    return "/".join(part for part in parts if part not in ("", ".", ".."))
+    found = "/".join(part for part in parts if part not in ("", ".", ".."))
+    return name if found == name else found  # one text, where millions are kept
 
 
 def uploaded_name(name: str) -> str:

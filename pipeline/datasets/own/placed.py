@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.datasets.own.columns import BLOCK
 from pipeline.datasets.own.problems import Problems, nearest
 from pipeline.datasets.own.raw import Boxes
 from pipeline.datasets.own.shown import OVER, Shown
@@ -30,41 +31,104 @@ class Placed:
     """
 
     corners: NDArray[np.float64]
-    objects: NDArray[np.int64]
+    objects: NDArray[np.int32]
     faults: dict[int, str]
     of_label: dict[int, list[int]]
 
 
 def place(boxes: Boxes, shown: Shown, words: Words, problems: Problems) -> Placed:
-    """Judge every box."""
-    known = np.array([words.object_id(label) if words.object_id(label) is not None else -1 for label in boxes.labels])
-    objects = np.full(len(boxes.image), -1, dtype=np.int64)
-    labelled = boxes.label >= 0
-    objects[labelled] = known.astype(np.int64)[boxes.label[labelled]] if len(known) else -1
-    left = (boxes.image >= 0) & ~np.append(shown.keep, False)[boxes.image]  # an image of -1 is the box's own fault
+    """Judge every box, a block of them after the other: what is made on the way is small, however many there are."""
+    known = np.array([-1 if (found := words.object_id(label)) is None else found for label in boxes.labels] + [-1])
+    objects = known.astype(np.int32)[boxes.label]  # a label of -1 is the last of the known, none
+    corners = np.empty_like(boxes.corners) if boxes.percent else boxes.corners
+    sizes, keep = np.append(shown.sizes, [[0, 0]], axis=0), np.append(shown.keep, False)
     faults = dict(boxes.faults)
-    sizes = np.append(shown.sizes, [[0, 0]], axis=0)[boxes.image].astype(np.float64)
-    judged = ~left | (sizes > 0).all(axis=1)
-    judged[list(faults)] = False
-    corners = _in_pixels(boxes, sizes)
-    _judge(corners, sizes, judged, boxes, faults)
-    judged[list(faults)] = False
-    _clip(corners, sizes, judged, boxes, problems)
-    of_label = _unknown(boxes, objects, judged, words, faults)
+    told = np.array(sorted(faults), dtype=np.int64)
+    of_label: dict[int, list[int]] = {}
+    for start in range(0, len(objects), BLOCK):
+        rows = slice(start, start + BLOCK)
+        image = boxes.image[rows]
+        block = _Block(boxes, start, boxes.corners[rows], sizes[image].astype(np.float64))
+        left = (image >= 0) & ~keep[image]  # an image of -1 is the box's own fault
+        judged = ~left | (block.sizes > 0).all(axis=1)
+        judged[told[(told >= start) & (told < start + BLOCK)] - start] = False
+        placed = block.in_pixels()
+        faulty = block.judge(placed, judged)
+        judged[[box - start for box in faulty]] = False
+        block.clip(placed, judged, problems)
+        corners[rows] = placed
+        faulty |= block.unknown(objects[rows], judged, words, of_label)
+        faults |= faulty
+        objects[rows][left] = -1
     objects[list(faults)] = -1
-    objects[left] = -1
     return Placed(corners, objects, faults, of_label)
 
 
-def _in_pixels(boxes: Boxes, sizes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """x1, y1, x2, y2 in pixels; turned boxes as the upright box around them."""
-    if not boxes.percent:
-        return boxes.corners.copy()
-    x, y, width, height = (boxes.corners[:, i] * sizes[:, i % 2] / 100 for i in range(4))
-    found = np.stack([x, y, x + width, y + height], axis=1)
-    for box, degrees in boxes.turned.items():
-        found[box] = around(float(x[box]), float(y[box]), float(width[box]), float(height[box]), degrees)
-    return found
+@dataclass(frozen=True)
+class _Block:
+    """Some boxes: the first one's number, the rows of `boxes.corners`, and (n, 2) the sizes of their pictures."""
+
+    boxes: Boxes
+    first: int
+    corners: NDArray[np.float64]
+    sizes: NDArray[np.float64]
+
+    def in_pixels(self) -> NDArray[np.float64]:
+        """x1, y1, x2, y2 in pixels; turned boxes as the upright box around them."""
+        if not self.boxes.percent:
+            return self.corners.copy()
+        x, y, width, height = (self.corners[:, i] * self.sizes[:, i % 2] / 100 for i in range(4))
+        found = np.stack([x, y, x + width, y + height], axis=1)
+        for number, degrees in self.boxes.turned.items():
+            if 0 <= (box := number - self.first) < len(found):
+                found[box] = around(float(x[box]), float(y[box]), float(width[box]), float(height[box]), degrees)
+        return found
+
+    def judge(self, corners: NDArray[np.float64], judged: NDArray[np.bool_]) -> dict[int, str]:
+        """The boxes that are empty, no numbers, or not in their picture, and why they cannot be used."""
+        whole = np.concatenate([self.sizes, self.sizes], axis=1)
+        clipped = np.clip(corners, 0.0, whole)
+        lengths, kept = corners[:, 2:] - corners[:, :2], clipped[:, 2:] - clipped[:, :2]
+        finite = np.isfinite(corners.sum(axis=1))
+        faults = {}
+        for box in np.flatnonzero(judged & ~(finite & (kept >= LEAST).all(axis=1))).tolist():
+            width, height = lengths[box]
+            if not finite[box]:
+                why = "its place is not four finite numbers"
+            elif width <= 0 or height <= 0:
+                why = f"is empty: its width is {width:.6g}, its height {height:.6g} (right edge less left, lower less upper)"
+            elif (kept[box] <= 0).any():
+                why = f"lies outside its picture of {' x '.join(f'{side:g}' for side in self.sizes[box])}"
+            else:
+                why = f"is {kept[box][0]:.2g} x {kept[box][1]:.2g} pixels in its picture, less than one"
+            faults[self.first + box] = why
+        if self.boxes.percent:
+            large = np.flatnonzero(judged & (self.corners.max(axis=1, initial=0.0) > 100 + OVER)) + self.first
+            faults |= dict.fromkeys(large.tolist(), "its numbers are far above 100: pixels instead of percent?")
+        return faults
+
+    def clip(self, corners: NDArray[np.float64], judged: NDArray[np.bool_], problems: Problems) -> None:
+        """Clip the judged boxes to their pictures, and tell of those that reach far over an edge."""
+        over = np.concatenate([-corners[:, :2], corners[:, 2:] - self.sizes], axis=1)
+        for box in np.flatnonzero(judged & (over > OVER).any(axis=1)).tolist():
+            sides = [f"{over[box, i]:.4g} px over the {EDGES[i]} edge" for i in range(4) if over[box, i] > OVER]
+            problems.add("W", self.boxes.where(self.first + box), f"reaches {' and '.join(sides)}", "clipped")
+        whole = np.concatenate([self.sizes, self.sizes], axis=1)
+        corners[judged] = np.clip(corners[judged], 0.0, whole[judged])
+
+    def unknown(
+        self, objects: NDArray[np.int32], judged: NDArray[np.bool_], words: Words, of_label: dict[int, list[int]]
+    ) -> dict[int, str]:
+        """The boxes whose label is no object; where the file lists labels, they are noted in {label: its boxes} instead."""
+        faults = {}
+        for box in (np.flatnonzero(judged & (objects < 0)) + self.first).tolist():
+            number = int(self.boxes.label[box])
+            label = self.boxes.labels[number]
+            if self.boxes.label_where is not None:
+                of_label.setdefault(number, []).append(box)
+            else:
+                faults[box] = f"object {label} is not in the vocabulary{nearest(label, words.object_names)}"
+        return faults
 
 
 def around(x: float, y: float, width: float, height: float, degrees: float) -> tuple[float, float, float, float]:
@@ -73,63 +137,3 @@ def around(x: float, y: float, width: float, height: float, degrees: float) -> t
     ends = [(x + a * cos - b * sin, y + a * sin + b * cos) for a in (0.0, width) for b in (0.0, height)]
     xs, ys = [end[0] for end in ends], [end[1] for end in ends]
     return min(xs), min(ys), max(xs), max(ys)
-
-
-def _judge(
-    corners: NDArray[np.float64],
-    sizes: NDArray[np.float64],
-    judged: NDArray[np.bool_],
-    boxes: Boxes,
-    faults: dict[int, str],
-) -> None:
-    """Note the boxes that are empty, no numbers, or not in their picture."""
-    whole = np.concatenate([sizes, sizes], axis=1)
-    clipped = np.clip(corners, 0.0, whole)
-    lengths, kept = corners[:, 2:] - corners[:, :2], clipped[:, 2:] - clipped[:, :2]
-    finite = np.isfinite(corners.sum(axis=1))
-    large = boxes.corners.max(axis=1, initial=0.0) > 100 + OVER
-    percent = np.flatnonzero(judged & large & boxes.percent).tolist()
-    for box in np.flatnonzero(judged & ~(finite & (kept >= LEAST).all(axis=1))).tolist():
-        width, height = lengths[box]
-        if not finite[box]:
-            faults[box] = "its place is not four finite numbers"
-        elif width <= 0 or height <= 0:
-            faults[box] = (
-                f"is empty: its width is {width:.6g}, its height {height:.6g} (right edge less left, lower less upper)"
-            )
-        elif (kept[box] <= 0).any():
-            size = " x ".join(f"{side:g}" for side in sizes[box])
-            faults[box] = f"lies outside its picture of {size}"
-        else:
-            faults[box] = f"is {kept[box][0]:.2g} x {kept[box][1]:.2g} pixels in its picture, less than one"
-    faults |= dict.fromkeys(percent, "its numbers are far above 100: pixels instead of percent?")
-
-
-def _clip(
-    corners: NDArray[np.float64],
-    sizes: NDArray[np.float64],
-    judged: NDArray[np.bool_],
-    boxes: Boxes,
-    problems: Problems,
-) -> None:
-    """Clip the judged boxes to their pictures, and tell of those that reach far over an edge."""
-    over = np.concatenate([-corners[:, :2], corners[:, 2:] - sizes], axis=1)
-    for box in np.flatnonzero(judged & (over > OVER).any(axis=1)).tolist():
-        sides = [f"{over[box, i]:.4g} px over the {EDGES[i]} edge" for i in range(4) if over[box, i] > OVER]
-        problems.add("W", boxes.where(box), f"reaches {' and '.join(sides)}", "clipped")
-    whole = np.concatenate([sizes, sizes], axis=1)
-    corners[judged] = np.clip(corners[judged], 0.0, whole[judged])
-
-
-def _unknown(
-    boxes: Boxes, objects: NDArray[np.int64], judged: NDArray[np.bool_], words: Words, faults: dict[int, str]
-) -> dict[int, list[int]]:
-    """Note the boxes whose label is no object; {label: its boxes} where the file lists labels."""
-    of_label: dict[int, list[int]] = {}
-    for box in np.flatnonzero(judged & (objects < 0)).tolist():
-        label = boxes.labels[boxes.label[box]]
-        if boxes.label_where is not None:
-            of_label.setdefault(int(boxes.label[box]), []).append(box)
-        else:
-            faults[box] = f"object {label} is not in the vocabulary{nearest(label, words.object_names)}"
-    return of_label

@@ -5,11 +5,13 @@ A format's reader fills this in, with the faults that only it can see; `pipeline
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableSequence, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline.datasets.own.columns import Whole
 
 ALONE = -1
 """Stands for the object of a person that acts alone."""
@@ -21,14 +23,14 @@ class Images:
 
     names: list[str] = field(default_factory=list)
     """File names as they are written."""
-    widths: list[int] = field(default_factory=list)
+    widths: MutableSequence[int] = field(default_factory=list)
     """Pixels; 0 where it is not told."""
-    heights: list[int] = field(default_factory=list)
+    heights: MutableSequence[int] = field(default_factory=list)
     splits: list[str] = field(default_factory=list)
     """"" where it is not told."""
     exhaustive: list[bool] = field(default_factory=list)
     """Whether all pairs of the image are annotated, so that the others are negatives."""
-    where: list[str] = field(default_factory=list)
+    where: Sequence[str] = field(default_factory=list)
     """What the tool calls the image: its id, or its name."""
     word: str = ""
     """What stands before `where` in messages: "image", "task"."""
@@ -49,6 +51,7 @@ class Images:
         uploaded: bool = False,
     ) -> int:
         """Add an image; its index."""
+        assert isinstance(self.where, list)  # whoever adds has begun without any
         self.names.append(name)
         self.widths.append(width)
         self.heights.append(height)
@@ -67,13 +70,14 @@ class Images:
 class Boxes:
     """One entry a box."""
 
-    image: NDArray[np.int64]
-    label: NDArray[np.int64]
+    image: Whole
+    label: Whole
     """Position in `labels`; -1 where the box has none that can be read (then it has a fault)."""
     labels: list[str]
     """The distinct labels, as they are written."""
     corners: NDArray[np.float64]
-    """(n, 4): x1, y1, x2, y2; x, y, width, height in percent where `percent`. NaN where it has a fault."""
+    """(n, 4): x1, y1, x2, y2; x, y, width, height in percent where `percent`. NaN where it has a fault. Those in pixels are
+    clipped where they lie (`pipeline/datasets/own/placed.py`)."""
     where: Callable[[int], str]
     """What messages call a box."""
     label_where: list[str] | None = None
@@ -90,12 +94,12 @@ class Boxes:
 class Relations:
     """One entry a person, a verb and an object."""
 
-    image: NDArray[np.int64]
-    subject: NDArray[np.int64]
+    image: Whole
+    subject: Whole
     """Position of the box."""
-    object: NDArray[np.int64]
+    object: Whole
     """Position of the box, `ALONE` where the person acts alone."""
-    verb: NDArray[np.int64]
+    verb: Whole
     """Position in `verbs`."""
     verbs: list[str]
     """The distinct verbs, as they are written."""

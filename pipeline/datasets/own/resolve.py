@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pipeline.datasets.dataset import CORNERS
 from pipeline.datasets.own import placed as placing
 from pipeline.datasets.own import shown as showing
+from pipeline.datasets.own.columns import Whole, packed
 from pipeline.datasets.own.pictures import Pictures
 from pipeline.datasets.own.placed import Placed
 from pipeline.datasets.own.problems import Problems, listed, nearest
@@ -57,10 +58,11 @@ class _Rows:
     def __init__(self, raw: Raw, placed: Placed, shown: Shown, words: Words, problems: Problems) -> None:
         self.boxes, self.relations, self.images = raw.boxes, raw.relations, raw.images
         self.placed, self.words, self.problems = placed, words, problems
-        self.row = np.arange(len(raw.relations.image))
-        self.subject, self.object = raw.relations.subject.copy(), raw.relations.object.copy()
-        known = np.array([_or_none(words.verb_id(verb)) for verb in raw.relations.verbs], dtype=np.int64)
-        self.verb: NDArray[np.int64] = known[raw.relations.verb]
+        self.row: Whole = np.arange(len(raw.relations.image), dtype=np.int32)
+        self.subject: Whole = raw.relations.subject.copy()
+        self.object: Whole = raw.relations.object.copy()
+        known = np.array([_or_none(words.verb_id(verb)) for verb in raw.relations.verbs], dtype=np.int32)
+        self.verb: Whole = known[raw.relations.verb]
         self.image_kept = shown.keep
         self.turned = np.zeros(len(self.row), dtype=bool)
         self.fallen: dict[int, list[int]] = {}
@@ -94,10 +96,11 @@ class _Rows:
         self.problems.add("E", where, what, effect + also)
 
     def _keep(self, good: NDArray[np.bool_]) -> None:
-        self.row, self.subject, self.object, self.verb = (
-            values[good] for values in (self.row, self.subject, self.object, self.verb)
-        )
-        self.turned = self.turned[good]
+        if not good.all():
+            self.row, self.subject, self.object, self.verb = (
+                values[good] for values in (self.row, self.subject, self.object, self.verb)
+            )
+            self.turned = self.turned[good]
 
     def _refuse(self, bad: NDArray[np.bool_], says: dict[int, str]) -> None:
         """Leave relations out; `says` has the reason by position."""
@@ -196,13 +199,14 @@ class _Rows:
 
     def _classes(self) -> None:
         objects = np.where(self.object == ALONE, ALONE, self.placed.objects[self.object])
-        keys = pd.MultiIndex.from_arrays([self.verb, objects])
-        bad = np.zeros(len(keys), dtype=bool)
-        if self.words.classes is not None:
-            bad |= (objects >= 0) & ~keys.isin(list(self.words.classes))
-        if self.words.alone is not None:
-            bad |= (objects < 0) & ~np.isin(self.verb, list(self.words.alone))
         verbs, things = self.words.verb_names, self.words.object_names
+        known = np.ones((len(verbs), len(things) + 1), dtype=bool)  # the last column is that of who acts alone
+        if self.words.classes is not None:
+            known[:, :-1] = False
+            known[tuple(np.array(list(self.words.classes), dtype=np.int64).reshape(-1, 2).T)] = True
+        if self.words.alone is not None:
+            known[:, ALONE] = np.isin(np.arange(len(verbs)), list(self.words.alone))
+        bad = ~known[self.verb, objects]
         says = {}
         for p in np.flatnonzero(bad).tolist():
             verb, thing = verbs[self.verb[p]], things[objects[p]] if objects[p] >= 0 else None
@@ -212,6 +216,8 @@ class _Rows:
         self._refuse(bad, says)
 
     def _once(self) -> None:
+        if self._all_differ():
+            return
         frame = pd.DataFrame({"s": self.subject, "o": self.object, "v": self.verb})
         again = frame.duplicated().to_numpy()
         if again.any():
@@ -220,6 +226,15 @@ class _Rows:
                 same = self.relations.where(before)
                 self.problems.add("W", self.relations.where(row), f"the same as {same}", "one is kept")
         self._keep(~again)
+
+    def _all_differ(self) -> bool:
+        """Whether it is plain that no relation comes twice: each as one number, sorted, which takes the least memory."""
+        boxes, verbs = len(self.boxes.image) + 1, len(self.words.verb_names)
+        if boxes * boxes * verbs >= 1 << 63:
+            return False
+        keys = (self.subject.astype(np.int64) * boxes + (self.object + 1)) * verbs + self.verb
+        keys.sort()
+        return bool((keys[1:] != keys[:-1]).all())
 
     def _label(self, box: int) -> str:
         return self.boxes.labels[self.boxes.label[box]]
@@ -254,10 +269,10 @@ def _demand_some(raw: Raw, shown: Shown, problems: Problems) -> None:
 def _tables(raw: Raw, shown: Shown, placed: Placed, rows: _Rows) -> Resolved:
     images, boxes = raw.images, raw.boxes
     kept = np.flatnonzero(shown.keep)
-    place = np.full(len(images.names), -1, dtype=np.int64)
+    place = np.full(len(images.names), -1, dtype=np.int32)
     place[kept] = np.arange(len(kept))
     used = np.flatnonzero(placed.objects >= 0)
-    box_place = np.full(len(boxes.image) + 1, ALONE, dtype=np.int64)  # the last is ALONE's
+    box_place = np.full(len(boxes.image) + 1, ALONE, dtype=np.int32)  # the last is ALONE's
     box_place[used] = np.arange(len(used))
     return Resolved(
         images=pd.DataFrame(
@@ -282,6 +297,8 @@ def _tables(raw: Raw, shown: Shown, placed: Placed, rows: _Rows) -> Resolved:
     )
 
 
-def _box_table(boxes: Boxes, placed: Placed, place: NDArray[np.int64], used: NDArray[np.int64]) -> pd.DataFrame:
-    corners = {name: placed.corners[used, i] for i, name in enumerate(CORNERS)}
-    return pd.DataFrame({"image": place[boxes.image[used]], "object_id": placed.objects[used], **corners})
+def _box_table(boxes: Boxes, placed: Placed, place: NDArray[np.int32], used: NDArray[np.int64]) -> pd.DataFrame:
+    corners = pd.DataFrame(packed(placed.corners, used), columns=CORNERS, copy=False)
+    corners.insert(0, "image", place[boxes.image[used]])
+    corners.insert(1, "object_id", placed.objects[used])
+    return corners

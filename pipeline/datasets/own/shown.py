@@ -88,6 +88,9 @@ def _not_found(name: str, match: Match) -> str:
 
 def _once(images: Images, found: Shown, problems: Problems) -> None:
     """A picture that several images are is an error for all of them: nobody knows which counts."""
+    kept = [name for name, keep in zip(found.names, found.keep.tolist(), strict=True) if keep]
+    if len(set(kept)) == len(kept):
+        return
     bearers: dict[str, list[int]] = {}
     for image, name in enumerate(found.names):
         if found.keep[image]:

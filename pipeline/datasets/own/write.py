@@ -7,17 +7,23 @@ some readers stop without them. `rel_categories` are 0, 1, 2, ... in order, as r
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pipeline.datasets.dataset import CORNERS
 from pipeline.datasets.own.native import SCHEMA
 from pipeline.datasets.own.raw import ALONE
 from pipeline.machine.files import atomic
+from pipeline.outside.streaming import Told
 from pipeline.vocabulary.vocabulary import PERSON, Vocabulary, spaced
+
+BATCH = 4096
+"""Rows that are made and written at once."""
 
 
 def value(
@@ -29,7 +35,7 @@ def value(
     about: str,
     categories: Sequence[int] | None = None,
 ) -> dict[str, Any]:
-    """The content of a file.
+    """The content of a file, whose long lists are made while they are written.
 
     Args:
         images: image_id, file_name, width, height; split and exhaustive if they are told.
@@ -60,58 +66,91 @@ def value(
     }
 
 
-def write(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a file, one row a line, so that two of them can be compared."""
+def write(path: Path, content: Mapping[str, Any], *, told: Told | None = None) -> None:
+    """Write a file, one row a line, so that two of them can be compared; `told` hears of how many rows of all are written."""
     encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+    lists = {key: part for key, part in content.items() if isinstance(part, list | Rows) and len(part)}
+    total, done = sum(map(len, lists.values())), 0
     with atomic(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.write("{")
         for place, (key, part) in enumerate(content.items()):
             file.write(f"{',' if place else ''}\n {json.dumps(key)}: ")
-            if isinstance(part, list) and part:
-                rows = ",\n  ".join(map(encode, part))
-                file.write(f"[\n  {rows}\n ]")
-            else:
-                file.write(encode(part))
+            if key not in lists:
+                file.write("[]" if isinstance(part, Rows) else encode(part))
+                continue
+            before = "[\n  "
+            entries = iter(part)
+            while some := [encode(entry) for entry in islice(entries, BATCH)]:
+                file.write(before + ",\n  ".join(some))
+                before, done = ",\n  ", done + len(some)
+                if told is not None:
+                    told(done, total)
+            file.write("\n ]")
         file.write("\n}\n")
 
 
-def _images(images: pd.DataFrame) -> list[dict[str, Any]]:
-    columns = {"id": "image_id", "file_name": "file_name", "width": "width", "height": "height"}
-    columns |= {name: name for name in ("split", "exhaustive") if name in images}
-    table = [images[column].tolist() for column in columns.values()]
-    return [dict(zip(columns, row, strict=True)) for row in zip(*table, strict=True)]
+class Rows(Iterable[dict[str, Any]]):
+    """The entries of a long list, made when they are asked for: there are never more than a batch of them.
+
+    Args:
+        columns: the columns of the table, of one length.
+        made: the entries of a batch, from its first row's place and its columns.
+    """
+
+    def __init__(self, columns: Sequence[Any], made: Callable[..., Iterator[dict[str, Any]]]) -> None:
+        self._columns, self._made = columns, made
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for start in range(0, len(self), BATCH):
+            yield from self._made(start, *(column[start : start + BATCH] for column in self._columns))
 
 
-def _annotations(boxes: pd.DataFrame, numbers: Sequence[int]) -> list[dict[str, Any]]:
-    x1, y1, x2, y2 = (boxes[corner].astype("float64") for corner in CORNERS)
-    sizes = pd.DataFrame({"x": x1, "y": y1, "w": x2 - x1, "h": y2 - y1}).to_numpy().tolist()
-    rows = zip(boxes["image_id"].tolist(), boxes["object_id"].tolist(), sizes, strict=True)
-    return [
-        {
-            "id": i,
-            "image_id": image,
-            "category_id": numbers[thing],
-            "bbox": size,
-            "area": size[2] * size[3],
-            "iscrowd": 0,
-            "segmentation": [],
-        }
-        for i, (image, thing, size) in enumerate(rows, start=1)
-    ]
+def _images(images: pd.DataFrame) -> Rows:
+    names = {"id": "image_id", "file_name": "file_name", "width": "width", "height": "height"}
+    names |= {name: name for name in ("split", "exhaustive") if name in images}
+
+    def made(_: int, *columns: pd.Series[Any]) -> Iterator[dict[str, Any]]:
+        for row in zip(*(column.tolist() for column in columns), strict=True):
+            yield dict(zip(names, row, strict=True))
+
+    return Rows([images[column] for column in names.values()], made)
 
 
-def _relations(relations: pd.DataFrame) -> list[dict[str, Any]]:
-    rows = zip(*(relations[name].tolist() for name in ("image_id", "subject", "object", "verb_id")), strict=True)
-    return [
-        {
-            "id": i,
-            "image_id": image,
-            "subject_id": subject + 1,
-            "object_id": None if thing == ALONE else thing + 1,
-            "predicate_id": verb,
-        }
-        for i, (image, subject, thing, verb) in enumerate(rows, start=1)
-    ]
+def _annotations(boxes: pd.DataFrame, numbers: Sequence[int]) -> Rows:
+    def made(start: int, image: Any, thing: Any, *corners: Any) -> Iterator[dict[str, Any]]:
+        x1, y1, x2, y2 = (corner.to_numpy(np.float64) for corner in corners)
+        sizes = np.stack([x1, y1, x2 - x1, y2 - y1], axis=1).tolist()
+        rows = zip(image.tolist(), thing.tolist(), sizes, strict=True)
+        for i, (image, thing, size) in enumerate(rows, start=start + 1):
+            yield {
+                "id": i,
+                "image_id": image,
+                "category_id": numbers[thing],
+                "bbox": size,
+                "area": size[2] * size[3],
+                "iscrowd": 0,
+                "segmentation": [],
+            }
+
+    return Rows([boxes[name] for name in ("image_id", "object_id", *CORNERS)], made)
+
+
+def _relations(relations: pd.DataFrame) -> Rows:
+    def made(start: int, *columns: pd.Series[Any]) -> Iterator[dict[str, Any]]:
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        for i, (image, subject, thing, verb) in enumerate(rows, start=start + 1):
+            yield {
+                "id": i,
+                "image_id": image,
+                "subject_id": subject + 1,
+                "object_id": None if thing == ALONE else thing + 1,
+                "predicate_id": verb,
+            }
+
+    return Rows([relations[name] for name in ("image_id", "subject", "object", "verb_id")], made)
 
 
 def _alone(vocabulary: Vocabulary) -> list[dict[str, Any]]:

@@ -194,6 +194,19 @@ def test_a_store_is_a_folder_or_an_address(given: str, place: Path | str) -> Non
     assert load(overrides=[f"store.root={given}"], environment={}).store.root == place
 
 
+def test_a_store_among_pictures_of_ones_own_is_refused(tmp_path: Path) -> None:
+    """By any name of the folders; in a folder of HICO-DET, of which a few files count, it does no harm."""
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "linked").symlink_to(tmp_path / "pictures")
+    own = ("data.source=own", f"data.root={tmp_path / 'pictures'}")
+    for store in ("pictures/store", "pictures", "linked/a/b"):
+        message = told(*own, f"store.root={tmp_path / store}")
+        assert "choose a store outside of it" in message and "data.root" in message
+    for store in (str(tmp_path), str(tmp_path / "pictures2"), "s3://bucket/x"):
+        load(overrides=[*own, f"store.root={store}"], environment={})
+    load(overrides=["data.source=hico", own[1], f"store.root={tmp_path / 'pictures/store'}"], environment={})
+
+
 @pytest.mark.parametrize(
     ("override", "words"),
     [

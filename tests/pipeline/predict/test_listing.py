@@ -52,5 +52,7 @@ def test_what_was_drawn_before_is_no_picture_of_the_folder(folder: Path) -> None
         (place / listing.JOURNAL).touch()
     assert names(str(folder)) == ["a.PNG", "b.jpg", "sub/c.jpeg"]
     assert names(str(folder / listing.DRAWN)) == ["a.png"], "who names that folder means it"
+    assert names(f"{folder}/**/*.[pP][nN][gG]") == ["a.PNG"]
+    assert names(f"{folder}/drawn/*.png") == ["a.png"]
     (folder / listing.JOURNAL).unlink()
     assert names(str(folder)) == ["a.PNG", "b.jpg", "drawn/a.png", "sub/c.jpeg"]

@@ -143,7 +143,12 @@ def test_what_counts_of_the_folder(yard: Path) -> None:
     (yard / "vocabulary.yaml").write_text(WORDS.read_text(encoding="utf-8") + "\n# more\n", encoding="utf-8")
     words = taken()
     Image.new("RGB", (90, 50)).save(yard / "new.png")
-    assert len({before, words, taken()}) == 3
+    pictures = taken()
+    assert len({before, words, pictures}) == 3
+    for name in ("looked/drawn/new.png", "looked/.done.jsonl", "looked/predictions.json", ".git/x.json"):
+        (yard / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (90, 50)).save(yard / name, "PNG")
+    assert taken() == pictures, "what a prediction wrote there, and what is hidden, is no part of the data"
 
 
 @pytest.mark.slow

@@ -1,0 +1,112 @@
+"""Columns that grow while a file is read, and take no more bytes than their values need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.datasets.own import rows
+from pipeline.outside.parsing import shown
+
+Whole = NDArray[np.int64] | NDArray[np.int32]
+"""Whole numbers, in 32 bits where these do."""
+BLOCK = 1 << 18
+"""Rows that are worked on at once, so that what is made on the way stays small."""
+_GROWTH = 1.125
+_MOST = np.iinfo(np.int32).max
+
+
+class Grown:
+    """Rows of one kind, one batch after the other, in one piece of memory that is made larger where it lies.
+
+    Args:
+        dtype: of the rows; 32 bits become 64 with the first value that needs them.
+        width: numbers a row; 0 for one that is no list.
+    """
+
+    def __init__(self, dtype: type[np.generic], width: int = 0) -> None:
+        self._rows: NDArray[Any] = np.empty((0, width) if width else 0, dtype=dtype)
+        self.count = 0
+
+    def add(self, values: NDArray[Any]) -> None:
+        """Add rows."""
+        if self._rows.dtype == np.int32 and values.dtype == np.int64 and len(values) and values.max() > _MOST:
+            self._rows = self._rows.astype(np.int64)
+        end = self.count + len(values)
+        if end > len(self._rows):
+            self._resize(max(end, int(end * _GROWTH)))
+        self._rows[self.count : end] = values
+        self.count = end
+
+    def take(self) -> NDArray[Any]:
+        """All rows, which are not kept here any longer."""
+        self._resize(self.count)
+        found, self._rows, self.count = self._rows, self._rows[:0].copy(), 0
+        return found
+
+    def _resize(self, count: int) -> None:
+        self._rows.resize((count, *self._rows.shape[1:]), refcheck=False)  # nobody else has it
+
+
+def packed(rows: NDArray[Any], used: NDArray[np.int64]) -> NDArray[Any]:
+    """The rows at some places, which go up, moved to the front where they lie, and nothing behind them: no second copy."""
+    for start in range(0, len(used), BLOCK):
+        some = used[start : start + BLOCK]
+        rows[start : start + len(some)] = rows[some]
+    return rows[: len(used)]
+
+
+class Ids:
+    """A column of ids as they are written: whole numbers from 0, and what stands where there is none."""
+
+    def __init__(self) -> None:
+        self._numbers = Grown(np.int32)
+        self._odd: dict[int, str] = {}
+
+    def add(self, values: Sequence[Any]) -> None:
+        """Add the values of some entries."""
+        numbers = rows.ids(values)
+        for place in np.flatnonzero(numbers == rows.NONE).tolist():
+            self._odd[self._numbers.count + place] = shown(values[place])
+        self._numbers.add(numbers)
+
+    def take(self) -> Written:
+        """All of them, which are not kept here any longer."""
+        return Written(self._numbers.take(), self._odd)
+
+
+class Written:
+    """Ids of a whole column, `rows.NONE` where there is none, and how errors show them."""
+
+    def __init__(self, numbers: Whole, odd: dict[int, str]) -> None:
+        self.numbers, self._odd = numbers, odd
+
+    def shown(self, place: int) -> str:
+        """What is written at a place, as an error shows it."""
+        return self._odd.get(place, str(self.numbers[place]))
+
+
+class Places:
+    """Where each id is in a list; the first of those that come twice."""
+
+    def __init__(self, ids: Whole) -> None:
+        sorted_already = bool((ids[1:] >= ids[:-1]).all())
+        self._order = None if sorted_already else np.argsort(ids, kind="stable").astype(np.int32)
+        self._ids = ids if self._order is None else ids[self._order]
+
+    def of(self, ids: Whole) -> NDArray[np.int32]:
+        """Place by id, -1 where there is none."""
+        found = np.full(len(ids), -1, dtype=np.int32)
+        if not len(self._ids):
+            return found
+        for start in range(0, len(ids), BLOCK):
+            wanted = ids[start : start + BLOCK]
+            if self._ids.dtype == np.int32 and wanted.dtype == np.int64:  # the longer column is not to be copied for it
+                wanted = np.where(wanted > _MOST, rows.NONE, wanted).astype(np.int32)
+            at = np.searchsorted(self._ids, wanted).clip(max=len(self._ids) - 1)
+            places = at if self._order is None else self._order[at]
+            found[start : start + BLOCK] = np.where((self._ids[at] == wanted) & (wanted >= 0), places, -1)
+        return found

@@ -1,0 +1,177 @@
+"""What a `coco-rel` file has, read entry by entry: short lists as they are, long ones as columns of numbers.
+
+A file of two gigabytes has ten million boxes and more: as Python's objects they would take twenty times the memory.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.datasets.own import rows
+from pipeline.datasets.own.columns import Grown, Ids
+from pipeline.errors import DataError
+from pipeline.outside import streaming
+from pipeline.outside.parsing import shown
+
+RELATIONS = ("rel_annotations", "interactions", "pairs")
+"""The keys of which one has the interactions."""
+KEPT = ("categories", "rel_categories", "hoi_categories", "hois")
+"""The keys of lists that are kept as they are."""
+MOST_KEPT = 100_000
+"""Entries of a list that is kept as it is."""
+LABELME = ("shapes", "imagePath")
+"""Keys that are LabelMe's: there may be thousands of its files, which are not read to their end for nothing."""
+Entry = Mapping[str, Any]
+
+
+class Images:
+    """The columns of `images`."""
+
+    def __init__(self) -> None:
+        self.ids, self.widths, self.heights = Ids(), Grown(np.int32), Grown(np.int32)
+        self.names: list[str] = []
+        self.splits: list[str] = []
+        self.exhaustive: list[bool] = []
+
+    def add(self, entries: list[Entry]) -> None:
+        """Add entries."""
+        self.ids.add([row.get("id") for row in entries])
+        for column, key in ((self.widths, "width"), (self.heights, "height")):
+            column.add(rows.ids([row.get(key, 0) for row in entries]).clip(0))
+        self.names += [rows.text(row.get("file_name")) for row in entries]
+        self.splits += [sys.intern(rows.text(row.get("split"))) for row in entries]
+        self.exhaustive += [row.get("exhaustive", True) is not False for row in entries]
+
+
+class Boxes:
+    """The columns of `annotations`."""
+
+    def __init__(self) -> None:
+        self.ids, self.images, self.categories = Ids(), Ids(), Ids()
+        self.corners = Grown(np.float64, width=4)
+        """x, y, width, height."""
+        self.faults: dict[int, str] = {}
+        """{place: what is no box}."""
+        self.verbs_in_attributes = False
+
+    def add(self, entries: list[Entry]) -> None:
+        """Add entries."""
+        for column, key in ((self.ids, "id"), (self.images, "image_id"), (self.categories, "category_id")):
+            column.add([row.get(key) for row in entries])
+        boxes = [row.get("bbox") for row in entries]
+        corners = rows.fours(boxes)
+        for place in np.flatnonzero(np.isnan(corners).any(axis=1)).tolist():
+            what = f"bbox is {shown(boxes[place])}; expected [x, y, width, height], four numbers"
+            self.faults[self.corners.count + place] = what
+        self.corners.add(corners)
+        given = [row["attributes"] for row in entries if isinstance(row.get("attributes"), dict)]
+        names = set(chain.from_iterable(given))
+        self.verbs_in_attributes |= any(name.lower().startswith(("verb", "action", "interaction")) for name in names)
+
+
+class Relations:
+    """The columns of one of the lists of `RELATIONS`."""
+
+    def __init__(self, key: str) -> None:
+        self.by_hand = key == "interactions"
+        self._ends = ("subject", "object") if self.by_hand else ("subject_id", "object_id")
+        self._verb = {"rel_annotations": "predicate_id", "interactions": "verb", "pairs": "hoi_id"}[key]
+        self.ids, self.images, self.subjects, self.objects, self.verbs = Ids(), Ids(), Ids(), Ids(), Ids()
+        self.alone = Grown(np.bool_)
+        """Whether the object is null."""
+        self.words: dict[str, int] = {}
+        """By hand: the distinct verbs, whose numbers are those of `verbs`."""
+        self.no_words: dict[int, str] = {}
+        """By hand: {place: what is no verb}."""
+
+    def add(self, entries: list[Entry]) -> None:
+        """Add entries."""
+        first = self.alone.count
+        self.ids.add(
+            [first + i if self.by_hand else row.get("id", first + i) for i, row in enumerate(entries, start=1)]
+        )
+        self.images.add([row.get("image_id") for row in entries])
+        subjects, objects = ([row.get(end) for row in entries] for end in self._ends)
+        self.subjects.add(subjects)
+        self.objects.add([0 if thing is None else thing for thing in objects])
+        verbs = [row.get(self._verb) for row in entries]
+        if self.by_hand:
+            self.no_words |= {first + i: shown(verb) for i, verb in enumerate(verbs) if not rows.text(verb).strip()}
+            verbs = [self.words.setdefault(rows.text(verb), len(self.words)) for verb in verbs]
+        self.verbs.add(verbs)
+        self.alone.add(np.array([thing is None for thing in objects], dtype=np.bool_))
+
+
+class NativeFile:
+    """All that a file has.
+
+    Attributes:
+        values: by key: `info`, the lists of `KEPT`, and what is no list where one belongs.
+        keys: all keys of the file, in its order.
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.keys: list[str] = []
+        self.images, self.boxes = Images(), Boxes()
+        self.relations: dict[str, Relations] = {}
+
+    @property
+    def is_coco(self) -> bool:
+        """Whether it has images and annotations, each as a list."""
+        return all(key in self.keys and key not in self.values for key in ("images", "annotations"))
+
+
+def read(path: Path, *, told: streaming.Told | None = None) -> NativeFile | None:
+    """What a file has, of which no part but the columns stays in memory; None if it is no object with images and annotations.
+
+    Raises:
+        DataError: it is no JSON, or an entry of a list is no object.
+    """
+    found = NativeFile()
+    try:
+        for key, first, part in streaming.parts(path, told=told):
+            if key in LABELME:
+                return None
+            if not first:
+                found.keys.append(key)
+            if first is None:
+                if key == "info" or key in KEPT or _columns(found, key) is not None:
+                    found.values[key] = part
+                continue
+            add = _columns(found, key)
+            if add is not None or key in KEPT:
+                _demand_objects(part, f"{path}: {key}", first)
+            if add is not None:
+                add(part)
+            elif key in KEPT:
+                found.values.setdefault(key, []).extend(part)
+                if len(found.values[key]) > MOST_KEPT:
+                    raise DataError(f"{path}: {key} has more than {MOST_KEPT:,} entries, the most that are read")
+    except streaming.NoObjectError:
+        return None
+    return found if found.is_coco else None
+
+
+def _columns(found: NativeFile, key: str) -> Callable[[list[Entry]], None] | None:
+    """What takes the entries of a list; None for one that is kept as it is."""
+    if key == "images":
+        return found.images.add
+    if key == "annotations":
+        return found.boxes.add
+    if key in RELATIONS:
+        return found.relations.setdefault(key, Relations(key)).add
+    return None
+
+
+def _demand_objects(entries: list[Any], where: str, first: int) -> None:
+    """DataError naming the first entry that is no object."""
+    if not set(map(type, entries)) <= {dict}:
+        place = next(i for i, row in enumerate(entries) if not isinstance(row, dict))
+        raise DataError(f"{where}, entry {first + place + 1} is {shown(entries[place])}; expected an object in braces")

@@ -1,0 +1,219 @@
+"""A JSON object of any size, read part by part: its long lists are never in memory as a whole.
+
+    for key, first, part in streaming.parts(path):
+        first is None      `part` is the value of the key
+        else               `part` is a list of some entries of the key's list, whose first one has the place `first` in it
+
+It is as strict as `pipeline/outside/parsing.py`, whose hook it uses: every value is decoded by Python's own parser, and only
+what lies between the values of the outermost object and of its lists is read here. (Streaming parsers let the last of two equal
+keys win in the objects that they build, or make an event of every number.)
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pipeline.errors import DataError
+from pipeline.outside import parsing, reading
+
+LARGEST_VALUE = 64 << 20
+"""Characters of one entry of a list, or of one value that is no list."""
+MOST_ENTRIES = 50_000_000
+"""Entries of one list."""
+BATCH = 8192
+"""Entries that are handed on at once, at most."""
+_BLANK = " \t\n\r"
+_EDGE = 16
+"""Characters of a word, number or escape that the end of the window may have cut: -Infinity, \\ud83d\\ude00."""
+Told = Callable[[int, int], None]
+"""Is told how many bytes of the file were read, and of how many."""
+
+
+class NoObjectError(Exception):
+    """The file's value is no object in braces."""
+
+
+def parts(path: Path, *, told: Told | None = None) -> Iterator[tuple[str, int | None, Any]]:
+    """The parts of the object that a file has; see above. A list without entries is one empty part.
+
+    Raises:
+        NoObjectError: the file begins with anything but a brace.
+        DataError: it cannot be read, is no JSON or no UTF-8, has a key twice in one object, or an entry that is too large.
+    """
+    try:
+        reading.demand_no_pipe(path)
+        size = path.stat().st_size
+        with path.open("rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            told_of = (lambda: told(raw.tell(), size)) if told else None
+            with gzip.GzipFile(fileobj=raw) if packed else raw as file:
+                yield from _object(_Window(path, file, told_of))  # type: ignore[arg-type]
+    except (OSError, EOFError, ValueError, zlib.error) as fault:
+        raise DataError(f"{path}: cannot be read: {reading.why(fault)}") from None
+
+
+def _object(text: _Window) -> Iterator[tuple[str, int | None, Any]]:
+    """The parts of the one object of a text."""
+    if text.next() != "{":
+        raise NoObjectError
+    text.at += 1
+    lines: dict[str, int] = {}
+    if text.next() == "}":
+        text.at += 1
+        text.demand_end()
+        return
+    while True:
+        if text.next() != '"':
+            raise text.fault("Expecting property name enclosed in double quotes")
+        line = text.line_of(text.at)
+        key = text.value()
+        if key in lines:
+            says = f"the key {parsing.shown(key)} is given twice, in lines {lines[key]} and {line}; keep one"
+            raise text.no_json(says)
+        lines[key] = line
+        text.take(":")
+        if text.next() == "[":
+            yield from ((key, first, batch) for first, batch in _list(text, key))
+        else:
+            yield key, None, text.value()
+        if text.take(",", "}") == "}":
+            text.demand_end()
+            return
+
+
+def _list(text: _Window, key: str) -> Iterator[tuple[int, list[Any]]]:
+    """The entries of a list, in batches with the place of their first."""
+    text.at += 1
+    first, batch = 0, []
+    if text.next() == "]":
+        text.at += 1
+        yield 0, []
+        return
+    while True:
+        batch.append(text.value())
+        last = text.take(",", "]") == "]"
+        if last or len(batch) >= BATCH:
+            yield first, batch
+            first, batch = first + len(batch), []
+            if first > MOST_ENTRIES:
+                raise DataError(f"{text.path}: {key} has more than {MOST_ENTRIES:,} entries, the most that are read")
+        if last:
+            return
+
+
+class _Window:
+    """The part of a text that is in memory, and the place in it that is read next."""
+
+    def __init__(self, path: Path, file: BinaryIO, told: Callable[[], None] | None) -> None:
+        self.path, self.at = path, 0
+        self._file, self._told = file, told
+        self._text, self._ended = "", False
+        self._utf8 = codecs.getincrementaldecoder("utf-8-sig")()
+        self._decode = json.JSONDecoder(object_pairs_hook=parsing.once).raw_decode
+        self._line, self._column = 1, 1  # of the window's first character
+
+    def next(self) -> str:
+        """The next character that is no blank, which stays the next one; "" at the end."""
+        while True:
+            text, at, end = self._text, self.at, len(self._text)
+            while at < end and text[at] in _BLANK:
+                at += 1
+            self.at = at
+            if at < end:
+                return text[at]
+            if not self._more():
+                return ""
+
+    def take(self, *wanted: str) -> str:
+        """Go past the next character, which is one of those wanted."""
+        found = self.next()
+        if found not in wanted or not found:
+            raise self.fault(f"Expecting {wanted[0]!r} delimiter")
+        self.at += 1
+        return found
+
+    def value(self) -> Any:
+        """Decode the next value and go past it."""
+        self.next()
+        while True:
+            try:
+                found, end = self._decode(self._text, self.at)
+            except RecursionError:
+                raise self.no_json("it is nested too deeply") from None
+            except json.JSONDecodeError as error:
+                if not (self._may_be_cut(error) and self._more()):
+                    raise self.fault(error.msg, at=error.pos) from None
+            except parsing.TwiceError as error:
+                first, second = parsing.lines_of_twice(self._text[self.at :])
+                before = self.line_of(self.at) - 1
+                says = f"the key {parsing.shown(error.key)} is given twice, in lines {before + first} and {before + second}"
+                raise self.no_json(f"{says}; keep one") from None
+            except ValueError:  # Python reads no whole number of more than 4,300 digits
+                raise self.no_json("it has a number of thousands of digits") from None
+            else:
+                # A number at the very end of the window may go on behind it.
+                if end + 2 < len(self._text) or not self._more():
+                    self.at = end
+                    return found
+
+    def demand_end(self) -> None:
+        """Nothing but blanks is left."""
+        if self.next():
+            raise self.fault("Extra data")
+
+    def line_of(self, at: int) -> int:
+        """The line of a place in the window, from 1."""
+        return self._line + self._text.count("\n", 0, at)
+
+    def fault(self, what: str, *, at: int | None = None) -> DataError:
+        """What to raise of a place where the text is no JSON."""
+        at = self.at if at is None else at
+        before = self._text.rfind("\n", 0, at)
+        column = at - before if before >= 0 else self._column + at
+        return self.no_json(f"{what}: line {self.line_of(at)} column {column}; is it whole?")
+
+    def no_json(self, why: str) -> DataError:
+        """What to raise of a text that is no JSON, or none that is read here."""
+        return DataError(f"{self.path}: not valid JSON: {why}")
+
+    def _may_be_cut(self, error: json.JSONDecodeError) -> bool:
+        """Whether more text may mend an error: then it is at the window's end, or of a text without an end."""
+        return (
+            error.msg.startswith("Unterminated string")
+            or error.pos >= len(self._text) - _EDGE
+            or not self._text[error.pos :].strip(_BLANK)
+        )
+
+    def _more(self) -> bool:
+        """Read on, the more the longer what is not read yet; False at the end of the file."""
+        if self._ended:
+            return False
+        left = len(self._text) - self.at
+        if left > LARGEST_VALUE:
+            raise DataError(
+                f"{self.path}, line {self.line_of(self.at)}: a value of more than {LARGEST_VALUE:,} letters"
+            )
+        piece = self._file.read(max(reading.PIECE, left))
+        self._ended = not piece
+        try:
+            more = self._utf8.decode(piece, final=self._ended)
+        except UnicodeDecodeError as fault:
+            line = self.line_of(len(self._text)) + fault.object[: fault.start].count(b"\n")
+            says = f"not UTF-8 (byte {fault.object[fault.start]:#04x}); save it as UTF-8"
+            raise DataError(f"{self.path}, line {line}: {says}") from None
+        if not more and self._ended:
+            return False
+        before = self._text.rfind("\n", 0, self.at)
+        self._line = self.line_of(self.at)
+        self._column = self.at - before if before >= 0 else self._column + self.at
+        self._text, self.at = self._text[self.at :] + more, 0
+        if self._told is not None:
+            self._told()
+        return True
