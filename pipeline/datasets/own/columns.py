@@ -13,7 +13,7 @@ from pipeline.outside.parsing import shown
 
 Whole = NDArray[np.int64] | NDArray[np.int32]
 """Whole numbers, in 32 bits where these do."""
-BLOCK = 1 << 18
+BLOCK = 1 << 16
 """Rows that are worked on at once, so that what is made on the way stays small."""
 _GROWTH = 1.125
 _MOST = np.iinfo(np.int32).max
@@ -53,6 +53,8 @@ class Grown:
 
 def packed(rows: NDArray[Any], used: NDArray[np.int64]) -> NDArray[Any]:
     """The rows at some places, which go up, moved to the front where they lie, and nothing behind them: no second copy."""
+    if len(used) == len(rows):
+        return rows
     for start in range(0, len(used), BLOCK):
         some = used[start : start + BLOCK]
         rows[start : start + len(some)] = rows[some]
@@ -79,20 +81,45 @@ class Ids:
 
 
 class Written:
-    """Ids of a whole column, `rows.NONE` where there is none, and how errors show them."""
+    """Ids of a whole column, `rows.NONE` where there is none, and how errors show them.
+
+    Attributes:
+        first: where they count one up from it, as those of most files do, the first one; they then take no memory.
+    """
 
     def __init__(self, numbers: Whole, odd: dict[int, str]) -> None:
-        self.numbers, self._odd = numbers, odd
+        self.first, self._count, self._odd = None, len(numbers), odd
+        self._numbers: Whole | None = numbers
+        if len(numbers) and numbers[0] >= 0 and bool((np.diff(numbers) == 1).all()):
+            self.first, self._numbers = int(numbers[0]), None
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def numbers(self) -> Whole:
+        """(n,) the ids."""
+        if self._numbers is not None:
+            return self._numbers
+        assert self.first is not None
+        found = np.arange(self.first, self.first + self._count, dtype=np.int64)
+        return found.astype(np.int32) if self.first + self._count <= _MOST else found
+
+    def number(self, place: int) -> int:
+        """The id at a place."""
+        return int(self._numbers[place]) if self._numbers is not None else (self.first or 0) + place
 
     def shown(self, place: int) -> str:
         """What is written at a place, as an error shows it."""
-        return self._odd.get(place, str(self.numbers[place]))
+        return self._odd.get(place, str(self.number(place)))
 
 
 class Places:
     """Where each id is in a list; the first of those that come twice."""
 
-    def __init__(self, ids: Whole) -> None:
+    def __init__(self, written: Written) -> None:
+        self._first, self._count = written.first, len(written)
+        ids = written.numbers if self._first is None else np.empty(0, dtype=np.int32)
         sorted_already = bool((ids[1:] >= ids[:-1]).all())
         self._order = None if sorted_already else np.argsort(ids, kind="stable").astype(np.int32)
         self._ids = ids if self._order is None else ids[self._order]
@@ -100,6 +127,10 @@ class Places:
     def of(self, ids: Whole) -> NDArray[np.int32]:
         """Place by id, -1 where there is none."""
         found = np.full(len(ids), -1, dtype=np.int32)
+        if self._first is not None:
+            for start in range(0, len(ids), BLOCK):
+                places = ids[start : start + BLOCK].astype(np.int64) - self._first
+                found[start : start + BLOCK] = np.where((places >= 0) & (places < self._count), places, -1)
         if not len(self._ids):
             return found
         for start in range(0, len(ids), BLOCK):

@@ -75,7 +75,6 @@ def _images(raws: Named) -> Images:
         found.heights += own.heights
         found.splits += [told or split_of(path) or "" for told in own.splits]
         found.exhaustive += own.exhaustive
-        found.uploaded += own.uploaded
         where += [f"{path.name}, {own.called(place)}" for place in range(len(own.names))]
         found.faults |= {before + place: fault for place, fault in own.faults.items()}
     found.where = where

@@ -16,9 +16,10 @@ from collections.abc import Mapping, MutableSequence, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.datasets.own import rows
-from pipeline.datasets.own.columns import Places, Whole
+from pipeline.datasets.own.columns import Ids, Places, Whole, Written
 from pipeline.datasets.own.native_file import RELATIONS, NativeFile
 from pipeline.datasets.own.problems import Problems, listed
 from pipeline.datasets.own.raw import ALONE, Boxes, Images, Raw, Relations
@@ -85,7 +86,8 @@ def _demand_relations(found: NativeFile, file: str) -> None:
 
 def _images(found: NativeFile) -> tuple[Images, Places]:
     read = found.images
-    ids = read.ids.take().numbers
+    written = read.ids.take()
+    ids = written.numbers
     images = Images(
         word="image",
         names=read.names,
@@ -93,13 +95,12 @@ def _images(found: NativeFile) -> tuple[Images, Places]:
         heights=_numbers(read.heights.take()),
         splits=read.splits,
         exhaustive=read.exhaustive,
-        where=_Called(ids),
-        uploaded=[False] * len(ids),
+        where=_Called(written),
     )
     images.faults = {int(place): "its id is no whole number" for place in np.flatnonzero(ids == rows.NONE)}
     for same in rows.twice(ids).values():
         images.faults |= {place: f"id given {len(same)} times" for place in same}
-    return images, Places(ids)
+    return images, Places(written)
 
 
 def _numbers(values: Whole) -> MutableSequence[int]:
@@ -110,35 +111,29 @@ def _numbers(values: Whole) -> MutableSequence[int]:
 class _Called(Sequence[str]):
     """What messages call each image, made when it is asked for: its id, or its place."""
 
-    def __init__(self, ids: Whole) -> None:
+    def __init__(self, ids: Written) -> None:
         self._ids = ids
 
     def __len__(self) -> int:
         return len(self._ids)
 
     def __getitem__(self, place: Any) -> Any:
-        number = self._ids[place]
+        number = self._ids.number(place)
         return str(number) if number >= 0 else f"at place {place + 1}"
 
 
 def _boxes(found: NativeFile, file: str, image_of: Places) -> tuple[Boxes, Places]:
     read, categories = found.boxes, rows.rows(found.values, "categories", file)
     ids = read.ids.take()
-    image_ids = read.images.take()
-    image = image_of.of(image_ids.numbers)
-    faults = dict(read.faults)
-    missing = {p: f"image {image_ids.shown(p)} does not exist" for p in np.flatnonzero(image < 0).tolist()}
-    del image_ids
-    category_ids = read.categories.take()
-    label = Places(_unique(categories, "categories", file)).of(category_ids.numbers)
-    for place in np.flatnonzero(label < 0).tolist():
-        faults[place] = f"category {category_ids.shown(place)} does not exist"
-    del category_ids
-    faults |= missing
-    numbers = ids.numbers
-    faults |= dict.fromkeys(np.flatnonzero(numbers == rows.NONE).tolist(), "its id is no whole number")
-    for same in rows.twice(numbers).values():
-        faults |= dict.fromkeys(same[1:], "") | {same[0]: f"id given {len(same)} times, so all are left out"}
+    image, no_image = _found(read.images, image_of)
+    label, no_label = _found(read.categories, _unique(categories, "categories", file))
+    faults = read.faults | {place: f"category {said} does not exist" for place, said in no_label.items()}
+    faults |= {place: f"image {said} does not exist" for place, said in no_image.items()}
+    if ids.first is None:
+        faults |= dict.fromkeys(np.flatnonzero(ids.numbers == rows.NONE).tolist(), "its id is no whole number")
+        for same in rows.twice(ids.numbers).values():
+            faults |= dict.fromkeys(same[1:], "") | {same[0]: f"id given {len(same)} times, so all are left out"}
+    called = _Called(ids)
     corners = read.corners.take()
     corners[:, 2:] += corners[:, :2]
     boxes = Boxes(
@@ -146,17 +141,31 @@ def _boxes(found: NativeFile, file: str, image_of: Places) -> tuple[Boxes, Place
         label=label,
         labels=[rows.text(row.get("name")) for row in categories],
         corners=corners,
-        where=lambda place: (
-            f"annotation {numbers[place]}" if numbers[place] >= 0 else f"annotation at place {place + 1}"
-        ),
+        where=lambda place: f"annotation {called[place]}",
         label_where=[f"category {row.get('id')}" for row in categories],
         faults=faults,
     )
-    return boxes, Places(numbers)
+    return boxes, Places(ids)
 
 
-def _unique(entries: list[Mapping[str, Any]], key: str, file: str) -> Whole:
-    """The ids of a short list that everything refers to; DataError if one is none or comes twice."""
+def _found(
+    ids: Ids, places: Places, *, alone: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.int32], dict[int, str]]:
+    """The place of what each entry refers to, -1 for none, and {entry: what is written there}; the ids are not kept.
+
+    Args:
+        alone: which entries refer to nothing, and are `ALONE`.
+    """
+    written = ids.take()
+    found = places.of(written.numbers)
+    if alone is not None:
+        found[alone] = ALONE
+    none = np.flatnonzero(found < 0 if alone is None else (found < 0) & ~alone)
+    return found, {place: written.shown(place) for place in none.tolist()}
+
+
+def _unique(entries: list[Mapping[str, Any]], key: str, file: str) -> Places:
+    """Where the ids of a short list are that everything refers to; DataError if one is none or comes twice."""
     found = rows.ids([row.get("id") for row in entries])
     for place in np.flatnonzero(found == rows.NONE).tolist():
         raise DataError(f"{file}: {key}, entry {place + 1}: id is {shown(entries[place].get('id'))}, no whole number")
@@ -165,7 +174,7 @@ def _unique(entries: list[Mapping[str, Any]], key: str, file: str) -> Whole:
     for place, row in enumerate(entries):
         if "name" in row and not rows.text(row["name"]).strip():
             raise DataError(f"{file}: {key}, entry {place + 1}: name is {shown(row['name'])}, no text")
-    return found
+    return Places(Written(found, {}))
 
 
 def _relations(found: NativeFile, file: str, image_of: Places, box_of: Places, problems: Problems) -> Relations:
@@ -174,10 +183,11 @@ def _relations(found: NativeFile, file: str, image_of: Places, box_of: Places, p
         rows.rows(found.values, key, file)  # raises: it is no list
     read = found.relations[key]
     word, names = "interaction" if read.by_hand else "relation", read.ids.take()
-    given = [column.take() for column in (read.images, read.subjects, read.objects, read.verbs)]
-    image, subject, thing = (of.of(ids.numbers) for of, ids in zip((image_of, box_of, box_of), given, strict=False))
-    verb, verbs, verb_where = _verbs(found, key, given[3].numbers, file)
     alone = read.alone.take()
+    image, no_image = _found(read.images, image_of)
+    subject, no_subject = _found(read.subjects, box_of)
+    thing, no_object = _found(read.objects, box_of, alone=alone)
+    verb, no_verb, verbs, verb_where = _verbs(found, key, file)
 
     def where(place: int) -> str:
         return f"{word} {names.shown(place)}"
@@ -185,17 +195,14 @@ def _relations(found: NativeFile, file: str, image_of: Places, box_of: Places, p
     bad = (image < 0) | (subject < 0) | (~alone & (thing < 0)) | (verb < 0)
     for place in np.flatnonzero(bad).tolist():
         if image[place] < 0:
-            what = f"image {given[0].shown(place)} does not exist"
+            what = f"image {no_image[place]} does not exist"
         elif subject[place] < 0:
-            what = f"annotation {given[1].shown(place)} does not exist"
-        elif verb[place] < 0 and read.by_hand:
-            what = f"its verb is {read.no_words[place]}, no text"
+            what = f"annotation {no_subject[place]} does not exist"
         elif verb[place] < 0:
-            what = f"{'predicate' if key == 'rel_annotations' else 'class'} {given[3].shown(place)} does not exist"
+            what = no_verb[place]
         else:
-            what = f"annotation {given[2].shown(place)} does not exist"
+            what = f"annotation {no_object[place]} does not exist"
         problems.add("E", where(place), what, "left out")
-    thing[alone] = ALONE
     good = ~bad
     places = None if good.all() else np.flatnonzero(good)
     return Relations(
@@ -209,16 +216,21 @@ def _relations(found: NativeFile, file: str, image_of: Places, box_of: Places, p
     )
 
 
-def _verbs(found: NativeFile, key: str, numbers: Whole, file: str) -> tuple[Whole, list[str], list[str] | None]:
-    """The verb of each entry (-1 for none), the distinct verbs, and what messages call them where the file lists them."""
+def _verbs(found: NativeFile, key: str, file: str) -> tuple[Whole, dict[int, str], list[str], list[str] | None]:
+    """The verb of each entry (-1 for none), {entry: why it has none}, the distinct verbs, and what messages call them where
+    the file lists them."""
+    read = found.relations[key]
     if key == "interactions":
-        verbs = list(found.relations[key].words)
+        verbs = list(read.words)
         texts = np.array([bool(verb.strip()) for verb in verbs], dtype=bool)
-        return np.where(texts[numbers], numbers, -1).astype(np.int32), verbs, None
-    lists = "rel_categories" if key == "rel_annotations" else "hois"
+        numbers = read.verbs.take().numbers
+        none = {place: f"its verb is {said}, no text" for place, said in read.no_words.items()}
+        return np.where(texts[numbers], numbers, -1).astype(np.int32), none, verbs, None
+    lists, word = ("rel_categories", "predicate") if key == "rel_annotations" else ("hois", "class")
     listed_verbs = rows.rows(found.values, lists, file)
-    places = Places(_unique(listed_verbs, lists, file)).of(numbers)
+    places, missing = _found(read.verbs, _unique(listed_verbs, lists, file))
+    none = {place: f"{word} {said} does not exist" for place, said in missing.items()}
     if key == "pairs":
-        return places, [rows.text(row.get("verb")) for row in listed_verbs], None
+        return places, none, [rows.text(row.get("verb")) for row in listed_verbs], None
     where = [f"predicate {row.get('id')}" for row in listed_verbs]
-    return places, [rows.text(row.get("name")) for row in listed_verbs], where
+    return places, none, [rows.text(row.get("name")) for row in listed_verbs], where

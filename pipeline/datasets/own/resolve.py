@@ -59,8 +59,7 @@ class _Rows:
         self.boxes, self.relations, self.images = raw.boxes, raw.relations, raw.images
         self.placed, self.words, self.problems = placed, words, problems
         self.row: Whole = np.arange(len(raw.relations.image), dtype=np.int32)
-        self.subject: Whole = raw.relations.subject.copy()
-        self.object: Whole = raw.relations.object.copy()
+        self.subject, self.object = raw.relations.subject, raw.relations.object
         known = np.array([_or_none(words.verb_id(verb)) for verb in raw.relations.verbs], dtype=np.int32)
         self.verb: Whole = known[raw.relations.verb]
         self.image_kept = shown.keep
@@ -164,7 +163,9 @@ class _Rows:
         for row in dict.fromkeys(self.row[wrong].tolist()):
             marked = row in self.relations.both_ways
             self._turned(row, "both directions" if marked else "from object to person")
-        self.subject[wrong], self.object[wrong] = self.object[wrong], self.subject[wrong].copy()
+        if wrong.any():
+            ends = self.subject, self.object
+            self.subject, self.object = (np.where(wrong, *pair) for pair in (ends[::-1], ends))
         self.turned |= wrong
         same = ~alone & (self.subject == self.object)
         bad = same | (~subject & ~thing)
@@ -180,6 +181,8 @@ class _Rows:
         """Between two persons, a relation without a direction holds both ways."""
         self._marked = np.isin(self.row, list(self.relations.both_ways))
         extra = persons & self._marked
+        if not extra.any():
+            return
         self.row = np.concatenate([self.row, self.row[extra]])
         self.verb = np.concatenate([self.verb, self.verb[extra]])
         self.turned = np.concatenate([self.turned, self.turned[extra]])
@@ -232,7 +235,12 @@ class _Rows:
         boxes, verbs = len(self.boxes.image) + 1, len(self.words.verb_names)
         if boxes * boxes * verbs >= 1 << 63:
             return False
-        keys = (self.subject.astype(np.int64) * boxes + (self.object + 1)) * verbs + self.verb
+        keys = self.subject.astype(np.int64)
+        keys *= boxes
+        keys += self.object
+        keys += 1
+        keys *= verbs
+        keys += self.verb
         keys.sort()
         return bool((keys[1:] != keys[:-1]).all())
 
@@ -271,9 +279,13 @@ def _tables(raw: Raw, shown: Shown, placed: Placed, rows: _Rows) -> Resolved:
     kept = np.flatnonzero(shown.keep)
     place = np.full(len(images.names), -1, dtype=np.int32)
     place[kept] = np.arange(len(kept))
-    used = np.flatnonzero(placed.objects >= 0)
-    box_place = np.full(len(boxes.image) + 1, ALONE, dtype=np.int32)  # the last is ALONE's
-    box_place[used] = np.arange(len(used))
+    table, subject, thing = _box_table(boxes, placed), rows.subject, rows.object
+    if len(table) < len(boxes.image):
+        box_place = np.full(len(boxes.image) + 1, ALONE, dtype=np.int32)  # the last is ALONE's
+        box_place[np.flatnonzero(placed.objects >= 0)] = np.arange(len(table))
+        subject, thing = box_place[subject], box_place[thing]
+    if len(kept) < len(place):
+        table["image"] = place[table["image"].to_numpy()]
     return Resolved(
         images=pd.DataFrame(
             {
@@ -284,12 +296,12 @@ def _tables(raw: Raw, shown: Shown, placed: Placed, rows: _Rows) -> Resolved:
                 "exhaustive": np.array([images.exhaustive[i] for i in kept], dtype=bool),
             }
         ),
-        boxes=_box_table(boxes, placed, place, used),
+        boxes=table,
         relations=pd.DataFrame(
             {
                 "image": place[raw.relations.image[rows.row]],
-                "subject": box_place[rows.subject],
-                "object": box_place[rows.object],
+                "subject": subject,
+                "object": thing,
                 "verb_id": rows.verb,
                 "turned": rows.turned,
             }
@@ -297,8 +309,13 @@ def _tables(raw: Raw, shown: Shown, placed: Placed, rows: _Rows) -> Resolved:
     )
 
 
-def _box_table(boxes: Boxes, placed: Placed, place: NDArray[np.int32], used: NDArray[np.int64]) -> pd.DataFrame:
-    corners = pd.DataFrame(packed(placed.corners, used), columns=CORNERS, copy=False)
-    corners.insert(0, "image", place[boxes.image[used]])
-    corners.insert(1, "object_id", placed.objects[used])
-    return corners
+def _box_table(boxes: Boxes, placed: Placed) -> pd.DataFrame:
+    """The boxes that can be used, with the images' positions in the file; where all can, their columns are the arrays."""
+    corners, image, objects = placed.corners, boxes.image, placed.objects
+    if (objects < 0).any():
+        used = np.flatnonzero(objects >= 0)
+        corners, image, objects = packed(corners, used), image[used], objects[used]
+    table = pd.DataFrame(corners, columns=CORNERS, copy=False)
+    table.insert(0, "image", image)
+    table.insert(1, "object_id", objects)
+    return table

@@ -32,14 +32,14 @@ class Shown:
 
     keep: NDArray[np.bool_]
     names: list[str]
-    sizes: NDArray[np.int64]
+    sizes: NDArray[np.int32]
 
 
 def find(raw: Raw, pictures: Pictures | None, problems: Problems) -> Shown:
     """Match names with files and sizes with pictures; without pictures, names and sizes are taken as they are written."""
     images = raw.images
     count = len(images.names)
-    found = Shown(np.ones(count, dtype=bool), [""] * count, np.zeros((count, 2), dtype=np.int64))
+    found = Shown(np.ones(count, dtype=bool), [""] * count, np.zeros((count, 2), dtype=np.int32))
     for image, fault in images.faults.items():
         _drop(found, problems, image, images.called(image), fault)
     _names(images, pictures, found, problems)
@@ -71,7 +71,7 @@ def _names(images: Images, pictures: Pictures | None, found: Shown, problems: Pr
         if not pictures:
             found.names[image] = name
             continue
-        match = pictures.find(name, uploaded=images.uploaded[image])
+        match = pictures.find(name, uploaded=bool(images.uploaded) and images.uploaded[image])
         if match.file is None:
             _drop(found, problems, image, images.called(image), _not_found(name, match))
             continue
