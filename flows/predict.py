@@ -7,6 +7,8 @@ works after `ezhoi up` and `ezhoi deploy`; `ezhoi predict` is the same without a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +29,8 @@ from pipeline.config.section import at_home
 from pipeline.config.tree import load
 from pipeline.errors import EzhoiError
 from pipeline.outside.escaping import plain
-from pipeline.predict import listing
+from pipeline.outside.file_names import FRAMES
+from pipeline.predict import listing, video
 from pipeline.predict.choosing import bundle_file
 from pipeline.predict.defaults import THRESHOLD, TOP
 from pipeline.predict.job import Done, Job
@@ -54,6 +57,7 @@ def predict(
     boxes: Text = None,
     detector: Text = None,
     out: Text = None,
+    every: Annotated[int, Field(ge=1)] = video.EVERY,
     top: Annotated[int, Field(ge=1)] = TOP,
     threshold: Annotated[float, Field(ge=0, le=1)] = THRESHOLD,
     only: list[str] = [],  # noqa: B006 -- the run form shows the defaults; nothing changes them
@@ -63,11 +67,12 @@ def predict(
     """Predict pictures that were not predicted yet by this model with these boxes and options.
 
     Args:
-        pictures: A folder, a file or a pattern on the worker's machine; relative paths start in the checkout.
+        pictures: A folder, a file, a pattern or a video on the worker's machine; relative paths start in the checkout.
         model: A bundle's file or its fingerprint in the store; the newest there if left out.
         boxes: File of another detector's boxes (Parquet, or COCO's results as JSON).
         detector: Name or folder of a detector of transformers; the bundle's own if left out.
         out: The folder that everything is written to; one for these pictures and options if left out.
+        every: Of a video, every how many frames one is looked at.
         top: Interactions that are told of a picture, the best.
         threshold: Least score of an interaction, from 0 to 1.
         only: Names of the classes to tell, such as "ride horse"; all if left out.
@@ -79,7 +84,7 @@ def predict(
         config = load(profile=profile, overrides=overrides)
         chosen = Job(
             bundle=bundle_file(model, store_of(config)),
-            pictures=listing.pictures([pictures]),
+            pictures=[] if video.is_video(pictures) else listing.pictures([pictures]),
             boxes=None if boxes is None else Path(at_home(boxes)),
             detector=detector,
             out=Path(),
@@ -88,7 +93,11 @@ def predict(
             only=tuple(only),
             device=config.device,
         )
-        job = placed(chosen, out)
+        if video.is_video(pictures):
+            job = placed(chosen, out, of=[Path(at_home(pictures)), every])
+            job = replace(job, pictures=video.frames([pictures], job.out / FRAMES, every=every))
+        else:
+            job = placed(chosen, out, of=[])
         state: State = _task(job, return_state=True)
         if not state.is_completed():
             return Failed(message=state.message)
@@ -108,14 +117,17 @@ def predict(
     return Completed(message=f"{told}: {done.out / 'index.html'}")
 
 
-def placed(job: Job, out: str | None) -> Job:
-    """The job with the folder that it writes to: where nobody says, one that follows from all that it is made of."""
-    from dataclasses import replace
+def placed(job: Job, out: str | None, *, of: Sequence[Path | int]) -> Job:
+    """The job with the folder that it writes to: where nobody says, one that follows from all that it is made of.
 
+    Args:
+        of: a video and how many frames go from one picture to the next, whose frames will lie in that folder.
+    """
     if out is not None:
         return replace(job, out=Path(at_home(out)))
     named = [digest.of_file(job.bundle), None if job.boxes is None else digest.of_path(job.boxes), job.detector]
     asked = [job.top, job.threshold, list(job.only), listing.digest_of(job.pictures)]
+    asked += [str(part.absolute()) if isinstance(part, Path) else part for part in of]
     return replace(job, out=local.home() / "predicted" / digest.of_value([named, asked])[:16])
 
 

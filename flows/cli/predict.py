@@ -127,7 +127,8 @@ def _reasons(faults: Mapping[str, str]) -> list[str]:
 
 def _pictures(paths: list[str], out: Path, every: int) -> list[Listed]:
     """The pictures of the paths, with those of stdin in the place of -; frames of videos lie in the output folder."""
-    from pipeline.predict import listing, video
+    from pipeline.outside.file_names import FRAMES
+    from pipeline.predict import video
 
     given = [
         name
@@ -135,7 +136,4 @@ def _pictures(paths: list[str], out: Path, every: int) -> list[Listed]:
         for name in (os.fsdecode(sys.stdin.buffer.read()).splitlines() if path == "-" else [path])
         if name.strip()
     ]
-    videos = [text for text in given if video.is_video(text)]
-    others = [text for text in given if text not in videos]
-    found = listing.pictures(others) if others or not videos else []
-    return found + video.frames(videos, out / listing.FRAMES, every=every) if videos else found
+    return video.pictures(given, out / FRAMES, every=every)

@@ -13,6 +13,7 @@ from pipeline.machine import locks
 from pipeline.machine.files import atomic
 from pipeline.machine.home import expanded
 from pipeline.outside import reading
+from pipeline.predict import listing
 from pipeline.predict.journal import ELSEWHERE
 from pipeline.predict.listing import Listed
 from pipeline.store.names import in_order
@@ -30,6 +31,21 @@ QUALITY = 95
 def is_video(text: str) -> bool:
     """Whether a path is a video's by its suffix."""
     return text.lower().endswith(SUFFIXES)
+
+
+def pictures(given: Sequence[str], folder: Path, *, every: int = EVERY) -> list[Listed]:
+    """The pictures of paths as `listing.pictures` finds them, and behind them the frames of the videos among the paths.
+
+    Args:
+        folder: where frames are written.
+
+    Raises:
+        ConfigError, DataError: as of `listing.pictures` and `frames`.
+    """
+    videos = [text for text in given if is_video(text)]
+    others = [text for text in given if text not in videos]
+    found = listing.pictures(others) if others or not videos else []
+    return found + frames(videos, folder, every=every)
 
 
 def frames(videos: Sequence[str], folder: Path, *, every: int = EVERY) -> list[Listed]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -52,3 +55,35 @@ def test_the_flow_predicts_publishes_and_does_nothing_twice(
     assert refused.is_failed() and refused.message.endswith("nowhere: there is no such file or folder")
     unknown = predict(**given | {"only": ["ride hors"]}, return_state=True)
     assert unknown.is_failed() and "ride horse" in unknown.message
+
+
+def test_the_flow_looks_at_every_nth_frame_of_a_video(
+    make_recorder: Any, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.predict import predict
+
+    monkeypatch.setenv("EZHOI_HOME", str(tmp_path / "home"))
+    make_recorder([*SETTINGS, f"store.root={made / 'store'}"])
+    clip = tmp_path / "clip.mp4"
+    with av.open(str(clip), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(12):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")))
+        container.mux(stream.encode())
+    boxes = pd.DataFrame([[1, 1, 30, 40], [20, 10, 60, 45]], columns=["x1", "y1", "x2", "y2"])
+    boxes = boxes.assign(file_name="clip.mp4/000005.jpg", label=["person", "horse"], score=0.9)
+    boxes.to_parquet(tmp_path / "boxes.parquet")
+    given: dict[str, Any] = {"overrides": [*SETTINGS, f"store.root={made / 'store'}"], "threshold": 0.0, "every": 5}
+    given |= {"pictures": str(clip), "boxes": str(tmp_path / "boxes.parquet")}
+    state = predict(**given, return_state=True)
+    assert state.is_completed() and "3 of 3 pictures predicted: " in state.message, state.message
+    (out,) = (tmp_path / "home" / "predicted").iterdir()
+    assert sorted(path.name for path in (out / "drawn" / "clip.mp4").iterdir()) == [
+        "000000.jpg",
+        "000005.jpg",
+        "000010.jpg",
+    ]
+    monkeypatch.setitem(sys.modules, "av", None)
+    refused = predict(**given | {"every": 6}, return_state=True)
+    assert refused.is_failed() and "pip install 'ezhoi[video]'" in refused.message
