@@ -251,6 +251,11 @@ def keys() -> list[str]:
     return [key.name for key in listed.keys(Config)]
 
 
+def _as_written(value: Any) -> str:
+    """A value as YAML has it, shortened and without secrets."""
+    return "null" if value is None else shown_address(shown(value))
+
+
 def _explain(error: ValidationError, profile: str) -> str:
     lines = []
     for fault in error.errors():
@@ -266,11 +271,10 @@ def _explain(error: ValidationError, profile: str) -> str:
                 + (f" Did you mean {shown(guess)}?" if guess else f" Sections: {', '.join(Config.model_fields)}")
             )
         else:
-            says = fault["msg"].removeprefix("Value error, ")
-            got = (
-                ""
-                if isinstance(fault["input"], dict | BaseModel)
-                else f", got {shown_address(parsing.shown(fault['input']))}"
-            )
+            says, value = fault["msg"].removeprefix("Value error, "), fault["input"]
+            if fault["type"] in ("model_type", "model_attributes_type", "dataclass_type"):
+                inside = next((k for k in keys() if k.startswith(f"{key}.")), f"{key}.KEY")
+                says = f"is a section and takes no value; set a key of it, such as {inside}"
+            got = "" if isinstance(value, dict | BaseModel) else f", got {_as_written(value)}"
             lines.append((f"key {shown(key)}: {says[0].lower()}{says[1:]}" if key else says) + got)
     return f"configuration of profile {shown(profile)}:\n  " + "\n  ".join(lines)

@@ -111,7 +111,7 @@ def demand_no_pipe(path: Path) -> None:
 
 def why(fault: Exception) -> str:
     """Why something could not be read, in the first line of its words; the system's own without the path and a number."""
-    if isinstance(fault, FileNotFoundError):  # pyarrow's has no number, and says the path alone
+    if type(fault) is FileNotFoundError:  # pyarrow's has no number, and says the path alone
         return os.strerror(errno.ENOENT)
     if isinstance(fault, OSError) and fault.errno:
         return os.strerror(fault.errno)

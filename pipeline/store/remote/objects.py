@@ -25,6 +25,10 @@ LARGEST = 16 << 20
 FINAL = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError, StoreError)
 PASSING = ("botocore", "aiobotocore", "aiohttp", "google", "gcsfs", "adlfs", "azure")
 """Packages whose own exceptions mean that a request did not get through."""
+SENT = ("ClientError", "ConnectionError", "HTTPClientError", "IncompleteReadError")
+"""The kinds of botocore's exceptions that a request ends with which was sent, or was to be."""
+TOLD = 5
+"""The try at which whoever waits is told why."""
 EMPTY = ("InvalidRange", "416")
 """What S3 says to the first bytes of an object that has none."""
 REFUSED = ("PreconditionFailed", "412")
@@ -169,13 +173,15 @@ class ObjectFolder:
 
     def _patiently(self, request: Callable[[], T]) -> T:
         """Repeat a request that did not get through; StoreError when patience ends, what is final at once."""
-        import stamina
+        from pipeline.machine import retries
 
-        tries = stamina.retry_context(
+        tries = retries.retry_context(
             on=_passing, attempts=None, timeout=self.patience, wait_initial=0.2, wait_max=10.0
         )
         try:
             for attempt in tries:
+                if attempt.num == TOLD:
+                    log.warning("%s does not answer; it is asked again for up to %.0f s", self.url, self.patience)
                 with attempt:
                     return request()
         except FINAL as error:
@@ -185,14 +191,24 @@ class ObjectFolder:
         except Exception as error:
             if _code(error) in REFUSED:
                 raise ChangedError(f"{self.url}: {error}") from None
+            if _is_of_settings(error):
+                raise StoreError(
+                    f"{self.url}: {error}. Look at the AWS_* variables and the profile they name."
+                ) from None
             raise StoreError(f"{self.url} does not answer as it should: {error}") from error
         raise AssertionError("the last try returns or raises")
 
 
 def _passing(error: Exception) -> bool:
-    if isinstance(error, FINAL) or _code(error) in (*REFUSED, "NotImplemented"):
+    if isinstance(error, FINAL) or _is_of_settings(error) or _code(error) in (*REFUSED, "NotImplemented"):
         return False
     return isinstance(error, OSError) or type(error).__module__.split(".")[0] in PASSING
+
+
+def _is_of_settings(error: Exception) -> bool:
+    """Whether botocore sent no request, since its settings are wrong or credentials are missing: no repetition helps."""
+    bases = {base.__name__ for base in type(error).__mro__ if base.__module__ == "botocore.exceptions"}
+    return bool(bases) and not bases & set(SENT)
 
 
 def _code(error: Exception) -> str:

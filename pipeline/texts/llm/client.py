@@ -23,10 +23,10 @@ from typing import Any, Self
 
 import httpx2
 import openai
-import stamina
 
 from pipeline.config.language import Llm
 from pipeline.errors import ServiceError
+from pipeline.machine import retries
 from pipeline.outside.addresses import shown_address
 from pipeline.outside.escaping import plain
 from pipeline.texts.llm import completion, troubles
@@ -48,13 +48,6 @@ TRIES_AT_FIRST = 3
 """Tries to find the server before anything is asked: one that is not there is an error at once."""
 PICTURE_TOKENS = 576
 """What a picture takes of LLaVA-1.5's context."""
-
-
-def _tell(details: stamina.instrumentation.RetryDetails) -> None:
-    log.debug("try %d failed: %s", details.retry_num, type(details.caused_by).__name__)
-
-
-stamina.instrumentation.set_on_retry_hooks([_tell])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -264,7 +257,7 @@ class Client:
         return None
 
     def _tries(self, most: int = sys.maxsize) -> Any:
-        return stamina.retry_context(
+        return retries.retry_context(
             on=troubles.may_pass,
             attempts=min(self._llm.runtime.retries, most),
             timeout=None,

@@ -251,6 +251,11 @@ def test_pairs_of_keys_that_contradict() -> None:
         assert "consistency_weight holds" in told("model.preset=released", f"{training}.consistency_weight=1")
 
 
+def test_a_section_takes_no_value() -> None:
+    assert "key 'data': is a section and takes no value; set a key of it, such as data." in told("data=3")
+    assert "key 'seen.optimiser': is a section" in told("seen.optimiser=null") and "got null" in told("data.world=null")
+
+
 def test_numbers_are_decimal() -> None:
     assert load(overrides=["seed=010", "seen.optimiser.lr=1e-3"], environment={}).seed == 10
     assert load(environment={"EZHOI__SEED": "-0"}).seed == 0

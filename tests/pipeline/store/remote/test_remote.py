@@ -23,10 +23,12 @@ from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import Manifest
 from pipeline.store.opening import store_of
 from pipeline.store.remote import lease
+from pipeline.store.remote import objects as objects_module
 from pipeline.store.remote.objects import ObjectFolder
 from pipeline.store.remote.remote import RemoteStore
 from pipeline.store.store import describe_files
 
+botocore = pytest.importorskip("botocore.exceptions")
 MAKE = textwrap.dedent(
     """
     import os, signal, sys
@@ -177,6 +179,54 @@ def test_a_store_that_stays_away_is_one_error(two: Any, gate: Any) -> None:
     with pytest.raises(StoreError, match="does not answer as it should"):
         one.lookup("seen", "f00")
     gate.closed = False
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        botocore.NoCredentialsError(),
+        botocore.ProfileNotFound(profile="nobody"),
+        botocore.NoRegionError(),
+    ],
+)
+def test_missing_credentials_are_an_error_at_once(two: Any, fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asking again for the whole of our patience would find none either."""
+    one, asked = two[0], []
+
+    def refuse(*given: Any, **named: Any) -> None:
+        asked.append(given)
+        raise fault
+
+    monkeypatch.setattr(one.objects.files, "cat_file", refuse)
+    with pytest.raises(StoreError, match=r"AWS_\* variables"):
+        one.objects.read("x")
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        botocore.EndpointConnectionError(endpoint_url="x"),
+        botocore.ReadTimeoutError(endpoint_url="x"),
+        botocore.ClientError({"Error": {"Code": "SlowDown"}}, "GetObject"),
+        botocore.IncompleteReadError(actual_bytes=1, expected_bytes=2),
+    ],
+)
+def test_what_may_pass_is_asked_for_again_and_told(
+    two: Any, fault: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, asked = two[0], []
+
+    def answer(*given: Any, **named: Any) -> bytes:
+        asked.append(given)
+        if len(asked) < 2:
+            raise fault
+        return b"there"
+
+    monkeypatch.setattr(one.objects.files, "cat_file", answer)
+    monkeypatch.setattr(objects_module, "TOLD", 2)
+    assert one.objects.read("x") == b"there" and len(asked) == 2
+    assert "does not answer; it is asked again" in caplog.text and "stamina" not in caplog.text
 
 
 def test_a_writer_that_dies_half_way_leaves_nothing_that_counts(two: Any, tmp_path: Path) -> None:

@@ -1,0 +1,18 @@
+"""Requests that are repeated until they get through, by stamina: what it says of each try goes to the log, at level debug."""
+
+from __future__ import annotations
+
+import logging
+
+import stamina
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
+
+log = logging.getLogger("ezhoi.retries")
+retry_context = stamina.retry_context
+
+
+def _tell(details: RetryDetails) -> None:
+    log.debug("try %d failed: %s", details.retry_num, type(details.caused_by).__name__)
+
+
+set_on_retry_hooks([_tell])
