@@ -42,7 +42,7 @@ def read(path: Path, wanted: Iterable[str], *, repeated: Iterable[str] = ()) -> 
     A column that pandas kept as the table's index (`set_index`, `groupby`) is a column
     like the others.
 
-    Raises DataError naming the file if it cannot be read.
+    Raises DataError naming the file if it cannot be read, or if a row has several values in one of these columns.
     """
     wanted = list(wanted)
     try:
@@ -51,6 +51,7 @@ def read(path: Path, wanted: Iterable[str], *, repeated: Iterable[str] = ()) -> 
         schema = dataset.schema
         _demand_few_rows(dataset, path)
         there = [name for name in wanted if name in schema.names]
+        _demand_plain(schema, there, path)
         table = pq.read_table(path, columns=there, read_dictionary=[name for name in repeated if name in there])
         frame = table.to_pandas(ignore_metadata=True)
     except (OSError, ValueError, pa.ArrowException) as error:
@@ -58,6 +59,13 @@ def read(path: Path, wanted: Iterable[str], *, repeated: Iterable[str] = ()) -> 
     counted = {name: count for name, count in _counted(schema).items() if name in wanted and name not in frame}
     kept = {name: np.array(count, dtype=np.int64) for name, count in counted.items() if len(count) == len(table)}
     return frame.assign(**kept)[[name for name in wanted if name in frame or name in kept]] if kept else frame
+
+
+def _demand_plain(schema: pa.Schema, names: Iterable[str], path: Path) -> None:
+    """What is in lists cannot be compared, sorted or counted; no table of ours has it."""
+    for name in names:
+        if pa.types.is_nested(kind := schema.field(name).type):
+            raise DataError(f"{path}, row 0: {name} is of the type {str(kind)[:80]}, and one value a row is needed")
 
 
 def _demand_few_rows(dataset: pq.ParquetDataset, path: Path) -> None:

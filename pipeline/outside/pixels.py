@@ -17,12 +17,14 @@ SLACK = 0.05
 MOST_OUTSIDE = 0.2
 """Part of the boxes that may lie further outside before the images cannot be those that were annotated."""
 
+FURTHEST = 100_000.0
+"""No corner is as many pixels away: a JPEG has at most 65,535 a side."""
 REACH, ENOUGH = 0.8, 200
 """Of so many boxes one reaches further to the right, or down, than this part of its image, unless they were scaled down."""
 
 
 def demand(boxes: NDArray[np.float64], size: NDArray[np.float64] | None, *, table: str) -> None:
-    """DataError, naming a row, if all boxes are fractions or many of them lie outside their images.
+    """DataError, naming a row, if all boxes are fractions, one is in no picture or many of them lie outside their images.
 
     If none comes near the right and lower edges, as those of pictures that a detector shrank, a warning says so; it is no
     error, since what a fixed camera sees may be in a corner.
@@ -39,6 +41,9 @@ def demand(boxes: NDArray[np.float64], size: NDArray[np.float64] | None, *, tabl
             f"{table} row 0: box {boxes[0].round(4).tolist()}, and no box of {len(boxes):,} reaches beyond {FRACTION}: they "
             "are fractions of their images. Boxes in pixels are needed: multiply x by the width, y by the height"
         )
+    if (far := np.abs(boxes).max(axis=1) > FURTHEST).any():
+        row = int(far.argmax())
+        raise DataError(f"{table} row {row}: box {boxes[row].tolist()} is in no picture; corners in pixels are needed")
     if size is None:
         return
     beyond = np.maximum(-boxes[:, :2], boxes[:, 2:] - size).max(axis=1) > SLACK * size.max(axis=1)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
+LARGEST = 10
+"""How many times as wide or as high as its picture a box is that shows nothing, and takes minutes to be looked at."""
+
+
 @dataclass(frozen=True)
 class Boxes:
     """The n boxes of one picture, of which no threshold has taken any.
@@ -76,13 +80,16 @@ class Boxes:
         return cls(found[kept], sure[kept], ids[kept], dict(unknown))
 
     def inside(self, size: tuple[int, int]) -> Boxes:
-        """Those that touch a picture of that width and height; the others are counted as left out."""
+        """Those that touch a picture of that width and height and are not `LARGEST` of it; others are counted as left out."""
         x1, y1, x2, y2 = self.corners.T
         touch = (x2 > 0) & (y2 > 0) & (x1 < size[0]) & (y1 < size[1])
-        if touch.all():
+        large = touch & ((x2 - x1 > LARGEST * size[0]) | (y2 - y1 > LARGEST * size[1]))
+        kept = touch & ~large
+        if kept.all():
             return self
-        outside = {"outside of the picture": int((~touch).sum())}
-        return Boxes(self.corners[touch], self.scores[touch], self.objects[touch], {**self.left_out, **outside})
+        counts = {"outside of the picture": int((~touch).sum()), "far larger than the picture": int(large.sum())}
+        told = {why: count for why, count in counts.items() if count}
+        return Boxes(self.corners[kept], self.scores[kept], self.objects[kept], {**self.left_out, **told})
 
 
 class Detector(Protocol):

@@ -67,6 +67,12 @@ def read(path: Path, pictures: Sequence[str], vocabulary: Vocabulary) -> BoxesFi
     table, place = table[place >= 0], place[place >= 0]
     if table.empty:
         raise DataError(f"{path}: has no box of any of the {len(pictures):,} pictures, such as {shown(pictures[0])}")
+    if (table["object"] < 0).all():
+        said = ", ".join(shown(str(label)) for label in table["label"].drop_duplicates()[:5])
+        objects = ", ".join(vocabulary.object_names[:5])
+        raise DataError(
+            f"{path}: the model knows none of the objects that its boxes are labelled with ({said} ...); it knows {objects} ..."
+        )
     order = np.argsort(place, kind="stable")
     corners, scores = (table[names].to_numpy(np.float32)[order] for names in (CORNERS, "score"))
     return BoxesFile(
@@ -90,6 +96,10 @@ def _parquet(path: Path, vocabulary: Vocabulary) -> pd.DataFrame:
         if "label" in table.columns:
             known = object_names(vocabulary)
             codes, distinct = pd.factorize(table["label"])
+            is_text = np.array([*(isinstance(name, str) for name in distinct), False])[codes]
+            if not is_text.all():
+                row = int((~is_text).argmax())
+                raise ValueError(f"{path}, row {row}: label is {shown(table['label'].iloc[row])}, a text is needed")
             ids = np.array([*(known.get(comparable(str(name)), -1) for name in distinct), -1], np.int64)[codes]
             labels = table["label"].to_numpy()
         else:

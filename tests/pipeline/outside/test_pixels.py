@@ -36,6 +36,12 @@ def test_few_boxes_outside_and_sizes_that_are_not_known_are_no_reason():
         pixels.demand(BOXES * 9, np.full((3, 2), unknown), table="d")
 
 
+def test_a_box_that_is_in_no_picture_is_named():
+    for far in (-1e5 - 1, 1e300):
+        with pytest.raises(DataError, match=r"d row 1: box .* is in no picture"):
+            pixels.demand(np.vstack([BOXES[:1], [[min(far, 0), 0, max(far, 1), 10]]]), None, table="d")
+
+
 def test_boxes_of_shrunk_images_are_a_warning(caplog):
     edges = np.random.default_rng(0).uniform(0, 1, (200, 2, 2))
     edges.sort(axis=1)

@@ -42,3 +42,11 @@ def test_boxes_outside_of_the_picture_are_left_out_and_counted() -> None:
     assert inside.corners.tolist() == [corners[0], corners[1], corners[4]] and inside.objects.tolist() == [2, 2, 1]
     assert inside.left_out == {"outside of the picture": 2}
     assert found.inside((1000, 1000)).left_out == {"outside of the picture": 1}
+
+
+def test_a_box_far_larger_than_its_picture_is_left_out() -> None:
+    """Its features would be read from a grid as large as the box: a single one took minutes."""
+    corners = [[0, 0, 10, 10], [-1e9, 0, 10, 10], [0, 0, 10, 1e30], [-300, 0, 600, 40]]
+    found = Boxes.of(VOCABULARY, corners, [1.0] * 4, ["person"] * 4).inside((100, 50))
+    assert found.corners.tolist() == [corners[0], corners[3]]
+    assert found.left_out == {"far larger than the picture": 2}

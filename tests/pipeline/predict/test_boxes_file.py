@@ -57,6 +57,15 @@ def test_results_of_coco(tmp_path: Path) -> None:
         ({"label": ["dog"] * 3}, "has no column file_name or image_id"),
         ({"image_id": [7, 7, 7], "object_id": [0, 4, 0]}, "row 1: object_id 4 is none of 0 to 3"),
         ({"image_id": [7, 7, 7], "label": ["dog"] * 3, "score": [0.5, 2, 0.5]}, "row 1: .*a score in 0 to 1"),
+        ({"image_id": [7, 7, 7], "label": ["dog", None, "dog"]}, "row 1: label is (None|nan), a text is needed"),
+        ({"image_id": [7, 7, 7], "label": [True] * 3}, "row 0: label is True, a text is needed"),
+        (
+            {"image_id": [7, 7, 7], "label": ["cart"] * 3},
+            "the model knows none of the objects .*'cart'.* it knows person",
+        ),
+        ({"image_id": [7, 7, 7], "label": [["dog"]] * 3}, "row 0: label is of the type list<.*, and one value a row"),
+        ({"file_name": [["7.jpg"]] * 3, "label": ["dog"] * 3}, "row 0: file_name is of the type list<"),
+        ({"image_id": [7, 7, 7], "label": ["dog"] * 3, "x2": [9, 1e300, 9]}, "row 1: box .* is in no picture"),
         ({"image_id": [1, 2, 3], "label": ["dog"] * 3}, "has no box of any of the 3 pictures"),
         ({"image_id": [7, 7, 7], "label": ["dog"] * 3, "x2": [9, None, 9]}, "row 1: .*finite corners"),
         (
