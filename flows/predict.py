@@ -27,7 +27,8 @@ from flows.server import local
 from flows.server.parameters import Override, Profile
 from pipeline.config.section import at_home
 from pipeline.config.tree import load
-from pipeline.errors import EzhoiError
+from pipeline.engine.stage import source_digest, under, without_places
+from pipeline.errors import DataError, EzhoiError
 from pipeline.outside.escaping import plain
 from pipeline.outside.file_names import FRAMES
 from pipeline.predict import listing, video
@@ -42,6 +43,12 @@ KEY = "ezhoi-predictions"
 EVERY = 50
 """Pictures after which the log says how far it is."""
 Text = Annotated[str | None, WithJsonSchema({"type": ["string", "null"]})]
+WORDS = ("seed", "descriptions", "disparities", "llm", "utpl", "seen.focal", "seen.tau")
+"""Keys of the configuration that added classes are described and adapted by."""
+VocabularyFile = Annotated[
+    str | None,
+    WithJsonSchema({"type": ["string", "null"], "pattern": r"\.(ya?ml|json)$", "title": "classes"}),
+]
 
 
 @flow(
@@ -56,6 +63,9 @@ def predict(
     model: Text = None,
     boxes: Text = None,
     detector: Text = None,
+    classes: VocabularyFile = None,
+    adapt: bool = False,
+    examples: Text = None,
     out: Text = None,
     every: Annotated[int, Field(ge=1)] = video.EVERY,
     top: Annotated[int, Field(ge=1)] = TOP,
@@ -71,13 +81,16 @@ def predict(
         model: A bundle's file or its fingerprint in the store; the newest there if left out.
         boxes: File of another detector's boxes (Parquet, or COCO's results as JSON).
         detector: Name or folder of a detector of transformers; the bundle's own if left out.
+        classes: A vocabulary file (YAML) of verbs, objects and classes to add to the model's own.
+        adapt: Have added classes learn from the nearest seen ones, by text (UTPL); wants the store that it was trained in.
+        examples: A folder or a table of pictures with annotated pairs, one to eight a class, to remember.
         out: The folder that everything is written to; one for these pictures and options if left out.
         every: Of a video, every how many frames one is looked at.
         top: Interactions that are told of a picture, the best.
         threshold: Least score of an interaction, from 0 to 1.
         only: Names of the classes to tell, such as "ride horse"; all if left out.
         profile: Whose store it is: demo, hico-vitb, hico-vitl, or the path of a YAML file.
-        overrides: Changes to the profile, one key=value each, such as store.root=FOLDER.
+        overrides: Changes to the profile, one key=value each, such as store.root=FOLDER or descriptions.source=llm.
     """
     register()
     try:
@@ -85,8 +98,12 @@ def predict(
         chosen = Job(
             bundle=bundle_file(model, store_of(config)),
             pictures=[] if video.is_video(pictures) else listing.pictures([pictures]),
-            boxes=None if boxes is None else Path(at_home(boxes)),
+            boxes=_there("boxes", boxes),
             detector=detector,
+            classes=_there("classes", classes),
+            adapt=adapt,
+            examples=_there("examples", examples),
+            config=config,
             out=Path(),
             top=top,
             threshold=threshold,
@@ -117,6 +134,21 @@ def predict(
     return Completed(message=f"{told}: {done.out / 'index.html'}")
 
 
+def _there(parameter: str, text: str | None) -> Path | None:
+    """The file or folder that a parameter names; DataError naming the parameter if there is none."""
+    if text is None:
+        return None
+    try:
+        path = Path(at_home(text))
+    except ValueError as error:
+        raise DataError(f"{parameter} = {text}: {error}") from None
+    if not text.strip() or not path.exists():
+        raise DataError(
+            f"{parameter} = {text}: there is no such file or folder; leave the parameter out if none is meant"
+        )
+    return path
+
+
 def placed(job: Job, out: str | None, *, of: Sequence[Path | int]) -> Job:
     """The job with the folder that it writes to: where nobody says, one that follows from all that it is made of.
 
@@ -126,8 +158,13 @@ def placed(job: Job, out: str | None, *, of: Sequence[Path | int]) -> Job:
     if out is not None:
         return replace(job, out=Path(at_home(out)))
     named = [digest.of_file(job.bundle), None if job.boxes is None else digest.of_path(job.boxes), job.detector]
-    asked = [job.top, job.threshold, list(job.only), listing.digest_of(job.pictures)]
+    asked: list[object] = [job.top, job.threshold, list(job.only), listing.digest_of(job.pictures)]
     asked += [str(part.absolute()) if isinstance(part, Path) else part for part in of]
+    if job.classes is not None or job.examples is not None:
+        asked.append([None if path is None else digest.of_path(path) for path in (job.classes, job.examples)])
+    if job.classes is not None:
+        texts = {key: source_digest(source) for key, source in under(job.config, WORDS).items()}
+        asked.append([job.adapt, without_places(job.config, WORDS), texts])
     return replace(job, out=local.home() / "predicted" / digest.of_value([named, asked])[:16])
 
 

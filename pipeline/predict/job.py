@@ -88,7 +88,7 @@ class Job:
             )
         if self.adapt and self.classes is None:
             raise ConfigError(
-                "--adapt adapts the classes that --classes FILE adds; the model's own are adapted already"
+                "adapt (--adapt) adapts the classes that a file adds (--classes FILE); the model's own are adapted already"
             )
         header = bundles.read_header(self.bundle)
         say(f"model: {self.bundle} ({header.dataset}, {header.setting}, {len(header.classes.classes)} classes)")
@@ -193,9 +193,9 @@ class Job:
             pairs = adding.pairs_of(found.header, store_of(self.config))
             if pairs is None:
                 raise StoreError(
-                    f"--adapt learns from the pairs that the model was trained on, and {self.config.store.root} does not have "
-                    "them: without them it gains nothing. Predict where it was trained (--set store.root=FOLDER), or leave "
-                    "--adapt out"
+                    f"adapt (--adapt) learns from the pairs that the model was trained on, and {self.config.store.root} does "
+                    "not have them: without them it gains nothing. Predict where it was trained (store.root=FOLDER), or leave "
+                    "it out"
                 )
             adapting = adding.Adapting(config=self.config, pairs=pairs, scratch=scratch, progress=progress)
         return found.with_classes(

@@ -38,6 +38,10 @@ def test_the_form_has_types_descriptions_and_choices(deployed: Api) -> None:
     assert form["setting"]["enum"] == ["profile", "rf_uc", "nf_uc", "uo", "uv", "default"]
     assert form["dry_run"]["type"] == "boolean" and form["force"]["type"] == "array"
     assert found["utpl"]["parameters"] == {"targets": ["evaluation", "bundle"], "reuse": ["seen"]}
+    predicts = found["predict"]["parameter_openapi_schema"]["properties"]
+    assert {"pictures", "model", "boxes", "detector", "classes", "adapt", "examples"} <= set(predicts)
+    assert all(field["description"] for field in predicts.values())
+    assert predicts["adapt"]["type"] == "boolean" and predicts["classes"]["type"] == ["string", "null"]
     assert "ezhoi" in found["utpl"]["tags"] and "never trained" in found["utpl"]["description"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -87,3 +88,39 @@ def test_the_flow_looks_at_every_nth_frame_of_a_video(
     monkeypatch.setitem(sys.modules, "av", None)
     refused = predict(**given | {"every": 6}, return_state=True)
     assert refused.is_failed() and "pip install 'ezhoi[video]'" in refused.message
+
+
+def test_the_flow_takes_classes_and_examples(
+    make_recorder: Any, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.predict import predict
+
+    monkeypatch.setenv("EZHOI_HOME", str(tmp_path / "home"))
+    make_recorder([*SETTINGS, f"store.root={made / 'store'}"])
+    more = tmp_path / "more.yaml"
+    more.write_text(
+        "format: ezhoi-vocabulary/1\nverbs: [{name: groom, ing: grooming}]\nclasses: [[groom, horse], [groom, dog]]\n"
+    )
+    pair = {"file_name": "a.jpg", "class": "groom horse", "hx1": 1, "hy1": 1, "hx2": 30, "hy2": 40}
+    pd.DataFrame([pair | {"ox1": 20, "oy1": 10, "ox2": 60, "oy2": 45}]).to_csv(
+        made / "pictures" / "pairs.csv", index=False
+    )
+    given: dict[str, Any] = {"overrides": [*SETTINGS, f"store.root={made / 'store'}"], "threshold": 0.0}
+    given |= {"pictures": str(made / "pictures" / "b.png"), "boxes": str(made / "boxes.parquet"), "classes": str(more)}
+    state = predict(**given, adapt=True, examples=str(made / "pictures" / "pairs.csv"), return_state=True)
+    assert state.is_completed(), state.message
+    (out,) = (tmp_path / "home" / "predicted").iterdir()
+    about = json.loads((out / "predictions.json").read_text())["about"]
+    assert [one["class"] for one in about["added"]] == ["groom horse", "groom dog"] and about["adapted"]
+    assert about["examples"] == {"groom horse": 1} and about["classes_file"]["name"] == "more.yaml"
+    assert predict(**given, return_state=True).is_completed()
+    assert len(list((tmp_path / "home" / "predicted").iterdir())) == 2, "not adapted, it is another result"
+    for changed, says in (
+        ({"classes": None, "adapt": True}, "adapt (--adapt) adapts the classes that a file adds"),
+        ({"classes": str(tmp_path / "none.yaml")}, "none.yaml: there is no such file or folder"),
+        ({"examples": ""}, "examples = : there is no such file or folder; leave the parameter out"),
+        ({"boxes": "~nobody-at-all/x"}, "boxes = ~nobody-at-all/x: no user has the home folder"),
+        ({"detector": "tiny"}, "has the boxes already, so tiny would not be asked"),
+    ):
+        refused = predict(**given | changed, return_state=True)
+        assert refused.is_failed() and says in refused.message, refused.message

@@ -266,7 +266,7 @@ def test_what_else_ends_in_one_message(call: Callable[..., str], tmp_path: Path,
     (tmp_path / "more.yaml").write_text(FORMAT + "objects: [forklift]\nclasses: [[ride, forklift]]\n")
     said = call("--classes", "more.yaml", "--detector", "tiny", with_boxes=False, code=1)
     assert "its labels lack 1 of" in said and "forklift" in said
-    assert "--adapt adapts the classes that --classes FILE adds" in call("--adapt", code=1)
+    assert "adapt (--adapt) adapts the classes that a file adds" in call("--adapt", code=1)
     (tmp_path / "more.yaml").write_text(
         FORMAT + "verbs: [{name: groom, ing: grooming}]\nclasses: [[groom, horse], [groom, dog]]\n"
     )
