@@ -96,12 +96,13 @@ class Job:
         boxes = self._boxes(header, vocabulary, say)
         if boxes is None and self.detector is None:
             detecting.of_bundle(header)  # refused before anything is loaded
-        predictor = self._predictor(header, vocabulary, boxes, say, progress)
+        shown, leaked = self._shown(vocabulary, say)
+        predictor = self._predictor(header, vocabulary, boxes, shown, say, progress)
         predictor.ids(self.only)
         from pipeline.predict import folder as folders
 
         folder = folders.opened(
-            self.out, self._about(header, predictor), pictures=listing.digest_of(self.pictures), anew=self.anew
+            self.out, self._about(header, predictor, leaked), pictures=listing.digest_of(self.pictures), anew=self.anew
         )
         try:
             return self._filled(folder, predictor, boxes, progress, say)
@@ -138,7 +139,13 @@ class Job:
         return found
 
     def _predictor(
-        self, header: Header, vocabulary: Vocabulary, boxes: BoxesFile | None, say: Say, progress: Progress
+        self,
+        header: Header,
+        vocabulary: Vocabulary,
+        boxes: BoxesFile | None,
+        shown: Sequence[Example],
+        say: Say,
+        progress: Progress,
     ) -> Predictor:
         from pipeline.predict.predictor import Predictor
         from pipeline.work import torch_device
@@ -146,15 +153,7 @@ class Job:
         device = torch_device.named(self.device)
         found = Predictor.open(self.bundle, clip=self.clip, device=device)
         found = self._with_classes(found, vocabulary, say, progress)
-        if self.examples is not None:
-            from pipeline.predict import examples
-
-            shown = examples.read(self.examples, vocabulary)
-            if among := self._among(shown):
-                say(
-                    f"leak: {among:,} of the pictures are examples too; what is found in them says nothing of how good the "
-                    "model is"
-                )
+        if shown:
             found = found.with_examples(shown)
         if boxes is None:
             name, revision = (self.detector, None) if self.detector is not None else detecting.of_bundle(header)
@@ -202,14 +201,28 @@ class Job:
             vocabulary, {vocabulary.hoi(h).name: said for h, said in described.items()}, adapting=adapting
         )
 
-    def _among(self, shown: Sequence[Example]) -> int:
-        """How many of the pictures are pictures of examples, by content."""
+    def _shown(self, vocabulary: Vocabulary, say: Say) -> tuple[Sequence[Example], list[str]]:
+        """The examples, and the names of the pictures that are to be predicted and among them."""
+        if self.examples is None:
+            return (), []
+        from pipeline.predict import examples
+
+        shown = examples.read(self.examples, vocabulary)
+        if leaked := self._among(shown):
+            say(
+                f"leak: {len(leaked):,} of the pictures are examples too; what is found in them says nothing of how good "
+                "the model is"
+            )
+        return shown, leaked
+
+    def _among(self, shown: Sequence[Example]) -> list[str]:
+        """The names of those of the pictures that are pictures of examples, by content."""
         sizes = {one.picture.stat().st_size for one in shown}
         digests = {digest.of_file(one.picture) for one in shown}
-        alike = [one.path for one in self.pictures if one.path.is_file() and one.path.stat().st_size in sizes]
-        return sum(digest.of_file(path) in digests for path in alike)
+        alike = [one for one in self.pictures if one.path.is_file() and one.path.stat().st_size in sizes]
+        return [one.name for one in alike if digest.of_file(one.path) in digests]
 
-    def _about(self, header: Header, predictor: Predictor) -> dict[str, Any]:
+    def _about(self, header: Header, predictor: Predictor, leaked: Sequence[str]) -> dict[str, Any]:
         """Who predicts with whose boxes and which options: it stands in all files that are written."""
         if self.boxes is not None:
             whose: dict[str, Any] = {"source": "file", "name": self.boxes.name, "digest": digest.of_path(self.boxes)}
@@ -218,13 +231,14 @@ class Job:
             assert predictor.detector is not None, "without boxes there is a detector"
             whose = dict(predictor.detector.identity)
         words = predictor.words
+        leak = f"Leak: {len(leaked):,} of the pictures are examples too. " if leaked else ""
         learned = f", trained on {whose['trained_on']}" if whose.get("trained_on") else ""
         files = {
             name: path for name, path in (("classes", self.classes), ("examples", self.examples)) if path is not None
         }
         return {
             "says": f"A model trained on {header.dataset}, setting {header.setting} ({len(header.classes.classes)} classes, "
-            f"{len(header.unseen)} of them without a labelled pair); boxes: {whose['name']}{learned}. {words.says} "
+            f"{len(header.unseen)} of them without a labelled pair); boxes: {whose['name']}{learned}. {words.says} {leak}"
             "Scores rank; they are no probabilities.",
             "made_with": header.made_with,
             "bundle": digest.of_file(self.bundle),
@@ -232,6 +246,7 @@ class Job:
             "setting": header.setting,
             "detector": whose,
             **words.record,
+            **({"leaked": list(leaked)} if leaked else {}),
             "top": self.top,
             "threshold": self.threshold,
             "only": list(self.only),

@@ -239,6 +239,30 @@ def test_a_verb_is_added_by_a_line_of_yaml(trained: Trained, call: Callable[...,
     ]
 
 
+def test_an_example_that_is_predicted_is_a_leak(trained: Trained, call: Callable[..., str], tmp_path: Path) -> None:
+    image = trained.images[0]
+    vocabulary, boxes = bundles.read_header(trained.bundle).classes, trained.boxes(image)
+    person = int(np.flatnonzero(boxes.objects == 0)[0])
+    thing = int(
+        np.flatnonzero(np.isin(boxes.objects, [hoi.object_id for hoi in vocabulary.classes]) & (boxes.objects > 0))[0]
+    )
+    hoi = next(hoi for hoi in vocabulary.classes if hoi.object_id == boxes.objects[thing])
+    (tmp_path / "shown").mkdir()
+    (tmp_path / "shown" / "copy.png").write_bytes(trained.picture(image).read_bytes())
+    both = dict(zip(BOXES, [*boxes.corners[person], *boxes.corners[thing]], strict=True))
+    pd.DataFrame([{"file_name": "copy.png", "class": hoi.name, **both}]).to_csv(
+        tmp_path / "shown" / "t.csv", index=False
+    )
+    said = call("--examples", "shown/t.csv", "--threshold", "0")
+    assert "leak: 1 of the pictures are examples too" in said
+    about = json.loads((tmp_path / "predicted" / "predictions.json").read_text())["about"]
+    assert about["leaked"] == [f"{image}.png"]
+    assert (
+        "Leak: 1 of the pictures are examples too."
+        in told.of_table(tmp_path / "predicted" / "predictions.parquet").says
+    )
+
+
 BAD_CLASSES = {
     "verbs: [{name: groom, ing: grooming}]\nclasses: [[groom, horse], [groom, horse]]": "is the same class as entry 1",
     "verbs: [{name: groom}]\nclasses: [[groom, horse]]": "'groom' has no -ing form",
