@@ -27,7 +27,7 @@ from pipeline.datasets.world.scenes import draw as paint
 from pipeline.datasets.world.scenes import sample as scene
 from pipeline.datasets.world.source import World
 from pipeline.engine.run import run
-from pipeline.metrics.evaluation import Judged, judge
+from pipeline.metrics.evaluation import Compared, Judged, judge
 from pipeline.metrics.protocols import PROTOCOLS
 from pipeline.metrics.resampling import Resampled
 from pipeline.metrics.tables import read_pairs, read_scores
@@ -188,10 +188,10 @@ def judged(table: dict[str, Any], scores: NDArray[np.float64], vocabulary: Vocab
     """The ranked detections of the held-out classes."""
     ids = np.array(sorted(HELD))
     rows = predictions(table, {"score": scores}, vocabulary.lookup(ids)[table["object_id"]])
+    pairs = read_pairs(rows, ids, table="predictions")
     return judge(
-        detections=(pairs := read_pairs(rows, ids, table="predictions")),
+        Compared(pairs, read_pairs(truth, ids, table="pairs")),
         scores=read_scores(rows, pairs, table="predictions"),
-        truth=read_pairs(truth, ids, table="pairs"),
         rules=PROTOCOLS["official"],
     )
 
