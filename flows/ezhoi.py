@@ -98,7 +98,7 @@ def ezhoi(
         seen: Fingerprint (or its start) of the trained checkpoint to use. The same as pins {"seen": ...}.
         pins: Artifacts to use for stages, {"stage": "fingerprint"}, instead of what the configuration asks for.
         against: Id of the run to compare the result with; the run that differs in the fewest settings if left out.
-        dry_run: Only show the plan: which stages would run, why, and how long they took last time.
+        dry_run: Only show the plan: which stages would run, why, and how long they took last time and should take now.
     """
     register()
     # One client for all pages: each new one would ask the server for its version first.

@@ -11,7 +11,6 @@ from flows.pages import plans
 from flows.server import parameters
 from pipeline.engine.graph import NAMES
 from pipeline.engine.status import StageStatus
-from pipeline.report.units import duration
 
 COLOURS = {"fresh": "green", "stale": "yellow", "missing": "red"}
 
@@ -32,7 +31,8 @@ def status(
 ) -> None:
     """Show for every stage whether it is in the store (cached), would run (stale, missing), why, and how long it took.
 
-    Nothing is run. A stage that waits for another one runs only if that one's result turns out different.
+    Nothing is run. Where there are more or fewer pictures than last time, or shards of unfinished work, the estimate goes by
+    them. A stage that waits for another one runs only if that one's result turns out different.
 
     Example: ezhoi status --set disparities.template=contrast-v2
     """
@@ -57,10 +57,10 @@ def show(found: list[StageStatus], request: parameters.Request) -> None:
     typer.echo(f"profile {config.profile}, setting {config.setting}, store {request.store.place}")
     for entry in found:
         name = (entry.fingerprint or "")[:12]
-        took = f"  took {duration(entry.seconds)}" if entry.runs and entry.seconds is not None else ""
+        took = f"  {plans.took(entry)}" if entry.runs and entry.seconds is not None else ""
         state = typer.style(f"{plans.word(entry):<8}", fg=COLOURS[entry.state])
         typer.echo(f"{entry.stage:<17} {state} {name:<12}{took}".rstrip())
-        for reason in entry.why:
+        for reason in (*entry.why, *entry.notes):
             typer.echo(f"{'':<18}{reason}")
         if entry.code_changed:
             typer.echo(f"{'':<18}{_code_note(entry)}")
@@ -76,6 +76,9 @@ def as_dict(entry: StageStatus) -> dict[str, object]:
         "compared_with": entry.artifact.fingerprint if entry.artifact else None,
         "why": list(entry.why),
         "seconds": entry.seconds,
+        "expected_seconds": entry.expected if entry.runs else None,
+        "pictures": dict(zip(("last", "now"), entry.pictures, strict=True)) if entry.pictures else None,
+        "shards": dict(zip(("there", "of"), entry.shards, strict=True)) if entry.shards else None,
         "code_changed": entry.code_changed,
     }
 

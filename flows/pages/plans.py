@@ -19,13 +19,25 @@ def word(status: StageStatus) -> str:
     return status.state if status.runs else "reused" if status.why else "cached"
 
 
+def took(status: StageStatus) -> str:
+    """How long a stage took last time, and how long it should take now, where that is something else; '' if it never ran."""
+    if status.seconds is None or status.expected is None:
+        return ""
+    text = f"took {duration(status.seconds)}"
+    return text if _as_last_time(status) else f"{text}, now about {duration(status.expected)}"
+
+
+def _as_last_time(status: StageStatus) -> bool:
+    return status.expected == status.seconds
+
+
 def lines(statuses: Sequence[StageStatus]) -> list[str]:
     """A plan as text: one line a stage, one more for each reason."""
     found = []
     for s in statuses:
-        took = f"  about {duration(s.seconds)}" if s.runs and s.seconds is not None else ""
-        found.append(f"{s.stage:<17} {word(s):<8} {(s.fingerprint or '')[:12]:<12}{took}".rstrip())
-        found += [f"{'':<18}{reason}" for reason in s.why]
+        about = f"  about {duration(s.expected)}" if s.runs and s.expected is not None else ""
+        found.append(f"{s.stage:<17} {word(s):<8} {(s.fingerprint or '')[:12]:<12}{about}".rstrip())
+        found += [f"{'':<18}{reason}" for reason in (*s.why, *s.notes)]
     return [*found, summary(statuses)]
 
 
@@ -39,7 +51,8 @@ def summary(statuses: Sequence[StageStatus]) -> str:
     seconds, unknown = remaining(statuses)
     maybe = sum(s.waits for s in waiting)
     most = "at most " if maybe else ""
-    parts = [f"{most}about {duration(seconds)} as last time"] if len(unknown) < len(waiting) else []
+    by = "as last time" if all(map(_as_last_time, waiting)) else "going by last time"
+    parts = [f"{most}about {duration(seconds)} {by}"] if len(unknown) < len(waiting) else []
     parts += [f"not known for {', '.join(unknown)}"] if unknown else []
     would = f"{len(waiting) - maybe} would run" + (
         f", {maybe} more if what they read comes out otherwise" if maybe else ""
@@ -54,10 +67,10 @@ def page(statuses: Sequence[StageStatus], *, title: str) -> str:
             s.stage,
             word(s),
             f"`{(s.fingerprint or '')[:12]}`" if s.fingerprint else "not known yet",
-            markdown("; ".join(s.why)) or "–",
-            duration(s.seconds) if s.runs and s.seconds is not None else "–",
+            markdown("; ".join((*s.why, *s.notes))) or "–",
+            (took(s) if s.runs else "") or "–",
         ]
         for s in statuses
     ]
-    head = ["stage", "state", "artifact", "why", "took last time"]
+    head = ["stage", "state", "artifact", "why", "last time, now"]
     return f"# Plan\n\n{markdown(title)}. Nothing was run.\n\n**{summary(statuses)}**\n\n{table(head, rows)}\n"

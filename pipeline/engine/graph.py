@@ -28,6 +28,7 @@ DETECTOR = ("detections.weights", "detections.revision")
 
 TRAINED_HEAD = ("text.parquet", "scale.json", "head.safetensors")
 """What is read of stage `utpl` where `model.head` is another head than EZ-HOI's."""
+SPLITS = ("train", "test")
 IMAGES = ("train-images.parquet", "test-images.parquet")
 """The lists of images of both splits."""
 BOXES = (*IMAGES, "train-objects.parquet", "test-objects.parquet", "test-pairs.parquet")
@@ -70,6 +71,7 @@ STAGES: tuple[Stage, ...] = (
             ),
         ),
         inputs=(Input("vocabulary", ("vocabulary.json", "settings.json")),),
+        pictures=SPLITS,
         says="images, pairs and classes as Parquet",
     ),
     Stage(
@@ -96,6 +98,7 @@ STAGES: tuple[Stage, ...] = (
             Input("vocabulary", ("objects.json",)),
         ),
         shards=True,
+        pictures=SPLITS,
         says="boxes, labels and scores of every image",
     ),
     Stage(
@@ -142,6 +145,7 @@ STAGES: tuple[Stage, ...] = (
         when=(REDUCED,),
         inputs=(Input("annotations", (*IMAGES, "pixels-*")),),
         shards=True,
+        pictures=SPLITS,
         says="frozen CLIP image tokens",
     ),
     Stage(
@@ -181,6 +185,7 @@ STAGES: tuple[Stage, ...] = (
             Input("text_embeddings", TEXTS, loose=True),
             Input("disparities", ("embeddings.parquet",), loose=True),
         ),
+        pictures=("train",),
         says="prompts, guidance, adapters and fusion trained on the seen classes",
         trains=True,
     ),
@@ -213,6 +218,7 @@ STAGES: tuple[Stage, ...] = (
             Input("text_embeddings", ("objects.parquet",), loose=True),
         ),
         shards=True,
+        pictures=SPLITS,
         says="fused features of all test pairs, and of the training pairs that match an annotated one",
     ),
     Stage(
@@ -257,6 +263,7 @@ STAGES: tuple[Stage, ...] = (
             Input("image_embeddings", ("test-*",), when=lambda config: config.evaluation.untrained == "regions"),
         ),
         shards=True,
+        pictures=("test",),
         says="what the frozen CLIP alone makes of the test pairs",
     ),
     Stage(
@@ -277,6 +284,7 @@ STAGES: tuple[Stage, ...] = (
             Input("vocabulary", NAMES_OF_ALL),
             Input("vocabulary", VOCABULARY, when=lambda config: config.remembers),
         ),
+        pictures=("test",),
         says="scored interactions of the test images, by the adapted model and by what it is compared with",
     ),
     Stage(
@@ -298,6 +306,7 @@ STAGES: tuple[Stage, ...] = (
             ),
             Input("vocabulary", VOCABULARY),
         ),
+        pictures=("test",),
         says="mAP and the report",
     ),
     Stage(

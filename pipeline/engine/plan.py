@@ -14,7 +14,7 @@ from dataclasses import replace
 from pipeline.config.changed import changed
 from pipeline.config.tree import Config
 from pipeline.datasets import sources
-from pipeline.engine import graph, provenance
+from pipeline.engine import estimate, graph, provenance
 from pipeline.engine.choice import Choice
 from pipeline.engine.ingredients import Ingredients, ingredients
 from pipeline.engine.selection import choose
@@ -53,7 +53,11 @@ def plan(
         if status.state == "fresh" and status.artifact is not None:
             fresh[stage.name] = status.artifact
         if status.artifact is not None:
-            status = replace(status, seconds=status.artifact.manifest.duration)
+            seconds = status.artifact.manifest.duration
+            status = replace(status, seconds=seconds, expected=seconds)
+        if status.runs:
+            now = estimate.pictures(config, fresh.get("annotations"))
+            status = estimate.estimated(status, stage, config=config, store=store, now=now)
         if stage.name in force and status.state == "fresh" and stage.name not in chosen:
             status = replace(status, state="stale", why=("forced",))
         found.append(status)
@@ -112,9 +116,9 @@ def chosen(
 
 
 def remaining(statuses: Sequence[StageStatus]) -> tuple[float, list[str]]:
-    """Seconds that the stages which would run took last time, and the names of those that never ran."""
+    """Seconds that the stages which would run should take, and the names of those that never ran."""
     waiting = [s for s in statuses if s.runs]
-    return sum(s.seconds for s in waiting if s.seconds is not None), [s.stage for s in waiting if s.seconds is None]
+    return sum(s.expected for s in waiting if s.expected is not None), [s.stage for s in waiting if s.expected is None]
 
 
 def _status(

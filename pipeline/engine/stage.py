@@ -91,6 +91,8 @@ class Stage:
     """A training."""
     embeds: bool = False
     """Embeds texts with CLIP."""
+    pictures: tuple[str, ...] = ()
+    """Splits with whose pictures its time grows."""
     shards: bool = False
     """Goes through all images, in shards."""
     asks: Condition | None = None
@@ -114,6 +116,11 @@ class Stage:
         edges = (*self.inputs, *(self.joint if config.seen.joint else ()))
         own = {edge.stage: edge for edge in edges if edge.counts(config)}
         return replace(self, inputs=tuple(own.values()), joint=())
+
+    def looks_at(self, config: Config) -> tuple[str, ...]:
+        """`pictures` under a configuration: pairs of training pictures are made for `utpl` alone."""
+        needless = self.name == "pair_features" and not config.utpl_trains
+        return tuple(split for split in self.pictures if not (needless and split == "train"))
 
     def sharded(self, config: Config) -> bool:
         """Whether helpers can compute some of the stage, shard by shard (`pipeline/work/helpers.py`)."""

@@ -30,12 +30,27 @@ class StageStatus:
     code_changed: bool
     """The stage's source files differ from those that made `artifact`."""
     seconds: float | None = None
-    """How long the stage took when `artifact` was made: what running it would take again; None if it never ran."""
+    """How long the stage took when `artifact` was made; None if it never ran."""
+    expected: float | None = None
+    """How long running it should take (`pipeline/engine/estimate.py`); None if it never ran."""
+    pictures: tuple[int, int] | None = None
+    """How many pictures `artifact` was made from and how many there are now, where these differ and count."""
+    shards: tuple[int, int] | None = None
+    """Of unfinished work: how many shards are there, of how many; None if none is."""
 
     @property
     def waits(self) -> bool:
         """Whether nothing is known against the stage but that an input runs first, which may come out as it was."""
         return self.runs and bool(self.why) and all(reason.startswith(WAITS) for reason in self.why)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the estimate goes by, beside last time."""
+        found = [] if self.pictures is None else [f"{self.pictures[1]:,} pictures, last time {self.pictures[0]:,}"]
+        return (
+            *found,
+            *([] if self.shards is None else [f"{self.shards[0]:,} of {self.shards[1]:,} shards are there"]),
+        )
 
     @property
     def runs(self) -> bool:

@@ -34,7 +34,7 @@ from pipeline.work.work import Work
 if TYPE_CHECKING:
     from models.detector import Prepared
 
-SHARD = 200
+SHARD = shards.SIZE
 """Images a shard."""
 BATCH = 8
 """Images a forward pass."""

@@ -21,7 +21,7 @@ from pipeline.work.shards import Shard
 from pipeline.work.stream import stream
 from pipeline.work.work import Work
 
-SHARD = 200
+SHARD = shards.SIZE
 """Images a shard."""
 BATCH = 50
 """Images a forward pass."""

@@ -46,7 +46,7 @@ from pipeline.work.shards import Shard
 from pipeline.work.stream import stream
 from pipeline.work.work import Work
 
-SHARD = 200
+SHARD = shards.SIZE
 """Images a shard."""
 BATCH = 20
 """Images a forward pass."""

@@ -38,7 +38,7 @@ from pipeline.work.work import Work
 
 Crop: TypeAlias = tuple[Image.Image, tuple[int, int, int, int]]
 """An image, and a part of it: left, top, right, bottom in pixels."""
-SHARD = 200
+SHARD = shards.SIZE
 """Images a shard."""
 BATCH = 8
 """Images that are embedded together; each has up to some hundred crops."""

@@ -180,6 +180,14 @@ class Store:
         """How pieces of the work on an artifact reach other machines: on one disk they need not."""
         return Exchange()
 
+    def pieces(self, fingerprint: str) -> frozenset[str]:
+        """Names of what is finished of the work on an artifact, here or where other machines handed it over."""
+        try:
+            here = {path.name for path in (self.root / ".work" / fingerprint / "scratch").iterdir()}
+        except OSError:
+            here = set()
+        return self.exchange(fingerprint).names(fresh=True) | here
+
     def publish(self, workspace: Workspace, manifest: Manifest) -> Artifact:
         """Make the work's `out` folder the artifact, atomically, and forget its scratch."""
         manifest = manifest.sealed()

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,9 @@ from pipeline.work.work import Work
 
 log = logging.getLogger("ezhoi.work")
 FAULTS = ".faults.json"
+SIZE = 200
+"""Images a shard."""
+NUMBERED = re.compile(r"(train|test)-[0-9]{3,}\.parquet")
 LISTED = 20
 """Unreadable images that an error names; it counts the rest."""
 
@@ -52,6 +56,11 @@ def plan(splits: Mapping[str, Sequence[int]], *, size: int) -> list[Shard]:
         for split, ids in splits.items()
         for number, start in enumerate(range(0, len(ids), size))
     ]
+
+
+def finished(pieces: Iterable[str]) -> int:
+    """How many of the pieces of unfinished work, told by their names, are shards."""
+    return sum(NUMBERED.fullmatch(name) is not None for name in pieces)
 
 
 def settled(work: Work, shards: Sequence[Shard]) -> list[Shard]:

@@ -1,6 +1,7 @@
 """Tiny stand-ins for all stages, with the real graph: put this folder on PYTHONPATH, or call `install()`.
 
-Each writes one-row tables under the names that downstream stages read. Every execution is a line in `<store>/.ran`.
+Each writes tables of one row under the names that downstream stages read; lists of images have as many as there are images.
+Every execution is a line in `<store>/.ran`.
 EZHOI_FAKE_FAIL=stage makes a stage fail, EZHOI_FAKE_SLEEP=stage:seconds makes it slow, EZHOI_FAKE_GATE=stage:path has it
 wait until there is such a file, EZHOI_FAKE_SHARDS=stage:number has it make shards, half a second each.
 """
@@ -81,7 +82,11 @@ def run(work) -> dict[str, object]:
         if (work.stage, file) == ("text_embeddings", "objects.parquet"):
             text = "the same in all splits"
         if file.endswith(".parquet"):
-            pq.write_table(pa.table({"row": [0], "value": [text], "vector": [[0.5] * 8]}), work.out / file)
+            split, _, listed = file.partition("-")  # as many rows as there are pictures, in the lists of pictures
+            many = work.stage == "annotations" and listed == "images.parquet"
+            rows = getattr(work.config.data.world, f"{split}_images") if many else 1
+            table = {"row": [0] * rows, "value": [text] * rows, "vector": [[0.5] * 8] * rows}
+            pq.write_table(pa.table(table), work.out / file)
         else:
             (work.out / file).write_text(text)
     if work.stage == "evaluation":

@@ -66,6 +66,18 @@ class Machine:
         return stream(work, PLAN, read=lambda shard, i: i, compute=make, batch=2)
 
 
+def test_the_pieces_of_a_work_are_those_here_and_those_handed_over(machines: Any, tmp_path: Path) -> None:
+    one, other = machines
+    assert other.pieces("f00") == frozenset()
+    (tmp_path / "train-000.parquet").write_bytes(b"four")
+    one.exchange("f00").offer(tmp_path / "train-000.parquet")
+    mine = other.root / ".work" / "f00" / "scratch"
+    mine.mkdir(parents=True)
+    (mine / "train-001.parquet").write_bytes(b"five")
+    assert other.pieces("f00") == {"train-000.parquet", "train-001.parquet"}
+    assert one.pieces("f00") == {"train-000.parquet"}
+
+
 def test_a_piece_is_handed_over_whole_or_not_at_all(
     machines: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
