@@ -161,7 +161,13 @@ def test_a_run_that_waits_says_for_whom_in_its_log_and_on_its_page(
     while not (fake.root / ".ran").exists() or "descriptions" not in (fake.root / ".ran").read_text():
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    threading.Timer(1.5, (tmp_path / "open").touch).start()
+
+    def open_once_it_is_said() -> None:
+        while not any("waits for" in r.getMessage() for r in caplog.records) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        (tmp_path / "open").touch()
+
+    threading.Thread(target=open_once_it_is_said).start()
     made = run(fake.config(), targets=("descriptions",))["descriptions"]
     assert other.wait(60) == 0 and made.hit
     (record, _) = runs.records(Store(fake.root))
@@ -169,7 +175,7 @@ def test_a_run_that_waits_says_for_whom_in_its_log_and_on_its_page(
     assert line.startswith(f"descriptions waits for run {record.id} of the other (process {other.pid} on ")
     assert re.search(r", at it since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\)$", line)
     (wait,) = made.waits
-    assert line.endswith(wait.what) and 0.5 < wait.seconds < 30
+    assert line.endswith(wait.what) and wait.seconds > 0
 
 
 def test_progress_and_manifest(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:

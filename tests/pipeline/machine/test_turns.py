@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,6 +21,19 @@ BOTH = {"cuda:0": "GPU-a", "cuda:1": "GPU-b"}
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(turns, "GRACE_SECONDS", 0.1)
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set as soon as somebody found what it wants held, drew a ticket and waits."""
+    found = threading.Event()
+
+    def sleep(seconds: float) -> None:
+        found.set()
+        time.sleep(seconds)
+
+    monkeypatch.setattr(turns, "time", SimpleNamespace(sleep=sleep, monotonic_ns=time.monotonic_ns))
+    return found
 
 
 def taken(folder: Path, count: int = 1, wanted: dict[str, str] = BOTH) -> Held:
@@ -57,12 +71,18 @@ def test_one_that_needs_both_is_not_starved_by_those_that_come_for_one(tmp_path:
     assert not list(tmp_path.glob("*.ticket"))
 
 
-def test_who_waits_for_something_else_is_not_in_the_way(tmp_path: Path) -> None:
+def test_who_waits_for_something_else_is_not_in_the_way(
+    tmp_path: Path, waits: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "GRACE_SECONDS", 0)
     first = taken(tmp_path, wanted={"cuda:1": "GPU-b"})
     waiter = threading.Thread(target=lambda: taken(tmp_path, wanted={"cuda:1": "GPU-b"}).release())
     waiter.start()
-    time.sleep(0.3)
-    taken(tmp_path, wanted={"cuda:0": "GPU-a"}).release()
+    assert waits.wait(20)
+    held = turns.take(tmp_path, {"cuda:0": "GPU-a"}, wait=False)
+    assert held is not None
+    held.release()
+    assert turns.take(tmp_path, {"cuda:1": "GPU-b"}, wait=False) is None
     first.release()
     waiter.join(10)
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import DataError, StoreError
+from pipeline.machine.holder import Claimant
 from pipeline.store import digest
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import NAME
@@ -475,17 +476,25 @@ def test_one_writer(tmp_path: Path) -> None:
     child = script(
         tmp_path,
         """
-        import time
+        import sys
         with Store(Path(root)).workspace("f00"):
             print("locked", flush=True)
-            time.sleep(0.7)
+            sys.stdin.readline()
         """,
     )
-    assert child.stdout is not None and child.stdout.readline() == "locked\n"
-    start = time.monotonic()
-    with Store(tmp_path).workspace("f00"):
-        assert time.monotonic() - start > 0.4
-    child.wait(60)
+    assert child.stdout is not None and child.stdin is not None and child.stdout.readline() == "locked\n"
+    waits, entered = threading.Event(), threading.Event()
+
+    def enter() -> None:
+        with Store(tmp_path).workspace("f00", Claimant(tell=lambda line: waits.set())):
+            entered.set()
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    assert waits.wait(60) and not entered.is_set()
+    child.stdin.close()
+    thread.join(60)
+    assert entered.is_set() and child.wait(60) == 0
 
 
 def test_a_root_that_is_a_file(tmp_path: Path) -> None:

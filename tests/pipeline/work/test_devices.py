@@ -5,14 +5,29 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from pipeline.errors import EzhoiError
+from pipeline.machine import turns
 from pipeline.machine.holder import Claimant
 from pipeline.work import devices
 
 TWO = ("GPU-a", "GPU-b")
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set as soon as somebody found what it wants held, drew a ticket and waits."""
+    found = threading.Event()
+
+    def sleep(seconds: float) -> None:
+        found.set()
+        time.sleep(0.01)
+
+    monkeypatch.setattr(turns, "time", SimpleNamespace(sleep=sleep, monotonic_ns=time.monotonic_ns))
+    return found
 
 
 def test_without_a_gpu_nothing_is_held(tmp_path: Path) -> None:
@@ -23,7 +38,7 @@ def test_without_a_gpu_nothing_is_held(tmp_path: Path) -> None:
         assert device == "cpu" and not any(devices.taken(found=TWO, folder=tmp_path).values())
 
 
-def test_two_stages_take_two_gpus_and_a_third_waits(tmp_path: Path) -> None:
+def test_two_stages_take_two_gpus_and_a_third_waits(tmp_path: Path, waits: threading.Event) -> None:
     third: list[str] = []
 
     def wait() -> None:
@@ -36,9 +51,8 @@ def test_two_stages_take_two_gpus_and_a_third_waits(tmp_path: Path) -> None:
             assert devices.taken(found=TWO, folder=tmp_path) == {"cuda:0": True, "cuda:1": True}
             thread = threading.Thread(target=wait)
             thread.start()
-            time.sleep(0.3)
-            assert not third
-        thread.join(10)
+            assert waits.wait(20) and not third
+        thread.join(20)
     assert third == ["cuda:1"]
 
 
@@ -52,7 +66,7 @@ def test_the_one_that_is_asked_for(tmp_path: Path) -> None:
         pass
 
 
-def test_several_are_taken_together_or_not_at_all(tmp_path: Path) -> None:
+def test_several_are_taken_together_or_not_at_all(tmp_path: Path, waits: threading.Event) -> None:
     both: list[str] = []
 
     def wait() -> None:
@@ -62,11 +76,10 @@ def test_several_are_taken_together_or_not_at_all(tmp_path: Path) -> None:
     with devices.hold("cuda:1", found=TWO, folder=tmp_path):
         thread = threading.Thread(target=wait)
         thread.start()
-        time.sleep(0.3)
-        assert not both
+        assert waits.wait(20) and not both
         with devices.hold("cuda:0", found=TWO, folder=tmp_path) as other:
             assert other == "cuda:0", "the one that waits for two holds one"
-    thread.join(10)
+    thread.join(20)
     assert both == ["cuda:0,cuda:1"]
     with (
         pytest.raises(EzhoiError, match="3 processes want a GPU each; there are cuda:0, cuda:1"),
@@ -100,7 +113,7 @@ def test_visible_devices_count_in_their_order(monkeypatch: pytest.MonkeyPatch) -
     devices.gpus.cache_clear()
 
 
-def test_a_language_models_server_is_asked_by_one_stage_at_a_time(tmp_path: Path) -> None:
+def test_a_language_models_server_is_asked_by_one_stage_at_a_time(tmp_path: Path, waits: threading.Event) -> None:
     order: list[str] = []
 
     def second() -> None:
@@ -110,15 +123,17 @@ def test_a_language_models_server_is_asked_by_one_stage_at_a_time(tmp_path: Path
     with devices.alone("http://127.0.0.1:8000/v1", folder=tmp_path), devices.alone("http://other", folder=tmp_path):
         thread = threading.Thread(target=second)
         thread.start()
-        time.sleep(0.3)
+        assert waits.wait(20)
         order.append("first")
-    thread.join(10)
+    thread.join(20)
     assert order == ["first", "second"]
     with devices.alone(None, folder=tmp_path):
         assert len(list(tmp_path.iterdir())) == 2, "a lock for each server"
 
 
-def test_a_password_in_an_address_is_no_file_name_and_no_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_password_in_an_address_is_no_file_name_and_no_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, waits: threading.Event
+) -> None:
     caplog.set_level("INFO")
     address = "http://me:secret@host/v1"
     said: list[str] = []
@@ -127,7 +142,7 @@ def test_a_password_in_an_address_is_no_file_name_and_no_log(tmp_path: Path, cap
         second = devices.alone(address, folder=tmp_path, claimant=mine)
         thread = threading.Thread(target=second.__enter__, daemon=True)
         thread.start()
-        time.sleep(0.3)
+        assert waits.wait(20)
         names = [path.name for path in tmp_path.iterdir()]
         contents = "".join(path.read_text() for path in tmp_path.iterdir())
     assert len(names) == 3, "the lock, its holder's note and a ticket"
