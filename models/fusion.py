@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import roi_align
 
-from models.bottleneck import Bottleneck
+from models.bottleneck import Bottleneck, attended
 from models.instances import Instances
 
 
@@ -58,7 +58,35 @@ class IntraFusion(nn.Module):
 
 
 class InterFusion(nn.Module):
-    """Eq. 11: self-attention over the pairs of one image, in the bottleneck."""
+    """Eq. 11: self-attention over the pairs of one image, in the bottleneck.
+
+    f + W_up . MHSA(W_down f),    W_up = 0 at the start
+    """
+
+    def __init__(self, *, joint_width: int, bottleneck: int, heads: int) -> None:
+        super().__init__()
+        self.down = nn.Linear(joint_width, bottleneck)
+        self.attention = nn.MultiheadAttention(bottleneck, heads, batch_first=True)
+        self.up = nn.Linear(bottleneck, joint_width)
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)
+
+    def forward(self, features: Tensor, image: Tensor, images: int) -> Tensor:
+        """Pair features (P, d_a) whose image indices (P,) rise, of `images` images; same shape."""
+        if not len(features):
+            return features
+        padded, absent, slot = by_image(features, image, images)
+        narrow = self.down(padded)
+        found: Tensor = (padded + self.up(attended(self.attention, narrow, narrow, absent)))[image, slot]
+        return found
+
+
+class InterBlock(nn.Module):
+    """Eq. 11 with the MLP and the LayerNorms of the released code's decoder layer.
+
+    The last LayerNorm gives what is added one length, whatever the features', and most of it is common to all pairs. Where
+    features are compared by their cosine, that costs more than it gives (docs/training.md); preset `paper` had it first.
+    """
 
     def __init__(self, *, joint_width: int, bottleneck: int, heads: int) -> None:
         super().__init__()

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from models import locality, scoring
 from models.clip import Clip
-from models.fusion import InterFusion, IntraFusion, box_features, union_features
+from models.fusion import InterBlock, InterFusion, IntraFusion, box_features, union_features
 from models.guidance import TextGuidance, VisualGuidance, VisualPrompts
 from models.instances import InstanceAdapter, InstancePrior, Instances
 from models.locality import Layout, LocalityAdapter
@@ -118,7 +118,8 @@ class EzHoi(HoiModel):
         if parts.intra_fusion:
             self.intra = IntraFusion(joint_width=joint)
         if parts.inter_fusion:
-            self.inter = InterFusion(joint_width=joint, **narrow)
+            inter = InterFusion if sizes.inter == "attention" else InterBlock
+            self.inter = inter(joint_width=joint, **narrow)
         self.logit_scale = nn.Parameter(torch.tensor(float(sizes.logit_scale)))
 
     def normalise(self, pixels: Tensor) -> Tensor:

@@ -12,6 +12,9 @@ from typing import Literal
 Adapter = Literal["instance", "locality"]
 """How the visual blocks hear of the detections: `models/instances.py` or `models/locality.py`."""
 
+Inter = Literal["block", "attention"]
+"""How pairs of an image attend to each other: `models.fusion.InterBlock` or `InterFusion`."""
+
 
 def _part(description: str) -> bool:
     """A switch that is on by default; `ezhoi config keys` shows its description."""
@@ -52,5 +55,7 @@ class Sizes:
     """Preset `released` has them all."""
     adapter: Adapter = "instance"
     """Kind of the adapter; preset `released` has the former."""
+    inter: Inter = "block"
+    """Kind of inter-HOI fusion; preset `released` has a block of its own."""
     patterns: int = 0
     """K, spatial patterns that the adapter's instances attend to (`models/patterns.py`); 0: none, as in preset `released`."""

@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from models.heads.kinds import HeadName
-from models.sizes import Adapter, Parts
+from models.sizes import Adapter, Inter, Parts
 from pipeline.config.section import Section
 
 
@@ -53,6 +53,11 @@ class Model(Section):
         description="how visual blocks hear of the detections: every token attends to all of them, or patches to those that "
         "lie on them and on their neighbours (LAIN)",
     )
+    inter: Inter = Field(
+        "block",
+        description="inter-HOI fusion as Eq. 11 has it, attention alone; or a block with an MLP and LayerNorms, as in the "
+        "released code",
+    )
     patterns: NonNegativeInt = Field(
         0,
         le=10_000,
@@ -63,8 +68,8 @@ class Model(Section):
     def _fits_together(self) -> Self:
         if self.preset == "released" and self.parts != Parts():
             raise ValueError("model.parts can be turned off in preset 'paper' only")
-        if self.preset == "released" and (self.adapter != "instance" or self.patterns):
-            raise ValueError("model.adapter and model.patterns can be chosen in preset 'paper' only")
+        if self.preset == "released" and (self.adapter != "instance" or self.patterns or self.inter != "block"):
+            raise ValueError("model.adapter, model.inter and model.patterns can be chosen in preset 'paper' only")
         if self.bottleneck % self.heads:
             raise ValueError(
                 f"model.heads = {self.heads} do not divide model.bottleneck = {self.bottleneck}: every head has an equal part"

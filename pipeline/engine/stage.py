@@ -28,9 +28,9 @@ DIGESTS: Mapping[Content, Callable[[Path], str]] = {
 """How the digest of a source is taken, by what of it counts."""
 
 
-LATER: Mapping[str, object] = {"data.world.evaluated": "test"}
-"""Keys of sections that stages read whole, added when artifacts were in use, and the value that these were made with: it is
-left out of fingerprints, so that they stay good."""
+LATER: Mapping[str, object] = {"data.classes": None, "data.world.evaluated": "test", "model.inter": "block"}
+"""Keys that were added when artifacts were in use, and the value that these were made with: it is left out of fingerprints, so
+that they stay good."""
 
 
 def source_digest(source: Source) -> str:
@@ -173,10 +173,11 @@ def under(config: Config, keys: Collection[str]) -> dict[str, Source]:
 def without_places(config: Config, keys: Collection[str]) -> dict[str, object]:
     """The values under `keys` as plain JSON, without those that are paths: where a content lies says nothing of it.
 
-    Of a section, the keys of `LATER` are left out where they have their first value.
+    The keys of `LATER` are left out where they have their first value.
     """
     places = {key for key, source in config.sources().items() if source.is_place}
     found = config.subset(sorted(key for key in keys if key not in places))
+    found = {key: value for key, value in found.items() if key not in LATER or value != LATER[key]}
     return {key: _without(value, key, places) for key, value in found.items()}
 
 

@@ -49,6 +49,10 @@ def patterns(clip: Clip) -> EzHoi:
     return paper(clip, patterns=3)
 
 
+def plain_inter(clip: Clip) -> EzHoi:
+    return paper(clip, inter="attention")
+
+
 def released(clip: Clip) -> ReleasedHoi:
     torch.manual_seed(0)
     model = ReleasedHoi(clip=clip, sizes=SIZES, dropout=0, roi_dropout=0)
@@ -62,6 +66,7 @@ MODELS: dict[str, tuple[Callable[[Clip], Any], tuple[str, ...]]] = {
     "released": (released, RELEASED),
     "locality": (locality, LOCALITY),
     "patterns": (patterns, PATTERNS),
+    "inter": (plain_inter, PAPER),
 }
 
 
@@ -138,7 +143,7 @@ def heard(model: EzHoi, clip: Clip, phrases: Phrases, scene: Any) -> dict[str, T
     }
 
 
-@pytest.mark.parametrize("made", [paper, locality, patterns])
+@pytest.mark.parametrize("made", [paper, locality, patterns, plain_inter])
 def test_every_input_is_heard(clip: Clip, phrases: Phrases, scene: Any, made: Callable[[Clip], EzHoi]) -> None:
     model = made(clip)
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)

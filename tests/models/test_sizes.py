@@ -26,7 +26,7 @@ def test_the_configuration_holds_the_models_own_class() -> None:
 
 def test_every_size_is_a_key_and_reaches_the_model() -> None:
     wanted = {"prompts": 3, "layers": 2, "bottleneck": 8, "heads": 4, "roi_size": 5, "logit_scale": 11.0}
-    wanted |= {"adapter": "locality", "patterns": 7}
+    wanted |= {"adapter": "locality", "inter": "attention", "patterns": 7}
     settings = [f"model.{name}={value}" for name, value in wanted.items()]
     config = load(overrides=[*settings, "model.parts.intra_fusion=false"], environment={})
     assert dataclasses.asdict(build.sizes(config)) == wanted | {
@@ -68,7 +68,7 @@ def test_the_released_preset_has_all_parts() -> None:
     assert Config(profile="any").model.parts == Parts()
 
 
-@pytest.mark.parametrize("setting", ["model.adapter=locality", "model.patterns=10"])
-def test_the_released_preset_has_its_own_adapter(setting: str) -> None:
-    with pytest.raises(ConfigError, match=r"model\.adapter and model\.patterns can be chosen in preset 'paper' only"):
+@pytest.mark.parametrize("setting", ["model.adapter=locality", "model.patterns=10", "model.inter=attention"])
+def test_the_released_preset_has_its_own_adapter_and_fusion(setting: str) -> None:
+    with pytest.raises(ConfigError, match=r"model\.adapter, model\.inter and model\.patterns can be chosen in preset"):
         load(overrides=["model.preset=released", setting], environment={})
