@@ -4,7 +4,7 @@
     verb_logits        the mean over each verb's phrases             (P, V)
     speaks             which pairs an adapted phrase speaks for      (P, C)
     spoken             the rule of the method: logits of verbs       (P, V)
-    verb_scores        probability of verbs, by that rule            (P, V)
+    probabilities      of verbs, from their logits                   (P, V)
     class_scores       with the detection prior (Eq. 18)             (P, V)
     untrained_scores   the frozen CLIP's own choice among classes    (P, K)
 
@@ -46,7 +46,7 @@ def verb_logits(logits: Tensor, phrase_verbs: Tensor, verbs: int) -> Tensor:
 
 
 def speaks(pair_objects: Tensor, phrase_objects: Tensor, *, scope: Scope) -> Tensor:
-    """(P, C) bool: which pairs an adapted phrase speaks for (see `verb_scores`), and so which pairs it learns from.
+    """(P, C) bool: which pairs an adapted phrase speaks for (see `spoken`), and so which pairs it learns from.
 
     Args:
         pair_objects: (P,) object id of each pair; phrase_objects: (C,) object id of each phrase's class.
@@ -84,29 +84,6 @@ def spoken(
     """
     counted = torch.where(speaks(pair_objects, phrase_objects, scope=scope), adapted, guided)
     return verb_logits(counted, phrase_verbs, verbs)
-
-
-def verb_scores(
-    guided: Tensor,
-    adapted: Tensor,
-    *,
-    pair_objects: Tensor,
-    phrase_objects: Tensor,
-    phrase_verbs: Tensor,
-    verbs: int,
-    scope: Scope,
-) -> Tensor:
-    """Probability of every verb for every pair, (P, V), by the rule of `spoken`, which takes the same arguments."""
-    logits = spoken(
-        guided,
-        adapted,
-        pair_objects=pair_objects,
-        phrase_objects=phrase_objects,
-        phrase_verbs=phrase_verbs,
-        verbs=verbs,
-        scope=scope,
-    )
-    return probabilities(logits, phrase_verbs)
 
 
 def probabilities(logits: Tensor, phrase_verbs: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from models import scoring
@@ -15,7 +14,7 @@ class EzHoiHead(Head):
     """C phrases that stand for V verbs, in either preset. It learns elsewhere: in the seen stage and in UTPL.
 
     Args:
-        scope: which pairs an adapted phrase speaks for (`models.scoring.verb_scores`).
+        scope: which pairs an adapted phrase speaks for (`models.scoring.spoken`).
         scale: learned scale of the logits.
         verbs: V.
         phrase_verbs, phrase_objects: (C,) ids of the phrases' classes.
@@ -41,13 +40,7 @@ class EzHoiHead(Head):
 
     def logits(self, pairs: PairRecord) -> Tensor:
         """(P, V): the mean of each verb's phrases, 0 for a verb without any."""
-        guided, adapted = self._phrases(pairs)
-        counted = torch.where(scoring.speaks(pairs.objects, self.phrase_objects, scope=self.scope), adapted, guided)
-        return scoring.verb_logits(counted, self.phrase_verbs, self.verbs)
-
-    def scores(self, pairs: PairRecord) -> Tensor:
-        """(P, V): probabilities, 0 for a verb without a phrase."""
-        return scoring.verb_scores(
+        return scoring.spoken(
             *self._phrases(pairs),
             pair_objects=pairs.objects,
             phrase_objects=self.phrase_objects,
@@ -55,6 +48,10 @@ class EzHoiHead(Head):
             verbs=self.verbs,
             scope=self.scope,
         )
+
+    def scores(self, pairs: PairRecord) -> Tensor:
+        """(P, V): probabilities, 0 for a verb without a phrase."""
+        return scoring.probabilities(self.logits(pairs), self.phrase_verbs)
 
     def _phrases(self, pairs: PairRecord) -> tuple[Tensor, Tensor]:
         """Phrase logits (P, C) for the pairs that an adapted phrase does not speak for, and for those that it does."""

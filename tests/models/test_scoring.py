@@ -1,6 +1,7 @@
 """From logits to scores, in numbers that were computed by hand, for both presets and both scopes."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -8,21 +9,27 @@ import torch
 from models.scoring import (
     class_scores,
     phrase_logits,
+    probabilities,
     speaks,
+    spoken,
     untrained_scores,
     verb_logits,
-    verb_scores,
 )
 
 HORSE, BOAT = 7, 3
 PAIR_OBJECTS = torch.tensor([HORSE, BOAT])
-PHRASES = {  # ride horse (seen), ride boat (unseen), feed horse (unseen): verbs 0, 0, 2 of three
+PHRASES: dict[str, Any] = {  # ride horse (seen), ride boat (unseen), feed horse (unseen): verbs 0, 0, 2 of three
     "phrase_objects": torch.tensor([HORSE, BOAT, HORSE]),
     "phrase_verbs": torch.tensor([0, 0, 2]),
     "verbs": 3,
 }
 GUIDED = torch.tensor([[1.0, 3.0, 4.0], [0.0, -2.0, 1.0]])
 ADAPTED = torch.tensor([[1.0, 7.0, -4.0], [0.0, 6.0, 5.0]])
+
+
+def verb_scores(guided: torch.Tensor, adapted: torch.Tensor, **given: Any) -> torch.Tensor:
+    """Probabilities of the verbs by the rule."""
+    return probabilities(spoken(guided, adapted, **given, **PHRASES), PHRASES["phrase_verbs"])
 
 
 def sigmoid(x: float) -> float:
@@ -54,27 +61,27 @@ def test_a_verbs_logit_is_the_mean_of_its_phrases() -> None:
 
 
 def test_an_adapted_phrase_speaks_for_pairs_with_its_object_or_for_all() -> None:
-    own = speaks(PAIR_OBJECTS, PHRASES["phrase_objects"], scope="own_object")  # type: ignore[arg-type]
+    own = speaks(PAIR_OBJECTS, PHRASES["phrase_objects"], scope="own_object")
     assert own.tolist() == [[True, False, True], [False, True, False]]
-    every = speaks(PAIR_OBJECTS, PHRASES["phrase_objects"], scope="verb")  # type: ignore[arg-type]
+    every = speaks(PAIR_OBJECTS, PHRASES["phrase_objects"], scope="verb")
     assert every.tolist() == [[True, True, True], [True, True, True]]
 
 
 def test_own_object_an_adapted_phrase_is_heard_where_its_object_is() -> None:
     """The horse hears the guided "ride boat" and the adapted "feed horse"; the boat the other way round."""
-    found = verb_scores(GUIDED, ADAPTED, pair_objects=PAIR_OBJECTS, scope="own_object", **PHRASES)  # type: ignore[arg-type]
+    found = verb_scores(GUIDED, ADAPTED, pair_objects=PAIR_OBJECTS, scope="own_object")
     wanted = [[sigmoid((1 + 3) / 2), 0.0, sigmoid(-4)], [sigmoid((0 + 6) / 2), 0.0, sigmoid(1)]]
     torch.testing.assert_close(found, torch.tensor(wanted))
 
 
 def test_verb_an_adapted_phrase_is_heard_everywhere() -> None:
-    found = verb_scores(GUIDED, ADAPTED, pair_objects=PAIR_OBJECTS, scope="verb", **PHRASES)  # type: ignore[arg-type]
+    found = verb_scores(GUIDED, ADAPTED, pair_objects=PAIR_OBJECTS, scope="verb")
     wanted = [[sigmoid((1 + 7) / 2), 0.0, sigmoid(-4)], [sigmoid((0 + 6) / 2), 0.0, sigmoid(5)]]
     torch.testing.assert_close(found, torch.tensor(wanted))
 
 
 def test_a_verb_without_phrase_scores_nothing() -> None:
-    found = verb_scores(GUIDED, ADAPTED, pair_objects=PAIR_OBJECTS, scope="verb", **PHRASES)  # type: ignore[arg-type]
+    found = verb_scores(GUIDED, ADAPTED, pair_objects=PAIR_OBJECTS, scope="verb")
     assert found[:, 1].tolist() == [0.0, 0.0]  # not sigmoid(0) = 0.5
 
 
@@ -99,5 +106,5 @@ def test_an_object_without_classes_gets_no_probability() -> None:
 
 def test_no_pairs_no_scores() -> None:
     none = torch.zeros(0, 3)
-    found = verb_scores(none, none, pair_objects=torch.zeros(0, dtype=torch.long), scope="own_object", **PHRASES)  # type: ignore[arg-type]
+    found = verb_scores(none, none, pair_objects=torch.zeros(0, dtype=torch.long), scope="own_object")
     assert class_scores(found, torch.zeros(0), tau=2.8).shape == (0, 3)
