@@ -21,6 +21,7 @@ from pipeline.errors import DataError
 from pipeline.metrics.average_precision import Rule
 from pipeline.metrics.evaluation import Judged
 from pipeline.metrics.resampling import Resampled
+from pipeline.metrics.told import whose
 from pipeline.outside import reading
 from pipeline.tables.boxes import Floats
 
@@ -291,11 +292,10 @@ def _notes(a: Mapping[str, Any], b: Mapping[str, Any], names: tuple[str, str]) -
     first, second = (report.get("detector") for report in (a, b))
     if not first or not second or all(first.get(key) == second.get(key) for key in ("name", "digest")):
         return told
-    whose = [one.get("note") or f"{one['name']}, trained on {one['trained_on']}" for one in (first, second)]
     return [
         *told,
-        f"the boxes are not of one detector, which may make all of the difference: {names[0]} {whose[0]}; "
-        f"{names[1]} {whose[1]}",
+        f"the boxes are not of one detector, which may make all of the difference: {names[0]} {whose(first)}; "
+        f"{names[1]} {whose(second)}",
     ]
 
 

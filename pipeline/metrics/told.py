@@ -49,6 +49,14 @@ class Told:
     examples: Mapping[str, int] = field(default_factory=dict)
     transductive: bool | None = None
 
+    @property
+    def as_json(self) -> dict[str, Any]:
+        """What it says, as a report has it; nothing of a table that is silent."""
+        found: dict[str, Any] = {"detector": dict(self.detector)} if self.detector else {}
+        if self.transductive is not None:
+            found |= {"transductive": self.transductive, "examples": dict(self.examples), "adapted": self.adapted}
+        return found | ({"added": list(self.added.values())} if self.added else {})
+
 
 def of_table(path: Path) -> Told:
     """What a Parquet file says of itself; nothing where it is none, or is silent."""
@@ -133,10 +141,10 @@ def unlike(methods: Mapping[str, Told]) -> list[str]:
     learned from may each make all of a difference.
     """
     notes = []
-    boxes = {name: _whose(told.detector) for name, told in methods.items() if told.detector}
+    boxes = {name: _with_digest(told.detector) for name, told in methods.items() if told.detector}
     if len(set(boxes.values())) > 1:
-        whose = "; ".join(f"{name}: {detector}" for name, detector in boxes.items())
-        notes.append(f"the boxes are not of one detector, which may make all of a difference: {whose}")
+        every = "; ".join(f"{name}: {detector}" for name, detector in boxes.items())
+        notes.append(f"the boxes are not of one detector, which may make all of a difference: {every}")
     for what, having in (
         ("remembers example pairs (few-shot)", [name for name, told in methods.items() if told.examples]),
         (
@@ -156,10 +164,14 @@ def _others(methods: Mapping[str, Told], having: list[str]) -> str:
     return f"{', '.join(others)} {'does' if len(others) == 1 else 'do'}"
 
 
-def _whose(detector: Mapping[str, Any]) -> str:
-    """A detector in words, by which two are told apart."""
-    named = (
-        detector.get("note") or f"{detector.get('name')}, trained on {detector.get('trained_on') or 'data not known'}"
-    )
+def whose(detector: Mapping[str, Any]) -> str:
+    """Whose boxes they are, in words."""
+    if note := detector.get("note"):
+        return plain(str(note))
+    return plain(f"{detector.get('name')}, trained on {detector.get('trained_on') or 'data not known'}")
+
+
+def _with_digest(detector: Mapping[str, Any]) -> str:
+    """The same with the start of the weights' or the file's digest, where it is told."""
     number = detector.get("digest")
-    return plain(f"{named} ({number[:12]})" if isinstance(number, str) else str(named))
+    return whose(detector) + (f" ({plain(number[:12])})" if isinstance(number, str) else "")

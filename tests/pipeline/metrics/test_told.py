@@ -66,6 +66,18 @@ def test_a_table_and_what_is_none(tmp_path: Path) -> None:
     assert {told.of_table(tmp_path / name).says for name in ("b.parquet", "c.parquet", "d.parquet")} == {""}
 
 
+def test_a_report_repeats_what_is_said_and_nothing_else() -> None:
+    assert Told().as_json == {}
+    found = Told(detector={"name": "detr"}, added={5: "groom dog"}, examples={"groom dog": 2}, transductive=False)
+    assert found.as_json == {
+        "detector": {"name": "detr"},
+        "transductive": False,
+        "examples": {"groom dog": 2},
+        "adapted": "",
+        "added": ["groom dog"],
+    }
+
+
 def test_unlike_tables_are_told_apart() -> None:
     detr = {"name": "detr", "digest": "a" * 32, "trained_on": "COCO"}
     one = Told(detector=detr, transductive=False)
