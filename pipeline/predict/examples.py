@@ -25,7 +25,7 @@ from pipeline.datasets.dataset import BOXES, CORNERS
 from pipeline.datasets.own import annotated
 from pipeline.datasets.own.pictures import Pictures
 from pipeline.errors import DataError
-from pipeline.outside import columns, file_names, reading
+from pipeline.outside import columns, file_names, pixels, reading
 from pipeline.outside.parsing import shown
 from pipeline.predict.boxes import Boxes
 from pipeline.predict.boxes import names as object_names
@@ -110,9 +110,12 @@ def _table(path: Path, vocabulary: Vocabulary) -> tuple[Example, ...]:
     if table.empty:
         raise DataError(f"{path}: has no row")
     try:
-        corners = np.stack([columns.numbers(table, name, f"{path},") for name in BOXES], axis=1).astype(np.float32)
+        exact = np.stack([columns.numbers(table, name, f"{path},") for name in BOXES], axis=1)
     except ValueError as error:
         raise DataError(f"{error}; an example is a pair of a person (hx1 .. hy2) and an object") from None
+    for boxes in (exact[:, :4], exact[:, 4:]):
+        pixels.demand(boxes, None, table=f"{path},")
+    corners: NDArray[np.float32] = exact.astype(np.float32)
     for row, both in enumerate(corners):
         for who, box in (("the person's", both[:4]), ("the object's", both[4:])):
             if not (np.isfinite(box).all() and (box[:2] < box[2:]).all()):
@@ -120,6 +123,10 @@ def _table(path: Path, vocabulary: Vocabulary) -> tuple[Example, ...]:
                     f"{path}, row {row}: {who} box {box.tolist()} is none: x1 < x2 and y1 < y2, in pixels; an example is "
                     "a pair of a person and an object"
                 )
+    for name in ("class",) if named else ("verb", "object"):
+        lacking = table[name].isna().to_numpy() | (table[name] == "").to_numpy()
+        if lacking.any():
+            raise DataError(f"{path}, row {int(lacking.argmax())}: {name} is missing")
     names = table["class"] if named else table["verb"].astype(str) + " " + table["object"].astype(str)
     hois = np.array([_class(str(name), vocabulary, f"{path}, row {row}") for row, name in enumerate(names)], np.int64)
     pictures = _pictures(path, table["file_name"])
@@ -128,10 +135,10 @@ def _table(path: Path, vocabulary: Vocabulary) -> tuple[Example, ...]:
         mine = np.array([one == place for one in pictures])
         objects = vocabulary.object_of[hois[mine]]
         both = corners[mine]
-        boxes = np.concatenate([both[:, :4], both[:, 4:]])
+        kept = np.concatenate([both[:, :4], both[:, 4:]])
         labels = np.concatenate([np.full(mine.sum(), PERSON), objects])
-        _, first = np.unique(np.column_stack([boxes, labels]), axis=0, return_index=True)
-        examples.append(Example(place, _surely(boxes[sorted(first)], labels[sorted(first)]), hois[mine], both))
+        _, first = np.unique(np.column_stack([kept, labels]), axis=0, return_index=True)
+        examples.append(Example(place, _surely(kept[sorted(first)], labels[sorted(first)]), hois[mine], both))
     return tuple(examples)
 
 

@@ -29,6 +29,7 @@ from typing import Any, TypeVar
 
 from pipeline.errors import DataError
 from pipeline.outside import reading
+from pipeline.outside.escaping import unfit
 from pipeline.outside.parsing import LONGEST, nearest, shown
 from pipeline.vocabulary import settings as zero_shot
 from pipeline.vocabulary.coco import COCO
@@ -325,9 +326,12 @@ def _text(value: Any, where: str) -> str:
     # YAML reads a bare yes, no, on or 12 as something else than a word.
     if not isinstance(value, str) or not comparable(value):
         raise DataError(f"{where}: expected a text, found {shown(value)} (put it in quotes)")
+    value = value.strip()
+    if (sign := unfit(value) or next((f"U+{ord(c):04X}" for c in value if c in "\t\n"), None)) is not None:
+        raise DataError(f"{where}: {shown(value)} has the character {sign}, which has no place in a name")
     if len(value) > LONGEST_WORDS:
         raise DataError(f"{where}: {shown(value)} is no name; a name or a phrase has at most {LONGEST_WORDS} letters")
-    return value.strip()
+    return value
 
 
 def _flag(value: Any, where: str) -> bool:

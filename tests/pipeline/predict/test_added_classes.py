@@ -310,6 +310,9 @@ def pair(**changed: Any) -> dict[str, Any]:
 BAD_EXAMPLES: list[tuple[dict[str, Any], str]] = [
     (pair(hx1=float("nan")), r"row 0: (the person's box .* is none|hx1 is '').* a pair of a person"),
     (pair(ox2=1), r"row 0: the object's box .* is none"),
+    (pair(ox2=1e300), r"row 0: box .* is in no picture"),
+    (pair(**dict.fromkeys(BOXES, 0.1)), r"row 0: box .* are fractions of their images"),
+    (pair(**{"class": None}), "row 0: class is missing"),
     (pair(file_name="b.png"), "row 0: there is no picture 'b.png'"),
     (pair(**{"class": "ride hors"}), "nearest: ride horse.*add the class"),
 ]

@@ -58,6 +58,12 @@ def test_all_classes(tmp_path: Path) -> None:
         ({"verb": []}, r"unknown key 'verb'; did you mean 'verbs'\?"),
         ({"verbs": []}, "verbs: expected a list"),
         ({"verbs": [{"name": "ride"}]}, r"verbs, entry 1: 'ride' has no -ing form"),
+        (
+            {"verbs": [{"name": "ri\u202ede", "ing": "riding"}]},
+            r"entry 1: name: 'ri\\u202ede' has the character U\+202E",
+        ),
+        ({"verbs": [{"name": "ride", "ing": "a\nb"}]}, r"entry 1: ing: 'a\\nb' has the character U\+000A"),
+        ({"objects": ["a\x1b[31mb"]}, r"has the character U\+001B, which has no place in a name"),
         ({"verbs": [{"name": "ride", "ings": "riding"}]}, r"verbs, entry 1: unknown key 'ings'; did you mean 'ing'\?"),
         ({"verbs": [{"name": True, "ing": "x"}]}, r"entry 1: name: expected a text, found True \(put it in quotes\)"),
         ({"verbs": [*OWN["verbs"], {"name": "Ride", "ing": "y"}]}, "verbs: 'Ride' and 'ride' are the same name"),
