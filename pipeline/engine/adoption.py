@@ -24,6 +24,7 @@ from pipeline.engine.ingredients import Ingredients, ingredients
 from pipeline.engine.plan import plan
 from pipeline.errors import DataError, StoreError
 from pipeline.outside import reading
+from pipeline.outside.parsing import first_fault
 from pipeline.store import compare, digest
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import NAME, InputRecord, Manifest
@@ -82,8 +83,7 @@ def _manifest(folder: Path) -> Manifest:
     try:
         old = Manifest.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise DataError(f"{path}: is no manifest ({'.'.join(map(str, first['loc']))}: {first['msg']})") from None
+        raise DataError(f"{path}: is no manifest ({first_fault(error)})") from None
     if not old.files or old.digest != digest.of_files((f.name, f.digest) for f in old.files):
         raise DataError(f"{path}: was changed, its digest is not that of the files in its list")
     for record in old.files:

@@ -14,9 +14,12 @@ import json
 import re
 import reprlib
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 LONGEST = 80
 """Letters of a value that an error shows."""
@@ -58,6 +61,12 @@ def why_not_read(error: Exception) -> str:
     if isinstance(error, TypeError | AttributeError):  # Python's words for it speak of its own types
         return "a value is of another kind than it has to be"
     return str(error)
+
+
+def first_fault(error: ValidationError) -> str:
+    """What pydantic found first, as "place: what"; a text that is no JSON has no place."""
+    first = error.errors()[0]
+    return ": ".join([*filter(None, [".".join(map(str, first["loc"]))]), first["msg"].removeprefix("Value error, ")])
 
 
 _OUTLINE = reprlib.Repr()  # few of its parts are looked at: a small YAML text can refer to itself a million times

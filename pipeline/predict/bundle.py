@@ -23,7 +23,7 @@ from pipeline.config.model import Pairing
 from pipeline.config.section import Section
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic
-from pipeline.outside.parsing import json_value, shown
+from pipeline.outside.parsing import first_fault, json_value, shown
 from pipeline.tables.tensors import refused_as_usual
 from pipeline.vocabulary import file as vocabulary_file
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -262,9 +262,7 @@ def _header(path: Path, about: Mapping[str, str]) -> Header:
         if header.texts is not None and set(header.texts.descriptions) != set(header.classes.ids):
             raise DataError("its header does not describe the classes of its vocabulary, each once")
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise DataError(f"{path}: its header is not as format {stated} has it: {key}: {first['msg']}") from None
+        raise DataError(f"{path}: its header is not as format {stated} has it: {first_fault(error)}") from None
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     return header

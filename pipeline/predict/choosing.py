@@ -24,6 +24,6 @@ def bundle_file(model: str | None, store: Store) -> Path:
         if chosen.stage != STAGE:
             raise StoreError(f"{model}: is an artifact of stage {chosen.stage}, and a bundle is needed")
         return chosen.path(FILE)
-    if not (made := store.artifacts(STAGE)):
+    if (made := store.newest(STAGE)) is None:
         raise StoreError(f"{store.place} has no bundle yet. Make one: `ezhoi run`; or name a bundle's file")
-    return made[-1].path(FILE)
+    return made.path(FILE)

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from pipeline.outside.parsing import first_fault
 from pipeline.store import digest
 from pipeline.store.names import DIGEST, FileName, Fingerprint, StageName, Token, clashes
 
@@ -121,9 +122,7 @@ def read(content: bytes, *, stage: str, fingerprint: str) -> Manifest:
         manifest = Manifest.model_validate(value | {OWN: own})
         believed = own == digest.of_value(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ManifestError(f"unreadable ({where}: {first['msg']})") from None
+        raise ManifestError(f"unreadable ({first_fault(error)})") from None
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ManifestError(f"unreadable ({error})") from None
     if not own:

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pipeline.errors import StoreError
 from pipeline.machine import processes
 from pipeline.machine.files import said
-from pipeline.outside.parsing import shown
+from pipeline.outside.parsing import first_fault, shown
 from pipeline.store.names import Fingerprint, RunId, StageName
 from pipeline.store.store import Store
 
@@ -223,9 +223,7 @@ def read(store: Store) -> tuple[list[RunRecord], list[str]]:
                 raise ValueError(f"it is the record of another run, {record.id}")
             found.append(record)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = [".".join(map(str, first["loc"]))] if first["loc"] else []  # a text that is no JSON has no place
-            unreadable.append(": ".join([f"{store.place}/.runs/{name}", *where, first["msg"]]))
+            unreadable.append(f"{store.place}/.runs/{name}: {first_fault(error)}")
         except ValueError as error:
             unreadable.append(f"{store.place}/.runs/{name}: {error}")
     return sorted(found, key=lambda record: (record.started_at, record.id)), unreadable

@@ -15,6 +15,7 @@ import contextlib
 import logging
 import os
 import shutil
+import string
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -124,16 +125,28 @@ class Store:
         """(fingerprint, path) of every published file of a name, of whatever stage."""
         return [(path.parent.name, path) for path in self.root.glob(f"[!.]*/*/{name}")]
 
+    def newest(self, stage: str) -> Artifact | None:
+        """The stage's newest artifact that can be used, with a warning where others cannot, of which one may be newer.
+
+        StoreError if there are only such.
+        """
+        found, broken = self.artifacts(stage), [one for one in self.unusable() if one.stage == stage]
+        if broken and not found:
+            raise StoreError(f"{broken[0].fault}. Run again: its stage makes it anew.")
+        if broken:
+            log.warning("passed over, though it may be the newest: %s", "; ".join(one.fault for one in broken))
+        return found[-1] if found else None
+
     def find(self, prefix: str) -> Artifact:
         """The one artifact whose fingerprint, or `stage/fingerprint`, starts so; a bare stage name means its newest."""
         stage, _, start = prefix.rpartition("/")
         matches = [a for a in self.artifacts(stage or None) if a.fingerprint.startswith(start)]
-        if not stage and (newest := self.artifacts(prefix)):
-            return newest[-1]
+        is_stage = not stage and not set(prefix) <= set(string.hexdigits)
+        if is_stage and (newest := self.newest(prefix)):
+            return newest
         if not matches:
             for broken in self.unusable():
-                named = stage in ("", broken.stage) and broken.fingerprint.startswith(start)
-                if named or broken.stage == prefix:
+                if stage in ("", broken.stage) and broken.fingerprint.startswith(start):
                     raise StoreError(f"{broken.fault}. Run again: its stage makes it anew.")
         if len(matches) != 1:
             problem = "no artifact" if not matches else f"{len(matches)} artifacts"

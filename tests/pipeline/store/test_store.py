@@ -613,3 +613,16 @@ def test_a_damaged_table_is_named(tmp_path: Path) -> None:
     artifact = make(tmp_path)
     with pytest.raises(DataError, match=r"a\.txt"):
         artifact.table("a.txt")
+
+
+def test_the_newest_is_told_from_what_cannot_be_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever asks for the newest must not get an older one in silence."""
+    store = Store(tmp_path)
+    old, new = make(tmp_path, "old", "f00"), make(tmp_path, "new", "f01")
+    assert store.newest("seen") == store.find("seen") and store.newest("utpl") is None and not caplog.text
+    (new.fetched("a.txt") / NAME).write_text("{}")
+    assert store.find("seen").fingerprint == old.fingerprint
+    assert f"passed over, though it may be the newest: {tmp_path}/seen/f01" in caplog.text
+    (old.fetched("a.txt") / NAME).write_text("{}")
+    with pytest.raises(StoreError, match=r"Run again: its stage makes it anew"):
+        store.newest("seen")
