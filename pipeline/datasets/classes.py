@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from pipeline.datasets.dataset import RARE_BELOW
 from pipeline.store.artifact import Artifact
@@ -13,6 +11,9 @@ from pipeline.vocabulary import file
 from pipeline.vocabulary import settings as zero_shot
 from pipeline.vocabulary.settings import Settings
 from pipeline.vocabulary.vocabulary import PERSON, Object, Verb, Vocabulary, hoi
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EXTENDED = "extended.json"
 """The vocabulary with the classes of `data.classes`, in an artifact of stage `vocabulary` that has some."""
@@ -69,6 +70,8 @@ def frame(
         unseen: the unseen classes of each setting.
         rare: its rare classes; None if `train` tells them.
     """
+    import pandas as pd
+
     rows = vocabulary.classes
     return pd.DataFrame(
         {

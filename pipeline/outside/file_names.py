@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import DataError
 from pipeline.outside.parsing import shown
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 JOURNAL, DRAWN = ".done.jsonl", "drawn"
 """What a folder of predictions has (`pipeline/predict/folder.py`): what is done, and the pictures that were drawn."""
@@ -37,6 +38,8 @@ def places(names: Iterable[Any], known: Sequence[Any], *, table: str) -> NDArray
     Raises:
         DataError: a name fits several known ones equally well, or two names in different folders fit the same one.
     """
+    import numpy as np
+
     whole: dict[str, int] = {}
     same_last: dict[str, list[str]] = {}
     for place, name in enumerate(known):
