@@ -80,6 +80,11 @@ class Data(Section):
     classes: File | None = Field(
         None, description="YAML vocabulary of classes that nobody trains, added to the dataset's (docs/open-classes.md)"
     )
+    val2017: File | None = Field(
+        None,
+        description="COCO's instances_val2017.json, or its image ids one a line: the leakage report then counts how many test "
+        "images a detector trained on COCO has learned from (hico, vcoco, own)",
+    )
     faults: Literal["error", "skip"] = Field(
         "error", description="faulty rows and missing images: fail at them, or leave them out and report"
     )

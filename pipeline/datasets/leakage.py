@@ -9,7 +9,7 @@
                 and the couples of boxes that no kept pair covers (both IoU >= 0.5), which thus have no label left
     masks       (object, verb) entries that are valid in training and at test, and how many of the latter are unseen
     detector    boxes that each kind of detector of photographs has learned from, {coco, hico, annotation}
-    tested      test images that are COCO's, of which a detector trained on COCO has learned the boxes
+    tested      test images that are COCO's, and those of them in train2017, where val2017 is known (`data.val2017`)
     touches     the same as sentences, in order: [{what, touches_unseen, count, says}]; `touches_unseen` is null where
                 it cannot be known
 
@@ -21,6 +21,7 @@ unseen classes are used, which is the zero-shot setting's premise.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -29,12 +30,16 @@ from pipeline.tables.boxes import iou
 from pipeline.vocabulary.vocabulary import PERSON, Vocabulary
 
 CORNERS = ["x1", "y1", "x2", "y2"]
-COCO_FILE = r"(?:^|/)COCO_(?:train|val)2014_\d{12}\.jpg$"
+NONE_TESTED: Mapping[str, int] = MappingProxyType({"of_coco": 0})
 PLACE = ["image_id", *(f"{side}{corner}" for side in "ho" for corner in CORNERS)]
 
 
 def reports(
-    pairs: pd.DataFrame, *, vocabulary: Vocabulary, unseen: Mapping[str, frozenset[int]], of_coco: int = 0
+    pairs: pd.DataFrame,
+    *,
+    vocabulary: Vocabulary,
+    unseen: Mapping[str, frozenset[int]],
+    tested: Mapping[str, int] = NONE_TESTED,
 ) -> dict[str, Any]:
     """The reports of all settings.
 
@@ -42,20 +47,17 @@ def reports(
         pairs: training pairs: image_id, hoi_id, object_id, hx1 .. oy2 (continuous).
         vocabulary: the dataset's classes.
         unseen: the unseen classes of each setting.
-        of_coco: how many test images are COCO's (`coco_images`).
+        tested: how many test images are COCO's (`pipeline.datasets.coco_split.tested`).
     """
     return {
-        setting: report(pairs, vocabulary=vocabulary, unseen=hidden, of_coco=of_coco)
+        setting: report(pairs, vocabulary=vocabulary, unseen=hidden, tested=tested)
         for setting, hidden in unseen.items()
     }
 
 
-def coco_images(files: pd.Series) -> int:
-    """How many images are called as those of COCO's train2014 and val2014 are."""
-    return int(files.str.contains(COCO_FILE, regex=True, na=False).sum())
-
-
-def report(pairs: pd.DataFrame, *, vocabulary: Vocabulary, unseen: frozenset[int], of_coco: int = 0) -> dict[str, Any]:
+def report(
+    pairs: pd.DataFrame, *, vocabulary: Vocabulary, unseen: frozenset[int], tested: Mapping[str, int] = NONE_TESTED
+) -> dict[str, Any]:
     """One setting's report; every value is JSON."""
     classes = vocabulary.classes
     seen = [c for c in classes if c.hoi_id not in unseen]
@@ -79,7 +81,7 @@ def report(pairs: pd.DataFrame, *, vocabulary: Vocabulary, unseen: frozenset[int
         },
     }
     found["detector"] = _detector(found)
-    found["tested"] = {"of_coco": of_coco}
+    found["tested"] = dict(tested)
     return found | {"touches": _touches(found)}
 
 
@@ -135,11 +137,6 @@ def _detector(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def _touches(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     unseen, labels, images, boxes = (found[key] for key in ("unseen", "labels", "images", "boxes"))
     names = ", ".join(name.replace("_", " ") for name in unseen["objects"]) or "none"
-    of_coco = (
-        ("detector of COCO, test images", True, found["tested"]["of_coco"],
-         "test images are COCO's, and a detector trained on train2017 has learned the boxes of all that are not in val2017: "
-         "of V-COCO's 4,946 test images these are 4,367 (88 %)"),
-    )  # fmt: skip
     rows = (
         ("labels", False, labels["dropped"], "of {pairs:,} training pairs are of unseen classes and dropped before training"),
         ("images", True, images["left_without_pairs"] + images["lose_some_pairs"],
@@ -154,7 +151,7 @@ def _touches(found: Mapping[str, Any]) -> list[dict[str, Any]]:
          "unseen class names are known: phrases, descriptions and disparities are made and adapted from them, no image is"),
         ("detector of COCO", True, len(unseen["objects"]),
          "objects have no seen class, but a detector trained on COCO learned their boxes and labels ({objects})"),
-        *(of_coco if found["tested"]["of_coco"] else ()),
+        *(_tested(**found["tested"]) if found["tested"]["of_coco"] else ()),
         ("detector tuned on HICO-DET", True, boxes["of_dropped_pairs_alone"],
          "boxes of dropped pairs alone are among those that a detector tuned on this training set learned from"),
         ("annotated boxes", True, boxes["of_dropped_pairs_alone"],
@@ -171,3 +168,20 @@ def _touches(found: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
         for what, touches, count, says in rows
     ]
+
+
+def _tested(of_coco: int, of_train2017: int | None = None) -> tuple[tuple[str, bool, int, str], ...]:
+    """The row of test images that are COCO's: counted where val2017 is known, else what is known of V-COCO's."""
+    what = "detector of COCO, test images"
+    if of_train2017 is None:
+        says = (
+            "test images are COCO's, and a detector trained on train2017 has learned the boxes of all that are not in "
+            "val2017: of V-COCO's 4,946 test images these are 4,367 (88 %); data.val2017=instances_val2017.json counts them "
+            "here"
+        )
+        return ((what, True, of_coco, says),)
+    says = (
+        f"of {of_coco:,} test images of COCO's are in train2017, so a detector trained on it has learned their boxes; "
+        f"{of_coco - of_train2017:,} are in val2017 and free of that"
+    )
+    return ((what, True, of_train2017, says),)

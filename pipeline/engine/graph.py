@@ -69,6 +69,7 @@ STAGES: tuple[Stage, ...] = (
                 lambda config: config.data.source == "own",
                 ("data.root", "data.annotations", "data.faults", "data.own"),
             ),
+            When(lambda config: config.data.source != "world", ("data.val2017",)),
         ),
         inputs=(Input("vocabulary", ("vocabulary.json", "settings.json")),),
         pictures=SPLITS,

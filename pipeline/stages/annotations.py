@@ -27,7 +27,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.datasets import classes, leakage, sources
+from pipeline.datasets import classes, coco_split, leakage, sources
 from pipeline.datasets.dataset import BOXES, CORNERS, SPLITS, Dataset, SplitTables
 from pipeline.datasets.images import EXHAUSTIVE, UPRIGHT
 from pipeline.tables import arrays
@@ -128,8 +128,10 @@ def _write_classes(
     unseen = {name: hidden for name, hidden in own.items() if name != DEFAULT}
     counts = training["hoi_id"].value_counts()
     _write(work, "classes", classes.frame(vocabulary, train=counts, unseen=unseen, rare=rare))
-    of_coco = leakage.coco_images(parts["test"].images["file_name"])
-    leaks = leakage.reports(training, vocabulary=vocabulary, unseen={**unseen, DEFAULT: frozenset()}, of_coco=of_coco)
+    data = work.config.data
+    val2017 = None if data.source == "world" else data.val2017
+    tested = coco_split.tested(parts["test"].images["file_name"], val2017)
+    leaks = leakage.reports(training, vocabulary=vocabulary, unseen={**unseen, DEFAULT: frozenset()}, tested=tested)
     (work.out / "leakage.json").write_text(json.dumps(leaks, indent=1), encoding="utf-8")
 
 

@@ -27,7 +27,7 @@ from PIL.Image import Image
 
 from models.heads.kinds import KINDS
 from pipeline.boxes import detector
-from pipeline.datasets import classes, leakage
+from pipeline.datasets import classes, coco_split, leakage
 from pipeline.datasets.images import Images
 from pipeline.errors import DataError
 from pipeline.machine.files import link_or_copy
@@ -239,6 +239,12 @@ def _write(
     folder.write(work.out, content, pictures=[("Scenes and predictions", SCENES)])
 
 
+def _tested(found: Mapping[str, Any], truth: Annotations) -> Mapping[str, int]:
+    """What the annotations' reports say of the test images, which is the same in all; counted where there are none."""
+    told: Mapping[str, int] | None = next((report["tested"] for report in found.values() if "tested" in report), None)
+    return coco_split.tested(truth.images["file_name"], None) if told is None else told
+
+
 def _leakage(work: Work, truth: Annotations) -> Any:
     """The leakage report of the setting; that of a user's own is counted here, so that no annotation is read anew."""
     annotations, setting = work.inputs["annotations"], work.config.setting
@@ -248,8 +254,7 @@ def _leakage(work: Work, truth: Annotations) -> Any:
         told = found[setting]
     else:
         training = annotations.table("train-pairs.parquet")
-        of_coco = leakage.coco_images(truth.images["file_name"])
-        told = leakage.report(training, vocabulary=vocabulary, unseen=unseen, of_coco=of_coco)
+        told = leakage.report(training, vocabulary=vocabulary, unseen=unseen, tested=_tested(found, truth))
     begun = warm_start.read(work.inputs["seen"]) if "seen" in work.inputs else None
     if begun is None:
         return told

@@ -138,18 +138,20 @@ def _read(source: Source, vocabulary: Path | None, pictures: Pictures | None, an
     words = _words(source, given)
     raw = _raw(source, words, problems, annotator)
     refused = len(problems.of("E"))  # each is an interaction that its reader could not make
-    rows = resolving.resolve(raw, words, pictures, problems)
-    if given is None:
-        if not len(rows.relations):
-            problems.stop_if_any()
-        things = np.append(rows.boxes["object_id"].to_numpy(), ALONE)[rows.relations["object"].to_numpy()]
-        pairs = set(zip(rows.relations["verb_id"].tolist(), things.tolist(), strict=True))
-        given = native_words.vocabulary(source.value.values, str(source.path), pairs)
     counts = {
         "images": len(raw.images.names),
         "boxes": len(raw.boxes.image),
         "interactions": len(raw.relations.image) + refused,
     }
+    rows = resolving.resolve(raw, words, pictures, problems)
+    if given is None:
+        if not len(rows.relations):
+            problems.stop_if_any()
+        things = np.append(rows.boxes["object_id"].to_numpy(), ALONE)[rows.relations["object"].to_numpy()]
+        width = int(things.max()) + 2
+        occurring = np.unique(rows.relations["verb_id"].to_numpy() * np.int64(width) + (things + 1))
+        pairs = [(key // width, key % width - 1) for key in occurring.tolist()]
+        given = native_words.vocabulary(source.value.values, str(source.path), pairs)
     return Annotated(file=source.path, layout=raw.layout, vocabulary=given, rows=rows, problems=problems, counts=counts)
 
 

@@ -5,6 +5,7 @@ What cannot be used is left out with all that stands on it, and told once: a box
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from pipeline.datasets.dataset import CORNERS
 from pipeline.datasets.own import placed as placing
 from pipeline.datasets.own import shown as showing
-from pipeline.datasets.own.columns import Whole, packed
+from pipeline.datasets.own.columns import BLOCK, Whole, packed
 from pipeline.datasets.own.pictures import Pictures
 from pipeline.datasets.own.placed import Placed
 from pipeline.datasets.own.problems import Problems, listed, nearest
@@ -41,15 +42,18 @@ class Resolved:
 
 
 def resolve(raw: Raw, words: Words, pictures: Pictures | None, problems: Problems) -> Resolved:
-    """Judge a file by the words that it may use and the pictures that it is about."""
+    """Judge a file by the words that it may use and the pictures that it is about; its names of images are used up."""
     shown = showing.find(raw, pictures, problems)
+    names = _texts(shown.names, np.flatnonzero(shown.keep))
+    shown.names.clear()  # as Python's texts they take three times the memory of the column
+    raw.images.names.clear()
     placed = placing.place(raw.boxes, shown, words, problems)
     rows = _Rows(raw, placed, shown, words, problems)
     rows.judge()
     rows.tell_of_boxes()
     if not len(rows.subject):
         _demand_some(raw, shown, problems)
-    return _tables(raw, shown, placed, rows)
+    return _tables(raw, names, shown, placed, rows)
 
 
 class _Rows:
@@ -268,16 +272,16 @@ def _demand_some(raw: Raw, shown: Shown, problems: Problems) -> None:
     problems.add(
         "E",
         "the whole file",
-        f"0 interactions that can be used in {int(shown.keep.sum()):,} pictures; the file has {len(raw.images.names):,} "
+        f"0 interactions that can be used in {int(shown.keep.sum()):,} pictures; the file has {len(shown.keep):,} "
         f"images, {len(raw.boxes.image):,} boxes and {len(raw.relations.image):,} interactions",
         "nothing to learn from",
     )
 
 
-def _tables(raw: Raw, shown: Shown, placed: Placed, rows: _Rows) -> Resolved:
+def _tables(raw: Raw, names: pd.Series[str], shown: Shown, placed: Placed, rows: _Rows) -> Resolved:
     images, boxes = raw.images, raw.boxes
     kept = np.flatnonzero(shown.keep)
-    place = np.full(len(images.names), -1, dtype=np.int32)
+    place = np.full(len(shown.keep), -1, dtype=np.int32)
     place[kept] = np.arange(len(kept))
     table, subject, thing = _box_table(boxes, placed), rows.subject, rows.object
     if len(table) < len(boxes.image):
@@ -289,12 +293,13 @@ def _tables(raw: Raw, shown: Shown, placed: Placed, rows: _Rows) -> Resolved:
     return Resolved(
         images=pd.DataFrame(
             {
-                "file_name": [shown.names[i] for i in kept],
+                "file_name": names,
                 "width": shown.sizes[kept, 0],
                 "height": shown.sizes[kept, 1],
-                "split": [images.splits[i] for i in kept],
-                "exhaustive": np.array([images.exhaustive[i] for i in kept], dtype=bool),
-            }
+                "split": _texts(images.splits, kept),
+                "exhaustive": np.array(images.exhaustive, dtype=bool)[kept],
+            },
+            copy=False,
         ),
         boxes=table,
         relations=pd.DataFrame(
@@ -304,9 +309,16 @@ def _tables(raw: Raw, shown: Shown, placed: Placed, rows: _Rows) -> Resolved:
                 "object": thing,
                 "verb_id": rows.verb,
                 "turned": rows.turned,
-            }
+            },
+            copy=False,
         ),
     )
+
+
+def _texts(texts: Sequence[str], kept: NDArray[np.int64]) -> pd.Series[str]:
+    """Some of the texts as a column, made block by block: all at once would pass through an array of objects."""
+    blocks = [kept[start : start + BLOCK].tolist() for start in range(0, max(1, len(kept)), BLOCK)]
+    return pd.concat([pd.Series([texts[i] for i in block], dtype="str") for block in blocks], ignore_index=True)
 
 
 def _box_table(boxes: Boxes, placed: Placed) -> pd.DataFrame:

@@ -14,8 +14,8 @@ from pipeline.config.tree import Config, load
 from pipeline.errors import ConfigError
 
 VIT = "clip.architecture=ViT-B-16"
-FILES = ("seen.weights", "seen.init", "data.settings", "data.classes", "descriptions.file", "descriptions.edits")
-FILES += ("disparities.file",)
+FILES = ("seen.weights", "seen.init", "data.settings", "data.classes", "data.val2017")
+FILES += ("descriptions.file", "descriptions.edits", "disparities.file")
 FOLDERS = ("data.root", "data.annotations", "detections.path", "descriptions.pictures")
 
 

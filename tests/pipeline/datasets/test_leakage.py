@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -60,13 +61,23 @@ def test_counts_by_hand() -> None:
 
 
 def test_test_images_that_a_detector_of_coco_has_learned_are_told() -> None:
-    names = ["val2014/COCO_val2014_000000000001.jpg", "COCO_train2014_000000000002.jpg", "test/000001.png", None]
-    count = leakage.coco_images(pd.Series(names, dtype=object))
-    assert count == 2 and leakage.coco_images(pd.Series(["HICO_test2015_00000001.jpg"])) == 0
+    """By what is known of V-COCO as a whole; where val2017 is given, by what was counted."""
     table = pairs((1, RIDE, HUMAN, HORSE))
-    found = leakage.reports(table, vocabulary=HICO.subset([RIDE.hoi_id]), unseen={"mine": frozenset()}, of_coco=count)
-    (row,) = (row for row in found["mine"]["touches"] if row["what"] == "detector of COCO, test images")
-    assert row["touches_unseen"] and row["says"].startswith("2 test images are COCO's")
+
+    def row(**tested: int) -> Any:
+        found = leakage.reports(
+            table, vocabulary=HICO.subset([RIDE.hoi_id]), unseen={"mine": frozenset()}, tested=tested
+        )["mine"]
+        assert found["tested"] == tested
+        (row,) = (row for row in found["touches"] if row["what"] == "detector of COCO, test images")
+        return row["touches_unseen"], row["count"], row["says"]
+
+    touches, count, says = row(of_coco=2)
+    assert (touches, count) == (True, 2) and says.startswith("2 test images are COCO's")
+    assert "data.val2017=instances_val2017.json counts them here" in says
+    touches, count, says = row(of_coco=5, of_train2017=3)
+    assert (touches, count) == (True, 3) and says.startswith("3 of 5 test images of COCO's are in train2017")
+    assert "; 2 are in val2017" in says and row(of_coco=5, of_train2017=0)[:2] == (False, 0)
 
 
 def test_nothing_unseen_touches_nothing() -> None:
