@@ -6,7 +6,7 @@
     spoken             the rule of the method: logits of verbs       (P, V)
     probabilities      of verbs, from their logits                   (P, V)
     class_scores       with the detection prior (Eq. 18)             (P, V)
-    untrained_scores   the frozen CLIP's own choice among classes    (P, K)
+    untrained_scores   the frozen CLIP's own choice among classes    (P, V)
 
 Letters as in `models/clip.py`; here C are the phrases that stand for verbs, K the classes of a dataset. A class is a verb
 and an object, so the scores of a pair's verbs are those of the classes of its object.
@@ -33,16 +33,28 @@ def phrase_logits(pairs: Tensor, text: Tensor, scale: Tensor | float, *, preset:
     Preset `paper`: scaled cosines, whatever the features' lengths. Preset `released`: raw dot products times half of the
     scale (`models.released.quirks.scaled_dot`).
     """
-    if preset == "released":
-        return quirks.scaled_dot(pairs, text, scale)
-    unit = nn.functional.normalize
-    return scale * unit(pairs, dim=-1) @ unit(text, dim=-1).T
+    return _product(_compared(pairs, preset), _compared(text, preset), scale, preset)
+
+
+def _compared(features: Tensor, preset: Preset) -> Tensor:
+    """Features (N, d_a) as they are compared: of unit length, or as they are in preset `released`."""
+    return features if preset == "released" else nn.functional.normalize(features, dim=-1)
+
+
+def _product(pairs: Tensor, text: Tensor, scale: Tensor | float, preset: Preset) -> Tensor:
+    """Logits (P, C) of features that are ready to be compared; linear in the text (C, d_a)."""
+    return quirks.scaled_dot(pairs, text, scale) if preset == "released" else scale * pairs @ text.T
 
 
 def verb_logits(logits: Tensor, phrase_verbs: Tensor, verbs: int) -> Tensor:
     """Mean of each verb's phrase logits: (P, C) and the phrases' verb ids (C,) to (P, V); 0 for a verb without phrase."""
-    member = nn.functional.one_hot(phrase_verbs, verbs).to(logits)
-    return logits @ (member / member.sum(dim=0).clamp(min=1))
+    return logits @ _shares(phrase_verbs, verbs, logits)
+
+
+def _shares(phrase_verbs: Tensor, verbs: int, like: Tensor) -> Tensor:
+    """(C, V): what each phrase counts in the mean of its verb, as numbers of the kind of `like`."""
+    member = nn.functional.one_hot(phrase_verbs, verbs).to(like)
+    return member / member.sum(dim=0).clamp(min=1)
 
 
 def speaks(pair_objects: Tensor, phrase_objects: Tensor, *, scope: Scope) -> Tensor:
@@ -57,9 +69,12 @@ def speaks(pair_objects: Tensor, phrase_objects: Tensor, *, scope: Scope) -> Ten
 
 
 def spoken(
+    pairs: Tensor,
     guided: Tensor,
     adapted: Tensor,
     *,
+    scale: Tensor | float,
+    preset: Preset = "paper",
     pair_objects: Tensor,
     phrase_objects: Tensor,
     phrase_verbs: Tensor,
@@ -72,18 +87,29 @@ def spoken(
     seen and unseen ones alike, whatever objects they name, and a class's is that of its verb. So a phrase moves all the
     classes with its verb, and an unseen class is scored by the seen phrases of its verb too, if it has any.
 
-    **Whom an adapted phrase speaks for.** Each unseen class's phrase has two logits, before UTPL (`guided`) and after
+    **Whom an adapted phrase speaks for.** Each unseen class's phrase has two features, before UTPL (`guided`) and after
     (`adapted`); a seen class's are equal. With `scope` "own_object" the adapted one counts for the pairs that show the
     object of its class, and the guided one elsewhere: seen classes with other objects score as if there were no UTPL.
     With "verb" the adapted one counts for all pairs. Negative learning draws its examples from the same pairs (`speaks`).
 
+    Logits are linear in the texts, so the texts of a verb are averaged instead of its logits, and only phrases that UTPL
+    changed are compared for themselves.
+
     Args:
-        guided, adapted: phrase logits (P, C); the same tensor twice scores without UTPL.
+        pairs: (P, d_a) features of pairs.
+        guided, adapted: (C, d_a) features of phrases; the same tensor twice scores without UTPL.
         pair_objects: (P,) object id of each pair.
         phrase_objects, phrase_verbs: (C,) ids of each phrase's class.
     """
-    counted = torch.where(speaks(pair_objects, phrase_objects, scope=scope), adapted, guided)
-    return verb_logits(counted, phrase_verbs, verbs)
+    compared, before = _compared(pairs, preset), _compared(guided, preset)
+    shares = _shares(phrase_verbs, verbs, before)
+    logits = _product(compared, shares.T @ before, scale, preset)
+    changed = (guided != adapted).any(dim=1)
+    if not changed.any():
+        return logits
+    moved = _product(compared, (_compared(adapted, preset) - before)[changed], scale, preset)
+    heard = speaks(pair_objects, phrase_objects[changed], scope=scope)
+    return logits + torch.where(heard, moved, 0.0) @ shares[changed]
 
 
 def probabilities(logits: Tensor, phrase_verbs: Tensor) -> Tensor:
@@ -100,13 +126,13 @@ def class_scores(verb_scores: Tensor, prior: Tensor, *, tau: float) -> Tensor:
     return (prior.double() ** tau)[:, None] * verb_scores
 
 
-def untrained_scores(features: Tensor, text: Tensor, pair_objects: Tensor, class_objects: Tensor) -> Tensor:
-    """(P, K): the frozen CLIP's softmax over the classes of each pair's object; 0 for the other classes.
+def untrained_scores(features: Tensor, text: Tensor, classes: Tensor) -> Tensor:
+    """(P, V): the frozen CLIP's softmax over the classes of each pair's object; 0 for verbs that it cannot have.
 
     Args:
         features: (P, d_a) of the pairs, text: (K, d_a) of the classes' plain phrases, unit lengths.
-        pair_objects: (P,) object id of each pair; class_objects: (K,).
+        classes: (P, V) which of the K each verb is with the pair's object, -1 for none.
     """
-    possible = pair_objects[:, None] == class_objects[None]
-    logits = (CLIP_SCALE * features @ text.T).masked_fill(~possible, -torch.inf)
+    possible = classes >= 0
+    logits = (CLIP_SCALE * features @ text.T).gather(1, classes.clamp(min=0)).masked_fill(~possible, -torch.inf)
     return torch.where(possible.any(dim=1, keepdim=True), logits.softmax(dim=1), 0.0)

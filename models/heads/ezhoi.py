@@ -41,7 +41,11 @@ class EzHoiHead(Head):
     def logits(self, pairs: PairRecord) -> Tensor:
         """(P, V): the mean of each verb's phrases, 0 for a verb without any."""
         return scoring.spoken(
-            *self._phrases(pairs),
+            pairs.feature,
+            self.guided,
+            self.adapted,
+            scale=self.scale,
+            preset=self.preset,
             pair_objects=pairs.objects,
             phrase_objects=self.phrase_objects,
             phrase_verbs=self.phrase_verbs,
@@ -52,12 +56,3 @@ class EzHoiHead(Head):
     def scores(self, pairs: PairRecord) -> Tensor:
         """(P, V): probabilities, 0 for a verb without a phrase."""
         return scoring.probabilities(self.logits(pairs), self.phrase_verbs)
-
-    def _phrases(self, pairs: PairRecord) -> tuple[Tensor, Tensor]:
-        """Phrase logits (P, C) for the pairs that an adapted phrase does not speak for, and for those that it does."""
-
-        def of(text: Tensor) -> Tensor:
-            return scoring.phrase_logits(pairs.feature, text, self.scale, preset=self.preset)
-
-        guided = of(self.guided)
-        return guided, guided if self.adapted is self.guided else of(self.adapted)

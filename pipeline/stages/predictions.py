@@ -77,7 +77,7 @@ def _others(config: Config) -> tuple[Variant, ...]:
 def _scorers(work: Work) -> dict[str, Callable[[Pairs], pd.DataFrame]]:
     """How the pairs of each stage become rows of predictions."""
     vocabulary = classes.vocabulary(work.inputs["vocabulary"])
-    hois = np.array(vocabulary.ids)
+    hois = list(vocabulary.ids)
     lookup = vocabulary.lookup(vocabulary.ids)
     plain = _plain_phrases(work)
     scorer = _trained(work, plain, vocabulary)
@@ -87,14 +87,15 @@ def _scorers(work: Work) -> dict[str, Callable[[Pairs], pd.DataFrame]]:
         scores |= {variant: scorer.scores(variant, pairs) for variant in _others(work.config)}
         return predictions(pairs, scores, lookup[pairs["object_id"]])
 
-    text = torch.from_numpy(np.stack([plain[int(h)] for h in hois]))
-    class_objects = vocabulary.object_of[hois]
+    text = torch.from_numpy(np.stack([plain[h] for h in hois]))
+    row_of = {h: row for row, h in enumerate(hois)}
+    rows = torch.tensor([[row_of.get(h, -1) for h in verbs] for verbs in lookup.tolist()])
 
     def untrained(pairs: Pairs) -> pd.DataFrame:
         features, objects, prior = (torch.tensor(pairs[name]) for name in ("feature", "object_id", "prior"))
-        chance = scoring.untrained_scores(features, text, objects, torch.from_numpy(class_objects))
+        chance = scoring.untrained_scores(features, text, rows[objects])
         scores = {"score": scoring.class_scores(chance, prior, tau=work.config.evaluation.tau).numpy()}
-        return predictions(pairs, scores, np.where(pairs["object_id"][:, None] == class_objects[None], hois[None], -1))
+        return predictions(pairs, scores, lookup[pairs["object_id"]])
 
     found: dict[str, Callable[[Pairs], pd.DataFrame]] = {"pair_features": trained}
     if work.config.evaluation.untrained != "off":

@@ -25,11 +25,17 @@ PHRASES: dict[str, Any] = {  # ride horse (seen), ride boat (unseen), feed horse
 }
 GUIDED = torch.tensor([[1.0, 3.0, 4.0], [0.0, -2.0, 1.0]])
 ADAPTED = torch.tensor([[1.0, 7.0, -4.0], [0.0, 6.0, 5.0]])
+"""What two pairs say to the phrases, before and after UTPL."""
+EYE = torch.eye(2)
+"""Two pairs whose products with a text are its two numbers; twice half of the scale is 1."""
 
 
-def verb_scores(guided: torch.Tensor, adapted: torch.Tensor, **given: Any) -> torch.Tensor:
-    """Probabilities of the verbs by the rule."""
-    return probabilities(spoken(guided, adapted, **given, **PHRASES), PHRASES["phrase_verbs"])
+def verb_scores(
+    guided: torch.Tensor, adapted: torch.Tensor, *, pairs: torch.Tensor = EYE, **given: Any
+) -> torch.Tensor:
+    """Probabilities of the verbs by the rule, where phrases have these logits (P, C) with the pairs."""
+    logits = spoken(pairs, guided.T, adapted.T, scale=2.0, preset="released", **given, **PHRASES)
+    return probabilities(logits, PHRASES["phrase_verbs"])
 
 
 def sigmoid(x: float) -> float:
@@ -80,6 +86,27 @@ def test_verb_an_adapted_phrase_is_heard_everywhere() -> None:
     torch.testing.assert_close(found, torch.tensor(wanted))
 
 
+@pytest.mark.parametrize("scope", ["own_object", "verb"])
+@pytest.mark.parametrize("preset", ["paper", "released"])
+def test_averaging_texts_is_averaging_logits(preset: Any, scope: Any) -> None:
+    """Against the rule written out: logits of all phrases, chosen by `speaks`, and their mean."""
+    draw = torch.Generator().manual_seed(0)
+    pairs, guided = torch.randn(50, 16, generator=draw), torch.randn(30, 16, generator=draw)
+    changed = torch.rand(30, 1, generator=draw) < 0.3
+    adapted = torch.where(changed, torch.randn(30, 16, generator=draw), guided)
+    mine, theirs = (torch.randint(0, 4, (n,), generator=draw) for n in (50, 30))
+    verbs = torch.randint(0, 7, (30,), generator=draw)
+    given: Any = {"scale": 9.0, "preset": preset}
+    before, after = (phrase_logits(pairs, text, **given) for text in (guided, adapted))
+    wanted = verb_logits(torch.where(speaks(mine, theirs, scope=scope), after, before), verbs, 8)
+    place: Any = {"pair_objects": mine, "phrase_objects": theirs, "phrase_verbs": verbs, "verbs": 8, "scope": scope}
+    torch.testing.assert_close(spoken(pairs, guided, adapted, **given, **place), wanted, atol=1e-4, rtol=1e-5)
+    if scope == "own_object":  # not by rounding either: nothing of UTPL reaches pairs of other objects
+        alike = ~torch.isin(mine, theirs[changed[:, 0]])
+        plain = spoken(pairs, guided, guided, **given, **place)
+        assert spoken(pairs, guided, adapted, **given, **place)[alike].equal(plain[alike])
+
+
 def test_a_verb_without_phrase_scores_nothing() -> None:
     found = verb_scores(GUIDED, ADAPTED, pair_objects=PAIR_OBJECTS, scope="verb")
     assert found[:, 1].tolist() == [0.0, 0.0]  # not sigmoid(0) = 0.5
@@ -94,17 +121,18 @@ def test_the_prior_stands_before_the_verb_to_the_power_of_tau() -> None:
 
 def test_untrained_classes_compete_within_their_object_only() -> None:
     features, text = torch.tensor([[0.6, 0.8]]), torch.tensor([[0.6, 0.8], [0.6, 0.78], [1.0, 0.0]])
-    found = untrained_scores(features, text, torch.tensor([HORSE]), torch.tensor([HORSE, HORSE, BOAT]))
+    found = untrained_scores(features, text, torch.tensor([[1, -1, 0]]))
     best = 1 / (1 + math.exp(-100 * 0.8 * 0.02))
-    assert found[0].tolist() == pytest.approx([best, 1 - best, 0.0], rel=1e-4)
+    assert found[0].tolist() == pytest.approx([1 - best, 0.0, best], rel=1e-4)
 
 
 def test_an_object_without_classes_gets_no_probability() -> None:
-    found = untrained_scores(torch.eye(2), torch.eye(2), PAIR_OBJECTS, torch.tensor([5, 5]))
-    assert found.tolist() == [[0.0, 0.0], [0.0, 0.0]]
+    assert untrained_scores(torch.eye(2), torch.eye(2), torch.full((2, 3), -1)).tolist() == [[0.0] * 3] * 2
 
 
 def test_no_pairs_no_scores() -> None:
     none = torch.zeros(0, 3)
-    found = verb_scores(none, none, pair_objects=torch.zeros(0, dtype=torch.long), scope="own_object")
+    found = verb_scores(
+        none, none, pairs=none[:, :0], pair_objects=torch.zeros(0, dtype=torch.long), scope="own_object"
+    )
     assert class_scores(found, torch.zeros(0), tau=2.8).shape == (0, 3)
