@@ -24,7 +24,8 @@ from pipeline.predict.folder import Folder
 from pipeline.predict.journal import ELSEWHERE, Journal
 from pipeline.predict.listing import Listed
 from pipeline.predict.pictures import opened
-from pipeline.predict.predictor import Predictor, Prepared
+from pipeline.predict.predictor import Predictor
+from pipeline.predict.prepared import Prepared
 from pipeline.predict.records import Picture
 from pipeline.work import claims, shards
 from pipeline.work.claims import Claim

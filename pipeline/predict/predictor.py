@@ -11,7 +11,7 @@ It scores as the stage `predictions` does (`pipeline/predict/scorer.py`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL.Image import Image
-from torch import Tensor
 
 from models import instances
 from models.heads.kinds import REGIONS, Column
@@ -40,6 +39,7 @@ from pipeline.predict.bundle import Bundle, Header, demand_phrases
 from pipeline.predict.defaults import THRESHOLD, TOP
 from pipeline.predict.examples import MOST, Example, counts
 from pipeline.predict.pictures import opened
+from pipeline.predict.prepared import Pairs, Prepared
 from pipeline.predict.records import Picture
 from pipeline.predict.remembered import CROPS, WEIGHT
 from pipeline.predict.scoring import BOXES
@@ -51,39 +51,6 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 
 Source = Path | str | Image | NDArray[Any]
 """A picture: a file, one of Pillow's, or an array (`pipeline/predict/pictures.py`)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prepared:
-    """A picture that is decoded and brought to the sizes that the towers want; what the costly part begins with."""
-
-    name: str
-    size: tuple[int, int]
-    """Width and height in pixels, as a person sees it."""
-    square: Tensor
-    """(3, S, S) uint8, for the prompted tower."""
-    whole: Tensor | None
-    """(3, S, S), for the frozen tower; None where the model does not ask it."""
-    boxes: Boxes | None
-    picture: Image | None
-    """The picture itself, where a detector has to look at it, or crops are wanted."""
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """The P pairs of some pictures, before anything is said of them.
-
-    Attributes:
-        table: image_id (the picture's place), object_id, prior, person_score, object_score, the columns `scoring.BOXES`, (P,)
-            each, and feature (P, d_a); the columns `remembered.CROPS`, (P, d_a) each, where they were asked for.
-        persons, things: how many boxes of each picture there were.
-        left_out: of each picture, how many boxes did not count, and why.
-    """
-
-    table: dict[str, Any]
-    persons: Sequence[int]
-    things: Sequence[int]
-    left_out: Sequence[Mapping[str, int]]
 
 
 class Predictor:

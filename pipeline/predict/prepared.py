@@ -1,0 +1,45 @@
+"""What goes through a predictor: prepared pictures, and the pairs that are found in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PIL.Image import Image
+from torch import Tensor
+
+from pipeline.predict.boxes import Boxes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A picture that is decoded and brought to the sizes that the towers want; what the costly part begins with."""
+
+    name: str
+    size: tuple[int, int]
+    """Width and height in pixels, as a person sees it."""
+    square: Tensor
+    """(3, S, S) uint8, for the prompted tower."""
+    whole: Tensor | None
+    """(3, S, S), for the frozen tower; None where the model does not ask it."""
+    boxes: Boxes | None
+    picture: Image | None
+    """The picture itself, where a detector has to look at it, or crops are wanted."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The P pairs of some pictures, before anything is said of them.
+
+    Attributes:
+        table: image_id (the picture's place), object_id, prior, person_score, object_score, the columns `scoring.BOXES`, (P,)
+            each, and feature (P, d_a); the columns `remembered.CROPS`, (P, d_a) each, where they were asked for.
+        persons, things: how many boxes of each picture there were.
+        left_out: of each picture, how many boxes did not count, and why.
+    """
+
+    table: dict[str, Any]
+    persons: Sequence[int]
+    things: Sequence[int]
+    left_out: Sequence[Mapping[str, int]]
