@@ -1,4 +1,4 @@
-"""UTPL, unseen-class trainable prompt learning (Eq. 4, 5): an unseen class learns its prompts from its nearest seen class.
+"""UTPL, unseen text prompt learning (Eq. 4, 5): an unseen class learns its prompts from its nearest seen class.
 
     h~_u = W_up . MHCA(Q = W_down h_u ; K,V = W_down concat(f_disp, h_s, h_u)) + h_u
 

@@ -57,7 +57,7 @@ def evaluate_detections(
     detections: DetectionsFile,
     annotations: AnnotationsFile,
     setting: Annotated[
-        str, typer.Option(help="default, rf-uc, nf-uc, uo or uv: which classes count as unseen.")
+        str, typer.Option(help="default, rf_uc, nf_uc, uo or uv: which classes count as unseen.")
     ] = "default",
     protocol: Annotated[
         list[str] | None,
@@ -97,7 +97,7 @@ def evaluate_detections(
 ) -> None:
     """Evaluate anybody's detections, without the rest of the pipeline.
 
-    Example: ezhoi evaluate-detections --detections D.parquet --annotations A.parquet --setting rf-uc --protocol all
+    Example: ezhoi evaluate-detections --detections D.parquet --annotations A.parquet --setting rf_uc --protocol all
     --mode both --out evaluated
     """
     from pipeline.metrics import results

@@ -41,7 +41,7 @@ def table(
     ],
     annotations: AnnotationsFile,
     setting: Annotated[
-        str, typer.Option(help="default, rf-uc, nf-uc, uo or uv: which classes count as unseen.")
+        str, typer.Option(help="default, rf_uc, nf_uc, uo or uv: which classes count as unseen.")
     ] = "default",
     protocol: Annotated[
         list[str] | None,

@@ -131,7 +131,7 @@ class Seen(Section):
 
 
 class Utpl(Section):
-    """Unseen-class trainable prompt learning: text only. The defaults were chosen on validation scenes, see docs/utpl.md."""
+    """Unseen text prompt learning, which opens no image. The defaults were chosen on validation scenes, see docs/utpl.md."""
 
     steps: PositiveInt = Field(60, le=MOST_STEPS, description="steps of the adaptation")
     batch_size: PositiveInt = Field(
