@@ -317,7 +317,7 @@ STAGES: tuple[Stage, ...] = (
             *(*CLIP, "clip.resize", "clip.tokens", "pairing", "model"),
             *("utpl.scope", "evaluation.tau", "setting"),
         ),
-        names=("data.source",),
+        names=("data.source", "data.world.evaluated"),
         inputs=(
             Input("evaluation", ("report.json",)),
             Input("seen", ("model.safetensors", "start.json")),

@@ -84,6 +84,7 @@ class Measured(Section):
     means: dict[str, float | None] = Field(description="mAP in percent, by group of classes")
     images: NonNegativeInt | None = Field(description="test images; null where that is not known")
     annotated_pairs: NonNegativeInt
+    on: Literal["test", "validation"] = Field("test", description="which pictures these are")
 
 
 class Used(Section):
@@ -197,8 +198,18 @@ def write(path: Path, bundle: Bundle) -> None:
 
     header = bundle.header
     # A key that says nothing is left out, so that a reader which does not know it yet has nothing to refuse.
-    silent = {"start": header.start is None, "head": header.format == PLAIN, "added": not header.added}
-    about = {KEY: header.model_dump_json(exclude={key for key, unsaid in silent.items() if unsaid})}
+    silent = {
+        "start": header.start is None,
+        "head": header.format == PLAIN,
+        "added": not header.added,
+        "used": header.used is None,
+    }
+    unsaid: dict[str, bool | set[str]] = {key: True for key, nothing in silent.items() if nothing}
+    if header.sizes.inter == "block":
+        unsaid["sizes"] = {"inter"}
+    if header.measured.on == "test":
+        unsaid["measured"] = {"on"}
+    about = {KEY: header.model_dump_json(exclude=unsaid)}
     with atomic(path) as temporary, refused_as_usual(path):
         save_file({k: v.detach().cpu().contiguous() for k, v in bundle.tensors.items()}, temporary, metadata=about)
 

@@ -65,6 +65,8 @@ def text(header: Header) -> str:
         detector.note or f"{detector.name} ({detector.source}; trained on {detector.trained_on or 'data not known'})"
     )
     counted = "" if measured.images is None else f" in {measured.images:,} images"
+    if measured.on == "validation":
+        counted += ", of validation scenes, on which settings are chosen"
     data = DATASETS.get(header.dataset, markdown(header.dataset))
     limits = [*([SYNTHETIC] if header.dataset == "world" else []), *LIMITS]
     lines = [

@@ -17,6 +17,7 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 
 NO_PAIRS = "text alone, without negatives"
 WITH_PAIRS = "text alone, negatives from the model's training pairs"
+IN_TRAINING = "UTPL, with the unseen classes of its training"
 """How an added class may have been adapted."""
 
 
@@ -136,5 +137,5 @@ def of_bundle(bundle: Bundle) -> Words:
         scorer=scorer,
         objects=bundle.tensors["objects"],
         added=added,
-        adapted=dict.fromkeys(added, WITH_PAIRS) if header.head == "ezhoi" else {},
+        adapted=dict.fromkeys(added, IN_TRAINING) if header.head == "ezhoi" else {},
     )

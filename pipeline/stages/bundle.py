@@ -81,6 +81,7 @@ def _header(work: Work, clip: bundle.ClipIdentity) -> Header:
             means=means,
             images=report["counts"]["images"],
             annotated_pairs=report["counts"]["annotated_pairs"],
+            on=config.data.world.evaluated if config.data.source == "world" else "test",
         ),
         made_from={name: artifact.digest for name, artifact in work.inputs.items()},
         used=_used(report),

@@ -19,7 +19,7 @@ from pipeline.studies.study import Reading
 
 STEP = ("data", "forward", "backward")
 """What a training's steps spend their time on (`pipeline.training.history.KINDS`); who loads and writes is not counted."""
-UNTRAINED: tuple[Reading, ...] = ("untrained", "detector_only")
+UNTRAINED: tuple[Reading, ...] = ("untrained", "detector_only", "memory")
 """Readings behind which no training lies."""
 HEADS = ("trained parameters", "training seconds")
 EXPLAINED = (
@@ -61,6 +61,10 @@ def cost(evaluation: Artifact, store: Store) -> Cost:
     """The trainings of an evaluation; unknown ones where an artifact is gone, or does not tell."""
     try:
         own = _input(_input(evaluation, "predictions", store), "utpl", store)
+        if own is not None and own.manifest.metrics.get("trained_parameters") == 0:
+            return Cost(
+                NOTHING, NOTHING
+            )  # a head that does not learn reads frozen regions alone (models/heads/kinds.py)
         seen = _input(own, "seen", store)
         return Cost(Part() if seen is None else _seen(seen), Part() if own is None else _own(own))
     except (DataError, StoreError, OSError):
@@ -102,12 +106,16 @@ def _seen(artifact: Artifact) -> Part:
 
 
 def _own(artifact: Artifact) -> Part:
-    """Of stage `utpl`: nothing without a step of training (another's, after `seen.joint`, is counted in `seen`)."""
-    seconds = artifact.manifest.seconds
-    if not any(kind in seconds for kind in STEP):
+    """Of stage `utpl`: nothing if nothing learned there (after `seen.joint` it is counted in `seen`).
+
+    Seconds are unknown of a training that was stopped behind its last step: the execution that finished it made none.
+    """
+    seconds, metrics = artifact.manifest.seconds, artifact.manifest.metrics
+    known = _number(metrics.get("trained_parameters"))
+    steps = [seconds[kind] for kind in STEP if kind in seconds]
+    if not steps and known is None and not any(name.endswith("_last") for name in metrics):
         return NOTHING
-    known = _number(artifact.manifest.metrics.get("trained_parameters"))
-    return Part(_stored(artifact) if known is None else known, sum(seconds.get(kind, 0.0) for kind in STEP))
+    return Part(_stored(artifact) if known is None else known, sum(steps) if steps else None)
 
 
 def _stored(artifact: Artifact) -> int:

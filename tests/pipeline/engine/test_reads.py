@@ -48,7 +48,7 @@ def stale(fake: Any, *settings: str) -> set[str]:
         ((NOISE,), "detections.revision=main", set()),
         ((NOISE, ONLINE), "detections.weights=mine/detr", {"seen"}),
         ((HUB, ONLINE), "detections.revision=main", {"detections", "seen"}),
-        ((), "data.world.evaluated=validation", {"annotations"}),
+        ((), "data.world.evaluated=validation", {"annotations", "bundle"}),
         ((), "model.inter=attention", {"seen", "pair_features", "utpl", "bundle"}),
         ((HUB,), "images.unreadable=skip", {"detections", "image_embeddings", "pair_features", "untrained"}),
         ((NOISE,), "images.unreadable=skip", {"image_embeddings", "pair_features", "untrained"}),

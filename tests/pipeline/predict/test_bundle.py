@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from pipeline.errors import DataError
@@ -35,6 +37,30 @@ def test_a_bundle_of_before_an_option_has_its_default(tmp_path: Path) -> None:
         del value["sizes"][name]
     save_file(dict(bundle().tensors), path, metadata={"ezhoi": json.dumps(value)})
     assert bundles.read(path).header == header()
+
+
+def test_a_key_that_says_nothing_is_left_out_for_readers_that_do_not_know_it(tmp_path: Path) -> None:
+    def keys(of: Any) -> set[str]:
+        bundles.write(tmp_path / "b.safetensors", of)
+        with safe_open(tmp_path / "b.safetensors", framework="numpy") as file:
+            value = json.loads(file.metadata()["ezhoi"])
+        return {
+            *value,
+            *(f"sizes.{name}" for name in value["sizes"]),
+            *(f"measured.{name}" for name in value["measured"]),
+        }
+
+    late = {"start", "head", "added", "used", "sizes.inter", "measured.on"}
+    assert not keys(bundle()) & late
+    one = header()
+    said = header(
+        sizes=replace(one.sizes, inter="attention"),
+        measured=one.measured.model_copy(update={"on": "validation"}),
+        used={"transductive": False, "examples": {}},
+    )
+    assert keys(bundles.Bundle(said, bundle().tensors)) & late == {"used", "sizes.inter", "measured.on"}
+    assert bundles.read_header(tmp_path / "b.safetensors") == said
+    assert "4 images, of validation scenes" in card.text(said) and "validation" not in card.text(one)
 
 
 def test_a_header_is_read_without_torch(tmp_path: Path) -> None:

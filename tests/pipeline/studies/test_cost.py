@@ -58,8 +58,24 @@ def test_steps_count_since_the_first_and_utpl_by_what_its_file_holds(tmp_path: P
 def test_a_head_counts_its_own_and_one_without_training_nothing(tmp_path: Path) -> None:
     store = Kept(tmp_path, seen=SEEN, utpl={"trained_parameters": 99})
     assert store.cost().own == Part(99, 2.0)
+    memory = Kept(tmp_path, seen=SEEN, utpl={"trained_parameters": 0})
+    assert memory.cost() == Cost(NOTHING, NOTHING), "it reads nothing that was trained"
+
+
+def test_unseen_classes_of_a_joint_training_are_counted_in_it(tmp_path: Path) -> None:
+    store = Kept(tmp_path, seen=SEEN, utpl={"unseen_classes": 18})
     store.artifacts["utpl"].manifest.seconds = {"read": 3.0, "compute": 1.0, "write": 0.0}
     assert store.cost() == Cost(Part(1_203_457, 200.0), NOTHING)
+
+
+@pytest.mark.parametrize("utpl", [{"trained_parameters": 7}, {"align_first": 0.2, "align_last": 0.1}])
+def test_seconds_are_unknown_of_a_training_that_was_stopped_behind_its_last_step(
+    tmp_path: Path, utpl: dict[str, float]
+) -> None:
+    save_file({"own": np.zeros(7, np.float32)}, tmp_path / "model.safetensors")
+    store = Kept(tmp_path, seen=SEEN, utpl=utpl)
+    store.artifacts["utpl"].manifest.seconds = {"read": 3.0, "compute": 1.0, "write": 0.0}
+    assert store.cost().own == Part(7, None)
 
 
 def test_what_is_not_told_stays_unknown(tmp_path: Path) -> None:
@@ -81,7 +97,7 @@ COST = Cost(Part(1_000_000, 200.0), Part(500, 2.5))
     [
         ("after_utpl", COST),
         ("before_utpl", replace(COST, own=NOTHING)),
-        ("memory", replace(COST, own=NOTHING)),
+        ("memory", Cost(NOTHING, NOTHING)),
         ("untrained", Cost(NOTHING, NOTHING)),
         ("detector_only", Cost(NOTHING, NOTHING)),
     ],
