@@ -28,11 +28,7 @@ LONGEST_FAULT = 300
 
 
 class TwiceError(Exception):
-    """A mapping has a key twice."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
+    """An object has a key twice; `twice` finds which one, and where."""
 
 
 def shown(value: object) -> str:
@@ -148,11 +144,8 @@ def json_value(text: str, *, each: Callable[[dict[str, Any]], Any] | None = None
         raise ValueError("it is nested too deeply") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"{error}; is it whole?") from None
-    except TwiceError as error:
-        first, second = lines_of_twice(text)
-        raise ValueError(
-            f"the key {shown(error.key)} is given twice, in lines {first} and {second}; keep one"
-        ) from None
+    except TwiceError:
+        raise ValueError(given_twice(*twice(text))) from None
     except ValueError:  # Python reads no whole number of more than 4,300 digits
         raise ValueError("it has a number of thousands of digits") from None
 
@@ -161,26 +154,32 @@ def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """The object of its keys and values, as a hook of `json`; TwiceError if a key comes twice."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise TwiceError(next(name for name in found if names.count(name) > 1))
+        raise TwiceError
     return found
+
+
+def given_twice(key: str, first: int, second: int) -> str:
+    """What to say of a key and the two lines in which it is."""
+    return f"the key {shown(key)} is given twice, in lines {first} and {second}; keep one"
 
 
 _TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")\s*(:?)|[{}]')
 
 
-def lines_of_twice(text: str) -> tuple[int, int]:
-    """The lines of the first key that an object of a JSON text has twice."""
+def twice(text: str) -> tuple[str, int, int]:
+    """The first key that an object of a JSON text has twice, and its two lines, in one pass over the text."""
     objects: list[dict[str, int]] = []
+    line, at = 1, 0
     for token in _TOKEN.finditer(text):
         if token[0] == "{":
             objects.append({})
         elif token[0] == "}":
             objects.pop()
         elif token[2]:
-            name, line = json.loads(token[1], strict=False), text.count("\n", 0, token.start()) + 1
+            name = json.loads(token[1], strict=False)
+            line, at = line + text.count("\n", at, token.start()), token.start()
             if name in objects[-1]:
-                return objects[-1][name], line
+                return name, objects[-1][name], line
             objects[-1][name] = line
     raise AssertionError("no key comes twice")
 
@@ -193,9 +192,7 @@ class _Strict(yaml.SafeLoader):
         for key, _ in node.value:
             name, line = (key.tag, str(key.value)), key.start_mark.line + 1
             if name in lines:
-                raise yaml.YAMLError(
-                    f"the key {shown(key.value)} is given twice, in lines {lines[name]} and {line}; keep one"
-                )
+                raise yaml.YAMLError(given_twice(key.value, lines[name], line))
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
                 lines[name] = line
         return super().construct_mapping(node, deep)

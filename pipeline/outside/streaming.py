@@ -75,8 +75,7 @@ def _object(text: _Window) -> Iterator[tuple[str, int | None, Any]]:
         line = text.line_of(text.at)
         key = text.value()
         if key in lines:
-            says = f"the key {parsing.shown(key)} is given twice, in lines {lines[key]} and {line}; keep one"
-            raise text.no_json(says)
+            raise text.no_json(parsing.given_twice(key, lines[key], line))
         lines[key] = line
         text.take(":")
         if text.next() == "[":
@@ -117,7 +116,8 @@ class _Window:
         self._text, self._ended = "", False
         self._utf8 = codecs.getincrementaldecoder("utf-8-sig")()
         self._decode = json.JSONDecoder(object_pairs_hook=parsing.once).raw_decode
-        self._line, self._column = 1, 1  # of the window's first character
+        self._counted, self._line = 0, 1  # a place in the window, and its line
+        self._column = 1  # of the window's first character
 
     def next(self) -> str:
         """The next character that is no blank, which stays the next one; "" at the end."""
@@ -150,11 +150,10 @@ class _Window:
             except json.JSONDecodeError as error:
                 if not (self._may_be_cut(error) and self._more()):
                     raise self.fault(error.msg, at=error.pos) from None
-            except parsing.TwiceError as error:
-                first, second = parsing.lines_of_twice(self._text[self.at :])
+            except parsing.TwiceError:
+                key, first, second = parsing.twice(self._text[self.at :])
                 before = self.line_of(self.at) - 1
-                says = f"the key {parsing.shown(error.key)} is given twice, in lines {before + first} and {before + second}"
-                raise self.no_json(f"{says}; keep one") from None
+                raise self.no_json(parsing.given_twice(key, before + first, before + second)) from None
             except ValueError:  # Python reads no whole number of more than 4,300 digits
                 raise self.no_json("it has a number of thousands of digits") from None
             else:
@@ -169,8 +168,13 @@ class _Window:
             raise self.fault("Extra data")
 
     def line_of(self, at: int) -> int:
-        """The line of a place in the window, from 1."""
-        return self._line + self._text.count("\n", 0, at)
+        """The line of a place in the window, from 1: counted on from the place that was asked for last, or back to it."""
+        if at >= self._counted:
+            self._line += self._text.count("\n", self._counted, at)
+        else:
+            self._line -= self._text.count("\n", at, self._counted)
+        self._counted = at
+        return self._line
 
     def fault(self, what: str, *, at: int | None = None) -> DataError:
         """What to raise of a place where the text is no JSON."""
@@ -211,9 +215,9 @@ class _Window:
         if not more and self._ended:
             return False
         before = self._text.rfind("\n", 0, self.at)
-        self._line = self.line_of(self.at)
         self._column = self.at - before if before >= 0 else self._column + self.at
-        self._text, self.at = self._text[self.at :] + more, 0
+        self.line_of(self.at)
+        self._text, self.at, self._counted = self._text[self.at :] + more, 0, 0
         if self._told is not None:
             self._told()
         return True

@@ -39,6 +39,42 @@ def test_a_key_given_twice_is_found_wherever_it_is(name: str, others: dict[str, 
         parsing.json_value(text)
 
 
+def test_of_several_keys_given_twice_the_first_one_is_named_with_its_own_lines() -> None:
+    for text in ('{"a": 1,\n"b": 2,\n"b": 3,\n"a": 4}', '{"b": 1,\n"b": 2,\n"b": {"c": 3, "c": 4}}'):
+        key, *lines = parsing.twice(text)
+        assert key == "b"
+        with pytest.raises(ValueError, match=f"the key 'b' is given twice, in lines {lines[0]} and {lines[1]};"):
+            parsing.json_value(text)
+
+
+class Counting(str):
+    """A text that tells how many of its characters were counted, and how often it was compared."""
+
+    looked_at = compared = 0
+
+    def count(self, sub: str, start: Any = 0, end: Any = None) -> int:
+        Counting.looked_at += (len(self) if end is None else end) - start
+        return super().count(sub, start, end)
+
+    def __eq__(self, other: object) -> bool:
+        Counting.compared += 1
+        return super().__eq__(other)
+
+    __hash__ = str.__hash__
+
+
+def test_the_lines_of_a_key_given_twice_are_counted_in_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [*range(300), 299]
+    monkeypatch.setattr(Counting, "looked_at", 0)
+    text = Counting("{" + ",\n".join(f'"{key}": 1' for key in keys) + "}")
+    assert parsing.twice(text) == ("299", 300, 301)
+    assert 0 < Counting.looked_at <= len(text)
+    monkeypatch.setattr(Counting, "compared", 0)
+    with pytest.raises(parsing.TwiceError):
+        parsing.once([(Counting(key), 1) for key in keys])
+    assert Counting.compared < len(keys)
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [

@@ -140,3 +140,34 @@ def test_it_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     joined(path, told=lambda done, total: told.append((done, total)))
     size = path.stat().st_size
     assert told[-1] == (size, size) and [done for done, _ in told] == sorted({done for done, _ in told})
+
+
+class Counting(str):
+    """A text that tells how many of its characters were counted."""
+
+    looked_at = 0
+
+    def count(self, sub: str, start: Any = 0, end: Any = None) -> int:
+        Counting.looked_at += (len(self) if end is None else end) - start
+        return super().count(sub, start, end)
+
+
+@pytest.mark.parametrize("piece", [100, reading.PIECE])
+def test_the_lines_of_many_keys_are_counted_in_one_pass(
+    piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = streaming._Window._more
+
+    def counting(window: streaming._Window) -> bool:
+        found = more(window)
+        window._text = Counting(window._text)
+        return found
+
+    monkeypatch.setattr(streaming._Window, "_more", counting)
+    monkeypatch.setattr(reading, "PIECE", piece)
+    monkeypatch.setattr(Counting, "looked_at", 0)
+    path = tmp_path / "x.json"
+    path.write_text(text := "{" + ",\n".join(f'"{key}": {key}' for key in [*range(300), 299]) + "}")
+    with pytest.raises(DataError, match="the key '299' is given twice, in lines 300 and 301"):
+        joined(path)
+    assert 0 < Counting.looked_at <= 2 * len(text), "once, and where a window's end cut a value Python counted too"
