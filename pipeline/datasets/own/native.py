@@ -193,6 +193,7 @@ def _relations(found: NativeFile, file: str, image_of: Places, box_of: Places, p
         return f"{word} {names.shown(place)}"
 
     bad = (image < 0) | (subject < 0) | (~alone & (thing < 0)) | (verb < 0)
+    bad[list(read.without_object)] = True
     for place in np.flatnonzero(bad).tolist():
         if image[place] < 0:
             what = f"image {no_image[place]} does not exist"
@@ -200,6 +201,8 @@ def _relations(found: NativeFile, file: str, image_of: Places, box_of: Places, p
             what = f"annotation {no_subject[place]} does not exist"
         elif verb[place] < 0:
             what = no_verb[place]
+        elif place in read.without_object:
+            what = f"has no {read.without_object[place]}; for a person acting alone it is null"
         else:
             what = f"annotation {no_object[place]} does not exist"
         problems.add("E", where(place), what, "left out")

@@ -25,8 +25,9 @@ KEPT = ("categories", "rel_categories", "hoi_categories", "hois")
 """The keys of lists that are kept as they are."""
 MOST_KEPT = 100_000
 """Entries of a list that is kept as it is."""
-LABELME = ("shapes", "imagePath")
-"""Keys that are LabelMe's: there may be thousands of its files, which are not read to their end for nothing."""
+OURS = {"images", "annotations"}
+LABELME = {"shapes", "imagePath"}
+"""Keys of LabelMe's files, of which there may be thousands: they are not read to their end for nothing."""
 Entry = Mapping[str, Any]
 
 
@@ -85,6 +86,8 @@ class Relations:
         self.ids, self.images, self.subjects, self.objects, self.verbs = Ids(), Ids(), Ids(), Ids(), Ids()
         self.alone = Grown(np.bool_)
         """Whether the object is null."""
+        self.without_object: dict[int, str] = {}
+        """{place: the key of the object, which is not even null there}."""
         self.words: dict[str, int] = {}
         """By hand: the distinct verbs, whose numbers are those of `verbs`."""
         self.no_words: dict[int, str] = {}
@@ -100,6 +103,10 @@ class Relations:
         subjects, objects = ([row.get(end) for row in entries] for end in self._ends)
         self.subjects.add(subjects)
         self.objects.add([0 if thing is None else thing for thing in objects])
+        key = self._ends[1]
+        self.without_object |= {
+            first + i: key for i, thing in enumerate(objects) if thing is None and key not in entries[i]
+        }
         verbs = [row.get(self._verb) for row in entries]
         if self.by_hand:
             self.no_words |= {first + i: shown(verb) for i, verb in enumerate(verbs) if not rows.text(verb).strip()}
@@ -125,7 +132,7 @@ class NativeFile:
     @property
     def is_coco(self) -> bool:
         """Whether it has images and annotations, each as a list."""
-        return all(key in self.keys and key not in self.values for key in ("images", "annotations"))
+        return all(key in self.keys and key not in self.values for key in OURS)
 
 
 def read(path: Path, *, told: streaming.Told | None = None) -> NativeFile | None:
@@ -137,10 +144,10 @@ def read(path: Path, *, told: streaming.Told | None = None) -> NativeFile | None
     found = NativeFile()
     try:
         for key, first, part in streaming.parts(path, told=told):
-            if key in LABELME:
-                return None
             if not first:
                 found.keys.append(key)
+            if key in LABELME and LABELME.issubset(found.keys) and OURS.isdisjoint(found.keys):
+                return None
             if first is None:
                 if key == "info" or key in KEPT or _columns(found, key) is not None:
                     found.values[key] = part
