@@ -12,6 +12,8 @@ _SEQUENCE = re.compile(
 """What a terminal takes for a command."""
 _UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 """Controls but tab and newline, what turns the direction of writing, byte-order marks, halves of characters."""
+_HALF = re.compile("[\ud800-\udfff]")
+"""Half of a character, which JSON can write by itself and UTF-8 cannot."""
 _COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 """What a terminal may be told by a program's own output."""
 _COLOUR_OR_MOVE = re.compile(r"(\x1b\[[0-9;]*m|\x1b\[[0-9]*[AGK]|\x1b\[\?25[hl]|\r)")
@@ -43,6 +45,17 @@ def unfit(text: str) -> str | None:
     """The first character that `plain` takes away, as U+001B; None if it leaves the text as it is."""
     found = _UNFIT.search(text)
     return f"U+{ord(found[0]):04X}" if found else None
+
+
+def half(text: str) -> str | None:
+    """The first half of a character, as U+D800, for which no file can hold the text; None if there is none."""
+    found = None if text.isascii() else _HALF.search(text)
+    return f"U+{ord(found[0]):04X}" if found else None
+
+
+def with_halves_told(text: str) -> str:
+    """The text with \\ud800 in place of every half of a character, so that files and tables can hold it."""
+    return _HALF.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def for_terminal(text: str, *, moves: bool = False) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +50,8 @@ def read(files: Sequence[tuple[Path, NativeFile]], folder: str, problems: Proble
     for path, found in files:
         own = Problems(str(path))
         raws.append((path, native.read(found, str(path), own)))
-        problems.found += [replace(one, where=f"{path.name}, {one.where}") for one in own.found]
+        for one in own.found:
+            problems.add(one.level, f"{path.name}, {one.where}", one.what, one.effect, file=one.file)
     boxes_before = np.cumsum([0, *(len(raw.boxes.image) for _, raw in raws)]).tolist()
     images_before = np.cumsum([0, *(len(raw.images.names) for _, raw in raws)]).tolist()
     return Raw(

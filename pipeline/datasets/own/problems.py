@@ -14,6 +14,7 @@ from typing import Literal
 
 from pipeline.errors import DataError
 from pipeline.outside import parsing
+from pipeline.outside.escaping import with_halves_told
 
 Level = Literal["E", "W", "N"]
 WORDS: dict[Level, str] = {"E": "error", "W": "warning", "N": "note"}
@@ -46,7 +47,8 @@ class Problems:
 
     def add(self, level: Level, where: str, what: str, effect: str, *, file: str | None = None) -> None:
         """Note something; `file` where it is not the file that is read."""
-        self.found.append(Problem(file or self.file, where, what, level, effect))
+        file, where, what, effect = map(with_halves_told, (file or self.file, where, what, effect))
+        self.found.append(Problem(file, where, what, level, effect))
 
     def of(self, level: Level) -> list[Problem]:
         """Those of one level."""

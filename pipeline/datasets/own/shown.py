@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.datasets.own.pictures import Match, Pictures, Size, plain
 from pipeline.datasets.own.problems import Problems, listed
-from pipeline.datasets.own.raw import Images, Raw
+from pipeline.datasets.own.raw import Boxes, Images, Raw
+from pipeline.outside.escaping import half
 
 LEFT_OUT = "left out"
 LARGEST_SIDE = 1 << 20
@@ -43,6 +45,7 @@ def find(raw: Raw, pictures: Pictures | None, problems: Problems) -> Shown:
     for image, fault in images.faults.items():
         _drop(found, problems, image, images.called(image), fault)
     _names(images, pictures, found, problems)
+    _halves(images, found, problems)
     _once(images, found, problems)
     if pictures:
         unreadable = pictures.read_sizes(filter(None, found.names))
@@ -86,6 +89,16 @@ def _not_found(name: str, match: Match) -> str:
     return f"its picture {name} may be {listed(match.candidates)}: write more of the folders before it"
 
 
+def _halves(images: Images, found: Shown, problems: Problems) -> None:
+    """No table and no file holds half of a character, which JSON can write alone and Python's names of files have."""
+    for what, texts in (("file name", found.names), ("split", images.splits)):
+        for image, text in enumerate(texts):
+            if (sign := half(text)) is not None and found.keep[image]:
+                _drop(
+                    found, problems, image, images.called(image), f"its {what} {text} has {sign}, half of a character"
+                )
+
+
 def _once(images: Images, found: Shown, problems: Problems) -> None:
     """A picture that several images are is an error for all of them: nobody knows which counts."""
     kept = [name for name, keep in zip(found.names, found.keep.tolist(), strict=True) if keep]
@@ -106,7 +119,7 @@ def _once(images: Images, found: Shown, problems: Problems) -> None:
 
 
 def _sizes(raw: Raw, pictures: Pictures | None, found: Shown, problems: Problems) -> None:
-    images, not_told = raw.images, []
+    images, not_told, ends = raw.images, [], _Ends(raw.boxes, len(raw.images.names))
     for image in range(len(images.names)):
         told = (images.widths[image], images.heights[image])
         size = pictures.sizes.get(found.names[image]) if pictures else None
@@ -125,13 +138,33 @@ def _sizes(raw: Raw, pictures: Pictures | None, found: Shown, problems: Problems
             if min(told) <= 0:
                 not_told.append(image)
             elif told != size.shown:
-                _other_size(image, told, size, raw, found, problems)
+                _other_size(image, told, size, raw, ends, found, problems)
     if not_told:
         where = f"{images.word}{'s' * (images.word != '' and len(not_told) > 1)} {listed(images.where[i] for i in not_told)}"
         problems.add("N", where.strip(), "the size is not told", "read from the picture")
 
 
-def _other_size(image: int, told: tuple[int, int], size: Size, raw: Raw, found: Shown, problems: Problems) -> None:
+class _Ends:
+    """The right lower corners of each image's boxes, which are sorted by image once, and not before one is asked for."""
+
+    def __init__(self, boxes: Boxes, images: int) -> None:
+        self._boxes, self._images = boxes, images
+
+    def of(self, image: int) -> NDArray[np.float64]:
+        """(n, 2) of one image."""
+        order, starts = self._sorted
+        return self._boxes.corners[order[starts[image] : starts[image + 1]], 2:]
+
+    @cached_property
+    def _sorted(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The boxes by image, and where each image's begin."""
+        order = np.argsort(self._boxes.image, kind="stable")
+        return order, np.searchsorted(self._boxes.image[order], np.arange(self._images + 1))
+
+
+def _other_size(
+    image: int, told: tuple[int, int], size: Size, raw: Raw, ends: _Ends, found: Shown, problems: Problems
+) -> None:
     """Judge a told size that is not the picture's: it is clear what was meant, or the image cannot be used.
 
     Places in percent need the same shape alone. Otherwise a size before the EXIF orientation is clear where more boxes fit
@@ -144,9 +177,9 @@ def _other_size(image: int, told: tuple[int, int], size: Size, raw: Raw, found: 
         if abs(aspect - 1) > ASPECT:
             _drop(found, problems, image, where, f"{says}: another shape")
         return
-    ends = raw.boxes.corners[raw.boxes.image == image, 2:]
-    fit_told, fit_shown = (int((ends <= np.array(limit) + OVER).all(axis=1).sum()) for limit in (told, size.shown))
-    if told == size.stored and (fit_shown > fit_told or not len(ends)):
+    mine = ends.of(image)
+    fit_told, fit_shown = (int((mine <= np.array(limit) + OVER).all(axis=1).sum()) for limit in (told, size.shown))
+    if told == size.stored and (fit_shown > fit_told or not len(mine)):
         what = (
             f"{told[0]} x {told[1]} is the size before its EXIF orientation, and its boxes fit the shown picture alone"
         )

@@ -5,7 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from pipeline.outside.escaping import brief, code, for_terminal, from_cell, markdown, plain, to_cell, unfit
+from pipeline.outside.escaping import (
+    brief,
+    code,
+    for_terminal,
+    from_cell,
+    half,
+    markdown,
+    plain,
+    to_cell,
+    unfit,
+    with_halves_told,
+)
 
 
 @pytest.mark.parametrize(
@@ -100,3 +111,15 @@ def test_a_message_quotes_the_two_ends_of_a_long_line() -> None:
     assert brief("a\nb") == "a\nb" and brief("x" * 1_000) == "x" * 1_000
     assert brief("one\n" + "a" * 600 + "b" * 600) == f"one\n{'a' * 500}... (400 letters) ...{'b' * 300}"
     assert brief("\x1b[31mred\x00") == "red"
+
+
+@given(st.text(st.characters(codec=None)))
+def test_a_text_has_half_of_a_character_where_no_file_can_hold_it(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        sign = text[error.start]
+        assert half(text) == f"U+{ord(sign):04X}"
+        assert with_halves_told(text) == text.encode("utf-8", "backslashreplace").decode()
+    else:
+        assert half(text) is None and with_halves_told(text) == text
