@@ -83,7 +83,8 @@ class Data(Section):
     val2017: File | None = Field(
         None,
         description="COCO's instances_val2017.json, or its image ids one a line: the leakage report then counts how many test "
-        "images a detector trained on COCO has learned from (hico, vcoco, own)",
+        "images a detector trained on COCO has learned from (hico, vcoco, own); COCO's are those that are called "
+        "COCO_val2014_<12 digits>.jpg or lie as <12 digits>.jpg in a folder val2017 (or train)",
     )
     faults: Literal["error", "skip"] = Field(
         "error", description="faulty rows and missing images: fail at them, or leave them out and report"

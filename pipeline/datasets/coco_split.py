@@ -1,6 +1,7 @@
 """Which of COCO's images a detector that was trained on its train2017 has not learned: those of val2017.
 
-COCO's 2017 splits have the pictures of 2014 under the same ids: train2017 is train2014 and val2014 without val2017.
+COCO's 2017 splits have the pictures of 2014 under the same ids: train2017 is train2014 and val2014 without val2017. A picture
+is known as COCO's by its file's name: of 2014 by that alone, of 2017, where it is the id and nothing else, with its folder.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from pipeline.errors import DataError
 from pipeline.outside import reading
 from pipeline.outside.parsing import shown
 
-FILE = r"(?:^|/)COCO_(?:train|val)2014_(\d{12})\.jpg$"
-"""A path of one of COCO's images, with its id."""
+FILE = r"(?:^|/)(?:COCO_(?:train|val)2014_|(?:train|val)2017/)([0-9]{12})\.jpg$"
+"""A path of one of COCO's images, with its id: `COCO_val2014_000000000139.jpg` or `val2017/000000000139.jpg`."""
 
 
 def tested(files: pd.Series, val2017: Path | None) -> dict[str, int]:

@@ -34,8 +34,8 @@ def estimated(status: StageStatus, stage: Stage, *, config: Config, store: Store
     found = status
     if stage.sharded(config) and status.fingerprint is not None and now is not None:
         of = sum(-(-now[split] // shards.SIZE) for split in stage.looks_at(config))
-        there = shards.finished(store.pieces(status.fingerprint))
-        found = replace(found, shards=(min(there, of), of) if there else None)
+        there = min(shards.finished(store.pieces(status.fingerprint)), of)
+        found = replace(found, shards=(there, of) if there else None)
     if status.seconds is None or status.artifact is None:
         return found
     share = 1.0 - found.shards[0] / found.shards[1] if found.shards is not None else 1.0

@@ -57,7 +57,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="annotations",
-        version=8,
+        version=9,
         reads=(),
         names=("data.source",),
         when=(

@@ -284,18 +284,22 @@ def _notes(a: Mapping[str, Any], b: Mapping[str, Any], names: tuple[str, str]) -
     ):
         if having[0] != having[1]:
             told.append(f"{names[0] if having[0] else names[1]} {what}, and the other does not")
-    ids = [{row["hoi_id"] for row in report["per_class"]} for report in (a, b)]
-    for name, one, other, report in ((names[0], ids[0], ids[1], a), (names[1], ids[1], ids[0], b)):
-        if more := [row["name"] for row in report["per_class"] if row["hoi_id"] in one - other]:
+    # Classes that were added to either take the next free ids, so an id alone does not tell what it stands for. Those that are
+    # measured are the annotations', which are the same for both.
+    first, second = (
+        {row["hoi_id"]: row["name"] for row in report["per_class"] if not row["test_pairs"]} for report in (a, b)
+    )
+    for name, one, other in ((names[0], first, second), (names[1], second, first)):
+        if more := [called for number, called in one.items() if other.get(number) != called]:
             shown = ", ".join(more[:8]) + (f" and {len(more) - 8} more" if len(more) > 8 else "")
             told.append(f"{name} tells {shown} apart too, which may move the other classes of their verbs")
-    first, second = (report.get("detector") for report in (a, b))
-    if not first or not second or all(first.get(key) == second.get(key) for key in ("name", "digest")):
+    here, there = (report.get("detector") for report in (a, b))
+    if not here or not there or all(here.get(key) == there.get(key) for key in ("name", "digest")):
         return told
     return [
         *told,
-        f"the boxes are not of one detector, which may make all of the difference: {names[0]} {whose(first)}; "
-        f"{names[1]} {whose(second)}",
+        f"the boxes are not of one detector, which may make all of the difference: {names[0]} {whose(here)}; "
+        f"{names[1]} {whose(there)}",
     ]
 
 

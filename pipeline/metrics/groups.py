@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from pipeline.datasets import classes as class_table
 from pipeline.datasets.dataset import RARE_BELOW
 from pipeline.datasets.hico.source import Hico
 from pipeline.errors import DataError
+from pipeline.outside import columns
+from pipeline.vocabulary.file import LARGEST_ID
 from pipeline.vocabulary.settings import DEFAULT, Settings
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -52,8 +55,11 @@ def told_groups(table: pd.DataFrame, vocabulary: Vocabulary | None, settings: Se
     if missing := [column for column in ("hoi_id", "train_count") if column not in table]:
         raise DataError(f"classes.parquet: no column {', '.join(missing)}; columns are {', '.join(table.columns)}")
     counts = dict(zip(table["hoi_id"].tolist(), table["train_count"].tolist(), strict=True))
-    if vocabulary is None:  # without names, numbers are HICO-DET's
-        vocabulary = class_table.of_frame(table) if "verb_ing" in table else Hico.vocabulary.subset(counts)
+    if vocabulary is None and "verb_ing" in table:
+        _demand_ids(table)
+        vocabulary = class_table.of_frame(table)
+    elif vocabulary is None:  # without names, numbers are HICO-DET's
+        vocabulary = Hico.vocabulary.subset(counts)
     names = [str(c) for c in table if table[c].dtype == bool and c != "rare"]
     told = {DEFAULT: frozenset()} | {s: frozenset(table.loc[table[s], "hoi_id"].tolist()) for s in names}
     added = frozenset(vocabulary.ids) - frozenset(counts)
@@ -71,3 +77,16 @@ def told_groups(table: pd.DataFrame, vocabulary: Vocabulary | None, settings: Se
         added=added,
         hico=False,
     )
+
+
+def _demand_ids(table: pd.DataFrame) -> None:
+    """DataError naming the first row whose class, verb or object has an id that none can have."""
+    for column in ("hoi_id", "verb_id", "object_id"):
+        try:
+            numbers = columns.whole(table, column, "classes.parquet")
+        except ValueError as error:
+            raise DataError(str(error)) from None
+        if len(bad := np.flatnonzero((numbers < 0) | (numbers > LARGEST_ID))):
+            raise DataError(
+                f"classes.parquet row {bad[0]}: {column} is {numbers[bad[0]]}; an id is a whole number from 0 to {LARGEST_ID:,}"
+            )

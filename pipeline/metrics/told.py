@@ -25,6 +25,8 @@ KEY = b"ezhoi"
 """Of the metadata, a JSON value."""
 MOST_SAID = 1_000
 """Letters of what a table says of itself that are repeated."""
+LARGEST_ID = (1 << 31) - 1
+"""Of a class, whoever numbered it."""
 MOST_NAMED = 8
 """Classes that a note names."""
 
@@ -81,7 +83,7 @@ def of_json(about: object) -> Told:
         added={
             one["hoi_id"]: one["class"]
             for one in entries
-            if type(one.get("hoi_id")) is int and isinstance(one.get("class"), str)
+            if _is_id(one.get("hoi_id")) and isinstance(one.get("class"), str)
         },
         detector={str(key): value for key, value in detector.items()} if isinstance(detector, Mapping) else {},
         adapted=adapted if isinstance(adapted, str) else "",
@@ -90,6 +92,10 @@ def of_json(about: object) -> Told:
         else {},
         transductive=transductive if isinstance(transductive, bool) else None,
     )
+
+
+def _is_id(value: object) -> bool:
+    return type(value) is int and 0 <= value <= LARGEST_ID
 
 
 def placed(frame: pd.DataFrame, told: Told, vocabulary: Vocabulary, *, name: str) -> tuple[pd.DataFrame, list[str]]:

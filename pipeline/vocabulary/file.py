@@ -16,8 +16,8 @@
     settings: {mine: [ride horse]}               # optional; unseen classes by name (pipeline/vocabulary/settings.py)
 
 Where such a file adds to words that are known already (`extended`), verbs and objects may be left out that are among those.
-A class may also be {id, verb, object, phrase}, which is how the JSON has it; without an id, its place in the list is its id,
-and without a phrase, one follows from the names. Names are compared as `vocabulary.comparable` says.
+A class may also be {id, verb, object, phrase}, which is how the JSON has it; without an id (0 to 1,000,000), its place in the
+list is its id, and without a phrase, one follows from the names. Names are compared as `vocabulary.comparable` says.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from pipeline.vocabulary.coco import COCO
 from pipeline.vocabulary.settings import Settings
 from pipeline.vocabulary.vocabulary import Hoi, Object, Verb, Vocabulary, comparable, hoi
 
-LARGEST_ID = (1 << 31) - 1
-"""Of a class."""
+LARGEST_ID = 1_000_000
+"""Of a class: columns of numbers are as long as the largest id (`Vocabulary.verb_of`)."""
 LONGEST_WORDS = 300
 """Letters of a name or a phrase: CLIP reads some 70 words at once, and tables and pages show it."""
 FORMAT = "ezhoi-vocabulary/1"
@@ -254,7 +254,9 @@ def _classes(
         whole = type(number) is int and 0 <= number <= LARGEST_ID
         if not whole or number in taken:
             fault = f"id {number} is taken by {shown(taken[number].name)}" if whole else f"id {shown(number)} is none"
-            raise DataError(f"{where}: {fault}; an id is a whole number from 0 that no other class has")
+            raise DataError(
+                f"{where}: {fault}; an id is a whole number from 0 to {LARGEST_ID:,} that no other class has"
+            )
         phrase = wanted.get("phrase")
         if phrase is not None:
             phrase = _text(phrase, f"{where}: phrase")

@@ -113,6 +113,6 @@ def _closed(value: Mapping[str, Any], file: str) -> list[dict[str, Any]]:
             raise DataError(
                 f"{file}: hoi_categories, entry {place + 1}: predicate {shown(verb)} or category {shown(thing)} does not exist"
             )
-        number = {"id": row["id"]} if rows.whole(row.get("id")) >= 0 else {}
+        number = {"id": row["id"]} if row.get("id") is not None else {}
         found.append({**number, "verb": verbs[verb], "object": things[thing]})
     return found

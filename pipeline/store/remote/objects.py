@@ -25,8 +25,32 @@ LARGEST = 16 << 20
 FINAL = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError, StoreError)
 PASSING = ("botocore", "aiobotocore", "aiohttp", "google", "gcsfs", "adlfs", "azure")
 """Packages whose own exceptions mean that a request did not get through."""
-SENT = ("ClientError", "ConnectionError", "HTTPClientError", "IncompleteReadError")
-"""The kinds of botocore's exceptions that a request ends with which was sent, or was to be."""
+UNSET = frozenset(
+    {
+        *("NoCredentialsError", "PartialCredentialsError", "UnknownCredentialError", "RefreshWithMFAUnsupportedError"),
+        *("NoAuthTokenError", "UnknownTokenProviderError", "SSOError", "LoginError"),
+        *("ProfileNotFound", "ConfigNotFound", "ConfigParseError", "InvalidConfigError", "InvalidDefaultsMode"),
+        *(
+            "NoRegionError",
+            "UnknownRegionError",
+            "InvalidRegionError",
+            "ServiceNotInRegionError",
+            "BaseEndpointResolverError",
+        ),
+        *("EndpointProviderError", "InvalidEndpointConfigurationError", "InvalidHostLabelError", "InvalidDNSNameError"),
+        *("InvalidIMDSEndpointError", "InvalidIMDSEndpointModeError", "InvalidProxiesConfigError"),
+        *("InvalidEndpointDiscoveryConfigurationError", "InvalidRetryConfigurationError", "InvalidChecksumConfigError"),
+        *("InvalidS3AddressingStyleError", "InvalidS3UsEast1RegionalEndpointConfigError"),
+        *("InvalidSTSRegionalEndpointsConfigError", "UnsupportedS3ArnError", "UnsupportedS3ConfigurationError"),
+        *("UnsupportedS3AccesspointConfigurationError", "UnsupportedOutpostResourceError"),
+        *("ParamValidationError", "ValidationError", "MissingParametersError"),
+        *("UnknownSignatureVersionError", "UnsupportedSignatureVersionError", "UnsupportedServiceProtocolsError"),
+        *("DataNotFoundError", "MissingDependencyException", "MD5UnavailableError"),
+    }
+)
+"""Those of botocore's exceptions, with all that derive from them, that say what is missing or wrong in settings, credentials,
+the request or the installation, and will be so at the next try. All others may pass: credentials that could not be fetched
+or renewed just now, a download that does not match its checksum, a connection."""
 TOLD = 5
 """The try at which whoever waits is told why."""
 EMPTY = ("InvalidRange", "416")
@@ -206,9 +230,9 @@ def _passing(error: Exception) -> bool:
 
 
 def _is_of_settings(error: Exception) -> bool:
-    """Whether botocore sent no request, since its settings are wrong or credentials are missing: no repetition helps."""
+    """Whether botocore sends no request, since its settings are wrong or credentials are missing: no repetition helps."""
     bases = {base.__name__ for base in type(error).__mro__ if base.__module__ == "botocore.exceptions"}
-    return bool(bases) and not bases & set(SENT)
+    return not bases.isdisjoint(UNSET)
 
 
 def _code(error: Exception) -> str:

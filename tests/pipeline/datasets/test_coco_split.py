@@ -26,6 +26,14 @@ def test_images_of_coco_are_counted_with_and_without_val2017(tmp_path: Path) -> 
     assert coco_split.tested(pd.Series(["HICO_test2015_00000001.jpg"]), lines) == {"of_coco": 0, "of_train2017": 0}
 
 
+def test_names_of_2017_count_with_their_folder(tmp_path: Path) -> None:
+    listed = tmp_path / "val2017.txt"
+    listed.write_text("139\n")
+    names = ["val2017/000000000139.jpg", "coco/train2017/000000000009.jpg", "train2017/000000000025.jpg"]
+    others = ["000000000139.jpg", "myval2017/000000000139.jpg", "val2017/139.jpg", "val2017/x/000000000139.jpg"]
+    assert coco_split.tested(pd.Series(names + others), listed) == {"of_coco": 3, "of_train2017": 2}
+
+
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from flows.pages import plans
-from pipeline.engine import graph, plan
+from pipeline.engine import estimate, graph, plan
 from pipeline.engine.run import run
 from pipeline.engine.status import StageStatus
 from pipeline.store.store import Store
@@ -79,6 +80,19 @@ def test_shards_of_unfinished_work_are_told_and_spare_their_time(fake: Any) -> N
     assert "going by last time" in plans.summary([found])
     run(fake.config(*settings), targets=("image_embeddings",))
     assert status(fake, *settings)["image_embeddings"].notes == ()
+
+
+def test_shards_of_splits_without_a_picture_are_none(fake: Any) -> None:
+    run(fake.config(), targets=("image_embeddings",))
+    config = fake.config("clip.tokens=cls")
+    store = Store(config.store.root)
+    wanted = next(entry for entry in plan.plan(config, store) if entry.stage == "image_embeddings")
+    unfinished(fake, wanted.fingerprint, "train-000.parquet")
+    stage = next(s for s in graph.STAGES if s.name == "image_embeddings")
+    found = estimate.estimated(
+        replace(wanted, shards=None), stage, config=config, store=store, now={"train": 0, "test": 0}
+    )
+    assert found.shards is None and found.expected == 0.0
 
 
 def test_stages_without_shards_have_none(fake: Any) -> None:

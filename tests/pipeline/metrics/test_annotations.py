@@ -129,6 +129,17 @@ def test_who_is_rare_is_the_datasets_word(tmp_path):
     assert annotations.read(tmp_path).groups.rare == {4}
 
 
+@pytest.mark.parametrize(("column", "value"), [("hoi_id", 2**31 - 1), ("verb_id", 10**9), ("object_id", -1)])
+def test_an_id_that_no_class_can_have_is_an_error_that_names_its_row(tmp_path, column, value):
+    """Columns as long as the largest id would take gigabytes."""
+    table().assign(hoi_id=[3, 3, 3]).to_parquet(tmp_path / "pairs.parquet")
+    row = {"hoi_id": 3, "verb_id": 0, "object_id": 1, "verb": "ride", "verb_ing": "riding", "object": "horse"}
+    classes = pd.DataFrame([row | {"phrase": "x", "train_count": 1}]).assign(**{column: value})
+    classes.to_parquet(tmp_path / "classes.parquet")
+    with pytest.raises(DataError, match=rf"classes.parquet row 0: {column} is {value}; .* from 0 to 1,000,000"):
+        annotations.read(tmp_path)
+
+
 @pytest.fixture
 def stored(gate, tmp_path, publish):
     """Annotations in an object store, whose labels of whole images say more than their pairs; and its address."""

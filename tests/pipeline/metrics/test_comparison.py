@@ -119,6 +119,12 @@ def test_other_respects_in_which_two_are_unlike_are_remarked(tmp_path):
         "now learned from test pictures (transductive), and the other does not",
         "now tells groom dog apart too, which may move the other classes of their verbs",
     ]
+    others = [*a.report["per_class"], more[-1] | {"name": "ride camel"}]
+    c = saved(tmp_path / "c", judged(2, 0.5), per_class=others, transductive=True, examples={"ride horse": 2})
+    assert comparison.compare(b, c, resamples=10)["notes"] == [
+        "A tells groom dog apart too, which may move the other classes of their verbs",
+        "B tells ride camel apart too, which may move the other classes of their verbs",
+    ]
     backwards = comparison.compare(b, a, resamples=20)
     assert backwards["groups"]["full"]["a"] == found["groups"]["full"]["b"]
     assert len(backwards["per_class"]) == len(found["per_class"]) == len(CLASSES)

@@ -32,6 +32,8 @@ def test_an_added_class_has_the_id_of_its_name_or_is_left_out() -> None:
     ]
     assert told.placed(rows(3), Told(), VOCABULARY, name="x")[0]["hoi_id"].tolist() == [3]
     assert told.placed(rows(), added, VOCABULARY, name="x")[0].empty
+    largest = told.of_json({"added": [{"hoi_id": (1 << 31) - 1, "class": "walk dog"}]})
+    assert told.placed(rows((1 << 31) - 1), largest, VOCABULARY, name="x")[0]["hoi_id"].tolist() == [8]
     with pytest.raises(DataError, match=r"x row 0.*3\.5"):
         told.placed(rows(3.5), added, VOCABULARY, name="x")
 
@@ -44,6 +46,7 @@ def test_an_added_class_has_the_id_of_its_name_or_is_left_out() -> None:
         "text",
         {"added": {"a": 1}},
         {"added": [1, {"hoi_id": "3", "class": "x"}], "examples": [], "detector": 3},
+        {"added": [{"hoi_id": number, "class": "walk dog"} for number in (10**20, 1 << 31, -1, True)]},
     ],
 )
 def test_what_is_no_record_says_nothing(about: Any) -> None:

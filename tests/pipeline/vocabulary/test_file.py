@@ -78,6 +78,10 @@ def test_all_classes(tmp_path: Path) -> None:
         ({"classes": [{"verb": "ride", "object": "horse", "id": -1}]}, "entry 1: id -1 is none"),
         ({"classes": [{"verb": "ride", "object": "horse", "id": [1]}]}, r"entry 1: id \[1\] is none"),
         ({"classes": [{"verb": "ride", "object": "horse", "id": 1 << 70}]}, r"entry 1: id \d+ is none"),
+        (
+            {"classes": [{"verb": "ride", "object": "horse", "id": 1_000_001}]},
+            "entry 1: id 1000001 is none; an id is a whole number from 0 to 1,000,000 that no other class has",
+        ),
         ({"objects": ["horse", {"name": "bike", "coco": True}]}, "COCO has no category True"),
         (
             {"classes": [{"verb": "ride", "object": o, "id": 4} for o in ("horse", "scissors")]},

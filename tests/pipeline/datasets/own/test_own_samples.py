@@ -155,6 +155,17 @@ def test_one_file_a_split_is_one_annotation(tmp_path: Path) -> None:
     assert own.vocabulary.classes and len(own.rows.relations) == len(found.rows.relations)
 
 
+@pytest.mark.parametrize("number", [1_000_001, 10**20, -1, "7"])
+def test_a_class_with_an_id_that_is_none_is_an_error(number: Any, tmp_path: Path) -> None:
+    path = tmp_path / "own" / "small.json"
+    own_samples.write_small(path)
+    content = json.loads(path.read_text())
+    content["hoi_categories"] = [{"id": number, "predicate_id": 1, "category_id": 2}]
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"small\.json: classes, entry 1: id .* is none; .* from 0 to 1,000,000"):
+        annotated.read(path, pictures=own_samples.pictures())
+
+
 def test_a_fault_of_one_file_of_several_is_told_with_its_name(tmp_path: Path) -> None:
     one_a_split(
         tmp_path, rel_annotations=[{"id": 1, "image_id": 1, "subject_id": 99, "object_id": 1, "predicate_id": 0}]

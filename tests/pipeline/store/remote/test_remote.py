@@ -200,6 +200,10 @@ def test_a_store_that_stays_away_is_one_error(two: Any, gate: Any) -> None:
         botocore.NoCredentialsError(),
         botocore.ProfileNotFound(profile="nobody"),
         botocore.NoRegionError(),
+        botocore.PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"),
+        botocore.ParamValidationError(report="Bucket: no name"),
+        botocore.InvalidRetryModeError(provided_retry_mode="x", valid_modes=["standard"]),
+        botocore.UnauthorizedSSOTokenError(),
     ],
 )
 def test_missing_credentials_are_an_error_at_once(two: Any, fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,6 +227,10 @@ def test_missing_credentials_are_an_error_at_once(two: Any, fault: Exception, mo
         botocore.ReadTimeoutError(endpoint_url="x"),
         botocore.ClientError({"Error": {"Code": "SlowDown"}}, "GetObject"),
         botocore.IncompleteReadError(actual_bytes=1, expected_bytes=2),
+        botocore.CredentialRetrievalError(provider="assume-role", error_msg="timed out"),
+        botocore.MetadataRetrievalError(error_msg="timed out"),
+        botocore.TokenRetrievalError(provider="sso", error_msg="timed out"),
+        botocore.FlexibleChecksumError(error_msg="the checksum did not match"),
     ],
 )
 def test_what_may_pass_is_asked_for_again_and_told(
