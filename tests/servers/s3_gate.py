@@ -1,8 +1,13 @@
-"""An S3-compatible server on this machine, behind a gate that can turn requests away."""
+"""An S3-compatible server on this machine, behind a gate that can turn requests away.
+
+The gate lets one change through at a time: S3 promises that of conditional writes, and moto looks and writes apart.
+"""
 
 from __future__ import annotations
 
 import http.client
+import threading
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -17,6 +22,7 @@ class Gate(ThreadingHTTPServer):
         super().__init__((address, 0), _Pass)
         self.seen: list[str] = []
         self.refused = 0
+        self.changes = threading.Lock()
 
 
 class _Pass(BaseHTTPRequestHandler):
@@ -33,9 +39,10 @@ class _Pass(BaseHTTPRequestHandler):
             connection = http.client.HTTPConnection(*self.server.backend, timeout=30)
             kept = {k: v for k, v in self.headers.items() if k.lower() not in ("transfer-encoding", "expect")}
             kept["Content-Length"] = str(len(body))
-            connection.request(self.command, self.path, body, kept)
-            answer = connection.getresponse()
-            status, headers, content = answer.status, answer.getheaders(), answer.read()
+            with nullcontext() if self.command in ("GET", "HEAD") else self.server.changes:
+                connection.request(self.command, self.path, body, kept)
+                answer = connection.getresponse()
+                status, headers, content = answer.status, answer.getheaders(), answer.read()
         self.send_response(status)
         hidden = ("transfer-encoding", "connection", "content-length", "server", "date")
         for name, value in headers:
