@@ -27,6 +27,7 @@ from pipeline.predict.adding import Adapting
 from pipeline.predict.boxes import Boxes
 from pipeline.predict.bundle import Bundle
 from pipeline.predict.predictor import Predictor
+from pipeline.predict.words import IN_TRAINING
 from pipeline.store.store import Store
 from pipeline.tables import arrays
 from pipeline.vocabulary import file
@@ -107,7 +108,7 @@ def test_the_pipeline_adds_classes_and_trains_nothing(trained: Trained, tmp_path
         in made["bundle"].path("README.md").read_text()
     )
     predictor = Predictor.open(made["bundle"])
-    assert "3 classes were added" in predictor.words.says and predictor.words.record["adapted"] == adding.WITH_PAIRS
+    assert "3 classes were added" in predictor.words.says and predictor.words.record["adapted"] == IN_TRAINING
     both = predictor.with_classes(extended(predictor, "brush", "brushing", "horse"))
     assert len(both.words.record["added"]) == 4 and "3 of them were adapted" in both.words.says
 
