@@ -27,13 +27,12 @@ from flows.cli.evaluation_files import (
     setting_of,
     with_vcocos_classes,
 )
+from pipeline.metrics.means import GROUPS
 
 if TYPE_CHECKING:
     from pipeline.metrics.annotations import Annotations
     from pipeline.metrics.detections import Detections
     from pipeline.metrics.results import Result
-
-GROUPS = ("full", "rare", "non_rare", "unseen", "seen")
 
 
 class Format(StrEnum):

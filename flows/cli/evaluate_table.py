@@ -25,8 +25,8 @@ from flows.cli.evaluation_files import (
     setting_of,
 )
 from pipeline.errors import ConfigError
+from pipeline.metrics.means import GROUPS
 
-GROUPS = ("full", "rare", "non_rare", "unseen", "seen")
 WIDTH = 24
 """Letters of a cell: "35.41 [34.90, 35.92]" and a gap."""
 
@@ -70,7 +70,7 @@ def table(
 
     Example: ezhoi evaluate table adacm.json hola.json lain.json -a instances_test2015.json --protocol all --mode both
     """
-    from pipeline.metrics import methods, told
+    from pipeline.metrics import methods_table, told
 
     names = _names(files)
     truth = read_annotations(annotations, images, image_labels, boxes, split)
@@ -79,7 +79,7 @@ def table(
     read = {name: read_detections(file, truth) for name, file in zip(names, files, strict=True)}
     notes = {name: list(found.notes) for name, found in read.items()}
     unlike = told.unlike({name: found.told for name, found in read.items()})
-    blocks = methods.compare(
+    blocks = methods_table.compare(
         read, truth, protocols=protocols, modes=modes_of(mode), setting=chosen, resamples=resamples, seed=seed
     )
     if as_json:

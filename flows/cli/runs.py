@@ -5,21 +5,21 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
 from flows.cli import options, runs_shown
 from pipeline.errors import ConfigError
+from pipeline.metrics.means import MAIN
 from pipeline.outside.escaping import plain, to_cell
 from pipeline.store import runs
 from pipeline.studies import runs_table, standings
-from pipeline.studies.runs_table import Row
+from pipeline.studies.runs_table import RESULT, RUN, Row
 from pipeline.studies.standings import INTERVAL, Standing
 
-NUMBERS = (*runs_table.METRICS, standings.HEADS[0], "took", "seed")
-"""Columns that stand right."""
+RIGHT = (*(column.heading for column in (*RUN, *RESULT) if column.right), standings.HEADS[0])
+"""Headings of the columns that stand right, as numbers do."""
 
 
 app = typer.Typer(invoke_without_command=True)
@@ -59,7 +59,7 @@ def table(
         return
     if as_csv + as_markdown + as_json > 1:
         raise ConfigError("--csv, --md and --json: choose one")
-    metric = sort if sort in runs_table.METRICS else "unseen"
+    metric = sort if sort in MAIN else "unseen"
     records, unreadable = runs.read(options.store(profile, settings))
     rows = runs_table.table(records, filters=filters or (), sort=sort, last=last, seeds=seeds)
     beside = standings.standings(rows, metric) if seeds else [None] * len(rows)
@@ -90,7 +90,7 @@ def table(
 def _cells(row: Row, standing: Standing | None) -> dict[str, str]:
     """The row's texts by heading, its standing behind the metrics."""
     cells = row.cells()
-    last = list(cells).index(runs_table.METRICS[-1]) + 1
+    last = list(cells).index(MAIN[-1]) + 1
     return dict(
         [*list(cells.items())[:last], *(standing.cells() if standing else {}).items(), *list(cells.items())[last:]]
     )
@@ -109,7 +109,7 @@ def _aligned(table: list[dict[str, str]]) -> list[str]:
     width = {head: max(len(head), *(len(row[head]) for row in table)) for head in heads}
 
     def line(cells: dict[str, str]) -> str:
-        shown = (cells[h].rjust(width[h]) if h in NUMBERS else cells[h].ljust(width[h]) for h in heads)
+        shown = (cells[h].rjust(width[h]) if h in RIGHT else cells[h].ljust(width[h]) for h in heads)
         return "  ".join(shown).rstrip()
 
     return [line({head: head for head in heads}), *map(line, table)]
@@ -119,24 +119,11 @@ def _markdown(table: list[dict[str, str]]) -> list[str]:
     heads = list(table[0])
     lines = [
         heads,
-        ["---:" if head in NUMBERS else "---" for head in heads],
+        ["---:" if head in RIGHT else "---" for head in heads],
         *([row[h] for h in heads] for row in table),
     ]
     return [plain("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |") for line in lines]
 
 
 def _plain(row: Row, standing: Standing | None) -> dict[str, Any]:
-    last = row.newest
-    return {
-        "runs": [r.id for r in row.runs],
-        "started_at": last.started_at,
-        "profile": last.profile,
-        "by": last.deployment,
-        "setting": last.setting,
-        "seeds": [r.seed for r in row.runs],
-        "changed": last.changed,
-        "metrics": {name: asdict(number) for name, number in row.metrics.items()},
-        "protocol": last.protocol,
-        "state": last.status,
-        "seconds": row.seconds,
-    } | ({"standing": standing.as_json()} if standing else {})
+    return row.as_json() | ({"standing": standing.as_json()} if standing else {})

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from flows.cli import options
-from flows.pages.markdown import RESULTS, result_rows
+from flows.pages.markdown import result_rows
 from pipeline.machine.files import atomic
+from pipeline.metrics.means import MAIN
 from pipeline.outside.escaping import plain
 from pipeline.report.units import duration
 from pipeline.store import runs
@@ -50,7 +51,7 @@ def _lines(store: Store, record: RunRecord) -> list[str]:
     lines += [f"  asked    {key} = {value}" for key, value in record.asked.items()]
     if rows := result_rows(record.metrics):
         width = max(18, *(len(model) for model, *_ in rows))
-        lines.append(f"  {f'mAP, % ({record.protocol})':<{width}}" + "".join(f"{name:>9}" for name in RESULTS))
+        lines.append(f"  {f'mAP, % ({record.protocol})':<{width}}" + "".join(f"{name:>9}" for name in MAIN))
         lines += [f"  {model:<{width}}" + "".join(f"{value:>9}" for value in values) for model, *values in rows]
     for stage, name in record.stages.items():
         gone = "" if store.get(stage, name) is not None else ", removed since"
@@ -82,7 +83,7 @@ def compare(
     profile: options.Profile = "demo",
     settings: options.Settings = None,
 ) -> None:
-    """Compare runs side by side: settings, mAP with intervals, what was changed, losses and AP by class, as one HTML page.
+    """Compare runs side by side on one HTML page: what they asked for, mAP with intervals, what was changed, losses, AP by class.
 
     The page needs no other file and no network: send it to whomever it concerns.
 
@@ -97,7 +98,7 @@ def compare(
     with atomic(out) as temporary:
         temporary.write_text(pages.page(found), encoding="utf-8")
     lines = [f"{c.letter}  {c.record.line}, {c.record.status}" for c in found.columns]
-    lines += [f"{key}: {', '.join(map(_said, values))}" for key, values in found.settings.items()]
+    lines += [f"{key}: {', '.join(map(_said, values))}" for key, values in found.asked.items()]
     for against in found.against:
         lines += [f"A -> {against.column.letter}"]
         lines += [f"  mAP {group:<7} {gain}" for group, gain in against.compared.gains.items()]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from flows.pages import compared, drawing
 from flows.pages import markdown as pages
+from pipeline.engine import changes
 from pipeline.engine.execute import Outcome
 from pipeline.engine.run import Run
 from pipeline.engine.verdict import Verdict
@@ -21,7 +22,6 @@ from pipeline.errors import EzhoiError
 from pipeline.machine.files import said
 from pipeline.outside.escaping import markdown
 from pipeline.report.sample import sample
-from pipeline.store import changes
 from pipeline.store.artifact import Artifact
 
 log = logging.getLogger("ezhoi.html")

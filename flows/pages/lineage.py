@@ -17,12 +17,13 @@ from prefect.exceptions import PrefectException
 from flows.pages import markdown, plans
 from flows.pages.site import FOLDER
 from flows.pages.states import counts, word
+from pipeline.engine import changes
 from pipeline.engine.execute import Outcome
 from pipeline.engine.run import Run
 from pipeline.engine.status import StageStatus
 from pipeline.outside.escaping import code
 from pipeline.report.sample import sample
-from pipeline.store import changes, runs
+from pipeline.store import runs
 from pipeline.store.artifact import Artifact
 
 log = logging.getLogger("ezhoi.lineage")

@@ -14,13 +14,14 @@ from flows.pages import compared, drawing
 from flows.pages.states import counts, word
 from flows.pages.tables import table
 from pipeline.engine import graph
+from pipeline.engine.changes import Changes
 from pipeline.engine.execute import Outcome
 from pipeline.engine.verdict import Verdict
+from pipeline.metrics.means import MAIN
 from pipeline.outside.escaping import code, markdown
 from pipeline.report.units import duration
 from pipeline.store import compare
 from pipeline.store.artifact import Artifact
-from pipeline.store.changes import Changes
 from pipeline.store.manifest import FileRecord, Manifest
 from pipeline.store.preview import short
 from pipeline.store.runs import RunRecord
@@ -28,7 +29,6 @@ from pipeline.store.runs import RunRecord
 Link = Callable[[Artifact], str]
 RunLink = Callable[[str], str | None]
 LINEAGE_KEY = "ezhoi-lineage"
-RESULTS = ("full", "seen", "unseen")
 _ID = re.compile(r"[0-9a-fA-F-]{32,36}")
 
 
@@ -73,7 +73,7 @@ def stage_page(
     parts += [f"> {markdown(fault)}; the stage ran again." for fault in outcome.faults]
     parts += [f"> Waited {duration(wait.seconds)} for {markdown(wait.what)}." for wait in outcome.waits]
     if outcome.stage == "evaluation" and (rows := result_rows(manifest.metrics)):
-        parts += ["## Result: mAP, %", table(["model", *RESULTS], rows)]
+        parts += ["## Result: mAP, %", table(["model", *MAIN], rows)]
     if changes is not None:
         lines = changes.stages.get(outcome.stage) or ("nothing: the same artifact",)
         parts += [f"## Since {_named(changes.previous, run_link)}", "\n".join(f"- {markdown(line)}" for line in lines)]
@@ -125,7 +125,7 @@ def run_page(
     parts = [f"# {markdown(title)}", f"**State:** {state} · {counts(outcomes)}"]
     evaluated = artifacts.get("evaluation")
     if evaluated is not None and (results := result_rows(evaluated.manifest.metrics)):
-        parts.append(table(["mAP, %", *RESULTS], results))
+        parts.append(table(["mAP, %", *MAIN], results))
     if report is not None:
         parts.append(f"[Report]({report}): intervals, protocols, AP by class, what went best and worst.")
     parts += [
@@ -226,7 +226,7 @@ def result_rows(metrics: Mapping[str, Any]) -> list[list[str]]:
     """The evaluation's mAP (already in percent): the result, and what came before it as far as it was measured."""
     rows = []
     for label, prefix in VARIANTS:
-        values = [metrics.get(prefix + group) for group in RESULTS]
+        values = [metrics.get(prefix + group) for group in MAIN]
         if any(isinstance(value, int | float) for value in values):
             name = label if prefix else metrics.get("head", label)
             rows.append([name, *(f"{v:.2f}" if isinstance(v, int | float) else "–" for v in values)])

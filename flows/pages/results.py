@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flows.pages.markdown import RESULTS, result_rows
+from flows.pages.markdown import result_rows
+from pipeline.metrics.means import MAIN
 from pipeline.store.artifact import Artifact
 
 
@@ -18,7 +19,7 @@ def result_lines(evaluation: Artifact, report: Path | None = None) -> list[str]:
     lines = []
     if rows := result_rows(evaluation.manifest.metrics):
         width = max(12, *(len(label) for label, *_ in rows))
-        lines.append(f"{'mAP, %':<{width}}" + "".join(f"{name:>9}" for name in RESULTS))
+        lines.append(f"{'mAP, %':<{width}}" + "".join(f"{name:>9}" for name in MAIN))
         lines += [f"{label:<{width}}" + "".join(f"{value:>9}" for value in values) for label, *values in rows]
     reports = [name for name in ("report.html", "report.md") if name in evaluation.names()]
     if report is not None:

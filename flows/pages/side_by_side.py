@@ -6,8 +6,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from flows.pages.markdown import RESULTS, VARIANTS
+from flows.pages.markdown import VARIANTS
 from flows.pages.rendering import render
+from pipeline.metrics.means import MAIN
 from pipeline.report import overlaid
 from pipeline.report.content import SYNTHETIC
 from pipeline.store.runs import USUAL
@@ -28,7 +29,7 @@ def page(found: SideBySide) -> str:
     return render(
         "side_by_side",
         s=found,
-        title="Runs compared" + (f": {', '.join(found.settings)}" if 0 < len(found.settings) <= IN_TITLE else ""),
+        title="Runs compared" + (f": {', '.join(found.asked)}" if 0 < len(found.asked) <= IN_TITLE else ""),
         warning=SYNTHETIC if any(c.rendered for c in found.columns) else None,
         named=[_differing(found, place) for place in range(len(found.columns))],
         says=says(found),
@@ -55,7 +56,7 @@ def says(found: SideBySide) -> list[str]:
 
 def _differing(found: SideBySide, place: int) -> str:
     """`seed=1 · utpl.steps=80`: what a run sets of that in which the runs differ."""
-    return " · ".join(f"{key}={row[place]}" for key, row in found.settings.items() if row[place] is not None)
+    return " · ".join(f"{key}={row[place]}" for key, row in found.asked.items() if row[place] is not None)
 
 
 def _sentence(against: Against) -> str:
@@ -76,7 +77,7 @@ def _means(found: SideBySide) -> list[dict[str, Any]]:
     """A row a model and group of classes; the result's differences have intervals, those of what came before it none."""
     rows = []
     for model, prefix in VARIANTS:
-        for group in RESULTS:
+        for group in MAIN:
             values = [c.metrics.get(prefix + group) for c in found.columns]
             if all(value is None for value in values):
                 continue

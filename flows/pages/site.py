@@ -1,6 +1,6 @@
 """The site of a store: all its runs, what each used, the descriptions with their history, bundles; plain files, no server.
 
-    index.html          the runs, to be sorted and filtered; settings with their seeds together; bundles; what is not whole
+    index.html          the runs, to be sorted and filtered; the same with seeds folded; bundles; what is not whole
     runs/<run>.html     a run: what it asked for, its result, the run nearest to it, where each artifact came from
     descriptions.html   every class with the texts that it had, and which runs used which
 
@@ -22,19 +22,21 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from flows.pages import drawing
-from flows.pages.markdown import RESULTS, result_rows, size
+from flows.pages.markdown import result_rows, size
 from flows.pages.rendering import UNSAID, render
 from pipeline.engine.choice import Choice
 from pipeline.engine.execute import Outcome
 from pipeline.engine.graph import NAMES
 from pipeline.errors import ConfigError
 from pipeline.machine.files import atomic
+from pipeline.metrics.means import MAIN
 from pipeline.store import names, runs
 from pipeline.store.artifact import Artifact
 from pipeline.store.runs import RunRecord
 from pipeline.store.store import Store
 from pipeline.studies import runs_table
 from pipeline.studies.overview import Overview, overview
+from pipeline.studies.runs_table import PROTOCOL, RESULT, RUN, WHICH
 from pipeline.studies.standings import HEADS, INTERVAL, standings
 
 FOLDER = ".site"
@@ -105,6 +107,7 @@ def _index(site: Site) -> str:
     records = site.seen.records
     states = {record.id: record.status for record in records}
     rows = runs_table.table(records)
+    protocols = sorted({record.protocol for record in records if record.protocol})
     return render(
         "site_index",
         generator=Markup(GENERATOR),
@@ -112,13 +115,15 @@ def _index(site: Site) -> str:
         counts=Counter(states.values()),
         records=records,
         rows=[_row(site, row, states) for row in rows],
-        varied=list(rows[0].settings) if rows else [],
+        varied=list(rows[0].asked) if rows else [],
         alike=runs_table.unchanged(rows),
-        results=RESULTS,
+        results=MAIN,
+        asked=[column for column in RUN if column not in WHICH],
+        result=[column for column in RESULT if column is not PROTOCOL or len(protocols) > 1],
         seeds=_seeds(site),
         heads=HEADS,
         interval=INTERVAL,
-        protocols=sorted({record.protocol for record in records if record.protocol}),
+        protocols=protocols,
         settings=sorted({record.setting for record in records if record.setting}),
         unreadable=[_without_place(line, site.store) for line in site.seen.unreadable],
         artifacts=len(site.seen.artifacts),
@@ -130,12 +135,12 @@ def _index(site: Site) -> str:
 
 
 def _seeds(site: Site) -> dict[str, Any]:
-    """The settings with their seeds together, each beside the best of its kind."""
+    """The runs that differ in their seed alone as one row each, beside the best row of their kind."""
     rows = runs_table.table(site.seen.records, sort="unseen", seeds=True)
     beside = [standing.cells() for standing in standings(rows, "unseen")]
     return {
         "rows": list(zip(rows, beside, strict=True)),
-        "varied": list(rows[0].settings) if rows else [],
+        "varied": list(rows[0].asked) if rows else [],
         "left_out": runs_table.left_out(site.seen.records, rows),
     }
 
@@ -144,8 +149,8 @@ def _row(site: Site, row: runs_table.Row, states: Mapping[str, str]) -> dict[str
     record = row.newest
     return {
         "r": record,
+        "row": row,
         "state": states[record.id],
-        "settings": row.settings,
         "links": _links(site, record, site.folder),
         "gone": "evaluation" in record.stages
         and ("evaluation", record.stages["evaluation"]) not in site.seen.artifacts,
@@ -168,7 +173,7 @@ def _run(site: Site, record: RunRecord) -> str:
         "site_run",
         r=record,
         state=record.status,
-        results=RESULTS,
+        results=MAIN,
         result=result_rows(metrics),
         gone="evaluation" in record.stages and evaluation is None,
         graph=Markup(graph),
@@ -193,7 +198,7 @@ def _differs(near: RunRecord, record: RunRecord) -> list[tuple[str, str, str]]:
 
 def _gains(near: RunRecord, record: RunRecord) -> list[tuple[str, float, float]]:
     both = near.metrics, record.metrics
-    return [(g, both[0][g], both[1][g]) for g in RESULTS if all(g in m for m in both)]
+    return [(g, both[0][g], both[1][g]) for g in MAIN if all(g in m for m in both)]
 
 
 def _links(site: Site, record: RunRecord, start: Path) -> dict[str, str]:

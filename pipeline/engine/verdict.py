@@ -9,11 +9,10 @@ from typing import Any
 from pipeline.engine import causes
 from pipeline.engine.causes import Causes
 from pipeline.errors import DataError
+from pipeline.metrics.means import MAIN
 from pipeline.store.artifact import Artifact
 from pipeline.store.runs import RunRecord
 from pipeline.store.store import Store
-
-GROUPS = ("full", "seen", "unseen")
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def compare(before: Artifact, after: Artifact, *, names: tuple[str, str] = ("A",
     `names` is what notes call the two.
     """
     metrics = before.manifest.metrics, after.manifest.metrics
-    plain = {g: Gain(metrics[0][g], metrics[1][g]) for g in GROUPS if all(_is_number(m.get(g)) for m in metrics)}
+    plain = {g: Gain(metrics[0][g], metrics[1][g]) for g in MAIN if all(_is_number(m.get(g)) for m in metrics)}
     try:
         found = _bootstrap(before, after, names)
     except DataError as error:

@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.errors import DataError
+from pipeline.metrics import means
 from pipeline.metrics.average_precision import Rule
 from pipeline.metrics.evaluation import Judged
 from pipeline.metrics.resampling import Resampled
@@ -26,7 +27,6 @@ from pipeline.outside import reading
 from pipeline.tables.boxes import Floats
 
 JUDGED, ANNOTATED, REPORT = "judged.parquet", "annotated.parquet", "report.json"
-GROUPS = ("full", "seen", "unseen", "rare", "non_rare")
 WORK = 100_000_000
 """Ranked detections that are gone through in all draws of a bootstrap together: a second or two."""
 DRAWS = (100, 1_000)
@@ -232,9 +232,7 @@ def resamples_for(rows: int) -> int:
 
 def members(table: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
     """Which rows of a report's ``per_class`` belong to each group."""
-    unseen, rare = table["unseen"].to_numpy(dtype=np.bool_), table["rare"].to_numpy(dtype=np.bool_)
-    everything = np.ones(len(table), dtype=np.bool_)
-    return dict(zip(GROUPS, (everything, ~unseen, unseen, rare, ~rare), strict=True))
+    return means.members(unseen=table["unseen"].to_numpy(dtype=np.bool_), rare=table["rare"].to_numpy(dtype=np.bool_))
 
 
 def _groups(table: pd.DataFrame, exact: Floats, sampled: Floats, level: float) -> dict[str, Any]:

@@ -18,7 +18,8 @@ def known_object_images(*, presence: pd.DataFrame, object_of: Mapping[int, int])
         object_of: ``object_id`` of every ``hoi_id``.
 
     Returns:
-        For every class of ``object_of``, the ids of its images, to be passed to :func:`pipeline.metrics.evaluate`.
+        For every class of ``object_of``, the ids of its images, to be passed to
+        :func:`pipeline.metrics.evaluation.evaluate`.
     """
     images: dict[int, set[int]] = {}
     seen = presence[["object_id", "image_id"]].drop_duplicates()

@@ -30,9 +30,9 @@ class Means:
     protocol: Protocol
     mode: Mode
     per_class: pd.DataFrame
-    """See :func:`pipeline.metrics.evaluate`."""
+    """See :func:`pipeline.metrics.evaluation.evaluate`."""
     summary: dict[str, float]
-    """Means in percent, see :func:`pipeline.metrics.summarise`."""
+    """Means in percent, see :func:`pipeline.metrics.summary.summarise`."""
 
     @property
     def key(self) -> str:

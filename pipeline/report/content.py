@@ -12,6 +12,7 @@ from PIL.Image import Image
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
 from pipeline.metrics.diagnosis import confusions
+from pipeline.metrics.means import UNSEEN_FIRST
 from pipeline.metrics.published import EZ_HOI
 from pipeline.metrics.results import Result
 
@@ -19,7 +20,6 @@ SIDE_BY_SIDE = ("official", "upt")
 """The protocols whose means stand beside each other in every report."""
 SYNTHETIC = "Synthetic scenes, a synthetic CLIP, simulated detections: these numbers say nothing about HICO-DET."
 """What every page with numbers of the rendered world says."""
-GROUPS = ("unseen", "seen", "full", "rare", "non_rare")
 Summary = Mapping[str, float]
 
 
@@ -74,7 +74,7 @@ class Content:
 
 def shown_groups(content: Content) -> tuple[str, ...]:
     """The groups of classes that any row has a mean of: a dataset without frequent classes needs no such column."""
-    return tuple(g for g in GROUPS if any(g in means for row in content.rows for means in row.means.values()))
+    return tuple(g for g in UNSEEN_FIRST if any(g in means for row in content.rows for means in row.means.values()))
 
 
 def shown_protocols(content: Content) -> tuple[str, ...]:

@@ -12,10 +12,10 @@ import pandas as pd
 from PIL import Image
 
 from pipeline.errors import ConfigError, DataError
-from pipeline.metrics import PROTOCOLS
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
 from pipeline.metrics.floor import detector_only
+from pipeline.metrics.protocols import PROTOCOLS
 from pipeline.metrics.results import Result, class_table, results
 from pipeline.outside import pictures
 from pipeline.outside.file_names import base_name

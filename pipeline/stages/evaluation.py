@@ -31,11 +31,12 @@ from pipeline.datasets import classes, coco_split, leakage
 from pipeline.datasets.images import Images
 from pipeline.errors import DataError
 from pipeline.machine.files import link_or_copy
-from pipeline.metrics import PROTOCOLS, comparison, detections, results
 from pipeline.metrics import annotations as ground_truth
+from pipeline.metrics import comparison, detections, results
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
 from pipeline.metrics.evaluation import Compared
+from pipeline.metrics.protocols import PROTOCOLS
 from pipeline.metrics.results import Means, Result
 from pipeline.predict import warm_start
 from pipeline.predict.scoring import COLUMNS

@@ -1,24 +1,28 @@
-"""Runs as a table: what was asked for, as far as the rows differ in it, and what came out; seeds folded where that is wanted.
+"""The table of runs: what each run asked for, as far as the rows differ in it, and what came out; seeds are folded on request.
 
-Reads records alone, so a thousand runs cost no import of torch, pandas or Prefect.
+The columns `RUN` and `RESULT` are those of `ezhoi runs` and of the page of all runs (`flows/pages/site.py`). Only records are
+read, so a thousand runs cost no import of torch, pandas or Prefect.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from pipeline.errors import ConfigError
+from pipeline.metrics.means import MAIN
 from pipeline.outside.parsing import shown
 from pipeline.report.units import duration
 from pipeline.store.runs import RunRecord
 
-METRICS = ("full", "seen", "unseen")
-ORDERS = ("when", *METRICS, "seconds", "seed")
+ORDERS = ("when", *MAIN, "seconds", "seed")
 UNSAID = "–"
 """Stands for a value that a run does not have."""
+NOT_RECORDED = "not recorded"
+"""Stands for the setting of a run of an early version, whose record does not tell it."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +41,12 @@ class Row:
     """One run, or those that differ in their seed alone."""
 
     runs: tuple[RunRecord, ...]
-    settings: Mapping[str, str]
+    asked: Mapping[str, str]
     """What differs among the rows of the table, their profile too: {key: value}."""
     metrics: Mapping[str, Number] = field(default_factory=dict)
 
     repeats: int = 0
-    """Earlier runs of the same settings and seed, which do not count."""
+    """Earlier runs that asked for the same, with the same seed, which do not count."""
 
     @property
     def kind(self) -> tuple[str, str, str]:
@@ -58,27 +62,90 @@ class Row:
         known = [r.seconds for r in self.runs if r.seconds is not None]
         return statistics.fmean(known) if known else None
 
+    @property
+    def seeds(self) -> str:
+        """The seeds of its runs in order, such as "0,1,2"."""
+        return ",".join(map(str, sorted(r.seed for r in self.runs if r.seed is not None)))
+
+    @property
+    def state(self) -> str:
+        """The status of its runs, such as "completed" or "completed/killed"."""
+        return "/".join(sorted({r.status for r in self.runs}))
+
     def cells(self) -> dict[str, str]:
-        """{heading: text}"""
+        """{heading: text} of every column, the values that differ among the rows behind those of `RUN`."""
+        asked, result = ({column.heading: column.text(self) for column in part} for part in (RUN, RESULT))
+        return {**asked, **self.asked, **result}
+
+    def as_json(self) -> dict[str, Any]:
+        """The row as plain JSON, numbers as numbers."""
         last = self.newest
-        seeds = ",".join(
-            str(r.seed) for r in sorted(self.runs, key=lambda r: (r.seed is None, r.seed)) if r.seed is not None
-        )
-        state = (
-            last.status if len({r.status for r in self.runs}) == 1 else "/".join(sorted({r.status for r in self.runs}))
-        )
         return {
-            "when (UTC)": last.started_at[:16].replace("T", " "),
-            "run": last.id if len(self.runs) == 1 else f"{len(self.runs)} runs",
-            "by": last.deployment or UNSAID,
-            "setting": last.setting or UNSAID,
-            "seed": seeds or UNSAID,
-            **self.settings,
-            **{name: str(self.metrics[name]) if name in self.metrics else UNSAID for name in METRICS},
-            "protocol": last.protocol or UNSAID,
-            "state": state,
-            "took": UNSAID if self.seconds is None else duration(self.seconds),
+            "runs": [r.id for r in self.runs],
+            "started_at": last.started_at,
+            "profile": last.profile,
+            "by": last.deployment,
+            "setting": last.setting,
+            "seeds": [r.seed for r in self.runs],
+            "changed": last.changed,
+            "metrics": {name: asdict(number) for name, number in self.metrics.items()},
+            "protocol": last.protocol,
+            "state": last.status,
+            "seconds": self.seconds,
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column of the table of runs.
+
+    Attributes:
+        heading: what stands above it.
+        text: what a row has in it.
+        value: what the page sorts it by, where that is another thing than its text.
+        right: whether it stands right, as numbers do.
+    """
+
+    heading: str
+    text: Callable[[Row], str]
+    value: Callable[[Row], float | None] | None = None
+    right: bool = False
+
+
+def _metric(name: str) -> Column:
+    """The column of a mAP in percent."""
+
+    def value(row: Row) -> float | None:
+        return row.metrics[name].mean if name in row.metrics else None
+
+    return Column(heading=name, text=lambda row: str(row.metrics.get(name, UNSAID)), value=value, right=True)
+
+
+WHICH = (
+    Column(heading="when (UTC)", text=lambda row: row.newest.started_at[:16].replace("T", " ")),
+    Column(heading="run", text=lambda row: row.newest.id if len(row.runs) == 1 else f"{len(row.runs)} runs"),
+)
+"""Which run it is; on the page both are one cell, a link."""
+RUN = (
+    *WHICH,
+    Column(heading="by", text=lambda row: row.newest.deployment or UNSAID),
+    Column(heading="setting", text=lambda row: row.newest.setting or NOT_RECORDED),
+    Column(heading="seed", text=lambda row: row.seeds or UNSAID, right=True),
+)
+"""The columns in front of the values that differ: which run it is, and what every run asks for."""
+PROTOCOL = Column(heading="protocol", text=lambda row: row.newest.protocol or UNSAID)
+RESULT = (
+    *(_metric(name) for name in MAIN),
+    PROTOCOL,
+    Column(heading="state", text=lambda row: row.state),
+    Column(
+        heading="took",
+        text=lambda row: UNSAID if row.seconds is None else duration(row.seconds),
+        value=lambda row: row.seconds,
+        right=True,
+    ),
+)
+"""The columns behind them: what came out. A further one, here or in `RUN`, is in `ezhoi runs` and on the page."""
 
 
 def table(
@@ -104,15 +171,15 @@ def table(
         raise ConfigError(f"--sort {shown(sort)}: expected one of {', '.join(ORDERS)}")
     some = chosen(records, filters=filters, last=last)
     groups = _folded(some) if seeds else [((r,), 0) for r in some]
-    settings = [{"profile": group[-1].profile} | group[-1].changed for group, _ in groups]
-    _tell_apart([group[-1] for group, _ in groups], settings)
-    varied = _varied([own for (group, _), own in zip(groups, settings, strict=True) if group[-1].setting])
+    asked = [{"profile": group[-1].profile} | group[-1].changed for group, _ in groups]
+    _tell_apart([group[-1] for group, _ in groups], asked)
+    varied = _varied([own for (group, _), own in zip(groups, asked, strict=True) if group[-1].setting])
     rows = [
         Row(group, {key: own.get(key, UNSAID) for key in varied}, _metrics(group), repeats)
-        for (group, repeats), own in zip(groups, settings, strict=True)
+        for (group, repeats), own in zip(groups, asked, strict=True)
     ]
     rows = sorted(rows, key=lambda row: _key(row, sort), reverse=True)
-    return sorted(rows, key=lambda row: row.kind) if seeds and sort in METRICS else rows
+    return sorted(rows, key=lambda row: row.kind) if seeds and sort in MAIN else rows
 
 
 def chosen(records: Sequence[RunRecord], *, filters: Sequence[str] = (), last: int | None = None) -> list[RunRecord]:
@@ -140,24 +207,24 @@ def unchanged(rows: Sequence[Row]) -> dict[str, str]:
     return common
 
 
-def _varied(settings: Sequence[Mapping[str, str]]) -> list[str]:
+def _varied(asked: Sequence[Mapping[str, str]]) -> list[str]:
     """Keys that not all of these have the same value of, in order of their first use."""
-    keys = dict.fromkeys(key for own in settings for key in own)
-    return [key for key in keys if len({own.get(key) for own in settings}) > 1]
+    keys = dict.fromkeys(key for own in asked for key in own)
+    return [key for key in keys if len({own.get(key) for own in asked}) > 1]
 
 
-def _tell_apart(records: Sequence[RunRecord], settings: Sequence[dict[str, str]]) -> None:
+def _tell_apart(records: Sequence[RunRecord], asked: Sequence[dict[str, str]]) -> None:
     """Name the descriptions where two rows ask for the same and had other texts: a file was changed between them."""
     texts: dict[object, set[str]] = {}
     for record in records:
         texts.setdefault(_asked(record), set()).add(_texts_of_a_file(record))
-    for record, own in zip(records, settings, strict=True):
+    for record, own in zip(records, asked, strict=True):
         if len(texts[_asked(record)] - {""}) > 1 and (name := _texts_of_a_file(record)):
             own["descriptions"] = name[:12]
 
 
 def _texts_of_a_file(record: RunRecord) -> str:
-    """The artifact of the descriptions that a file of the user's has a part in; else empty, as the settings tell all."""
+    """The artifact of the descriptions that a file of the user's has a part in; else empty, as what was asked for tells all."""
     named = {"descriptions.edits", "descriptions.file"} & record.changed.keys()
     return record.stages.get("descriptions", "") if named else ""
 
@@ -188,7 +255,7 @@ def _folded(records: Sequence[RunRecord]) -> list[tuple[tuple[RunRecord, ...], i
 
 def _metrics(group: Sequence[RunRecord]) -> dict[str, Number]:
     found = {}
-    for name in METRICS:
+    for name in MAIN:
         values = [r.metrics[name] for r in group if name in r.metrics]
         if values:
             found[name] = Number(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
@@ -198,7 +265,7 @@ def _metrics(group: Sequence[RunRecord]) -> dict[str, Number]:
 def _key(row: Row, sort: str) -> tuple[bool, float, str]:
     newest = row.newest
     value: float | None = 0.0
-    if sort in METRICS:
+    if sort in MAIN:
         value = row.metrics[sort].mean if sort in row.metrics else None
     elif sort == "seconds":
         value = row.seconds

@@ -12,6 +12,7 @@ from pipeline.engine import causes, verdict
 from pipeline.engine.causes import Causes
 from pipeline.engine.verdict import Compared
 from pipeline.errors import ConfigError, EzhoiError
+from pipeline.metrics.means import MAIN
 from pipeline.store.artifact import Artifact
 from pipeline.store.compare import flatten
 from pipeline.store.runs import RunRecord
@@ -89,7 +90,7 @@ class SideBySide:
 
     columns: tuple[Column, ...]
     against: tuple[Against, ...]
-    settings: Mapping[str, tuple[str | None, ...]]
+    asked: Mapping[str, tuple[str | None, ...]]
     """What the runs ask for otherwise: {key: value of each run}, None where it is the profile's."""
     alike: Mapping[str, str]
     classes: tuple[ClassRow, ...] = ()
@@ -115,7 +116,7 @@ def side_by_side(store: Store, records: Sequence[RunRecord]) -> SideBySide:
     return SideBySide(
         columns=columns,
         against=against,
-        settings={key: row for key, row in values.items() if len(set(row)) > 1},
+        asked={key: row for key, row in values.items() if len(set(row)) > 1},
         alike={key: str(row[0]) for key, row in values.items() if len(set(row)) == 1},
         classes=_classes(columns, against),
         curves={stage: found for stage in TRAINED if (found := _curves(store, columns, stage))},
@@ -153,7 +154,7 @@ def _against(store: Store, first: Column, other: Column) -> Against:
 def _plain(first: Column, other: Column) -> dict[str, verdict.Gain]:
     """Gains without intervals, as far as both records have numbers."""
     both = first.metrics, other.metrics
-    return {g: verdict.Gain(both[0][g], both[1][g]) for g in verdict.GROUPS if all(g in m for m in both)}
+    return {g: verdict.Gain(both[0][g], both[1][g]) for g in MAIN if all(g in m for m in both)}
 
 
 def _classes(columns: Sequence[Column], against: Sequence[Against]) -> tuple[ClassRow, ...]:

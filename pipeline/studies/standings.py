@@ -59,7 +59,7 @@ class Standing:
 
 
 def standings(rows: Sequence[Row], metric: str) -> list[Standing]:
-    """The standing of every row in a metric of `runs_table.METRICS`, in the order of the rows."""
+    """The standing of every row in a metric of `pipeline.metrics.means.MAIN`, in the order of the rows."""
     best: dict[tuple[str, str, str], Row] = {}
     for row in rows:
         if metric in row.metrics and (

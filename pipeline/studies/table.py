@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.metrics.means import MAIN
 from pipeline.outside.escaping import code, markdown
 from pipeline.store.artifact import Artifact
 from pipeline.store.store import Store
@@ -19,7 +20,7 @@ from pipeline.studies.cost import Cost
 from pipeline.studies.gains import Gain, ImageChance, name_of
 from pipeline.studies.study import ABOVE, Study, Trial, Variant
 
-GROUPS = ("unseen", "seen", "full")
+GROUPS = tuple(reversed(MAIN))
 UNSAID = "–"
 HEADS = ("model", "unseen", "gain", "seen", "gain", "full", "runs", *costs.HEADS)
 CHANCE_HEADS = ("model", "over", "of", "gain", "over seeds", "over images", "")

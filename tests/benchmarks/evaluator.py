@@ -20,10 +20,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.metrics import PROTOCOLS, annotations, detections
+from pipeline.metrics import annotations, detections
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
 from pipeline.metrics.matching import Pairs
+from pipeline.metrics.protocols import PROTOCOLS
 from pipeline.metrics.resampling import Resampled
 from pipeline.metrics.results import MODES, results
 
@@ -124,7 +125,7 @@ def tabled(annotated: Annotations, count: int, methods: int = 5) -> None:
     import tempfile
 
     from pipeline.metrics.export import write
-    from pipeline.metrics.methods import compare
+    from pipeline.metrics.methods_table import compare
 
     size = annotated.images.get(["width", "height"], pd.DataFrame(np.full((len(annotated.images), 2), 640))).to_numpy()
     with tempfile.TemporaryDirectory() as folder:

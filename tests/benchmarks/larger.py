@@ -102,7 +102,7 @@ def boxes(images: int, folder: Path) -> tuple[float, float]:
 
 def evaluation(images: int, folder: Path) -> tuple[float, float]:
     """One protocol over 100 detections a picture."""
-    from pipeline.metrics import PROTOCOLS
+    from pipeline.metrics.protocols import PROTOCOLS
     from pipeline.metrics.results import results
     from tests.benchmarks.evaluator import synthetic, truth
 

@@ -7,11 +7,11 @@ import pandas as pd
 from markdown_it import MarkdownIt
 
 from flows.pages import markdown, plans
+from pipeline.engine import changes
 from pipeline.engine.execute import Outcome
 from pipeline.engine.run import Run, run
 from pipeline.engine.status import StageStatus
 from pipeline.report.sample import within_a_page
-from pipeline.store import changes
 
 
 def test_keys_are_what_prefect_allows() -> None:

@@ -22,7 +22,7 @@ def found(**known: object) -> SideBySide:
     return SideBySide(
         columns=columns,
         against=(Against(columns[1], Compared(gains, draws=1000), Causes()),),
-        settings={EVIL: (None, EVIL)},
+        asked={EVIL: (None, EVIL)},
         alike={"profile": EVIL},
         classes=(
             ClassRow(EVIL, True, (20.0, None), (None,)),

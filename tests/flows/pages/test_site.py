@@ -174,7 +174,7 @@ def test_runs_are_sorted_and_filtered_in_a_browser(tmp_path: Path) -> None:
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         page.goto(first.as_uri())
-        expect(page.get_by_text("Which settings did best")).to_be_visible()
+        expect(page.get_by_text("Which choices did best")).to_be_visible()
         table = page.locator("section", has_text="All runs")
         rows = table.locator("tbody tr:visible")
         expect(rows).to_have_count(40)

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.metrics import PROTOCOLS, Protocol, evaluate, known_object_images, summarise
-from pipeline.metrics.evaluation import _MOVED, Compared, _moved, judge
+from pipeline.metrics.evaluation import _MOVED, Compared, _moved, evaluate, judge
+from pipeline.metrics.known_objects import known_object_images
 from pipeline.metrics.matching import Pairs, match, rank
+from pipeline.metrics.protocols import PROTOCOLS, Protocol
+from pipeline.metrics.summary import summarise
 
 BOXES = ["hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"]
 HERE = (0, 0, 10, 10, 20, 0, 30, 10)

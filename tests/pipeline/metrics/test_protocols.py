@@ -4,8 +4,7 @@ import dataclasses
 
 import pytest
 
-from pipeline.metrics import PROTOCOLS, Protocol, protocol_named
-from pipeline.metrics.protocols import PairNms, with_switches
+from pipeline.metrics.protocols import PROTOCOLS, PairNms, Protocol, protocol_named, with_switches
 
 
 def test_the_named_ones():

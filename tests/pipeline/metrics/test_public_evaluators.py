@@ -18,19 +18,10 @@ import pytest
 
 from pipeline.datasets.hico.splits import RARE
 from pipeline.datasets.hico.vocabulary import HICO
-from pipeline.metrics import (
-    CONSNET,
-    EXACT,
-    OFFICIAL,
-    PROTOCOLS,
-    QPIC,
-    UPT,
-    Protocol,
-    annotations,
-    evaluate,
-    known_object_images,
-)
-from pipeline.metrics.evaluation import Compared, judge, per_class
+from pipeline.metrics import annotations
+from pipeline.metrics.evaluation import Compared, evaluate, judge, per_class
+from pipeline.metrics.known_objects import known_object_images
+from pipeline.metrics.protocols import CONSNET, EXACT, OFFICIAL, PROTOCOLS, QPIC, UPT, Protocol
 from pipeline.metrics.summary import summarise
 from pipeline.metrics.tables import read_pairs, read_scores
 

@@ -13,8 +13,9 @@ from PIL import Image
 
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import ConfigError
-from pipeline.metrics import PROTOCOLS, annotations, comparison, detections, results
+from pipeline.metrics import annotations, comparison, detections, results
 from pipeline.metrics.evaluation import Judged
+from pipeline.metrics.protocols import PROTOCOLS
 from pipeline.report import evaluated_files, folder, svg
 from pipeline.report.html import flat
 from pipeline.report.sample import within_a_page

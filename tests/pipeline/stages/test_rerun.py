@@ -15,7 +15,8 @@ from pipeline.engine import graph, run
 from pipeline.engine.execute import Outcome
 from pipeline.engine.graph import NAMES
 from pipeline.engine.stage import Stage
-from pipeline.metrics import PROTOCOLS, annotations, detections, results
+from pipeline.metrics import annotations, detections, results
+from pipeline.metrics.protocols import PROTOCOLS
 from pipeline.predict.scorer import TRAINED
 from pipeline.predict.scoring import BOXES
 from pipeline.store.artifact import Artifact

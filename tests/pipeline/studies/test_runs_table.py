@@ -40,7 +40,7 @@ RUNS = [
 def test_only_what_differs_among_the_rows_has_a_column() -> None:
     rows = runs_table.table(RUNS)
     assert [row.newest.id[-1] for row in rows] == ["3", "2", "1", "0"], "the newest first"
-    assert [row.settings for row in rows] == [{"utpl.steps": v} for v in ("9", "9", "–", "–")]
+    assert [row.asked for row in rows] == [{"utpl.steps": v} for v in ("9", "9", "–", "–")]
     assert runs_table.unchanged(rows) == {"seen.epochs": "3"}
     cells = rows[0].cells()
     assert (cells["unseen"], cells["state"], cells["took"], cells["setting"]) == ("–", "failed", "60 s", "rf_uc")
@@ -118,13 +118,13 @@ def test_runs_of_other_texts_in_a_file_of_one_name_are_no_repetition() -> None:
         each.stages["descriptions"] = texts
     for seeds in (False, True):
         rows = runs_table.table(edited, seeds=seeds)
-        assert sorted(row.settings["descriptions"] for row in rows) == ["a" * 12, "b" * 12]
+        assert sorted(row.asked["descriptions"] for row in rows) == ["a" * 12, "b" * 12]
     edited[1].stages["descriptions"] = "a" * 32
     (row,) = runs_table.table(edited, seeds=True)
-    assert row.repeats == 1 and row.settings == {}
+    assert row.repeats == 1 and row.asked == {}
 
 
 def test_a_record_that_does_not_tell_its_settings_makes_no_columns() -> None:
     early = record(7, None, setting="", changed={})
     rows = runs_table.table([*RUNS[:2], early])
-    assert rows[0].settings == {} and runs_table.unchanged(rows) == {"seen.epochs": "3"}
+    assert rows[0].asked == {} and runs_table.unchanged(rows) == {"seen.epochs": "3"}

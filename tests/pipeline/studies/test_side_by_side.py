@@ -53,7 +53,7 @@ def three(tmp_path: Path, publish: Publish) -> SideBySide:
 
 
 def test_settings_that_differ_and_those_that_do_not(three: SideBySide) -> None:
-    assert three.settings == {"seed": ("0", "0", "1"), "utpl.steps": (None, "9", "9")}
+    assert three.asked == {"seed": ("0", "0", "1"), "utpl.steps": (None, "9", "9")}
     assert three.alike == {"profile": "demo", "setting": "uv"}
 
 
@@ -121,7 +121,7 @@ def test_an_early_record_without_metrics_has_those_of_its_evaluation(fake: Any) 
     old, new = runs.records(store)
     old.metrics, old.setting, old.protocol = {}, "", ""
     found = side_by_side(store, [old, new])
-    assert found.columns[0].metrics["unseen"] == 14.25 and found.settings["setting"] == (None, "rf_uc")
+    assert found.columns[0].metrics["unseen"] == 14.25 and found.asked["setting"] == (None, "rf_uc")
     assert found.against[0].compared.gains["unseen"].before == 14.25
 
 

@@ -185,7 +185,7 @@ class TestReal:
 
     def test_labels_give_the_known_object_lists(self) -> None:
         from pipeline.datasets.hico.vocabulary import HICO
-        from pipeline.metrics import known_object_images
+        from pipeline.metrics.known_objects import known_object_images
 
         found = detect.read(DATA / "anno.mat")
         assert isinstance(found, Labels)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.metrics import methods
+from pipeline.metrics import methods_table
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
 from pipeline.metrics.matching import Pairs
@@ -43,7 +43,7 @@ def found(truth):
 
 def compared(found, truth, *names, modes=MODES[:1], **more):
     protocols = [PROTOCOLS[name] for name in names]
-    return list(methods.compare(found, truth, protocols=protocols, modes=modes, setting="default", **more))
+    return list(methods_table.compare(found, truth, protocols=protocols, modes=modes, setting="default", **more))
 
 
 def test_values_are_those_of_each_method_alone(found, truth):
@@ -75,5 +75,5 @@ def test_a_method_and_itself_have_no_gap(truth):
 
 def test_a_rule_without_weighted_meaning_has_no_interval(found, truth):
     protocol = with_switches(PROTOCOLS["exact"], ["rule=auc"])
-    (block,) = methods.compare(found, truth, protocols=[protocol], modes=MODES[:1], setting="default")
+    (block,) = methods_table.compare(found, truth, protocols=[protocol], modes=MODES[:1], setting="default")
     assert block["resamples"] == 0 and block["methods"][0]["full"]["low"] is None and block["gaps"][0]["noise"] is None

@@ -3,9 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pipeline.engine import changes
+from pipeline.engine.changes import Changes
 from pipeline.engine.run import Run, run
-from pipeline.store import changes, runs
-from pipeline.store.changes import Changes
+from pipeline.store import runs
 from pipeline.store.store import Store
 
 

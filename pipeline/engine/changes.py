@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pipeline.metrics.means import MAIN
 from pipeline.store import compare
 from pipeline.store.artifact import Artifact
 from pipeline.store.runs import RunRecord
 from pipeline.store.store import Store
-
-GROUPS = ("full", "seen", "unseen")
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ def _stage(previous: RunRecord, artifact: Artifact, store: Store) -> tuple[str, 
     lines = [str(d) for d in found if d.kind != "config" or d.name not in files]
     if old.digest == artifact.digest:
         lines.append("its content came out the same, so nothing after it had to run")
-    for group in GROUPS if artifact.stage == "evaluation" else ():
+    for group in MAIN if artifact.stage == "evaluation" else ():
         a, b = old.manifest.metrics.get(group), artifact.manifest.metrics.get(group)
         if isinstance(a, int | float) and isinstance(b, int | float):
             lines.append(f"mAP {group}: {a:.2f} -> {b:.2f} ({b - a:+.2f})")
