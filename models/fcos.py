@@ -94,7 +94,7 @@ class Trained:
 
     Attributes:
         labels: the names of its outputs, in order.
-        notes: `kind` and `trained_on`, as `pipeline/boxes/detector.py` has them.
+        notes: `kind` and `trained_on`, as `pipeline/boxes/detector_identity.py` has them.
         calibration: slope and offset a, b: a box of score s is true with probability sigmoid(a s + b) (Platt scaling); None
             where nobody fitted them. Focal loss leaves false boxes scores of 0.2.
     """

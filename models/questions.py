@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from models.detector import Network, Question
+from models.hub_detector import Network, Question
 
 PROMPT = 256
 """Tokens of a prompt of Grounding DINO at most, where its configuration does not say."""

@@ -63,7 +63,7 @@ def test_planning_imports_neither_torch_nor_prefect_nor_pandas() -> None:
     assert done.stdout.strip() == "[]"
 
 
-HICO_TABLES = ("pipeline.datasets.hico.vocabulary", "pipeline.datasets.hico.splits")
+HICO_TABLES = ("pipeline.datasets.hico.vocabulary", "pipeline.datasets.hico.settings")
 HICO_FORMATS = (
     "pipeline/datasets/hico/",
     "pipeline/metrics/formats/matlab.py",
@@ -98,7 +98,7 @@ def test_only_the_formats_of_hico_know_its_table() -> None:
 def test_that_walk_names_an_offender() -> None:
     for source, name in (
         ("from pipeline.datasets.hico.vocabulary import HICO", "pipeline.datasets.hico.vocabulary.HICO"),
-        ("def f():\n    from pipeline.datasets.hico import splits", "pipeline.datasets.hico.splits"),
+        ("def f():\n    from pipeline.datasets.hico import settings", "pipeline.datasets.hico.settings"),
         ("import pipeline.datasets.hico.vocabulary", "pipeline.datasets.hico.vocabulary"),
     ):
         assert uses_of_hico("pipeline/stages/seen.py", source) == [f"pipeline/stages/seen.py imports {name}"], source

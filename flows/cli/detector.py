@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from flows.cli import options
-from pipeline.boxes.detector import ObjectOrder
+from pipeline.boxes.converted_detector import ObjectOrder
 
 app = typer.Typer(no_args_is_help=True, help="Detectors: convert checkpoints, judge cached boxes.")
 
@@ -31,11 +31,12 @@ def convert(
     Example: ezhoi detector convert checkpoints/detr-r50-hicodet.pth --out detr-hico
     Then:    ezhoi run --profile hico-vitb --set detections.weights=detr-hico
     """
-    from pipeline.boxes import detector
+    from pipeline.boxes import converted_detector
+    from pipeline.boxes.detector_identity import TRAINED_ON
 
-    converted, labels, notes = detector.convert(checkpoint, order=order)
+    converted, labels, notes = converted_detector.convert(checkpoint, order=order)
     if out is not None:
-        detector.save(converted, out, labels=labels, notes=notes)
+        converted_detector.save(converted, out, labels=labels, notes=notes)
     if as_json:
         keys = [{"from": old, "to": list(new), "shape": list(shape)} for old, new, shape in converted.keys]
         found = {"outputs": converted.outputs, "labels": labels, "sizes": converted.sizes, "keys": keys}
@@ -44,7 +45,7 @@ def convert(
     sizes = converted.sizes
     typer.echo(
         f"{checkpoint}: DETR, {sizes['encoder_layers']} + {sizes['decoder_layers']} layers of width {sizes['d_model']}, "
-        f"{sizes['num_queries']} queries, {converted.outputs} class outputs; trained on {detector.TRAINED_ON[notes['kind']]}"
+        f"{sizes['num_queries']} queries, {converted.outputs} class outputs; trained on {TRAINED_ON[notes['kind']]}"
     )
     typer.echo(f"{len(converted.keys)} keys renamed, {len(converted.left)} left out")
     for old, new, shape in converted.keys if every else ():
@@ -66,12 +67,12 @@ def report(
 
     Example: ezhoi detector report --set pairing.score_threshold=0.05
     """
-    from pipeline.boxes import detector, quality
+    from pipeline.boxes import detector_identity, quality
 
     config = options.configuration(profile, settings)
     detections = options.asked("detections", profile, settings)
     annotations = options.asked("annotations", profile, settings)
-    whose = detections.json(detector.FILE)
+    whose = detections.json(detector_identity.FILE)
     found = quality.report(
         found=detections.table(f"{split}.parquet"),
         images=annotations.table(f"{split}-images.parquet"),
@@ -85,7 +86,9 @@ def report(
         typer.echo(json.dumps({"detector": whose} | found, indent=1))
         return
     boxes, pairs = found["boxes"], found["pairs"]
-    typer.echo(f"{detector.line(whose)}\n{split}: {found['images']} images, {boxes['annotated']} annotated boxes")
+    typer.echo(
+        f"{detector_identity.line(whose)}\n{split}: {found['images']} images, {boxes['annotated']} annotated boxes"
+    )
     for label, value in (
         ("box AP", boxes["ap"]),
         ("box AP at 0.5", boxes["ap50"]),

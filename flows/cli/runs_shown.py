@@ -83,7 +83,7 @@ def compare(
     profile: options.Profile = "demo",
     settings: options.Settings = None,
 ) -> None:
-    """Compare runs side by side on one HTML page: what they asked for, mAP with intervals, what was changed, losses, AP by class.
+    """Compare runs side by side on one HTML page: what they asked for, mAP with intervals, changes, losses, AP by class.
 
     The page needs no other file and no network: send it to whomever it concerns.
 

@@ -38,7 +38,7 @@ class Told:
     Attributes:
         says: in sentences.
         added: {class id: class name} of the classes that the model was not trained with.
-        detector: whose boxes they are (`pipeline/boxes/detector.py`).
+        detector: whose boxes they are (`pipeline/boxes/detector_identity.py`).
         adapted: how added classes were adapted, in words.
         examples: {class name: example pairs that are remembered of it}.
         transductive: whether something was learned from the pictures that are predicted; None where that is not said.

@@ -97,7 +97,7 @@ class Detector(Protocol):
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Whose boxes they are, as `detector.json` has it (`pipeline/boxes/detector.py`)."""
+        """Whose boxes they are, as `detector.json` has it (`pipeline/boxes/detector_identity.py`)."""
 
     def detect(self, pictures: Sequence[Image]) -> Sequence[Boxes]:
         """The boxes of each RGB picture, in its pixels."""

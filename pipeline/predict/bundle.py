@@ -64,7 +64,7 @@ class ClipIdentity(Section):
 
 
 class Detector(Section):
-    """Whose boxes the model was evaluated with (`pipeline/boxes/detector.py`); null where a source does not tell."""
+    """Whose boxes the model was evaluated with (`pipeline/boxes/detector_identity.py`); null where a source does not tell."""
 
     source: str
     name: str

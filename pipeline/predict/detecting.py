@@ -8,8 +8,8 @@ from typing import Any
 from PIL.Image import Image
 from pydantic import ValidationError
 
-from pipeline.boxes import detector
-from pipeline.boxes.detector import OpenDetector
+from pipeline.boxes import configured_detector
+from pipeline.boxes.configured_detector import OpenDetector
 from pipeline.config.data import Detections
 from pipeline.config.tree import load
 from pipeline.errors import ConfigError, DataError
@@ -24,7 +24,7 @@ LIKE = 1.1
 """How many times as wide as another a picture may be, for its height, to be looked at together with it."""
 
 
-class HubDetector:
+class PredictorsDetector:
     """A detector of transformers as a predictor wants it (`pipeline.predict.boxes.Detector`)."""
 
     def __init__(self, found: OpenDetector) -> None:
@@ -61,7 +61,9 @@ def alike(shapes: Sequence[float]) -> list[list[int]]:
     return groups
 
 
-def opened(name: str, vocabulary: Vocabulary, *, revision: str | None = None, device: str = "auto") -> HubDetector:
+def opened(
+    name: str, vocabulary: Vocabulary, *, revision: str | None = None, device: str = "auto"
+) -> PredictorsDetector:
     """A detector by its name on the hub or its folder, or `tiny`; DataError or ConfigError saying what is wrong with it."""
     called = f"--detector {shown(name)}"
     try:
@@ -69,7 +71,7 @@ def opened(name: str, vocabulary: Vocabulary, *, revision: str | None = None, de
     except ValidationError as error:
         raise ConfigError(f"{called}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
     config = load(environment={}).model_copy(update={"detections": section, "device": device})
-    return HubDetector(detector.open_detector(config, vocabulary, called=called))
+    return PredictorsDetector(configured_detector.open_detector(config, vocabulary, called=called))
 
 
 def of_bundle(header: Header) -> tuple[str, str | None]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.boxes.detector import TRAINED_ON
+from pipeline.boxes.detector_identity import TRAINED_ON
 from pipeline.config.tree import Config, load
 from pipeline.errors import ConfigError, DataError, StoreError
 from pipeline.predict import bundle as bundles

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from pipeline.boxes import detector
+from pipeline.boxes import detector_identity
 from pipeline.config.model import Pairing
 from pipeline.datasets import classes
 from pipeline.learned import build, checkpoint
@@ -56,7 +56,7 @@ def _header(work: Work, clip: bundle.ClipIdentity) -> Header:
     config, report = work.config, work.inputs["evaluation"].json("report.json")
     vocabulary = classes.vocabulary(work.inputs["vocabulary"])
     unseen = classes.settings(work.inputs["vocabulary"])[config.setting]
-    begun, whose = warm_start.read(work.inputs["seen"]), work.inputs["pair_features"].json(detector.FILE)
+    begun, whose = warm_start.read(work.inputs["seen"]), work.inputs["pair_features"].json(detector_identity.FILE)
     known = warm_start.not_unseen(begun, vocabulary, unseen)
     means = {name: _number(value) for name, value in report["map"]["adapted"].items()}
     return Header(

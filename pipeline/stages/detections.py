@@ -1,7 +1,7 @@
 """Stage `detections`: every detector's raw boxes, labels and scores, one table a split.
 
     <split>.parquet    image_id, object_id, score, x1 .. y2 (pixels); people have object 0
-    detector.json      whose boxes they are (`pipeline/boxes/detector.py`)
+    detector.json      whose boxes they are (`pipeline/boxes/detector_identity.py`)
     report.json        how good they are against the annotated boxes of the test split, and the ceiling of HOI recall
 
 Nothing is filtered: thresholds and non-maximum suppression (`pairing`) are applied where the boxes are used, so that they
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pipeline.boxes import detector, imported, quality
+from pipeline.boxes import configured_detector, detector_identity, imported, quality
 from pipeline.boxes.imported import COLUMNS, CORNERS
 from pipeline.config.data import Detections
 from pipeline.datasets import classes
@@ -52,9 +52,9 @@ def run(work: Work) -> dict[str, Any]:
     left_out: list[str] = []
     if settings.source == "hub":
         found, left_out = _detected(work)
-        whose = json.loads((work.scratch / detector.FILE).read_text(encoding="utf-8"))
+        whose = json.loads((work.scratch / detector_identity.FILE).read_text(encoding="utf-8"))
     else:
-        whose = detector.identity(work.config)
+        whose = detector_identity.identity(work.config)
         with work.clock("compute"):
             if settings.source in ("parquet", "coco"):
                 found = imported.read(settings, every_image, objects)
@@ -62,7 +62,7 @@ def run(work: Work) -> dict[str, Any]:
                 found = every_box.assign(score=1.0)
             else:
                 found = _noisy(every_box, every_image, settings, work.config.seed, labels=_labels(work))
-    metrics: dict[str, Any] = {"source": settings.source, "detector": detector.line(whose)}
+    metrics: dict[str, Any] = {"source": settings.source, "detector": detector_identity.line(whose)}
     for split in SPLITS:
         table = _of_images(found, images[split])
         with work.clock("write"):
@@ -77,7 +77,7 @@ def run(work: Work) -> dict[str, Any]:
             objects=objects,
             split="test",
         )
-    for name, value in ((detector.FILE, whose), ("report.json", report)):
+    for name, value in ((detector_identity.FILE, whose), ("report.json", report)):
         (work.out / name).write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
     return metrics | {"left_out": left_out} | quality.summary(report)
 
@@ -94,10 +94,10 @@ def _of_images(found: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
 
 def compute(work: Work) -> int:
     """One process's part of the shards, what a detector finds in every image; how many they were."""
-    net = detector.load(work.config, classes.objects(work.inputs["vocabulary"]), _labels(work).tolist())
-    if work.pieces.digest_of(detector.FILE) is None:
-        with work.pieces.writing(detector.FILE) as temporary:
-            temporary.write_text(json.dumps(detector.identity(work.config, net)), encoding="utf-8")
+    net = configured_detector.load(work.config, classes.objects(work.inputs["vocabulary"]), _labels(work).tolist())
+    if work.pieces.digest_of(detector_identity.FILE) is None:
+        with work.pieces.writing(detector_identity.FILE) as temporary:
+            temporary.write_text(json.dumps(detector_identity.identity(work.config, net)), encoding="utf-8")
     images = _images(work)
 
     def read(shard: Shard, image_id: int) -> Prepared:

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from PIL.Image import Image
 
 from models.heads.kinds import KINDS
-from pipeline.boxes import detector
+from pipeline.boxes import detector_identity
 from pipeline.datasets import classes, coco_split, leakage
 from pipeline.datasets.images import Images
 from pipeline.errors import DataError
@@ -193,7 +193,7 @@ def _write(
     per_class.to_parquet(work.out / "classes.parquet", index=False)
     inputs = {name: artifact.digest for name, artifact in work.inputs.items()}
     report = results.report(own, annotations=truth, detections=checked, setting=setting, digests=inputs)
-    whose = work.inputs["pair_features"].json(detector.FILE)
+    whose = work.inputs["pair_features"].json(detector_identity.FILE)
     source = {
         "source": work.config.data.source,
         "map": summaries,
@@ -203,7 +203,7 @@ def _write(
         "examples": {},
         "notes": [
             *report["notes"],
-            f"Boxes: {detector.line(whose)}; they make {whose['pair_recall']} % of the annotated pairs",
+            f"Boxes: {detector_identity.line(whose)}; they make {whose['pair_recall']} % of the annotated pairs",
             USED,
             *([] if "memory" in names else [NO_MEMORY]),
         ],

@@ -32,7 +32,7 @@ from models.clip import Clip
 from models.hoi import HoiModel
 from models.precision import computing_in
 from models.transfer import stacked, to_device
-from pipeline.boxes import detector, pairs, quality
+from pipeline.boxes import detector_identity, pairs, quality
 from pipeline.boxes.instances import Annotated, Detected
 from pipeline.datasets.images import EXHAUSTIVE, Images, square
 from pipeline.learned import checkpoint, phrases, records
@@ -64,11 +64,11 @@ def run(work: Work) -> dict[str, Any]:
         counts[shard.split] += len(arrays.read(work.out / shard.name, ["image_id"])["image_id"])
     annotated = work.inputs["annotations"].table("test-pairs.parquet")
     recall = quality.pair_recall(work.inputs["detections"].table("test.parquet"), annotated, work.config.pairing)
-    whose = work.inputs["detections"].json(detector.FILE) | {"pair_recall": recall}
-    (work.out / detector.FILE).write_text(json.dumps(whose, indent=1) + "\n", encoding="utf-8")
+    whose = work.inputs["detections"].json(detector_identity.FILE) | {"pair_recall": recall}
+    (work.out / detector_identity.FILE).write_text(json.dumps(whose, indent=1) + "\n", encoding="utf-8")
     return {f"{name}_pairs": count for name, count in counts.items()} | {
         "test_pair_recall": recall,
-        "detector": detector.line(whose),
+        "detector": detector_identity.line(whose),
         "left_out": list(left_out.values()),
     }
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from models.clip import Clip
 from models.instances import Instances, collate
-from pipeline.boxes import detector
+from pipeline.boxes import configured_detector
 from pipeline.boxes.augmentation import Transform, draw
 from pipeline.boxes.instances import Annotated, Detected, sift
 from pipeline.datasets.images import Images
@@ -99,7 +99,7 @@ class TrainingImages:
         self._verb_of = torch.from_numpy(vocabulary.verb_of.copy())
         online = work.config.seen.augment.detector == "online"
         wanted = {PERSON, *(hoi.object_id for hoi in vocabulary.classes)}
-        self._detector = detector.load(work.config, vocabulary.objects, wanted) if online else None
+        self._detector = configured_detector.load(work.config, vocabulary.objects, wanted) if online else None
 
     @property
     def steps_per_epoch(self) -> int:

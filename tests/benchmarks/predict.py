@@ -29,7 +29,7 @@ from models.clip import Clip, Vocabulary
 from models.clip_loading import MEAN, STD
 from models.instances import collate
 from models.sizes import Sizes
-from pipeline.boxes.detector import CATEGORIES
+from pipeline.boxes.converted_detector import CATEGORIES
 from pipeline.boxes.instances import sift
 from pipeline.config.model import Pairing
 from pipeline.datasets.hico.vocabulary import HICO

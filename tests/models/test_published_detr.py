@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from models import detector, questions
-from models.detector import HubDetector
-from pipeline.boxes.detector import CATEGORIES
+from models import hub_detector, questions
+from models.hub_detector import HubDetector
+from pipeline.boxes.converted_detector import CATEGORIES
 from pipeline.boxes.labels import serving
 from pipeline.datasets.hico.vocabulary import HICO
 
@@ -84,7 +84,7 @@ def published(tmp_path: Path) -> Path:
 
 def test_it_is_read_whole_and_finds_the_vocabularys_objects(published: Path) -> None:
     """Nothing is missing, nothing is fetched, and no weight is another than the file's."""
-    network = detector.read(str(published))
+    network = hub_detector.read(str(published))
     assert network.labels is not None and network.labels[1] == "person"
     file, net = tensors(), dict(network.net.named_parameters()) | dict(network.net.named_buffers())
     read = sorted(float(value.double().abs().sum()) for value in net.values() if value.ndim > 1)
@@ -102,4 +102,4 @@ def test_a_weight_that_it_lacks_is_said(published: Path) -> None:
     del less["model.decoder.layers.0.encoder_attn.v_proj.weight"]
     save_file(less, published / "model.safetensors", {"format": "pt"})
     with pytest.raises(ValueError, match=r"1 weights are missing.*decoder.layers.0.encoder_attn"):
-        detector.read(str(published))
+        hub_detector.read(str(published))

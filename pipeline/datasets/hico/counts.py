@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipeline.datasets.dataset import RARE_BELOW
-from pipeline.datasets.hico.splits import RARE
+from pipeline.datasets.hico.settings import RARE
 from pipeline.datasets.hico.tables import BOXES, Tables
 from pipeline.datasets.hico.vocabulary import HICO, TEST_COUNTS, TRAIN_COUNTS
 from pipeline.vocabulary.vocabulary import Hoi

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pipeline.datasets.dataset import BOXES, CORNERS, SplitTables
-from pipeline.datasets.hico import splits
+from pipeline.datasets.hico.settings import RARE, SETTINGS
 from pipeline.datasets.hico.vocabulary import HICO, TRAIN_COUNTS
 from pipeline.vocabulary.vocabulary import PERSON
 
@@ -26,8 +26,8 @@ class Hico:
     drawn = False
     upright = False
     vocabulary = HICO
-    settings = splits.SETTINGS
-    rare: frozenset[int] | None = splits.RARE
+    settings = SETTINGS
+    rare: frozenset[int] | None = RARE
     """The official list, also where the annotation lacks some pairs."""
 
     train_counts: Mapping[int, int] = MappingProxyType(dict(enumerate(TRAIN_COUNTS)))

@@ -15,7 +15,7 @@ from models.released import keys, losses
 from models.released.inert import features_behind_end, states_behind_end
 from models.scoring import verb_logits
 from models.text_tower import text_features
-from pipeline.datasets.hico.splits import SETTINGS
+from pipeline.datasets.hico.settings import SETTINGS
 from pipeline.datasets.hico.vocabulary import HICO
 
 

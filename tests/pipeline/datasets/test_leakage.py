@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from pipeline.datasets import leakage
-from pipeline.datasets.hico import dataset, splits
+from pipeline.datasets.hico import dataset, settings
 from pipeline.datasets.hico.tables import BOXES, continuous
 from pipeline.datasets.hico.vocabulary import HICO
 
@@ -101,7 +101,7 @@ def real() -> pd.DataFrame:
     [("rf_uc", 345, 37_528), ("nf_uc", 82_550, None), ("uo", 17_267, None), ("uv", 24_349, None)],
 )
 def test_real_counts(real: pd.DataFrame, setting: str, dropped: int, images_kept: int | None) -> None:
-    found = leakage.report(real, vocabulary=HICO, unseen=splits.SETTINGS[setting])
+    found = leakage.report(real, vocabulary=HICO, unseen=settings.SETTINGS[setting])
     assert found["labels"] == {"pairs": 117_654, "dropped": dropped, "kept": 117_654 - dropped}
     assert found["images"]["with_pairs"] == 37_633
     assert found["images"]["keep_a_pair"] + found["images"]["left_without_pairs"] == 37_633

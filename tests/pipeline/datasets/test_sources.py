@@ -17,8 +17,8 @@ from pipeline.config.data import World as WorldSection
 from pipeline.config.tree import load
 from pipeline.datasets import classes, sources
 from pipeline.datasets.dataset import BOXES
+from pipeline.datasets.hico.settings import RARE, SETTINGS
 from pipeline.datasets.hico.source import Hico
-from pipeline.datasets.hico.splits import RARE, SETTINGS
 from pipeline.datasets.hico.vocabulary import COCO_IDS, HICO
 from pipeline.datasets.world.classes import held_out, world_classes
 from pipeline.datasets.world.source import World

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.datasets.hico.splits import RARE
+from pipeline.datasets.hico.settings import RARE
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.metrics import annotations
 from pipeline.metrics.evaluation import Compared, evaluate, judge, per_class

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.config import tree
-from pipeline.datasets.hico import splits
+from pipeline.datasets.hico import settings
 from pipeline.engine import graph
 from pipeline.engine import run as runner
 from pipeline.engine.ingredients import ingredients
@@ -62,8 +62,8 @@ class TestReal:
         counts = made.table("classes.parquet")
         assert counts["hoi_id"].tolist() == list(range(600))
         for setting in ("rf_uc", "nf_uc", "uo", "uv"):
-            assert set(counts.loc[counts[setting], "hoi_id"]) == splits.SETTINGS[setting]
-        assert set(counts.loc[counts["rare"], "hoi_id"]) == splits.RARE
+            assert set(counts.loc[counts[setting], "hoi_id"]) == settings.SETTINGS[setting]
+        assert set(counts.loc[counts["rare"], "hoi_id"]) == settings.RARE
         assert counts["train_count"].sum() == 117_654 and "test_count" not in counts
         tested = made.table("test-counts.parquet")
         assert tested["hoi_id"].tolist() == list(range(600)) and tested["test_count"].sum() == 33_405

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from small_demo import small
 from transformers import DetrImageProcessor
 
-from pipeline.boxes import detector
+from pipeline.boxes import converted_detector
 from pipeline.config.tree import Config
 from pipeline.engine import graph, run
 from pipeline.engine.stage import covered
@@ -188,8 +188,8 @@ def test_texts_of_a_model(store: Path, language_server: Any, recorded: dict[str,
 def test_boxes_of_a_detector(store: Path, tmp_path: Path, recorded: dict[str, set[str]]) -> None:
     """It is run for all images, and in training again for what a step sees of them."""
     torch.save({"model_state_dict": build().state_dict()}, tmp_path / "detr.pth")
-    converted, labels, notes = detector.convert(tmp_path / "detr.pth", order="coco80")
-    detector.save(converted, tmp_path / "model", labels=labels, notes=notes)
+    converted, labels, notes = converted_detector.convert(tmp_path / "detr.pth", order="coco80")
+    converted_detector.save(converted, tmp_path / "model", labels=labels, notes=notes)
     DetrImageProcessor(size={"shortest_edge": 48, "longest_edge": 80}).save_pretrained(tmp_path / "model")
     weights = f"detections.weights={tmp_path / 'model'}"
     config = small(store, *SMALLEST, "detections.source=hub", weights, "seen.augment.detector=online")

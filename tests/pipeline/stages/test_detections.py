@@ -15,7 +15,7 @@ from PIL import Image
 from split_tables import one_a_split
 from transformers import DetrImageProcessor
 
-from pipeline.boxes import detector
+from pipeline.boxes import converted_detector
 from pipeline.boxes.imported import CORNERS
 from pipeline.config.data import Detections
 from pipeline.config.tree import load
@@ -95,8 +95,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small DETR of the true architecture, random weights, saved as the fine-tuning code does and converted."""
     folder = tmp_path_factory.mktemp("detr")
     torch.save({"model_state_dict": build().state_dict(), "epoch": 29}, folder / "detr-r50-hicodet.pth")
-    converted, labels, notes = detector.convert(folder / "detr-r50-hicodet.pth", order="coco80")
-    detector.save(converted, folder / "model", labels=labels, notes=notes)
+    converted, labels, notes = converted_detector.convert(folder / "detr-r50-hicodet.pth", order="coco80")
+    converted_detector.save(converted, folder / "model", labels=labels, notes=notes)
     small = DetrImageProcessor(size={"shortest_edge": 96, "longest_edge": 160})  # as a model folder may have it
     small.save_pretrained(folder / "model")
     return folder / "model"

@@ -9,7 +9,7 @@ import torch
 
 from models import fcos
 from models.fcos import FcosSizes
-from pipeline.boxes import detector
+from pipeline.boxes import configured_detector
 from pipeline.config.packaged import TINY_DETECTOR
 from pipeline.config.tree import load
 from pipeline.datasets.world.classes import world_classes
@@ -113,7 +113,7 @@ def test_the_shipped_detector_says_what_it_was_shown_and_is_small() -> None:
 
 def test_the_shipped_detector_finds_what_a_scene_shows() -> None:
     config = load(overrides=["device=cpu", "detections.source=hub", "detections.weights=tiny"], environment={})
-    found = detector.open_detector(config, WORLD)
+    found = configured_detector.open_detector(config, WORLD)
     assert (found.identity["name"], found.identity["kind"]) == ("tiny", "world")
     assert found.identity["trained_on"] == detection.NOTES["trained_on"]
     figures = detection.measure(fcos.read(TINY_DETECTOR), scenes=20, style="outlined")

@@ -14,7 +14,7 @@ from PIL import Image
 from split_tables import one_a_split
 from transformers import DetrImageProcessor
 
-from models import detector, detr_checkpoint
+from models import detr_checkpoint, hub_detector
 from pipeline.config.tree import load
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.tables import arrays
@@ -97,7 +97,7 @@ def test_without_augmentation_the_image_is_only_squashed(images: Callable[..., T
 def online(images: Callable[..., TrainingImages], tmp_path: Path) -> TrainingImages:
     """Images at which a small DETR with random weights looks."""
     folder = tmp_path / "model"
-    detector.save(detr_checkpoint.convert(build().state_dict()), folder, labels=list(HICO.object_names), notes={})
+    hub_detector.save(detr_checkpoint.convert(build().state_dict()), folder, labels=list(HICO.object_names), notes={})
     DetrImageProcessor(size={"shortest_edge": 96, "longest_edge": 160}).save_pretrained(folder)
     return images(*PAPER, "seen.augment.detector=online", f"detections.weights={folder}")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.datasets.hico.splits import SETTINGS
+from pipeline.datasets.hico.settings import SETTINGS
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import ConfigError, DataError
 from pipeline.vocabulary import settings

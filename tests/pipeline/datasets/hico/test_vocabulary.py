@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.datasets.hico.splits import RARE
+from pipeline.datasets.hico.settings import RARE
 from pipeline.datasets.hico.vocabulary import COCO_IDS, HICO, TEST_COUNTS, TRAIN_COUNTS, demand
 from pipeline.errors import DataError
 
@@ -109,7 +109,7 @@ def test_classes_are_immutable():
 
 def test_import_is_light():
     code = (
-        "import sys, pipeline.datasets.hico.splits;"
+        "import sys, pipeline.datasets.hico.settings;"
         "assert not {'numpy', 'pandas', 'torch', 'pyarrow'} & set(sys.modules), 'heavy import'"
     )
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)

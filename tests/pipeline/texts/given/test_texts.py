@@ -184,9 +184,9 @@ def test_released_disparities(file: str, count: int) -> None:
         assert HICO.classes[other].name == "push bicycle" and given.text.startswith('The phrase "a person riding a')
     if not file.endswith("seen_diff.txt") and file != "default_diff.txt":
         setting = {"unseen_verb": "uv", "rare_first": "rf_uc", "non_rare_first": "nf_uc", "unseen_object": "uo"}
-        from pipeline.datasets.hico import splits
+        from pipeline.datasets.hico import settings
 
-        assert set(found) == splits.SETTINGS[setting[file.removesuffix("_diff.txt")]]
+        assert set(found) == settings.SETTINGS[setting[file.removesuffix("_diff.txt")]]
 
 
 @needs_released

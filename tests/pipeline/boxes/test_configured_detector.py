@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline.boxes import detector
+from pipeline.boxes import configured_detector, detector_identity
 from pipeline.config.tree import Config, load
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import ConfigError, DataError
@@ -25,7 +25,7 @@ def config(folder: Path, *more: str) -> Config:
 
 def test_a_detector_is_opened_for_pictures(tmp_path: Path) -> None:
     folder = labelled("rt_detr", ["horse", "person", "lamp"], tmp_path / "ours")
-    found = detector.open_detector(config(folder), RIDE)
+    found = configured_detector.open_detector(config(folder), RIDE)
     (boxes, scores, objects), _ = found.detect([Image.new("RGB", (90, 60)), Image.new("RGB", (50, 80))])
     assert boxes.shape == (len(scores), 4) and set(objects.tolist()) <= {0, HICO.object_names.index("horse")}
     assert {k: found.identity[k] for k in ("source", "name", "outputs", "kind", "trained_on")} == {
@@ -38,7 +38,7 @@ def test_a_detector_is_opened_for_pictures(tmp_path: Path) -> None:
 
 
 def test_a_detector_is_asked_for_the_objects_of_the_classes(tmp_path: Path) -> None:
-    found = detector.open_detector(config(asked("owlv2", tmp_path)), RIDE)
+    found = configured_detector.open_detector(config(asked("owlv2", tmp_path)), RIDE)
     ((_, _, objects),) = found.detect([Image.new("RGB", (90, 60))])
     assert set(objects.tolist()) <= {0, HICO.object_names.index("horse")}
     assert found.identity["outputs"] == 2 and "asked for objects by name" in found.identity["trained_on"]
@@ -46,18 +46,20 @@ def test_a_detector_is_asked_for_the_objects_of_the_classes(tmp_path: Path) -> N
 
 def test_what_it_was_trained_on_is_told_by_labels_by_notes_or_by_the_user(tmp_path: Path) -> None:
     gaps = labelled("yolos", WITH_GAPS, tmp_path / "gaps")
-    assert detector.open_detector(config(gaps), HICO).identity["kind"] == "coco"
+    assert configured_detector.open_detector(config(gaps), HICO).identity["kind"] == "coco"
     plain = labelled("yolos", list(COCO), tmp_path / "plain")
-    said = detector.open_detector(config(plain), HICO).identity
+    said = configured_detector.open_detector(config(plain), HICO).identity
     assert (said["kind"], said["trained_on"]) == (None, "data not known; its labels are COCO's")
-    told = detector.open_detector(config(plain, "detections.trained_on=Objects365, then COCO"), HICO).identity
+    told = configured_detector.open_detector(
+        config(plain, "detections.trained_on=Objects365, then COCO"), HICO
+    ).identity
     assert told["trained_on"] == "Objects365, then COCO"
-    assert detector.line(told).endswith("trained on Objects365, then COCO)")
+    assert detector_identity.line(told).endswith("trained on Objects365, then COCO)")
 
 
 def test_what_cannot_look_or_lacks_an_object_is_said_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"noisy_truth looks at no picture; set detections\.source=hub"):
-        detector.open_detector(load(environment={}), RIDE)
+        configured_detector.open_detector(load(environment={}), RIDE)
     folder = labelled("yolos", ["person", "lamp"], tmp_path)
     with pytest.raises(DataError, match=r"detections\.weights = .*: its labels lack 1 of the 2 objects: 'horse'"):
-        detector.open_detector(config(folder), RIDE)
+        configured_detector.open_detector(config(folder), RIDE)

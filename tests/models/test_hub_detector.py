@@ -7,8 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from models import detector, questions
-from models.detector import MOST, HubDetector
+from models import hub_detector, questions
+from models.detector import MOST
+from models.hub_detector import HubDetector
 from pipeline.boxes.labels import serving
 from pipeline.vocabulary.vocabulary import Object
 from tests.models.small_detectors import ASKED, LABELLED, asked, labelled
@@ -25,7 +26,7 @@ def pictures() -> list[Image.Image]:
 
 
 def opened(folder: Path) -> HubDetector:
-    network = detector.read(str(folder))
+    network = hub_detector.read(str(folder))
     assert network.labels is not None
     return HubDetector(network, questions.of_labels(torch.from_numpy(serving(network.labels, OBJECTS))))
 
@@ -68,7 +69,7 @@ def test_boxes_and_scores_are_those_of_the_processor(architecture: str, tmp_path
 
 @pytest.mark.parametrize("architecture", ASKED)
 def test_a_detector_that_is_asked_finds_what_it_is_asked_for(architecture: str, tmp_path: Path) -> None:
-    network = detector.read(str(asked(architecture, tmp_path)))
+    network = hub_detector.read(str(asked(architecture, tmp_path)))
     assert network.labels is None and network.architecture == architecture
     found = HubDetector(network, questions.of_names(network, NOUNS, len(OBJECTS)))
     assert found.outputs == 2
@@ -80,7 +81,7 @@ def test_a_detector_that_is_asked_finds_what_it_is_asked_for(architecture: str, 
 
 
 def test_a_prompt_of_grounding_dino_names_every_object_and_ends_with_a_full_stop(tmp_path: Path) -> None:
-    network = detector.read(str(asked("grounding-dino", tmp_path)))
+    network = hub_detector.read(str(asked("grounding-dino", tmp_path)))
     (question,) = questions.of_names(network, NOUNS, 3)
     words = network.tokenizer.convert_ids_to_tokens(question.inputs["input_ids"][0].tolist())
     assert words == ["[CLS]", "person", ".", "dining", "table", ".", "[SEP]"]
@@ -94,13 +95,13 @@ def test_a_prompt_of_grounding_dino_names_every_object_and_ends_with_a_full_stop
 def test_an_answer_is_the_surest_of_its_tokens() -> None:
     serves = torch.tensor([[True, False], [False, True]])
     logits = torch.tensor([[[9.0, 1.0, 9.0, 2.0, 3.0, 9.0]]])
-    assert detector.Question(serves, {}, ((1, 2), (3, 5))).answers(logits).tolist() == [[[1.0, 3.0]]]
+    assert hub_detector.Question(serves, {}, ((1, 2), (3, 5))).answers(logits).tolist() == [[[1.0, 3.0]]]
 
 
 def test_outputs_of_no_object_are_out_before_a_softmax_and_no_object_is_not() -> None:
     serves = torch.tensor([[False], [True]])
     logits = torch.tensor([[[5.0, 1.0, 1.0]]])
-    hidden = detector.Question(serves, {}).answers(logits)
+    hidden = hub_detector.Question(serves, {}).answers(logits)
     assert hidden.softmax(-1).tolist() == [[[0.0, 0.5, 0.5]]]
 
 
@@ -120,14 +121,14 @@ def test_looking_with_dropout_changes_no_weight(tmp_path: Path) -> None:
 
 def test_images_without_masks_are_looked_at_with_those_of_their_size_alone() -> None:
     wide, high = ({"pixel_values": torch.zeros(1, 3, *shape)} for shape in ((4, 8), (8, 4)))
-    assert detector._groups([(wide, (8, 4)), (high, (4, 8)), (wide, (8, 4))]) == [[0, 2], [1]]
+    assert hub_detector._groups([(wide, (8, 4)), (high, (4, 8)), (wide, (8, 4))]) == [[0, 2], [1]]
     masked = [({**one, "pixel_mask": torch.ones(1, 4, 8)}, (8, 4)) for one in (wide, high)]
-    assert detector._groups(masked) == [[0, 1]]
+    assert hub_detector._groups(masked) == [[0, 1]]
 
 
 def test_the_surest_boxes_are_told() -> None:
     scores = torch.linspace(0, 1, MOST + 5)
-    boxes, kept, _ = detector._surest([(torch.zeros(MOST + 5, 4), scores, torch.zeros(MOST + 5, dtype=torch.long))])
+    boxes, kept, _ = hub_detector._surest([(torch.zeros(MOST + 5, 4), scores, torch.zeros(MOST + 5, dtype=torch.long))])
     assert len(boxes) == MOST and kept.tolist() == scores[5:].tolist()
 
 
@@ -136,13 +137,13 @@ def test_what_is_no_detector_or_lacks_a_processor_is_named(tmp_path: Path) -> No
 
     BertConfig().save_pretrained(tmp_path / "bert")
     with pytest.raises(ValueError, match="is a bert of transformers, which is no object detector"):
-        detector.read(str(tmp_path / "bert"))
+        hub_detector.read(str(tmp_path / "bert"))
     bare = labelled("rt_detr", LABELS, tmp_path / "bare", processor=False)
     with pytest.raises(ValueError, match=r"has no image processor.*preprocessor_config\.json"):
-        detector.read(str(bare))
-    assert detector.read(str(labelled("detr", LABELS, tmp_path / "detr", processor=False))).architecture == "detr"
+        hub_detector.read(str(bare))
+    assert hub_detector.read(str(labelled("detr", LABELS, tmp_path / "detr", processor=False))).architecture == "detr"
     with pytest.raises(OSError, match="nowhere"):
-        detector.read(str(tmp_path / "nowhere"))
+        hub_detector.read(str(tmp_path / "nowhere"))
 
 
 def test_a_pickle_is_not_loaded(tmp_path: Path) -> None:
@@ -151,4 +152,4 @@ def test_a_pickle_is_not_loaded(tmp_path: Path) -> None:
     torch.save({}, folder / "pytorch_model.bin")
     weights.unlink()
     with pytest.raises(OSError, match="safetensors"):
-        detector.read(str(folder))
+        hub_detector.read(str(folder))

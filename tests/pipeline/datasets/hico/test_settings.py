@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.datasets.hico.splits import RARE, SETTINGS
+from pipeline.datasets.hico.settings import RARE, SETTINGS
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import ConfigError
 from pipeline.vocabulary import settings

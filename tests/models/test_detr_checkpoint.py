@@ -7,8 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from models import detector, detr_checkpoint, questions
-from models.detector import HubDetector
+from models import detr_checkpoint, hub_detector, questions
+from models.detector import Prepared
+from models.hub_detector import HubDetector
 from pipeline.boxes.labels import serving
 from pipeline.datasets.hico.vocabulary import HICO
 from tests.models.original_detr import OriginalDetr, build
@@ -18,12 +19,12 @@ LABELS = list(HICO.object_names)
 
 def load(folder: Path) -> HubDetector:
     """The detector of a folder with HICO-DET's objects."""
-    network = detector.read(str(folder))
+    network = hub_detector.read(str(folder))
     assert network.labels is not None
     return HubDetector(network, questions.of_labels(torch.from_numpy(serving(network.labels, HICO.objects))))
 
 
-def seen(pixels: torch.Tensor, size: tuple[int, int]) -> detector.Prepared:
+def seen(pixels: torch.Tensor, size: tuple[int, int]) -> Prepared:
     """Pixels (3, h, w) as a prepared image of that width and height."""
     return {"pixel_values": pixels[None], "pixel_mask": torch.ones(1, *pixels.shape[1:], dtype=torch.long)}, size
 
@@ -37,7 +38,7 @@ def original() -> OriginalDetr:
 def converted(original: OriginalDetr, tmp_path_factory: pytest.TempPathFactory) -> HubDetector:
     folder = tmp_path_factory.mktemp("detr")
     found = detr_checkpoint.convert(original.state_dict())
-    detector.save(found, folder, labels=LABELS, notes={"kind": "hico"})
+    hub_detector.save(found, folder, labels=LABELS, notes={"kind": "hico"})
     return load(folder)
 
 
@@ -62,7 +63,7 @@ def test_a_converted_detr_r50_computes_the_same(tmp_path: Path) -> None:
     net = build(outputs=92, width=256, layers=6, queries=100, deep=True)
     found = detr_checkpoint.convert(net.state_dict())
     assert found.left == () and len(found.keys) == 458
-    detector.save(found, tmp_path, labels=[*LABELS, *(f"N/A {i}" for i in range(11))], notes={})
+    hub_detector.save(found, tmp_path, labels=[*LABELS, *(f"N/A {i}" for i in range(11))], notes={})
     loaded = load(tmp_path)
     pixels, mask = padded_images()
     with torch.no_grad():
@@ -120,7 +121,7 @@ def test_scores_are_of_objects_and_boxes_in_pixels(converted: HubDetector) -> No
     first = converted.prepare(picture)[0]["pixel_values"][0, :, :64, :96]
     small = [seen(first, (90, 60)), seen(torch.zeros(3, 32, 32), (20, 40))]
     (boxes, scores, labels), second = converted.detect(small)
-    inputs = detector._together([inputs for inputs, _ in small])
+    inputs = hub_detector._together([inputs for inputs, _ in small])
     assert inputs["pixel_values"].shape == (2, 3, 64, 96) and inputs["pixel_mask"][1].sum() == 32 * 32
     with torch.no_grad():
         raw = converted.net(**inputs)
@@ -135,7 +136,7 @@ def test_scores_are_of_objects_and_boxes_in_pixels(converted: HubDetector) -> No
 
 def test_labels_are_found_by_name_in_any_order(tmp_path: Path, original: OriginalDetr, converted: HubDetector) -> None:
     found = detr_checkpoint.convert(original.state_dict())
-    detector.save(found, tmp_path, labels=sorted(LABELS), notes={})
+    hub_detector.save(found, tmp_path, labels=sorted(LABELS), notes={})
     alphabetical = load(tmp_path)
     same = [seen(torch.randn(3, 64, 64), (64, 64))]
     (_, _, a), (_, _, b) = converted.detect(same)[0], alphabetical.detect(same)[0]
@@ -160,7 +161,7 @@ def test_dropout_is_on_only_where_asked(converted: HubDetector) -> None:
 def test_missing_weights_are_an_error(tmp_path: Path, original: OriginalDetr) -> None:
     from safetensors.torch import load_file, save_file
 
-    detector.save(detr_checkpoint.convert(original.state_dict()), tmp_path, labels=LABELS, notes={})
+    hub_detector.save(detr_checkpoint.convert(original.state_dict()), tmp_path, labels=LABELS, notes={})
     weights = load_file(tmp_path / "model.safetensors")
     del weights["bbox_predictor.layers.2.bias"]
     save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
