@@ -97,7 +97,7 @@ def ezhoi(
         reuse: Stages that must not be computed: the newest artifact that fits is used, or the run is refused.
         seen: Fingerprint (or its start) of the trained checkpoint to use. The same as pins {"seen": ...}.
         pins: Artifacts to use for stages, {"stage": "fingerprint"}, instead of what the configuration asks for.
-        against: Id of the run to compare the result with; the run that differs in the fewest settings if left out.
+        against: Id of the run to compare the result with; the run that differs in the fewest keys if left out.
         dry_run: Only show the plan: which stages would run, why, and how long they took last time and should take now.
     """
     register()

@@ -110,8 +110,8 @@ class Clip:
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """uint8 pixels (..., 3, S, S) less the model's own mean, over its own deviation, as `preprocess` has them too."""
-        settings = self.net.visual.preprocess_cfg
-        mean, std = (torch.tensor(settings[key], device=pixels.device).view(3, 1, 1) for key in ("mean", "std"))
+        values = self.net.visual.preprocess_cfg
+        mean, std = (torch.tensor(values[key], device=pixels.device).view(3, 1, 1) for key in ("mean", "std"))
         return (pixels.float() / 255 - mean) / std
 
     @torch.no_grad()

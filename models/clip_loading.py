@@ -256,8 +256,8 @@ def _demand_told_pixels(path: Path, net: open_clip.CLIP) -> None:
         wanted = {"mean": list(told.mean), "std": list(told.std), "resize": told.resize_mode}
     except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
         raise UnfitError("weights", path, f"{beside.name} beside it cannot be read ({error})") from None
-    settings = net.visual.preprocess_cfg
-    given = {"mean": list(settings["mean"]), "std": list(settings["std"]), "resize": settings["resize_mode"]}
+    values = net.visual.preprocess_cfg
+    given = {"mean": list(values["mean"]), "std": list(values["std"]), "resize": values["resize_mode"]}
     if given != wanted:
         keys = " ".join(f"clip.{key}={json.dumps(wanted[key])}" for key in wanted if given[key] != wanted[key])
         raise UnfitError(

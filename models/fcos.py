@@ -59,9 +59,9 @@ class _Pyramid(nn.Module):
 
     def __init__(self, sizes: FcosSizes) -> None:
         super().__init__()
-        settings: dict[str, Any] = {"out_features": ["stage2", "stage3", "stage4"], "layer_type": "basic"}
+        values: dict[str, Any] = {"out_features": ["stage2", "stage3", "stage4"], "layer_type": "basic"}
         config = ResNetConfig(
-            embedding_size=sizes.hidden[0], hidden_sizes=list(sizes.hidden), depths=list(sizes.depths), **settings
+            embedding_size=sizes.hidden[0], hidden_sizes=list(sizes.hidden), depths=list(sizes.depths), **values
         )
         self.body = ResNetBackbone(config)
         self.levels = FeaturePyramidNetwork(list(sizes.hidden[1:]), sizes.pyramid)

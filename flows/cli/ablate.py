@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 def ablate(
     profile: options.Profile = "demo",
-    overrides: options.Settings = None,
+    overrides: options.Overrides = None,
     rows: Annotated[str, typer.Option(metavar="A,B", help="Which rows of the table to train and print.")] = ",".join(
         KEYS
     ),

@@ -127,7 +127,7 @@ def ezhoi(
 @app.command()
 def run(
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
     targets: options.Targets = None,
     force: options.Force = None,
     reuse: options.Reuse = None,
@@ -141,7 +141,7 @@ def run(
     """Run the pipeline in this process; what is in the store, intact, is not computed again.
 
     A run that was interrupted continues where it was. A run that evaluates something new ends with the difference from the
-    earlier run that is nearest to it in its settings, the interval of the difference, and what was changed.
+    earlier run that asked for the most similar, the interval of the difference, and what was changed.
 
     Example: ezhoi run --set setting=uo --set utpl.steps=100
     """
@@ -153,9 +153,9 @@ def run(
         "against": against,
     }
     if record:
-        _recorded(profile, settings or [], asked | {"dry_run": dry_run})
+        _recorded(profile, overrides or [], asked | {"dry_run": dry_run})
         return
-    request = parameters.resolve(profile=profile, overrides=settings or [], **asked)
+    request = parameters.resolve(profile=profile, overrides=overrides or [], **asked)
     if dry_run:
         status.show(request.plan(), request)
         return
@@ -208,9 +208,9 @@ def _run(request: parameters.Request) -> None:
             typer.echo(results.use_line(outcome.artifact))
 
 
-def _recorded(profile: str, settings: list[str], asked: dict[str, Any]) -> None:
+def _recorded(profile: str, overrides: list[str], asked: dict[str, Any]) -> None:
     """Call the flow here, with its states and pages in the local server."""
-    given = parameters.portable(profile=profile, settings=settings)
+    given = parameters.portable(profile=profile, overrides=overrides)
     state = local.up(local.home(), lambda line: typer.echo(line, err=True))
     ours = local.environment(local.home(), state.port or 0, password=state.password)
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:
@@ -223,7 +223,7 @@ def _recorded(profile: str, settings: list[str], asked: dict[str, Any]) -> None:
 
     gc.enable()
     try:
-        result = record(profile=given.profile, overrides=given.settings, **asked)
+        result = record(profile=given.profile, overrides=given.overrides, **asked)
     except ServiceError as error:
         ending.say(str(error))
         sys.stdout.flush()

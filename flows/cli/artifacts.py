@@ -27,14 +27,14 @@ app = typer.Typer(no_args_is_help=True, help="Look at the artifact store, check 
 def list_artifacts(
     stage: Annotated[str | None, typer.Argument(help="Only this stage's.")] = None,
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
     as_json: options.Json = False,
 ) -> None:
     """List what is in the store, oldest first, and how many runs refer to it.
 
     Example: ezhoi artifacts list seen
     """
-    store = options.store(profile, settings)
+    store = options.store(profile, overrides)
     found = store.artifacts(stage)
     uses = Counter((s, f) for record in runs.records(store) for s, f in record.stages.items())
     kept = marks.read(store)
@@ -60,14 +60,14 @@ def list_artifacts(
 def show(
     reference: options.Reference,
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
     as_json: options.Json = False,
 ) -> None:
     """Show one artifact: inputs, configuration, files, metrics and where it was made.
 
     Example: ezhoi artifacts show evaluation
     """
-    artifact = options.artifact(options.store(profile, settings), reference)
+    artifact = options.artifact(options.store(profile, overrides), reference)
     manifest = artifact.manifest
     if as_json:
         typer.echo(json.dumps({"folder": artifact.place} | manifest.model_dump(mode="json"), indent=1))
@@ -92,7 +92,7 @@ def show(
 def verify(
     references: Annotated[list[str] | None, typer.Argument(help="What to check; everything if left out.")] = None,
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
     as_json: options.Json = False,
 ) -> None:
     """Read every byte again and compare with the digests; exit code 1 if a file is damaged or missing.
@@ -101,7 +101,7 @@ def verify(
 
     Example: ezhoi artifacts verify
     """
-    store = options.store(profile, settings)
+    store = options.store(profile, overrides)
     found = [options.artifact(store, r) for r in references] if references else store.artifacts()
     faults = [fault for artifact in found for fault in store.faults(artifact, rehash=True)]
     if not references:
@@ -121,14 +121,14 @@ def lineage(
     reference: options.Reference,
     mermaid: Annotated[bool, typer.Option("--mermaid", help="Print a mermaid graph.")] = False,
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
     as_json: options.Json = False,
 ) -> None:
     """Show what an artifact was made from, down to the annotations.
 
     Example: ezhoi artifacts lineage evaluation
     """
-    store = options.store(profile, settings)
+    store = options.store(profile, overrides)
     artifact = options.artifact(store, reference)
     if mermaid:
         typer.echo(markdown.mermaid(list(lineages.upstream(artifact, store).values())))
@@ -143,7 +143,7 @@ def diff(
     old: options.Reference,
     new: options.Reference,
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
     as_json: options.Json = False,
 ) -> None:
     """Say why two artifacts of one stage differ, followed to the root: what was configured, read or coded otherwise.
@@ -153,7 +153,7 @@ def diff(
 
     Example: ezhoi artifacts diff evaluation/3f2a evaluation/91c0
     """
-    store = options.store(profile, settings)
+    store = options.store(profile, overrides)
     a, b = options.artifact(store, old), options.artifact(store, new)
     if a.stage != b.stage:
         raise StoreError(f"{old} is of stage {a.stage} and {new} of stage {b.stage}: only one stage's can be compared")
@@ -210,7 +210,7 @@ def _show_gains(old: Artifact, new: Artifact) -> None:
 def adopt(
     folder: Annotated[Path, typer.Argument(help="An artifact's folder, such as old-store/seen/FINGERPRINT.")],
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
 ) -> None:
     """Take a training of an earlier version into the store, as the one that this configuration asks for.
 
@@ -221,8 +221,8 @@ def adopt(
     """
     from pipeline.engine import adoption
 
-    config = options.configuration(profile, settings)
-    adopted = adoption.adopt(folder, config=config, store=options.store(profile, settings))
+    config = options.configuration(profile, overrides)
+    adopted = adoption.adopt(folder, config=config, store=options.store(profile, overrides))
     typer.echo(f"{adopted.artifact.stage}/{adopted.artifact.fingerprint[:12]} is what the configuration asks for now")
     if adopted.unknown:
         typer.echo(f"not compared, because they are cut otherwise than in its time: {', '.join(adopted.unknown)}")

@@ -24,7 +24,7 @@ def export(
     bundle: Which = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")] = Path("bundle.safetensors"),
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
 ) -> None:
     """Copy a bundle out of the store, with its model card (.md) beside it; the two are all that another machine needs.
 
@@ -35,7 +35,7 @@ def export(
     from pipeline.predict import card
 
     _demand_name(out)
-    source = options.bundle(bundle, profile, settings)
+    source = options.bundle(bundle, profile, overrides)
     header = bundles.read_header(source)
     with atomic(out) as temporary:
         shutil.copyfile(source, temporary)
@@ -49,7 +49,7 @@ def export(
 def show(
     bundle: Which = None,
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
     as_json: options.Json = False,
 ) -> None:
     """Show what a bundle says of itself: its model card, or all of its header as JSON.
@@ -59,7 +59,7 @@ def show(
     from pipeline.predict import bundle as bundles
     from pipeline.predict import card
 
-    header = bundles.read_header(options.bundle(bundle, profile, settings))
+    header = bundles.read_header(options.bundle(bundle, profile, overrides))
     typer.echo(header.model_dump_json(indent=1) if as_json else plain(card.text(header)))
 
 
@@ -68,7 +68,7 @@ def check(
     bundle: Which = None,
     clip: Annotated[Path | None, typer.Option(help="File of CLIP's weights, where the bundle's were a file.")] = None,
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
     as_json: options.Json = False,
 ) -> None:
     """Open a bundle as `ezhoi predict` would: whole, of a known format, with the CLIP that it was trained on.
@@ -77,7 +77,7 @@ def check(
     """
     from pipeline.predict.predictor import Predictor
 
-    file = options.bundle(bundle, profile, settings)
+    file = options.bundle(bundle, profile, overrides)
     header = Predictor.open(file, clip=clip).header
     told: dict[str, Any] = {
         "file": str(file),
@@ -100,7 +100,7 @@ def push(
     bundle: Which = None,
     public: Annotated[bool, typer.Option("--public", help="Make a new repository for everybody to see.")] = False,
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
 ) -> None:
     """Share a bundle with its model card: in a folder, or on the Hugging Face hub (`hf auth login` first).
 
@@ -108,7 +108,7 @@ def push(
     """
     from pipeline.predict import sharing
 
-    typer.echo(plain(f"shared: {sharing.push(options.bundle(bundle, profile, settings), place, private=not public)}"))
+    typer.echo(plain(f"shared: {sharing.push(options.bundle(bundle, profile, overrides), place, private=not public)}"))
 
 
 @app.command()

@@ -18,12 +18,12 @@ app = typer.Typer(no_args_is_help=True, help="Show profiles, their keys and the 
 
 
 @app.command()
-def show(profile: options.Profile = "demo", settings: options.Settings = None, as_json: options.Json = False) -> None:
+def show(profile: options.Profile = "demo", overrides: options.Overrides = None, as_json: options.Json = False) -> None:
     """Print the resolved configuration: profile, then EZHOI__SECTION__KEY variables, then --set. Passwords are shown as ***.
 
     Example: ezhoi config show --profile hico-vitb --set data.root=/data/hico
     """
-    tree = options.configuration(profile, settings).model_dump(mode="json")
+    tree = options.configuration(profile, overrides).model_dump(mode="json")
     runtime = tree["llm"]["runtime"]
     runtime["base_url"] = shown_address(runtime["base_url"])
     runtime["api_key_env"] = shown_name(runtime["api_key_env"])

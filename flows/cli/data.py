@@ -109,7 +109,7 @@ def export(
         str | None, typer.Option(help="Fingerprint of the annotations artifact; the configuration's if left out.")
     ] = None,
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
 ) -> None:
     """Export the configuration's annotations and detections from the store in a format that other tools read.
 
@@ -118,24 +118,24 @@ def export(
     from pipeline.datasets.hico import export as exports
 
     if annotations is None:
-        source = options.asked("annotations", profile, settings)
+        source = options.asked("annotations", profile, overrides)
     else:
-        source = options.store(profile, settings).find(f"annotations/{annotations}")
+        source = options.store(profile, overrides).find(f"annotations/{annotations}")
     out.mkdir(parents=True, exist_ok=True)
     if format == "parquet":
         written = exports.parquet(source, out)
     else:
-        vocabulary = options.vocabulary_of(source, profile, settings)
-        boxes = _detections_of(source, profile, settings)
+        vocabulary = options.vocabulary_of(source, profile, overrides)
+        boxes = _detections_of(source, profile, overrides)
         written = exports.coco(source, out, vocabulary=vocabulary, detections=boxes)
     for path, rows in written.items():
         typer.echo(f"{path}: {rows}")
 
 
-def _detections_of(annotations: Artifact, profile: str, settings: list[str] | None) -> Artifact | None:
+def _detections_of(annotations: Artifact, profile: str, overrides: list[str] | None) -> Artifact | None:
     """The configuration's detections, if the store has them and they were made from these annotations."""
     try:
-        found = options.asked("detections", profile, settings)
+        found = options.asked("detections", profile, overrides)
     except StoreError as error:
         typer.echo(f"note: annotations alone are written. {error}", err=True)
         return None

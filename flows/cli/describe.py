@@ -35,7 +35,7 @@ def describe(
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Ask again even if the texts are in the store.")] = False,
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
 ) -> None:
     """Make the descriptions of all classes and report on them.
 
@@ -49,7 +49,7 @@ def describe(
     """
     if context.invoked_subcommand is not None:
         return
-    chosen = [*(settings or []), *(["descriptions.tolerated=0", "disparities.tolerated=0"] if strict else [])]
+    chosen = [*(overrides or []), *(["descriptions.tolerated=0", "disparities.tolerated=0"] if strict else [])]
     config = options.configuration(profile, chosen)
     if preview is not None:
         _preview(config, preview)
@@ -68,13 +68,13 @@ def describe(
 
 
 @app.command()
-def show(name: Name, profile: options.Profile = "demo", settings: options.Settings = None) -> None:
+def show(name: Name, profile: options.Profile = "demo", overrides: options.Overrides = None) -> None:
     """Show a class's text and everything that is known of how it was made, from the configuration's descriptions.
 
     Example: ezhoi describe show "ride horse"
     """
-    artifact = options.asked("descriptions", profile, settings)
-    hoi = options.hoi_class(name, options.vocabulary_of(artifact, profile, settings))
+    artifact = options.asked("descriptions", profile, overrides)
+    hoi = options.hoi_class(name, options.vocabulary_of(artifact, profile, overrides))
     row = _row(artifact, hoi)
     how = artifact.table("provenance.parquet")
     more = how[how["hoi_id"] == hoi.hoi_id].drop(columns="hoi_id").to_dict("records")
@@ -86,15 +86,15 @@ def show(name: Name, profile: options.Profile = "demo", settings: options.Settin
 
 
 @app.command()
-def pairs(profile: options.Profile = "demo", settings: options.Settings = None) -> None:
+def pairs(profile: options.Profile = "demo", overrides: options.Overrides = None) -> None:
     """Show the unseen classes of the configuration's disparities with the seen classes they are compared with, nearest first.
 
     Example: ezhoi describe pairs
     """
     from flows.cli import texts_shown
 
-    artifact = options.asked("disparities", profile, settings)
-    texts_shown.show_pairs(artifact, options.vocabulary_of(artifact, profile, settings))
+    artifact = options.asked("disparities", profile, overrides)
+    texts_shown.show_pairs(artifact, options.vocabulary_of(artifact, profile, overrides))
 
 
 @app.command()
@@ -105,7 +105,7 @@ def edit(
         Path | None, typer.Option("--file", help="The edits file; descriptions.edits, or edits.yaml, if left out.")
     ] = None,
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
 ) -> None:
     """Replace one class's description by hand. The next run with that file recomputes only what depends on it.
 
@@ -114,7 +114,7 @@ def edit(
     from pipeline.texts import edits
     from pipeline.texts.judge import PASSED, judge
 
-    config = options.configuration(profile, settings)
+    config = options.configuration(profile, overrides)
     vocabulary = options.vocabulary(config)
     hoi = options.hoi_class(name, vocabulary)
     path = file or config.descriptions.edits or Path("edits.yaml")
@@ -125,7 +125,7 @@ def edit(
     verdict = judge(text, about=hoi, among=vocabulary)
     if verdict != PASSED:
         typer.secho(f"note: the quality gate would say: {verdict}", fg="yellow", err=True)
-    chosen = [*(settings or []), f"descriptions.edits={path}"]
+    chosen = [*(overrides or []), f"descriptions.edits={path}"]
     _show_plan(options.configuration(profile, chosen), hoi)
     typer.echo(f"use it: ezhoi run --set descriptions.edits={path}")
 
@@ -136,7 +136,7 @@ def import_texts(
     to: Annotated[Path | None, typer.Option("--to", help="Write them as .csv, .json or .parquet.")] = None,
     disparities: Annotated[bool, typer.Option("--disparities", help="The file compares pairs of classes.")] = False,
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
 ) -> None:
     """Read a file of texts as a run would, and say what is in it; the run itself takes it with descriptions.file.
 
@@ -149,7 +149,7 @@ def import_texts(
 
     if to is not None:
         options.demand_another_file(to, file)
-    vocabulary = options.vocabulary(options.configuration(profile, settings))
+    vocabulary = options.vocabulary(options.configuration(profile, overrides))
     rows: list[dict[str, Any]] = []
     if disparities:
         for hoi_id, (other, given) in texts.disparities(file, vocabulary).items():
@@ -183,7 +183,7 @@ def export_texts(
     ] = None,
     disparities: Annotated[bool, typer.Option("--disparities", help="Export the disparities instead.")] = False,
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
 ) -> None:
     """Write texts of the store to a file that `import` reads again.
 
@@ -193,12 +193,12 @@ def export_texts(
 
     stage = "disparities" if disparities else "descriptions"
     if reference is None:
-        artifact = options.asked(stage, profile, settings)
+        artifact = options.asked(stage, profile, overrides)
     else:
-        artifact = options.artifact(options.store(profile, settings), reference)
+        artifact = options.artifact(options.store(profile, overrides), reference)
     if artifact.stage != stage:
         raise DataError(f"{reference} is an artifact of stage {artifact.stage}; expected one of {stage}")
-    vocabulary = options.vocabulary_of(artifact, profile, settings)
+    vocabulary = options.vocabulary_of(artifact, profile, overrides)
     table = artifact.table(f"{stage}.parquet").to_dict("records")
     if file.suffix == ".txt" and disparities:
         released.write_pairs(file, {(int(r["hoi_id"]), int(r["seen_hoi_id"])): str(r["text"]) for r in table})
@@ -221,9 +221,9 @@ def _preview(config: Config, name: str) -> None:
     from pipeline.texts.llm import pictures
     from pipeline.texts.llm.templates import template
 
-    vocabulary, settings = options.vocabulary(config), config.descriptions
+    vocabulary, section = options.vocabulary(config), config.descriptions
     hoi = options.hoi_class(name, vocabulary)
-    wording = template(settings.template, "describe", key="descriptions.template")
+    wording = template(section.template, "describe", key="descriptions.template")
     rendered = wording.render(hoi)
     typer.echo(
         f"# {hoi.name}: {wording.name}, version {wording.version}" + (f" ({wording.says})" if wording.says else "")
@@ -231,18 +231,18 @@ def _preview(config: Config, name: str) -> None:
     if rendered.system:
         typer.echo(f"\nsystem:\n{rendered.system}")
     typer.echo(f"\nprompt:\n{rendered.prompt}")
-    if settings.pictures is not None:
-        shown = pictures.read(settings.pictures, vocabulary, most=settings.pictures_per_class).get(hoi.hoi_id, ())
+    if section.pictures is not None:
+        shown = pictures.read(section.pictures, vocabulary, most=section.pictures_per_class).get(hoi.hoi_id, ())
         typer.echo("\npictures: " + (", ".join(str(picture.path) for picture in shown) or "none of this class"))
     llm = config.llm
     typer.echo(
         f"\nmodel {llm.model}, temperature {llm.temperature}, top_p {llm.top_p}, max_tokens {llm.max_tokens}, "
         f"seed {llm.seed}"
     )
-    if settings.source == "lexicon":
+    if section.source == "lexicon":
         from pipeline.texts.lexicon import lexicon
 
-        said = " ".join(lexicon.describe(hoi, settings.template.text))
+        said = " ".join(lexicon.describe(hoi, section.template.text))
         typer.echo(f"\nnot asked: descriptions.source is lexicon, which says:\n{said}")
 
 

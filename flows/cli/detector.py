@@ -59,7 +59,7 @@ def convert(
 @app.command()
 def report(
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
     split: Annotated[options.SplitName, typer.Option(help="The split whose boxes are judged.")] = "test",
     as_json: options.Json = False,
 ) -> None:
@@ -69,16 +69,16 @@ def report(
     """
     from pipeline.boxes import detector_identity, quality
 
-    config = options.configuration(profile, settings)
-    detections = options.asked("detections", profile, settings)
-    annotations = options.asked("annotations", profile, settings)
+    config = options.configuration(profile, overrides)
+    detections = options.asked("detections", profile, overrides)
+    annotations = options.asked("annotations", profile, overrides)
     whose = detections.json(detector_identity.FILE)
     found = quality.report(
         found=detections.table(f"{split}.parquet"),
         images=annotations.table(f"{split}-images.parquet"),
         boxes=annotations.table(f"{split}-objects.parquet"),
         pairs=annotations.table(f"{split}-pairs.parquet"),
-        objects=options.vocabulary_of(annotations, profile, settings).objects,
+        objects=options.vocabulary_of(annotations, profile, overrides).objects,
         split=split,
         pairing=config.pairing,
     )

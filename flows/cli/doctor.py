@@ -18,7 +18,9 @@ def register(app: typer.Typer) -> None:
     app.command()(doctor)
 
 
-def doctor(profile: options.Profile = "demo", settings: options.Settings = None, as_json: options.Json = False) -> None:
+def doctor(
+    profile: options.Profile = "demo", overrides: options.Overrides = None, as_json: options.Json = False
+) -> None:
     """Look at environment, server, workers, stuck runs, store, disk, GPU and LLM endpoint; say what to do.
 
     Runs whose process is gone are marked Crashed. Exit code 1 if something is bad.
@@ -28,7 +30,7 @@ def doctor(profile: options.Profile = "demo", settings: options.Settings = None,
     from flows.cli.checks import Finding, examine
 
     found: list[Finding] = []
-    for finding in examine(options.configuration(profile, settings), home=local.home()):
+    for finding in examine(options.configuration(profile, overrides), home=local.home()):
         found.append(finding)
         if not as_json:
             mark, colour = MARKS[finding.level]

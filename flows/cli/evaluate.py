@@ -41,7 +41,7 @@ def evaluate(
         ),
     ] = None,
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
     protocol: Annotated[
         str | None,
         typer.Option(help="official, upt, qpic, consnet, exact or area; the profile's if left out."),
@@ -57,12 +57,12 @@ def evaluate(
     from pipeline.metrics import annotations, results
     from pipeline.vocabulary import settings as zero_shot
 
-    config = options.configuration(profile, settings)
+    config = options.configuration(profile, overrides)
     more = sources.extended(config.data)
     own = sources.all_settings(config.data)[1] if more is None else sources.every_setting(config.data)
-    truth = annotations.of_artifact(options.asked("annotations", profile, settings), vocabulary=more, settings=own)
+    truth = annotations.of_artifact(options.asked("annotations", profile, overrides), vocabulary=more, settings=own)
     zero_shot.unseen(truth.groups.unseen, config.setting)
-    file = predictions or options.asked("evaluation", profile, settings).path("predictions.parquet")
+    file = predictions or options.asked("evaluation", profile, overrides).path("predictions.parquet")
     found = read_detections(file, truth)
     chosen = protocols_of([protocol or config.evaluation.protocol], [])
     (result,) = results.results(found, truth, protocols=chosen, modes=["default"], setting=config.setting)
@@ -90,7 +90,7 @@ def compare(
     seed: Annotated[int, typer.Option(min=0, max=options.LARGEST_SEED, help="Seed of these draws.")] = 0,
     show: Annotated[int, typer.Option(min=1, help="Classes listed from either end.")] = 8,
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
     as_json: options.Json = False,
 ) -> None:
     """Say what B gains over A, by group and by class, and whether the test images could have made it by chance.
@@ -99,7 +99,7 @@ def compare(
     """
     from pipeline.metrics import comparison
 
-    first, second = (comparison.load(_evaluation(x, profile, settings)) for x in (a, b))
+    first, second = (comparison.load(_evaluation(x, profile, overrides)) for x in (a, b))
     found = comparison.compare(first, second, resamples=resamples, seed=seed)
     if as_json:
         typer.echo(json.dumps(found, indent=1))
@@ -121,14 +121,14 @@ def compare(
         typer.echo("..." if row is None else _difference(row["name"][:25], row))
 
 
-def _evaluation(reference: str, profile: str, settings: list[str] | None) -> Path:
+def _evaluation(reference: str, profile: str, overrides: list[str] | None) -> Path:
     """The folder of an evaluation, given by its path or by its fingerprint in the store; what a comparison reads is in it."""
     from pipeline.metrics import comparison
 
     if Path(reference).is_dir():
         return Path(reference)
     try:
-        artifact = options.artifact(options.store(profile, settings), reference)
+        artifact = options.artifact(options.store(profile, overrides), reference)
     except StoreError as error:
         raise StoreError(f"{reference}: neither a folder nor in the store. {error}") from None
     return artifact.fetched(comparison.REPORT, comparison.JUDGED, comparison.ANNOTATED)

@@ -44,7 +44,7 @@ def gc(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
     as_json: options.Json = False,
 ) -> None:
     """Remove what none of the last runs used; say first what would go, and ask.
@@ -56,7 +56,7 @@ def gc(
 
     Example: ezhoi artifacts gc --keep 1 --older-than 30d --dry-run
     """
-    store = options.store(profile, settings)
+    store = options.store(profile, overrides)
     found = garbage.garbage(
         store,
         keep_runs=keep,
@@ -124,7 +124,7 @@ def mark(
     reference: options.Reference,
     note: Annotated[str, typer.Option("--note", help="Why it is kept, for whoever reads `artifacts list`.")] = "",
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
 ) -> None:
     """Keep an artifact, whatever runs use: no `gc` removes it until it is released.
 
@@ -132,7 +132,7 @@ def mark(
 
     Example: ezhoi artifacts keep seen/3f2a --note "the checkpoint of the paper"
     """
-    store = options.store(profile, settings)
+    store = options.store(profile, overrides)
     artifact = options.artifact(store, reference)
     if len(note) > LONGEST_NOTE:
         raise ConfigError(f"--note: {len(note):,} letters; at most {LONGEST_NOTE}")
@@ -141,12 +141,14 @@ def mark(
 
 
 @app.command()
-def release(reference: options.Reference, profile: options.Profile = "demo", settings: options.Settings = None) -> None:
+def release(
+    reference: options.Reference, profile: options.Profile = "demo", overrides: options.Overrides = None
+) -> None:
     """Take the mark of `ezhoi artifacts keep` away.
 
     Example: ezhoi artifacts release seen/3f2a
     """
-    store = options.store(profile, settings)
+    store = options.store(profile, overrides)
     artifact = options.artifact(store, reference)
     if artifact.fingerprint not in marks.read(store):
         raise StoreError(f"{artifact.stage}/{artifact.fingerprint[:12]} has no mark")

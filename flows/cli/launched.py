@@ -29,13 +29,13 @@ def follow(table: Table, *, file_name: str, at_once: int | None) -> None:
     Ctrl-C stops following, not the study. EzhoiError says why the study ended otherwise than well, if no trial's failure did.
     """
     study = table.study
-    given = portable(profile=study.profile, settings=study.given, folder=study.folder)
+    given = portable(profile=study.profile, overrides=study.given, folder=study.folder)
     folder = local.home()
     local.up(folder, _say)
     state = deployment.deploy(folder, say=_say)
     parameters = {
         "file": _absolute(file_name),
-        "overrides": given.settings,
+        "overrides": given.overrides,
         "variants": [variant.name for variant in study.variants],
         "settings": list(study.settings),
         "seeds": list(study.seeds),

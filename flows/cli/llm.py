@@ -49,7 +49,7 @@ def serve(
         list[str] | None, typer.Option("--extra", help="A flag for vLLM as it is. Can be repeated.")
     ] = None,
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
 ) -> None:
     """Start vLLM with the flags that LLaVA-1.5 needs, wait until it answers, and stop it with Ctrl-C.
 
@@ -59,7 +59,7 @@ def serve(
 
     Example: ezhoi llm serve llava-hf/llava-1.5-7b-hf --requests 32
     """
-    llm = options.configuration(profile, settings).llm
+    llm = options.configuration(profile, overrides).llm
     serving = vllm.Serving(
         model=model or llm.model,
         revision=revision,
@@ -112,7 +112,7 @@ def _found_by_clients(path: Path, key: str) -> Iterator[None]:
 def check(
     name: Annotated[str, typer.Argument(metavar="CLASS", help="The class to ask about.")] = "ride horse",
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
 ) -> None:
     """Ask the configured server one question, and show the model, its context, its speed and the gate's verdict.
 
@@ -120,7 +120,7 @@ def check(
     """
     import asyncio
 
-    config = options.configuration(profile, settings)
+    config = options.configuration(profile, overrides)
     vocabulary = options.vocabulary(config)
     asyncio.run(_check(config, options.hoi_class(name, vocabulary), vocabulary))
 

@@ -19,7 +19,7 @@ def model() -> None:
 @app.command()
 def summary(
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
     as_json: options.Json = False,
 ) -> None:
     """Count the trained numbers of every module, beside the released code's. No weights are needed.
@@ -28,7 +28,7 @@ def summary(
     """
     from pipeline.learned import counts as summaries
 
-    config = options.configuration(profile, settings)
+    config = options.configuration(profile, overrides)
     found = summaries.summarise(config)
     if as_json:
         typer.echo(json.dumps(found.as_json(), indent=1))

@@ -30,7 +30,7 @@ Profile = Annotated[
         "--profile", "-p", help="demo, hico-vitb, hico-vitl, vcoco-vitb, vcoco-vitl, or the path of a YAML file."
     ),
 ]
-Settings = Annotated[
+Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", metavar="KEY=VALUE", help="Change one key, e.g. --set seen.epochs=3. Can be repeated."),
 ]
@@ -100,24 +100,24 @@ def demand_ending(out: Path, *endings: str, what: str) -> None:
         raise ConfigError(f"{out}: {what}, so its name has to end in {' or '.join(endings)}")
 
 
-def configuration(profile: str, settings: list[str] | None) -> Config:
+def configuration(profile: str, overrides: list[str] | None) -> Config:
     """The resolved configuration; ConfigError says what is wrong."""
-    return load(profile=profile, overrides=settings or ())
+    return load(profile=profile, overrides=overrides or ())
 
 
-def store(profile: str, settings: list[str] | None) -> Store:
+def store(profile: str, overrides: list[str] | None) -> Store:
     """The store of a configuration."""
-    return store_of(configuration(profile, settings))
+    return store_of(configuration(profile, overrides))
 
 
-def asked(stage: str, profile: str, settings: list[str] | None) -> Artifact:
+def asked(stage: str, profile: str, overrides: list[str] | None) -> Artifact:
     """The stage's artifact that the configuration asks for; StoreError with the command that makes it otherwise."""
-    config = configuration(profile, settings)
+    config = configuration(profile, overrides)
     try:
         return plan.asked(config, store_of(config), stage)
     except StoreError as error:
         words = ["ezhoi", "run", "--target", stage, *(["--profile", profile] if profile != "demo" else [])]
-        command = shlex.join([*words, *(word for setting in settings or [] for word in ("--set", setting))])
+        command = shlex.join([*words, *(word for override in overrides or [] for word in ("--set", override))])
         raise StoreError(f"{error} Make it: `{command}`; or say with --profile and --set what was made.") from None
 
 
@@ -131,11 +131,11 @@ def artifact(store: Store, reference: str) -> Artifact:
     return store.find(reference)
 
 
-def bundle(model: str | None, profile: str, settings: list[str] | None) -> Path:
+def bundle(model: str | None, profile: str, overrides: list[str] | None) -> Path:
     """The file of a bundle that a command names, as `choosing.bundle_file` has it."""
     from pipeline.predict.choosing import bundle_file
 
-    return bundle_file(model, store(profile, settings))
+    return bundle_file(model, store(profile, overrides))
 
 
 def vocabulary(config: Config) -> Vocabulary:
@@ -143,11 +143,11 @@ def vocabulary(config: Config) -> Vocabulary:
     return sources.vocabulary(config)
 
 
-def vocabulary_of(artifact: Artifact, profile: str, settings: list[str] | None) -> Vocabulary:
+def vocabulary_of(artifact: Artifact, profile: str, overrides: list[str] | None) -> Vocabulary:
     """The classes that an artifact was made with; those of the configured dataset if they are no longer in the store."""
     used = next((record for record in artifact.manifest.inputs if record.stage == "vocabulary"), None)
-    kept = store(profile, settings).get("vocabulary", used.fingerprint) if used is not None else None
-    return vocabulary(configuration(profile, settings)) if kept is None else classes.vocabulary(kept)
+    kept = store(profile, overrides).get("vocabulary", used.fingerprint) if used is not None else None
+    return vocabulary(configuration(profile, overrides)) if kept is None else classes.vocabulary(kept)
 
 
 def hoi_class(name: str, vocabulary: Vocabulary) -> Hoi:

@@ -172,7 +172,7 @@ def template(
     tool: Annotated[Literal["label-studio"], typer.Argument(help="The labelling tool.")],
     vocabulary: Words = None,
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
 ) -> None:
     """Print the labelling configuration for a vocabulary, to paste into the tool.
 
@@ -181,7 +181,7 @@ def template(
     from pipeline.datasets.own import template as templates
     from pipeline.vocabulary import file
 
-    words = file.read(vocabulary) if vocabulary else options.vocabulary(options.configuration(profile, settings))
+    words = file.read(vocabulary) if vocabulary else options.vocabulary(options.configuration(profile, overrides))
     typer.echo(templates.label_studio(words), nl=False)
 
 

@@ -77,7 +77,7 @@ def predict(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
     anew: Annotated[bool, typer.Option("--anew", help="Begin again in a folder that has other predictions.")] = False,
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
 ) -> None:
     """Say who does what with which object in pictures: drawn pictures, a table, JSON and a page to look at.
 
@@ -93,7 +93,7 @@ def predict(
 
     job = Job(
         pictures=_pictures(paths or [], out, every),
-        bundle=options.bundle(model, profile, settings),
+        bundle=options.bundle(model, profile, overrides),
         boxes=boxes,
         detector=detector,
         out=out,
@@ -107,7 +107,7 @@ def predict(
         classes=classes,
         examples=examples,
         adapt=adapt,
-        config=options.configuration(profile, settings),
+        config=options.configuration(profile, overrides),
     )
     with display.watching() as progress:
         done = job.run(

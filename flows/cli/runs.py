@@ -46,12 +46,12 @@ def table(
     as_markdown: Annotated[bool, typer.Option("--md", help="As a Markdown table.")] = False,
     as_json: options.Json = False,
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
 ) -> None:
     """List the runs of the store; `show` and `compare` look closer.
 
-    Settings as far as they differ among the rows, mAP in percent, state, how long.
-    A run whose process is gone is `killed`. Of what all rows have alike a line below the table tells.
+    A row tells what the run asked for, as far as the rows differ in it, the mAP in percent, the state and the time it took.
+    A run whose process is gone is `killed`. A line below the table tells what all rows asked for alike.
 
     Example: ezhoi runs --sort unseen --filter setting=uv --seeds
     """
@@ -60,7 +60,7 @@ def table(
     if as_csv + as_markdown + as_json > 1:
         raise ConfigError("--csv, --md and --json: choose one")
     metric = sort if sort in MAIN else "unseen"
-    records, unreadable = runs.read(options.store(profile, settings))
+    records, unreadable = runs.read(options.store(profile, overrides))
     rows = runs_table.table(records, filters=filters or (), sort=sort, last=last, seeds=seeds)
     beside = standings.standings(rows, metric) if seeds else [None] * len(rows)
     for line in unreadable:

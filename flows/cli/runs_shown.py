@@ -30,14 +30,14 @@ def register(app: typer.Typer) -> None:
 def show(
     run: Run,
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
     as_json: options.Json = False,
 ) -> None:
     """Show one run: what it asked for, what came out, its artifacts, the run nearest to it, and where its pages are.
 
     Example: ezhoi runs show newest
     """
-    store = options.store(profile, settings)
+    store = options.store(profile, overrides)
     record = runs.find(store, run)
     if as_json:
         typer.echo(json.dumps(record.model_dump(mode="json") | {"status": record.status}, indent=1))
@@ -81,7 +81,7 @@ def compare(
         Path, typer.Option("--out", "-o", metavar="PAGE.html", help="The page to write, one file without others.")
     ] = Path("runs-compared.html"),
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
 ) -> None:
     """Compare runs side by side on one HTML page: what they asked for, mAP with intervals, changes, losses, AP by class.
 
@@ -93,7 +93,7 @@ def compare(
     from pipeline.studies.side_by_side import side_by_side
 
     options.demand_ending(out, ".html", ".htm", what="the page is HTML")
-    store = options.store(profile, settings)
+    store = options.store(profile, overrides)
     found = side_by_side(store, [runs.find(store, reference) for reference in (a, *others)])
     with atomic(out) as temporary:
         temporary.write_text(pages.page(found), encoding="utf-8")

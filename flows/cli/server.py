@@ -92,7 +92,7 @@ def deploy() -> None:
 
 def launch(
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
     name: Deployment = "full",
     force: options.Force = None,
     pins: options.Pins = None,
@@ -106,13 +106,13 @@ def launch(
 
     Example: ezhoi launch --set setting=uo --deployment utpl
     """
-    given = parameters.portable(profile=profile, settings=settings or [])
+    given = parameters.portable(profile=profile, overrides=overrides or [])
     _refuse_mistakes(given, name, force=force or [], pins=options.pinned(pins), against=against)
     folder = local.home()
     local.up(folder, _say)
     state = deployment.deploy(folder, say=_say)
     _say_who_gets_in(state)
-    asked: dict[str, Any] = {"profile": given.profile, "overrides": given.settings}
+    asked: dict[str, Any] = {"profile": given.profile, "overrides": given.overrides}
     # Only what was asked: what is left out keeps the deployment's own value.
     asked |= {"force": [str(stage) for stage in force]} if force else {}
     asked |= {"pins": options.pinned(pins)} if pins else {}
@@ -134,7 +134,7 @@ def _refuse_mistakes(
     if (declared := deployment.declared(name)) is not None:
         parameters.resolve(
             profile=given.profile,
-            overrides=given.settings,
+            overrides=given.overrides,
             targets=declared.get("targets", ()),
             force=force,
             pins=pins,

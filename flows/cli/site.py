@@ -27,7 +27,7 @@ def site(
         typer.Option("--copy", help="Also copy the reports and lineage pages, so that the folder can be given away."),
     ] = False,
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
 ) -> None:
     """Write the runs of the store as pages: a table to sort and filter, each run's artifacts, reports, descriptions, bundles.
 
@@ -39,4 +39,4 @@ def site(
 
     if copy and out is None:
         out = Path("site")
-    typer.echo(f"site: {pages.write(options.store(profile, settings), out, copy=copy)}")
+    typer.echo(f"site: {pages.write(options.store(profile, overrides), out, copy=copy)}")

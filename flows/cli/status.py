@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 def status(
     profile: options.Profile = "demo",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
     targets: options.Targets = None,
     force: options.Force = None,
     reuse: options.Reuse = None,
@@ -38,7 +38,7 @@ def status(
     """
     request = parameters.resolve(
         profile=profile,
-        overrides=settings or [],
+        overrides=overrides or [],
         targets=targets or NAMES,
         force=force or [],
         reuse=reuse or [],

@@ -36,7 +36,7 @@ def study(
             metavar="STUDY", help=f"A YAML file, or a study that comes with ezhoi: {', '.join(file.packaged())}."
         ),
     ],
-    overrides: options.Settings = None,
+    overrides: options.Overrides = None,
     variants: Annotated[
         list[str] | None, typer.Option("--variant", metavar="NAME", help="Only this variant. Can be repeated.")
     ] = None,

@@ -27,7 +27,7 @@ def import_(
     path: Annotated[Path, typer.Argument(help="The checkpoint: a torch file or safetensors.")],
     preset: Annotated[Literal["released"], typer.Option(help="Whose checkpoint it is.")] = "released",
     profile: options.Profile = "hico-vitb",
-    settings: options.Settings = None,
+    overrides: options.Overrides = None,
     out: Annotated[
         Path | None, typer.Option(help="Where to write the weights; PATH with .released.safetensors if left out.")
     ] = None,
@@ -48,7 +48,7 @@ def import_(
     target = out or path.with_suffix(".released.safetensors")
     options.demand_ending(target, ".safetensors", what="weights are written as safetensors")
     options.demand_another_file(target, path, prompts)
-    config = options.configuration(profile, settings)
+    config = options.configuration(profile, overrides)
     state, moments = importing.read(path)
     if prompts is not None:
         state |= importing.read(prompts)[0]

@@ -114,14 +114,14 @@ class Parameters:
     """What the flow is given, and the configuration that follows from it."""
 
     profile: str
-    settings: list[str]
+    overrides: list[str]
     config: Config
 
 
 def portable(
-    *, profile: str, settings: Sequence[str], environment: Mapping[str, str] | None = None, folder: Path | None = None
+    *, profile: str, overrides: Sequence[str], environment: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> Parameters:
-    """Check the configuration now; turn EZHOI__* variables into settings, and paths into such as mean the same elsewhere.
+    """Check the configuration now; turn EZHOI__* variables into overrides, and paths into such as mean the same elsewhere.
 
     A worker may be another user's, so `~` is this user's home folder, written out. Runs of a deployment start in the
     checkout (`pipeline.machine.home.workplace`), so from there relative paths stay as they are.
@@ -129,12 +129,12 @@ def portable(
     """
     variables = os.environ if environment is None else environment
     here = (folder or Path.cwd()).absolute()
-    config = load(profile=profile, overrides=settings, environment=variables, folder=here)
+    config = load(profile=profile, overrides=overrides, environment=variables, folder=here)
     sources.unseen(config)
     found = [
         f"{_key(name)}={value}" for name, value in sorted(variables.items()) if name.startswith(ENVIRONMENT_PREFIX)
     ]
-    found += settings
+    found += overrides
     for key in keys():
         path = _path(config, key)
         if path is None:

@@ -43,8 +43,8 @@ def tag(study: Study, trial: Trial) -> str:
 
 def parameters(study: Study, trial: Trial) -> dict[str, Any]:
     """Those of `ezhoi/full` that make the trial, with paths that mean the same to a worker in another folder."""
-    found = portable(profile=study.profile, settings=study.settings_of(trial), environment={}, folder=study.folder)
-    return {"profile": found.profile, "overrides": found.settings}
+    found = portable(profile=study.profile, overrides=study.overrides_of(trial), environment={}, folder=study.folder)
+    return {"profile": found.profile, "overrides": found.overrides}
 
 
 @dataclass

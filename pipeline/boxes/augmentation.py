@@ -99,19 +99,19 @@ class Transform:
 AS_IT_IS = Transform()
 
 
-def draw(settings: Augment, size: tuple[int, int], uniform: Callable[[], float]) -> Transform:
+def draw(options: Augment, size: tuple[int, int], uniform: Callable[[], float]) -> Transform:
     """A random transform of an image of that width and height.
 
     Args:
         uniform: random numbers in [0, 1); the first decides about mirroring.
     """
-    mirrored = uniform() < 0.5 and settings.flip
+    mirrored = uniform() < 0.5 and options.flip
     colour = None
-    if settings.colour:
-        low, high = 1 - settings.colour, 1 + settings.colour
+    if options.colour:
+        low, high = 1 - options.colour, 1 + options.colour
         colour = (low + (high - low) * uniform(), low + (high - low) * uniform(), low + (high - low) * uniform())
-    window = _window(size, uniform) if settings.crop and uniform() < settings.crop else None
-    shorter = _one_of(SCALES, uniform) if settings.scale else None
+    window = _window(size, uniform) if options.crop and uniform() < options.crop else None
+    shorter = _one_of(SCALES, uniform) if options.scale else None
     return Transform(window, shorter, mirrored, colour)
 
 

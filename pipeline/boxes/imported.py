@@ -30,17 +30,17 @@ CORNERS = ["x1", "y1", "x2", "y2"]
 COLUMNS = ["image_id", "object_id", "score", *CORNERS]
 
 
-def read(settings: Detections, images: pd.DataFrame, objects: Sequence[Object]) -> pd.DataFrame:
+def read(section: Detections, images: pd.DataFrame, objects: Sequence[Object]) -> pd.DataFrame:
     """The imported boxes under COLUMNS; ConfigError or DataError naming the file, the row and what it needs."""
-    path = settings.path
+    path = section.path
     if path is None:
         raise ConfigError(
-            f"detections.source = {settings.source} needs detections.path, "
-            + ("results in COCO's format" if settings.source == "coco" else "a table of " + ", ".join(COLUMNS))
+            f"detections.source = {section.source} needs detections.path, "
+            + ("results in COCO's format" if section.source == "coco" else "a table of " + ", ".join(COLUMNS))
         )
     table = (
         _coco(path, objects)
-        if settings.source == "coco"
+        if section.source == "coco"
         else columns.read(path, [*COLUMNS, "file_name"], repeated=["file_name"])
     )
     if "file_name" in table.columns and "image_id" not in table.columns:

@@ -48,7 +48,7 @@ class World(Section):
     )
     evaluated: Literal["test", "validation"] = Field(
         "test",
-        description="which scenes numbers are of: the test split's, or as many others, drawn alike, to choose settings on",
+        description="which scenes are evaluated: the test split's, or as many others, drawn alike, to choose options on",
     )
 
 

@@ -102,7 +102,7 @@ def _inputs(name: str, config: Config, store: Store) -> dict[str, Artifact]:
         if status.artifact is None or status.state != "fresh":
             raise StoreError(
                 f"{store.place} has no {edge.stage} of this configuration yet, which {name} reads. "
-                f"Make it first: ezhoi run --target {edge.stage}, with the same settings"
+                f"Make it first: ezhoi run --target {edge.stage}, under the same configuration"
             )
         found[edge.stage] = status.artifact
     return found

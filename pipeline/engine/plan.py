@@ -168,7 +168,7 @@ def _differences(
 
 
 def _last_run(config: Config, store: Store) -> dict[str, str]:
-    """{stage: fingerprint} of what runs of the profile used: of those that made a stage the one nearest in its settings.
+    """{stage: fingerprint} of what runs of the profile used: of those with the stage, the one that differs in the fewest keys.
 
     Of several as near the newest. So a run in another zero-shot setting, however new, explains nothing here.
     """

@@ -185,7 +185,7 @@ def _adapted(
         unseen=mine,
         partners=_partners(mine, seen, vocabulary, own, texts, model, adapting),
         pairs=pairs,
-        settings=config.utpl,
+        section=config.utpl,
         focal=config.seen.focal,
         tau=config.seen.tau,
         seed=config.seed,
@@ -229,16 +229,16 @@ def _partners(
 
 def _train(task: Adaptation, config: Config, progress: Progress) -> None:
     """The steps of `utpl`, as its stage takes them; EzhoiError if they lead nowhere."""
-    settings = config.utpl.optimiser
+    options = config.utpl.optimiser
     learned: Sequence[nn.Parameter] = list(task.module.parameters())
-    optimiser = torch.optim.AdamW(learned, lr=settings.lr, weight_decay=settings.weight_decay)
+    optimiser = torch.optim.AdamW(learned, lr=options.lr, weight_decay=options.weight_decay)
     for step in range(config.utpl.steps):
         for group in optimiser.param_groups:
-            group["lr"] = settings.lr * (1.0 - step / config.utpl.steps)
+            group["lr"] = options.lr * (1.0 - step / config.utpl.steps)
         optimiser.zero_grad(set_to_none=True)
         loss = torch.stack(list(task.losses(step).values())).sum()
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(learned, settings.clip_norm)
+        norm = nn.utils.clip_grad_norm_(learned, options.clip_norm)
         if not bool(torch.isfinite(loss)) or not bool(torch.isfinite(norm)):
             raise EzhoiError(f"adaptation, step {step}: the loss is not finite; try a lower utpl.optimiser.lr")
         optimiser.step()

@@ -66,7 +66,7 @@ def text(header: Header) -> str:
     )
     counted = "" if measured.images is None else f" in {measured.images:,} images"
     if measured.on == "validation":
-        counted += ", of validation scenes, on which settings are chosen"
+        counted += ", of validation scenes, on which the configuration is chosen"
     data = DATASETS.get(header.dataset, markdown(header.dataset))
     limits = [*([SYNTHETIC] if header.dataset == "world" else []), *LIMITS]
     lines = [

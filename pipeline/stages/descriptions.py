@@ -41,19 +41,19 @@ def run(work: Work) -> dict[str, Any]:
     Raises DataError if more than `descriptions.tolerated` of the texts of a model or a file fail the gate. What somebody
     wrote by hand is theirs to judge: of an edit the verdict is only noted.
     """
-    settings = work.config.descriptions
+    section = work.config.descriptions
     with work.clock("read"):
         vocabulary = class_tables.vocabulary(work.inputs["vocabulary"])
         classes = vocabulary.classes
-        own = describing.own(settings, vocabulary, classes)
+        own = describing.own(section, vocabulary, classes)
         added = class_tables.added(work.inputs["vocabulary"])
     rest = [hoi for hoi in classes if hoi.hoi_id not in own]
     said = describing.Said()
     with work.clock("compute"):
-        if settings.asks_model:
+        if section.asks_model:
             said = describing.ask(
                 rest,
-                _verbs(classes) if settings.actions else [],
+                _verbs(classes) if section.actions else [],
                 vocabulary=vocabulary,
                 config=work.config,
                 scratch=work.scratch,
@@ -68,20 +68,20 @@ def run(work: Work) -> dict[str, Any]:
         log.warning("nobody describes %s: the phrase stands for it", ", ".join(hoi.name for hoi in bare))
     lexicon.check((h for h in silent if h not in bare), key="descriptions.source")
     verbs = _verbs([h for h in classes if h not in bare or h.verb_id in said.verbs])
-    if settings.actions:
+    if section.actions:
         lexicon.check((h for h in verbs if h.verb_id not in said.verbs), key="descriptions.source")
     concepts = concept_tables.rows(classes, said.concepts) if work.config.reads_concepts else None
-    wording = lexicon.wording(settings.template.text)
+    wording = lexicon.wording(section.template.text)
     rows = [_row(hoi, own.get(hoi.hoi_id), said.classes.get(hoi.hoi_id), wording) for hoi in classes]
     _judge(rows, vocabulary)
     failing = {str(row["name"]): str(row["verdict"]) for row in rows if row["verdict"] != PASSED}
-    if settings.source == "file":
-        _tolerate({row["name"]: row["verdict"] for row in rows if row["source"] == "file"}, settings.tolerated)
+    if section.source == "file":
+        _tolerate({row["name"]: row["verdict"] for row in rows if row["source"] == "file"}, section.tolerated)
     with work.clock("write"):
         columns.write(work.out / "descriptions.parquet", rows, NAMED | columns.PRODUCED)
         if concepts is not None:
             columns.write(work.out / "concepts.parquet", concepts, concept_tables.COLUMNS)
-        if settings.actions:
+        if section.actions:
             actions = [_action(hoi, said.verbs.get(hoi.verb_id)) for hoi in verbs]
             columns.write(work.out / "actions.parquet", actions, VERB | columns.PRODUCED)
         measures = [{"hoi_id": hoi_id, **columns.measured(answer)} for hoi_id, answer in sorted(said.classes.items())]

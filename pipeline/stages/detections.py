@@ -43,26 +43,26 @@ SPLITS = ("train", "test")
 
 def run(work: Work) -> dict[str, Any]:
     """Write the tables; metrics are counts, the detector and its report's main figures."""
-    annotations, settings = work.inputs["annotations"], work.config.detections
+    annotations, section = work.inputs["annotations"], work.config.detections
     with work.clock("read"):
         objects = classes.objects(work.inputs["vocabulary"])
         images = {split: annotations.table(f"{split}-images.parquet") for split in SPLITS}
         boxes = {split: annotations.table(f"{split}-objects.parquet") for split in SPLITS}
         every_image, every_box = (pd.concat(tables.values(), ignore_index=True) for tables in (images, boxes))
     left_out: list[str] = []
-    if settings.source == "hub":
+    if section.source == "hub":
         found, left_out = _detected(work)
         whose = json.loads((work.scratch / detector_identity.FILE).read_text(encoding="utf-8"))
     else:
         whose = detector_identity.identity(work.config)
         with work.clock("compute"):
-            if settings.source in ("parquet", "coco"):
-                found = imported.read(settings, every_image, objects)
-            elif settings.source == "ground_truth":
+            if section.source in ("parquet", "coco"):
+                found = imported.read(section, every_image, objects)
+            elif section.source == "ground_truth":
                 found = every_box.assign(score=1.0)
             else:
-                found = _noisy(every_box, every_image, settings, work.config.seed, labels=_labels(work))
-    metrics: dict[str, Any] = {"source": settings.source, "detector": detector_identity.line(whose)}
+                found = _noisy(every_box, every_image, section, work.config.seed, labels=_labels(work))
+    metrics: dict[str, Any] = {"source": section.source, "detector": detector_identity.line(whose)}
     for split in SPLITS:
         table = _of_images(found, images[split])
         with work.clock("write"):
@@ -140,7 +140,7 @@ def _labels(work: Work) -> np.ndarray:
 
 
 def _noisy(
-    boxes: pd.DataFrame, images: pd.DataFrame, settings: Detections, seed: int, *, labels: np.ndarray
+    boxes: pd.DataFrame, images: pd.DataFrame, section: Detections, seed: int, *, labels: np.ndarray
 ) -> pd.DataFrame:
     """Annotated boxes with a detector's errors; a false box has one of the `labels`.
 
@@ -151,7 +151,7 @@ def _noisy(
     drawn = _Drawn()
     for image_id in images["image_id"].tolist():
         start, end = np.searchsorted(own, image_id, side="left"), np.searchsorted(own, image_id, side="right")
-        drawn.image(np.random.default_rng([seed, image_id]), image_id, order[start:end], settings, labels)
+        drawn.image(np.random.default_rng([seed, image_id]), image_id, order[start:end], section, labels)
     sizes = images.set_index("image_id")[["width", "height"]]
     true, false = _moved(boxes, sizes, drawn), _placed(sizes, drawn)
     # As they were drawn: an image's true boxes, then its false ones.
@@ -176,16 +176,16 @@ class _Drawn:
     false_scores: list[float] = field(default_factory=list)
 
     def image(
-        self, rng: np.random.Generator, image_id: int, rows: np.ndarray, settings: Detections, labels: np.ndarray
+        self, rng: np.random.Generator, image_id: int, rows: np.ndarray, section: Detections, labels: np.ndarray
     ) -> None:
         """Draw what happens in one image with those annotated boxes."""
         for row in rows.tolist():
-            if rng.random() < settings.miss:
+            if rng.random() < section.miss:
                 continue
             self.rows.append(row)
-            self.shifts.append(rng.normal(0, settings.jitter, 4))
+            self.shifts.append(rng.normal(0, section.jitter, 4))
             self.scores.append(rng.beta(9, 1.6))
-        for _ in range(rng.poisson(settings.false_boxes)):
+        for _ in range(rng.poisson(section.false_boxes)):
             self.images.append(image_id)
             self.shares.append(rng.uniform(0.12, 0.45, 2))
             self.places.append(rng.uniform(0, 1, 2))

@@ -71,7 +71,7 @@ def run(work: Work) -> dict[str, Any]:
             modules=task.modules,
             task=task,
             steps=config.epochs * per_epoch,
-            settings=config.optimiser,
+            optimiser=config.optimiser,
             rate_at=lambda step: 1.0 if step < config.drop_after * per_epoch else 0.1,
             runtime=config.runtime,
             accumulate=config.runtime.accumulate,
@@ -183,11 +183,11 @@ class SeenTask:
         return self.model.pairs(pixels, tokens, found, self.objects)
 
     def _focal(self, batch: Batch, logits: Tensor, prior: Tensor) -> Tensor:
-        entries, settings = to_device(batch.entries, self.device), self.config.seen.focal
+        entries, options = to_device(batch.entries, self.device), self.config.seen.focal
         verb_logits = scoring.verb_logits(logits, self.phrase_verbs, self.verbs)
         x = with_prior(verb_logits[entries], prior[:, None].expand_as(verb_logits)[entries])
         truth = to_device(batch.truth, self.device)
-        return focal(x, truth, alpha=settings.alpha, gamma=settings.gamma).sum()
+        return focal(x, truth, alpha=options.alpha, gamma=options.gamma).sum()
 
 
 def _described(model: HoiModel) -> EzHoi:

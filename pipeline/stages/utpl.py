@@ -53,7 +53,7 @@ def run(work: Work) -> dict[str, Any]:
             modules=task.module,
             steps=config.steps,
             task=Whole(task.losses),
-            settings=config.optimiser,
+            optimiser=config.optimiser,
             rate_at=lambda step: 1.0 - step / config.steps,
             runtime=config.runtime,
         ).rows
@@ -109,7 +109,7 @@ class UtplTask(Adaptation):
             unseen=unseen,
             partners=nearest,
             pairs=pairs,
-            settings=config.utpl,
+            section=config.utpl,
             focal=config.seen.focal,
             tau=config.seen.tau,
             seed=config.seed,

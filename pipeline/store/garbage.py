@@ -93,7 +93,7 @@ def garbage(
 
 
 def _results(record: RunRecord) -> set[str]:
-    """Fingerprints of a run's results and trainings: while one of them stays, so does the record that tells its settings."""
+    """Fingerprints of a run's results and trainings: while one of them stays, the record stays, which tells how it was made."""
     return {fingerprint for stage, fingerprint in record.stages.items() if stage in PRECIOUS}
 
 

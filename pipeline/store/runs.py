@@ -166,7 +166,7 @@ def new(profile: str, **known: Any) -> RunRecord:
 
 
 def relative(store: Store, record: RunRecord, *, other_than: str | None = None) -> RunRecord | None:
-    """The run that this one is to be compared with: of the complete ones before it, that which differs in the fewest settings.
+    """The run that this one is to be compared with: of the complete ones before it, the one that differs in the fewest keys.
 
     Of several the latest, whatever deployment or command made it; of the same profile and zero-shot setting, as another one's
     classes and images are no comparison. With `other_than`, runs with that evaluation are passed over: they are its twins.
@@ -183,7 +183,7 @@ def relative(store: Store, record: RunRecord, *, other_than: str | None = None) 
 
 
 def distance(one: RunRecord, other: RunRecord) -> int:
-    """In how many settings two runs differ."""
+    """In how many keys two runs differ."""
     missing = object()
     a, b = one.asked, other.asked
     return sum(a.get(key, missing) != b.get(key, missing) for key in a.keys() | b.keys())

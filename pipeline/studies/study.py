@@ -103,13 +103,13 @@ class Study:
         """All runs; a seed is finished in all settings before the next one starts, so early tables compare."""
         return [Trial(v, setting, seed) for seed in self.seeds for setting in self.settings for v in self.variants]
 
-    def settings_of(self, trial: Trial) -> list[str]:
+    def overrides_of(self, trial: Trial) -> list[str]:
         """Every override that makes the profile the trial; later ones win."""
         return [*self.common, *self.given, *trial.overrides]
 
     def config(self, trial: Trial) -> Config:
         """The configuration of a run; ConfigError says which key is wrong."""
-        return load(profile=self.profile, overrides=self.settings_of(trial), folder=self.folder)
+        return load(profile=self.profile, overrides=self.overrides_of(trial), folder=self.folder)
 
     def check(self) -> None:
         """Load every variant in every setting; ConfigError names the variant that cannot run, before anything does."""

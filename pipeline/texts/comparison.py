@@ -142,8 +142,8 @@ def _read(artifact: Artifact) -> Embedded:
     for group in ("seen", "unseen"):
         data = arrays.read(artifact.path(f"{group}-descriptions.parquet"), ["hoi_id", "pooled"])
         groups[group] = {int(h): row for h, row in zip(data["hoi_id"], data["pooled"], strict=True)}
-    settings = ", ".join(f"{key}={value}" for key, value in compare.flatten(artifact.manifest.config).items())
-    made_by = f"text_embeddings/{artifact.fingerprint[:12]} ({settings})"
+    values = ", ".join(f"{key}={value}" for key, value in compare.flatten(artifact.manifest.config).items())
+    made_by = f"text_embeddings/{artifact.fingerprint[:12]} ({values})"
     return Embedded(seen=groups["seen"], unseen=groups["unseen"], made_by=made_by)
 
 

@@ -88,21 +88,21 @@ def plainly(hoi: Hoi, *, actions: bool, wording: str = lexicon.DESCRIBE) -> Desc
     return Described(tuple(lexicon.describe(hoi, wording)), "lexicon", verb)
 
 
-def own(settings: Descriptions, vocabulary: Vocabulary, classes: Sequence[Hoi]) -> dict[int, tuple[str, texts.Given]]:
+def own(section: Descriptions, vocabulary: Vocabulary, classes: Sequence[Hoi]) -> dict[int, tuple[str, texts.Given]]:
     """The user's texts for these classes, with their source: edits come before those of a file.
 
     Raises DataError if a class has none in the file and nothing was said about where else to take it.
     """
-    edited = edits.read(settings.edits, vocabulary) if settings.edits is not None else {}
-    found = {h: ("edit", texts.Given(text, settings.edits.name)) for h, text in edited.items() if settings.edits}
-    if settings.source == "file":
-        if settings.file is None:
+    edited = edits.read(section.edits, vocabulary) if section.edits is not None else {}
+    found = {h: ("edit", texts.Given(text, section.edits.name)) for h, text in edited.items() if section.edits}
+    if section.source == "file":
+        if section.file is None:
             raise DataError("descriptions.source is file: name one with --set descriptions.file=PATH")
-        found = {h: ("file", text) for h, text in texts.descriptions(settings.file, vocabulary).items()} | found
+        found = {h: ("file", text) for h, text in texts.descriptions(section.file, vocabulary).items()} | found
         missing = [hoi.name for hoi in classes if hoi.hoi_id not in found]
-        if missing and settings.missing == "error":
+        if missing and section.missing == "error":
             raise DataError(
-                f"descriptions.file = {settings.file}: no text for {len(missing)} of {len(classes)} classes: "
+                f"descriptions.file = {section.file}: no text for {len(missing)} of {len(classes)} classes: "
                 f"{', '.join(missing[:8])}{' ...' if len(missing) > 8 else ''}. Add them, or say where they come from "
                 "with --set descriptions.missing=lexicon (or llm); their rows will tell."
             )
@@ -138,7 +138,7 @@ def ask(
         concepts: classes of whose verbs region concepts are asked for.
         scratch: folder of the journal of answers; `keep` is the folder that gets them when all are there.
     """
-    settings, said = config.descriptions, Said()
+    section, said = config.descriptions, Said()
     earlier = journal.earlier_journals(scratch, store_of(config))
     with journal.Journal(scratch / journal.WORKING, earlier=earlier, exchange=exchange) as answers:
 
@@ -150,15 +150,15 @@ def ask(
                 llm=config.llm,
                 journal=answers,
                 progress=progress,
-                tolerated=settings.tolerated,
+                tolerated=section.tolerated,
             )
             said.tally.add(more)
             return dict(zip(questions, found, strict=True))
 
-        wording = template(settings.template, "describe", key="descriptions.template")
+        wording = template(section.template, "describe", key="descriptions.template")
         shown = {}
-        if settings.pictures is not None:
-            shown = pictures.read(settings.pictures, vocabulary, most=settings.pictures_per_class)
+        if section.pictures is not None:
+            shown = pictures.read(section.pictures, vocabulary, most=section.pictures_per_class)
         by_class = {
             hoi.hoi_id: Question(
                 name=hoi.name, rendered=wording.render(hoi), about=hoi, pictures=shown.get(hoi.hoi_id, ())
@@ -167,13 +167,13 @@ def ask(
         }
         said.classes = of(by_class, wording, vocabulary)
         if verbs:
-            wording = template(settings.action_template, "action", key="descriptions.action_template")
+            wording = template(section.action_template, "action", key="descriptions.action_template")
             said.verbs = of(
                 {h.verb_id: Question(name=h.verb, rendered=wording.render_verb(h.verb, h.verb_ing)) for h in verbs},
                 wording,
             )
         if concepts:
-            wording = template(settings.concept_template, "concept", key="descriptions.concept_template")
+            wording = template(section.concept_template, "concept", key="descriptions.concept_template")
             said.concepts = of(concept_tables.questions(concepts, wording), wording)
         if keep is not None:
             answers.publish(keep / journal.PUBLISHED)

@@ -46,14 +46,14 @@ class Adaptation:
         unseen: Classes,
         partners: Partners,
         pairs: SeenPairs | None,
-        settings: Utpl,
+        section: Utpl,
         focal: Focal,
         tau: float,
         seed: int,
     ) -> None:
         self.model, self.module = model.eval().requires_grad_(False), module
         self.seen, self.unseen, self.partners, self.pairs = seen, unseen, partners, pairs
-        self._settings, self._focal, self._tau, self._seed = settings, focal, tau, seed
+        self._section, self._focal, self._tau, self._seed = section, focal, tau, seed
         nearest = partners.classes
         with torch.no_grad():
             self._partner_prompts = model.class_prompts(nearest.phrases)
@@ -61,26 +61,26 @@ class Adaptation:
             self.seen_text = model.text(seen.phrases)
             self.before = model.text(unseen.phrases) if unseen.hois else self.seen_text[:0]
         self._closeness = (unseen.descriptions * nearest.descriptions).sum(dim=1)
-        held = settings.consistency_weight > 0
+        held = section.consistency_weight > 0
         self._plain = [phrases.plain(classes, model.clip) for classes in (seen, unseen)] if held else []
         self._descriptions = torch.cat([seen.descriptions, unseen.descriptions])
 
     def losses(self, step: int) -> Losses:
         """The losses; examples are drawn anew at every step."""
-        settings = self._settings
+        section = self._section
         text = self._adapted()
         both = torch.cat([self.seen_text, text])
-        relation = class_relation(both, self._descriptions, temperature=settings.relation_temperature)
+        relation = class_relation(both, self._descriptions, temperature=section.relation_temperature)
         found = {
-            "align": settings.align_weight * alignment(text, self._partner_text, self._closeness),
-            "relation": settings.relation_weight * relation,
+            "align": section.align_weight * alignment(text, self._partner_text, self._closeness),
+            "relation": section.relation_weight * relation,
         }
         if self.pairs is not None:
             negative = self._examples(self.pairs, text, step, positive=False)
             balance = self._examples(self.pairs, text, step, positive=True)
-            found["negative"] = settings.negative_weight * (negative + settings.positive_weight * balance)
+            found["negative"] = section.negative_weight * (negative + section.positive_weight * balance)
         if self._plain:
-            found["consistency"] = settings.consistency_weight * consistency(both, torch.cat(self._plain))
+            found["consistency"] = section.consistency_weight * consistency(both, torch.cat(self._plain))
         return found
 
     @property
@@ -103,7 +103,7 @@ class Adaptation:
         """Focal loss of the unseen phrases on drawn pairs that are negatives (or positives) for them."""
         wanted = pairs.positive if positive else pairs.negative
         some = generator(self._seed, "utpl", "positives" if positive else "negatives", step)
-        drawn = pairs.draw(wanted, self._settings.batch_size, some)
+        drawn = pairs.draw(wanted, self._section.batch_size, some)
         features, priors, counted = (to_device(t[drawn], text.device) for t in (pairs.features, pairs.priors, wanted))
         logits = self.model.phrase_logits(features, text)
         logits = with_prior(logits, (priors[:, None] ** self._tau).expand_as(logits))

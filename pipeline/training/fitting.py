@@ -94,7 +94,7 @@ def fit(work: Work) -> Fitted:
             modules=head,
             steps=heads.steps,
             task=Whole(lambda step: losses(head, drawn(known, config, step).to(device), config)),
-            settings=heads.optimiser,
+            optimiser=heads.optimiser,
             rate_at=lambda step: 1.0 - step / heads.steps,
             runtime=heads.runtime,
         ).rows
@@ -109,10 +109,10 @@ def drawn(known: Examples, config: Config, step: int) -> Examples:
 
 def losses(head: FittedHead, some: Examples, config: Config) -> Losses:
     """The focal loss of the labels that count, divided by the positive ones, and the head's own losses."""
-    logits, settings = head.logits(some.pairs), config.seen.focal
+    logits, options = head.logits(some.pairs), config.seen.focal
     prior = (some.pairs.prior**config.seen.tau)[:, None].expand_as(logits)
     x, truth = with_prior(logits[some.counted], prior[some.counted]), some.shown[some.counted].float()
-    terms = focal(x, truth, alpha=settings.alpha, gamma=settings.gamma)
+    terms = focal(x, truth, alpha=options.alpha, gamma=options.gamma)
     return {"focal": terms.sum() / truth.sum().clamp(min=1)} | head.losses(some, logits)
 
 

@@ -14,7 +14,7 @@ With `seen.runtime.machines=2` the same is run on each of two machines, which me
         --rdzv_conf timeout=1800 --num_processes 8 ... --num_machines 2 ...
 
 Machine 0 owns the scratch folder: checkpoints, history, result. The others have a temporary one, for their log.
-What is trained by hand stays in its checkpoint; the next `ezhoi run` with the same settings publishes it.
+What is trained by hand stays in its checkpoint; the next `ezhoi run` under the same configuration publishes it.
 
 The processes report on their standard output: progress as lines that start with MARK, anything else is their log. They end
 with their parent, however that ends: then their standard input closes.

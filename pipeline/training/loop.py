@@ -48,7 +48,7 @@ def train(
     modules: nn.Module,
     task: Task[L, B],
     steps: int,
-    settings: Optimiser,
+    optimiser: Optimiser,
     rate_at: Callable[[int], float],
     runtime: TrainRuntime,
     accumulate: int = 1,
@@ -66,7 +66,7 @@ def train(
         EzhoiError: a loss or gradient is not finite; it names the step's files, and the last checkpoint stays.
     """
     accelerator = ranks.accelerator(cpu=device(work.config).type == "cpu")
-    trainer = Trainer(work, modules, task, settings, accelerator, accumulate)
+    trainer = Trainer(work, modules, task, optimiser, accelerator, accumulate)
     path, rows = work.scratch / checkpoint.NAME, work.scratch / "history.jsonl"
     start = 0
     if accelerator.is_main_process:
@@ -131,13 +131,13 @@ class Trainer(Generic[L, B]):
         work: Work,
         modules: nn.Module,
         task: Task[L, B],
-        settings: Optimiser,
+        section: Optimiser,
         accelerator: Accelerator,
         accumulate: int,
     ) -> None:
-        self.work, self.task, self.settings, self.accelerator = work, task, settings, accelerator
+        self.work, self.task, self.section, self.accelerator = work, task, section, accelerator
         self.trainable = [p for p in modules.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.AdamW(self.trainable, lr=settings.lr, weight_decay=settings.weight_decay)
+        self.optimiser = torch.optim.AdamW(self.trainable, lr=section.lr, weight_decay=section.weight_decay)
         count = accelerator.num_processes * accumulate
         self.parts = [Part(accelerator.process_index * accumulate + i, count) for i in range(accumulate)]
 
@@ -152,7 +152,7 @@ class Trainer(Generic[L, B]):
             mine = [self.task.ready(part) for part in next(loaded)]
             positives = self._total([sum(map(self.task.positives, mine))])[0]
         for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.lr * rate
+            group["lr"] = self.section.lr * rate
         self.optimiser.zero_grad(set_to_none=True)
         parts: dict[str, float] = {}
         for part, batch in zip(self.parts, mine, strict=True):
@@ -166,11 +166,11 @@ class Trainer(Generic[L, B]):
         with self._timed("backward", seconds):
             self._add_gradients()
             parts = dict(zip(parts, self._total(list(parts.values())), strict=True))
-            norm = float(nn.utils.clip_grad_norm_(self.trainable, self.settings.clip_norm))
+            norm = float(nn.utils.clip_grad_norm_(self.trainable, self.section.clip_norm))
             value = sum(parts.values())
             self._demand_finite(step, value, norm, parts)
             self.optimiser.step()
-        numbers = {"step": step, "loss": value, **parts, "gradient_norm": norm, "lr": self.settings.lr * rate}
+        numbers = {"step": step, "loss": value, **parts, "gradient_norm": norm, "lr": self.section.lr * rate}
         return numbers | {"seconds": {kind: round(spent, 6) for kind, spent in seconds.items()}}
 
     @contextmanager

@@ -48,9 +48,9 @@ UNSET = frozenset(
         *("DataNotFoundError", "MissingDependencyException", "MD5UnavailableError"),
     }
 )
-"""Those of botocore's exceptions, with all that derive from them, that say what is missing or wrong in settings, credentials,
-the request or the installation, and will be so at the next try. All others may pass: credentials that could not be fetched
-or renewed just now, a download that does not match its checksum, a connection."""
+"""The exceptions of botocore, with all that derive from them, which say that the configuration, the credentials, the request or
+the installation lacks something or is wrong, so that the next try would fail alike. All others may pass: credentials that could
+not be fetched or renewed just now, a download that does not match its checksum, a connection."""
 TOLD = 5
 """The try at which whoever waits is told why."""
 EMPTY = ("InvalidRange", "416")
@@ -230,7 +230,7 @@ def _passing(error: Exception) -> bool:
 
 
 def _is_of_settings(error: Exception) -> bool:
-    """Whether botocore sends no request, since its settings are wrong or credentials are missing: no repetition helps."""
+    """Whether botocore sends no request, since its configuration is wrong or credentials are missing: no repetition helps."""
     bases = {base.__name__ for base in type(error).__mro__ if base.__module__ == "botocore.exceptions"}
     return not bases.isdisjoint(UNSET)
 

@@ -15,14 +15,14 @@ from pipeline.errors import ConfigError
 
 
 def test_from_the_checkout_nothing_is_added() -> None:
-    found = portable(profile="demo", settings=["seed=3"], environment={}, folder=ROOT)
-    assert (found.profile, found.settings, found.config.seed) == ("demo", ["seed=3"], 3)
+    found = portable(profile="demo", overrides=["seed=3"], environment={}, folder=ROOT)
+    assert (found.profile, found.overrides, found.config.seed) == ("demo", ["seed=3"], 3)
 
 
 def test_the_environment_becomes_settings_that_yield_to_the_users() -> None:
     given = {"EZHOI__SEED": "4", "EZHOI__SEEN__EPOCHS": "2"}
-    found = portable(profile="demo", settings=["seed=3"], environment=given, folder=ROOT)
-    assert load(overrides=found.settings, environment={}) == found.config
+    found = portable(profile="demo", overrides=["seed=3"], environment=given, folder=ROOT)
+    assert load(overrides=found.overrides, environment={}) == found.config
     assert (found.config.seed, found.config.seen.epochs) == (3, 2)
 
 
@@ -32,8 +32,8 @@ def test_paths_mean_the_same_from_elsewhere(tmp_path: Path) -> None:
     (folder / "w.safetensors").write_text("")
     (folder / "mine.yaml").write_text("seed: 5\n")
     given = ["data.root=hico", "clip.weights=w.safetensors"]
-    found = portable(profile=str(folder / "mine.yaml"), settings=given, environment={}, folder=folder)
-    again = load(profile=found.profile, overrides=found.settings, environment={})
+    found = portable(profile=str(folder / "mine.yaml"), overrides=given, environment={}, folder=folder)
+    again = load(profile=found.profile, overrides=found.overrides, environment={})
     assert again.data.root == folder / "hico" and again.store.root == folder / "artifacts"
     assert again.clip.weights.text == str(folder / "w.safetensors") and again.seed == 5
 
@@ -106,10 +106,10 @@ def test_a_relative_path_in_any_key_is_found_by_a_worker(
         Path(profile).write_text(yaml.safe_dump({section: {name: value}}))
     if key == "data.classes":  # opened at once, too
         (at_work / value).write_text("format: ezhoi-vocabulary/1\nclasses: [[ride, horse]]\n")
-    found = portable(profile=profile, settings=settings, environment=environment)
+    found = portable(profile=profile, overrides=settings, environment=environment)
     assert str(value_of(found.config, key)) == value.removeprefix("./" if key != "detections.weights" else "")
     monkeypatch.chdir(tmp_path)
-    again = load(profile=found.profile, overrides=found.settings, environment={})
+    again = load(profile=found.profile, overrides=found.overrides, environment={})
     assert str(value_of(again, key)) == os.path.normpath(at_work / value)
     assert (source := again.sources().get(key)) is None or (source.path is not None and source.path.exists())
 
@@ -120,37 +120,37 @@ def test_a_home_folder_is_its_owners_wherever_a_worker_runs(key: str, monkeypatc
     for folder in (ROOT, Path("/")):
         monkeypatch.setenv("HOME", "/home/me")
         settings = ["disparities.source=llm", f"{key}=~/a/it.pt"]
-        found = portable(profile="demo", settings=settings, environment={}, folder=folder)
+        found = portable(profile="demo", overrides=settings, environment={}, folder=folder)
         monkeypatch.setenv("HOME", "/home/worker")
-        again = load(profile=found.profile, overrides=found.settings, environment={})
+        again = load(profile=found.profile, overrides=found.overrides, environment={})
         assert str(value_of(again, key)) == "/home/me/a/it.pt"
 
 
 def test_the_cache_that_nobody_chose_is_the_workers_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    found = portable(profile="demo", settings=[], environment={}, folder=tmp_path)
+    found = portable(profile="demo", overrides=[], environment={}, folder=tmp_path)
     monkeypatch.setenv("HOME", "/home/worker")
-    assert load(overrides=found.settings, environment={}).store.cache == Path("/home/worker/.cache/ezhoi")
+    assert load(overrides=found.overrides, environment={}).store.cache == Path("/home/worker/.cache/ezhoi")
 
 
 def test_a_profile_in_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "mine.yaml").write_text("seed: 5\n")
     for folder in (ROOT, tmp_path):
-        found = portable(profile="~/mine.yaml", settings=[], environment={}, folder=folder)
+        found = portable(profile="~/mine.yaml", overrides=[], environment={}, folder=folder)
         assert (found.profile, found.config.seed) == (str(tmp_path / "mine.yaml"), 5)
 
 
 def test_names_stay_names(tmp_path: Path) -> None:
     """Also those that a template or a detector has; what comes with the project lies elsewhere at a worker."""
-    found = portable(profile="demo", settings=[], environment={}, folder=tmp_path)
-    assert found.settings == [f'store.root="{tmp_path}/artifacts"']
+    found = portable(profile="demo", overrides=[], environment={}, folder=tmp_path)
+    assert found.overrides == [f'store.root="{tmp_path}/artifacts"']
 
 
 def test_names_of_weights_stay_names(tmp_path: Path) -> None:
-    found = portable(profile="hico-vitb", settings=[], environment={}, folder=tmp_path)
-    assert load(profile=found.profile, overrides=found.settings, environment={}).clip.weights.text == "openai"
+    found = portable(profile="hico-vitb", overrides=[], environment={}, folder=tmp_path)
+    assert load(profile=found.profile, overrides=found.overrides, environment={}).clip.weights.text == "openai"
 
 
 def test_a_mistake_is_told_before_anything_starts() -> None:
     with pytest.raises(ConfigError, match="unknown key"):
-        portable(profile="demo", settings=["sead=3"], environment={}, folder=ROOT)
+        portable(profile="demo", overrides=["sead=3"], environment={}, folder=ROOT)

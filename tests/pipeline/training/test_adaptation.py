@@ -49,7 +49,7 @@ def task(pairs: SeenPairs | None, **settings: Any) -> Adaptation:
         unseen=unseen,  # type: ignore[arg-type]
         partners=SimpleNamespace(classes=seen, disparities=None, absent=None),  # type: ignore[arg-type]
         pairs=pairs,
-        settings=Utpl(batch_size=5, **settings),
+        section=Utpl(batch_size=5, **settings),
         focal=Focal(),
         tau=1.0,
         seed=0,

@@ -72,7 +72,7 @@ def fit(
         modules=task,
         task=task,
         steps=steps,
-        settings=Optimiser(lr=0.05, clip_norm=10),
+        optimiser=Optimiser(lr=0.05, clip_norm=10),
         rate_at=lambda step: 1 - step / STEPS,
         runtime=TrainRuntime(checkpoint_every=7, **runtime),
         accumulate=accumulate,
@@ -206,7 +206,7 @@ def test_the_history_can_be_read_while_it_grows(tmp_path: Path) -> None:
         modules=model,
         task=Whole(losses_at),
         steps=3,
-        settings=Optimiser(),
+        optimiser=Optimiser(),
         rate_at=lambda step: 0.5,
         runtime=TrainRuntime(),
     )
@@ -232,7 +232,7 @@ def test_the_schedule_reaches_the_optimiser(tmp_path: Path) -> None:
         modules=model,
         task=model,
         steps=3,
-        settings=Optimiser(),
+        optimiser=Optimiser(),
         rate_at=lambda step: 0.0,
         runtime=TrainRuntime(),
     )
