@@ -2,7 +2,7 @@
 
     phrase_logits      what a pair says to each phrase               (P, C)
     verb_logits        the mean over each verb's phrases             (P, V)
-    speaks             which pairs an adapted phrase speaks for      (P, C)
+    speaks             which pairs an unseen phrase speaks for       (P, C)
     spoken             the rule of the method: logits of verbs       (P, V)
     probabilities      of verbs, from their logits                   (P, V)
     class_scores       with the detection prior (Eq. 18)             (P, V)
@@ -14,15 +14,12 @@ and an object, so the scores of a pair's verbs are those of the classes of its o
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
 from models.released import quirks
+from models.sizes import Preset, Scope
 
-Preset = Literal["paper", "released"]
-Scope = Literal["own_object", "verb"]
 CLIP_SCALE = 100.0
 """What CLIP itself multiplies its cosines by, at the end of its training."""
 
@@ -48,13 +45,8 @@ def _product(pairs: Tensor, text: Tensor, scale: Tensor | float, preset: Preset)
 
 def verb_logits(logits: Tensor, phrase_verbs: Tensor, verbs: int) -> Tensor:
     """Mean of each verb's phrase logits: (P, C) and the phrases' verb ids (C,) to (P, V); 0 for a verb without phrase."""
-    return logits @ _shares(phrase_verbs, verbs, logits)
-
-
-def _shares(phrase_verbs: Tensor, verbs: int, like: Tensor) -> Tensor:
-    """(C, V): what each phrase counts in the mean of its verb, as numbers of the kind of `like`."""
-    member = nn.functional.one_hot(phrase_verbs, verbs).to(like)
-    return member / member.sum(dim=0).clamp(min=1)
+    member = nn.functional.one_hot(phrase_verbs, verbs).to(logits)
+    return logits @ (member / member.sum(dim=0).clamp(min=1))
 
 
 def speaks(pair_objects: Tensor, phrase_objects: Tensor, *, scope: Scope) -> Tensor:
@@ -78,38 +70,58 @@ def spoken(
     pair_objects: Tensor,
     phrase_objects: Tensor,
     phrase_verbs: Tensor,
+    unseen: Tensor,
     verbs: int,
     scope: Scope,
 ) -> Tensor:
     """Logit of every verb for every pair, (P, V): the rule that decides the method.
 
     **A class has no classifier of its own.** Phrases stand for verbs (Eq. 12): a verb's logit is the mean over its phrases,
-    seen and unseen ones alike, whatever objects they name, and a class's is that of its verb. So a phrase moves all the
-    classes with its verb, and an unseen class is scored by the seen phrases of its verb too, if it has any.
+    whatever objects they name, and a class's is that of its verb. So a seen phrase moves all the classes with its verb, and
+    an unseen class is scored by the seen phrases of its verb too, if it has any.
 
-    **Whom an adapted phrase speaks for.** Each unseen class's phrase has two features, before UTPL (`guided`) and after
-    (`adapted`); a seen class's are equal. With `scope` "own_object" the adapted one counts for the pairs that show the
-    object of its class, and the guided one elsewhere: seen classes with other objects score as if there were no UTPL.
-    With "verb" the adapted one counts for all pairs. Negative learning draws its examples from the same pairs (`speaks`).
+    **Whom the phrase of an unseen class speaks for.** It has two features, before UTPL (`guided`) and after (`adapted`); a
+    seen class's are equal. The scope says which of the two counts in the mean of its verb:
 
-    Logits are linear in the texts, so the texts of a verb are averaged instead of its logits, and only phrases that UTPL
-    changed are compared for themselves.
+        scope         pairs with its class's object     all other pairs
+        own_class     adapted                           none, if the verb has a seen phrase; else guided
+        own_object    adapted                           guided
+        verb          adapted                           adapted
+
+    So with "own_class" seen classes score exactly as by seen phrases alone, and with "own_object" as if there were no UTPL.
+    "verb" is Eq. 12 as the paper has it. Negative learning draws its examples from the pairs where the adapted feature
+    counts (`speaks`).
+
+    Logits are linear in the texts, so the texts of a verb are averaged instead of its logits, and only phrases that count for
+    some pairs alone are compared for themselves.
 
     Args:
         pairs: (P, d_a) features of pairs.
         guided, adapted: (C, d_a) features of phrases; the same tensor twice scores without UTPL.
         pair_objects: (P,) object id of each pair.
         phrase_objects, phrase_verbs: (C,) ids of each phrase's class.
+        unseen: (C,) bool, whether that class is unseen.
     """
     compared, before = _compared(pairs, preset), _compared(guided, preset)
-    shares = _shares(phrase_verbs, verbs, before)
+    after = before if adapted is guided else _compared(adapted, preset)
+    member = nn.functional.one_hot(phrase_verbs, verbs).to(before)
+    seen_too = torch.isin(phrase_verbs, phrase_verbs[~unseen])
+    apart = unseen & seen_too if scope == "own_class" else torch.zeros_like(unseen)
+    everywhere = member * ~apart[:, None]
+    counted = everywhere.sum(dim=0)
+    shares = everywhere / counted.clamp(min=1)
     logits = _product(compared, shares.T @ before, scale, preset)
-    changed = (guided != adapted).any(dim=1)
-    if not changed.any():
-        return logits
-    moved = _product(compared, (_compared(adapted, preset) - before)[changed], scale, preset)
-    heard = speaks(pair_objects, phrase_objects[changed], scope=scope)
-    return logits + torch.where(heard, moved, 0.0) @ shares[changed]
+    changed = ~apart & (before != after).any(dim=1)
+    if changed.any():
+        moved = _product(compared, (after - before)[changed], scale, preset)
+        heard = speaks(pair_objects, phrase_objects[changed], scope=scope)
+        logits = logits + torch.where(heard, moved, 0.0) @ shares[changed]
+    if apart.any():
+        own = speaks(pair_objects, phrase_objects[apart], scope=scope)
+        said = torch.where(own, _product(compared, after[apart], scale, preset), 0.0) @ member[apart]
+        more = own.to(before) @ member[apart]
+        logits = logits + (said - more * logits) / (counted + more).clamp(min=1)
+    return logits
 
 
 def probabilities(logits: Tensor, phrase_verbs: Tensor) -> Tensor:

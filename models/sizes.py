@@ -9,6 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+Preset = Literal["paper", "released"]
+"""The method as the paper describes it, or numerically the released code."""
+
+Scope = Literal["own_class", "own_object", "verb"]
+"""Which pairs the phrase of an unseen class speaks for: `models.scoring.spoken`."""
+
 Adapter = Literal["instance", "locality"]
 """How the visual blocks hear of the detections: `models/instances.py` or `models/locality.py`."""
 
@@ -56,6 +62,6 @@ class Sizes:
     adapter: Adapter = "instance"
     """Kind of the adapter; preset `released` has the former."""
     inter: Inter = "block"
-    """Kind of inter-HOI fusion; preset `released` has a block of its own."""
+    """Kind of inter-HOI fusion; the block where a bundle does not say it. Preset `released` has a block of its own."""
     patterns: int = 0
     """K, spatial patterns that the adapter's instances attend to (`models/patterns.py`); 0: none, as in preset `released`."""

@@ -7,17 +7,18 @@ from torch import Tensor
 from models import scoring
 from models.heads.head import Head
 from models.heads.record import PairRecord
-from models.scoring import Preset, Scope
+from models.sizes import Preset, Scope
 
 
 class EzHoiHead(Head):
     """C phrases that stand for V verbs, in either preset. It learns elsewhere: in the seen stage and in UTPL.
 
     Args:
-        scope: which pairs an adapted phrase speaks for (`models.scoring.spoken`).
+        scope: which pairs the phrase of an unseen class speaks for (`models.scoring.spoken`).
         scale: learned scale of the logits.
         verbs: V.
         phrase_verbs, phrase_objects: (C,) ids of the phrases' classes.
+        unseen: (C,) bool, which of these classes are unseen.
         guided, adapted: (C, d) their features before and after UTPL; the same twice for a head without UTPL.
     """
 
@@ -30,12 +31,13 @@ class EzHoiHead(Head):
         verbs: int,
         phrase_verbs: Tensor,
         phrase_objects: Tensor,
+        unseen: Tensor,
         guided: Tensor,
         adapted: Tensor,
     ) -> None:
         super().__init__()
         self.preset, self.scope, self.scale, self.verbs = preset, scope, scale, verbs
-        self.phrase_verbs, self.phrase_objects = phrase_verbs, phrase_objects
+        self.phrase_verbs, self.phrase_objects, self.unseen = phrase_verbs, phrase_objects, unseen
         self.guided, self.adapted = guided, adapted
 
     def logits(self, pairs: PairRecord) -> Tensor:
@@ -49,6 +51,7 @@ class EzHoiHead(Head):
             pair_objects=pairs.objects,
             phrase_objects=self.phrase_objects,
             phrase_verbs=self.phrase_verbs,
+            unseen=self.unseen,
             verbs=self.verbs,
             scope=self.scope,
         )

@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from models.heads.kinds import HeadName
-from models.sizes import Adapter, Inter, Parts
+from models.sizes import Adapter, Inter, Parts, Preset
 from pipeline.config.section import Section
 
 
@@ -31,7 +31,7 @@ class Pairing(Section):
 class Model(Section):
     """EZ-HOI's learned parts; names as in the paper. The sizes among them are `models.sizes.Sizes`."""
 
-    preset: Literal["paper", "released"] = Field(
+    preset: Preset = Field(
         "paper", description="the method as the paper describes it, or numerically the released code"
     )
     head: HeadName = Field(
@@ -54,7 +54,7 @@ class Model(Section):
         "lie on them and on their neighbours (LAIN)",
     )
     inter: Inter = Field(
-        "block",
+        "attention",
         description="inter-HOI fusion as Eq. 11 has it, attention alone; or a block with an MLP and LayerNorms, as in the "
         "released code",
     )
@@ -68,7 +68,7 @@ class Model(Section):
     def _fits_together(self) -> Self:
         if self.preset == "released" and self.parts != Parts():
             raise ValueError("model.parts can be turned off in preset 'paper' only")
-        if self.preset == "released" and (self.adapter != "instance" or self.patterns or self.inter != "block"):
+        if self.preset == "released" and (self.adapter != "instance" or self.patterns or self.inter != "attention"):
             raise ValueError("model.adapter, model.inter and model.patterns can be chosen in preset 'paper' only")
         if self.bottleneck % self.heads:
             raise ValueError(

@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from models.precision import Precision
+from models.sizes import Scope
 from pipeline.config.section import Section
 from pipeline.config.sources import File
 
@@ -138,10 +139,10 @@ class Utpl(Section):
         256, le=1_000_000, description="cached seen pairs a step, negatives and positives each"
     )
     optimiser: Optimiser = Optimiser()
-    scope: Literal["own_object", "verb"] = Field(
-        "own_object",
-        description="pairs that an adapted phrase speaks for and learns from: those with the class's own object "
-        "(elsewhere its guided prompts speak), or all pairs, for its verb",
+    scope: Scope = Field(
+        "own_class",
+        description="pairs that the phrase of an unseen class speaks for: own_class, those with its object, and where its verb "
+        "has no seen phrase all others too, as before UTPL; own_object, always so; verb, all, after UTPL",
     )
     align_weight: float = Field(0.1, ge=0, le=1e6, description="weight of the alignment with the nearest seen class")
     relation_weight: float = Field(5.0, ge=0, le=1e6, description="weight of the class-relation loss (Eq. 16)")

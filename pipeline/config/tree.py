@@ -15,6 +15,7 @@ from typing import Any, Self, get_args
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from models.heads.kinds import KINDS, REGIONS, Column
+from models.sizes import Scope
 from pipeline.config import keys as listed
 from pipeline.config.data import Clip, Data, Detections, Images, Store
 from pipeline.config.evaluation import Evaluation
@@ -156,6 +157,11 @@ class Config(Section):
     def utpl_trains(self) -> bool:
         """Whether the stage `utpl` trains: not after joint training, and not under the preset without unseen prompts."""
         return self.model.preset != "released" and not self.seen.joint
+
+    @property
+    def scope(self) -> Scope:
+        """Which pairs the phrase of an unseen class speaks for: all, as in training, where `utpl` does not train."""
+        return self.utpl.scope if self.utpl_trains else "verb"
 
     @property
     def reads_concepts(self) -> bool:

@@ -269,12 +269,12 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="predictions",
-        version=2,
+        version=3,
         reads=(
             *("evaluation.tau", "evaluation.untrained", "evaluation.memory", "utpl.scope", "setting"),
-            *("model.preset", "model.head"),
+            *("model.preset", "model.head", "seen.joint"),
         ),
-        when=(When(lambda config: config.evaluation.memory, ("heads.memory", "seed", "seen.joint", "clip.tokens")),),
+        when=(When(lambda config: config.evaluation.memory, ("heads.memory", "seed", "clip.tokens")),),
         inputs=(
             Input("utpl", ("text.parquet", "scale.json")),
             Input("utpl", TRAINED_HEAD, when=lambda config: config.model.head != "ezhoi"),
@@ -315,7 +315,7 @@ STAGES: tuple[Stage, ...] = (
         version=4,
         reads=(
             *(*CLIP, "clip.resize", "clip.tokens", "pairing", "model"),
-            *("utpl.scope", "evaluation.tau", "setting"),
+            *("utpl.scope", "seen.joint", "evaluation.tau", "setting"),
         ),
         names=("data.source", "data.world.evaluated"),
         inputs=(

@@ -12,8 +12,7 @@ from models import clip_loading
 from models.clip import Clip
 from models.hoi import EzHoi, HoiModel
 from models.released.hoi import ReleasedHoi
-from models.scoring import Preset
-from models.sizes import Sizes
+from models.sizes import Preset, Sizes
 from pipeline.config.tree import Config
 from pipeline.errors import ConfigError, DataError
 from pipeline.work.torch_device import device

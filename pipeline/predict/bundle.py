@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 
 from models.heads.kinds import KINDS, REGIONS, HeadName
-from models.sizes import Sizes
+from models.sizes import Preset, Scope, Sizes
 from pipeline.config.model import Pairing
 from pipeline.config.section import Section
 from pipeline.errors import DataError
@@ -132,9 +132,9 @@ class Header(Section):
     added: tuple[int, ...] = Field(
         (), description="those of them that its dataset does not have (`data.classes`); nothing measured them there"
     )
-    preset: Literal["paper", "released"]
+    preset: Preset
     sizes: Sizes
-    scope: Literal["own_object", "verb"] = Field(description="for which pairs an adapted phrase speaks")
+    scope: Scope = Field(description="which pairs the phrase of an unseen class speaks for")
     scale: float = Field(description="learned scale of the logits")
     tau: PositiveFloat = Field(description="power of the detection prior")
     pairing: Pairing

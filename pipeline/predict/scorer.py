@@ -7,7 +7,7 @@ Every variant is a head (`models/heads/`), and all have the same detection prior
     seen_phrases     nothing: a verb is what its seen phrases say, and has no chance if it has none (after the seen stage)
     plain_phrases    CLIP's features of the plain phrases (after the seen stage)
     before_utpl      features under the shared guided prompts (after the seen stage)
-    adapted          features after UTPL, for the pairs that they speak for (`utpl.scope`); or the head of `model.head`
+    adapted          features after UTPL, where `utpl.scope` has them count; or the head of `model.head`
     memory           no phrases: what the seen classes' training pairs look like (ADA-CM), without any training
 """
 
@@ -25,7 +25,7 @@ from models import scoring
 from models.heads.ezhoi import EzHoiHead
 from models.heads.head import Head
 from models.heads.kinds import KINDS, Column, HeadName
-from models.scoring import Preset, Scope
+from models.sizes import Preset, Scope
 from pipeline.learned import records
 from pipeline.predict.remembered import Remembered, looks
 
@@ -123,6 +123,7 @@ class Scorer:
             verbs=self.verbs,
             phrase_verbs=self.phrase_verbs[some],
             phrase_objects=self.phrase_objects[some],
+            unseen=~self.seen[some],
             guided=one,
             adapted=one if adapted is guided else adapted[some],
         )

@@ -70,7 +70,7 @@ def _header(work: Work, clip: bundle.ClipIdentity) -> Header:
         added=tuple(sorted(classes.added(work.inputs["vocabulary"]) - known)),
         preset=config.model.preset,
         sizes=build.sizes(config),
-        scope=config.utpl.scope,
+        scope=config.scope,
         scale=float(work.inputs["utpl"].json("scale.json")),
         tau=config.evaluation.tau,
         pairing=Pairing(**{name: getattr(config.pairing, name) for name in Pairing.model_fields}),

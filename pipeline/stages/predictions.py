@@ -112,7 +112,7 @@ def _trained(work: Work, plain: dict[int, np.ndarray], vocabulary: Vocabulary) -
         unseen_plain = np.where(text["unseen"][:, None], np.stack([plain[h] for h in hois]), text["before"])
     return Scorer(
         preset=config.model.preset,
-        scope=config.utpl.scope,
+        scope=config.scope,
         tau=config.evaluation.tau,
         scale=float(work.inputs["utpl"].json("scale.json")),
         verbs=len(vocabulary.verbs),

@@ -98,7 +98,7 @@ class UtplTask(Adaptation):
                 vocabulary=vocabulary,
                 unseen=unseen.hois,
                 seen=every_seen.hois,
-                scope=config.utpl.scope,
+                scope=config.scope,
             )
         super().__init__(
             model,

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from models.scoring import Scope, speaks
+from models.scoring import speaks
+from models.sizes import Scope
 from pipeline.datasets.images import EXHAUSTIVE
 from pipeline.store.artifact import Artifact
 from pipeline.tables import arrays

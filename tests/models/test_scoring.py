@@ -1,5 +1,6 @@
-"""From logits to scores, in numbers that were computed by hand, for both presets and both scopes."""
+"""From logits to scores, in numbers that were computed by hand, for both presets and all scopes."""
 
+import itertools
 import math
 from typing import Any
 
@@ -21,6 +22,7 @@ PAIR_OBJECTS = torch.tensor([HORSE, BOAT])
 PHRASES: dict[str, Any] = {  # ride horse (seen), ride boat (unseen), feed horse (unseen): verbs 0, 0, 2 of three
     "phrase_objects": torch.tensor([HORSE, BOAT, HORSE]),
     "phrase_verbs": torch.tensor([0, 0, 2]),
+    "unseen": torch.tensor([False, True, True]),
     "verbs": 3,
 }
 GUIDED = torch.tensor([[1.0, 3.0, 4.0], [0.0, -2.0, 1.0]])
@@ -80,31 +82,72 @@ def test_own_object_an_adapted_phrase_is_heard_where_its_object_is() -> None:
     torch.testing.assert_close(found, torch.tensor(wanted))
 
 
+def test_own_class_an_unseen_phrase_is_heard_for_its_class_or_where_nothing_else_is_said() -> None:
+    """The horse hears no "ride boat", which has a seen phrase beside it; the boat hears "feed horse" as it was before."""
+    found = verb_scores(GUIDED, ADAPTED, pair_objects=PAIR_OBJECTS, scope="own_class")
+    wanted = [[sigmoid(1), 0.0, sigmoid(-4)], [sigmoid((0 + 6) / 2), 0.0, sigmoid(1)]]
+    torch.testing.assert_close(found, torch.tensor(wanted))
+
+
 def test_verb_an_adapted_phrase_is_heard_everywhere() -> None:
     found = verb_scores(GUIDED, ADAPTED, pair_objects=PAIR_OBJECTS, scope="verb")
     wanted = [[sigmoid((1 + 7) / 2), 0.0, sigmoid(-4)], [sigmoid((0 + 6) / 2), 0.0, sigmoid(5)]]
     torch.testing.assert_close(found, torch.tensor(wanted))
 
 
-@pytest.mark.parametrize("scope", ["own_object", "verb"])
+@pytest.mark.parametrize("scope", ["own_class", "own_object", "verb"])
 @pytest.mark.parametrize("preset", ["paper", "released"])
 def test_averaging_texts_is_averaging_logits(preset: Any, scope: Any) -> None:
-    """Against the rule written out: logits of all phrases, chosen by `speaks`, and their mean."""
+    """Against the rule written out: logits of all phrases, the feature that counts or none, and their mean."""
     draw = torch.Generator().manual_seed(0)
     pairs, guided = torch.randn(50, 16, generator=draw), torch.randn(30, 16, generator=draw)
-    changed = torch.rand(30, 1, generator=draw) < 0.3
-    adapted = torch.where(changed, torch.randn(30, 16, generator=draw), guided)
+    unseen = torch.rand(30, generator=draw) < 0.4
+    adapted = torch.where(unseen[:, None], torch.randn(30, 16, generator=draw), guided)
     mine, theirs = (torch.randint(0, 4, (n,), generator=draw) for n in (50, 30))
     verbs = torch.randint(0, 7, (30,), generator=draw)
     given: Any = {"scale": 9.0, "preset": preset}
     before, after = (phrase_logits(pairs, text, **given) for text in (guided, adapted))
-    wanted = verb_logits(torch.where(speaks(mine, theirs, scope=scope), after, before), verbs, 8)
-    place: Any = {"pair_objects": mine, "phrase_objects": theirs, "phrase_verbs": verbs, "verbs": 8, "scope": scope}
-    torch.testing.assert_close(spoken(pairs, guided, adapted, **given, **place), wanted, atol=1e-4, rtol=1e-5)
+    said = torch.where(speaks(mine, theirs, scope=scope), after, before)
+    wanted = torch.zeros(50, 8)
+    for pair, verb in itertools.product(range(50), range(8)):
+        stand = [c for c in range(30) if verbs[c] == verb]
+        seen = [c for c in stand if not unseen[c]]
+        if scope == "own_class" and seen:
+            stand = [c for c in stand if c in seen or theirs[c] == mine[pair]]
+        if stand:
+            wanted[pair, verb] = said[pair, stand].mean()
+    place: Any = {"pair_objects": mine, "phrase_objects": theirs, "phrase_verbs": verbs, "verbs": 8}
+    found = spoken(pairs, guided, adapted, unseen=unseen, scope=scope, **given, **place)
+    torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-5)
     if scope == "own_object":  # not by rounding either: nothing of UTPL reaches pairs of other objects
-        alike = ~torch.isin(mine, theirs[changed[:, 0]])
-        plain = spoken(pairs, guided, guided, **given, **place)
-        assert spoken(pairs, guided, adapted, **given, **place)[alike].equal(plain[alike])
+        alike = ~torch.isin(mine, theirs[unseen])
+        plain = spoken(pairs, guided, guided, unseen=unseen, scope=scope, **given, **place)
+        assert found[alike].equal(plain[alike])
+
+
+def test_own_class_seen_classes_score_as_by_seen_phrases_alone() -> None:
+    draw = torch.Generator().manual_seed(1)
+    pairs, text = torch.randn(40, 16, generator=draw), torch.randn(12, 16, generator=draw)
+    verbs, objects = torch.arange(12) % 3, torch.arange(12) // 3
+    unseen = torch.arange(12) % 5 == 0
+    mine = torch.randint(0, 4, (40,), generator=draw)
+    given: Any = {"scale": 9.0, "pair_objects": mine, "verbs": 3, "scope": "own_class"}
+    adapted = torch.where(unseen[:, None], -text, text)
+    whole = spoken(pairs, text, adapted, phrase_objects=objects, phrase_verbs=verbs, unseen=unseen, **given)
+    kept = ~unseen
+    alone = spoken(
+        *(pairs, text[kept], text[kept]),
+        phrase_objects=objects[kept],
+        phrase_verbs=verbs[kept],
+        unseen=unseen[kept],
+        **given,
+    )
+    of_seen = torch.ones(40, 3, dtype=torch.bool)
+    for c in unseen.nonzero().flatten().tolist():
+        of_seen[mine == objects[c], verbs[c]] = False
+    assert of_seen.any() and not of_seen.all()
+    torch.testing.assert_close(whole[of_seen], alone[of_seen], atol=1e-5, rtol=0)
+    assert (whole[~of_seen] - alone[~of_seen]).abs().min() > 1e-3
 
 
 def test_a_verb_without_phrase_scores_nothing() -> None:

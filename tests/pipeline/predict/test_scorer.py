@@ -1,4 +1,4 @@
-"""The variants of the scorer by hand: two pairs, two phrases of one verb, in both presets and both scopes."""
+"""The variants of the scorer by hand: two pairs, two phrases of one verb, in both presets and all scopes."""
 
 import math
 from dataclasses import replace
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.sizes import Scope
 from pipeline.predict.scorer import TRAINED, Scorer, Variant
 
 HORSE, BOAT = 7, 3
@@ -30,6 +31,9 @@ SCORER = Scorer(  # ride horse is seen, ride boat unseen; no phrase stands for v
 )
 
 
+SCOPES: tuple[Scope, Scope] = ("own_class", "own_object")
+
+
 def sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x))
 
@@ -51,6 +55,12 @@ def test_scores_are_the_prior_times_the_verbs_probability(variant: Variant, hors
 def test_a_verb_without_a_seen_phrase_has_no_chance_by_seen_phrases_alone() -> None:
     found = replace(SCORER, seen=torch.tensor([False, False])).scores("seen_phrases", PAIRS)
     assert found.tolist() == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("variant", ["plain_phrases", "before_utpl", "adapted"])
+def test_with_scope_own_class_the_horse_hears_its_own_phrase_alone(variant: Variant) -> None:
+    apart, everywhere = (replace(SCORER, scope=scope).scores(variant, PAIRS)[:, 1] for scope in SCOPES)
+    assert apart.tolist() == [pytest.approx(0.25 * sigmoid(2)), everywhere[1]]
 
 
 def test_with_scope_verb_the_adapted_phrase_speaks_for_the_horse_too() -> None:

@@ -1,4 +1,4 @@
-"""The stage's tables in numbers that were computed by hand: every variant, both scopes, and what tau does."""
+"""The stage's tables in numbers that were computed by hand: every variant, all scopes, and what tau does."""
 
 import json
 import math
@@ -92,17 +92,17 @@ WANTED = {  # prior^tau is 0.25 for the horse's pair and 1 for the boat's; a log
     "detector_only": {RIDE_HORSE: 0.25, HUG_HORSE: 0.25, RIDE_BOAT: 1.0},
     "seen_phrases": {RIDE_HORSE: 0.25 * sigmoid(2), HUG_HORSE: 0.25 * sigmoid(0), RIDE_BOAT: sigmoid(0)},
     "plain_phrases": {
-        RIDE_HORSE: 0.25 * sigmoid((2 + 0) / 2),
+        RIDE_HORSE: 0.25 * sigmoid(2),
         HUG_HORSE: 0.25 * sigmoid(0),
         RIDE_BOAT: sigmoid((0 - 2) / 2),
     },
     "before_utpl": {
-        RIDE_HORSE: 0.25 * sigmoid((2 + 2) / 2),
+        RIDE_HORSE: 0.25 * sigmoid(2),
         HUG_HORSE: 0.25 * sigmoid(0),
         RIDE_BOAT: sigmoid((0 + 0) / 2),
     },
     "adapted": {
-        RIDE_HORSE: 0.25 * sigmoid((2 + 2) / 2),
+        RIDE_HORSE: 0.25 * sigmoid(2),
         HUG_HORSE: 0.25 * sigmoid(0),
         RIDE_BOAT: sigmoid((0 + 2) / 2),
     },
@@ -121,6 +121,16 @@ def test_every_variant_by_hand(inputs: dict[str, Artifact], tmp_path: Path) -> N
         assert by_class(rows, column) == pytest.approx(WANTED[variant]), variant
 
 
+def test_with_scope_own_object_the_horse_hears_the_boats_phrase_too(
+    inputs: dict[str, Artifact], tmp_path: Path
+) -> None:
+    found = made(tmp_path, inputs, "utpl.scope=own_object")
+    plain = by_class(found["predictions"], found["scores"]["plain_phrases"])
+    assert plain == pytest.approx(WANTED["plain_phrases"] | {RIDE_HORSE: 0.25 * sigmoid((2 + 0) / 2)})
+    adapted = by_class(found["predictions"], found["predictions"]["score"])
+    assert adapted == pytest.approx(WANTED["adapted"] | {RIDE_HORSE: 0.25 * sigmoid((2 + 2) / 2)})
+
+
 def test_with_scope_verb_the_boats_phrase_speaks_for_the_horse_too(inputs: dict[str, Artifact], tmp_path: Path) -> None:
     rows = made(tmp_path, inputs, "utpl.scope=verb")["predictions"]
     wanted = WANTED["adapted"] | {RIDE_HORSE: 0.25 * sigmoid((2 + 0) / 2)}
@@ -130,7 +140,7 @@ def test_with_scope_verb_the_boats_phrase_speaks_for_the_horse_too(inputs: dict[
 def test_in_preset_released_lengths_count_and_the_scale_is_halved(inputs: dict[str, Artifact], tmp_path: Path) -> None:
     rows = made(tmp_path, inputs, "model.preset=released")["predictions"]
     logit = SCALE / 2 * 4
-    wanted = {RIDE_HORSE: 0.25 * sigmoid(logit), HUG_HORSE: 0.25 * sigmoid(0), RIDE_BOAT: sigmoid(logit / 2)}
+    wanted = {RIDE_HORSE: 0.25 * sigmoid(logit / 2), HUG_HORSE: 0.25 * sigmoid(0), RIDE_BOAT: sigmoid(logit / 2)}
     assert by_class(rows, rows["score"]) == pytest.approx(wanted)
 
 
