@@ -68,7 +68,7 @@ def test_the_released_preset_has_all_parts() -> None:
     assert Config(profile="any").model.parts == Parts()
 
 
-@pytest.mark.parametrize("setting", ["model.adapter=locality", "model.patterns=10", "model.inter=attention"])
+@pytest.mark.parametrize("setting", ["model.adapter=locality", "model.patterns=10", "model.inter=block"])
 def test_the_released_preset_has_its_own_adapter_and_fusion(setting: str) -> None:
     with pytest.raises(ConfigError, match=r"model\.adapter, model\.inter and model\.patterns can be chosen in preset"):
         load(overrides=["model.preset=released", setting], environment={})

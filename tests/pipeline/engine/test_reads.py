@@ -49,7 +49,7 @@ def stale(fake: Any, *settings: str) -> set[str]:
         ((NOISE, ONLINE), "detections.weights=mine/detr", {"seen"}),
         ((HUB, ONLINE), "detections.revision=main", {"detections", "seen"}),
         ((), "data.world.evaluated=validation", {"annotations", "bundle"}),
-        ((), "model.inter=attention", {"seen", "pair_features", "utpl", "bundle"}),
+        ((), "model.inter=block", {"seen", "pair_features", "utpl", "bundle"}),
         ((HUB,), "images.unreadable=skip", {"detections", "image_embeddings", "pair_features", "untrained"}),
         ((NOISE,), "images.unreadable=skip", {"image_embeddings", "pair_features", "untrained"}),
         ((LEXICON,), "llm.model=x", set()),
