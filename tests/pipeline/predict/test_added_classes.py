@@ -72,9 +72,20 @@ def test_an_added_class_is_what_the_pipeline_makes_of_an_unseen_one(
     assert set(found) == set(wanted)
     for hoi_id, feature in wanted.items():
         np.testing.assert_allclose(found[hoi_id], feature, atol=1e-5)
-    image = trained.images[0]
-    before = Predictor.open(stripped)(trained.picture(image), trained.boxes(image), top=None, threshold=0.0)
-    assert before == Predictor.open(stripped)(trained.picture(image), trained.boxes(image), top=None, threshold=0.0)
+
+
+def test_added_classes_leave_the_scores_of_trained_verbs_alone(
+    trained: Trained, stripped: Bundle, whole: bundles.Header
+) -> None:
+    predictor, image = Predictor.open(stripped), trained.images[0]
+    given: Any = (trained.picture(image), trained.boxes(image))
+    models = (predictor, predictor.with_classes(whole.classes))
+    before, after = (
+        {(pair.person, pair.object, one.hoi_id): one.score for pair in found.pairs for one in pair.verbs}
+        for found in (model(*given, top=None, threshold=0.0) for model in models)
+    )
+    assert before.keys() < after.keys()
+    assert {at: after[at] for at in before} == pytest.approx(before, abs=1e-6)
 
 
 def test_the_pipeline_adds_classes_and_trains_nothing(trained: Trained, tmp_path: Path) -> None:
