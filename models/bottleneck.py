@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 
 def attended(attention: nn.MultiheadAttention, q: Tensor, memory: Tensor, absent: Tensor | None) -> Tensor:
-    """What the queries (B, T, d) find in the memory (B, m, d); zeros where all of a sample's memory is padding.
+    """What the queries (B, T, d) read from the memory (B, m, d); zeros where a sample's memory is all padding.
 
     Args:
-        absent: (B, m), True where a row is padding; or None.
+        absent: (B, m), True where a row is padding; None if no row is.
     """
     if absent is None:
         return attention(q, memory, memory, need_weights=False)[0]

@@ -65,7 +65,7 @@ class Vocabulary:
 class Clip:
     """A frozen open_clip model and its vocabulary.
 
-    What images have to look like travels with the model: `net.visual.preprocess_cfg` is of the checkpoint, not of CLIP.
+    How images have to be prepared is a property of the checkpoint and travels with it: `net.visual.preprocess_cfg`.
     """
 
     net: open_clip.CLIP
@@ -105,11 +105,11 @@ class Clip:
         return self.net.text_projection.device
 
     def preprocess(self) -> Callable[[Image], Tensor]:
-        """The model's own preprocessing: an RGB image to normalised pixels (3, S, S)."""
+        """The model's own preprocessing, which makes an RGB image into normalised pixels (3, S, S)."""
         return image_transform_v2(PreprocessCfg(**self.net.visual.preprocess_cfg), is_train=False)
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """uint8 pixels (..., 3, S, S) less the model's own mean, over its own deviation, as `preprocess` has them too."""
+        """Normalise uint8 pixels (..., 3, S, S) by the model's own mean and deviation, as `preprocess` does."""
         values = self.net.visual.preprocess_cfg
         mean, std = (torch.tensor(values[key], device=pixels.device).view(3, 1, 1) for key in ("mean", "std"))
         return (pixels.float() / 255 - mean) / std

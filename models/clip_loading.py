@@ -36,19 +36,19 @@ NO_WEIGHTS = (
     "attn_mask",
     "text.transformer.embeddings.position_ids",
 )
-"""Tensors of older files that are settings, not weights."""
+"""Tensors of older files that hold sizes or constants, not weights."""
 SHOWN = 3
-"""Names of tensors in an error."""
+"""How many names of tensors an error message lists."""
 
 
 class UnfitError(ValueError):
     """A CLIP that cannot be used. The message begins with the key of the configuration that has to change.
 
     Attributes:
-        part: which of the two that choose a CLIP stands against it.
-        value: what that is now.
+        part: the key that is at fault, `weights` or `architecture`.
+        value: its present value.
         fault: what is wrong with it.
-        advice: how the configuration would be right; empty where no other value is known.
+        advice: what to set instead; empty where no other value is known.
     """
 
     def __init__(
@@ -76,13 +76,13 @@ def load(
         weights: a pretrained tag of open_clip; or, as a Path, a file: OpenAI's TorchScript archive, open_clip's
             safetensors or torch file.
         image_size: pixels a side; position embeddings are interpolated to it.
-        mean, std: what pixels in 0..1 are normalised with.
+        mean, std: the mean and deviation by which pixels in 0..1 are normalised.
         resize: how images become squares, "shortest" (and the centre cut out) or "squash".
             Each of the three is the tag's own if None; OpenAI's for a file, which does not tell.
 
     Raises:
         FileNotFoundError: the file is missing.
-        UnfitError: anything else that stands against it.
+        UnfitError: the CLIP cannot be used for another reason; the message says which key to change.
     """
     if isinstance(weights, Path):
         net, vocabulary = _of_file(architecture, weights, image_size)
@@ -99,7 +99,7 @@ def load(
 
 
 def skeleton(*, architecture: str, weights: str | Path, image_size: int) -> Clip:
-    """The same CLIP without numbers, on the device `meta`: its widths and layers, for counting; nothing is downloaded.
+    """The same CLIP without values, on the device `meta`, to count its widths and layers; nothing is downloaded.
 
     Raises FileNotFoundError for a missing checkpoint of the project's own and UnfitError for an unknown architecture.
     """
@@ -126,7 +126,7 @@ def build(config: Mapping[str, Any]) -> open_clip.CLIP:
 
 
 def unfit(net: open_clip.CLIP, architecture: str) -> str | None:
-    """Why the method's towers and tokenizer would not compute what this model does; None if they do."""
+    """Why the method's own towers and tokenizer would not compute what this model computes; None if they do."""
     text = (open_clip.get_model_config(architecture) or {}).get("text_cfg", {})
     if "hf_tokenizer_name" in text or "hf_model_name" in text:
         return "its texts are cut into tokens by another tokenizer than CLIP's"
@@ -235,7 +235,7 @@ def _fill(net: open_clip.CLIP, state: dict[str, Tensor], architecture: str, path
 
 
 def _demand_activation(architecture: str, config: Mapping[str, Any], quick: bool, weights: str) -> None:
-    """UnfitError if the weights were trained with another activation than the architecture has: all would be a bit off."""
+    """UnfitError if the weights were trained with another activation than the architecture has: every feature would be off."""
     if bool(config.get("quick_gelu")) == quick:
         return
     other = f"{architecture}-quickgelu" if quick else architecture.removesuffix("-quickgelu")
@@ -247,7 +247,7 @@ def _demand_activation(architecture: str, config: Mapping[str, Any], quick: bool
 
 
 def _demand_told_pixels(path: Path, net: open_clip.CLIP) -> None:
-    """UnfitError if the settings that open_clip publishes beside a file speak of other pixels than the model is given."""
+    """UnfitError if `open_clip_config.json` beside a file wants its images prepared otherwise than they are here."""
     beside = path.with_name("open_clip_config.json")
     if not beside.is_file():
         return

@@ -1,4 +1,4 @@
-"""What a detector is, whoever made it: pictures in; boxes, scores and object ids out."""
+"""What a detector is, whoever made it: it takes pictures and gives boxes, scores and object ids."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from PIL.Image import Image
 from torch import Tensor, nn
 
 Detection = tuple[Tensor, Tensor, Tensor]
-"""Of one image: boxes (Q, 4) as x1, y1, x2, y2 in pixels, scores (Q,), object ids (Q,)."""
+"""What was found in one image: boxes (Q, 4) as x1, y1, x2, y2 in pixels, scores (Q,) and object ids (Q,)."""
 Prepared = tuple[Mapping[str, Tensor], tuple[int, int]]
-"""An image as the net wants it, each tensor with a first dimension of 1, and its own width and height."""
+"""An image prepared for the network, each tensor with a first dimension of 1; and the image's width and height in pixels."""
 MOST = 100
-"""Boxes of an image that are told, the surest: as many as DETR has queries and as COCO's evaluation takes."""
+"""The most boxes of an image, those with the highest scores: as many as DETR has queries and as COCO's evaluation takes."""
 
 
 class Detector(Protocol):
-    """What looks at images and finds objects."""
+    """A detector finds objects in images."""
 
     notes: Mapping[str, Any]
-    """What is known of it besides its weights; `pipeline/boxes/detector_identity.py` says what."""
+    """What is known of the detector besides its weights; `pipeline/boxes/detector_identity.py` lists it."""
 
     @property
     def outputs(self) -> int:
-        """How many outputs its class head has, a no-object included; of one that is asked, how many objects it is asked for."""
+        """How many outputs the class head has, no-object included; of a detector that is asked, for how many objects."""
 
     def prepare(self, image: Image) -> Prepared:
-        """An RGB image as the net wants it."""
+        """Prepare an RGB image for the network."""
 
     def detect(self, images: Sequence[Prepared], *, noisy: bool = False) -> list[Detection]:
-        """What is in each prepared image, at most `MOST` boxes; with `noisy`, dropout is on, where the net has any."""
+        """Find at most `MOST` objects in each prepared image; with `noisy`, dropout is on, where the network has any."""
 
     def digest(self) -> str:
-        """Digest of the weights: equal weights have equal digests, wherever they came from."""
+        """The digest of the weights: equal weights have equal digests, wherever they came from."""
 
 
 def digest_of(net: nn.Module) -> str:

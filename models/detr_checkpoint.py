@@ -36,7 +36,7 @@ _BACKBONE = "model.backbone.conv_encoder.model"
 
 @dataclass(frozen=True)
 class Converted:
-    """Weights under transformers' names, the sizes of the architecture, and what became of every key."""
+    """A converted checkpoint: weights under transformers' names, sizes of the architecture, and what became of every key."""
 
     weights: dict[str, Tensor]
     sizes: dict[str, Any]
@@ -90,7 +90,7 @@ def convert(state: Mapping[str, Tensor]) -> Converted:
 
 
 def _renamed(name: str, value: Tensor) -> dict[str, Tensor]:
-    """New names and values of one key; empty if it has no place."""
+    """The new names and values of one key; empty if transformers has no place for it."""
     stem, _, kind = name.rpartition(".")
     if stem in _TOP:
         return {f"{_TOP[stem]}.{kind}": value}

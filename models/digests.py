@@ -1,4 +1,4 @@
-"""What identifies weights, wherever they came from: equal tensors under equal names have one digest."""
+"""The digest that identifies weights, wherever they came from: equal tensors under equal names have equal digests."""
 
 from __future__ import annotations
 

@@ -28,18 +28,18 @@ from models.detector import Detection, Prepared, digest_of
 from models.transfer import to_device
 
 STRIDES = (8, 16, 32)
-"""Pixels between the places that the levels of the pyramid look from."""
+"""Pixels between neighbouring places of each level of the pyramid."""
 LARGEST = 4096
-"""No size that a file tells is larger."""
+"""The largest size that a file may give."""
 LEAST_SCORE = 0.02
-"""Boxes below it are not told; a picture has thousands of places."""
+"""Boxes with a lower score are dropped: a picture has thousands of places."""
 LEAST_CHANCE = 0.01
-"""Boxes that are less probable to be true are not told, where that is known."""
+"""Boxes that are less probably true are dropped, where that probability is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FcosSizes:
-    """Sizes of the network, and of the pictures that it looks at."""
+    """Sizes of the network and of the pictures that it is given."""
 
     hidden: tuple[int, int, int, int] = (16, 32, 64, 128)
     """Channels of the ResNet's four stages."""
@@ -49,9 +49,9 @@ class FcosSizes:
     """Channels of the pyramid and the heads, a multiple of 32."""
     head_convs: int = 2
     shorter: int = 192
-    """Pixels that a picture's shorter side is brought to."""
+    """Pixels of a picture's shorter side, to which the picture is resized."""
     longest: int = 352
-    """The most that its longer side may have then."""
+    """The most pixels that its longer side may have then; a longer picture is made smaller."""
 
 
 class _Pyramid(nn.Module):
@@ -90,13 +90,13 @@ def build(sizes: FcosSizes, outputs: int) -> FCOS:
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network with what its file says of it.
+    """A trained network with what its file says about it.
 
     Attributes:
         labels: the names of its outputs, in order.
         notes: `kind` and `trained_on`, as `pipeline/boxes/detector_identity.py` has them.
-        calibration: slope and offset a, b: a box of score s is true with probability sigmoid(a s + b) (Platt scaling); None
-            where nobody fitted them. Focal loss leaves false boxes scores of 0.2.
+        calibration: slope a and offset b of Platt scaling: a box of score s is true with probability sigmoid(a s + b). None
+            where they were not fitted. Without it false boxes score 0.2, an effect of the focal loss.
     """
 
     net: FCOS
@@ -106,7 +106,7 @@ class Trained:
     calibration: tuple[float, float] | None = None
 
     def about(self) -> dict[str, str]:
-        """What stands in the file's header, beside the weights."""
+        """What the file's header holds beside the weights."""
         return {
             "sizes": json.dumps(asdict(self.sizes)),
             "labels": json.dumps(self.labels),
@@ -134,7 +134,7 @@ class FcosDetector:
         return len(self._serves)
 
     def prepare(self, image: Image) -> Prepared:
-        """An RGB image at the size that it was trained for."""
+        """Prepare an RGB image: resize it to the size that the network was trained for."""
         scale = min(self._sizes.shorter / min(image.size), self._sizes.longest / max(image.size))
         width, height = (max(round(side * scale), 1) for side in image.size)
         seen = image if image.size == (width, height) else image.resize((width, height), Resampling.BILINEAR)
@@ -142,7 +142,7 @@ class FcosDetector:
 
     @torch.no_grad()
     def detect(self, images: Sequence[Prepared], *, noisy: bool = False) -> list[Detection]:
-        """See `models.detector.Detector`; it has no dropout. Boxes of one label that overlap much are one already.
+        """See `models.detector.Detector`. There is no dropout. Boxes of one label that overlap much are merged already.
 
         Scores are probabilities that a box is true, where the detector is calibrated.
         """
@@ -196,7 +196,7 @@ def read(path: Path) -> Trained:
 
 
 def _calibration(text: str) -> tuple[float, float] | None:
-    """Slope and offset as a header tells them; ValueError or TypeError for what are none."""
+    """The slope and offset that a header gives; ValueError or TypeError if it gives none that can be used."""
     value = json.loads(text)
     if value is None:
         return None
@@ -207,7 +207,7 @@ def _calibration(text: str) -> tuple[float, float] | None:
 
 
 def _sizes(value: Mapping[str, Any]) -> FcosSizes:
-    """Sizes as a header tells them; ValueError or TypeError for what could not be built."""
+    """The sizes that a header gives; ValueError or TypeError if no network could be built of them."""
     given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in value.items()}
     found = FcosSizes(**given)
     numbers = (*found.hidden, *found.depths, found.pyramid, found.head_convs, found.shorter, found.longest)

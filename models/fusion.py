@@ -11,7 +11,7 @@ from models.instances import Instances
 
 
 def box_features(tokens: Tensor, instances: Instances, *, grid: int, size: int, dropout: float = 0.0) -> Tensor:
-    """What is under every box, unit length: (B, I, d_a), zeros where no instance is.
+    """The feature under every box, of unit length: (B, I, d_a), zeros where there is no instance.
 
     Args:
         tokens: (B, 1 + D, d_a), CLS first, D = grid * grid.
@@ -26,7 +26,7 @@ def box_features(tokens: Tensor, instances: Instances, *, grid: int, size: int, 
 
 
 def union_features(tokens: Tensor, instances: Instances, *, grid: int, size: int) -> Tensor:
-    """What is under the smallest box around both boxes of every pair, unit length: (P, d_a)."""
+    """The feature under the smallest box around both boxes of every pair, of unit length: (P, d_a)."""
     image, human, thing = instances.pairs.unbind(dim=1)
     a, b = instances.boxes[image, human], instances.boxes[image, thing]
     union = torch.cat([torch.minimum(a, b)[:, :2], torch.maximum(a, b)[:, 2:]], dim=1)
@@ -34,7 +34,7 @@ def union_features(tokens: Tensor, instances: Instances, *, grid: int, size: int
 
 
 def _regions(tokens: Tensor, image: Tensor, boxes: Tensor, *, grid: int, size: int, dropout: float = 0.0) -> Tensor:
-    """Mean of a size x size RoI-Align over the patch map of each box's image: (n, 4) in fractions to (n, d_a)."""
+    """The mean (n, d_a) of a size x size RoI-Align of each box (n, 4), in fractions, on its image's map of patches."""
     patches = tokens[:, 1:].transpose(1, 2).reshape(len(tokens), -1, grid, grid)
     rois = torch.cat([image[:, None].to(boxes), boxes * grid], dim=1)
     regions = roi_align(patches, rois, output_size=size, spatial_scale=1.0, aligned=True)
@@ -53,7 +53,7 @@ class IntraFusion(nn.Module):
         )
 
     def forward(self, human: Tensor, thing: Tensor) -> Tensor:
-        """(P, d_a) each, to (P, d_a)."""
+        """Fuse the features of the human and of the object, (P, d_a) each, to that of the pair, (P, d_a)."""
         return self.mlp(torch.cat([human, thing], dim=-1))
 
 
@@ -72,7 +72,16 @@ class InterFusion(nn.Module):
         nn.init.zeros_(self.up.bias)
 
     def forward(self, features: Tensor, image: Tensor, images: int) -> Tensor:
-        """Pair features (P, d_a) whose image indices (P,) rise, of `images` images; same shape."""
+        """Let the pairs of each image attend to each other.
+
+        Args:
+            features: (P, d_a), ordered by image.
+            image: (P,) index of each pair's image, rising.
+            images: how many images there are.
+
+        Returns:
+            Pair features (P, d_a).
+        """
         if not len(features):
             return features
         padded, absent, slot = by_image(features, image, images)
@@ -84,8 +93,8 @@ class InterFusion(nn.Module):
 class InterBlock(nn.Module):
     """Eq. 11 with the MLP and the LayerNorms of the released code's decoder layer.
 
-    The last LayerNorm gives what is added one length, whatever the features', and most of it is common to all pairs. Where
-    features are compared by their cosine, that costs more than it gives (docs/training.md); preset `paper` had it first.
+    The last LayerNorm gives the added part one length, whatever the length of the features, and most of it is common to all
+    pairs. Where features are compared by their cosine, that costs more than it gives (docs/training.md).
     """
 
     def __init__(self, *, joint_width: int, bottleneck: int, heads: int) -> None:
@@ -93,7 +102,16 @@ class InterBlock(nn.Module):
         self.attend = Bottleneck(width=joint_width, memory_width=joint_width, bottleneck=bottleneck, heads=heads)
 
     def forward(self, features: Tensor, image: Tensor, images: int) -> Tensor:
-        """Pair features (P, d_a) whose image indices (P,) rise, of `images` images; same shape."""
+        """Let the pairs of each image attend to each other.
+
+        Args:
+            features: (P, d_a), ordered by image.
+            image: (P,) index of each pair's image, rising.
+            images: how many images there are.
+
+        Returns:
+            Pair features (P, d_a).
+        """
         if not len(features):
             return features
         padded, absent, slot = by_image(features, image, images)

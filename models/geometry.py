@@ -19,15 +19,15 @@ import torch
 from torch import Tensor
 
 NUMBERS = 18
-"""Of a pair; with their logarithms twice as many."""
+"""How many numbers describe a pair; with their logarithms there are twice as many."""
 EPSILON = 1e-10
 """Added before the logarithm, and where a box could be empty."""
 
 
 def numbers(human: Tensor, thing: Tensor) -> Tensor:
-    """(P, 18) of the boxes (P, 4) of both sides, left, top, right and bottom in fractions of the image.
+    """The 18 numbers (P, 18) of the boxes (P, 4) of both sides: left, top, right and bottom in fractions of the image.
 
-    Fractions of the image are how CLIP sees it, squashed to a square, so a box's width over its height is that of there.
+    CLIP sees the image squashed to a square, as fractions do, so the ratio of a box's width and height is the one CLIP sees.
     """
     h, o = human.float(), thing.float()
     size_h, size_o = h[:, 2:] - h[:, :2], o[:, 2:] - o[:, :2]
@@ -44,10 +44,10 @@ def numbers(human: Tensor, thing: Tensor) -> Tensor:
 
 
 def encoding(human: Tensor, thing: Tensor) -> Tensor:
-    """(P, 36): the 18 numbers and log(x + 1e-10) of each; arguments as of `numbers`."""
+    """The 18 numbers and log(x + 1e-10) of each, (P, 36); the arguments are those of `numbers`."""
     return with_logarithms(numbers(human, thing))
 
 
 def with_logarithms(plain: Tensor) -> Tensor:
-    """(P, 18) to (P, 36): the numbers, and log(x + 1e-10) of each."""
+    """The numbers (P, 18) with log(x + 1e-10) of each behind them: (P, 36)."""
     return torch.cat([plain, torch.log(plain + EPSILON)], dim=1)

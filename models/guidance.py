@@ -28,26 +28,26 @@ class TextGuidance(nn.Module):
 
 
 class VisualPrompts(nn.Module):
-    """Eq. 1 and 9: each layer's visual prompts are a linear map, of its own, of that layer's text prompts."""
+    """Eq. 1 and 9: each layer has a linear map of its own, which makes its visual prompts of its text prompts."""
 
     def __init__(self, *, layers: int, text_width: int, visual_width: int) -> None:
         super().__init__()
         self.project = nn.ModuleList(nn.Linear(text_width, visual_width) for _ in range(layers))
 
     def forward(self, prompts: Tensor) -> Tensor:
-        """Shared text prompts (N, p, d_t) to visual prompts (N, p, d_v)."""
+        """Map the shared text prompts (N, p, d_t) to visual prompts (N, p, d_v)."""
         return torch.stack([project(layer) for project, layer in zip(self.project, prompts, strict=True)])
 
 
 class VisualGuidance(nn.Module):
-    """Eq. 3: the visual prompts after attending to what the frozen CLIP makes of the image."""
+    """Eq. 3: the visual prompts attend to the frozen CLIP's tokens of the image."""
 
     def __init__(self, *, visual_width: int, joint_width: int, bottleneck: int, heads: int) -> None:
         super().__init__()
         self.attend = Bottleneck(width=visual_width, memory_width=joint_width, bottleneck=bottleneck, heads=heads)
 
     def forward(self, prompts: Tensor, image_tokens: Tensor) -> Tensor:
-        """Visual prompts (N, p, d_v) and frozen image tokens (B, 1 + D, d_a) to guided prompts (B, N, p, d_v)."""
+        """Guide the visual prompts (N, p, d_v) by the frozen image tokens (B, 1 + D, d_a) of each image: (B, N, p, d_v)."""
         layers, p, width = prompts.shape
         query = prompts.reshape(1, layers * p, width).expand(len(image_tokens), -1, -1)
         return self.attend(query, image_tokens).reshape(len(image_tokens), layers, p, width)

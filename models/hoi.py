@@ -44,7 +44,7 @@ class Phrases:
 class HoiModel(nn.Module, ABC):
     """The contract of both presets: learned parts on a frozen CLIP, with a learned scale of their logits.
 
-    It is a base class and no `Protocol`, because trainings need a torch module of it (its parameters, its mode, its state).
+    It is a base class and no `Protocol`, because trainings need a torch module (its parameters, mode and state).
 
     Raises:
         ValueError: more prompted layers than a tower has.
@@ -68,11 +68,11 @@ class HoiModel(nn.Module, ABC):
 
     @abstractmethod
     def normalise(self, pixels: Tensor) -> Tensor:
-        """uint8 pixels (..., 3, S, S) as the preset's visual tower wants them."""
+        """Normalise uint8 pixels (..., 3, S, S) for the preset's visual tower."""
 
     @abstractmethod
     def text(self, phrases: Phrases) -> Tensor:
-        """Text features (C, d_a) of the phrases, as the trained model words and prompts them."""
+        """The text features (C, d_a) of the phrases under the trained prompts."""
 
     @abstractmethod
     def pairs(self, images: Tensor, frozen_tokens: Tensor, instances: Instances, objects: Tensor) -> Tensor:
@@ -80,8 +80,8 @@ class HoiModel(nn.Module, ABC):
 
         Args:
             images: (B, 3, S, S), as `normalise` makes them.
-            frozen_tokens: (B, 1 + D, d_a), what the frozen CLIP makes of the images.
-            instances: the detections; objects: (O, d_a), what stands for the object names.
+            frozen_tokens: (B, 1 + D, d_a), the frozen CLIP's tokens of the images.
+            instances: the detections; objects: (O, d_a), CLIP embeddings of the object names.
         """
 
     @abstractmethod
@@ -123,7 +123,7 @@ class EzHoi(HoiModel):
         self.logit_scale = nn.Parameter(torch.tensor(float(sizes.logit_scale)))
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """uint8 pixels (..., 3, S, S) as the visual tower wants them."""
+        """Normalise uint8 pixels (..., 3, S, S) for the visual tower."""
         return self.clip.normalise(pixels)
 
     def class_prompts(self, phrases: Phrases, own: Tensor | None = None) -> Tensor:
@@ -146,7 +146,7 @@ class EzHoi(HoiModel):
 
         Args:
             images: (B, 3, S, S), normalised.
-            frozen_tokens: (B, 1 + D, d_a), what the frozen CLIP makes of them (Eq. 3).
+            frozen_tokens: (B, 1 + D, d_a), the frozen CLIP's tokens of the images (Eq. 3).
             instances: the detections; objects: (80, d_a), CLIP embeddings of the object names.
         """
         parts = self.sizes.parts

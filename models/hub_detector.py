@@ -36,7 +36,7 @@ from models.transfer import to_device
 
 @dataclass(frozen=True)
 class Network:
-    """A detector as it was loaded, before it is known which objects it is to find.
+    """A detector as it was loaded, before it is known which objects it shall find.
 
     `labels` are the names of its outputs; None for one that is asked, which has a `tokenizer` instead.
     """
@@ -54,10 +54,10 @@ class Network:
 
 @dataclass(frozen=True)
 class Question:
-    """What a net is asked in one forward pass, and which objects its L answers stand for.
+    """What a network is asked in one forward pass, and which objects its L answers stand for.
 
     Attributes:
-        serves: (L, O) bool, which answer stands for which object; an answer may stand for none or for several.
+        serves: (L, O) bool: which answer stands for which object; an answer may stand for none or for several.
         inputs: further inputs of the net, (n, T) each, repeated for every image; none for a detector with labels.
         spans: first and last token (exclusive) of each answer among the net's logits, where these are tokens.
     """
@@ -67,9 +67,10 @@ class Question:
     spans: tuple[tuple[int, int], ...] = ()
 
     def answers(self, logits: Tensor) -> Tensor:
-        """(B, Q, L or L + 1) of the net's logits (B, Q, ...): the largest of an answer's tokens; -inf for no object.
+        """The answers' logits (B, Q, L or L + 1), from the network's (B, Q, ...): the largest over an answer's tokens.
 
-        Outputs beyond the labels, a no-object, stay as they are, so that a softmax is over the objects and no-object.
+        An answer that stands for no object gets -inf. Outputs beyond the labels (no-object) stay as they are, so that a softmax
+        runs over the objects and no-object.
         """
         if self.spans:
             logits = torch.stack([logits[..., first:last].amax(-1) for first, last in self.spans], dim=-1)
@@ -133,7 +134,7 @@ class HubDetector:
     def _asked_once(
         self, inputs: Mapping[str, Tensor], sizes: Sequence[tuple[int, int]], question: Question
     ) -> list[Detection]:
-        """The answers to one question about images of one batch, of widths and heights `sizes`."""
+        """The answers to one question about the images of one batch, whose widths and heights are `sizes`."""
         texts = {name: value.repeat(len(sizes), 1) for name, value in question.inputs.items()}
         out = self.net(**{name: to_device(value, self._device) for name, value in {**inputs, **texts}.items()})
         out.logits = question.answers(out.logits)
@@ -151,7 +152,7 @@ class HubDetector:
 
 
 def _groups(images: Sequence[Prepared]) -> list[list[int]]:
-    """Places of images that may be looked at together."""
+    """The places of the images that may share a batch, group by group."""
     groups: dict[tuple[int, ...], list[int]] = {}
     for place, (inputs, _) in enumerate(images):
         shape = () if "pixel_mask" in inputs else tuple(inputs["pixel_values"].shape)
@@ -160,7 +161,7 @@ def _groups(images: Sequence[Prepared]) -> list[list[int]]:
 
 
 def _together(images: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Inputs of one batch; where there are masks, on one canvas, at its top left, which the masks tell from the padding."""
+    """The inputs of one batch. Images with masks lie at the top left of one canvas; the masks tell them from the padding."""
     height, width = (max(image["pixel_values"].shape[axis] for image in images) for axis in (2, 3))
     joined: dict[str, list[Tensor]] = {}
     for image in images:
@@ -171,7 +172,7 @@ def _together(images: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def _surest(parts: Sequence[Detection]) -> Detection:
-    """The answers to all questions about an image, cut to the `MOST` surest, in their order."""
+    """The answers to all questions about an image, of which the `MOST` with the highest scores stay, in their order."""
     boxes, scores, things = (torch.cat(values) for values in zip(*parts, strict=True))
     if len(scores) > MOST:
         kept = scores.topk(MOST).indices.sort().values
@@ -187,7 +188,7 @@ def read(name: str, *, revision: str = "main") -> Network:
 
     Raises:
         OSError: no such model or folder.
-        ValueError: it is no object detector, weights are missing, or it does not say how it wants its pictures.
+        ValueError: it is no object detector, weights are missing, or nothing says how its pictures are prepared.
     """
     disable_progress_bar()
     where: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
@@ -213,7 +214,7 @@ def read(name: str, *, revision: str = "main") -> Network:
 
 
 def _processor(name: str, architecture: str, where: Mapping[str, Any]) -> Any:
-    """What prepares pictures for a detector; ValueError if there is none."""
+    """The processor that prepares pictures for a detector; ValueError if there is none."""
     try:
         found = AutoImageProcessor.from_pretrained(name, **where)
     except (OSError, ValueError) as error:

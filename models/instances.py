@@ -1,4 +1,4 @@
-"""Detected instances: which detections count, the pairs they form, and how they speak to the visual tower."""
+"""Detected instances: which detections are kept, the pairs they form, and how the visual tower attends to them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Instances:
     pairs: Tensor
 
     def to(self, device: torch.device) -> Instances:
-        """The same on another device."""
+        """The same instances on another device."""
         return Instances(
             *(to_device(t, device) for t in (self.boxes, self.scores, self.labels, self.present, self.pairs))
         )
@@ -75,7 +75,7 @@ def collate(
 
 
 class InstancePrior(nn.Module):
-    """What is known of an instance (score, box, its object's CLIP text embedding) as one vector of bottleneck width."""
+    """Makes an instance's score, box and the CLIP text embedding of its object into one vector of bottleneck width."""
 
     def __init__(self, *, joint_width: int, bottleneck: int, hidden: int = 128) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class InstancePrior(nn.Module):
         )
 
     def forward(self, instances: Instances, objects: Tensor) -> Tensor:
-        """(B, I, bottleneck), given the object embeddings (80, d_a)."""
+        """The vectors (B, I, bottleneck) of the instances, given the object embeddings (80, d_a)."""
         return self.mlp(torch.cat([instances.scores[..., None], instances.boxes, objects[instances.labels]], dim=-1))
 
 
@@ -100,5 +100,5 @@ class InstanceAdapter(nn.Module):
         self.attend = Bottleneck(width=visual_width, memory_width=bottleneck, bottleneck=bottleneck, heads=heads)
 
     def forward(self, x: Tensor, prior: Tensor, present: Tensor) -> Tensor:
-        """Tokens (B, T, d_v), instance priors (B, I, bottleneck), present (B, I)."""
+        """Adapt tokens (B, T, d_v) by the instance priors (B, I, bottleneck); padding is False in `present` (B, I)."""
         return self.attend(x, prior, ~present)

@@ -1,7 +1,7 @@
-"""Whether prompts act: gradients and sensitivity of any function from prompts to logits.
+"""Whether prompts have an effect: gradients and sensitivity of any function from prompts to logits.
 
 The released EZ-HOI code learns nothing from its text prompts, which stand behind EOT under a causal mask: their gradient is
-exactly zero and moving them moves nothing. Neither a falling loss nor a good mAP shows that; this does.
+exactly zero, and changing them changes nothing. Neither a falling loss nor a good mAP shows that; this does.
 
     found = life({"text prompts": prompts}, lambda: model(images), module=model)
     print("\\n".join(str(one) for one in found))
@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 FAR = 3.0
-"""Standard deviation of what is added to the prompts; large beside any that are in use."""
+"""Standard deviation of what is added to the prompts, large compared with any prompts in use."""
 STILL = 1e-6
-"""What the logits may move by rounding, as a share of the largest of them."""
+"""How much the logits may move by rounding, as a share of the largest logit."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Life:
 
     name: str
     gradient: float
-    """Largest of its entries, of a random combination of the logits; exactly 0 where none reaches it."""
+    """The largest entry of the gradient of a random combination of the logits; exactly 0 where no gradient arrives."""
     moved: float
     """How far the logits move when the prompts do, as a share of the largest logit."""
     kept: bool | None
@@ -35,7 +35,7 @@ class Life:
 
     @property
     def acts(self) -> bool:
-        """Whether there is anything to learn here: a gradient, and logits that move."""
+        """Whether the prompts can learn: there is a gradient, and the logits move."""
         return self.gradient > 0 and self.moved > STILL
 
     def __str__(self) -> str:
@@ -52,9 +52,9 @@ def life(
     """What each tensor of prompts does to the logits.
 
     `logits` has to read the tensors themselves, since they are moved in place (and back), and be the same function at
-    every call: evaluation mode, no dropout. The direction is drawn at random, because a constant added to all channels is
-    taken out again by the first LayerNorm. A new adapter whose last layer starts at zero is to be moved off it first: behind
-    it every gradient is zero, and not because the prompts are dead.
+    every call: evaluation mode, no dropout. The direction is drawn at random, because the first LayerNorm would remove a
+    constant added to all channels. Give a new adapter, whose last layer starts at zero, other weights first: behind it every
+    gradient is zero, although the prompts may have an effect.
 
     Args:
         prompts: leaf tensors by a name for the report; their `grad` is left as it was.
@@ -86,7 +86,7 @@ def life(
 
 
 def _gradients(logits: Tensor, prompts: list[Tensor], random: torch.Generator) -> list[float]:
-    """The largest gradient of each, 0 where the logits do not depend on it."""
+    """The largest gradient of each tensor; 0 where the logits do not depend on it."""
     if not logits.requires_grad:
         return [0.0] * len(prompts)
     weights = torch.randn(logits.shape, generator=random).to(logits)

@@ -1,13 +1,13 @@
-"""The locality adapter of LAIN (Kim et al., CVPR 2025): patches learn of the detections on them, and of their neighbours.
+"""The locality adapter of LAIN (Kim et al., CVPR 2025): patches learn of the detections on them and of their neighbours.
 
     y = relu(W_down x) + layout            at every patch, in the bottleneck
     y = conv3x3(z) + conv5x5(z),  z = W LayerNorm(y)
     x + gate * W_up LayerNorm(leaky_relu(y))
 
 The layout is a map: at every patch the row of the instance that lies on it (`models.instances.InstancePrior`), and a learned
-row where there is none. In place of `models.instances.InstanceAdapter`, from the same inputs. CLS and the prompts pass as
-they are; what the patches learned reaches them in the block's own attention. The gate starts at 1e-9, so the start is the
-plain tower.
+row where there is none. It stands in the place of `models.instances.InstanceAdapter` and has the same inputs. CLS and the
+prompts pass unchanged; what the patches learned reaches them in the block's own attention. The gate starts at 1e-9, so that
+the tower starts as the plain one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ GATE = 1e-9
 def covering(instances: Instances, grid: int) -> Tensor:
     """Which instance lies on each patch: its index (B, grid * grid), or -1 where none does.
 
-    Of several the smallest counts, or a held thing would vanish behind the person who holds it; of equal ones the first.
+    Of several instances the smallest counts, or an object would vanish behind the person who holds it; of equal ones the first.
     An instance lies on every patch of which its box has some part, so that none is too small for the map.
     """
     edge = torch.arange(grid + 1, device=instances.boxes.device) / grid
@@ -40,21 +40,21 @@ def covering(instances: Instances, grid: int) -> Tensor:
 
 
 class Layout(nn.Module):
-    """The map of an image's instances."""
+    """Makes the map of an image's instances."""
 
     def __init__(self, *, width: int = WIDTH) -> None:
         super().__init__()
         self.nothing = nn.Parameter(0.02 * torch.randn(width))
 
     def forward(self, prior: Tensor, instances: Instances, grid: int) -> Tensor:
-        """(B, grid * grid, width) of the instances' rows (B, I, width)."""
+        """The map (B, grid * grid, width) of the instances' rows (B, I, width)."""
         which = covering(instances, grid).unsqueeze(-1)
         rows = prior.gather(1, which.clamp(min=0).expand(-1, -1, prior.shape[-1]))
         return torch.where(which >= 0, rows, self.nothing)
 
 
 class LocalityAdapter(nn.Module):
-    """Before a visual block."""
+    """Adapts the patches before a visual block."""
 
     def __init__(self, *, visual_width: int, width: int = WIDTH) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class LocalityAdapter(nn.Module):
         self.gate = nn.Parameter(torch.full((visual_width,), GATE))
 
     def forward(self, x: Tensor, layout: Tensor) -> Tensor:
-        """Tokens (B, T, d_v), CLS first and then the D patches of a square grid, under a layout (B, D, width)."""
+        """Adapt tokens (B, T, d_v), first CLS and then the D patches of a square grid, by a layout (B, D, width)."""
         count = layout.shape[1]
         grid = round(count**0.5)
         patches = x[:, 1 : 1 + count]

@@ -1,5 +1,5 @@
 """The losses: focal loss under the detection prior (Eq. 13), class relation (Eq. 16), negative learning (section 3.2); and
-CMMP's consistency, which neither training asks for unless it is given a weight.
+CMMP's consistency, which a training uses only where its weight is not 0.
 
 Pure functions, in fp32 whatever they are given and whatever autocast says, and finite with finite gradients for every finite
 input: scores of exactly 0 and 1, images without a pair, a single pair, a batch without a positive.
@@ -17,8 +17,8 @@ LARGEST_LOGIT = 50.0
 def with_prior(logits: Tensor, prior: Tensor) -> Tensor:
     """The logit x with sigmoid(x) = prior * sigmoid(logits): log(prior / (1 + exp(-logits) - prior) + 1e-8).
 
-    Taken apart into log(prior + 1e-8 b) - log(b), b = (1 - prior) + exp(-logits): nothing cancels, and no quotient's
-    gradient overflows. Logits are kept in +-50.
+    It is computed as log(prior + 1e-8 b) - log(b) with b = (1 - prior) + exp(-logits), so that nothing cancels and the
+    gradient of no quotient overflows. Logits are clamped to +-50.
 
     Args:
         logits, prior: of one shape; prior in [0, 1].
@@ -41,7 +41,7 @@ def focal(logits: Tensor, labels: Tensor, *, alpha: float, gamma: float) -> Tens
 
 
 def negative_learning(logits: Tensor, prior: Tensor, negative: Tensor, *, alpha: float, gamma: float) -> Tensor:
-    """Section 3.2: pairs of seen classes are no examples of an unseen one. Focal loss with label 0, summed over those entries.
+    """Section 3.2: pairs of seen classes are no examples of an unseen one. Focal loss with label 0, summed over `negative`.
 
     Args:
         logits: (P, U), of P pairs and the phrases of U unseen classes; prior: (P,).
@@ -82,13 +82,13 @@ def consistency(learned: Tensor, plain: Tensor) -> Tensor:
 
 
 def _cosines(rows: Tensor) -> Tensor:
-    """(n, n)."""
+    """The cosines (n, n) of all rows."""
     unit = _unit(rows)
     return unit @ unit.T
 
 
 def _unit(rows: Tensor) -> Tensor:
-    """Rows of unit length, whatever their lengths: long ones are scaled first, so that squares of finite rows stay in range."""
+    """The rows scaled to unit length. Large rows are first divided by their largest entry, so that no square overflows."""
     x = rows.float()
     largest = x.detach().abs().amax(dim=-1, keepdim=True) if x.numel() else x[:, :1]
     return nn.functional.normalize(x / largest.clamp(min=1), dim=-1)

@@ -1,4 +1,4 @@
-"""The spatial patterns of CMMP (Lei et al., ECCV 2024): instances are told how people and objects stand to each other anywhere.
+"""The spatial patterns of CMMP (Lei et al., ECCV 2024): instances attend to typical positions of people and objects.
 
 A pattern is the geometry of a pair (`models.geometry.encoding`, 36 numbers), and starts as the centre of a cluster of the
 seen training pairs; K of them are learned. The rows of an image's instances, which the visual blocks' adapters read, pass
@@ -40,11 +40,11 @@ class SpatialPatterns(nn.Module):
 
     @torch.no_grad()
     def start_at(self, centres: Tensor) -> None:
-        """Let the patterns start at these centres, (K, 36)."""
+        """Set the patterns to these centres, (K, 36)."""
         self.centres.copy_(centres)
 
     def forward(self, rows: Tensor, present: Tensor) -> Tensor:
-        """The instances' rows (B, I, width) with what the patterns tell them; present (B, I)."""
+        """The instances' rows (B, I, width) after attending to each other and the patterns; `present` (B, I) is False for padding."""
         patterns = self.mlp(self.centres).expand(len(rows), -1, -1)
         x = self.norm_1(rows + attended(self.among, rows, rows, ~present))
         x = self.norm_2(x + attended(self.attention, x, patterns, None))

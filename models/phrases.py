@@ -1,4 +1,4 @@
-"""Class phrases: which HOI phrases stand for a verb (Eq. 12), which seen class an unseen one is nearest to."""
+"""Class phrases: which HOI phrases stand for a verb (Eq. 12), and which seen class is nearest to an unseen one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Whether a pickle of weights is read in a time that its size accounts for: judged by its operations, none of which is run.
+"""Whether reading a pickle of weights takes no longer than its size explains; its operations are counted, none is run.
 
-`torch.load(weights_only=True)` executes nothing foreign, but follows orders: a few hundred bytes can have it hash a tuple that
-holds itself a billion times, or count the bytes of an array that it was told to fill. What such files say is added up first.
+`torch.load(weights_only=True)` executes no foreign code, but does what the pickle says: a few hundred bytes can have it hash a
+tuple that holds itself a billion times, or fill a huge array. So the work that a file asks for is added up before it is read.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import IO, NamedTuple
 
 MOST_WORK = 1_000_000_000
-"""Values that reading a pickle may go through: some seconds. A checkpoint with its optimiser asks for less than a hundredth."""
+"""The most values that reading a pickle may go through: some seconds. A checkpoint with its optimiser has under a hundredth."""
 SIZED = ("bytearray", "encode")
-"""Callables, by the last word of their name, whose work their arguments' values tell and not their size: never needed."""
+"""Callables, by the last word of their name, whose work depends on the values of their arguments: weights never need them."""
 KNOWN = ("torch._utils ", "torch.serialization ")
 """Modules whose callables make one tensor each, which takes no longer for larger arguments."""
 
@@ -28,13 +28,13 @@ class _Value(NamedTuple):
 
 
 class CostlyError(ValueError):
-    """Reading a file would take long, or fill the memory, for what it holds."""
+    """Reading a file would take far more time or memory than what it holds explains."""
 
 
 def demand_little_work(operations: bytes | IO[bytes]) -> None:
     """CostlyError if reading this pickle would take long for what it holds, ValueError if it is none.
 
-    A file is left behind the end of the pickle.
+    A file is afterwards at the end of the pickle.
     """
     stack: list[_Value] = []
     marks: list[int] = []

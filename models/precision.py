@@ -16,7 +16,7 @@ bf16: those in bfloat16, and the rest in fp32 (torch.autocast)."""
 
 @contextmanager
 def computing_in(precision: Precision, device: torch.device) -> Iterator[None]:
-    """Compute a forward pass on a device so; what comes out of it in bf16 is for the caller to make floats of."""
+    """Compute a forward pass on a device in this precision; the caller converts a result in bf16 to fp32."""
     import torch
 
     with tf32(precision == "tf32"), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
@@ -25,7 +25,7 @@ def computing_in(precision: Precision, device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def tf32(wanted: bool) -> Iterator[None]:
-    """Have GPUs compute in TF32 what is fp32, backward passes included; not wanted, nothing is changed."""
+    """Have GPUs compute fp32 in TF32, backward passes included; where it is not wanted, nothing is changed."""
     import torch
 
     if not wanted:

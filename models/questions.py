@@ -14,9 +14,9 @@ from torch import Tensor
 from models.hub_detector import Network, Question
 
 PROMPT = 256
-"""Tokens of a prompt of Grounding DINO at most, where its configuration does not say."""
+"""The most tokens of a prompt of Grounding DINO, where its configuration does not say."""
 OWL_WORDS, OWL_TEXTS = 16, 128
-"""Tokens of a text of OWL at most, and texts of one question."""
+"""The most tokens of a text of OWL, and the most texts of one question."""
 
 
 def of_labels(serves: Tensor) -> list[Question]:
@@ -25,13 +25,13 @@ def of_labels(serves: Tensor) -> list[Question]:
 
 
 def of_names(network: Network, names: Mapping[int, str], count: int) -> list[Question]:
-    """The questions for objects, {object id: noun}, to a detector that is asked.
+    """The questions by which a detector is asked for objects, {object id: noun}.
 
     Args:
         count: how many objects there are, asked for or not.
 
     Raises:
-        ValueError: it is of an architecture that is asked in another way.
+        ValueError: the detector is of an architecture that is asked in another way.
     """
     ask = _WAYS.get(network.architecture)
     if ask is None:
@@ -74,7 +74,7 @@ def _prompts(network: Network, names: Mapping[int, str], count: int) -> list[Que
 
 
 def _texts(network: Network, names: Mapping[int, str], count: int) -> list[Question]:
-    """Texts of OWL, in the words that it was trained with."""
+    """The texts for OWL, in the wording that it was trained with."""
     found = []
     everything = list(names.items())
     for start in range(0, len(everything), OWL_TEXTS):

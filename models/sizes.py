@@ -1,4 +1,4 @@
-"""What is chosen of the model. Without torch, so that the configuration holds these very classes.
+"""The parts and sizes that are chosen of the model. No torch is imported, so that the configuration holds these very classes.
 
 A further part is a line here and its effect in `models/hoi.py`; its key, its line in `ezhoi config keys` and its error
 message follow from the line.
@@ -16,7 +16,7 @@ Scope = Literal["own_class", "own_object", "verb"]
 """Which pairs the phrase of an unseen class speaks for: `models.scoring.spoken`."""
 
 Adapter = Literal["instance", "locality"]
-"""How the visual blocks hear of the detections: `models/instances.py` or `models/locality.py`."""
+"""How the visual blocks attend to the detections: `models/instances.py` or `models/locality.py`."""
 
 Inter = Literal["block", "attention"]
 """How pairs of an image attend to each other: `models.fusion.InterBlock` or `InterFusion`."""
@@ -35,11 +35,13 @@ class Parts:
     Without all five it is deep shared prompts on union-box features, the paper's baseline.
     """
 
-    intra_fusion: bool = _part("Eq. 10; off: a pair's feature is that of its union box")
+    intra_fusion: bool = _part(
+        "Eq. 10: a pair's feature fuses those of its two boxes; off: it is that of its union box"
+    )
     instance_adapter: bool = _part("visual blocks attend to the detected instances")
-    llm_guidance: bool = _part("Eq. 2, text prompts attend to the class's description")
-    inter_fusion: bool = _part("Eq. 11, pairs of an image attend to each other")
-    vlm_guidance: bool = _part("Eq. 3, visual prompts attend to the frozen CLIP's image tokens")
+    llm_guidance: bool = _part("Eq. 2: text prompts attend to the class's description")
+    inter_fusion: bool = _part("Eq. 11: pairs of an image attend to each other")
+    vlm_guidance: bool = _part("Eq. 3: visual prompts attend to the frozen CLIP's image tokens")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,20 +49,20 @@ class Sizes:
     """The chosen sizes of either preset; the rest follows from CLIP. Each is a key of the same name under `model`."""
 
     prompts: int
-    """p, prompt tokens a layer."""
+    """p, the number of prompt tokens in a layer."""
     layers: int
-    """N, prompted layers of each tower."""
+    """N, the number of prompted layers of each tower."""
     bottleneck: int
     heads: int
-    """Attention heads in a bottleneck."""
+    """The number of attention heads in a bottleneck."""
     roi_size: int
     """RoI-Align output, pixels a side."""
     logit_scale: float
-    """Start of the learned scale; preset `released` starts at its own (`models.released.quirks.LOGIT_SCALE`)."""
+    """The start of the learned scale; preset `released` has a start of its own (`models.released.quirks.LOGIT_SCALE`)."""
     parts: Parts = Parts()
-    """Preset `released` has them all."""
+    """The chosen parts; preset `released` has them all."""
     adapter: Adapter = "instance"
-    """Kind of the adapter; preset `released` has the former."""
+    """The kind of adapter; preset `released` has `instance`."""
     inter: Inter = "block"
     """Kind of inter-HOI fusion; the block where a bundle does not say it. Preset `released` has a block of its own."""
     patterns: int = 0

@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 def text_states(net: open_clip.CLIP, tokens: Tensor, prompts: Tensor | None = None) -> Tensor:
-    """Projected states of all positions.
+    """The projected states of all positions.
 
     Args:
         net: an open_clip CLIP; used as it is.

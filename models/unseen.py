@@ -17,7 +17,7 @@ from models.losses import focal
 
 
 class UnseenPrompts(nn.Module):
-    """Prompts of U unseen classes.
+    """The prompts of U unseen classes.
 
     Args:
         shared: (N, p, d_t), the seen stage's shared prompts, from which every unseen class's own ones start.
@@ -33,7 +33,7 @@ class UnseenPrompts(nn.Module):
         self.attend = Bottleneck(width=width, memory_width=width, bottleneck=bottleneck, heads=heads)
 
     def forward(self, guided: Tensor, partners: Tensor, disparities: Tensor, absent: Tensor) -> Tensor:
-        """Adapted prompts (U, N, p, d_t).
+        """The adapted prompts (U, N, p, d_t).
 
         Args:
             guided: (U, N, p, d_t), h_u: `own` after the frozen guidance.
@@ -50,7 +50,7 @@ class UnseenPrompts(nn.Module):
 def alignment(learned: Tensor, partner: Tensor, similarity: Tensor) -> Tensor:
     """How far each unseen row is from being as similar to its partner as their descriptions are; mean over the classes.
 
-    relu(similarity - cos(learned, partner)): zero once the learned cosine reaches the descriptions' one, so that classes
+    relu(similarity - cos(learned, partner)) is zero once the learned cosine reaches that of the descriptions, so that classes
     which are described as different may differ.
 
     Args:

@@ -22,7 +22,7 @@ def visual_tokens(
     prompts: Tensor | None = None,
     adapters: Sequence[BlockAdapter] | None = None,
 ) -> Tensor:
-    """Projected tokens of CLS and patches.
+    """The projected tokens of CLS and of the patches.
 
     Args:
         tower: an open_clip ViT; used as it is.

@@ -22,12 +22,12 @@ from torch import Tensor
 from models.pickle_cost import CostlyError, demand_little_work
 
 SLACK = 64 << 20
-"""Bytes that the packed parts of an archive, its code, may have beyond the file's own size; or its tensors, that share some."""
+"""Bytes by which the unpacked parts of an archive, or its tensors, which may share some, may exceed the file's own size."""
 LEGACY = 5
 """Pickles at the beginning of a file of torch before 1.6: a magic number, two of versions, the values, keys of the storages."""
 POINTER = b"version https://git-lfs"
 _STARTS = (b"PK", b"\x80")
-"""How files that `torch.save` writes begin: a zip file, formerly a pickle."""
+"""How files that `torch.save` writes begin: as a zip file, or as a pickle in former versions."""
 _STORAGES = {
     "torch HalfStorage": torch.float16,
     "torch BFloat16Storage": torch.bfloat16,
@@ -48,7 +48,7 @@ class Archive:
 
 
 _NO_ARCHIVE = (zipfile.BadZipFile, OSError, ValueError, NotImplementedError)
-"""What opening a file as a zip raises that is none, a damaged one, or of a version that Python does not know."""
+"""What opening a file as a zip raises where it is none, damaged, or of a version that Python does not know."""
 
 
 def content(path: Path, *, plain: Sequence[type] = ()) -> Any:
@@ -110,7 +110,7 @@ def tensors(values: Any) -> dict[str, Tensor] | None:
 
 
 def _demand_unpacked(path: Path) -> None:
-    """Torch packs no tensors. ValueError where a file does, and would fill the memory with many times its size."""
+    """ValueError where a file's tensors are compressed: torch never does that, and they could fill the memory."""
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 VARIANCE = 0.95
-"""Share of the variance that the basis keeps, where no rank is chosen."""
+"""The share of the variance that the basis keeps where no rank is chosen."""
 TEMPERATURE = 0.1
-"""Of the softmaxes that loadings are compared by."""
+"""Temperature of the softmaxes by which loadings are compared."""
 
 
 def factorise(features: Tensor, *, rank: int | None = None) -> tuple[Tensor, Tensor]:

@@ -1,9 +1,9 @@
-"""Region-aware prompts (VDRP, Yang et al. 2025, RAP): which of a verb's phrases a region shows is looked up for each pair.
+"""Region-aware prompts (VDRP, Yang et al. 2025, RAP): for each pair it is looked up which of a verb's phrases a region shows.
 
     w = sparsemax(10 cos(x, C_v)),    t^_v = t_v + gamma sum_k w_k c_vk
 
-x is a pair's feature of a region, C_v are the frozen CLIP's features of up to K short phrases on what verb v shows of it. Only
-the product x . t^_v is ever needed, so the phrases' part of it is computed alone: (P, V, K) numbers, and no (P, V, d).
+x is a pair's feature of a region; C_v are the frozen CLIP's features of up to K short phrases about what verb v shows there.
+Only the product x . t^_v is needed, so the part of the phrases is computed alone: (P, V, K) numbers instead of (P, V, d).
 """
 
 from __future__ import annotations

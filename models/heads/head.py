@@ -1,4 +1,4 @@
-"""The contract of a head: from the record of a pair to the logits of verbs. One file a method, chosen by `model.head`.
+"""The contract of a text head: from the record of a pair to the logits of verbs. Each method is one file; `model.head` chooses.
 
     Head          what scores pairs: `logits`, and `scores` with them
     FittedHead    a head that is made from texts and cached training pairs: `fresh`, `losses`, `restored`
@@ -25,7 +25,7 @@ Losses = dict[str, Tensor]
 
 
 def verb_features(features: Tensor, verbs: Tensor, count: int) -> Tensor:
-    """(V, d): the unit mean of the features (C, d) of each verb's classes; 0 for a verb without a class.
+    """The mean (V, d) of the features (C, d) of each verb's classes, of unit length; 0 for a verb without a class.
 
     Args:
         verbs: (C,) verb id of each class; count: V.
@@ -63,13 +63,13 @@ class Texts:
 
     @property
     def valid(self) -> Tensor:
-        """(O, V) bool: the verbs that some class has with an object."""
+        """Which verbs some class has with each object, (O, V) bool."""
         found = torch.zeros(self.object_count, self.verb_count, dtype=torch.bool, device=self.verbs.device)
         found[self.objects, self.verbs] = True
         return found
 
     def of_verbs(self, features: Tensor) -> Tensor:
-        """(V, d): what stands for each verb, of the features (C, d) of the classes; see `verb_features`."""
+        """The feature (V, d) of each verb, from those (C, d) of the classes; see `verb_features`."""
         return verb_features(features, self.verbs, self.verb_count)
 
 
@@ -78,13 +78,13 @@ class Examples:
     """Training pairs and their labels. Labels of unseen classes do not exist here.
 
     Args:
-        pairs: P of them: those that match an annotated pair of a seen class, and of a head that trains others too, drawn
-            at random whatever they show.
-        shown: (P, V) bool, the verbs of the annotated pairs of seen classes that a pair matches.
-        counted: (P, V) bool, which labels count: the verbs that a seen class has with the pair's object; of a picture whose
-            annotation is not exhaustive, only those that it says.
-        absent: (P, V) bool, verbs of unseen classes with the pair's object that it does not show: it is annotated with
-            others (section 3.2 of EZ-HOI).
+        pairs: the P pairs: those that match an annotated pair of a seen class and, for a head that trains, others drawn at
+            random, whatever they show.
+        shown: (P, V) bool: the verbs of the annotated pairs of seen classes that a pair matches.
+        counted: (P, V) bool: which labels count, namely the verbs that a seen class has with the pair's object; in a picture
+            whose annotation is not exhaustive, only the verbs that the annotation names.
+        absent: (P, V) bool: verbs of unseen classes with the pair's object that the pair does not show, since it is annotated
+            with others (section 3.2 of EZ-HOI).
     """
 
     pairs: PairRecord
@@ -105,14 +105,14 @@ class Examples:
 
 
 class Head(nn.Module, ABC):
-    """What scores pairs."""
+    """A text head: it scores pairs."""
 
     @abstractmethod
     def logits(self, pairs: PairRecord) -> Tensor:
-        """(P, V): the logit of every verb. It reads what its `Kind` declares, and nothing else of the record."""
+        """The logit (P, V) of every verb. Of the record a head reads what its `Kind` declares, and nothing else."""
 
     def scores(self, pairs: PairRecord) -> Tensor:
-        """(P, V): the probability of every verb, without the detection prior."""
+        """The probability (P, V) of every verb, without the detection prior."""
         return torch.sigmoid(self.logits(pairs))
 
 
@@ -122,21 +122,21 @@ class FittedHead(Head):
     @classmethod
     @abstractmethod
     def fresh(cls, *, texts: Texts, examples: Examples, options: Any, generator: torch.Generator) -> Self:
-        """The head before its training; as it is used, if it has none.
+        """The head before its training; a head without a training is used as it is.
 
         Args:
             examples: all training pairs.
             options: the head's dataclass of `models.heads.kinds`, if it has one.
-            generator: for whatever is drawn.
+            generator: the source of everything that is drawn.
         """
 
     @classmethod
     @abstractmethod
     def restored(cls, state: Mapping[str, Tensor]) -> Self:
-        """The head of a stored state: sizes follow from the tensors' shapes. KeyError or ValueError if they do not fit."""
+        """The head with a stored state, whose shapes give the sizes. KeyError or ValueError if the tensors do not fit."""
 
     def filled(self, state: Mapping[str, Tensor]) -> Self:
-        """This head with a stored state in the place of its own. ValueError if they do not fit."""
+        """This head, with a stored state in place of its own. ValueError if the two do not fit."""
         try:
             self.load_state_dict(dict(state))
         except RuntimeError as error:
@@ -153,6 +153,6 @@ class FittedHead(Head):
 
 
 def fitted(name: HeadName) -> type[FittedHead]:
-    """The class of a head, from its file; the names are those of `models.heads.kinds`, but `ezhoi`."""
+    """The class of a head, from its file. The names are those of `models.heads.kinds` except `ezhoi`, which is no such head."""
     head: type[FittedHead] = importlib.import_module(f"models.heads.{name}").HEAD
     return head

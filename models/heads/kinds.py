@@ -1,8 +1,7 @@
 """Which heads there are, what each reads of the record of a pair, and its options. Without torch, for the configuration.
 
-A head is a file `models/heads/<name>.py` with a class `HEAD`, and a line in `HeadName` and in `KINDS` here. What it can be
-told is a frozen dataclass, which becomes the section `heads.<name>` of the configuration by a line in
-`pipeline/config/heads.py`.
+A head is a file `models/heads/<name>.py` with a class `HEAD`, and a line in `HeadName` and in `KINDS` here. Its options are a
+frozen dataclass, which a line in `pipeline/config/heads.py` makes the section `heads.<name>` of the configuration.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ from typing import Literal
 
 HeadName = Literal["ezhoi", "memory", "regions", "lowrank"]
 Column = Literal["human", "object", "union", "geometry"]
-"""Of the record of a pair, beside what it always has; see `models.heads.record.PairRecord`."""
+"""A column that the record of a pair has for some heads only; see `models.heads.record.PairRecord`."""
 REGIONS: tuple[Column, ...] = ("human", "object", "union")
-"""What the frozen CLIP says of the regions of a picture; its tokens of all patches are needed for it."""
+"""The columns with the frozen CLIP's features of regions, which are made from its tokens of all patches."""
 CONCEPTS = ("human", "object", "context")
-"""The regions that phrases are about (`Kind.concepts`): the two boxes, and what is around them."""
+"""The regions that the phrases of `Kind.concepts` describe: the two boxes and their surroundings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +24,12 @@ class Kind:
     """What the pipeline knows of a head before it is loaded."""
 
     says: str
-    """In a few words, for reports: what the head is."""
+    """What the head is, in a few words for reports."""
     reads: tuple[Column, ...] = ()
     concepts: bool = False
-    """Whether it reads phrases on what each verb shows of its regions (`Texts.concepts`), which are made for it alone."""
+    """Whether it reads phrases about what each verb shows in each region (`Texts.concepts`), which are made for it alone."""
     trains: bool = False
-    """Whether it learns on cached pairs, in stage `utpl`; one that does not is made from them as it is."""
+    """Whether stage `utpl` trains it on cached pairs; otherwise it is computed from them."""
 
 
 KINDS: Mapping[HeadName, Kind] = {
@@ -47,9 +46,11 @@ KINDS: Mapping[HeadName, Kind] = {
 class MemoryOptions:
     """Options of `models/heads/memory.py`."""
 
-    pairs: int = field(default=8, metadata={"description": "annotated training pairs remembered a verb, at most"})
+    pairs: int = field(
+        default=8, metadata={"description": "the most annotated training pairs that are remembered for a verb"}
+    )
     composed: int = field(
-        default=100, metadata={"description": "rows composed of seen pairs for an unseen class, at most"}
+        default=100, metadata={"description": "the most rows that are composed of seen pairs for an unseen class"}
     )
 
     def __post_init__(self) -> None:
@@ -61,9 +62,13 @@ class MemoryOptions:
 class RegionsOptions:
     """Options of `models/heads/regions.py`; the values are the paper's."""
 
-    variance: float = field(default=0.02, metadata={"description": "alpha, how far variance moves a verb's text"})
-    noise: float = field(default=0.1, metadata={"description": "beta, noise of the texts while training"})
-    concepts: float = field(default=0.2, metadata={"description": "gamma, weight of the phrases that are looked up"})
+    variance: float = field(default=0.02, metadata={"description": "alpha, how far a verb's variance moves its text"})
+    noise: float = field(
+        default=0.1, metadata={"description": "beta, the noise that is added to the texts in training"}
+    )
+    concepts: float = field(
+        default=0.2, metadata={"description": "gamma, the weight of the phrases that are looked up"}
+    )
 
     def __post_init__(self) -> None:
         if not all(0 <= weight <= 1_000_000 for weight in (self.variance, self.noise, self.concepts)):

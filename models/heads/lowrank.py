@@ -11,9 +11,9 @@ regulariser, and is left out of the mean while training, as the paper does it. W
 
     E starts from g_c, the phrases under the guided prompts, to which the fused feature u was trained; the paper's adapters,
       which bring W B there, attend to other classes and to each picture's patches;
-    the pair token starts from a detector's query states, which boxes from a file do not have, and is read out of the visual
-      tower. Here the frozen CLIP's RoI features of both boxes take the place of the states, the geometry (36 -> 128) is added
-      as there, and x is compared with the actions' texts without the tower;
+    in the paper the pair token starts from a detector's query states, which boxes from a file do not have, and is read out of
+      the visual tower. Here the frozen CLIP's RoI features of both boxes take the place of the states, the geometry (36 -> 128)
+      is added alike, and x is compared with the actions' texts without the tower;
     the action regulariser compares the rows of W itself, and not E pinv(B): g_c is no sum of description features;
     the object's half of HO_c is left out: it says the same of every verb of an object;
     actions are described by the mean of their classes' descriptions, not by texts of their own.
@@ -51,7 +51,7 @@ class LowrankHead(FittedHead):
         features: (C, d) F; actions: (V, d) T_a; guided: (C, d), all unit length.
         verbs: (C,); unseen: (C,) bool.
         loadings: (C, k) W; action_loadings: (V, j) W^a; rows: (k, d) B.
-        scales: (2,) s1, s2. offset: the mean cosine of frozen pairs and actions, which is taken off x . A.
+        scales: (2,) s1, s2. offset: the mean cosine of frozen pairs and actions, which is subtracted from x . A.
     """
 
     features: Tensor
@@ -114,20 +114,20 @@ class LowrankHead(FittedHead):
 
     @classmethod
     def restored(cls, state: Mapping[str, Tensor]) -> Self:
-        """The head of stored tensors."""
+        """The head with stored tensors."""
         names = ("features", "actions", "guided", "verbs", "unseen", "loadings", "action_loadings", "rows", "scales")
         return cls(**{name: state[name] for name in names}).filled(state)
 
     def texts(self) -> Tensor:
-        """E (C, d), unit length; no gradient to B."""
+        """The classes' texts E (C, d), of unit length; no gradient reaches B."""
         return unit(self.guided + self.loadings @ self.rows.detach() - self.features)
 
     def action_texts(self) -> Tensor:
-        """A (V, d), unit length; no gradient to B."""
+        """The actions' texts A (V, d), of unit length; no gradient reaches B."""
         return unit(self.action_loadings @ self._action_rows().detach())
 
     def pair(self, pairs: PairRecord) -> Tensor:
-        """x (P, d), unit length: the mean of both boxes' features, adapted."""
+        """The pairs' tokens x (P, d), of unit length: the mean of both boxes' features, adapted."""
         if pairs.human is None or pairs.object is None or pairs.geometry is None:
             raise ValueError("the pairs lack features of both boxes or geometry: the head lowrank reads them")
         human, thing = unit(pairs.human), unit(pairs.object)
@@ -136,7 +136,7 @@ class LowrankHead(FittedHead):
         return unit((human + thing) / 2 + moved)
 
     def logits(self, pairs: PairRecord) -> Tensor:
-        """(P, V): of each verb the mean over its classes, while training over its seen ones if it has any."""
+        """The logits (P, V): each verb's is the mean over its classes; in training over its seen classes, if it has any."""
         verbs = len(self.actions)
         by_class = unit(pairs.feature) @ self.texts().T
         counted = self._counted() if self.training else torch.ones_like(self.unseen)
@@ -145,7 +145,7 @@ class LowrankHead(FittedHead):
         return (self.scales[0] * of_action + self.scales[1] * whole) / 2
 
     def losses(self, examples: Examples, logits: Tensor) -> Losses:
-        """Reconstruction, sparsity, decorrelation and orthogonality of both factorisations; relation; action regulariser."""
+        """The losses: four of both factorisations (see `models.heads.basis`), the class relation and the action regulariser."""
         own = self._action_rows()
         shapes = basis.decorrelation(self.loadings) + basis.decorrelation(self.action_loadings)
         return {
@@ -171,7 +171,7 @@ class LowrankHead(FittedHead):
         return self.rows[basis.action_rows(len(self.rows))]
 
     def _counted(self) -> Tensor:
-        """(C,) bool: classes that count while training: the seen ones, and all of a verb that has none of them."""
+        """Which classes count in training, (C,) bool: the seen ones, and all classes of a verb that has no seen one."""
         seen_verbs = torch.zeros(len(self.actions), dtype=torch.bool, device=self.verbs.device)
         seen_verbs[self.verbs[~self.unseen]] = True
         return ~self.unseen | ~seen_verbs[self.verbs]

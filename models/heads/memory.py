@@ -1,18 +1,18 @@
-"""ADA-CM's training-free memory (Lei et al., ICCV 2023): a pair is like the annotated pairs that look like it.
+"""ADA-CM's training-free memory (Lei et al., ICCV 2023): a pair is scored by how much it looks like annotated pairs.
 
-    choose      which annotated pairs are remembered, a few a verb
-    compose     human and object halves of unseen classes, from seen pairs that share the one or the other
-    remember    rows and their labels to one mean a verb
-    affinity    how like each verb's rows a pair is
-    logits      with what the texts say
+    choose      chooses the annotated pairs that are remembered, a few for each verb
+    compose     composes rows of unseen classes: the human of one seen pair, the object of another
+    remember    averages the rows of each verb
+    affinity    tells how similar a pair is to the rows of each verb
+    logits      adds what the texts say
     MemoryHead  all of it as a head, which learns nothing
 
 The paper keeps the rows M and their multi-hot labels L, and weighs row n of verb v by L_nv / n_v, n_v = rows of v:
-phi = x M^T L / n. That is the product of x with the mean of v's rows, so only the means are kept: exactly the same numbers,
-and a memory of any length costs a row a verb.
+phi = x M^T L / n. That is the product of x with the mean of v's rows, so only the means are kept: the numbers are the same,
+and a memory of any length costs one row for each verb.
 
-Nothing here knows whether a column of labels is a verb or a class: a report's row `memory` remembers verbs, a user's own
-classes with a few example pairs are remembered as classes.
+A column of labels may be a verb or a class: the row `memory` of a report remembers verbs; a user's own classes with a few
+example pairs are remembered as classes.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from models.heads.kinds import MemoryOptions
 from models.heads.record import PairRecord
 
 PAIRS = 8
-"""Annotated pairs that are remembered of a verb, at most."""
+"""The most annotated pairs that are remembered for a verb."""
 COMPOSED = 100
-"""Rows that are composed for an unseen class, at most."""
+"""The most rows that are composed for an unseen class."""
 TEMPERATURE = 0.05
-"""Of the softmax over the verbs that a pair's object can have."""
+"""Temperature of the softmax over the verbs that a pair's object can have."""
 WEIGHTS: Mapping[str, float] = {"human": 0.25, "object": 0.25, "union": 0.5}
 """0.5 phi_HO + 0.5 phi_U, where phi_HO halves the product with [human; object], two features of unit length."""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What is remembered of C verbs (or classes), by name of the feature: means (C, d) of unit rows, and counts (C,).
+    """What is remembered of C verbs (or classes), by name of the feature: means (C, d) of unit rows, and numbers of rows (C,).
 
     A verb without a row has zeros.
     """
@@ -62,7 +62,7 @@ class Memory:
 
 
 def choose(labels: Tensor, *, generator: torch.Generator, per_verb: int = PAIRS) -> Tensor:
-    """Positions (N,), rising, of the rows to remember: `per_verb` of each verb's rows at most, drawn at random.
+    """The positions (N,), rising, of the rows to remember: at most `per_verb` rows of each verb, drawn at random.
 
     A row that is drawn for one verb is remembered with all its labels, so a verb may have more.
 
@@ -83,11 +83,11 @@ def compose(
     generator: torch.Generator,
     most: int = COMPOSED,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows of unseen classes, composed of seen pairs: whose human, whose object, and which verb, (M,) each.
+    """Compose rows of unseen classes of seen pairs: whose human, whose object, and which verb, (M,) each.
 
-    The human is that of a pair with the class's verb and another object, the object that of a pair with the class's object
-    and another verb. Of all such combinations `most` are drawn a class and repeats dropped, so a class with few of them has
-    fewer rows; it has none where one half is missing.
+    The human is from a pair with the class's verb and another object, the object from a pair with the class's object and
+    another verb. For each class `most` such combinations are drawn and repeats dropped, so a class with few combinations
+    has fewer rows, and none where one half is missing.
 
     Args:
         labels: (P, V) bool; objects: (P,) object ids of the pairs.
@@ -108,7 +108,7 @@ def compose(
 
 
 def remember(features: Mapping[str, Tensor], labels: Tensor) -> Memory:
-    """The memory of rows.
+    """Make the memory of the given rows.
 
     Args:
         features: (N, d) each, of any length; by name, such as `human`, `object` and `union`.
@@ -121,11 +121,11 @@ def remember(features: Mapping[str, Tensor], labels: Tensor) -> Memory:
 
 
 def affinity(memory: Memory, queries: Mapping[str, Tensor], weights: Mapping[str, float] = WEIGHTS) -> Tensor:
-    """(P, C): the weighted mean cosine of each pair with the rows of each verb; of a verb without rows see below.
+    """The weighted mean cosine (P, C) of each pair with the rows of each verb.
 
-    A verb of which there are no rows gets the mean of the others: what is remembered says nothing for it and nothing
-    against it, the texts decide. (With the formula's bare sum it would get 0, less than any verb of which there are rows,
-    since pictures are more like pictures than like texts.) Without any row all are 0.
+    A verb without rows gets the mean of the others: the memory then says nothing for or against it, and the texts decide.
+    (The formula's bare sum would give it 0, less than any verb with rows, since pictures are more similar to pictures than
+    to texts.) Without any row all are 0.
 
     Args:
         queries: (P, d) each, of any length, by the names that `weights` has.
@@ -141,7 +141,7 @@ def affinity(memory: Memory, queries: Mapping[str, Tensor], weights: Mapping[str
 
 
 def logits(affinities: Tensor, text: Tensor, *, weight: float = 1.0) -> Tensor:
-    """(P, C): (weight * affinity + cosine with the text) / 2; the paper's weight is 1.
+    """The logits (P, C): (weight * affinity + cosine with the text) / 2; the paper's weight is 1.
 
     Args:
         affinities: (P, C), of `affinity`; text: (P, C), cosines of the pairs' union features with the verbs' texts.
@@ -153,8 +153,8 @@ class MemoryHead(FittedHead):
     """The memory of the seen classes' training pairs, and of rows composed for the unseen ones; scores as in the paper.
 
     Args:
-        human, object, union: (V, d) means of each verb's rows; pairs, unions: (V,) how many rows they are of.
-        text: (V, d), what stands for the verbs, unit length; valid: (O, V) bool, the verbs that an object can have.
+        human, object, union: (V, d) means of each verb's rows; pairs, unions: (V,) numbers of these rows.
+        text: (V, d) features of the verbs, unit length; valid: (O, V) bool, the verbs that an object can have.
     """
 
     human: Tensor
@@ -172,7 +172,7 @@ class MemoryHead(FittedHead):
 
     @classmethod
     def fresh(cls, *, texts: Texts, examples: Examples, options: MemoryOptions, generator: torch.Generator) -> Self:
-        """The memory of some of the examples; nothing is left to train."""
+        """The memory of some of the examples; there is nothing left to train."""
         unseen = zip(texts.verbs[texts.unseen].tolist(), texts.objects[texts.unseen].tolist(), strict=True)
         return cls.of(
             examples,
@@ -197,7 +197,7 @@ class MemoryHead(FittedHead):
         """The memory of some of the examples.
 
         Args:
-            text: (V, d), what stands for the verbs, unit length; valid: (O, V) bool, the verbs that an object can have.
+            text: (V, d) features of the verbs, unit length; valid: (O, V) bool, the verbs that an object can have.
             unseen: verb and object id of each unseen class.
         """
         annotated = examples.take(examples.shown.any(dim=1).nonzero().flatten())
@@ -214,11 +214,11 @@ class MemoryHead(FittedHead):
 
     @classmethod
     def restored(cls, state: Mapping[str, Tensor]) -> Self:
-        """The head of stored tensors."""
+        """The head with stored tensors."""
         return cls(**state)
 
     def logits(self, pairs: PairRecord) -> Tensor:
-        """(P, V): (0.5 phi_HO + 0.5 phi_U + phi_T) / 2."""
+        """The logits (P, V): (0.5 phi_HO + 0.5 phi_U + phi_T) / 2."""
         means = {"human": self.human, "object": self.object, "union": self.union}
         counts = {"human": self.pairs, "object": self.pairs, "union": self.unions}
         queries = pairs.regions()
@@ -226,7 +226,7 @@ class MemoryHead(FittedHead):
         return logits(affinity(Memory(means, counts), queries), text)
 
     def scores(self, pairs: PairRecord) -> Tensor:
-        """(P, V): softmax of the logits over the verbs that the pair's object can have; 0 for the others."""
+        """The softmax (P, V) of the logits over the verbs that the pair's object can have; 0 for the others."""
         possible = self.valid[pairs.objects]
         chance = (self.logits(pairs) / TEMPERATURE).masked_fill(~possible, -torch.inf).softmax(dim=1)
         return torch.where(possible, chance, 0.0)

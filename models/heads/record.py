@@ -11,15 +11,15 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class PairRecord:
-    """P pairs. The first three are always there; the others where a head reads them (`models.heads.kinds.Kind.reads`).
+    """P pairs. The first three columns are always there, the others where a head reads them (`models.heads.kinds.Kind.reads`).
 
     Args:
         objects: (P,) object id of each pair.
         prior: (P,) s_human s_object, how sure the detector is of both boxes.
-        feature: (P, d) the fused feature, of the prompted tower of the seen stage; of any length.
-        human, object, union: (P, d) what the frozen CLIP makes of both boxes and of the smallest box around them:
-            RoI-Align of its image tokens, unit length. They take the place of a detector's query states, which boxes from a
-            file do not have.
+        feature: (P, d) the fused feature, from the prompted tower of the seen stage; its length is not 1.
+        human, object, union: (P, d) the frozen CLIP's features of both boxes and of the smallest box around them: RoI-Align
+            of its image tokens, unit length. They take the place of a detector's query states, which boxes from a file do
+            not have.
         geometry: (P, 18) how the boxes lie (`models/geometry.py`).
     """
 
@@ -39,7 +39,7 @@ class PairRecord:
         return PairRecord(**{name: values[rows] for name, values in self._there().items()})
 
     def to(self, device: torch.device) -> PairRecord:
-        """The pairs on a device; numbers that are kept in half precision become floats."""
+        """The pairs on a device; numbers that are stored in half precision become fp32."""
         found = {name: values.to(device) for name, values in self._there().items()}
         return PairRecord(**{n: v.float() if v.is_floating_point() else v for n, v in found.items()})
 

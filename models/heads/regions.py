@@ -33,7 +33,7 @@ from models.heads.kinds import CONCEPTS, RegionsOptions
 from models.heads.record import PairRecord
 
 SMALL = 0.02
-"""Standard deviation of the weights of a residual's last layer: the head starts close to what it is made from."""
+"""Standard deviation of the weights of a residual's last layer, small so that the head starts close to what it is made from."""
 
 
 class Residual(nn.Module):
@@ -45,7 +45,7 @@ class Residual(nn.Module):
         self.up = _small(nn.Linear(max(width // 4, 8), width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(P, d) of (P, d)."""
+        """Adapt features (P, d); same shape."""
         moved: Tensor = x + self.up(torch.relu(self.down(x)))
         return moved
 
@@ -61,14 +61,14 @@ class Union(nn.Module):
         self.out = _small(nn.Linear(2 * width, width))
 
     def forward(self, x: Tensor, human: Tensor, thing: Tensor, geometry: Tensor) -> Tensor:
-        """(P, d) of features (P, d) and geometry (P, 18)."""
+        """The union's features (P, d), from `PairRecord.feature`, the regions' features (P, d) and the geometry (P, 18)."""
         f = self.joined(self.place(with_logarithms(geometry)) * self.boxes(torch.cat([human, thing], dim=1)))
         moved: Tensor = x + self.out(torch.cat([x, f], dim=1))
         return moved
 
 
 class RegionsHead(FittedHead):
-    """The texts of V verbs, what is known of their variance and of their regions, and what learns on it.
+    """The texts of V verbs, their variances, the phrases of their regions, and the parts that learn on these.
 
     Args:
         text: (V, d) t0, unit length; variances: (V, d) of the groups.
@@ -98,7 +98,7 @@ class RegionsHead(FittedHead):
 
     @classmethod
     def fresh(cls, *, texts: Texts, examples: Examples, options: RegionsOptions, generator: torch.Generator) -> Self:
-        """The head before its training. Variances are of the examples' labels, which unseen classes have none of."""
+        """The head before its training. Variances are taken by the examples' labels, of which unseen classes have none."""
         if texts.concepts is None:
             raise ValueError("the head regions needs phrases on each verb's regions, and there are none")
         union = unit(examples.pairs.regions()["union"])
@@ -121,7 +121,7 @@ class RegionsHead(FittedHead):
 
     @classmethod
     def restored(cls, state: Mapping[str, Tensor]) -> Self:
-        """The head of stored tensors."""
+        """The head with stored tensors."""
         head = cls(
             text=state["text"],
             variances=state["variances"],
@@ -132,7 +132,7 @@ class RegionsHead(FittedHead):
         return head.filled(state)
 
     def texts(self) -> Tensor:
-        """(V, d): the verbs' texts t, with noise while training."""
+        """The verbs' texts t (V, d), with noise in training."""
         alpha, beta, _ = self.weights
         moved = self.text + alpha * self.prompts(self.variances)
         if self.training:
@@ -141,7 +141,7 @@ class RegionsHead(FittedHead):
         return moved
 
     def logits(self, pairs: PairRecord) -> Tensor:
-        """(P, V): the scaled mean over the three regions."""
+        """The logits (P, V): the scaled mean over the three regions."""
         if pairs.geometry is None:
             raise ValueError("the pairs have no geometry: the head regions reads it")
         regions = pairs.regions()

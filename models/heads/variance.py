@@ -1,4 +1,4 @@
-"""Variance prompts (VDRP, Yang et al. 2025, VDP): how much the pictures of a verb differ, told to the verb's text.
+"""Variance prompts (VDRP, Yang et al. 2025, VDP): a verb's text learns how much the pictures of the verb differ.
 
     sigma2_v = variance of z over the training pairs of v; the mean of it over the five verbs nearest to v, G(v)
     noise    t~_v = t_v + beta eps sigma~_v,    sigma~_v = sigma_v / mean_dim(sigma_v) . std_dim(t0_v)
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 GROUP = 5
-"""Verbs of a group, |G(v)|."""
+"""How many verbs a group has, |G(v)|."""
 
 
 def of_verbs(features: Tensor, shown: Tensor) -> tuple[Tensor, Tensor]:
@@ -32,11 +32,11 @@ def of_verbs(features: Tensor, shown: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def of_groups(variances: Tensor, there: Tensor, texts: Tensor, *, size: int = GROUP) -> Tensor:
-    """(V, d): of each verb, the mean variance of the `size` verbs nearest to it (itself included) that have one.
+    """For each verb, the mean variance (V, d) of the `size` verbs nearest to it (itself included) that have a variance.
 
     Args:
         variances: (V, d); there: (V,) bool, of `of_verbs`. Without any, all are 0.
-        texts: (V, d), what stands for the verbs; nearness is its cosine.
+        texts: (V, d) features of the verbs; the nearest have the largest cosine.
     """
     rows = nn.functional.normalize(texts.float(), dim=-1)
     known = there.nonzero().flatten()
@@ -47,7 +47,7 @@ def of_groups(variances: Tensor, there: Tensor, texts: Tensor, *, size: int = GR
 
 
 def spread(variances: Tensor, texts: Tensor) -> Tensor:
-    """sigma~ (V, d): the deviations of each verb in the proportions of its pictures, at the size of its text's numbers."""
+    """sigma~ (V, d): the deviations of each verb's pictures, scaled to the size of its text's numbers."""
     deviations = variances.sqrt()
     share = deviations / deviations.mean(dim=1, keepdim=True).clamp(min=1e-12)
     return share * texts.std(dim=1, keepdim=True)
@@ -66,7 +66,7 @@ class VariancePrompts(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, variances: Tensor) -> Tensor:
-        """(V, d) of variances (V, d)."""
+        """The shifts Delta (V, d) for variances (V, d)."""
         relative = variances / variances.mean().clamp(min=1e-12)
         shifted: Tensor = self.norm(self.up(torch.relu(self.down(relative))))
         return shifted

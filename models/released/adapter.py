@@ -32,7 +32,7 @@ class PriorMlp(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., width) to (..., bottleneck)."""
+        """Map a memory (..., width) into the bottleneck (..., bottleneck)."""
         return self.mlp(x)
 
 
@@ -54,7 +54,7 @@ class Block(nn.Module):
         self.drop = nn.Dropout(dropout)
 
     def forward(self, q: Tensor, memory: Tensor, absent: Tensor | None, absent_q: Tensor | None = None) -> Tensor:
-        """q (B, T, d) attends to memory (B, m, d); `absent` (B, m) bool hides rows, float is added to their logits."""
+        """Let q (B, T, d) attend to memory (B, m, d). `absent` (B, m) hides rows if bool; if float, it is added to logits."""
         if self.self_attention is not None:
             q = self.norm_0(q + self.drop(attended(self.self_attention, q, q, absent_q)))
         if absent is not None and absent.is_floating_point():
@@ -100,7 +100,7 @@ class Adapter(nn.Module):
         self.scale = nn.Parameter(torch.full((width,), quirks.BLOCK_SCALE)) if scaled else None
 
     def forward(self, x: Tensor, memory: Tensor | None = None, absent: Tensor | None = None) -> Tensor:
-        """x (B, T, width), memory (B, m, memory_width) or None for x itself; same shape as x."""
+        """Adapt x (B, T, width) by a memory (B, m, memory_width), or by x itself if it is None; the shape stays that of x."""
         if not len(x):
             return x
         narrow = self.down(x)

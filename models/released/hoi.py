@@ -64,7 +64,7 @@ class ReleasedHoi(HoiModel):
         self._text: tuple[Phrases, Tensor] | None = None
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """uint8 pixels (..., 3, S, S) as the visual tower was trained to want them."""
+        """Normalise uint8 pixels (..., 3, S, S) as in the training of the visual tower."""
         return quirks.imagenet_normalised(pixels)
 
     @torch.no_grad()
@@ -96,7 +96,7 @@ class ReleasedHoi(HoiModel):
 
         Args:
             images: (B, 3, S, S), normalised with ImageNet's statistics.
-            frozen_tokens: (B, 1 + D, d_a), what the frozen CLIP makes of them.
+            frozen_tokens: (B, 1 + D, d_a), the frozen CLIP's tokens of the images.
             instances: the detections; objects: (80, d_a), CLIP's features of "a photo of a {object}", not of unit length.
         """
         tokens = self.tokens(images, frozen_tokens, instances, objects)
@@ -124,5 +124,5 @@ class ReleasedIntraFusion(nn.Module):
         )
 
     def forward(self, human: Tensor, thing: Tensor) -> Tensor:
-        """(P, d_a) each, to (P, d_a)."""
+        """Fuse the features of the human and of the object, (P, d_a) each, to that of the pair, (P, d_a)."""
         return self.mlp(torch.cat([human, thing], dim=-1))

@@ -1,4 +1,4 @@
-"""The released model's text side, which cannot act: its prompts stand behind EOT under a causal mask.
+"""The released model's text side, which has no effect: its prompts stand behind EOT under a causal mask.
 
 Nothing of the pipeline uses it. It is here so that the claim can be checked: parity of its outputs, text features that do
 not depend on it, gradients of exactly zero, and the published parameter count, of which it is a part.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 PROMPT = re.compile(r"unregistered\.txtcls_ctx_pt\.(\d+)$")
-"""Not the released code's: where the prompts are found, one key a layer, if somebody saved them beside the checkpoint."""
+"""The keys of the prompts, one a layer, if somebody saved them beside the checkpoint; the released code does not."""
 
 _LEARNER = r"clip_head\.prompt_learner\."
 _BLOCK = r"clip_head\.image_encoder\.transformer\.resblocks\.(\d+)\."

@@ -21,7 +21,7 @@ def interaction(logits: Tensor, prior: Tensor, labels: Tensor, *, alpha: float, 
     """Focal loss over the entries whose prior is not 0, divided by the number of positives among them; 0 without any.
 
     Args:
-        logits, prior, labels: (P, V) each; prior is the product of both scores, 0 where the verb is no valid one.
+        logits, prior, labels: (P, V) each; prior is the product of both scores, 0 where the object cannot have the verb.
     """
     entry = prior > 0
     truth = labels[entry]

@@ -1,4 +1,4 @@
-"""What parity with the released code needs and nothing else should copy; every deviation from the paper by its name."""
+"""What parity with the released code needs and nothing else should copy: every deviation from the paper, each by name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 PROMPTS_BEHIND_END = 2
-"""The text prompts overwrite the last tokens of the 77, behind EOT: under the causal mask they cannot act."""
+"""The text prompts overwrite the last tokens of the 77, behind EOT: under the causal mask they have no effect."""
 
 DROPOUT = 0.1
 """Inside the adapters: on attention weights, on both residual branches and in the MLP."""
@@ -28,7 +28,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def imagenet_normalised(pixels: Tensor) -> Tensor:
-    """CLIP's input (..., 3, S, S) of uint8 pixels is normalised with ImageNet's statistics, not with CLIP's."""
+    """Normalise uint8 pixels (..., 3, S, S) with ImageNet's statistics, not with CLIP's."""
     mean, std = (torch.tensor(v, device=pixels.device).view(3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
     return (pixels.float() / 255 - mean) / std
 
@@ -44,7 +44,7 @@ def redrawn_prompts(*, layers: int, prompts: int, width: int, seed: int = SEED) 
 
 
 def half_rounded(prompts: Tensor) -> Tensor:
-    """Visual prompts pass through fp16 on their way into the fp32 tower, and their gradients on the way back."""
+    """Round visual prompts to fp16 on their way into the fp32 tower, and their gradients on the way back."""
     return prompts.half().to(prompts.dtype)
 
 
