@@ -44,7 +44,7 @@ class SpatialPatterns(nn.Module):
         self.centres.copy_(centres)
 
     def forward(self, rows: Tensor, present: Tensor) -> Tensor:
-        """The instances' rows (B, I, width) after attending to each other and the patterns; `present` (B, I) is False for padding."""
+        """The instances' rows (B, I, width) with what the patterns add; `present` (B, I) is False for padding."""
         patterns = self.mlp(self.centres).expand(len(rows), -1, -1)
         x = self.norm_1(rows + attended(self.among, rows, rows, ~present))
         x = self.norm_2(x + attended(self.attention, x, patterns, None))

@@ -1,8 +1,8 @@
-"""The errors a user can mend. Each message says what is wrong, where, and what to do; the command line prints it alone."""
+"""The errors that a user can correct. Each message says what is wrong, where, and what to do; commands print it alone."""
 
 
 class EzhoiError(Exception):
-    """Base of every error that is the input's or the environment's fault, not the code's."""
+    """The base of all errors that are the fault of the input or the environment, not of the code."""
 
 
 class ConfigError(EzhoiError):
@@ -14,7 +14,7 @@ class StoreError(EzhoiError):
 
 
 class DataError(EzhoiError):
-    """A data file is missing, damaged or does not say what it should."""
+    """A data file is missing, damaged or lacks what it should say."""
 
 
 class ServiceError(EzhoiError):

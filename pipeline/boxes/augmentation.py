@@ -1,7 +1,7 @@
 """Augmentation with cached boxes: what a training step changes about an image, for its pixels and its boxes alike.
 
-As the paper trains: mirroring, colour jitter, and another scale, of the whole image or of a window of it.
-Boxes are (n, 4) as x1, y1, x2, y2 in fractions of what is seen, before and after.
+As in the paper these are mirroring, colour jitter, and another scale of the whole image or of a window of it.
+Boxes are (n, 4) as x1, y1, x2, y2, in fractions of the image before and of what is shown after.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from pipeline.config.training import Augment
 from pipeline.datasets.images import square
 
 SCALES = tuple(range(480, 801, 32))
-"""Shorter sides in pixels, one of which an image is brought to."""
+"""The shorter sides, in pixels, to one of which an image is resized."""
 LONGEST = 1333
 """Limit of the longer side, pixels."""
 WINDOW_SCALES = (400, 500, 600)
-"""Shorter sides, one of which an image is imagined at when a window is drawn."""
+"""The shorter sides, in pixels, at one of which a window is drawn."""
 WINDOW = (384, 600)
-"""Least and greatest side of a window, pixels of the so scaled image."""
+"""The least and greatest side of a window, in pixels of the image so scaled."""
 
 LEAST = 0.5
-"""Pixels that have to be left of a box's sides for it to be seen."""
+"""How many pixels of each side of a box have to remain for the box to count."""
 
 
 @dataclass(frozen=True)
 class Transform:
-    """How an image is seen in a step; in the order of the fields. The default is the image as it is.
+    """How a step changes an image, in the order of the fields. The default leaves the image as it is.
 
     Attributes:
-        window: left, top, right, bottom in whole pixels; boxes are cut at its edges, those outside of it are not seen.
-        shorter: pixels of the shorter side, for a detector that looks; boxes in fractions do not change.
-        mirrored: left and right exchanged.
+        window: left, top, right, bottom in whole pixels; boxes are cut at its edges, and those outside of it are dropped.
+        shorter: pixels of the shorter side, for an online detector; boxes in fractions do not change.
+        mirrored: whether left and right are exchanged.
         colour: factors of brightness, contrast and saturation.
     """
 
@@ -52,7 +52,7 @@ class Transform:
         return self.window is None and self.shorter is None and self.colour is None
 
     def picture(self, image: Image.Image) -> Image.Image:
-        """What is seen of an RGB image, at its scale: what a detector looks at."""
+        """The changed RGB image at its scale, as an online detector gets it."""
         image = self._cut(image)
         if self.shorter is not None:
             image = image.resize(_scaled(image.size, self.shorter), Image.Resampling.BICUBIC)
@@ -61,9 +61,9 @@ class Transform:
     def pixels(self, image: Image.Image, size: int) -> Tensor:
         """The same squashed to a square: uint8 (3, size, size).
 
-        Resized once, and only then mirrored and coloured: whatever scale lies between is lost in the square, and most
-        of the work would be on pixels that the square throws away. `shorter` changes nothing here, and colours differ
-        from those of `picture` by their rounding.
+        The image is resized once, and only then mirrored and coloured: a scale in between would be lost in the square, and
+        most of the work would be spent on pixels that the square drops. So `shorter` changes nothing here, and colours
+        differ from those of `picture` by rounding.
         """
         resized = self._cut(image).resize((size, size), Image.Resampling.BICUBIC)
         return square(self._changed(resized), size)
@@ -72,7 +72,7 @@ class Transform:
         return image if self.window is None else image.crop(self.window)
 
     def _changed(self, image: Image.Image) -> Image.Image:
-        """Mirrored and coloured."""
+        """The image, mirrored and coloured."""
         if self.mirrored:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         if self.colour is not None:
@@ -83,7 +83,7 @@ class Transform:
         return image
 
     def boxes(self, boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Where boxes of an image of that width and height are seen, (n, 4), and which of them are, (n,)."""
+        """Where the boxes of an image of that width and height lie now, (n, 4), and which of them still count, (n,)."""
         seen = torch.ones(len(boxes), dtype=torch.bool)
         if self.window is not None:
             left, top, right, bottom = self.window
@@ -103,7 +103,7 @@ def draw(options: Augment, size: tuple[int, int], uniform: Callable[[], float]) 
     """A random transform of an image of that width and height.
 
     Args:
-        uniform: random numbers in [0, 1); the first decides about mirroring.
+        uniform: gives random numbers in [0, 1); the first decides about mirroring.
     """
     mirrored = uniform() < 0.5 and options.flip
     colour = None
@@ -133,7 +133,7 @@ def _one_of(values: Sequence[int], uniform: Callable[[], float]) -> int:
 
 
 def _scaled(size: tuple[int, int], shorter: int, longest: int | None = LONGEST) -> tuple[int, int]:
-    """Width and height with that shorter side, smaller where the longer one would pass its limit."""
+    """The width and height with that shorter side, both smaller where the longer side would exceed its limit."""
     factor = shorter / min(size)
     if longest is not None:
         factor = min(factor, longest / max(size))

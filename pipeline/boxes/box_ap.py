@@ -20,7 +20,7 @@ from pipeline.tables.boxes import Floats
 THRESHOLDS: Floats = np.linspace(0.5, 0.95, 10)
 RECALLS: Floats = np.linspace(0.0, 1.0, 101)
 MOST = 100
-"""Detections of a class and image that count."""
+"""How many detections of a class and image count."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ def precision_recall(found: Boxes, scores: Floats, truth: Boxes, *, classes: int
 def distinct(boxes: Boxes, *, overlap: float) -> NDArray[np.int64]:
     """Rows of the boxes without those that overlap an earlier one of their image and class by more than `overlap`.
 
-    Of boxes that go, none speaks against a later one.
+    A box that is dropped suppresses no later one.
     """
     order = np.lexsort((boxes.label, boxes.image))
     kept = []
@@ -84,7 +84,7 @@ def distinct(boxes: Boxes, *, overlap: float) -> NDArray[np.int64]:
 
 
 def _hits(found: Boxes, truth: Boxes) -> NDArray[np.bool_]:
-    """(thresholds, n) whether each of the found boxes, best first in its image and class, is a true one."""
+    """Whether each of the found boxes, best first in its image and class, is a true one: (thresholds, n)."""
     hits = np.zeros((len(THRESHOLDS), len(found)), dtype=np.bool_)
     box, own, overlap = _candidates(found, truth)
     taken = np.zeros((len(THRESHOLDS), len(truth)), dtype=np.bool_)

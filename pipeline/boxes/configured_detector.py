@@ -1,4 +1,4 @@
-"""The configured detector, opened: it looks at pictures, in a stage or outside of one."""
+"""The configured detector, opened to find objects in pictures, in a stage or outside of one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class OpenDetector:
-    """A detector that looks at pictures outside of any stage.
+    """A detector that finds objects in pictures outside of any stage.
 
     Attributes:
         identity: whose boxes they are, as `detector.json` has it.
@@ -31,9 +31,10 @@ class OpenDetector:
         self._net, self.identity = net, identity
 
     def detect(self, pictures: Sequence[Image]) -> list[Detection]:
-        """Of each RGB picture boxes (n, 4) as x1, y1, x2, y2 in its pixels, scores (n,) and the vocabulary's object ids (n,).
+        """Find the objects of each RGB picture: boxes (n, 4) as x1, y1, x2, y2 in its pixels, scores (n,), object ids (n,).
 
-        No threshold is applied; at most `models.detector.MOST` boxes a picture, the surest.
+        Ids are the vocabulary's. No threshold is applied; a picture has at most `models.detector.MOST` boxes, those with the
+        highest scores.
         """
         return self._net.detect([self._net.prepare(picture) for picture in pictures])
 
@@ -42,15 +43,15 @@ def open_detector(config: Config, vocabulary: Vocabulary, *, called: str | None 
     """The detector that `detections.weights` names, for the objects that the vocabulary's classes name, on `device`.
 
     Args:
-        called: as of `load`.
+        called: see `load`.
 
     Raises:
-        ConfigError: `detections.source` names no detector that could look at a picture.
+        ConfigError: `detections.source` names no detector that could be given a picture.
         DataError: the detector cannot be loaded, or does not know an object.
     """
     if config.detections.source != "hub":
         raise ConfigError(
-            f"detections.source = {config.detections.source} looks at no picture; set detections.source=hub and "
+            f"detections.source = {config.detections.source} is no detector that can be run; set detections.source=hub and "
             "detections.weights to a detector's name on the hub or to its folder"
         )
     net = load(config, vocabulary.objects, {PERSON, *(hoi.object_id for hoi in vocabulary.classes)}, called=called)
@@ -60,12 +61,12 @@ def open_detector(config: Config, vocabulary: Vocabulary, *, called: str | None 
 def load(
     config: Config, objects: Sequence[Object], wanted: Collection[int] | None = None, *, called: str | None = None
 ) -> Detector:
-    """The configured detector on the configured device; DataError or ConfigError saying what is wrong with it.
+    """Load the configured detector on the configured device; DataError or ConfigError saying what is wrong with it.
 
     Args:
-        objects: the vocabulary's, position = object id.
-        wanted: ids of the objects that it has to know, and that it is asked for if it is asked; None: all.
-        called: what messages call the choice of the detector, where no key of a configuration makes it.
+        objects: the vocabulary's objects; position = object id.
+        wanted: ids of the objects that the detector has to know or, if it takes texts, is asked for; None: all.
+        called: how messages name the choice of the detector where it was not made by a key of a configuration.
     """
     from pipeline.work.torch_device import device
 

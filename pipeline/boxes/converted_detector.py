@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 ObjectOrder = Literal["coco80", "alphabetical"]
 COCO_OUTPUTS, HICO_OUTPUTS = 92, 81
 CATEGORIES: dict[int | None, str] = {number: name.replace(" ", "_") for name, number in COCO.items()}
-"""COCO's categories by id, in the order of COCO-80: what the heads of its detectors mean."""
+"""COCO's categories by id, in the order of COCO-80: the meaning of its detectors' outputs."""
 
 
 def convert(path: Path, *, order: ObjectOrder) -> tuple[Converted, list[str], dict[str, Any]]:
-    """A checkpoint of the original DETR code, the labels of its head and what is to be noted of it.
+    """Convert a checkpoint of the original DETR code: its weights, the labels of its head, and the notes to store with it.
 
     `order` is the object order of an 81-class head (80 objects and no-object): the public fine-tuning code of UPT turns
     HICO's own, alphabetical order into COCO's before it trains, so its heads are `coco80`. A 92-class head is COCO's.

@@ -4,7 +4,7 @@
                x1, y1, x2, y2 (pixels)
     COCO       [{"image_id" or "file_name", "category_id", "bbox": [x, y, width, height], "score"}, ...]
 
-A `file_name` may be the annotated one or its last parts, where these tell which; beside an image_id it has to be that
+A `file_name` may be the annotated one or, where they are unique, its last parts; beside an image_id it has to be that
 image's. `category_id` is COCO's own (1..90, with gaps). Numbers may be written as texts; fractions of an id and missing
 values are errors, as are a file without a single box and boxes that are not in pixels of their images.
 """
@@ -31,7 +31,7 @@ COLUMNS = ["image_id", "object_id", "score", *CORNERS]
 
 
 def read(section: Detections, images: pd.DataFrame, objects: Sequence[Object]) -> pd.DataFrame:
-    """The imported boxes under COLUMNS; ConfigError or DataError naming the file, the row and what it needs."""
+    """Read the imported boxes under COLUMNS; ConfigError or DataError naming the file, the row and what it needs."""
     path = section.path
     if path is None:
         raise ConfigError(
@@ -113,7 +113,7 @@ def _text(name: Any) -> Any:
 
 
 def _checked(path: Path, table: pd.DataFrame, images: pd.DataFrame, count: int) -> pd.DataFrame:
-    """The table with numbers in place of what is written as another type; DataError for the first row that is no box."""
+    """The table with its numbers parsed, however they are written; DataError for the first row that is no box."""
     typed: dict[str, Any] = {}
     try:
         for column in COLUMNS:

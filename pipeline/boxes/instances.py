@@ -1,4 +1,4 @@
-"""Detections of a split, selected and paired as the model wants them, and their association with annotated pairs."""
+"""The detections of a split, selected and paired for the model, and their association with annotated pairs."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from pipeline.config.model import Pairing
 
 BOX = ["x1", "y1", "x2", "y2"]
 Found = tuple[Tensor, Tensor, Tensor]
-"""Of one image: boxes (n, 4) in fractions of it, scores (n,), object ids (n,)."""
+"""The detections of one image: boxes (n, 4) in fractions of it, scores (n,), object ids (n,)."""
 
 
 class Detected:
     """The detections of every image of a split that count; boxes in fractions of the image.
 
-    The table holds every raw box; an image's are sifted (threshold, non-maximum suppression, least and most) when first
-    asked for.
+    The table holds every raw box; those of an image are selected (threshold, non-maximum suppression, least and most) when
+    they are first asked for.
     """
 
     def __init__(self, table: pd.DataFrame, *, sizes: dict[int, tuple[int, int]], pairing: Pairing) -> None:
@@ -36,12 +36,12 @@ class Detected:
         self._kept: dict[int, Found] = {}
 
     def batch(self, image_ids: Sequence[int], transforms: Sequence[Transform] | None = None) -> Instances:
-        """Instances of some images, as they are or as the transforms show them."""
+        """The instances of some images, as they are or as the transforms change them."""
         transforms = transforms or [AS_IT_IS] * len(image_ids)
         return model.collate([self.kept(i, t) for i, t in zip(image_ids, transforms, strict=True)])
 
     def kept(self, image_id: int, transform: Transform = AS_IT_IS) -> Found:
-        """What counts of what is seen of an image, humans first."""
+        """The detections of a changed image that count, humans first."""
         if transform.window is not None:  # other boxes are seen, so others may count
             return sift(_seen(self.raw(image_id), transform, self.sizes[image_id]), self._pairing)
         if image_id not in self._kept:
@@ -107,7 +107,7 @@ class Annotated:
     ) -> tuple[Tensor, Tensor]:
         """(pair index, hoi_id) of every detected pair that overlaps an annotated one: min(IoU_h, IoU_o) >= threshold.
 
-        An annotated pair of which a transform hides a side is none.
+        An annotated pair does not count where a transform hides one of its boxes.
         """
         pair_index, hoi = [], []
         image, human, thing = found.pairs.unbind(dim=1)
@@ -129,7 +129,7 @@ class Annotated:
 
 
 def _iou(a: Tensor, b: Tensor) -> Tensor:
-    """(n, m) of boxes (n, 4) and (m, 4)."""
+    """The overlaps (n, m) of boxes (n, 4) and (m, 4)."""
     from torchvision.ops import box_iou
 
     return box_iou(a, b)

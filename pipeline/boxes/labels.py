@@ -1,4 +1,4 @@
-"""Labels of a detector and objects of a vocabulary: which label stands for which object, by their names.
+"""Which label of a detector stands for which object of a vocabulary, by their names.
 
 Names are compared in lower case without articles, blanks, hyphens and underscores; other spellings of COCO's categories are
 known ("motorbike"). A vocabulary's object that names a COCO category takes that category's boxes, if the detector has no label
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CATEGORIES: dict[int | None, str] = {number: name for name, number in COCO.items()}
 """COCO's categories by id."""
 TOLD = 8
-"""Names that a message lists of each kind."""
+"""How many names of each kind a message lists."""
 
 
 def key(name: str) -> str:
@@ -38,11 +38,11 @@ _SPELLINGS = {other.replace(" ", ""): name.replace(" ", "") for other, name in S
 def serving(
     labels: Mapping[int, str], objects: Sequence[Object], wanted: Collection[int] | None = None
 ) -> NDArray[np.bool_]:
-    """(L, O): which label stands for which object; L is the largest number of a label, plus one.
+    """Which label stands for which object, (L, O) bool; L is the largest number of a label plus one.
 
     Args:
         labels: the names of a detector's outputs by their numbers.
-        objects: the vocabulary's; position = object id.
+        objects: the vocabulary's objects; position = object id.
         wanted: ids of the objects that the detector has to know; None: all.
 
     Raises:

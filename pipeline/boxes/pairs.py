@@ -1,4 +1,4 @@
-"""The pairs of a batch of images as columns of a table: whose they are, how sure the detector is, and boxes in pixels."""
+"""The pairs of a batch of images as columns of a table: image, object, detection prior, and boxes in pixels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.boxes.instances import BOX
 
 
 def columns(found: Instances, ids: Sequence[int], sizes: Mapping[int, tuple[int, int]]) -> dict[str, Any]:
-    """image_id, object_id, prior (s_human * s_object) and hx1 .. oy2 of every pair of the images `ids`, in order.
+    """The columns image_id, object_id, prior (s_human * s_object) and hx1 .. oy2 of the pairs of the images `ids`, in order.
 
     Args:
         sizes: width and height of each image, by id.
@@ -34,7 +34,7 @@ def columns(found: Instances, ids: Sequence[int], sizes: Mapping[int, tuple[int,
 def unions(found: Instances, size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
     """The smallest box around both boxes of every pair of one image of that width and height.
 
-    In whole pixels, left, top, right and bottom, two pixels a side at least.
+    It is given as left, top, right and bottom in whole pixels; each side has two pixels at least.
     """
     human, thing = _boxes(found, [size])
     union = torch.cat([torch.minimum(human, thing)[:, :2], torch.maximum(human, thing)[:, 2:]], dim=1)
@@ -42,7 +42,7 @@ def unions(found: Instances, size: tuple[int, int]) -> list[tuple[int, int, int,
 
 
 def _boxes(found: Instances, sizes: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
-    """Human and object box (P, 4) of every pair in pixels."""
+    """The human's and the object's box (P, 4) of every pair, in pixels."""
     image, human, thing = found.pairs.unbind(dim=1)
     scale = torch.tensor(sizes, dtype=torch.float32).reshape(-1, 2).repeat(1, 2)[image]
     return found.boxes[image, human] * scale, found.boxes[image, thing] * scale

@@ -21,11 +21,11 @@ from pipeline.vocabulary.vocabulary import PERSON, Object
 
 CORNERS = ["x1", "y1", "x2", "y2"]
 SAME = 0.7
-"""Overlap above which two annotated boxes of a class are one."""
+"""The overlap above which two annotated boxes of a class count as one."""
 MATCH = 0.5
-"""Overlap of both boxes at which a detected pair is an annotated one (HICO-DET's rule)."""
+"""The overlap of both boxes at which a detected pair matches an annotated one (HICO-DET's rule)."""
 AT_ONCE = 2_000
-"""Annotated pairs that are compared at once, each with all boxes of its image."""
+"""How many annotated pairs are compared at once, each with all boxes of its image."""
 
 
 def report(
@@ -43,8 +43,8 @@ def report(
     Args:
         found: raw boxes: image_id, object_id, score, x1 .. y2; those of other images are left out.
         images, boxes, pairs: the annotations' tables of the split.
-        objects: the vocabulary's; position = object id.
-        pairing: with it, also the recall of the pairs that its thresholds leave.
+        objects: the vocabulary's objects; position = object id.
+        pairing: where it is given, the recall of the pairs that its thresholds keep is reported too.
     """
     ids = images["image_id"]
     found = found[found["image_id"].isin(ids)]
@@ -56,7 +56,7 @@ def report(
 
 
 def summary(found: dict[str, Any]) -> dict[str, float]:
-    """The figures that a stage shows among its metrics."""
+    """The figures of the report that a stage shows among its metrics."""
     keys = ("ap", "ap50", "ap_person", "ap_objects")
     return {k: found["boxes"][k] for k in keys} | {"pair_recall_ceiling": found["pairs"]["recall_of_all_boxes"]}
 
@@ -94,9 +94,9 @@ def merged(boxes: pd.DataFrame) -> pd.DataFrame:
 
 
 def pair_recall(found: pd.DataFrame, pairs: pd.DataFrame, pairing: Pairing | None = None) -> float:
-    """Percent of annotated pairs of which a person's box and another box with the object's label overlap both boxes by half.
+    """The percentage of annotated pairs whose boxes a person's box and another box with the object's label overlap by half.
 
-    With `pairing`, of the boxes that it keeps; without, of all: no threshold can do better.
+    With `pairing` the boxes that it keeps are asked; without it all boxes, and no threshold can do better.
     """
     if pairing is not None:
         found = found[found["image_id"].isin(pairs["image_id"])]
@@ -124,7 +124,7 @@ def pair_recall(found: pd.DataFrame, pairs: pd.DataFrame, pairing: Pairing | Non
 
 
 def _kept(found: pd.DataFrame, pairing: Pairing) -> np.ndarray:
-    """Rows of the boxes that the thresholds leave in their images."""
+    """The rows of the boxes that the thresholds keep in their images."""
     boxes, scores, labels = (
         torch.tensor(found[columns].to_numpy(kind))
         for columns, kind in ((CORNERS, np.float32), ("score", np.float32), ("object_id", np.int64))

@@ -1,1 +1,1 @@
-"""Settings: the configuration's tree, its sections and the profiles that come with the project."""
+"""The configuration: its tree, its sections and the profiles that come with the project."""

@@ -1,4 +1,4 @@
-"""What a configuration asks for that its profile does not: what tells one run from another at a glance."""
+"""What a configuration changes in its profile: it tells one run from another at a glance."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from pipeline.config.tree import Config, load, profiles
 
 TOLD_APART = ("profile", "setting", "seed", "device", "store")
-"""Keys that a run's record has of its own, or that say nothing of what is made."""
+"""Keys that a run's record holds anyway, or that do not change what is made."""
 
 
 def changed(config: Config) -> dict[str, str]:
-    """{key: value as text} of what differs from the profile, `runtime` sections left out.
+    """{key: value as text} of the keys that differ from the profile, without `runtime` sections.
 
-    Of a path only the last part is told: where a file lies says nothing of it. A profile that does not come with the project
+    A path is given by its last part, since it does not matter where a file lies. A profile that does not come with the project
     is compared with the defaults.
     """
     known = config.profile in profiles()

@@ -12,8 +12,8 @@ from pipeline.config.section import Section
 class Evaluation(Section):
     protocol: Literal["official", "upt", "qpic", "consnet", "exact", "area"] = Field(
         "official",
-        description="whose rules decide, see docs/evaluation.md; of data.source = own it is exact unless it is given; the "
-        "report shows it beside official and upt",
+        description="whose rules of AP are used (docs/evaluation.md); with data.source = own the default is exact; the report "
+        "shows it beside official and upt",
     )
     untrained: Literal["crops", "regions", "off"] = Field(
         "crops",
@@ -22,6 +22,6 @@ class Evaluation(Section):
     )
     memory: bool = Field(
         False,
-        description="a report's row of the training-free memory (ADA-CM); pair features hold frozen features of regions for it",
+        description="whether the report has a row of the training-free memory (ADA-CM), for which features of regions are kept",
     )
-    tau: PositiveFloat = Field(2.8, le=1_000, description="power of the detection prior at test")
+    tau: PositiveFloat = Field(2.8, le=1_000, description="power of the detection prior in evaluation")

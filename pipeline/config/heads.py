@@ -10,7 +10,7 @@ from pipeline.config.training import MOST_STEPS, Optimiser, TrainRuntime
 
 
 class Heads(Section):
-    """Heads other than `ezhoi` (`model.head`): stage `utpl` trains them on cached pairs, and opens no picture."""
+    """Heads other than `ezhoi` (`model.head`), which stage `utpl` trains on cached pairs; it opens no picture."""
 
     steps: PositiveInt = Field(600, le=MOST_STEPS, description="steps of a head's training")
     batch_size: PositiveInt = Field(512, le=1_000_000, description="cached training pairs a step")

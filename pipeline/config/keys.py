@@ -21,11 +21,11 @@ class Key:
     default: Any
     means: str
     values: tuple[str, ...] = ()
-    """What it may be, where that is a choice; none otherwise."""
+    """Its values, where it is a choice; empty otherwise."""
 
 
 def keys(section: type[Any], prefix: str = "") -> Iterator[Key]:
-    """The keys of a section, those of the sections in it included."""
+    """The keys of a section, including those of the sections in it."""
     if dataclasses.is_dataclass(section):
         for entry in dataclasses.fields(section):
             yield Key(f"{prefix}{entry.name}", entry.default, entry.metadata.get("description", ""))
@@ -41,7 +41,7 @@ def keys(section: type[Any], prefix: str = "") -> Iterator[Key]:
 
 
 def _choices(field: FieldInfo) -> tuple[str, ...]:
-    """The values of a choice, the names of a template that comes with the project; none for anything else."""
+    """The values of a choice, or the names of the project's templates for a key that is one; none otherwise."""
     for mark in field.metadata:
         if isinstance(mark, PackagedTemplates):
             return mark.names()
@@ -49,5 +49,5 @@ def _choices(field: FieldInfo) -> tuple[str, ...]:
 
 
 def _is_section(kind: type[Any]) -> bool:
-    """Whether keys lie under a key of that type: a source is one value, however much it knows."""
+    """Whether a key of that type has keys below it. A `Source` has none: it is one value."""
     return issubclass(kind, BaseModel) or (dataclasses.is_dataclass(kind) and kind is not Source)

@@ -14,10 +14,18 @@ from pipeline.config.section import Section
 class Pairing(Section):
     """Which detections become instances, and so pairs."""
 
-    score_threshold: float = Field(0.2, ge=0, lt=1, description="lower-scored boxes go, but for min_instances")
-    nms: float = Field(0.5, gt=0, le=1, description="IoU above which the lower-scored box of a class goes")
-    min_instances: PositiveInt = Field(3, le=1_000, description="kept humans (and objects) an image at least")
-    max_instances: PositiveInt = Field(15, le=1_000, description="kept humans (and objects) an image at most")
+    score_threshold: float = Field(
+        0.2, ge=0, lt=1, description="boxes with a lower score are dropped, as far as min_instances allows it"
+    )
+    nms: float = Field(
+        0.5, gt=0, le=1, description="IoU above which the lower-scored of two boxes of a class is dropped"
+    )
+    min_instances: PositiveInt = Field(
+        3, le=1_000, description="the fewest humans, and the fewest objects, that are kept of an image"
+    )
+    max_instances: PositiveInt = Field(
+        15, le=1_000, description="the most humans, and the most objects, that are kept of an image"
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -35,18 +43,24 @@ class Model(Section):
         "paper", description="the method as the paper describes it, or numerically the released code"
     )
     head: HeadName = Field(
-        "ezhoi", description="the text head: what makes verb scores of pair features and texts (docs/heads.md)"
+        "ezhoi", description="the text head, which makes verb scores of pair features and texts (docs/heads.md)"
     )
-    prompts: PositiveInt = Field(2, le=1_000, description="p, prompt tokens a layer")
-    layers: PositiveInt = Field(9, le=1_000, description="N, prompted layers of each tower")
+    prompts: PositiveInt = Field(2, le=1_000, description="p, the number of prompt tokens in a layer")
+    layers: PositiveInt = Field(9, le=1_000, description="N, the number of prompted layers of each tower")
     bottleneck: PositiveInt = Field(64, le=65_536, description="width of every adapter's bottleneck")
-    heads: PositiveInt = Field(2, le=65_536, description="attention heads in a bottleneck")
-    guidance: Literal["pooled", "sentence", "token"] = Field(
-        "pooled", description="F_txt of Eq. 2: what of a description guides the prompts"
+    heads: PositiveInt = Field(
+        2, le=65_536, description="the number of attention heads in a bottleneck; the text head is model.head"
     )
-    roi_size: PositiveInt = Field(7, le=256, description="RoI-Align output, pixels a side")
-    logit_scale: PositiveFloat = Field(20.0, le=10_000, description="start of the learned scale of the cosine logits")
-    phrases_per_verb: PositiveInt = Field(2, le=100_000, description="least similar phrases kept a verb (Eq. 12)")
+    guidance: Literal["pooled", "sentence", "token"] = Field(
+        "pooled", description="F_txt of Eq. 2: which embedding of a description guides the prompts"
+    )
+    roi_size: PositiveInt = Field(7, le=256, description="side of RoI-Align's output, in pixels")
+    logit_scale: PositiveFloat = Field(
+        20.0, le=10_000, description="initial value of the learned scale of the cosine logits"
+    )
+    phrases_per_verb: PositiveInt = Field(
+        2, le=100_000, description="how many phrases are kept for a verb, the least similar ones (Eq. 12)"
+    )
     parts: Parts = Parts()
     adapter: Adapter = Field(
         "instance",
@@ -61,7 +75,7 @@ class Model(Section):
     patterns: NonNegativeInt = Field(
         0,
         le=10_000,
-        description="spatial patterns of seen pairs that the adapter's instances attend to (CMMP: 10); 0: none",
+        description="number of spatial patterns of seen pairs to which the adapter's instances attend (CMMP: 10); 0: none",
     )
 
     @model_validator(mode="after")

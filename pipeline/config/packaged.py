@@ -1,4 +1,4 @@
-"""Where the files lie that come with the project and that a configuration chooses by a name."""
+"""Where the project's own files lie that a configuration chooses by name."""
 
 from __future__ import annotations
 

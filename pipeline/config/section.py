@@ -1,4 +1,4 @@
-"""What every section of the configuration has in common, and what a path in it may be."""
+"""What all sections of the configuration have in common, and what a path in them may be."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _ADDRESS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):/(/?)")
 
 
 LARGEST_NUMBER = 1 << 63
-"""No whole number is as large: torch, numpy and Parquet hold them in 64 bits."""
+"""Whole numbers are smaller: torch, numpy and Parquet hold them in 64 bits."""
 
 
 LONGEST_NAME, LONGEST_PATH = 255, 4_095
-"""Bytes of a file's name and letters of a path that file systems take."""
+"""The most bytes of a file's name, and the most letters of a path, that file systems take."""
 
 
 class Section(BaseModel):
-    """A part of the tree: immutable, unknown keys are errors, numbers are finite, and nothing is empty or a truth by chance.
+    """A part of the tree. It is immutable. Unknown keys, infinite numbers, empty texts, and truths as numbers are errors.
 
     A frozen dataclass that `models/` defines may be a part of it too, under the same rules.
     """
@@ -44,7 +44,7 @@ class Section(BaseModel):
 
 
 def _is_no_text(text: str) -> bool:
-    """Whether it has bytes of a command line or a file name that are no UTF-8, which no file of ours could hold."""
+    """Whether the text has bytes, of a command line or a file name, that are no UTF-8 and so cannot be written to a file."""
     return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 

@@ -1,7 +1,7 @@
-"""What a value of the configuration names outside of the store: files of the user's, the project's own, or a foreign name.
+"""What a value of the configuration names outside of the store: a file of the user's, one of the project's, or a foreign name.
 
-The type of a key decides it, once, when the configuration is parsed; whoever needs to know asks the value (`Source`):
-fingerprints, plans, the way to a worker, the loaders. A key that is no source, such as `store.root`, has another type.
+The type of a key decides that once, when the configuration is parsed; fingerprints, plans, loaders and the way to a worker ask
+the value (`Source`). A key that is no source, such as `store.root`, has another type.
 
     weights: ClipWeights        a name or a path: the value is a `Source`
     edits: File | None          only ever a path: the value is a `Path`, and `sources` tells what it names
@@ -24,9 +24,9 @@ from pipeline.config.section import Here, at_home
 from pipeline.outside.parsing import shown
 
 Content = Literal["bytes", "tables", "images", "own"]
-"""What of a source enters a fingerprint: the bytes of its files; of a dataset that comes with the project, its tables; of a
-folder of HICO-DET or V-COCO ("images") or of one's own pictures ("own"), its annotation files, and names and sizes of its
-images. The functions that take the digests lie in rooms above this one: `pipeline/engine/stage.py` has them by these names."""
+"""Which content of a source enters a fingerprint: the bytes of its files; of a dataset that comes with the project, its tables;
+of a folder of HICO-DET or V-COCO ("images") or of one's own pictures ("own"), its annotation files and the names and sizes of
+its images. The functions that compute the digests lie in rooms above: `pipeline/engine/stage.py` lists them by these names."""
 HERE = Path()
 CHECKPOINTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 """Suffixes of files with weights."""
@@ -59,11 +59,11 @@ class Source:
         return self.path is not None and not self.packaged
 
     def absolute(self, folder: Path) -> str:
-        """The value for somebody in any other folder, where this one was given in `folder`. A name stays a name."""
+        """The value as it has to be written in another folder, if it was given in `folder`. A name stays a name."""
         return str(folder / self.text) if self.is_place else self.text
 
     def fault(self) -> str | None:
-        """Why the path cannot be read as what it is meant to be; None if nothing is known against it."""
+        """Why the path cannot be read; None if nothing is wrong so far."""
         if self.path is None:
             return None
         if not self.path.exists():
@@ -102,12 +102,12 @@ class Packaged:
 
 @dataclass(frozen=True)
 class PackagedTemplates:
-    """Marks a key that is a template: which of the project's own, by a word of their names, serve it."""
+    """Marks a key that names a template; the project's own templates for it have the word `kind` in their names."""
 
     kind: str
 
     def names(self) -> tuple[str, ...]:
-        """The names, in order."""
+        """The names of these templates, in order."""
         return tuple(sorted(path.stem for path in PROMPTS.glob(f"*{self.kind}*.yaml")))
 
 
@@ -120,8 +120,10 @@ def clip_weights(text: str, folder: Path = HERE) -> Source:
 
 
 def detector_weights(text: str, folder: Path = HERE) -> Source:
-    """The project's own; else a folder that is there is meant, as transformers has it; else what looks like no name of the
-    hub is a path."""
+    """The project's own detector, a folder that exists (as in transformers), a path, or a name on the hub.
+
+    What cannot be a name on the hub is a path, whether it exists or not.
+    """
     if text == "tiny":
         return Source(text, TINY_DETECTOR, packaged=True)
     like_a_path = text.startswith((".", "/", "~")) or text.count("/") > 1 or Path(text).suffix in CHECKPOINTS
@@ -137,7 +139,7 @@ def template(text: str, folder: Path = HERE) -> Source:
     if not path.is_file():
         names = ", ".join(sorted(path.stem for path in PROMPTS.glob("*.yaml")))
         raise ValueError(
-            f"no template {shown(text)}; the project's own are {names}, another is the path of a YAML file"
+            f"no template {shown(text)}; the project's own are {names}; give another as the path of a YAML file"
         )
     return Source(text, path, packaged=True)
 
@@ -149,7 +151,7 @@ def _of_kind(kind: str) -> AfterValidator:
     def check(value: Source) -> Source:
         if value.packaged and value.text not in own.names():
             raise ValueError(
-                f"template {shown(value.text)} is none for this; the project's own are {', '.join(own.names())}"
+                f"template {shown(value.text)} is for something else; the project's own here are {', '.join(own.names())}"
             )
         return value
 
@@ -157,7 +159,7 @@ def _of_kind(kind: str) -> AfterValidator:
 
 
 def _parsed(kind: Callable[[str, Path], Source]) -> PlainValidator:
-    """Validate a text as that kind; relative paths start at the validation context's `folder`, else where we are."""
+    """Validate a text as that kind. Relative paths start at the `folder` of the validation context, else where we are."""
 
     def parse(value: object, info: ValidationInfo) -> Source:
         if not isinstance(value, str | Source):
@@ -185,15 +187,15 @@ DescriptionTemplate = Annotated[
 ]
 """The name of a template of the project's that asks what a class looks like, or the path of a YAML file."""
 ContrastTemplate = Annotated[Source, _parsed(template), _of_kind("contrast"), PackagedTemplates("contrast"), _AS_TEXT]
-"""The same of how a class differs from another one."""
+"""The same for a template that asks how a class differs from another one."""
 ActionTemplate = Annotated[Source, _parsed(template), _of_kind("action"), PackagedTemplates("action"), _AS_TEXT]
-"""The same of what a verb looks like."""
+"""The same for a template that asks what a verb looks like."""
 ConceptTemplate = Annotated[Source, _parsed(template), _of_kind("concept"), PackagedTemplates("concept"), _AS_TEXT]
-"""The same of what a verb shows of a region."""
+"""The same for a template that asks what a verb shows in a region."""
 DESCRIBED = ("describe-slots-v1",)
-"""The description templates that the lexicon has a wording of its own for; for the others it has its usual one."""
+"""The description templates for which the lexicon has a wording of its own; for the others it has its usual one."""
 WORDINGS = ("contrast-v1", "contrast-v2")
-"""The contrast templates that the lexicon has a wording of its own for."""
+"""The contrast templates for which the lexicon has a wording of its own."""
 DatasetName = Annotated[
     Literal["world", "hico", "vcoco", "own"],
     Packaged("world", WORLD, "tables"),
@@ -225,6 +227,6 @@ def sources(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, Source]
 
 
 def _marks(field: FieldInfo) -> list[Files | Packaged]:
-    """The marks of a field's annotation, also where it is one or None."""
+    """The marks of a field's annotation, also those of an optional field."""
     nested: list[Any] = [mark for part in get_args(field.annotation) for mark in getattr(part, "__metadata__", ())]
     return [mark for mark in (*field.metadata, *nested) if isinstance(mark, Files | Packaged)]

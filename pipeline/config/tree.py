@@ -37,7 +37,7 @@ ENVIRONMENT_PREFIX = "EZHOI__"
 class Config(Section):
     """Everything a run depends on."""
 
-    profile: str = Field(description="name of the profile that the values are from")
+    profile: str = Field(description="name of the profile from which the values come")
     seed: int = Field(0, ge=0, lt=LARGEST_NUMBER, description="seed of initial weights, batches and detection noise")
     setting: str = Field(
         "rf_uc", description="zero-shot setting, the dataset's or your own (data.settings): which classes are unseen"
@@ -68,7 +68,7 @@ class Config(Section):
     @model_validator(mode="before")
     @classmethod
     def _own_pictures_are_evaluated_exactly(cls, given: object) -> object:
-        """No published number is to be met on pictures of one's own, so nothing is rounded unless somebody asks for it."""
+        """There are no published numbers to compare with on one's own pictures, so the exact protocol is the default there."""
         if not (
             isinstance(given, dict) and isinstance(data := given.get("data"), dict) and data.get("source") == "own"
         ):
@@ -100,9 +100,9 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _store_and_pictures_apart(self) -> Self:
-        """Of a folder of one's own all files count, so that a store in it would make its own artifacts stale.
+        """All files of a folder of one's own pictures count as data, so a store in it would make its own artifacts stale.
 
-        The other way round, a folder of pictures beside the stages in the store's folder, both leave each other alone.
+        A folder of pictures in the store's folder, beside the stages, does no harm.
         """
         if self.data.source != "own" or not isinstance(self.store.root, Path):
             return self
@@ -118,7 +118,9 @@ class Config(Section):
     @model_validator(mode="after")
     def _one_start(self) -> Self:
         if self.seen.weights is not None and self.seen.init is not None:
-            raise ValueError("seen.weights takes the place of training, and seen.init is where one starts; give one")
+            raise ValueError(
+                "seen.weights takes the place of training, and seen.init is the start of one; give only one"
+            )
         return self
 
     @model_validator(mode="after")
@@ -128,7 +130,7 @@ class Config(Section):
         if not self.utpl_trains:
             taken = "model.preset = released" if self.model.preset == "released" else "seen.joint"
             raise ValueError(
-                f"model.head = {self.model.head} is made from cached training pairs, which {taken} does without"
+                f"model.head = {self.model.head} is made from cached training pairs, and {taken} makes none"
             )
         if self.clip.tokens != "all" and set(KINDS[self.model.head].reads) & set(REGIONS):
             raise ValueError(
@@ -139,18 +141,18 @@ class Config(Section):
 
     @property
     def remembers(self) -> bool:
-        """Whether a report has the row `memory`: it is asked for, and there are training pairs and tokens of patches."""
+        """Whether the report has the row `memory`: it is asked for, and there are training pairs and tokens of patches."""
         return self.evaluation.memory and self.utpl_trains and self.clip.tokens == "all"
 
     @property
     def pair_columns(self) -> tuple[Column, ...]:
-        """Columns that the record of a pair has beside what it always has: what the head or the row `memory` reads."""
+        """The further columns of the record of a pair: those that the head or the row `memory` reads."""
         read = {*KINDS[self.model.head].reads, *(KINDS["memory"].reads if self.remembers else ())}
         return tuple(column for column in get_args(Column) if column in read)
 
     @property
     def draws_pairs(self) -> bool:
-        """Whether training pairs are cached whatever they match: a head learns from them what is no interaction."""
+        """Whether training pairs are also cached that match no annotation: a head learns from them what is no interaction."""
         return KINDS[self.model.head].trains and self.model.head != "ezhoi"
 
     @property
@@ -174,7 +176,7 @@ class Config(Section):
         return {key: _without_runtime(_lookup(tree, key)) for key in keys}
 
     def sources(self) -> dict[str, Source]:
-        """{dotted key: what it names outside of the store}, of all keys that name something."""
+        """{dotted key: what it names outside of the store} of all keys that name something."""
         return dict(sources(self))
 
 
@@ -231,7 +233,7 @@ def _read_profile(profile: str) -> dict[str, Any]:
 
 
 def _assign(tree: dict[str, Any], key: str, value: str, *, origin: str) -> None:
-    """Set a dotted key; numbers, booleans, null, lists and quoted texts are read as YAML, all else as it is."""
+    """Set a dotted key. Numbers, booleans, null, lists and quoted texts are read as YAML; all else is the text itself."""
     node, parts = tree, key.split(".")
     for part in parts[:-1]:
         node = node.setdefault(part, {})
@@ -258,7 +260,7 @@ def keys() -> list[str]:
 
 
 def _as_written(value: Any) -> str:
-    """A value as YAML has it, shortened and without secrets."""
+    """A value as YAML writes it, shortened and without secrets."""
     return "null" if value is None else shown_address(shown(value))
 
 

@@ -1,4 +1,4 @@
-"""From configuration to what computes: the frozen CLIP, the model's sizes and reproducible seeds."""
+"""From the configuration to modules: the frozen CLIP, the model with its sizes, and reproducible seeds."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def of_preset(preset: Preset, chosen: Sizes, clip: Clip) -> HoiModel:
 
 
 def shapes(preset: Preset, chosen: Sizes, clip: Clip) -> dict[str, torch.Size]:
-    """The shapes of that model's tensors, without any numbers; ConfigError if it does not fit CLIP."""
+    """The shapes of that model's tensors, for which no weights are made; ConfigError if it does not fit CLIP."""
     with torch.device("meta"):
         return {name: value.shape for name, value in _fresh(preset, chosen, clip).state_dict().items()}
 

@@ -23,7 +23,7 @@ NAME = "training.safetensors"
 
 
 def save_weights(path: Path, state: dict[str, Tensor], about: dict[str, str] | None = None) -> None:
-    """Tensors and a few strings, on the disk when this returns; OSError if it cannot be written."""
+    """Write tensors and a few strings, which are on the disk when this returns; OSError if they cannot be written."""
     with atomic(path) as temporary:
         _put(temporary, state, about)
 
@@ -34,7 +34,7 @@ def _put(path: Path, state: dict[str, Tensor], about: dict[str, str] | None) -> 
 
 
 def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """What `save_weights` wrote; DataError naming the file if it is damaged."""
+    """Read what `save_weights` wrote; DataError naming the file if it is damaged."""
     if path.is_dir():
         raise DataError(f"{path}: is a folder; expected a file of weights")
     try:
@@ -45,13 +45,13 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def save(pieces: Pieces, *, step: int, history: str, modules: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-    """Weights, the optimiser's moments, the step that they are at, and the digest of the history up to there."""
+    """Write the weights, the optimiser's moments, the step that they belong to, and the digest of the history up to it."""
     with pieces.writing(NAME) as temporary:
         _put(temporary, state(modules, optimiser), {"step": str(step), "history": history})
 
 
 def state(modules: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Weights and the optimiser's moments, by the names that they have in a checkpoint."""
+    """The weights and the optimiser's moments, by their names in a checkpoint."""
     found = {f"model.{name}": tensor for name, tensor in modules.state_dict().items()}
     for index, moments in optimiser.state_dict()["state"].items():
         found |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
@@ -61,8 +61,8 @@ def state(modules: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Ten
 def state_of(pieces: Pieces, modules: nn.Module) -> tuple[int, str]:
     """The step that the checkpoint is at and the digest of its history; (0, "") if there is none of these modules.
 
-    One that is whole and yet none of theirs, of another version or of somebody else, is said and dropped: it would end every
-    later run.
+    A checkpoint that is whole but belongs to another version or another training is reported and dropped: it would end
+    every later run.
     """
     if pieces.digest_of(NAME) is None:
         return 0, ""
@@ -95,7 +95,7 @@ def _about(path: Path, modules: nn.Module) -> tuple[int, str]:
 
 
 def restore(path: Path, *, modules: nn.Module, optimiser: torch.optim.Optimizer) -> int:
-    """Put the state back; the step to go on with, 0 if there is no checkpoint yet."""
+    """Restore the state and return the step to go on with; 0 if there is no checkpoint yet."""
     if not path.exists():
         return 0
     tensors, about = load_weights(path)
@@ -104,7 +104,7 @@ def restore(path: Path, *, modules: nn.Module, optimiser: torch.optim.Optimizer)
 
 
 def put_back(tensors: dict[str, Tensor], *, modules: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-    """Have weights and moments as they were when `state` gave them."""
+    """Set weights and moments to what `state` gave."""
     modules.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
     moments: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():

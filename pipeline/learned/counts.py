@@ -1,4 +1,4 @@
-"""How many numbers each part of the model learns, beside the released code at the same sizes."""
+"""How many parameters each part of the model has, beside the released code at the same sizes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.errors import ConfigError
 from pipeline.learned.build import clip_weights, released_model, sizes
 
 PUBLISHED = {768: ("ViT-B/16", "6.85 M"), 1024: ("ViT-L/14-336", "14.07 M")}
-"""What the paper states, by visual width."""
+"""The number of parameters that the paper states, by visual width."""
 
 PARTS: tuple[tuple[str, str, str], ...] = (
     ("prompts", "Eq. 6-8", "text prompts, shared by all classes"),
@@ -34,12 +34,12 @@ PARTS: tuple[tuple[str, str, str], ...] = (
     ("unseen", "Eq. 4, 5", "UTPL"),
 )
 CHOSEN = ("patterns", "layout")
-"""Parts that are told only where the configuration has them."""
+"""Parts that are listed only where the configuration has them."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One part: trained numbers in preset `paper`, in the released code, and those of the latter that get a gradient."""
+    """One part: its parameters in preset `paper`, in the released code, and how many of the latter get a gradient."""
 
     part: str
     equation: str
@@ -51,7 +51,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """The table, and what it was counted for."""
+    """The table, with what was counted."""
 
     architecture: str
     published: str | None
@@ -64,7 +64,7 @@ class Summary:
         return sum(getattr(row, column) for row in self.rows)
 
     def as_json(self) -> dict[str, Any]:
-        """For programs."""
+        """The table as plain JSON, for programs."""
         totals = {column: self.total(column) for column in ("paper", "released", "released_live")}
         return asdict(self) | {"total": totals}
 
@@ -92,7 +92,7 @@ class Summary:
 
 
 def summarise(config: Config) -> Summary:
-    """Count, without any weights. ConfigError if CLIP's architecture is unknown or too shallow for the prompts."""
+    """Count the parameters, without making any. ConfigError if CLIP's architecture is unknown or has too few layers."""
     chosen, m = sizes(config), config.model
     try:
         clip = skeleton(
@@ -140,5 +140,5 @@ def _count(module: nn.Module) -> int:
 
 
 def _spare_norms(blocks: int, width: int) -> int:
-    """Each of the released code's blocks without self-attention keeps the LayerNorm of one."""
+    """The LayerNorms that the released code's blocks without self-attention keep unused."""
     return blocks * 2 * width

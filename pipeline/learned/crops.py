@@ -1,4 +1,4 @@
-"""What the frozen CLIP makes of parts of pictures, cut out and squashed to its size."""
+"""The frozen CLIP's features of parts of pictures, which are cut out and squashed to its size."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from models.transfer import stacked
 from pipeline.datasets.images import square
 
 CROPS = 64
-"""Crops a forward pass."""
+"""How many crops a forward pass takes."""
 
 
 @torch.no_grad()
 def embedded(clip: Clip, crops: Sequence[Tensor], *, precision: Precision = "fp32") -> Tensor:
-    """CLIP's image features (P, d_a) of P crops (3, S, S), uint8; unit length, in fp32 on the CPU, whatever the pass is in."""
+    """CLIP's image features (P, d_a) of P uint8 crops (3, S, S): unit length, fp32, on the CPU, whatever the pass is in."""
     found = []
     for start in range(0, len(crops), CROPS):
         with computing_in(precision, clip.device):

@@ -12,10 +12,10 @@ from pipeline.errors import DataError
 
 
 def restored(name: HeadName, state: Mapping[str, Tensor], *, origin: str) -> FittedHead | None:
-    """The head of a state as stage `utpl` stores it; None for `ezhoi`, whose phrases are stored as such.
+    """The head of a state as stage `utpl` stores it; None for `ezhoi`, of which the texts are stored instead.
 
     Args:
-        origin: what errors call the place that the state is from.
+        origin: how errors name the file that the state is from.
 
     Raises:
         DataError: the tensors are not those of such a head.

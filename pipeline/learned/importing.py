@@ -31,7 +31,7 @@ TOKEN_PROMPTS = "clip_head.prompt_learner.token_prompts"
 
 @dataclass(frozen=True)
 class Report:
-    """What became of every key, and what the file does not say."""
+    """What became of every key, and what the file lacks."""
 
     mapped: dict[str, str] = field(default_factory=dict)
     """Released key: own key."""
@@ -40,7 +40,7 @@ class Report:
     unknown: list[str] = field(default_factory=list)
     """Keys that no rule names; they are left out."""
     redrawn: list[str] = field(default_factory=list)
-    """Own keys that the file lacks and that are drawn anew from the released code's seed."""
+    """Keys that the file lacks and whose tensors are drawn anew from the released code's seed."""
     warnings: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -49,7 +49,7 @@ class Report:
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], list[Tensor]]:
-    """The model's tensors of a checkpoint, and the optimiser's first moments if it holds them; DataError if unreadable."""
+    """Read the model's tensors from a checkpoint, and the optimiser's first moments if it has them; DataError if unreadable."""
     try:
         content = weight_files.content(path)
     except (FileNotFoundError, ValueError) as error:
@@ -161,7 +161,7 @@ def _prompt_warnings(prompts: Tensor, report: Report, moments: list[Tensor]) -> 
 
 
 def share_outside(prompts: Tensor, moments: list[Tensor]) -> float | None:
-    """How much of the prompts (N, p, d_t) the optimiser's moments of their projections cannot have seen, 0 to 1.
+    """Which share of the prompts (N, p, d_t) the optimiser's moments of their projections cannot have seen, 0 to 1.
 
     The gradient of layer l's projection (d_v, d_t) is a sum of outer products with that layer's prompts, those of each
     process that trained; so is its running mean. None if the moments are not there or fill the whole space.

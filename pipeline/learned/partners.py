@@ -19,7 +19,7 @@ from pipeline.tables import arrays
 
 @dataclass(frozen=True)
 class Partners:
-    """Of U unseen classes: their partners, and sentences (U, m, d_a), padded ones True in `absent` (U, m)."""
+    """The partners of U unseen classes, and their disparity sentences (U, m, d_a), padding True in `absent` (U, m)."""
 
     classes: Classes
     disparities: Tensor

@@ -1,4 +1,4 @@
-"""Class phrases and descriptions from the `text_embeddings` artifact, as the model's text side reads them."""
+"""Class phrases and descriptions from the artifact `text_embeddings`, as the model's text side reads them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Classes:
 def read(
     embeddings: Artifact, group: str, *, vocabulary: Vocabulary, clip: Clip, guidance: str, preset: str = "paper"
 ) -> Classes:
-    """The classes of `group` ("seen" or "unseen"), worded as the preset words them.
+    """The classes of `group` ("seen" or "unseen"), in the wording of the preset.
 
     Args:
         guidance: which embedding of a description guides (Eq. 2): "pooled", "sentence" or "token".
@@ -67,7 +67,7 @@ def of_texts(
     guidance: str,
     preset: str = "paper",
 ) -> Classes:
-    """The same of classes that no artifact describes, embedded now.
+    """The same for classes that no artifact describes; their texts are embedded now.
 
     Args:
         described: the sentences of each class's description.
@@ -86,7 +86,7 @@ def of_texts(
 
 
 def of_sentences(sentences: Sequence[Sequence[str]], *, clip: Clip) -> list[Tensor]:
-    """Pooled embeddings of each class's sentences: (m, d_a) a class."""
+    """The pooled embeddings of the sentences of each class, (m, d_a)."""
     flat = [text for group in sentences for text in group]
     found = clip.embed_texts(flat)[0] if flat else torch.zeros(0, clip.joint_width, device=clip.device)
     return list(found.split([len(group) for group in sentences]))
@@ -106,19 +106,19 @@ def _classes(named: Sequence[Hoi], rows: Sequence[Tensor], pooled: Tensor, clip:
 
 @torch.no_grad()
 def plain(classes: Classes, clip: Clip) -> Tensor:
-    """What the frozen CLIP makes of the classes' phrases, without any prompts: (C, d_a), not of unit length."""
+    """The frozen CLIP's features of the classes' phrases, without any prompts: (C, d_a), not of unit length."""
     if not classes.hois:
         return classes.descriptions
     return text_features(clip.net, classes.phrases.tokens, classes.phrases.end)
 
 
 def sentence(hoi: Hoi, preset: str) -> str:
-    """What stands for a class: its phrase, or the released code's sentence."""
+    """The sentence of a class: its phrase, or the released code's sentence."""
     return released_text.class_sentence(hoi) if preset == "released" else hoi.phrase
 
 
 def pad(rows: Sequence[Tensor], width: int) -> tuple[Tensor, Tensor]:
-    """Ragged (m_i, width) to (n, m, width) with zeros, and the mask (n, m) that is True on padding."""
+    """Pad ragged rows (m_i, width) with zeros to (n, m, width); the mask (n, m) is True on padding."""
     most = max([len(r) for r in rows] + [1])
     out = torch.zeros(len(rows), most, width)
     absent = torch.ones(len(rows), most, dtype=torch.bool)
@@ -137,7 +137,7 @@ def objects(embeddings: Artifact, *, clip: Clip, preset: str = "paper") -> Tenso
 
 
 def of_objects(named: Sequence[Object], *, clip: Clip, preset: str = "paper") -> Tensor:
-    """The same of objects that no artifact embeds: (n, d_a), on CLIP's device."""
+    """The same for objects that no artifact embeds: (n, d_a), on CLIP's device."""
     if not named:
         return torch.zeros(0, clip.joint_width, device=clip.device)
     if preset == "released":

@@ -1,7 +1,7 @@
 """The record of a pair (`models.heads.record.PairRecord`) from detections and cached tokens, and from a table.
 
-columns    what a table holds beside the fused feature: the columns that the configuration's head reads
-record     a table of pairs as a record
+columns    makes what a table holds beside the fused feature: the columns that the configuration's head reads
+record     makes a record of a table of pairs
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ def columns(
 
 
 def as_shown(boxes: Tensor, sizes: Sequence[tuple[int, int]], resize: Resize) -> Tensor:
-    """Boxes (B, I, 4) in fractions of their images, as fractions of what the frozen CLIP saw of these.
+    """Boxes (B, I, 4) in fractions of their images, made fractions of the part that the frozen CLIP saw.
 
-    With `shortest`, that is the square in the middle: what lies outside of it shrinks to its edge.
+    With `shortest` that part is the square in the middle; what lies outside of it shrinks to its edge.
     """
     if resize == "squash":
         return boxes
@@ -87,5 +87,5 @@ def record(table: Mapping[str, Any], wanted: Collection[Column] = ()) -> PairRec
 
 
 def _tensor(values: np.ndarray) -> Tensor:
-    """Without a copy, unless the values are a file's, which nobody may write to."""
+    """The values as a tensor, without a copy unless they lie in a file that is mapped read-only."""
     return torch.from_numpy(np.require(values, requirements="W"))

@@ -22,12 +22,12 @@ from pipeline.vocabulary.vocabulary import Hoi, Vocabulary
 from pipeline.work.work import Work
 
 _SPELLING = {"controling": "controlling", "spining": "spinning"}
-"""HICO-DET's own list has them with one letter."""
+"""Words that HICO-DET's own list writes with one letter too few."""
 _AN = ("airplane", "apple", "elephant", "orange", "oven")
 
 
 def class_sentence(hoi: Hoi) -> str:
-    """The class as the released code writes it: "A photo of a person boarding an airplane.", but "a umbrella"."""
+    """The sentence of a class as the released code writes it: "A photo of a person boarding an airplane.", but "a umbrella"."""
     phrase = hoi.phrase
     for official, english in _SPELLING.items():
         phrase = phrase.replace(official, english)
@@ -62,7 +62,7 @@ def identified_rows(token_prompts: Tensor, clip: Clip) -> list[int] | None:
 
 
 def publish(work: Work, vocabulary: Vocabulary) -> dict[str, Any]:
-    """What stage `utpl` makes in preset `released`, where nothing is adapted: the phrases' constant features.
+    """Write what stage `utpl` makes in preset `released`, where nothing is adapted: the phrases' constant features.
 
     The phrases are those of imported weights; or else, as trained here on seen classes alone, they are chosen anew with
     the unseen classes: Eq. 12 over all, and of each chosen unseen class the seen one that it is nearest to.

@@ -1,9 +1,9 @@
 """The cached frozen image tokens of a split (f_vis of Eq. 3), by image id.
 
 A training batch wants a few rows of files of many gigabytes. The `image_embeddings` stage writes one image a row group,
-its values plain and uncompressed in one page, so a row lies in the file as it does in memory and the file's footer says
-where: reading it is one copy from a memory map. A file that is laid out otherwise, as another release of pyarrow may write
-it, is read through pyarrow: the same values, only more slowly, which a warning says.
+its values plain and uncompressed in one page, so a row lies in the file as it does in memory, at a place that the file's
+footer tells: reading it is one copy from a memory map. A file with another layout, as another release of pyarrow may write
+it, is read through pyarrow: the values are the same, but it is slower, and a warning says so.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ezhoi.tokens")
 LARGEST_HEADER = 1024
-"""Bytes; more than the header and the list levels of a page can take."""
+"""The most bytes that the header and the list levels of a page can take."""
 
 
 def frozen(
     clip: Clip, images: Sequence[Tensor], kept: Literal["all", "cls"], *, precision: Precision = "fp32"
 ) -> Tensor:
-    """What the frozen CLIP makes of images, as it is cached: (B, 1 + D, d_a) or (B, 1, d_a) in float16, unit length each.
+    """The frozen CLIP's tokens of images as they are cached: (B, 1 + D, d_a) or (B, 1, d_a) in float16, each of unit length.
 
     Args:
         images: B images (3, S, S), as `Clip.preprocess` makes them.
-        kept: all tokens, or that of the class alone.
-        precision: of the pass; tokens are made of unit length in fp32.
+        kept: whether all tokens are kept or CLS alone.
+        precision: the precision of the pass; tokens are scaled to unit length in fp32.
     """
     with computing_in(precision, clip.device):
         tokens = clip.embed_images(stacked(images, clip.device))
@@ -50,7 +50,7 @@ def frozen(
 
 
 class FrozenTokens:
-    """Read from the `image_embeddings` artifact; nothing but the footers is loaded before it is asked for.
+    """The cached tokens of the artifact `image_embeddings`. Only the footers are read before an image is asked for.
 
     `ids` are the images it holds, in order.
     """
@@ -65,7 +65,7 @@ class FrozenTokens:
         self.ids = list(self._rows)
         if slow:
             log.warning(
-                "%d files of tokens (%s first) are laid out as another pyarrow does it: slow to read",
+                "%d files of tokens (the first is %s) have the layout of another release of pyarrow and are slow to read",
                 len(slow),
                 slow[0],
             )
@@ -80,7 +80,7 @@ class FrozenTokens:
 
 
 class _Mapped:
-    """A file as a memory map, and where in it the values of each row start."""
+    """A file as a memory map, with the places where the values of each row start."""
 
     def __init__(self, path: Path, starts: list[int], size: int) -> None:
         self.starts, self.size = starts, size
@@ -91,7 +91,7 @@ class _Mapped:
 
 
 class _Anyhow:
-    """A file of whatever layout, read by row groups, of which the last one is kept."""
+    """A file of any layout, read by row groups, of which the last one is kept."""
 
     def __init__(self, path: Path, firsts: list[int]) -> None:
         self.path, self.firsts = path, firsts

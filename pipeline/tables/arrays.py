@@ -15,7 +15,7 @@ from pipeline.errors import DataError
 from pipeline.machine.files import atomic
 
 LARGEST_PAGE = 1 << 30
-"""Bytes; above any row's, so that a row group of one row has one page."""
+"""Bytes of a page, more than any row has, so that a row group of one row has one page."""
 
 
 def write(path: Path, columns: Mapping[str, Any], *, rows_a_group: int | None = None) -> None:
@@ -25,9 +25,9 @@ def write(path: Path, columns: Mapping[str, Any], *, rows_a_group: int | None = 
 
 
 def put(path: Path, columns: Mapping[str, Any], *, rows_a_group: int | None = None) -> None:
-    """Write columns of equal length to a path that is only another file's temporary one.
+    """Write columns of equal length to the temporary path of another file.
 
-    With `rows_a_group`, for random access: row groups of so many rows, values as they are (no compression, no dictionary).
+    With `rows_a_group`, for random access, row groups have so many rows and values are plain (no compression, no dictionary).
 
     A 1-d array or a list becomes a plain column; an (n, ...) array a fixed-size list column (its trailing shape is kept
     in the schema's metadata); a list of (m_i, d) arrays a ragged column of lists of d-lists.
@@ -66,7 +66,7 @@ def _ragged(rows: Sequence[np.ndarray]) -> pa.Array:
 
 
 def read(path: Path, columns: Sequence[str] | None = None) -> dict[str, Any]:
-    """The columns of a file that `write` made: arrays with their shape, or lists of arrays where ragged.
+    """Read the columns of a file that `write` made: arrays with their shape, or lists of arrays where they are ragged.
 
     Raises DataError naming the file if it cannot be read.
     """

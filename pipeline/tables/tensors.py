@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 
 @contextmanager
 def refused_as_usual(path: Path) -> Iterator[None]:
-    """Turn safetensors' own error into the OSError that it tells of: a full disk is a full disk, whoever writes."""
+    """Turn safetensors' own error into the OSError behind it, so that a full disk is the same error whoever writes."""
     try:
         yield
     except SafetensorError as error:

@@ -58,7 +58,7 @@ def test_what_it_was_trained_on_is_told_by_labels_by_notes_or_by_the_user(tmp_pa
 
 
 def test_what_cannot_look_or_lacks_an_object_is_said_once(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"noisy_truth looks at no picture; set detections\.source=hub"):
+    with pytest.raises(ConfigError, match=r"noisy_truth is no detector that can be run; set detections\.source=hub"):
         configured_detector.open_detector(load(environment={}), RIDE)
     folder = labelled("yolos", ["person", "lamp"], tmp_path)
     with pytest.raises(DataError, match=r"detections\.weights = .*: its labels lack 1 of the 2 objects: 'horse'"):

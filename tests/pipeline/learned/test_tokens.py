@@ -70,7 +70,7 @@ def test_another_layout_is_read_slowly_and_never_misread(
     assert read.ids == list(range(7))
     np.testing.assert_array_equal(read.of([6, 0, 3, 3, 2]).numpy(), values[[6, 0, 3, 3, 2]].astype(np.float32))
     assert [r.getMessage() for r in caplog.records] == [
-        "2 files of tokens (train-000.parquet first) are laid out as another pyarrow does it: slow to read"
+        "2 files of tokens (the first is train-000.parquet) have the layout of another release of pyarrow and are slow to read"
     ]
 
 

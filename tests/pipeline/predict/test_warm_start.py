@@ -86,7 +86,7 @@ def test_what_is_no_bundle_is_refused(tmp_path: Path, clip: Clip) -> None:
 
 def test_one_start_is_enough() -> None:
     with pytest.raises(
-        ConfigError, match=r"seen\.weights takes the place of training, and seen\.init is where one starts"
+        ConfigError, match=r"seen\.weights takes the place of training, and seen\.init is the start of one"
     ):
         small(Path("nowhere"), "seen.weights=a.safetensors", "seen.init=b.safetensors")
 

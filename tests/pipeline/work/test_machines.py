@@ -65,8 +65,8 @@ def test_the_first_of_a_list_of_slurm(nodes: str, first: str) -> None:
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (["seen.runtime.machine=2", "seen.runtime.machines=2"], "of machines = 2 the last is 1"),
-        (["seen.runtime.machine=1"], "of machines = 1 the last is 0"),
+        (["seen.runtime.machine=2", "seen.runtime.machines=2"], "with machines = 2 the last one is 1"),
+        (["seen.runtime.machine=1"], "with machines = 1 the last one is 0"),
         (["seen.runtime.rendezvous=first"], "rendezvous"),
         (["seen.runtime.rendezvous=first:0"], "ports are 1 to 65535"),
         (["seen.runtime.rendezvous=first:65536"], "ports are 1 to 65535"),
