@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import open_clip
 import torch
-from open_clip.tokenizer import SimpleTokenizer
-from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL.Image import Image
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    import open_clip  # seconds and 0.3 GB with all that it imports, which only a process with a CLIP needs
 
 CONTEXT = 77
 """Tokens that OpenAI's text tower reads at most, and most others."""
@@ -28,6 +29,8 @@ class Vocabulary:
     """
 
     def __init__(self, kept: Sequence[int] | None = None, *, context: int = CONTEXT) -> None:
+        from open_clip.tokenizer import SimpleTokenizer
+
         self._bpe, self.context = SimpleTokenizer(), context
         self.start, self.end = self._bpe.sot_token_id, self._bpe.eot_token_id
         self._row = None if kept is None else {token: row for row, token in enumerate(kept)}
@@ -106,6 +109,8 @@ class Clip:
 
     def preprocess(self) -> Callable[[Image], Tensor]:
         """The model's own preprocessing, which makes an RGB image into normalised pixels (3, S, S)."""
+        from open_clip.transform import PreprocessCfg, image_transform_v2
+
         return image_transform_v2(PreprocessCfg(**self.net.visual.preprocess_cfg), is_train=False)
 
     def normalise(self, pixels: Tensor) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torchvision.ops import roi_align
 
 from models.bottleneck import Bottleneck, attended
 from models.instances import Instances
@@ -35,6 +34,8 @@ def union_features(tokens: Tensor, instances: Instances, *, grid: int, size: int
 
 def _regions(tokens: Tensor, image: Tensor, boxes: Tensor, *, grid: int, size: int, dropout: float = 0.0) -> Tensor:
     """The mean (n, d_a) of a size x size RoI-Align of each box (n, 4), in fractions, on its image's map of patches."""
+    from torchvision.ops import roi_align  # imports torch's compiler: two seconds
+
     patches = tokens[:, 1:].transpose(1, 2).reshape(len(tokens), -1, grid, grid)
     rois = torch.cat([image[:, None].to(boxes), boxes * grid], dim=1)
     regions = roi_align(patches, rois, output_size=size, spatial_scale=1.0, aligned=True)

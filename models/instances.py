@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torchvision.ops import batched_nms
 
 from models.bottleneck import Bottleneck
 from models.transfer import to_device
@@ -45,6 +44,8 @@ def select(
     Args:
         boxes, scores, labels: (n, 4), (n,), (n,).
     """
+    from torchvision.ops import batched_nms  # imports torch's compiler, as all of torchvision does: two seconds
+
     order = batched_nms(boxes.float(), scores.float(), labels, nms)
     groups = []
     for human in (True, False):

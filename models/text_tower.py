@@ -8,9 +8,13 @@ can see them. At layer l of the first N the p slots are overwritten by that laye
 
 from __future__ import annotations
 
-import open_clip
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    import open_clip
 
 
 def text_states(net: open_clip.CLIP, tokens: Tensor, prompts: Tensor | None = None) -> Tensor:

@@ -8,10 +8,13 @@ At layer l of the first N the p slots are overwritten by that layer's prompts; f
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
-from open_clip.transformer import VisionTransformer
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from open_clip.transformer import VisionTransformer
 
 BlockAdapter = Callable[[Tensor], Tensor]
 

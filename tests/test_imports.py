@@ -63,6 +63,21 @@ def test_planning_imports_neither_torch_nor_prefect_nor_pandas() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize(
+    ("stage", "without"),
+    [
+        ("evaluation", "torch"),  # 0.5 GB and two seconds
+        ("annotations", "torch"),
+        ("predictions", "open_clip torchvision"),  # the same again
+        ("detections", "open_clip torchvision"),
+    ],
+)
+def test_a_stage_does_not_import_what_it_has_no_use_for(stage: str, without: str) -> None:
+    code = f"import sys, pipeline.stages.{stage}; print([m for m in {without.split()} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 HICO_TABLES = ("pipeline.datasets.hico.vocabulary", "pipeline.datasets.hico.settings")
 HICO_FORMATS = (
     "pipeline/datasets/hico/",

@@ -7,14 +7,17 @@ not depend on it, gradients of exactly zero, and the published parameter count, 
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
-import open_clip
 import torch
 from torch import Tensor, nn
 
 from models.clip import Clip
 from models.released import quirks
 from models.released.adapter import Adapter
+
+if TYPE_CHECKING:
+    import open_clip
 
 
 class InertText(nn.Module):

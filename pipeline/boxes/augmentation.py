@@ -10,9 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from PIL import Image
+from PIL import Image, ImageEnhance
 from torch import Tensor
-from torchvision.transforms import functional
 
 from pipeline.config.training import Augment
 from pipeline.datasets.images import square
@@ -77,9 +76,9 @@ class Transform:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         if self.colour is not None:
             brightness, contrast, saturation = self.colour
-            image = functional.adjust_brightness(image, brightness)
-            image = functional.adjust_contrast(image, contrast)
-            image = functional.adjust_saturation(image, saturation)
+            image = ImageEnhance.Brightness(image).enhance(brightness)
+            image = ImageEnhance.Contrast(image).enhance(contrast)
+            image = ImageEnhance.Color(image).enhance(saturation)
         return image
 
     def boxes(self, boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:

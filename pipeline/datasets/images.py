@@ -11,10 +11,10 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.parquet as pq
-import torch
 from PIL import ExifTags, Image, ImageOps
 
 from pipeline.errors import DataError
@@ -22,6 +22,9 @@ from pipeline.outside import pictures
 from pipeline.outside.exif import TURNED
 from pipeline.outside.pictures import Unreadable
 from pipeline.store.artifact import Artifact
+
+if TYPE_CHECKING:
+    import torch  # seconds and 0.3 GB, which only tensors of pixels need
 
 UPRIGHT = b"upright"
 """Key in the schema of `<split>-images.parquet`, there where the boxes lie in the images as they are shown."""
@@ -74,6 +77,8 @@ class Images:
 
     def squares(self, image_ids: Sequence[int], size: int) -> torch.Tensor:
         """Images squashed to size x size: uint8 (n, 3, size, size). Rendered ones, being small, are kept in memory."""
+        import torch
+
         found = []
         for image_id in image_ids:
             key = (image_id, size)
@@ -121,12 +126,16 @@ def read_rgb(
 
 def square(image: Image.Image, size: int) -> torch.Tensor:
     """An image squashed to a square, bicubic: uint8 (3, size, size)."""
+    import torch
+
     resized = image.resize((size, size), Image.Resampling.BICUBIC)
     return torch.from_numpy(np.asarray(resized).copy()).permute(2, 0, 1).contiguous()
 
 
 def quick_square(image: Image.Image, size: int) -> torch.Tensor:
     """The same by torch, in a quarter of Pillow's time: equal but for rounding, most where a small image is enlarged."""
+    import torch
+
     pixels = torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)[None]
     resized = torch.nn.functional.interpolate(pixels, size=(size, size), mode="bicubic", antialias=True)
     return resized[0].contiguous()

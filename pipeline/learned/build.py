@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 
-from models import clip_loading
 from models.clip import Clip
 from models.hoi import EzHoi, HoiModel
 from models.released.hoi import ReleasedHoi
@@ -20,6 +19,8 @@ from pipeline.work.torch_device import device
 
 def frozen_clip(config: Config) -> Clip:
     """The configured CLIP on the configured device."""
+    from models import clip_loading  # imports open_clip: seconds, for a process that needs a CLIP
+
     chosen = config.clip
     try:
         return clip_loading.load(

@@ -237,9 +237,9 @@ def demand_pixels(pairs: Pairs, images: pd.DataFrame, table: str) -> None:
     if set(SIZE) <= set(images.columns):
         known = np.vstack([images[list(SIZE)].to_numpy(dtype=np.float64), np.zeros((1, 2))])
         size = known[np.where(pairs.image < len(images), pairs.image, -1)]
-    around = np.concatenate(
-        [np.minimum(pairs.human, pairs.object)[:, :2], np.maximum(pairs.human, pairs.object)[:, 2:]], axis=1
-    )
+    around = np.empty_like(pairs.human)
+    np.minimum(pairs.human[:, :2], pairs.object[:, :2], out=around[:, :2])
+    np.maximum(pairs.human[:, 2:], pairs.object[:, 2:], out=around[:, 2:])
     pixels.demand(around, size, table=table)
 
 

@@ -257,7 +257,8 @@ def _remarks(pairs: Pairs, scores: Floats, annotations: Annotations) -> list[str
     for place, column in enumerate((pairs.image, pairs.hoi, *pairs.human.T, *pairs.object.T, scores)):
         values = np.ascontiguousarray(column, dtype=np.float64).view(np.uint64)
         mixed += pd.util.hash_array(values) * np.uint64(2 * place + 1)
-    repeated = len(mixed) - len(np.unique(mixed))
+    mixed.sort()  # numpy's `unique` keeps a table of hashes of all rows, at twenty times the cost
+    repeated = int((mixed[1:] == mixed[:-1]).sum())
     if repeated:
         notes.append(f"{repeated:,} detections repeat another one exactly: each is a false positive")
     annotated = np.unique(annotations.pairs.hoi)

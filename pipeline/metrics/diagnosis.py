@@ -13,6 +13,8 @@ from pipeline.metrics.matching import Pairs, best_truth
 from pipeline.tables.boxes import Floats, iou
 
 OVERLAP = 0.5
+ROWS = 500_000
+"""Detections that are compared with the annotated pairs at once, whose boxes are copied for that."""
 
 
 def precision_recall(judged: Judged, hoi_id: int) -> tuple[Floats, Floats]:
@@ -72,9 +74,10 @@ def confusions(found: Pairs, scores: Floats, truth: Pairs, *, object_of: NDArray
     """
     spots, spot_of = _spots(truth, object_of[truth.hoi])
     here = np.flatnonzero(np.isin(found.image, truth.image))
-    best, overlap = best_truth(_as_objects(found.take(here), object_of), _as_objects(truth.take(spots), object_of))
-    on = here[overlap >= OVERLAP]
-    spot = best[overlap >= OVERLAP]
+    spot, on = np.empty(0, np.int64), np.empty(0, np.int64)
+    for part in np.array_split(here, 1 + len(here) // ROWS):
+        best, overlap = best_truth(_as_objects(found.take(part), object_of), _as_objects(truth.take(spots), object_of))
+        spot, on = np.append(spot, best[overlap >= OVERLAP]), np.append(on, part[overlap >= OVERLAP])
     # Written worst first, so that the best-scored detection of a spot stays.
     order = np.argsort(scores[on], kind="stable")
     named = np.full(len(spots), -1)

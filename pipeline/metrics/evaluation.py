@@ -13,8 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.metrics.average_precision import Rule, average_precision
-from pipeline.metrics.matching import Pairs, best_truth, rank, reorder_ties, true_positives
-from pipeline.metrics.protocols import Boxes, Protocol, protocol_named
+from pipeline.metrics.matching import Pairs, Unranked, best_truth, reorder_ties, true_positives
+from pipeline.metrics.protocols import Boxes, Protocol, Ties, protocol_named
 from pipeline.metrics.selection import best_of_each_image, without_duplicates
 from pipeline.metrics.tables import class_ids, read_pairs, read_scores
 from pipeline.tables.boxes import Floats
@@ -77,7 +77,7 @@ def evaluate(
 
 
 class Compared:
-    """Detections beside the annotated pairs that they overlap best: what no score changes, and so is found once.
+    """Detections beside the annotated pairs that they overlap best, and by class: what no score changes, and so is found once.
 
     Several evaluations of the same boxes, under other scores, protocols or modes, share it.
     """
@@ -85,6 +85,7 @@ class Compared:
     def __init__(self, detections: Pairs, truth: Pairs) -> None:
         self.detections, self.truth = detections, truth
         self._best: dict[tuple[tuple[int, ...], ...], tuple[NDArray[np.int64], Floats]] = {}
+        self._unranked: dict[Ties, Unranked] = {}
         self._lock = Lock()
 
     def best(self, boxes: Boxes) -> tuple[NDArray[np.int64], Floats]:
@@ -94,6 +95,13 @@ class Compared:
             if moved not in self._best:
                 self._best[moved] = best_truth(_moved(self.detections, moved[0]), _moved(self.truth, moved[1]))
             return self._best[moved]
+
+    def rank(self, scores: Floats, ties: Ties) -> NDArray[np.int64]:
+        """See :func:`pipeline.metrics.matching.rank`."""
+        with self._lock:
+            if ties not in self._unranked:
+                self._unranked[ties] = Unranked(self.detections, ties)
+        return self._unranked[ties].rank(scores)
 
 
 def judge(
@@ -107,7 +115,7 @@ def judge(
     """Which detections count, and which of them are true positives; arguments as those of :func:`evaluate`, read.
 
     Arguments:
-        order: what :func:`pipeline.metrics.matching.rank` says of them under the protocol's rule of ties, if it is known.
+        order: what :meth:`Compared.rank` says of them under the protocol's rule of ties, if it is known.
     """
     detections, truth = compared.detections, compared.truth
     counted = np.ones(len(detections), dtype=np.bool_)
@@ -122,7 +130,7 @@ def judge(
         rows = np.flatnonzero(counted)
         moved = _moved(detections, _MOVED[rules.boxes][0]) if rules.boxes in _MOVED else detections
         counted[rows] = without_duplicates(moved.take(rows), scores[rows], rules.nms)
-    order = rank(detections, scores, rules.ties) if order is None else order
+    order = compared.rank(scores, rules.ties) if order is None else order
     order = order[counted[order]]
     best, overlap = compared.best(rules.boxes)
     image, hoi, score = detections.image[order], detections.hoi[order], scores[order]

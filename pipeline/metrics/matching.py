@@ -8,6 +8,7 @@ in rank order whose best annotation it is and whose overlap passes the threshold
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,12 +41,29 @@ class Pairs:
         return Pairs(image=self.image[rows], hoi=self.hoi[rows], human=self.human[rows], object=self.object[rows])
 
 
+class Unranked:
+    """Detections by class, and within a class in the order of equal scores: what no score changes, and so is sorted once."""
+
+    def __init__(self, detections: Pairs, ties: Ties = "image") -> None:
+        hoi = detections.hoi
+        if ties == "row_reversed":
+            self._row = np.lexsort((-np.arange(len(hoi)), hoi))
+        else:
+            self._row = np.argsort(hoi, kind="stable") if ties == "row" else np.lexsort((detections.image, hoi))
+        self._starts = np.concatenate([[0], np.flatnonzero(np.diff(hoi[self._row])) + 1, [len(hoi)]])
+
+    def rank(self, scores: Floats) -> NDArray[np.int64]:
+        """``[n]`` row numbers by class, then score descending, then as ``ties`` says: a total order."""
+        ranked = np.empty_like(self._row)
+        for start, end in pairwise(self._starts.tolist()):
+            rows = self._row[start:end]
+            ranked[start:end] = rows[np.argsort(-scores[rows], kind="stable")]
+        return ranked
+
+
 def rank(detections: Pairs, scores: Floats, ties: Ties = "image") -> NDArray[np.int64]:
     """``[n]`` row numbers by class, then score descending, then as ``ties`` says: a total order."""
-    if ties == "row_reversed":
-        return np.lexsort((-np.arange(len(scores)), -scores, detections.hoi))
-    keys = (-scores, detections.hoi) if ties == "row" else (detections.image, -scores, detections.hoi)
-    return np.lexsort(keys)
+    return Unranked(detections, ties).rank(scores)
 
 
 def reorder_ties(hits: NDArray[np.bool_], hoi: NDArray[np.int64], scores: Floats, *, best: bool) -> NDArray[np.bool_]:

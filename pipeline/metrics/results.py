@@ -15,7 +15,6 @@ from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.detections import Detections
 from pipeline.metrics.evaluation import Compared, Judged, judge, per_class
 from pipeline.metrics.known_objects import known_object_images
-from pipeline.metrics.matching import rank
 from pipeline.metrics.protocols import Protocol, Ties
 from pipeline.metrics.summary import summarise
 
@@ -74,7 +73,7 @@ def results(
     orders: dict[Ties, NDArray[np.int64]] = {}
     for protocol in protocols:
         if protocol.ties not in orders:
-            orders[protocol.ties] = rank(detections.pairs, detections.scores, protocol.ties)
+            orders[protocol.ties] = compared.rank(detections.scores, protocol.ties)
         for mode in modes:
             judged = judge(
                 compared,

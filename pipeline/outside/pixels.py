@@ -36,18 +36,21 @@ def demand(boxes: NDArray[np.float64], size: NDArray[np.float64] | None, *, tabl
     """
     if not len(boxes):
         return
-    if np.abs(boxes).max() <= FRACTION:
+    furthest = max(boxes.max(), -boxes.min())
+    if furthest <= FRACTION:
         raise DataError(
             f"{table} row 0: box {boxes[0].round(4).tolist()}, and no box of {len(boxes):,} reaches beyond {FRACTION}: they "
             "are fractions of their images. Boxes in pixels are needed: multiply x by the width, y by the height"
         )
-    if (far := np.abs(boxes).max(axis=1) > FURTHEST).any():
-        row = int(far.argmax())
+    if furthest > FURTHEST:
+        row = int((np.abs(boxes).max(axis=1) > FURTHEST).argmax())
         raise DataError(f"{table} row {row}: box {boxes[row].tolist()} is in no picture; corners in pixels are needed")
     if size is None:
         return
-    beyond = np.maximum(-boxes[:, :2], boxes[:, 2:] - size).max(axis=1) > SLACK * size.max(axis=1)
-    known = (size > 0).all(axis=1)  # nan is not
+    width, height = size.T
+    out_x, out_y = np.maximum(-boxes[:, :2], boxes[:, 2:] - size).T
+    beyond = np.maximum(out_x, out_y) > SLACK * np.maximum(width, height)
+    known = (width > 0) & (height > 0)  # nan is not
     outside = beyond & known
     if outside.sum() > MOST_OUTSIDE * known.sum():
         row = int(outside.argmax())

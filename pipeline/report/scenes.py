@@ -5,7 +5,7 @@ The class is green if the prediction matches an annotated pair of that class (bo
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,15 @@ def write(
     *,
     annotations: Artifact,
     vocabulary: Vocabulary,
-    found: pd.DataFrame,
+    found: Callable[[int], pd.DataFrame],
     truth: pd.DataFrame,
     root: Path | None,
 ) -> None:
-    """A sheet, as JPEG, of the first test images that have annotated pairs, each with as many predictions as pairs."""
+    """A sheet, as JPEG, of the first test images that have annotated pairs, each with as many predictions as pairs.
+
+    Args:
+        found: the predictions of an image, by its id.
+    """
     images = Images(annotations, split="test", root=root)
     tiles: list[Image.Image] = []
     for image_id in truth["image_id"].drop_duplicates().tolist():
@@ -42,7 +46,7 @@ def write(
             image = images.open(image_id)
         except DataError:  # it was left out of the run
             continue
-        mine = found[found["image_id"] == image_id].nlargest((truth["image_id"] == image_id).sum(), "score")
+        mine = found(image_id).nlargest((truth["image_id"] == image_id).sum(), "score")
         tiles.append(draw(image, mine, truth[truth["image_id"] == image_id], vocabulary))
         if len(tiles) == COLUMNS * ROWS:
             break

@@ -20,7 +20,7 @@ from pipeline.config.model import Pairing
 from pipeline.datasets import classes
 from pipeline.learned import build, checkpoint
 from pipeline.learned.phrases import objects
-from pipeline.predict import bundle, card, opening, warm_start
+from pipeline.predict import bundle, card, opening, started
 from pipeline.predict.bundle import HEAD, MODEL, PLAIN, WITH_HEAD, Bundle, Detector, Header, Measured, Said, Texts, Used
 from pipeline.tables import arrays
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -56,8 +56,8 @@ def _header(work: Work, clip: bundle.ClipIdentity) -> Header:
     config, report = work.config, work.inputs["evaluation"].json("report.json")
     vocabulary = classes.vocabulary(work.inputs["vocabulary"])
     unseen = classes.settings(work.inputs["vocabulary"])[config.setting]
-    begun, whose = warm_start.read(work.inputs["seen"]), work.inputs["pair_features"].json(detector_identity.FILE)
-    known = warm_start.not_unseen(begun, vocabulary, unseen)
+    begun, whose = started.read(work.inputs["seen"]), work.inputs["pair_features"].json(detector_identity.FILE)
+    known = started.not_unseen(begun, vocabulary, unseen)
     means = {name: _number(value) for name, value in report["map"]["adapted"].items()}
     return Header(
         format=PLAIN if config.model.head == "ezhoi" else WITH_HEAD,

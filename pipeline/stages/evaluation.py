@@ -18,6 +18,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ from pipeline.metrics.detections import Detections
 from pipeline.metrics.evaluation import Compared
 from pipeline.metrics.protocols import PROTOCOLS
 from pipeline.metrics.results import Means, Result
-from pipeline.predict import warm_start
+from pipeline.predict import started
 from pipeline.predict.scoring import COLUMNS
 from pipeline.report import folder, scenes
 from pipeline.report.content import SIDE_BY_SIDE, SYNTHETIC, Content, Row, Source, published_rows
@@ -54,7 +55,7 @@ NO_MEMORY = (
 """What a report says where that row is missing."""
 SCENES = "scenes.jpg"
 AT_ONCE = 4
-"""Variants that are evaluated side by side, each with some 0.3 GB of its own at HICO-DET's size."""
+"""Variants that are evaluated side by side, the adapted model's among them, each with some 0.3 GB of its own at full size."""
 
 USED = "Nothing was learned from a test picture (not transductive), and no example pair is remembered (not few-shot)"
 """What a report says of what the model may know of what it is tested on."""
@@ -74,7 +75,7 @@ def run(work: Work) -> dict[str, Any]:
         log.warning(note)
     compared = Compared(adapted.pairs, truth.pairs)
     found: dict[str, list[Means]] = {}
-    with ThreadPoolExecutor(min(AT_ONCE, len(os.sched_getaffinity(0)))) as pool:
+    with ThreadPoolExecutor(max(min(AT_ONCE, len(os.sched_getaffinity(0))) - 1, 1)) as pool:
         others = {v: pool.submit(_variant, work, v, adapted, compared, truth) for v in names if v != "adapted"}
         own = _evaluate(work, adapted, truth, compared=compared, modes=results.MODES)
         first = next(own)
@@ -90,7 +91,7 @@ def run(work: Work) -> dict[str, Any]:
             work.out / SCENES,
             annotations=work.inputs["annotations"],
             vocabulary=vocabulary,
-            found=_predictions(work),
+            found=partial(_of_image, work),
             truth=work.inputs["annotations"].table("test-pairs.parquet"),
             root=work.config.data.root,
         )
@@ -125,6 +126,12 @@ def _predictions(work: Work) -> pd.DataFrame:
     """The adapted model's table."""
     with work.clock("read"):
         return work.inputs["predictions"].table("predictions.parquet")
+
+
+def _of_image(work: Work, image_id: int) -> pd.DataFrame:
+    """Those of one image; of the others' row groups nothing is read."""
+    path = work.inputs["predictions"].path("predictions.parquet")
+    return pq.read_table(path, filters=[("image_id", "=", image_id)]).to_pandas()
 
 
 def _checked(work: Work, variant: str, rows: pd.DataFrame, truth: Annotations) -> Detections:
@@ -256,10 +263,10 @@ def _leakage(work: Work, truth: Annotations) -> Any:
     else:
         training = annotations.table("train-pairs.parquet")
         told = leakage.report(training, vocabulary=vocabulary, unseen=unseen, tested=_tested(found, truth))
-    begun = warm_start.read(work.inputs["seen"]) if "seen" in work.inputs else None
+    begun = started.read(work.inputs["seen"]) if "seen" in work.inputs else None
     if begun is None:
         return told
-    return told | {"touches": [*told["touches"], warm_start.touch(begun, vocabulary, unseen)]}
+    return told | {"touches": [*told["touches"], started.touch(begun, vocabulary, unseen)]}
 
 
 def _opener(work: Work, truth: Annotations) -> Callable[[int], Image | None]:

@@ -35,7 +35,7 @@ from pipeline.datasets.hico.vocabulary import demand
 from pipeline.errors import ConfigError
 from pipeline.learned import build, checkpoint, importing, phrases
 from pipeline.learned.build import frozen_clip
-from pipeline.predict import warm_start
+from pipeline.predict import started, warm_start
 from pipeline.predict.bundle import Start
 from pipeline.tables import arrays
 from pipeline.training import launch, patterns
@@ -96,9 +96,9 @@ def run(work: Work) -> dict[str, Any]:
 def _keep_start(work: Work, begun: Start, hidden: frozenset[int]) -> None:
     """Write down where the training starts, and warn of unseen classes whose labels it has learned from."""
     vocabulary = classes.of_dataset(work.inputs["vocabulary"])
-    if warm_start.not_unseen(begun, vocabulary, hidden):
-        log.warning("stage %s: %s", work.stage, warm_start.says(begun, vocabulary, hidden))
-    (work.out / warm_start.FILE).write_text(begun.model_dump_json(indent=1), encoding="utf-8")
+    if started.not_unseen(begun, vocabulary, hidden):
+        log.warning("stage %s: %s", work.stage, started.says(begun, vocabulary, hidden))
+    (work.out / started.FILE).write_text(begun.model_dump_json(indent=1), encoding="utf-8")
 
 
 class SeenTask:

@@ -54,6 +54,16 @@ def test_rank_is_class_then_score_then_image_then_row():
     assert rank(detections, np.array([0.9, 0.5, 0.8, 0.5, 0.5])).tolist() == [2, 4, 1, 3, 0]
 
 
+@given(st.lists(st.tuples(st.integers(-2, 2), st.integers(0, 3), st.sampled_from([-1.0, 0.0, 0.5, 0.7])), max_size=30))
+def test_rank_is_a_total_order_by_its_definition(detected):
+    detections = pairs(*((image, hoi, HUMAN, OBJECT) for image, hoi, _ in detected))
+    scores = np.array([score for *_, score in detected])
+    among_equals = {"image": lambda i: (detected[i][0], i), "row": lambda i: i, "row_reversed": lambda i: -i}
+    for ties, key in among_equals.items():
+        expected = sorted(range(len(detected)), key=lambda i, key=key: (detected[i][1], -scores[i], key(i)))
+        assert rank(detections, scores, ties).tolist() == expected
+
+
 def test_the_smaller_overlap_counts():
     detections = pairs((0, 0, HUMAN, (20, 0, 30, 4)))
     best, overlap = best_truth(detections, pairs((0, 0, HUMAN, OBJECT)))

@@ -14,9 +14,9 @@ from pipeline.errors import ConfigError, DataError
 from pipeline.learned import build
 from pipeline.learned.checkpoint import load_weights
 from pipeline.predict import bundle as bundles
-from pipeline.predict import card, opening, warm_start
-from pipeline.predict.bundle import Bundle, Start
-from tests.pipeline.predict.bundles import VOCABULARY, header
+from pipeline.predict import opening, warm_start
+from pipeline.predict.bundle import Bundle
+from tests.pipeline.predict.bundles import header
 
 NARROW = ("model.layers=2", "model.bottleneck=8", "device=cpu")
 
@@ -89,21 +89,6 @@ def test_one_start_is_enough() -> None:
         ConfigError, match=r"seen\.weights takes the place of training, and seen\.init is the start of one"
     ):
         small(Path("nowhere"), "seen.weights=a.safetensors", "seen.init=b.safetensors")
-
-
-def test_labels_of_all_starts_are_told(tmp_path: Path) -> None:
-    """Ride horse and no interaction dog here, and what the start of the start had learned: walk dog."""
-    first = Start(digest="d", datasets=("hico",), training_pairs=30, labelled=("walk dog", "feed goose"))
-    begun = warm_start.start(header(start=first), "e")
-    assert begun.datasets == ("hico", "world") and begun.training_pairs == 42
-    assert begun.labelled == ("feed goose", "no interaction dog", "ride horse", "walk dog")
-    assert warm_start.not_unseen(begun, VOCABULARY, {3, 8}) == {3, 8}
-    assert warm_start.not_unseen(first, VOCABULARY, {3, 8}) == {8}
-    assert warm_start.not_unseen(None, VOCABULARY, {3, 8}) == frozenset()
-    row = warm_start.touch(first, VOCABULARY, {3, 8})
-    assert row["touches_unseen"] is True and row["says"].startswith("1 of 2 unseen classes (walk dog) are among")
-    assert warm_start.touch(first, VOCABULARY, {3})["touches_unseen"] is False
-    assert "| started from | a bundle of HICO-DET: 30 annotated pairs, 2 classes |" in card.text(header(start=first))
 
 
 def test_a_header_without_a_start_is_what_older_versions_read(tmp_path: Path) -> None:
