@@ -19,7 +19,7 @@ from pipeline.studies import ablation
 from pipeline.studies.ablation import KEYS, RowKey
 
 KEY = "ezhoi-ablation"
-"""Of the table's page."""
+"""The key of the table's page."""
 
 
 @flow(
@@ -39,16 +39,16 @@ def ablate(
     full: bool = False,
     at_once: AtOnce = None,
 ) -> State:
-    """Run every row in every setting with every seed; what is in the store, intact, is not computed again.
+    """Run every row in every setting with every seed; what is intact in the store is not computed again.
 
     Args:
         profile: demo (the rendered world), hico-vitb, hico-vitl, vcoco-vitb, vcoco-vitl, or the path of a YAML file.
-        overrides: Changes to the profile, one key=value each; they go before the short schedule.
+        overrides: Changes to the profile, one key=value each; they win over the short schedule.
         rows: The rows of the table; each has the parts of all rows before it.
         settings: Zero-shot settings, the dataset's or your own (data.settings among the overrides).
-        seeds: Seeds; the spread is over them.
+        seeds: The seeds over which the table gives mean and spread.
         full: Train as long as the profile says, instead of the short schedule.
-        at_once: At most so many trials at the same time; as many as the pool's workers take if left out.
+        at_once: The most trials that run at the same time; as many as the pool's workers take if left out.
     """
     register()
     try:

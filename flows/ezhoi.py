@@ -1,4 +1,4 @@
-"""The Prefect flow: one thin task a stage. Prefect shows and schedules; the store decides what has to be computed.
+"""The Prefect flow, with one thin task for each stage. Prefect shows and schedules; the store decides what is computed.
 
     prefect deployment run ezhoi/full -p profile=demo -p setting=uv
     prefect deployment run ezhoi/utpl -p seen=3f2a9c -p 'overrides=["utpl.steps=200"]'
@@ -50,7 +50,7 @@ from pipeline.outside.escaping import plain
 
 
 class Ref(BaseModel):
-    """What a task returns: a reference, never data."""
+    """What a task returns: a reference to an artifact, never data."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -60,7 +60,7 @@ class Ref(BaseModel):
 
 
 def released(flow: Flow[..., State], flow_run: FlowRun, state: State) -> None:
-    """The server knows how the run ended, so its note can go; not before, or a run whose server died would stay Running."""
+    """Remove the run's note once the server knows how the run ended; without it, a run whose server died would stay Running."""
     with contextlib.suppress(OSError):
         reaper.release(local.home(), str(flow_run.id))
 
@@ -85,19 +85,19 @@ def ezhoi(
     against: RunReference = None,
     dry_run: bool = False,
 ) -> State:
-    """Run the targets and everything they need; what is in the store, intact, is not computed again.
+    """Run the targets and everything they need; what is intact in the store is not computed again.
 
     Args:
         profile: demo (the rendered world), hico-vitb, hico-vitl, vcoco-vitb, vcoco-vitl, or the path of a YAML file.
-        setting: Zero-shot setting: which classes are unseen; profile leaves it to the profile.
-        seed: Seed of initial weights, batches and detection noise. The profile's if left out.
+        setting: Zero-shot setting, which tells the unseen classes; "profile" takes that of the profile.
+        seed: Seed of initial weights, batches and detection noise; the profile's if left out.
         overrides: Changes to the profile, one key=value each, such as seen.epochs=3. `ezhoi config keys` lists the keys.
         targets: The stages to make. Everything they need is made too.
         force: Stages to compute again even if the store has them.
         reuse: Stages that must not be computed: the newest artifact that fits is used, or the run is refused.
         seen: Fingerprint (or its start) of the trained checkpoint to use. The same as pins {"seen": ...}.
         pins: Artifacts to use for stages, {"stage": "fingerprint"}, instead of what the configuration asks for.
-        against: Id of the run to compare the result with; the run that differs in the fewest keys if left out.
+        against: Id of the run with which the result is compared; the run that differs in the fewest keys if left out.
         dry_run: Only show the plan: which stages would run, why, and how long they took last time and should take now.
     """
     register()
@@ -133,7 +133,7 @@ def _planned(request: Request, client: SyncPrefectClient) -> State:
 
 
 def _run(request: Request, client: SyncPrefectClient, given: dict[str, Any]) -> State:
-    """Run it; `given` are the parameters that the configuration comes from."""
+    """Run it; `given` are the parameters from which the configuration comes."""
     shown = progress.ProgressPages(client, logger=get_run_logger(), flow_run=uuid_of(this_flow.get_id()))
     steps = Run(
         request.config,
@@ -159,7 +159,7 @@ def _ask_helpers(given: dict[str, Any], *, most: int) -> AskHelpers:
 
 
 def api_of_this_run() -> Api | None:
-    """The server that this run is recorded in, with the credentials that Prefect has for it; None for a temporary one."""
+    """The server that records this run, with the credentials that Prefect has for it; None for a temporary one."""
     url = PREFECT_API_URL.value()
     if url is None:
         return None
@@ -196,7 +196,7 @@ class _Recorded:
         return Completed(message=f"{len(stages)} stages: {counts(self.outcomes.values())}")
 
     def _conclude(self, answer: list[str], page: Path | None) -> None:
-        """The log's last lines: the result, its comparison, and where to look."""
+        """Write the last lines of the log: the result, its comparison, and where to look."""
         logger = get_run_logger()
         evaluated = self.outcomes.get("evaluation")
         report = html.report_of(page)
@@ -249,7 +249,7 @@ def _ref(outcome: Outcome) -> Ref:
 
 
 def register() -> None:
-    """Leave a note of this process, outlive the worker that reads it, and look after runs whose process is gone."""
+    """Leave a note of this process, outlive the worker that reads its output, and look after runs whose process is gone."""
     output.outlive_reader()
     ending.hang_up_as_termination()
     api, run, home = api_of_this_run(), this_flow.get_id(), local.home()
@@ -263,5 +263,5 @@ def register() -> None:
 
 
 def uuid_of(text: str | None) -> UUID | None:
-    """An id as Prefect's runtime gives it, which is text or nothing."""
+    """An id from Prefect's runtime, which is a text or nothing."""
     return UUID(text) if text else None

@@ -39,12 +39,12 @@ from pipeline.store import digest
 from pipeline.store.opening import store_of
 
 KEY = "ezhoi-predictions"
-"""Of the page."""
+"""The key of the page."""
 EVERY = 50
-"""Pictures after which the log says how far it is."""
+"""After so many pictures the log says how far the flow is."""
 Text = Annotated[str | None, WithJsonSchema({"type": ["string", "null"]})]
 WORDS = ("seed", "descriptions", "disparities", "llm", "utpl", "seen.focal", "seen.tau")
-"""Keys of the configuration that added classes are described and adapted by."""
+"""Keys of the configuration by which added classes are described and adapted."""
 VocabularyFile = Annotated[
     str | None,
     WithJsonSchema({"type": ["string", "null"], "pattern": r"\.(ya?ml|json)$", "title": "classes"}),
@@ -74,7 +74,7 @@ def predict(
     profile: Profile = "demo",
     overrides: list[Override] = [],  # noqa: B006
 ) -> State:
-    """Predict pictures that were not predicted yet by this model with these boxes and options.
+    """Predict the pictures that this model has not predicted yet with these boxes and options.
 
     Args:
         pictures: A folder, a file, a pattern or a video on the worker's machine; relative paths start in the checkout.
@@ -82,14 +82,14 @@ def predict(
         boxes: File of another detector's boxes (Parquet, or COCO's results as JSON).
         detector: Name or folder of a detector of transformers; the bundle's own if left out.
         classes: A vocabulary file (YAML) of verbs, objects and classes to add to the model's own.
-        adapt: Have added classes learn from the nearest seen ones, by text (UTPL); wants the store that it was trained in.
-        examples: A folder or a table of pictures with annotated pairs, one to eight a class, to remember.
-        out: The folder that everything is written to; one for these pictures and options if left out.
-        every: Of a video, every how many frames one is looked at.
-        top: Interactions that are told of a picture, the best.
-        threshold: Least score of an interaction, from 0 to 1.
-        only: Names of the classes to tell, such as "ride horse"; all if left out.
-        profile: Whose store it is: demo, hico-vitb, hico-vitl, or the path of a YAML file.
+        adapt: Let added classes learn from the nearest seen ones, by text (UTPL); this needs the store of the training.
+        examples: A folder or a table of pictures with annotated pairs to remember, one to eight per class.
+        out: The folder to which everything is written; one for these pictures and options if left out.
+        every: Take one of so many frames of a video.
+        top: How many interactions of a picture are shown, the best ones.
+        threshold: The least score of an interaction, from 0 to 1.
+        only: Names of the classes to show, such as "ride horse"; all if left out.
+        profile: The profile whose store is used: demo, hico-vitb, hico-vitl, or the path of a YAML file.
         overrides: Changes to the profile, one key=value each, such as store.root=FOLDER or descriptions.source=llm.
     """
     register()
@@ -150,10 +150,10 @@ def _there(parameter: str, text: str | None) -> Path | None:
 
 
 def placed(job: Job, out: str | None, *, of: Sequence[Path | int]) -> Job:
-    """The job with the folder that it writes to: where nobody says, one that follows from all that it is made of.
+    """The job with its output folder; if none is given, one whose name follows from everything that the job depends on.
 
     Args:
-        of: a video and how many frames go from one picture to the next, whose frames will lie in that folder.
+        of: a video, whose frames will lie in that folder, and how many frames there are from one picture to the next.
     """
     if out is not None:
         return replace(job, out=Path(at_home(out)))

@@ -44,10 +44,10 @@ def share(
     Args:
         stage: The stage to help with.
         inputs: Fingerprints of the artifacts that the run computes it from.
-        fingerprint: Of the artifact that the run makes.
+        fingerprint: Fingerprint of the artifact that the run makes.
         code: Digest of the run's code of this stage.
         helper: Which of the run's helpers this is, from 1; 0 if the run did not ask for it.
-        helpers: How many the run asked for.
+        helpers: How many helpers the run asked for.
         profile: As in the run that is helped.
         setting: As in the run that is helped.
         seed: As in the run that is helped.

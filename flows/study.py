@@ -1,4 +1,4 @@
-"""A study as a Prefect flow: its trials are runs of their own on the work pool, its table a page that grows.
+"""A study as a Prefect flow: its trials are runs of the work pool, and its table is a page that grows.
 
     prefect deployment run ezhoi-study/study -p file=ablation -p 'settings=["uv"]' -p at_once=2
 
@@ -47,7 +47,7 @@ Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
 def cancelled(flow: Flow[..., State], flow_run: FlowRun, state: State) -> None:
-    """The study was cancelled: so are its trials, whoever has to say it, the flow as it ends or the worker after it."""
+    """Cancel the trials of a study that was cancelled, called by the flow as it ends or by the worker after it."""
     released(flow, flow_run, state)
     if (api := api_of_this_run()) is not None:
         names = trials.cancel(api, str(flow_run.id))
@@ -71,16 +71,16 @@ def study(
     at_once: AtOnce = None,
     folder: str = "",
 ) -> State:
-    """Run every variant in every setting with every seed; what is in the store, intact, is not computed again.
+    """Run every variant in every setting with every seed; what is intact in the store is not computed again.
 
     Args:
         file: The study: a YAML file on the worker's machine (docs/studies.md), or a name such as ablation.
-        overrides: Changes to the profile in all trials, one key=value each; they go before those of the file.
+        overrides: Changes to the profile in all trials, one key=value each; they win over those of the file.
         variants: Only these variants; all if empty.
         settings: These zero-shot settings instead of the file's.
         seeds: These seeds instead of the file's.
-        at_once: At most so many trials at the same time; as many as the pool's workers take if left out.
-        folder: Where relative paths of the configuration start; the folder that runs start in if empty.
+        at_once: The most trials that run at the same time; as many as the pool's workers take if left out.
+        folder: Where relative paths of the configuration start; the folder in which runs start if empty.
     """
     register()
     try:
@@ -96,8 +96,8 @@ def conduct(study: Study, *, key: str, at_once: int | None = None) -> State:
     """Carry out a study in this flow run: its trials are runs of the work pool if a worker runs it, else tasks in this process.
 
     Args:
-        key: Of the table's page.
-        at_once: At most so many trials at the same time.
+        key: The key of the table's page.
+        at_once: The most trials that run at the same time.
     """
     table = Table(study)
     store = store_of(study.config(study.trials()[0]))
@@ -125,7 +125,7 @@ def conduct(study: Study, *, key: str, at_once: int | None = None) -> State:
 
 
 def _serve(served: Served) -> None:
-    """Have workers run the trials; whatever ends this process in order ends them too."""
+    """Let workers run the trials; a signal that ends this process ends them too."""
     home = local.home()
     served.reap = lambda: reaper.reap_quietly(home, served.api)
     try:
@@ -138,7 +138,7 @@ def _serve(served: Served) -> None:
 
 
 def _submit(trial: Trial, parameters: dict[str, Any], tags: list[str]) -> str:
-    """Ask for a run that shows as a part of this one."""
+    """Ask for a run that the server shows as a part of this one."""
     try:
         run = run_deployment(
             trials.DEPLOYMENT, parameters=parameters, flow_run_name=str(trial), tags=tags, timeout=0, as_subflow=True
@@ -149,7 +149,7 @@ def _submit(trial: Trial, parameters: dict[str, Any], tags: list[str]) -> str:
 
 
 def _run_here(table: Table, client: SyncPrefectClient, grown: Callable[[], None], logger: Logger) -> None:
-    """One trial after the other, each a task of this run."""
+    """Run one trial after the other, each as a task of this run."""
     progress = ProgressPages(client, logger=logger, flow_run=uuid_of(this_flow.get_id()))
     tell, store = _teller(table, logger), store_of(table.study.config(table.study.trials()[0]))
     table.remember(store)

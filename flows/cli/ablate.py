@@ -36,8 +36,8 @@ def ablate(
     """Train and evaluate the model's parts one after the other, and print the table: mAP, gain and spread over seeds.
 
     Each row is an ordinary run: what is in the store is not computed again, and an ablation that was interrupted goes on
-    where it was. The table is also kept in the store, under .runs/, and grows there run by run. `ezhoi study ablation` is
-    the same, with workers side by side if that is wanted.
+    where it was. The table is also kept in the store, under .runs/, and grows there run by run. `ezhoi study ablation` does
+    the same, on request with several workers.
 
     Example: ezhoi ablate --settings uv --seeds 0 --rows llm,utpl --set seen.epochs=2
     """

@@ -55,7 +55,7 @@ from pipeline.outside.parsing import shown
 
 
 class _Words(TyperGroup):
-    """The words of a command line: none is empty, and what Typer says of one that it refuses quotes it as `brief` does."""
+    """The words of a command line: none may be empty, and Typer's messages quote them shortened, as `brief` does."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, [_word(word, before) for before, word in zip(["", *args], args, strict=False)])
@@ -70,9 +70,9 @@ class _Words(TyperGroup):
 
 
 def _word(word: str, before: str) -> str:
-    """A word as it is meant; ConfigError for an empty one, which would be a name of no file or the current folder.
+    """A word as it is meant; ConfigError for an empty one, which would name no file, or the current folder.
 
-    Shells leave `~` alone behind the = of `--out=~/x`.
+    `~` is expanded behind the = of `--out=~/x`, which shells do not do.
     """
     name, equals, value = word.partition("=") if word.startswith("--") else (before, "=", word)
     if equals and not value.strip():
@@ -138,10 +138,10 @@ def run(
         bool, typer.Option("--record", help="Show this run in the local Prefect server (started if necessary).")
     ] = False,
 ) -> None:
-    """Run the pipeline in this process; what is in the store, intact, is not computed again.
+    """Run the pipeline in this process; what is intact in the store is not computed again.
 
-    A run that was interrupted continues where it was. A run that evaluates something new ends with the difference from the
-    earlier run that asked for the most similar, the interval of the difference, and what was changed.
+    A run that was interrupted continues where it was. A run that evaluates something new ends with a comparison with the
+    earlier run whose configuration is the most similar: the difference, its interval, and what was changed.
 
     Example: ezhoi run --set setting=uo --set utpl.steps=100
     """
@@ -209,7 +209,7 @@ def _run(request: parameters.Request) -> None:
 
 
 def _recorded(profile: str, overrides: list[str], asked: dict[str, Any]) -> None:
-    """Call the flow here, with its states and pages in the local server."""
+    """Call the flow in this process; its states and pages are in the local server."""
     given = parameters.portable(profile=profile, overrides=overrides)
     state = local.up(local.home(), lambda line: typer.echo(line, err=True))
     ours = local.environment(local.home(), state.port or 0, password=state.password)

@@ -95,9 +95,9 @@ def verify(
     overrides: options.Overrides = None,
     as_json: options.Json = False,
 ) -> None:
-    """Read every byte again and compare with the digests; exit code 1 if a file is damaged or missing.
+    """Read every byte again and compare with the digests; the exit code is 1 if a file is damaged or missing.
 
-    Damage is never used silently: the stage of a damaged artifact runs again by itself.
+    A damaged artifact is never used: its stage runs again by itself.
 
     Example: ezhoi artifacts verify
     """
@@ -146,17 +146,17 @@ def diff(
     overrides: options.Overrides = None,
     as_json: options.Json = False,
 ) -> None:
-    """Say why two artifacts of one stage differ, followed to the root: what was configured, read or coded otherwise.
+    """Say why two artifacts of one stage differ, down to the root: which configuration, input or code differs.
 
-    Where descriptions are among the causes it shows the texts that changed and how similar they stayed. It names the unseen
-    classes that got another nearest seen class, and of two evaluations the classes that gained and lost most.
+    Where descriptions are among the causes, the texts that changed are shown, and how similar they stayed. It names the unseen
+    classes that have another nearest seen class now and, for two evaluations, the classes that gained and lost most.
 
     Example: ezhoi artifacts diff evaluation/3f2a evaluation/91c0
     """
     store = options.store(profile, overrides)
     a, b = options.artifact(store, old), options.artifact(store, new)
     if a.stage != b.stage:
-        raise StoreError(f"{old} is of stage {a.stage} and {new} of stage {b.stage}: only one stage's can be compared")
+        raise StoreError(f"{old} is of stage {a.stage} and {new} of stage {b.stage}: compare artifacts of one stage")
     found = causes.of_artifacts(a, b, store)
     files = compare.files(a.manifest, b.manifest)
     described = [lineages.upstream(x, store).get("descriptions") for x in (a, b)]
@@ -177,7 +177,7 @@ def diff(
     if not found.found:
         typer.echo(f"  {(found.gone or ['made from the same things'])[0]}")
     if found.changed:
-        typer.echo(f"  stages that came out otherwise: {', '.join(found.changed)}")
+        typer.echo(f"  stages whose content differs: {', '.join(found.changed)}")
     typer.echo(f"  files that differ: {', '.join(files)}" if files else "  all files are identical")
     for move in found.moves:
         typer.echo(plain(f"  nearest seen class of {move}"))
@@ -188,7 +188,7 @@ def diff(
 
 
 def _show_gains(old: Artifact, new: Artifact) -> None:
-    """What another evaluation gained, and the classes at either end."""
+    """Show what another evaluation gained, and the classes that gained and lost most."""
     from pipeline.engine import verdict
 
     compared = verdict.compare(old, new)
@@ -214,8 +214,8 @@ def adopt(
 ) -> None:
     """Take a training of an earlier version into the store, as the one that this configuration asks for.
 
-    A release may change fingerprints; this saves training again. Everything that can be compared has to agree: the files with
-    their manifest, the configuration, the weights that were read, the inputs that are still cut as they were.
+    A release may change fingerprints; then this saves a new training. Everything that can be compared has to agree: the files
+    with their manifest, the configuration, the weights that were read, and the inputs that have the same parts as then.
 
     Example: ezhoi artifacts adopt /data/old/seen/3f2a9c0d --profile hico-vitb --set setting=uv
     """
@@ -225,7 +225,7 @@ def adopt(
     adopted = adoption.adopt(folder, config=config, store=options.store(profile, overrides))
     typer.echo(f"{adopted.artifact.stage}/{adopted.artifact.fingerprint[:12]} is what the configuration asks for now")
     if adopted.unknown:
-        typer.echo(f"not compared, because they are cut otherwise than in its time: {', '.join(adopted.unknown)}")
+        typer.echo(f"not compared, because their parts are others than at that time: {', '.join(adopted.unknown)}")
 
 
 def summary(artifact: Artifact) -> dict[str, Any]:
@@ -245,7 +245,7 @@ def _tree(artifact: Artifact, store: Store, below: frozenset[str] = frozenset())
 
 
 def _print_tree(artifact: Artifact, store: Store, seen: set[str], indent: str) -> None:
-    """A branch that was printed above is named only."""
+    """Print a tree; a branch that was printed above is only named."""
     again = artifact.fingerprint in seen
     seen.add(artifact.fingerprint)
     made = artifact.manifest.made_at[:16].replace("T", " ")

@@ -52,7 +52,7 @@ def show(
     overrides: options.Overrides = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show what a bundle says of itself: its model card, or all of its header as JSON.
+    """Show what a bundle says about itself: its model card, or its whole header as JSON.
 
     Example: ezhoi bundle show bundle.safetensors
     """
@@ -66,12 +66,14 @@ def show(
 @app.command()
 def check(
     bundle: Which = None,
-    clip: Annotated[Path | None, typer.Option(help="File of CLIP's weights, where the bundle's were a file.")] = None,
+    clip: Annotated[
+        Path | None, typer.Option(help="File of CLIP's weights, if the bundle was trained with a file.")
+    ] = None,
     profile: options.Profile = "demo",
     overrides: options.Overrides = None,
     as_json: options.Json = False,
 ) -> None:
-    """Open a bundle as `ezhoi predict` would: whole, of a known format, with the CLIP that it was trained on.
+    """Open a bundle as `ezhoi predict` would: check that it is whole, of a known format, and that its CLIP is there.
 
     Example: ezhoi bundle check bundle.safetensors
     """
@@ -98,7 +100,7 @@ def check(
 def push(
     place: Annotated[str, typer.Argument(metavar="FOLDER|USER/NAME", help="A folder, or a repository of the hub.")],
     bundle: Which = None,
-    public: Annotated[bool, typer.Option("--public", help="Make a new repository for everybody to see.")] = False,
+    public: Annotated[bool, typer.Option("--public", help="Make a new repository public.")] = False,
     profile: options.Profile = "demo",
     overrides: options.Overrides = None,
 ) -> None:

@@ -1,4 +1,4 @@
-"""`ezhoi doctor`'s questions: each looks at one thing and says what is wrong and what to do about it."""
+"""The checks of `ezhoi doctor`: each looks at one thing and says what is wrong and what to do about it."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ Level = Literal["ok", "note", "bad"]
 LEAST_SPACE = 5 << 30
 WAITING = dt.timedelta(minutes=5)
 LLM_SECONDS = 5.0
-"""How long the language model's server may take to list its models."""
+"""How many seconds the language model's server may take to list its models."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One answer. `do` says how to mend it; empty if there is nothing to mend."""
+    """The result of one check. `do` says how to correct it; it is empty if nothing is wrong."""
 
     about: str
     level: Level
@@ -42,7 +42,7 @@ class Finding:
 
 
 def examine(config: Config, *, home: Path) -> Iterator[Finding]:
-    """Everything, in the order in which one thing needs the other."""
+    """Make all checks, in the order in which one thing needs the other."""
     yield from environment()
     yield from server(home)
     yield from store(config)
@@ -52,7 +52,7 @@ def examine(config: Config, *, home: Path) -> Iterator[Finding]:
 
 
 def environment() -> Iterator[Finding]:
-    """Python and the packages that have been seen to fit or not."""
+    """Check Python and the packages whose fit is known."""
     found = {name: importlib.metadata.version(name) for name in ("prefect", "fastapi", "torch", "pydantic")}
     versions = ", ".join(f"{name} {version}" for name, version in found.items())
     yield Finding("environment", "ok", f"Python {sys.version.split()[0]}, {versions}")
@@ -68,7 +68,7 @@ def environment() -> Iterator[Finding]:
 
 
 def server(home: Path) -> Iterator[Finding]:
-    """The local server, its pools, workers, deployments and runs."""
+    """Check the local server, its pools, workers, deployments and runs."""
     try:
         state = local.read(home)
     except ServiceError as error:
@@ -85,7 +85,7 @@ def server(home: Path) -> Iterator[Finding]:
     if not state.api.healthy():
         log = home / "logs" / "server.log"
         yield Finding(
-            "server", "bad", f"runs and does not answer at {state.api_url}", f"ezhoi up restarts it; see {log}"
+            "server", "bad", f"it runs but does not answer at {state.api_url}", f"ezhoi up restarts it; see {log}"
         )
         return
     try:
@@ -109,13 +109,13 @@ def server(home: Path) -> Iterator[Finding]:
 
 
 def _database(home: Path) -> Iterator[Finding]:
-    """How large the server's database is, and how often it was too busy."""
+    """Check how large the server's database is, and how often it was too busy."""
     total = sum(path.stat().st_size for path in (home / "prefect").glob("prefect.db*"))
     log = home / "logs" / "server.log"
     with contextlib.suppress(OSError), log.open("rb") as lines:
         if locked := sum(b"database is locked" in line for line in lines):
             says = f'{size(total)}; {locked} times "database is locked" in {log}: SQLite has one writer at a time'
-            do = "fewer runs at once, or a server with PostgreSQL (docs/prefect.md). No run failed if none says so"
+            do = "run less at once, or use a server with PostgreSQL (docs/prefect.md); no run has failed unless it says so"
             yield Finding("database", "note", says, do)
             return
     yield Finding("database", "ok", f"{size(total)} of runs and their pages, in {home / 'prefect'}")
@@ -137,13 +137,11 @@ def _workers(state: Local, home: Path) -> Iterator[Finding]:
             yield Finding("workers", "note", f"{pool}: the worker of this machine is starting", "ask again in a minute")
         else:
             log = home / "logs" / f"{pool}.log"
-            yield Finding(
-                "workers", "bad", f"{pool}: no worker; its runs wait", f"ezhoi up; its last words are in {log}"
-            )
+            yield Finding("workers", "bad", f"{pool}: no worker; its runs wait", f"ezhoi up; why it ended is in {log}")
 
 
 def stuck_runs(home: Path, api: Api, *, now: dt.datetime | None = None) -> Iterator[Finding]:
-    """Mark runs whose process is gone, and name those that nobody seems to execute."""
+    """Mark runs whose process is gone, and name those that no process seems to execute."""
     try:
         crashed, queued = reaper.reap(home, api), reaper.requeue(home, api, now=now)
     except ServiceError as error:
@@ -173,7 +171,7 @@ def stuck_runs(home: Path, api: Api, *, now: dt.datetime | None = None) -> Itera
                 "runs",
                 "bad",
                 f"{since}, and no process of this machine executes it",
-                f"if no other machine does: prefect flow-run cancel {run['id']}",
+                f"if no other machine executes it: prefect flow-run cancel {run['id']}",
             )
     if not crashed and not waiting:
         later = sum(_age(run, now) < dt.timedelta() for run in found if run["state_type"] == "SCHEDULED")
@@ -189,7 +187,7 @@ def _age(run: dict[str, Any], now: dt.datetime | None) -> dt.timedelta:
 
 
 def store(config: Config) -> Iterator[Finding]:
-    """The artifact store: can it be written, is what it has intact, is there space."""
+    """Check whether the store can be written, whether its artifacts are intact, and whether there is space."""
     place = store_of(config)
     try:
         found = place.artifacts()
@@ -200,7 +198,7 @@ def store(config: Config) -> Iterator[Finding]:
     total = size(sum(a.manifest.bytes for a in found))
     yield Finding("store", "ok", f"{place.place}: {len(found)} artifacts, {total}")
     for fault in faults:
-        yield Finding("store", "note", fault, "nothing: its stage runs again by itself when it is needed")
+        yield Finding("store", "note", fault, "nothing: the stage runs again by itself when it is needed")
     if interrupted := place.interrupted():
         says = f"{len(interrupted)} interrupted stages keep {size(sum(interrupted.values()))} to continue from"
         yield Finding("store", "note", says, "run again to finish them, or `ezhoi artifacts gc --work`")
@@ -216,7 +214,7 @@ def store(config: Config) -> Iterator[Finding]:
 
 
 def files(config: Config) -> Iterator[Finding]:
-    """The files and folders that the stages read under this configuration; none where it names none."""
+    """Check the files and folders that the stages read under this configuration, if it names any."""
     found = {key: source for stage in graph.STAGES for key, source in stage.sources(config).items()}
     places = {key: source for key, source in found.items() if source.is_place}
     for key, source in places.items():
@@ -227,16 +225,16 @@ def files(config: Config) -> Iterator[Finding]:
 
 
 def gpus() -> Iterator[Finding]:
-    """The GPUs, and which of them a stage holds, of whatever user."""
+    """List the GPUs, and which of them is held by a stage, whoever runs it."""
     held = devices.taken()
     if not held:
-        yield Finding("GPU", "note", "none that nvidia-smi shows; everything computes on the CPU")
+        yield Finding("GPU", "note", "nvidia-smi shows none; everything is computed on the CPU")
     for device, taken in held.items():
         yield Finding("GPU", "ok", f"{device}: {'a stage holds it' if taken else 'free'}")
 
 
 def language_model(config: Config) -> Iterator[Finding]:
-    """The endpoint that descriptions or disparities ask, if they ask one."""
+    """Check the server that descriptions or disparities ask, if they ask one."""
     if not (config.descriptions.asks_model or config.disparities.asks_model):
         yield Finding("LLM", "ok", "not needed: no text comes from a language model")
         return

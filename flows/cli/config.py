@@ -32,7 +32,7 @@ def show(profile: options.Profile = "demo", overrides: options.Overrides = None,
 
 @app.command("profiles")
 def list_profiles() -> None:
-    """List the profiles that come with the project and what they are for.
+    """List the profiles that come with the project, and what each is for.
 
     Example: ezhoi config profiles
     """

@@ -1,4 +1,4 @@
-"""`ezhoi data`: check a dataset on disk, import one's own, export annotations and detections."""
+"""`ezhoi data`: check a dataset on disk, import one's own, and export annotations and detections."""
 
 from __future__ import annotations
 
@@ -31,10 +31,14 @@ def check(
         Path, typer.Argument(help="Folder of HICO-DET, V-COCO or annotations of your own, or one annotation file.")
     ],
     images: Annotated[
-        bool, typer.Option("--images/--no-images", help="Open the image files, if there are any, and compare sizes.")
+        bool,
+        typer.Option(
+            "--images/--no-images",
+            help="Open the image files, if there are any, and compare their sizes with the annotated ones.",
+        ),
     ] = True,
     decode: Annotated[
-        bool, typer.Option("--decode", help="Decode every image file whole: finds truncated ones.")
+        bool, typer.Option("--decode", help="Decode every image file completely, which finds truncated ones.")
     ] = False,
     pictures: own_data.Folder = None,
     vocabulary: own_data.Words = None,
@@ -42,9 +46,10 @@ def check(
 ) -> None:
     """Say which layout a dataset has, whether it is complete, and which results a gap affects. Changes nothing.
 
-    Of annotations of your own (--pictures and --vocabulary are about them): what they have, and every row that cannot be used.
+    For annotations of your own it says what they contain and names every row that cannot be used; --pictures and --vocabulary
+    are for these.
 
-    Exit code 1 if it is unusable.
+    The exit code is 1 if the dataset cannot be used.
 
     Example: ezhoi data check /data/hico_20160224_det
     """
@@ -142,7 +147,8 @@ def _detections_of(annotations: Artifact, profile: str, overrides: list[str] | N
     (made_from,) = (i for i in found.manifest.inputs if i.stage == "annotations")
     if made_from.digest != annotations.manifest.part_digest(made_from.part):
         typer.echo(
-            "note: annotations alone are written: the configuration's detections were made from others.", err=True
+            "note: annotations alone are written: the configuration's detections were made from other annotations.",
+            err=True,
         )
         return None
     return found

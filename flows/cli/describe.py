@@ -69,7 +69,7 @@ def describe(
 
 @app.command()
 def show(name: Name, profile: options.Profile = "demo", overrides: options.Overrides = None) -> None:
-    """Show a class's text and everything that is known of how it was made, from the configuration's descriptions.
+    """Show the text of a class in the configuration's descriptions, and all that is known about how it was made.
 
     Example: ezhoi describe show "ride horse"
     """
@@ -87,7 +87,7 @@ def show(name: Name, profile: options.Profile = "demo", overrides: options.Overr
 
 @app.command()
 def pairs(profile: options.Profile = "demo", overrides: options.Overrides = None) -> None:
-    """Show the unseen classes of the configuration's disparities with the seen classes they are compared with, nearest first.
+    """Show the unseen classes of the configuration's disparities, each with the seen class it is compared with, nearest first.
 
     Example: ezhoi describe pairs
     """
@@ -102,7 +102,8 @@ def edit(
     name: Name,
     text: Annotated[str | None, typer.Option("--text", help="The new text; without it, an editor opens.")] = None,
     file: Annotated[
-        Path | None, typer.Option("--file", help="The edits file; descriptions.edits, or edits.yaml, if left out.")
+        Path | None,
+        typer.Option("--file", help="The file of edits; if left out, that of descriptions.edits, or edits.yaml."),
     ] = None,
     profile: options.Profile = "demo",
     overrides: options.Overrides = None,
@@ -124,7 +125,7 @@ def edit(
     typer.echo(plain(f"{path}: {hoi.name}: {' '.join(text.split())}"))
     verdict = judge(text, about=hoi, among=vocabulary)
     if verdict != PASSED:
-        typer.secho(f"note: the quality gate would say: {verdict}", fg="yellow", err=True)
+        typer.secho(f"note: the quality gate says: {verdict}", fg="yellow", err=True)
     chosen = [*(overrides or []), f"descriptions.edits={path}"]
     _show_plan(options.configuration(profile, chosen), hoi)
     typer.echo(f"use it: ezhoi run --set descriptions.edits={path}")
@@ -138,7 +139,7 @@ def import_texts(
     profile: options.Profile = "demo",
     overrides: options.Overrides = None,
 ) -> None:
-    """Read a file of texts as a run would, and say what is in it; the run itself takes it with descriptions.file.
+    """Read a file of texts as a run would, and say what is in it. A run reads it with descriptions.file.
 
     Example: ezhoi describe import texts.csv
     """
@@ -176,7 +177,7 @@ def import_texts(
 @app.command("export")
 def export_texts(
     file: Annotated[
-        Path, typer.Argument(help="The file to write: .csv, .json, .parquet, or .txt as the released code has it.")
+        Path, typer.Argument(help="The file to write: .csv, .json, .parquet, or .txt in the released code's format.")
     ],
     reference: Annotated[
         str | None, typer.Option("--artifact", help="The artifact to export; the configuration's if left out.")
@@ -243,31 +244,31 @@ def _preview(config: Config, name: str) -> None:
         from pipeline.texts.lexicon import lexicon
 
         said = " ".join(lexicon.describe(hoi, section.template.text))
-        typer.echo(f"\nnot asked: descriptions.source is lexicon, which says:\n{said}")
+        typer.echo(f"\nnot asked, since descriptions.source is lexicon, which says:\n{said}")
 
 
 def _row(artifact: Artifact, hoi: Hoi) -> dict[str, Any]:
     table = artifact.table("descriptions.parquet")
     rows = table[table["hoi_id"] == hoi.hoi_id].to_dict("records")
     if not rows:
-        raise DataError(f"descriptions/{artifact.fingerprint[:12]} has no class {hoi.name!r}: its dataset does not")
+        raise DataError(f"descriptions/{artifact.fingerprint[:12]} has no class {hoi.name!r}: its dataset lacks it")
     return {str(key): value for key, value in rows[0].items()}
 
 
 def _is_missing(value: Any) -> bool:
-    """Whether a cell holds nothing: None, or a number that is none."""
+    """Whether a cell is empty: None or NaN."""
     import pandas as pd
 
     return pd.api.types.is_scalar(value) and bool(pd.isna(value))
 
 
 def _plain(value: Any) -> Any:
-    """Arrays and numbers of other libraries as plain ones."""
+    """Arrays and numbers of other libraries, made plain lists and numbers."""
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def _current(path: Path, hoi: Hoi, vocabulary: Vocabulary, config: Config) -> str:
-    """The text to start from: of the edits file, else of the configuration's descriptions, else the lexicon's."""
+    """The text to start from: that of the file of edits, else of the configuration's descriptions, else of the lexicon."""
     from pipeline.engine import plan
     from pipeline.texts import edits
     from pipeline.texts.lexicon import lexicon
@@ -290,17 +291,17 @@ def _edited(text: str, hoi: Hoi) -> str:
 
 
 def _show_plan(config: Config, edited: Hoi) -> None:
-    """Which stages the edit makes stale, where there is a store to tell; and whether anything seen is trained again."""
+    """Show which stages the edit makes stale, if there is a store, and whether seen classes are trained again."""
     from pipeline.engine import plan
 
     hidden = edited.hoi_id in sources.unseen(config) and not config.seen.joint
     waiting = [status for status in plan.plan(config, store_of(config)) if status.state == "stale"]
     surely = [s.stage for s in waiting if not s.waits]
-    # An unseen class's text is no part of what the seen side reads, so that comes out as it was.
+    # What the seen side reads has no text of an unseen class, so it comes out unchanged.
     maybe = [s.stage for s in waiting if s.waits and not (hidden and s.stage in ("seen", "pair_features"))]
     if surely:
         typer.echo(f"a run would compute: {', '.join(surely)}")
     if maybe:
-        typer.echo(f"and, unless what they read comes out as it was: {', '.join(maybe)}")
+        typer.echo(f"and, unless their inputs come out unchanged: {', '.join(maybe)}")
     if waiting and hidden:
-        typer.echo(f"{edited.name} is unseen in {config.setting}: nothing seen is trained again")
+        typer.echo(f"{edited.name} is unseen in {config.setting}: stage seen is not trained again")

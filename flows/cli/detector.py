@@ -1,4 +1,4 @@
-"""`ezhoi detector`: convert a checkpoint of the original DETR code; judge the cached boxes."""
+"""`ezhoi detector`: convert a checkpoint of the original DETR code, and judge the cached boxes."""
 
 from __future__ import annotations
 

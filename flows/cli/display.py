@@ -1,4 +1,4 @@
-"""What the command line shows of a run: stages as they finish, progress of the long ones, the result."""
+"""What the command line shows of a run: the stages as they finish, the progress of the long ones, and the result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LINE_SECONDS = 10.0
 
 
 def stage_line(stage: str, word: str, seconds: float, note: str = "") -> str:
-    """`seen               computed    75.3 s`"""
+    """The line of a stage that has finished: `seen               computed    75.3 s`."""
     return f"{stage:<{WIDTH}} {word:<9} {seconds:7.1f} s" + (f"  {note}" if note else "")
 
 
@@ -40,7 +40,7 @@ class PlainLines:
 
 @dataclass
 class Bars:
-    """Progress for terminals: a bar of the stage at work."""
+    """Progress for terminals: a bar for the stage at work."""
 
     progress: Progress
     bars: dict[str, TaskID] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class Bars:
 
 @contextmanager
 def watching() -> Iterator[PlainLines | Bars]:
-    """Progress on stderr, as bars if that is a terminal; log lines go there too and do not tear the bars."""
+    """Show progress on stderr, as bars on a terminal; log lines go there too and leave the bars whole."""
     root = logging.getLogger("ezhoi")
     root.setLevel(logging.INFO)
     if not sys.stderr.isatty():

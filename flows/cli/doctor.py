@@ -1,4 +1,4 @@
-"""`ezhoi doctor`: is everything well, and if not, what to do."""
+"""`ezhoi doctor`: whether everything is well, and what to do if not."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def register(app: typer.Typer) -> None:
 def doctor(
     profile: options.Profile = "demo", overrides: options.Overrides = None, as_json: options.Json = False
 ) -> None:
-    """Look at environment, server, workers, stuck runs, store, disk, GPU and LLM endpoint; say what to do.
+    """Check environment, server, workers, stuck runs, store, disk, GPU and language model, and say what to do.
 
-    Runs whose process is gone are marked Crashed. Exit code 1 if something is bad.
+    Runs whose process is gone are marked Crashed. The exit code is 1 if something is bad.
 
     Example: ezhoi doctor
     """

@@ -14,11 +14,11 @@ from flows.cli.evaluation_files import protocols_of, read_detections, say
 from pipeline.errors import StoreError
 
 MOST_RESAMPLES = 100_000
-"""Draws of a bootstrap, of which each keeps two numbers a class."""
+"""The most draws of a bootstrap, each of which keeps two numbers per class."""
 
 
 class _WithDefault(TyperGroup):
-    """`ezhoi evaluate FILE` is `ezhoi evaluate predictions FILE`."""
+    """Makes `ezhoi evaluate FILE` mean `ezhoi evaluate predictions FILE`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if not args or (args[0] not in self.commands and args[0] != "--help"):
@@ -83,17 +83,20 @@ def evaluate(
 @app.command()
 def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="An evaluation: its folder, or its fingerprint in the store.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="The other, which may be better.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The other evaluation, which is compared with A.")],
     resamples: Annotated[
         int, typer.Option(min=10, max=MOST_RESAMPLES, help="Draws of the bootstrap over images.")
     ] = 1000,
     seed: Annotated[int, typer.Option(min=0, max=options.LARGEST_SEED, help="Seed of these draws.")] = 0,
-    show: Annotated[int, typer.Option(min=1, help="Classes listed from either end.")] = 8,
+    show: Annotated[
+        int,
+        typer.Option(min=1, help="How many classes are listed of those that gain most, and of those that lose most."),
+    ] = 8,
     profile: options.Profile = "demo",
     overrides: options.Overrides = None,
     as_json: options.Json = False,
 ) -> None:
-    """Say what B gains over A, by group and by class, and whether the test images could have made it by chance.
+    """Say what B gains over A, by group and by class, and whether the choice of test images alone could explain it.
 
     Example: ezhoi evaluate compare evaluated-a evaluated-b
     """
@@ -122,7 +125,7 @@ def compare(
 
 
 def _evaluation(reference: str, profile: str, overrides: list[str] | None) -> Path:
-    """The folder of an evaluation, given by its path or by its fingerprint in the store; what a comparison reads is in it."""
+    """The folder of an evaluation, named by its path or its fingerprint in the store, with all that a comparison reads."""
     from pipeline.metrics import comparison
 
     if Path(reference).is_dir():
@@ -135,7 +138,7 @@ def _evaluation(reference: str, profile: str, overrides: list[str] | None) -> Pa
 
 
 def _doubt(row: dict[str, Any]) -> str:
-    """What follows the interval of a difference that another draw of test images could turn round."""
+    """The words behind the interval of a difference whose sign another draw of test images could change."""
     if row["low"] is None or row["low"] > 0 or row["high"] < 0:
         return ""
     return "  the same, whatever images are drawn" if row["low"] == row["high"] == 0 else "  may be chance"

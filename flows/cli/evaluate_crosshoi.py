@@ -25,25 +25,30 @@ def crosshoi(
     ],
     questions: Annotated[
         list[Path],
-        typer.Option("--questions", "-q", help="A file of questions of your clone of the benchmark. Can be repeated."),
+        typer.Option("--questions", "-q", help="A file of questions in your clone of the benchmark. Can be repeated."),
     ],
     rank: Annotated[
         int | None,
-        typer.Option(min=1, max=1_000_000, help="A row's score is at least the image's k-th best. 5 if left out."),
+        typer.Option(
+            min=1, max=1_000_000, help="A row counts if its score is at least the image's k-th best. 5 if left out."
+        ),
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(min=-1e9, max=1e9, help="In place of --rank: a row's score is at least this.")
+        float | None,
+        typer.Option(min=-1e9, max=1e9, help="In place of --rank: a row counts if its score is at least this."),
     ] = None,
     best: Annotated[
         int | None,
         typer.Option(
-            min=1, max=1_000_000_000, help="In place of --rank: the row is among this many best ones of all images."
+            min=1,
+            max=1_000_000_000,
+            help="In place of --rank: a row counts if it is among this many best ones of all images.",
         ),
     ] = None,
     choices: Annotated[
         Literal["original", "own"],
         typer.Option(
-            help="In images of several questions: the first one's choices for all (the original), or each one's."
+            help="In images with several questions: the choices of the first one for all (the original), or those of each."
         ),
     ] = "original",
     as_json: options.Json = False,

@@ -44,7 +44,7 @@ class Format(StrEnum):
 
 
 def register(parent: typer.Typer) -> None:
-    """Add `evaluate`, these commands of it included, and `evaluate-detections`."""
+    """Add `evaluate` with these commands of it, and `evaluate-detections`."""
     app.command()(evaluate_crosshoi.crosshoi)
     app.command()(evaluate_table.table)
     app.command()(evaluate_vcoco.vcoco)
@@ -62,21 +62,24 @@ def evaluate_detections(
         list[str] | None,
         typer.Option(help="official, upt, qpic, consnet, exact, area or all; can be repeated. official if left out."),
     ] = None,
-    mode: Annotated[Mode, typer.Option(help="All images, or those known to show the object.")] = Mode.default,
+    mode: Annotated[
+        Mode, typer.Option(help="Evaluate on all images, or on those known to show the object (known-object).")
+    ] = Mode.default,
     out: Annotated[
         Path | None, typer.Option(help="Folder for report.html, report.json, per_class.csv and more.")
     ] = None,
     images: ImagesFile = None,
     image_labels: Annotated[
-        Path | None, typer.Option(help="HICO's anno.mat: its labels say which images show an object (known-object).")
+        Path | None,
+        typer.Option(help="HICO's anno.mat, whose labels say which images show an object (for known-object)."),
     ] = None,
     boxes: Boxes = None,
     split: Split = "test",
     classes: Annotated[
         Classes,
         typer.Option(
-            help="Whose classes `hoi_id` names: those of the annotations, or V-COCO's, translated into HICO-DET's; then the "
-            "setting `vcoco`, the default, tells those apart that V-COCO has (seen) and lacks (unseen)."
+            help="Whose classes `hoi_id` names: those of the annotations, or V-COCO's, which are translated into HICO-DET's. "
+            "The default setting is then `vcoco`: classes that V-COCO has are seen, others unseen."
         ),
     ] = "annotated",
     switch: Annotated[
@@ -126,16 +129,16 @@ def evaluate_detections(
 
 
 def _digests(**files: Path | None) -> dict[str, str]:
-    """{what a file is: its digest} of those that are given."""
+    """{what a file is: its digest} of the files that are given."""
     from pipeline.store import digest
 
     return {name: digest.of_path(path) for name, path in files.items() if path is not None}
 
 
 def _look_at(curves: list[str], pictures: Path | None, truth: Annotations, out: Path | None) -> None:
-    """Look at what is for the report before anything is evaluated, and say what will not be in it.
+    """Check what the report asks for before anything is evaluated, and say what it will lack.
 
-    ConfigError if a curve's class is none, or if there is no such folder of pictures.
+    ConfigError if the class of a curve is unknown, or if there is no such folder of pictures.
     """
     from pipeline.report.evaluated_files import class_named, picture_files
 
@@ -147,7 +150,7 @@ def _look_at(curves: list[str], pictures: Path | None, truth: Annotations, out: 
             say([f"--pictures {pictures} has {there:,} of {listed:,} images; the others are drawn as boxes alone"])
     given = [option for option, value in (("--curve", curves), ("--pictures", pictures)) if value]
     if out is None and given:
-        say([f"{' and '.join(given)}: only the report has that, which --out FOLDER writes"])
+        say([f"{' and '.join(given)}: only the report shows that, and --out FOLDER writes it"])
 
 
 def _table(evaluated: list[Result]) -> None:

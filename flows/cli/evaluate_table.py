@@ -28,7 +28,7 @@ from pipeline.errors import ConfigError
 from pipeline.metrics.means import GROUPS
 
 WIDTH = 24
-"""Letters of a cell: "35.41 [34.90, 35.92]" and a gap."""
+"""Width of a cell in letters: "35.41 [34.90, 35.92]" and a gap."""
 
 
 def table(
@@ -36,7 +36,7 @@ def table(
         list[Path],
         typer.Argument(
             metavar="FILE...",
-            help="Detections, one file a method, each in any known format. A method is called as its file is.",
+            help="Detections, one file for each method, in any known format. A method has the name of its file.",
         ),
     ],
     annotations: AnnotationsFile,
@@ -49,10 +49,13 @@ def table(
             help="official, upt, qpic, consnet, exact, area or all; can be repeated. official and upt if left out."
         ),
     ] = None,
-    mode: Annotated[Mode, typer.Option(help="All images, or those known to show the object.")] = Mode.default,
+    mode: Annotated[
+        Mode, typer.Option(help="Evaluate on all images, or on those known to show the object (known-object).")
+    ] = Mode.default,
     images: ImagesFile = None,
     image_labels: Annotated[
-        Path | None, typer.Option(help="HICO's anno.mat: its labels say which images show an object (known-object).")
+        Path | None,
+        typer.Option(help="HICO's anno.mat, whose labels say which images show an object (for known-object)."),
     ] = None,
     boxes: Boxes = None,
     split: Split = "test",
@@ -66,7 +69,7 @@ def table(
     seed: Annotated[int, typer.Option(min=0, max=options.LARGEST_SEED, help="Seed of these draws.")] = 0,
     as_json: options.Json = False,
 ) -> None:
-    """Put several methods' detections into one table: every protocol and mode, with intervals and which gaps are noise.
+    """Put several methods' detections into one table for every protocol and mode, with intervals and which gaps may be noise.
 
     Example: ezhoi evaluate table adacm.json hola.json lain.json -a instances_test2015.json --protocol all --mode both
     """
@@ -97,7 +100,7 @@ def table(
 
 
 def _names(files: list[Path]) -> list[str]:
-    """What the methods are called: as their files, with the folders in front where these are called alike."""
+    """The methods' names: those of their files, with the folders in front where names of files are equal."""
     names = [file.name.split(".")[0] for file in files]
     if len(set(names)) < len(names):
         names = [f"{file.parent.name}/{name}" for file, name in zip(files, names, strict=True)]
@@ -108,7 +111,7 @@ def _names(files: list[Path]) -> list[str]:
 
 
 def _print(block: dict[str, Any]) -> None:
-    """A protocol and mode: the methods, best first, and the gap of each to the next."""
+    """Print the methods under a protocol and mode, best first, and the gap of each to the next."""
     groups = [group for group in GROUPS if group in block["methods"][0]]
     width = max(12, *(len(row["name"]) for row in block["methods"])) + 2
     about = f"95 % intervals over test images, {block['resamples']:,} draws" if block["resamples"] else "no intervals"

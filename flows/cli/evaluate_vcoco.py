@@ -46,11 +46,11 @@ def vcoco(
         Path | None, typer.Option(help="Parquet for agent AP: file_name or image_id, action, score, hx1 .. hy2.")
     ] = None,
     absent: Annotated[
-        Absent, typer.Option(help="Which role box says that no object is in sight (scenario 1).")
+        Absent, typer.Option(help="Which role box means that no object is in sight (scenario 1).")
     ] = "empty",
     mean: Annotated[
         Mean,
-        typer.Option(help="What the mean is over: the 24 roles of published numbers, or all of them, point included."),
+        typer.Option(help="Over which roles the mean is taken: the 24 of published numbers, or all, point included."),
     ] = "published",
     ties: Annotated[Ties, typer.Option(help="Order of equal scores.")] = "stable",
     classes: Annotated[
@@ -96,7 +96,7 @@ def vcoco(
 def _read(
     detections: Path, agents: Path | None, truth: People, classes: Literal["vcoco", "hico"]
 ) -> tuple[Reported, Reported | None]:
-    """Checked detections of roles, and of actions where they are told and can be judged."""
+    """The checked detections of roles, and those of actions where they are given and can be judged."""
     import dataclasses
 
     from pipeline.config.data import Data
@@ -134,7 +134,7 @@ def _values(table: pd.DataFrame, mean: Mean) -> dict[str, Any]:
 
 
 def _print(title: str, tables: dict[str, pd.DataFrame], mean: Mean) -> None:
-    """Tables of the same rows side by side, and their means."""
+    """Print tables of the same rows side by side, with their means."""
     from pipeline.metrics.vcoco.role_ap import mean_ap
 
     typer.echo(f"{title:<26}" + "".join(f"{name:>12}" for name in tables) + "   positives")

@@ -1,4 +1,4 @@
-"""The files that the evaluation commands are given, as options, and read: detections, annotations, protocols."""
+"""What the evaluation commands share: options for detections, annotations and protocols, and how these are read."""
 
 from __future__ import annotations
 
@@ -47,24 +47,24 @@ AnnotationsFile = Annotated[
 ImagesFile = Annotated[Path | None, typer.Option("--images", help="Parquet list of all images of the split.")]
 Split = Annotated[
     Literal["train", "val", "test"],
-    typer.Option(help="Which split: its rows of tables with a column `split`, or its own tables."),
+    typer.Option(help="The split: its rows of tables with a column `split`, or its own tables."),
 ]
 Classes = Literal["annotated", "vcoco"]
 Boxes = Annotated[
     Literal["continuous", "pixel1_inclusive"] | None,
-    typer.Option("--annotation-boxes", help="What the annotated boxes are, if the file does not say."),
+    typer.Option("--annotation-boxes", help="The convention of the annotated boxes, if the file does not say it."),
 ]
 
 
 def read_annotations(path: Path, images: Path | None, labels: Path | None, boxes: Boxes, split: Split) -> Annotations:
-    """Annotations in any known format."""
+    """Read annotations in any known format."""
     from pipeline.metrics import annotations
 
     return annotations.read(path, images=images, image_labels=labels, split=split, convention=boxes)
 
 
 def read_detections(path: Path, truth: Annotations, classes: Classes = "annotated") -> Detections:
-    """Detections in any known format, checked against the annotations; of V-COCO's compositions they are translated."""
+    """Read detections in any known format and check them against the annotations; V-COCO's compositions are translated."""
     import dataclasses
 
     from pipeline.metrics import detections, told
@@ -82,7 +82,7 @@ def read_detections(path: Path, truth: Annotations, classes: Classes = "annotate
 
 
 def with_vcocos_classes(truth: Annotations) -> Annotations:
-    """The annotations with a setting `vcoco`, in which those classes are unseen that V-COCO lacks.
+    """The annotations with a setting `vcoco`, in which the classes that V-COCO lacks are unseen.
 
     ConfigError if the annotations are not of HICO-DET's classes.
     """
@@ -109,7 +109,7 @@ def protocols_of(names: list[str], switches: list[str]) -> list[Protocol]:
 
 
 def modes_of(mode: Mode) -> Sequence[results.Mode]:
-    """The modes that an option chooses."""
+    """The evaluation modes that an option chooses."""
     from pipeline.metrics import results
 
     return results.MODES if mode is Mode.both else (results.MODES[mode is Mode.known_object],)
@@ -124,6 +124,6 @@ def setting_of(name: str, truth: Annotations) -> str:
 
 
 def say(notes: Iterable[str]) -> None:
-    """Notes go to the error stream: the output may be JSON."""
+    """Print notes to the error stream, because the output may be JSON."""
     for note in notes:
         print(f"note: {note}", file=sys.stderr)

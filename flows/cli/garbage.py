@@ -21,7 +21,7 @@ from pipeline.store.runs import RunRecord
 from pipeline.store.store import Store
 
 LONGEST_NOTE = 500
-"""Letters of a note."""
+"""The most letters of a note."""
 
 
 @app.command()
@@ -35,12 +35,17 @@ def gc(
         typer.Option("--stage", help="Only artifacts of this stage. Can be repeated."),
     ] = None,
     results: Annotated[
-        bool, typer.Option("--results", help="Also evaluations, bundles and trained checkpoints that no such run uses.")
+        bool,
+        typer.Option(
+            "--results", help="Also remove evaluations, bundles and trained checkpoints that no such run uses."
+        ),
     ] = False,
     older_than: Annotated[
-        str | None, typer.Option("--older-than", metavar="AGE", help="Only what was made so long ago: 12h, 30d, 8w.")
+        str | None, typer.Option("--older-than", metavar="AGE", help="Only what is older than this: 12h, 30d, 8w.")
     ] = None,
-    work: Annotated[bool, typer.Option("--work", help="Also interrupted work, which a run would continue.")] = False,
+    work: Annotated[
+        bool, typer.Option("--work", help="Also remove interrupted work, which a run would continue.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     profile: options.Profile = "demo",
@@ -49,10 +54,10 @@ def gc(
 ) -> None:
     """Remove what none of the last runs used; say first what would go, and ask.
 
-    Evaluations, bundles and trained checkpoints go only with `--results`, or when their stage is named, and what
-    `ezhoi artifacts keep` marked never goes. What a running run uses stays too: one of this machine as long as its process
-    lives, one of another machine until seven days after its last finished stage. If the record of a run cannot be read,
-    nothing is removed.
+    Evaluations, bundles and trained checkpoints are removed only with `--results`, or when their stage is named, and what
+    `ezhoi artifacts keep` marked never is. What a running run uses stays too: a run of this machine counts as long as its
+    process lives, one of another machine until seven days after its last finished stage. If the record of a run cannot be
+    read, nothing is removed.
 
     Example: ezhoi artifacts gc --keep 1 --older-than 30d --dry-run
     """
@@ -80,7 +85,7 @@ def gc(
 
 
 def _show_garbage(found: Garbage, store: Store, keep: int) -> None:
-    """Every single thing that would go, with what tells whether it is worth keeping."""
+    """Show every single thing that would be removed, with what tells whether it is worth keeping."""
     records = runs.records(store)
     users = {(s, f): r for r in records for s, f in r.stages.items()}
     alike = set.intersection(*(set(r.changed.items()) for r in records)) if records else set()
@@ -96,7 +101,7 @@ def _show_garbage(found: Garbage, store: Store, keep: int) -> None:
         ]
         typer.echo(plain(f"{a.stage + '/' + a.fingerprint[:12]:<30}  {', '.join(about)}"))
     for u in found.unusable:
-        typer.echo(f"{u.stage}/{u.fingerprint}  {markdown.size(u.bytes)}, of no use: {u.fault}")
+        typer.echo(f"{u.stage}/{u.fingerprint}  {markdown.size(u.bytes)}, not usable: {u.fault}")
     for fingerprint in found.work:
         typer.echo(f"interrupted work {store.place}/.work/{fingerprint}")
     for name in found.leftovers:
@@ -115,20 +120,20 @@ def _show_garbage(found: Garbage, store: Store, keep: int) -> None:
 
 
 def _words(run: RunRecord, alike: set[tuple[str, str]]) -> str:
-    """What the run that used it asked for, without what all runs did."""
+    """What the run that used it asked for, without what all runs asked for."""
     return run.model_copy(update={"changed": dict(pair for pair in run.changed.items() if pair not in alike)}).words
 
 
 @app.command("keep")
 def mark(
     reference: options.Reference,
-    note: Annotated[str, typer.Option("--note", help="Why it is kept, for whoever reads `artifacts list`.")] = "",
+    note: Annotated[str, typer.Option("--note", help="Why it is kept; `artifacts list` shows it.")] = "",
     profile: options.Profile = "demo",
     overrides: options.Overrides = None,
 ) -> None:
-    """Keep an artifact, whatever runs use: no `gc` removes it until it is released.
+    """Keep an artifact, whether runs use it or not: no `gc` removes it until it is released.
 
-    The mark is in the store, for all who share it, and is about this artifact alone, not about what it was made from.
+    The mark is in the store, so it holds for all who share the store. It does not keep what the artifact was made from.
 
     Example: ezhoi artifacts keep seen/3f2a --note "the checkpoint of the paper"
     """
@@ -144,7 +149,7 @@ def mark(
 def release(
     reference: options.Reference, profile: options.Profile = "demo", overrides: options.Overrides = None
 ) -> None:
-    """Take the mark of `ezhoi artifacts keep` away.
+    """Remove the mark of `ezhoi artifacts keep`.
 
     Example: ezhoi artifacts release seen/3f2a
     """

@@ -18,15 +18,15 @@ from pipeline.studies import file, running
 from pipeline.studies.table import Table
 
 LOG_SECONDS = 2.5
-"""After so long the last lines of a run's log have reached the server."""
+"""Seconds after which the last lines of a run's log have reached the server."""
 TRIAL = re.compile(r" *\d+ of \d+  ")
-"""What the log line of a trial that has ended begins with."""
+"""The beginning of the log line of a trial that has ended."""
 
 
 def follow(table: Table, *, file_name: str, at_once: int | None) -> None:
-    """Start the server and deploy if necessary, have the study run there, tell trials as they end, and fill the table.
+    """Start the server and deploy if necessary, run the study there, show trials as they end, and fill the table.
 
-    Ctrl-C stops following, not the study. EzhoiError says why the study ended otherwise than well, if no trial's failure did.
+    Ctrl-C stops following, not the study. EzhoiError says why the study failed, unless it is the failure of a trial.
     """
     study = table.study
     given = portable(profile=study.profile, overrides=study.given, folder=study.folder)
@@ -65,7 +65,7 @@ def follow(table: Table, *, file_name: str, at_once: int | None) -> None:
 
 
 def _absolute(name: str) -> str:
-    """A study's name as a worker finds it, which starts in another folder."""
+    """The name of a study as a worker finds it, which runs in another folder."""
     return name if name in file.packaged() else str(expanded(name).absolute())
 
 

@@ -1,4 +1,4 @@
-"""`ezhoi llm`: serve a language model with vLLM, and see whether a server answers as it should."""
+"""`ezhoi llm`: serve a language model with vLLM, and check whether a server answers as it should."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def serve(
     ] = None,
     port: Annotated[int, typer.Option("--port", min=1, max=65_535, help="Port on 127.0.0.1.")] = 8000,
     revision: Annotated[
-        str | None, typer.Option("--revision", help="Revision of the weights; goes into provenance.")
+        str | None, typer.Option("--revision", help="Revision of the weights; it is recorded with the texts.")
     ] = None,
     context: Annotated[
         int | None, typer.Option("--context", min=1, help="Tokens of prompt and answer; LLaVA-1.5: 4096.")
@@ -43,19 +43,19 @@ def serve(
         Path | None, typer.Option("--environment", help="vLLM's environment; otherwise $EZHOI_VLLM, .venv-vllm, PATH.")
     ] = None,
     patience: Annotated[
-        float, typer.Option("--patience", min=1.0, max=86_400.0, help="Seconds until it has to be ready.")
+        float, typer.Option("--patience", min=1.0, max=86_400.0, help="Seconds in which it has to become ready.")
     ] = 900.0,
     extra: Annotated[
-        list[str] | None, typer.Option("--extra", help="A flag for vLLM as it is. Can be repeated.")
+        list[str] | None, typer.Option("--extra", help="A flag that is passed to vLLM unchanged. Can be repeated.")
     ] = None,
     profile: options.Profile = "demo",
     overrides: options.Overrides = None,
 ) -> None:
     """Start vLLM with the flags that LLaVA-1.5 needs, wait until it answers, and stop it with Ctrl-C.
 
-    Clients are asked for a key: that in the variable llm.runtime.api_key_env, or if it is not set, one that is made for
-    this server, which commands and runs of this checkout find by themselves (.ezhoi/llm/PORT.key, gone when the server
-    is). vLLM's output goes to .ezhoi/logs/vllm-PORT.log.
+    Clients need a key. It is the one in the variable llm.runtime.api_key_env or, if that is not set, one that is made for
+    this server; commands and runs of this checkout find it by themselves (.ezhoi/llm/PORT.key, which is removed with the
+    server). vLLM's output goes to .ezhoi/logs/vllm-PORT.log.
 
     Example: ezhoi llm serve llava-hf/llava-1.5-7b-hf --requests 32
     """
@@ -74,7 +74,7 @@ def serve(
 
 
 def _serve_until_stopped(serving: vllm.Serving, environment: Path | None, *, own_key: str, patience: float) -> None:
-    """Ctrl-C and SIGTERM stop it; ServiceError if it ends by itself. Without a key of the user's it gets one."""
+    """Serve until Ctrl-C or SIGTERM; ServiceError if the server ends by itself. A key is made if the user has none."""
     found = vllm.find(environment)
     log = local.home() / "logs" / f"vllm-{serving.port}.log"
     typer.echo(f"starting vLLM {found.version}; its output: {log}", err=True)
@@ -100,7 +100,7 @@ def _serve_until_stopped(serving: vllm.Serving, environment: Path | None, *, own
 
 @contextmanager
 def _found_by_clients(path: Path, key: str) -> Iterator[None]:
-    """While the block runs, clients of this checkout find the key."""
+    """Let clients of this checkout find the key while the block runs."""
     write_secret(path, key + "\n")
     try:
         yield

@@ -1,4 +1,4 @@
-"""`ezhoi model`: what the model consists of."""
+"""`ezhoi model`: the parts of the model and their sizes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ app = typer.Typer(no_args_is_help=True, help="Look at the model: its parts and t
 
 @app.callback()
 def model() -> None:
-    """A group of commands, also while it has only one."""
+    """A group of commands, although it has only one so far."""
 
 
 @app.command()
@@ -22,7 +22,7 @@ def summary(
     overrides: options.Overrides = None,
     as_json: options.Json = False,
 ) -> None:
-    """Count the trained numbers of every module, beside the released code's. No weights are needed.
+    """Count the parameters of every module, beside those of the released code. No weights are needed.
 
     Example: ezhoi model summary --profile hico-vitb
     """

@@ -41,7 +41,7 @@ Targets = Annotated[
         "--only",
         "-t",
         metavar="STAGE",
-        help=f"Make this stage and what it needs, no more. Can be repeated. Stages: {', '.join(StageName)}.",
+        help=f"Make only this stage and what it needs. Can be repeated. Stages: {', '.join(StageName)}.",
     ),
 ]
 Force = Annotated[
@@ -72,7 +72,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def pinned(pins: list[str] | None) -> dict[str, str]:
-    """{stage: fingerprint}; ConfigError if one is put otherwise."""
+    """The pins as {stage: fingerprint}; ConfigError if one is not written so."""
     found: dict[str, str] = {}
     for pin in pins or []:
         stage, separator, reference = pin.partition("=")
@@ -85,16 +85,16 @@ def pinned(pins: list[str] | None) -> dict[str, str]:
 
 
 def demand_another_file(out: Path, *read: Path | None) -> None:
-    """ConfigError if what a command is to write is a file or folder that it reads: the only copy might be overwritten."""
+    """ConfigError if a command would write to a file or folder that it reads, which might be the only copy."""
     for path in read:
         if path is not None and os.path.realpath(out) == os.path.realpath(path):  # pathlib's stops at links in a circle
             raise ConfigError(f"{out} is read by this command, which would write over it; write to another file")
 
 
 def demand_ending(out: Path, *endings: str, what: str) -> None:
-    """ConfigError if the name of a file to be written ends as files of another format do.
+    """ConfigError if the name of a file to be written has the ending of another format.
 
-    Other commands, and other programs, tell a file's format by its name.
+    Other commands and programs tell the format of a file by its name.
     """
     if out.suffix.lower() not in endings:
         raise ConfigError(f"{out}: {what}, so its name has to end in {' or '.join(endings)}")
@@ -118,7 +118,9 @@ def asked(stage: str, profile: str, overrides: list[str] | None) -> Artifact:
     except StoreError as error:
         words = ["ezhoi", "run", "--target", stage, *(["--profile", profile] if profile != "demo" else [])]
         command = shlex.join([*words, *(word for override in overrides or [] for word in ("--set", override))])
-        raise StoreError(f"{error} Make it: `{command}`; or say with --profile and --set what was made.") from None
+        raise StoreError(
+            f"{error} Make it: `{command}`; or name with --profile and --set the configuration that was made."
+        ) from None
 
 
 def artifact(store: Store, reference: str) -> Artifact:
@@ -132,14 +134,14 @@ def artifact(store: Store, reference: str) -> Artifact:
 
 
 def bundle(model: str | None, profile: str, overrides: list[str] | None) -> Path:
-    """The file of a bundle that a command names, as `choosing.bundle_file` has it."""
+    """The file of the bundle that a command names (see `choosing.bundle_file`)."""
     from pipeline.predict.choosing import bundle_file
 
     return bundle_file(model, store(profile, overrides))
 
 
 def vocabulary(config: Config) -> Vocabulary:
-    """The classes of the configured dataset, from its light files: nothing of the data is read."""
+    """The classes of the configured dataset, from small files; no annotation is read."""
     return sources.vocabulary(config)
 
 

@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 
 Words = Annotated[
     Path | None,
-    typer.Option("--vocabulary", help="The verbs, objects and classes; vocabulary.yaml beside the file if left out."),
+    typer.Option(
+        "--vocabulary",
+        help="File of the verbs, objects and classes; vocabulary.yaml beside the annotations if left out.",
+    ),
 ]
 Folder = Annotated[
     Path | None,
     typer.Option(
-        "--pictures", help="Folder of the pictures, in which names and sizes are looked up; the file's if left out."
+        "--pictures",
+        help="Folder of the pictures, where names and sizes are looked up; that of the annotations if left out.",
     ),
 ]
 
@@ -41,19 +45,20 @@ def import_(
     pictures: Folder = None,
     vocabulary: Words = None,
     faults: Annotated[
-        Literal["error", "skip"], typer.Option(help="Rows that cannot be used: write nothing, or leave them out.")
+        Literal["error", "skip"],
+        typer.Option(help="What to do about rows that cannot be used: write nothing, or leave them out."),
     ] = "error",
     annotator: Annotated[
-        str | None, typer.Option(help="Label Studio: the id or email of the one annotator who counts.")
+        str | None, typer.Option(help="Label Studio: id or email of the annotator whose annotation is used.")
     ] = None,
     test_share: Annotated[
         float | None,
-        typer.Option(min=0.01, max=0.99, help="Draw this part of the pictures for testing, and write down which."),
+        typer.Option(min=0.01, max=0.99, help="Draw this share of the pictures as test split, and write it down."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=options.LARGEST_SEED, help="Seed of the drawn split.")] = 0,
     as_json: options.Json = False,
 ) -> None:
-    """Convert annotations of one's own pictures into one file, own.json, and report what was left out and why.
+    """Convert annotations of your own pictures into one file, own.json, and report what was left out and why.
 
     Example: ezhoi data import export.json --pictures pictures --to pictures/own.json
     """
@@ -91,7 +96,7 @@ def import_(
 
 
 def _split(found: Found, path: Path, pictures: Path | None, *, share: float, seed: int) -> None:
-    """Draw the split of pictures that tell none; DataError if some tell it."""
+    """Draw the split of pictures whose annotation gives none; DataError if it gives some."""
     from pipeline.datasets.own import source, splits
 
     if splits.told(found.rows.images["split"].tolist()) is not None:
@@ -101,7 +106,7 @@ def _split(found: Found, path: Path, pictures: Path | None, *, share: float, see
 
 
 def _pictures(path: Path, folder: Path | None) -> Pictures | None:
-    """The pictures, where there are any; DataError if a folder that was named has none."""
+    """The pictures, if there are any; DataError if the named folder has none."""
     from pipeline.datasets.own.pictures import Pictures
 
     place = folder or (path if path.is_dir() else path.parent)
@@ -116,7 +121,7 @@ def _pictures(path: Path, folder: Path | None) -> Pictures | None:
 
 
 def _noted(path: Path, folder: Path | None) -> Pictures | None:
-    """The same, with a note where there are none."""
+    """The pictures as of `_pictures`, with a note where there are none."""
     found = _pictures(path, folder)
     if found is None:
         place = path if path.is_dir() else path.parent
@@ -128,7 +133,7 @@ def _noted(path: Path, folder: Path | None) -> Pictures | None:
 
 
 def _with_vocabulary(found: Found, used: Path | None, to: Path) -> str:
-    """Put the vocabulary beside the written file, if there is none; its name, or ""."""
+    """Write the vocabulary beside the file, if there is none yet; its name, or "" if there was one."""
     from pipeline.datasets.own.folder import VOCABULARY
 
     if used is None or any((to.parent / name).exists() for name in VOCABULARY):
@@ -139,7 +144,7 @@ def _with_vocabulary(found: Found, used: Path | None, to: Path) -> str:
 
 
 def megabytes(watch: Progress, what: str) -> Told:
-    """Shows how much of a file is done, in megabytes."""
+    """Shows how many megabytes of a file are done."""
     return lambda done, total: watch(what, done // 1_000_000, total // 1_000_000, "MB")
 
 
@@ -152,7 +157,7 @@ def check(
     open_pictures: bool,
     as_json: bool,
 ) -> bool:
-    """Report on annotations of one's own, as they were found at a path; whether they can be used as they are."""
+    """Report on one's own annotations as they were found at a path; return whether they can be used as they are."""
     from pipeline.datasets.own import annotated, summary
 
     shown = _noted(path, pictures) if open_pictures else None
@@ -174,7 +179,7 @@ def template(
     profile: options.Profile = "demo",
     overrides: options.Overrides = None,
 ) -> None:
-    """Print the labelling configuration for a vocabulary, to paste into the tool.
+    """Print the labelling configuration for a vocabulary, to be pasted into the tool.
 
     Example: ezhoi data template label-studio --vocabulary vocabulary.yaml
     """
@@ -186,13 +191,13 @@ def template(
 
 
 def look(
-    path: Annotated[Path, typer.Argument(help="Annotations of one's own: a file, or its folder.")],
+    path: Annotated[Path, typer.Argument(help="Annotations of your own: a file, or its folder.")],
     to: Annotated[Path, typer.Option("--to", help="The page to write, an HTML file.")] = Path("look.html"),
     pictures: Folder = None,
     vocabulary: Words = None,
     count: Annotated[int, typer.Option(min=1, max=2_000, help="Pictures on the page.")] = 60,
 ) -> None:
-    """Draw annotated pictures on one page, those with something odd first: turned relations, tiny boxes, rare classes.
+    """Draw annotated pictures on one page; odd ones come first: reversed relations, tiny boxes, rare classes.
 
     Example: ezhoi data look pictures --to look.html
     """

@@ -1,4 +1,4 @@
-"""`ezhoi predict`: pictures in, drawn pictures, a table and a page out."""
+"""`ezhoi predict`: it takes pictures and writes drawn pictures, a table and a page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.predict.listing import Listed
 
 SHOWN = 10
-"""Pictures that could not be read, of which the reason is told."""
+"""How many of the pictures that could not be read are listed with the reason."""
 
 
 def register(app: typer.Typer) -> None:
@@ -53,18 +53,18 @@ def predict(
     ] = None,
     examples: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER|TABLE", help="Pictures with annotated pairs, one to eight a class, to remember."),
+        typer.Option(metavar="FOLDER|TABLE", help="Pictures with annotated pairs to remember, one to eight per class."),
     ] = None,
     adapt: Annotated[
         bool, typer.Option("--adapt", help="Have added classes learn from the nearest seen ones, by text (UTPL).")
     ] = False,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder that everything is written to.")] = Path(
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to which everything is written.")] = Path(
         "predicted"
     ),
-    every: Annotated[int, typer.Option(min=1, help="Of a video, every how many frames one is looked at.")] = 25,
-    top: Annotated[int, typer.Option(min=1, help="How many interactions are told of a picture, the best ones.")] = TOP,
+    every: Annotated[int, typer.Option(min=1, help="Take one of so many frames of a video.")] = 25,
+    top: Annotated[int, typer.Option(min=1, help="How many interactions of a picture are shown, the best ones.")] = TOP,
     threshold: Annotated[
-        float, typer.Option(min=0, max=1, help="Least score with which an interaction is told, from 0 to 1.")
+        float, typer.Option(min=0, max=1, help="The least score with which an interaction is shown, from 0 to 1.")
     ] = THRESHOLD,
     only: Annotated[
         list[str] | None,
@@ -73,7 +73,9 @@ def predict(
     idle: Annotated[
         bool, typer.Option("--idle", help='Draw pairs without an interaction too ("no interaction").')
     ] = False,
-    clip: Annotated[Path | None, typer.Option(help="File of CLIP's weights, where the bundle's were a file.")] = None,
+    clip: Annotated[
+        Path | None, typer.Option(help="File of CLIP's weights, if the bundle was trained with a file.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
     anew: Annotated[bool, typer.Option("--anew", help="Begin again in a folder that has other predictions.")] = False,
     profile: options.Profile = "demo",
@@ -81,10 +83,10 @@ def predict(
 ) -> None:
     """Say who does what with which object in pictures: drawn pictures, a table, JSON and a page to look at.
 
-    Pictures are turned as their camera says. One that cannot be read is told at the end and stops nothing; the exit code is 1
-    then. The same command again goes on where it was.
+    Pictures are turned as their camera says. One that cannot be read is named at the end and stops nothing; the exit code is
+    then 1. The same command, given again, goes on where it was.
 
-    With --classes it tells more classes than the model was trained for, by their names and what is said of them
+    With --classes more classes are recognised than the model was trained for, by their names and descriptions
     (descriptions.*): docs/open-classes.md.
 
     Example: ezhoi predict photos/ --boxes boxes.parquet --out looked-at
@@ -120,7 +122,7 @@ def predict(
 
 
 def _reasons(faults: Mapping[str, str]) -> list[str]:
-    """Why pictures could not be read, a line each of the first ones."""
+    """Why pictures could not be read: a line for each of the first ones."""
     lines = [f"  {why if name in why else f'{name}: {why}'}" for name, why in list(faults.items())[:SHOWN]]
     return lines + ([f"  and {len(faults) - SHOWN} more"] if len(faults) > SHOWN else [])
 

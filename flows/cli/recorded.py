@@ -1,4 +1,4 @@
-"""Run the Prefect flow in this process. Imports Prefect: set its environment first."""
+"""Run the Prefect flow in this process. This module imports Prefect, so set its environment first."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Recorded:
 
 
 def record(**parameters: Any) -> Recorded:
-    """Call the flow with its parameters; it shows in the server that PREFECT_API_URL names.
+    """Call the flow with its parameters; the server that PREFECT_API_URL names shows it.
 
     Raises:
-        ServiceError: the server is gone. Prefect would now try for minutes to deliver its last events before this process
-            ends by itself; who has nothing else to do leaves by `os._exit`.
+        ServiceError: the server is gone. Prefect would try for minutes to deliver its last events before this process
+            ends; a caller that has nothing else to do leaves by `os._exit`.
     """
     # Our reaper watches processes, so nobody needs heartbeats, and each run would wait a second to end their thread.
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):

@@ -30,7 +30,7 @@ runs_shown.register(app)
 def table(
     context: typer.Context,
     sort: Annotated[
-        str, typer.Option("--sort", help=f"Order, the most first: {', '.join(runs_table.ORDERS)}.")
+        str, typer.Option("--sort", help=f"Order of the rows, the highest value first: {', '.join(runs_table.ORDERS)}.")
     ] = "when",
     filters: Annotated[
         list[str] | None,
@@ -38,9 +38,9 @@ def table(
             "--filter", metavar="KEY=VALUE", help="Only runs with this setting, seed, state, ... Can be repeated."
         ),
     ] = None,
-    last: Annotated[int | None, typer.Option("--last", min=1, help="Only so many of the newest runs.")] = None,
+    last: Annotated[int | None, typer.Option("--last", min=1, help="Only this many of the newest runs.")] = None,
     seeds: Annotated[
-        bool, typer.Option("--seeds", help="Fold runs that differ in their seed alone: mean ± standard deviation.")
+        bool, typer.Option("--seeds", help="Fold runs that differ only in their seed: mean ± standard deviation.")
     ] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the table as CSV.")] = False,
     as_markdown: Annotated[bool, typer.Option("--md", help="As a Markdown table.")] = False,
@@ -88,7 +88,7 @@ def table(
 
 
 def _cells(row: Row, standing: Standing | None) -> dict[str, str]:
-    """The row's texts by heading, its standing behind the metrics."""
+    """The texts of a row by heading, with its standing behind the metrics."""
     cells = row.cells()
     last = list(cells).index(MAIN[-1]) + 1
     return dict(
@@ -97,7 +97,7 @@ def _cells(row: Row, standing: Standing | None) -> dict[str, str]:
 
 
 def _about_seeds(metric: str, left_out: str) -> list[str]:
-    """How the table is to be read, and what is not in it."""
+    """How to read the table, and what is not in it."""
     lines = [
         f"from the best: {metric} mAP over the best row of its profile, setting and protocol, paired by seed; {INTERVAL}"
     ]

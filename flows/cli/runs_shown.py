@@ -18,7 +18,7 @@ from pipeline.store import runs
 from pipeline.store.runs import RunRecord
 from pipeline.store.store import Store
 
-Run = Annotated[str, typer.Argument(metavar="RUN", help="Its id or the start of it, or newest.")]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="The id of a run or the start of it, or newest.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -66,7 +66,7 @@ def _lines(store: Store, record: RunRecord) -> list[str]:
 
 
 def pages(store: Store, record: RunRecord) -> dict[str, Path]:
-    """The run's pages that are on this machine: {what it is: path}."""
+    """The pages of the run that are on this machine: {what it is: path}."""
     folder = store.root / ".runs" / record.id
     places = [("lineage", folder / "index.html"), ("report", folder / "report.html")]
     if "evaluation" in record.stages:
@@ -78,14 +78,14 @@ def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="The run to compare with: its id or its start, or newest.")],
     others: Annotated[list[str], typer.Argument(metavar="B [C...]", help="The runs to compare with it.")],
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="PAGE.html", help="The page to write, one file without others.")
+        Path, typer.Option("--out", "-o", metavar="PAGE.html", help="The page to write; it is one file.")
     ] = Path("runs-compared.html"),
     profile: options.Profile = "demo",
     overrides: options.Overrides = None,
 ) -> None:
     """Compare runs side by side on one HTML page: what they asked for, mAP with intervals, changes, losses, AP by class.
 
-    The page needs no other file and no network: send it to whomever it concerns.
+    The page needs no other file and no network, so it can be sent to anybody.
 
     Example: ezhoi runs compare 20260131T120000 newest --out better.html
     """

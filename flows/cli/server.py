@@ -1,4 +1,4 @@
-"""`ezhoi up`, `down`, `deploy`, `launch`, `follow`: the local Prefect server and runs in it."""
+"""`ezhoi up`, `down`, `deploy`, `launch` and `follow`: the local Prefect server and its runs."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ def up(
         bool,
         typer.Option(
             "--no-password",
-            help="Ask for no password. Then every user of this machine can run commands as you: for a machine with one.",
+            help="Ask for no password. Then every user of this machine can run commands as you: only where there is no other.",
         ),
     ] = False,
 ) -> None:
     """Start the local Prefect server and its workers, or find them running.
 
     State and logs are in .ezhoi/ of the checkout (or in $EZHOI_HOME; without a checkout in ~/.ezhoi). Nothing leaves this
-    machine. Who may talk to the server may have it run commands, so it asks for a password (.ezhoi/password), which
-    `ezhoi` commands find by themselves, and in the checkout's folder `prefect` commands too. In other folders these find
-    it after the command that stands behind `for plain prefect commands:`.
+    machine. Whoever may talk to the server may have it run commands, so it asks for a password (.ezhoi/password). `ezhoi`
+    commands find it by themselves, and in the checkout's folder `prefect` commands too; in other folders they need the
+    command that is printed behind `for plain prefect commands:`.
 
     Example: ezhoi up
     """
@@ -71,7 +71,7 @@ def up(
 
 
 def down() -> None:
-    """Stop the server and the workers that `ezhoi up` started, and nothing else; say which runs that ends.
+    """Stop the server and the workers that `ezhoi up` started, nothing else, and say which runs end with them.
 
     Example: ezhoi down
     """
@@ -127,9 +127,9 @@ def launch(
 def _refuse_mistakes(
     given: parameters.Parameters, name: str, *, force: list[StageName], pins: dict[str, str], against: str | None
 ) -> None:
-    """Refuse now what the run would refuse once a worker is free: EzhoiError.
+    """Raise now the EzhoiError that the run would raise once a worker is free.
 
-    What a deployment reuses is not looked for: a run that waits before this one may be making it.
+    Artifacts that a deployment reuses are not looked for, because a run that is queued before may be making them.
     """
     if (declared := deployment.declared(name)) is not None:
         parameters.resolve(
@@ -155,7 +155,7 @@ def follow(run: Annotated[str | None, typer.Argument(help="Id of a run; the newe
 
 
 def _say_who_gets_in(state: Local) -> None:
-    """How to get past the server's door, or that it has none."""
+    """Say how to log in to the server, or that it asks for no password."""
     if state.open:
         typer.secho(
             "password: none, as was asked for. Every user of this machine can run commands as you through the server; "
@@ -168,13 +168,13 @@ def _say_who_gets_in(state: Local) -> None:
 
 
 def _password(state: Local) -> str:
-    """What Prefect's page asks for, once a browser: on a terminal itself, else (that is a log) where it is."""
+    """The password, which Prefect's page asks each browser once; where the output is no terminal, the file that has it."""
     shown = state.password if sys.stdout.isatty() else f"in {local.home() / 'password'}"
     return f"password {shown}   (Prefect's page asks for it once)"
 
 
 def show_links(state: Local, run: str) -> None:
-    """Where to look at a run."""
+    """Print where to look at a run."""
     typer.echo(f"run:     {state.ui_url}/runs/flow-run/{run}")
     wanted = {"key": {"any_": [LINEAGE_KEY]}, "flow_run_id": {"any_": [run]}}
     found = state.api.post("/artifacts/filter", {"artifacts": wanted, "limit": 1})
@@ -185,7 +185,7 @@ def show_links(state: Local, run: str) -> None:
 
 
 def show_result(config: Config, flow_run: str) -> None:
-    """What `ezhoi run` ends with: the evaluation of the configuration, the run's report and answer, and the updated site."""
+    """Print what `ezhoi run` ends with: the result, the run's report and comparison, and the updated site."""
     store = store_of(config)
     record = next((r for r in runs.records(store) if r.flow_run == flow_run), None)
     report = None if record is None else html.report_of(store.root / ".runs" / record.id / "index.html")
@@ -217,7 +217,7 @@ def _conclude(state: Local, last: RunState, config: Config | None) -> None:
 
 
 def _follow(state: Local, run: str) -> RunState:
-    """Print the stages as they end; the last state."""
+    """Print the stages as they end, and return the last state."""
     shown: set[str] = set()
     reporter = _Waiting()
     last: RunState | None = None
@@ -244,7 +244,7 @@ def _follow(state: Local, run: str) -> RunState:
 
 
 class _Waiting:
-    """What is going on: one changing line on a terminal, elsewhere a line for each quarter of a stage."""
+    """Shows what is going on: one changing line on a terminal, elsewhere a line for each quarter of a stage."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -253,7 +253,7 @@ class _Waiting:
         self._last = ""
 
     def show(self, run: RunState, task: TaskState | None) -> None:
-        """The stage at work, or what the run waits for."""
+        """Show the stage at work, or what the run waits for."""
         if run.final:
             return
         text = f"{run.state.lower()} ..." if task is None else f"{task.stage:<{display.WIDTH}} {task.state.lower()}"
@@ -269,7 +269,7 @@ class _Waiting:
             self._last = text
 
     def clear(self) -> None:
-        """Make room for a line."""
+        """Clear the line, so that another one can be printed."""
         if self._line is not None:
             self._line.stop()
 

@@ -18,9 +18,7 @@ def register(app: typer.Typer) -> None:
 def site(
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out", "-o", metavar="FOLDER", help="The folder to write; beside the store's records if left out."
-        ),
+        typer.Option("--out", "-o", metavar="FOLDER", help="The folder to write; in the store if left out."),
     ] = None,
     copy: Annotated[
         bool,
@@ -31,7 +29,7 @@ def site(
 ) -> None:
     """Write the runs of the store as pages: a table to sort and filter, each run's artifacts, reports, descriptions, bundles.
 
-    Plain files, without a server and without a request: open the first one in a browser.
+    The pages are plain files that need no server and no network: open the first one in a browser.
 
     Example: ezhoi site --out site --copy
     """

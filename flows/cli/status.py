@@ -31,8 +31,8 @@ def status(
 ) -> None:
     """Show for every stage whether it is in the store (cached), would run (stale, missing), why, and how long it took.
 
-    Nothing is run. Where there are more or fewer pictures than last time, or shards of unfinished work, the estimate goes by
-    them. A stage that waits for another one runs only if that one's result turns out different.
+    Nothing is run. The estimate allows for more or fewer pictures than last time, and for shards of unfinished work. A stage
+    that waits for another one runs only if the result of that one turns out different.
 
     Example: ezhoi status --set disparities.template=contrast-v2
     """

@@ -1,4 +1,4 @@
-"""`ezhoi study`: variants of a profile compared, over settings and seeds."""
+"""`ezhoi study`: compare variants of a profile over settings and seeds."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ def study(
     seeds: Annotated[str, typer.Option(metavar="0,1", help="These seeds instead of the file's.")] = "",
     launch: Annotated[
         bool,
-        typer.Option("--launch", help="Have the workers of the local Prefect server run the trials, side by side."),
+        typer.Option("--launch", help="Let the workers of the local Prefect server run the trials in parallel."),
     ] = False,
     at_once: Annotated[
-        int | None, typer.Option("--at-once", min=1, help="With --launch: at most so many trials at the same time.")
+        int | None, typer.Option("--at-once", min=1, help="With --launch: the most trials that run at the same time.")
     ] = None,
-    show: Annotated[bool, typer.Option("--show", help="Run nothing: the table of what the store has.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Run nothing; print the table of what the store has.")] = False,
     as_csv: Annotated[
-        bool, typer.Option("--csv", help="Print the table as CSV, a row a setting, variant and group.")
+        bool, typer.Option("--csv", help="Print the table as CSV, with a row for each setting, variant and group.")
     ] = False,
     as_markdown: Annotated[bool, typer.Option("--md", help="Print the table as Markdown.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Run every variant of a study in every setting with every seed, and print what each gains and which of that is noise.
+    """Run every variant of a study in every setting with every seed, and print what each gains and what may be noise.
 
     A trial is an ordinary run: what is in the store is not computed again, and a study that was interrupted goes on where
     it was. A trial that fails is listed, and the others go on. The table is also kept in the store, under .runs/, and grows
@@ -93,7 +93,7 @@ def study(
 
 
 def carry_out(table: Table, *, command: str) -> None:
-    """All trials in this process, each told on stderr as it ends."""
+    """Run all trials in this process; stderr names each as it ends."""
     from pipeline.studies import running
 
     teller = Teller(table.study)
@@ -103,7 +103,7 @@ def carry_out(table: Table, *, command: str) -> None:
 
 
 class Teller:
-    """A line on stderr for each trial that has ended."""
+    """Prints a line on stderr for each trial that has ended."""
 
     def __init__(self, study: Study) -> None:
         self._of, self._width = len(study.trials()), max(len(str(trial)) for trial in study.trials())
@@ -145,7 +145,7 @@ def failures(table: Table, what: str) -> str:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """The parts of a list that is given in one word, `A,B`."""
+    """The parts of a list that is given as one word, `A,B`."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def difference(old: Artifact, new: Artifact, store: Store) -> dict[str, Any]:
-    """What changed between two `descriptions` artifacts, for programs."""
+    """What changed between two `descriptions` artifacts, as plain JSON."""
     embedded = comparison.embeddings(old, new, store)
     moved = comparison.moved(embedded) if embedded else None
     return {
@@ -30,7 +30,7 @@ def difference(old: Artifact, new: Artifact, store: Store) -> dict[str, Any]:
 
 
 def show_difference(old: Artifact, new: Artifact, store: Store, *, moves: bool = True, most: int = 40) -> None:
-    """The same for people: texts side by side, then with `moves` the unseen classes whose nearest seen class changed."""
+    """Print it: texts side by side, then with `moves` the unseen classes whose nearest seen class changed."""
     from rich.console import Console
     from rich.table import Table
 
@@ -71,7 +71,7 @@ def _text(source: str, text: str) -> Text:
 
 
 def show_report(descriptions: Artifact) -> None:
-    """Where the texts come from, and which of them fail the quality gate."""
+    """Print where the texts come from, and which of them fail the quality gate."""
     metrics = descriptions.manifest.metrics
     sources = ", ".join(f"{count} from {name}" for name, count in dict(metrics.get("sources", {})).items())
     typer.echo(f"{metrics['classes']} descriptions ({sources}), {metrics['mean_words']:.1f} words on average")
@@ -87,7 +87,7 @@ def show_report(descriptions: Artifact) -> None:
 
 
 def show_pairs(disparities: Artifact, vocabulary: Vocabulary) -> None:
-    """Each unseen class with its nearest seen class, how similar their descriptions are, and how the class differs."""
+    """Print each unseen class with its nearest seen class, the similarity of their descriptions, and how the class differs."""
     table: pd.DataFrame = disparities.table("disparities.parquet", ["hoi_id", "seen_hoi_id", "similarity", "text"])
     for row in table.sort_values("similarity", ascending=False).to_dict("records"):
         one, other = (vocabulary.hoi(int(row[key])).name for key in ("hoi_id", "seen_hoi_id"))
@@ -95,7 +95,7 @@ def show_pairs(disparities: Artifact, vocabulary: Vocabulary) -> None:
 
 
 def show_separability(embeddings: Artifact, *, most: int = 8) -> None:
-    """Did the descriptions tell classes apart better than the plain phrases? The most confusable verbs and objects."""
+    """Print whether descriptions tell classes apart better than plain phrases, and the most confusable verbs and objects."""
     table: pd.DataFrame = embeddings.table("separability.parquet")
     typer.echo("cosine to the most similar other class (lower is easier to tell apart)")
     typer.echo(f"{'':<24}{'classes':>8}{'description':>22}{'plain phrase':>22}")

@@ -19,7 +19,7 @@ app = typer.Typer(no_args_is_help=True, help="Import checkpoints of the released
 
 @app.callback()
 def weights() -> None:
-    """A group of commands, also while it has only one."""
+    """A group of commands, although it has only one so far."""
 
 
 @app.command("import")
@@ -33,13 +33,15 @@ def import_(
     ] = None,
     prompts: Annotated[
         Path | None,
-        typer.Option(help="safetensors with the prompts that the code drew (keys unregistered.txtcls_ctx_pt.0 ...)."),
+        typer.Option(
+            help="File of safetensors with the prompts that the code drew (keys unregistered.txtcls_ctx_pt.0 ...)."
+        ),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Convert a released checkpoint, and say of each of its keys what became of it. No code of the file is executed.
+    """Convert a released checkpoint, and say what became of each of its keys. No code in the file is executed.
 
-    The frozen CLIP is that of the profile. What does not fit is refused with both shapes.
+    The frozen CLIP is that of the profile. Tensors that do not fit are refused; the error names both shapes.
 
     Example: ezhoi weights import ckpt_52250_12.pt --preset released --profile hico-vitb
     """

@@ -1,4 +1,4 @@
-"""`ezhoi world`: look at the rendered world, measure and rebuild its tiny CLIP and its tiny detector."""
+"""`ezhoi world`: look at the rendered world; measure and rebuild its tiny CLIP and its tiny detector."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pipeline.outside.parsing import shown
 
 Style = Literal["outlined", "flat"]
 MOST_DRAWN = 2_000
-"""Scenes on one sheet."""
+"""The most scenes on one sheet."""
 MOST_SCENES = 10_000_000
-"""Scenes of one command, which would take weeks."""
+"""The most scenes of one command; they would take weeks."""
 
 app = typer.Typer(
     no_args_is_help=True, help="Look at the demo's rendered world, and measure or rebuild its tiny models."
@@ -76,7 +76,7 @@ def pictures(
     out: Annotated[Path, typer.Argument(help="The folder to write them to.")],
     count: Annotated[int, typer.Option(min=1, max=MOST_DRAWN, help="How many scenes.")] = 12,
 ) -> None:
-    """Draw scenes that nobody trained or was evaluated on as picture files, with their boxes: something to predict.
+    """Draw scenes to try predictions on, as picture files with their boxes; no model was trained or evaluated on them.
 
     Example: ezhoi world pictures scenes --count 12
     """
@@ -93,10 +93,12 @@ def clip(
     steps: Annotated[
         int | None, typer.Option(min=1, help="Training steps; the project's own recipe if left out.")
     ] = None,
-    scenes: Annotated[int | None, typer.Option(min=1, max=MOST_SCENES, help="Rendered scenes to learn from.")] = None,
+    scenes: Annotated[
+        int | None, typer.Option(min=1, max=MOST_SCENES, help="Rendered scenes from which it learns.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, max=options.LARGEST_SEED, help="Seed of weights and batches.")] = 0,
 ) -> None:
-    """Train the tiny CLIP from rendered scenes and captions alone, none of a held-out class. About 25 minutes on two cores.
+    """Train the tiny CLIP on rendered scenes and captions, none of a held-out class. It takes about 25 minutes on two cores.
 
     Example: ezhoi world clip pipeline/tiny/tiny_clip.safetensors
     """
@@ -128,11 +130,13 @@ def detector(
     steps: Annotated[
         int | None, typer.Option(min=1, help="Training steps; the project's own recipe if left out.")
     ] = None,
-    scenes: Annotated[int | None, typer.Option(min=1, max=MOST_SCENES, help="Rendered scenes to learn from.")] = None,
+    scenes: Annotated[
+        int | None, typer.Option(min=1, max=MOST_SCENES, help="Rendered scenes from which it learns.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, max=options.LARGEST_SEED, help="Seed of weights and batches.")] = 0,
-    measured: Annotated[int, typer.Option(min=1, max=MOST_SCENES, help="Test scenes to measure it in.")] = 600,
+    measured: Annotated[int, typer.Option(min=1, max=MOST_SCENES, help="Test scenes in which it is measured.")] = 600,
 ) -> None:
-    """Train the tiny detector from fresh rendered scenes, none of a training or test split, and measure it. About 5 minutes.
+    """Train the tiny detector on fresh scenes, none of a training or test split, and measure it. It takes about 5 minutes.
 
     Example: ezhoi world detector pipeline/tiny/tiny_detector.safetensors
     """
@@ -166,7 +170,7 @@ def zero_shot(
     ] = "outlined",
     as_json: options.Json = False,
 ) -> None:
-    """Measure the frozen tiny CLIP without any prompt learning, on the classes shown in pre-training and the held-out ones.
+    """Measure the frozen tiny CLIP without any prompt learning, on classes of its pre-training and on held-out ones.
 
     Example: ezhoi world zero-shot --scenes 200
     """

@@ -1,4 +1,4 @@
-"""A run beside the one that it is compared with, as part of its page: is it better, is it noise, and why."""
+"""The part of a run's page that compares it with another run: whether it is better, whether that is noise, and why."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pipeline.engine.verdict import Verdict
 from pipeline.outside.escaping import markdown
 
 SHOWN = 8
-"""Classes from either end of the list of those that moved, and texts."""
+"""How many of the classes that gained and that lost most are shown, and how many texts."""
 
 
 def section(verdict: Verdict, relative: str) -> list[str]:
-    """Paragraphs in Markdown; `relative` is the other run's name, with a link where there is one."""
+    """The comparison as paragraphs of Markdown; `relative` is the other run's name, with a link where there is one."""
     found = verdict.compared
     parts = [f"## Compared with {relative}"]
     if found.gains:
@@ -68,7 +68,7 @@ def _interval(interval: tuple[float, float] | None, *, sure: bool) -> tuple[str,
 
 
 def _moves(causes: Causes) -> list[str]:
-    """The unseen classes that are taught from another seen class now."""
+    """The unseen classes that learn from another seen class now."""
     if not causes.moves:
         return []
     rows = [
@@ -81,7 +81,7 @@ def _moves(causes: Causes) -> list[str]:
 
 
 def _texts(causes: Causes) -> list[str]:
-    """The descriptions that differ, old beside new."""
+    """The descriptions that differ, the old text beside the new one."""
     texts = list(dict.fromkeys(changed for cause in causes.found for changed in cause.texts))
     if not texts:
         return []

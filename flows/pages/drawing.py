@@ -1,7 +1,7 @@
-"""A run's graph as a picture: SVG from top to bottom, cached, reused and computed stages told apart.
+"""A run's graph as an SVG picture from top to bottom, which tells cached, reused and computed stages apart.
 
-Prefect's interfaces show Markdown pages in a column of about 690 pixels, where only the newer one draws mermaid. A picture in
-the page is drawn by both. Its colours hold on a light and on a dark page, since a picture does not learn of a page's theme.
+Prefect's interfaces show Markdown pages in a column of about 690 pixels, and only the newer one draws mermaid. A picture is
+shown by both. Its colours fit a light and a dark page, since a picture does not know the page's theme.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ MARGIN = 8
 COLOURS = {"Cached": ("#cfe8d5", "#4b7f5a"), "Reused": ("#cfe0f5", "#3f6ea6"), "Completed": ("#ffd9a8", "#b0701a")}
 """Fill and outline of a box, by the name of the task's state."""
 LINE = "#8b949e"
-"""Lines and words outside of boxes: read on white and on near black."""
+"""The colour of lines and of words outside of boxes, legible on white and on nearly black."""
 
 
 def svg(outcomes: Sequence[Outcome], links: Mapping[str, str] | None = None) -> str:
-    """The graph, at most as wide as a Prefect page; `links` leads from stages to their pages."""
+    """The graph, at most as wide as a Prefect page; `links` has the pages of the stages."""
     made = {o.stage: o for o in outcomes}
     place = _places(made)
     width = max(x for x, _ in place.values()) + BOX[0] + MARGIN
@@ -46,13 +46,13 @@ def svg(outcomes: Sequence[Outcome], links: Mapping[str, str] | None = None) -> 
 
 
 def image(outcomes: Sequence[Outcome]) -> str:
-    """The graph as an image of a Markdown page, which needs no other file."""
+    """The graph as an image for a Markdown page; it needs no other file."""
     words = ", ".join(f"{o.stage} {word(o)}" for o in outcomes)
     return f"![{words}](data:image/svg+xml;base64,{b64encode(svg(outcomes).encode()).decode()})"
 
 
 def _places(made: Mapping[str, Outcome]) -> dict[str, tuple[float, float]]:
-    """Upper left corners: a row for every distance from the start, its boxes in the middle."""
+    """The upper left corners of the boxes: a row for every distance from the start, centred."""
     row: dict[str, int] = {}
     for name, outcome in made.items():  # in running order: inputs come first
         row[name] = max((row[r.stage] + 1 for r in outcome.artifact.manifest.inputs if r.stage in row), default=0)
@@ -69,7 +69,7 @@ def _places(made: Mapping[str, Outcome]) -> dict[str, tuple[float, float]]:
 
 
 def _aside(names: Sequence[str], row: int, widest: int) -> float:
-    """How far a stage that is alone in its row is put to one side, so that lines past it are seen."""
+    """How far a stage that is alone in its row is moved to one side, so that lines that pass it stay visible."""
     return 0.0 if len(names) > 1 or widest < 2 else (BOX[0] if row % 2 else -BOX[0]) / 3
 
 

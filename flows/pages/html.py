@@ -1,7 +1,7 @@
 """A run's lineage as a folder of HTML pages beside its record, `<store>/.runs/<run>/index.html`: no server, no script.
 
-The pages are those of Prefect's interface, with the graph as part of the page, so that its boxes are links.
-They load nothing: pictures are part of the page, and its policy has the browser refuse all else.
+The pages are those of Prefect's interface, but the graph is part of the page, so that its boxes are links.
+They load nothing: pictures are part of the page, and its policy makes the browser refuse everything else.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ STYLE = (
 
 
 def write(steps: Run, outcomes: Sequence[Outcome]) -> Path | None:
-    """Write the pages of a run; the path of the first one, or None if nothing was made or the store is read-only."""
+    """Write the pages of a run and return the path of the first one; None if nothing was made or the store is read-only."""
     if not outcomes:
         return None
     folder = steps.store.root / ".runs" / steps.record.id
@@ -81,7 +81,7 @@ def write(steps: Run, outcomes: Sequence[Outcome]) -> Path | None:
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 DRAWING = "<!-- the graph -->"
 LINK = re.compile(r"https?://[^/@]+(/.*)?|[\w-]+\.html|picture-\d+")
-"""Where a link may lead: to a plain address, or to another page of the folder."""
+"""A link may lead to a plain address or to another page of the folder."""
 PICTURE = re.compile(r"data:image/(?:jpeg|svg\+xml);base64,[A-Za-z0-9+/=]+")
 
 
@@ -100,9 +100,9 @@ def report_of(page: Path | None) -> Path | None:
 
 
 def _save_report(folder: Path, steps: Run, verdict: Verdict | None) -> Path | None:
-    """The evaluation's report with what it cannot know: which run it is of, and how that compares with its relative.
+    """Save the evaluation's report together with the name of this run and its comparison with its relative.
 
-    An evaluation is the same for every run that uses it, so its own file names none.
+    The report in the evaluation has neither, because several runs may use one evaluation.
     """
     evaluation = steps.artifacts["evaluation"]
     if REPORT not in evaluation.names():
@@ -136,7 +136,7 @@ def _save(path: Path, text: str, title: str, graph: str = "") -> Path:
 
 
 def _rendered(text: str) -> str:
-    """Markdown as HTML: texts are escaped, never read as HTML; pictures from elsewhere are their names."""
+    """Markdown as HTML. Texts are escaped, never read as HTML; a picture from elsewhere is replaced by its name."""
     from markdown_it import MarkdownIt
 
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
@@ -157,4 +157,4 @@ def _link(artifact: Artifact) -> str:
 
 
 def _no_link(flow_run: str) -> None:
-    """A page on disk does not know where the server was."""
+    """No link to a run in the server: a page on disk does not know where the server was."""

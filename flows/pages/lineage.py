@@ -1,4 +1,4 @@
-"""Publish a run's lineage as Prefect artifacts, from the flow: a cached stage has its page in this run too."""
+"""Publish a run's lineage as Prefect artifacts from the flow; a cached stage has a page in this run too."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ log = logging.getLogger("ezhoi.lineage")
 
 
 class RunPages:
-    """The pages of one run. Each links to the very version of its inputs' pages that this run published.
+    """The pages of one run. Each links to the version of its inputs' pages that this run published.
 
-    Pages are made in a thread of their own while the next stages run; `close` waits for the last one.
+    Pages are made in a separate thread while the next stages run; `close` waits for the last one.
     """
 
     def __init__(self, client: SyncPrefectClient, steps: Run, *, flow_run: UUID | None) -> None:
@@ -42,7 +42,7 @@ class RunPages:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pages")
 
     def stage(self, outcome: Outcome, *, task_run: UUID | None) -> None:
-        """A new version of the stage's page, attached to the task run; returns at once."""
+        """Publish a new version of the stage's page, attached to the task run; this returns at once."""
         self._submit(self._stage, outcome, dict(self._steps.artifacts), task_run)
 
     def close(self, outcomes: Sequence[Outcome], *, state: str) -> None:
@@ -104,13 +104,13 @@ class RunPages:
         )
 
     def _link(self, artifact: Artifact) -> str:
-        """The version that this run published; the key's history if it could not be."""
+        """The link to the version that this run published, or to all versions if it could not publish one."""
         identity = self._published.get(artifact.stage)
         return markdown.in_prefect(artifact) if identity is None else f"../artifact/{identity}"
 
 
 def _complain(page: Future[None]) -> None:
-    """What goes wrong with a page is told, and ends no run."""
+    """Log what went wrong with a page; it ends no run."""
     if (error := page.exception()) is not None:
         log.warning("a page could not be made: %s", error, exc_info=error)
 
@@ -118,7 +118,7 @@ def _complain(page: Future[None]) -> None:
 def publish_plan(
     client: SyncPrefectClient, statuses: Sequence[StageStatus], *, title: str, flow_run: UUID | None
 ) -> None:
-    """A new version of the page of dry runs."""
+    """Publish a new version of the page of dry runs."""
     create(
         client,
         ArtifactCreate(
@@ -132,7 +132,7 @@ def publish_plan(
 
 
 def create(client: SyncPrefectClient, artifact: ArtifactCreate) -> UUID | None:
-    """Publish an artifact; its id, or None with a warning if that was not possible."""
+    """Publish an artifact and return its id; None, with a warning, if that was not possible."""
     with forgiving():
         return client.create_artifact(artifact).id
     return None
@@ -140,7 +140,7 @@ def create(client: SyncPrefectClient, artifact: ArtifactCreate) -> UUID | None:
 
 @contextlib.contextmanager
 def forgiving() -> Iterator[None]:
-    """A page that cannot be published is a warning: it must not end a training that runs well."""
+    """Make a page that cannot be published a warning: it must not end a training that runs well."""
     try:
         yield
     except (httpx.HTTPError, PrefectException) as error:

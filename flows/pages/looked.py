@@ -1,4 +1,4 @@
-"""Annotations to look at: drawn pictures on one HTML page, those with something odd first."""
+"""A page to look at annotations: drawn pictures on one HTML page, odd ones first."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from pipeline.predict.records import Box, Pair, Picture, VerbScore
 from pipeline.vocabulary.vocabulary import PERSON, spaced
 
 WIDTH = 720
-"""Pixels of a drawn picture on the page."""
+"""The width of a drawn picture on the page, in pixels."""
 IDLE_BOX = "#9aa0a6"
-"""Colour of boxes without interaction."""
+"""The colour of boxes without interaction."""
 SEED = 0
 MOST_PROBLEMS = 200
 
@@ -37,14 +37,14 @@ class Shown:
     name: str
     split: str
     drawn: str
-    """The picture as the address of an image; "" where it cannot be read."""
+    """The picture as a data address; "" where it cannot be read."""
     reasons: Sequence[str]
     says: str
     """How many boxes and interactions it has, or why it cannot be read."""
 
 
 def page(found: Annotated, root: Path, *, count: int) -> str:
-    """The whole page: `count` pictures at most, suspects first, then others by chance, the same each time."""
+    """The whole page: at most `count` pictures, suspects first, then others drawn at random, the same each time."""
     odd = suspects.suspects(found)
     others = [image for image in range(len(found.rows.images)) if image not in odd]
     random.Random(SEED).shuffle(others)
@@ -116,7 +116,7 @@ def _corners(found: Annotated, box: int) -> Box:
 
 
 def _drawn(image: Image.Image, found: Annotated, number: int, record: Picture) -> Image.Image:
-    """The picture with its interactions, and grey the boxes that are in none, with their names."""
+    """The picture with its interactions; boxes that are in none are grey, with their names."""
     relations, boxes = found.rows.relations, found.rows.boxes
     relations = relations[relations["image"] == number]
     used = {*relations["subject"].tolist(), *relations["object"].tolist()}

@@ -1,7 +1,7 @@
-"""Lineage as Markdown and mermaid: one page a stage, one page a run. Reads manifests only; no Prefect.
+"""Lineage as Markdown and mermaid: a page for each stage and one for the run. Only manifests are read; Prefect is not needed.
 
-Links are made by the caller: Prefect's pages refer to each other by artifact key, files of the store by path. What an
-artifact says is shown as it is (`escaping.markdown`): no text of it becomes a link, a picture or HTML.
+Links are made by the caller: Prefect's pages refer to each other by artifact key, files of the store by path. Texts of an
+artifact are shown literally (`escaping.markdown`): none becomes a link, a picture or HTML.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def in_prefect(artifact: Artifact) -> str:
 
 
 def run_in_prefect(flow_run: str) -> str | None:
-    """Link from an artifact's page to a flow run's; None for what is no id of one."""
+    """Link from an artifact's page to that of a flow run; None if it is no id of one."""
     return f"../../runs/flow-run/{flow_run}" if _ID.fullmatch(flow_run) else None
 
 
@@ -61,7 +61,7 @@ def stage_page(
     sample: str = "",
     run_link: RunLink = run_in_prefect,
 ) -> str:
-    """Everything about a stage's artifact, for a reader who arrives from the run's graph."""
+    """The page of a stage's artifact, for a reader who comes from the run's graph."""
     artifact, manifest = outcome.artifact, outcome.artifact.manifest
     says = graph.stage(outcome.stage).says
     parts = [
@@ -117,9 +117,9 @@ def run_page(
     picture: str | None = None,
     report: str | None = None,
 ) -> str:
-    """The whole run: its result, its graph, what changed, and a table of all artifacts.
+    """The page of a run: its result, its graph, what changed, and a table of all artifacts.
 
-    `picture` takes the place of the graph as an image, on pages that draw it themselves; `report` is where the run's report is.
+    `picture` stands in place of the graph on pages that draw it themselves; `report` is the address of the run's report.
     """
     artifacts = {o.stage: o.artifact for o in outcomes}
     parts = [f"# {markdown(title)}", f"**State:** {state} · {counts(outcomes)}"]
@@ -158,7 +158,7 @@ def run_page(
 
 
 def about(record: RunRecord, evaluation: Artifact) -> str:
-    """Which run it is, with what it asked for: the head of a report."""
+    """The head of a report: which run it is, and what it asked for."""
     changed = ", ".join(f"{key}={value}" for key, value in record.changed.items())
     made = evaluation.manifest
     rows = [
@@ -176,7 +176,7 @@ def _moment(text: str) -> str:
 
 
 def _how(outcome: Outcome, run_link: RunLink) -> str:
-    """Cached, reused or computed; and by which earlier run."""
+    """Whether it was cached, reused or computed, and by which earlier run."""
     manifest = outcome.artifact.manifest
     where = markdown(f"{manifest.host}, {manifest.device}")
     if not outcome.hit:
@@ -195,14 +195,14 @@ def _how(outcome: Outcome, run_link: RunLink) -> str:
 
 
 def _named(previous: RunRecord, run_link: RunLink) -> str:
-    """Another run for a heading. Its name is no link's text: there one of Prefect's interfaces shows escapes as they are."""
+    """Another run in a heading. The link is its time, not its name, in which one of Prefect's interfaces would show escapes."""
     target = run_link(previous.flow_run) if previous.flow_run else None
     when = f"{markdown(previous.started_at[:16].replace('T', ' '))} UTC"
     return f"{markdown(previous.name)} ({f'[{when}]({target})' if target else when})"
 
 
 def mermaid(artifacts: Sequence[Artifact]) -> str:
-    """A mermaid graph of artifacts, at most one a stage, to paste into a document."""
+    """A mermaid graph of artifacts, at most one of each stage, to be pasted into a document."""
     names = {a.stage for a in artifacts}
     lines = ["graph LR"]
     for artifact in artifacts:
@@ -219,11 +219,11 @@ VARIANTS = (
     ("memory, no training", "memory_"),
     ("boxes alone", "detector_only_"),
 )
-"""Rows of the result, and the prefix of their metrics. The first is called after the head where that is not EZ-HOI's."""
+"""The rows of the result and the prefixes of their metrics. The first row has the head's name if it is not EZ-HOI's."""
 
 
 def result_rows(metrics: Mapping[str, Any]) -> list[list[str]]:
-    """The evaluation's mAP (already in percent): the result, and what came before it as far as it was measured."""
+    """The evaluation's mAP in percent: the result, and the models before it as far as they were measured."""
     rows = []
     for label, prefix in VARIANTS:
         values = [metrics.get(prefix + group) for group in MAIN]
@@ -239,7 +239,7 @@ def _of_values(head: str, values: Mapping[str, Any]) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes for people: 1.2 MB."""
+    """A number of bytes for people, such as 1.2 MB."""
     value = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 1000:
@@ -259,11 +259,11 @@ def _files(files: Sequence[FileRecord]) -> str:
 
 
 WIDE = 12
-"""Columns from which on a table is shown turned, a line a column: beside each other they would leave the page."""
+"""The number of columns from which a table is turned, with a line for each column, because it would be too wide."""
 
 
 def _first_rows(artifact: Artifact) -> tuple[str, str] | None:
-    """First rows of the first table that has a preview, without the columns that are empty in them."""
+    """The first rows of the first table that has a preview, without columns that are empty in them."""
     for file in artifact.manifest.files:
         if file.head:
             columns = [c for c in file.head[0] if any(row[c] not in ("None", "nan") for row in file.head)]

@@ -10,11 +10,11 @@ from flows.pages.lineage import forgiving
 from pipeline.store.runs import RunRecord
 
 LONGEST = 150
-"""Letters of a name, which Prefect shows in one line."""
+"""The most letters of a name, which Prefect shows in one line."""
 
 
 def name(client: SyncPrefectClient, record: RunRecord, *, flow_run: UUID | None) -> None:
-    """Name the run `utpl · uv · seed 5 · disparities.template=contrast-v2`; setting and seed are tags beside those it has."""
+    """Name the run, as in `utpl · uv · seed 5 · disparities.template=contrast-v2`; setting and seed become further tags."""
     if flow_run is None:
         return
     said = record.name if len(record.name) <= LONGEST else f"{record.name[: LONGEST - 1]}…"

@@ -15,12 +15,12 @@ KEY = "ezhoi-plan"
 
 
 def word(status: StageStatus) -> str:
-    """What a run would say of the stage: cached, or reused where an artifact was chosen; else stale or missing."""
+    """The state of the stage in a run: cached, reused (where an artifact was chosen), stale or missing."""
     return status.state if status.runs else "reused" if status.why else "cached"
 
 
 def took(status: StageStatus) -> str:
-    """How long a stage took last time, and how long it should take now, where that is something else; '' if it never ran."""
+    """How long a stage took last time and, where it differs, how long it should take now; '' if it never ran."""
     if status.seconds is None or status.expected is None:
         return ""
     text = f"took {duration(status.seconds)}"
@@ -32,7 +32,7 @@ def _as_last_time(status: StageStatus) -> bool:
 
 
 def lines(statuses: Sequence[StageStatus]) -> list[str]:
-    """A plan as text: one line a stage, one more for each reason."""
+    """A plan as text: a line for each stage, and one more for each reason."""
     found = []
     for s in statuses:
         about = f"  about {duration(s.expected)}" if s.runs and s.expected is not None else ""
@@ -61,7 +61,7 @@ def summary(statuses: Sequence[StageStatus]) -> str:
 
 
 def page(statuses: Sequence[StageStatus], *, title: str) -> str:
-    """A dry run's page."""
+    """The page of a dry run."""
     rows = [
         [
             s.stage,

@@ -16,13 +16,13 @@ from flows.pages.tables import table
 from pipeline.outside.escaping import code, markdown
 
 SAMPLES, WIDTH = 8, 360
-"""Drawn pictures on the page, and their width in pixels: Prefect keeps every version of a page."""
+"""How many drawn pictures the page has, and their width in pixels; few, since Prefect keeps every version of a page."""
 MOST = 25
-"""Classes in the table, and pictures that could not be read in the list."""
+"""The most classes in the table, and the most pictures in the list of those that could not be read."""
 
 
 def page(out: Path, faults: Mapping[str, str]) -> str:
-    """Markdown of a folder that `pipeline.predict.folder` has filled."""
+    """The Markdown for a folder that `pipeline.predict.folder` has filled."""
     told = json.loads((out / "predictions.json").read_text(encoding="utf-8"))
     pictures: list[dict[str, Any]] = told["pictures"]
     counted = Counter(
@@ -40,7 +40,7 @@ def page(out: Path, faults: Mapping[str, str]) -> str:
     parts += ["\n\n".join(_sample(out, picture) for picture in shown)] if shown else []
     if counted:
         rows = [[markdown(name), str(count)] for name, count in counted.most_common(MOST)]
-        parts += ["## How often each class was told", table(["class", "interactions"], rows)]
+        parts += ["## How often each class was found", table(["class", "interactions"], rows)]
     if faults:
         lines = [f"- {markdown(why)}" for why in list(faults.values())[:MOST]]
         parts += [f"## Not predicted: {len(faults)}", "\n".join(lines)]
@@ -48,7 +48,7 @@ def page(out: Path, faults: Mapping[str, str]) -> str:
 
 
 def _sample(out: Path, picture: Mapping[str, Any]) -> str:
-    """A drawn picture and its name, as an image that lies in the page itself."""
+    """A drawn picture with its name, as an image in the page itself."""
     with Image.open(out / picture["drawn"]) as image:
         small = image.convert("RGB")
     small.thumbnail((WIDTH, 2 * WIDTH))

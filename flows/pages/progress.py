@@ -1,7 +1,7 @@
 """Progress of long stages in Prefect: a progress artifact, a curve while a stage trains, a log line now and then.
 
-Nothing waits for the server: what is shown is the newest state whenever the last one has arrived, at most every two seconds.
-An update costs the server about 20 ms, so 1 % of a core while a stage runs; stages shorter than that show nothing.
+Nothing waits for the server: the newest state is sent when the last one has arrived, at most every two seconds. An update
+costs the server about 20 ms, so 1 % of a core while a stage runs; stages that are shorter show nothing.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ SHOW_SECONDS = 2.0
 CURVE_SECONDS = 15.0
 LOG_SECONDS = 10.0
 VALUE = re.compile(r"(\w+) (-?\d+(?:\.\d+)?(?:e[-+]?\d+)?)")
-"""A note that is a name and a number, such as `loss 0.31`, is a point of a curve."""
+"""A note that is a name and a number, such as `loss 0.31`, becomes a point of a curve."""
 
 
 @dataclass
 class _Stage:
-    """What is known of the stage at work."""
+    """What is known about the stage at work."""
 
     task_run: UUID | None
     started: float = field(default_factory=lambda: time.monotonic())
     first: int | None = None
-    """Units that were done when it told the first time: what an interrupted run left."""
+    """Units that were done at its first report, which an interrupted run had left."""
     values: dict[str, list[float]] = field(default_factory=dict)
     waits: tuple[str, float] | None = None
-    """What was said of its present wait, and when that began."""
+    """The message of its present wait, and when that began."""
     wait_page: UUID | None = None
     progress_page: UUID | None = None
     curve_page: UUID | None = None
@@ -52,7 +52,7 @@ class _Stage:
 
 
 class ProgressPages:
-    """See `pipeline.work.work.Progress`; one stage after the other."""
+    """See `pipeline.work.work.Progress`; stages come one after the other."""
 
     def __init__(self, client: SyncPrefectClient, *, logger: Logger, flow_run: UUID | None) -> None:
         self._client = client
@@ -63,17 +63,17 @@ class ProgressPages:
         self._at = _Stage(None)
 
     def begin(self, task_run: UUID | None) -> None:
-        """A stage's task starts; what comes next is its progress."""
+        """Note that a stage's task starts: the next progress is its own."""
         self._wait_is_over()
         self._at = _Stage(task_run)
 
     def close(self) -> None:
-        """Wait for what is under way."""
+        """Wait for updates that are under way."""
         self._wait_is_over()
         self._thread.shutdown(wait=True)
 
     def waiting(self, stage: str, line: str) -> None:
-        """See `pipeline.engine.execute.Waiting`: the stage `waits for run ...`; in the log, and on a page until it is over."""
+        """See `pipeline.engine.execute.Waiting`. The log says that the stage `waits for run ...`, and so does a page."""
         self._wait_is_over()
         self._logger.info("%s %s", stage, line)
         self._at.waits = (f"{stage} {line}", time.monotonic())
@@ -107,14 +107,14 @@ class ProgressPages:
             self._logger.info("%s: %s", stage, text)
 
     def _later(self, work: Callable[[], None], *, wait: bool) -> bool:
-        """Do it in the thread, unless that is still busy (with `wait`, after what it is at); whether it will be done."""
+        """Do it in the thread unless that is busy (with `wait`, after its present work); return whether it will be done."""
         if self._pending is not None and not self._pending.done() and not wait:
             return False
         self._pending = self._thread.submit(copy_context().run, work)  # Prefect's settings are in the context
         return True
 
     def _submit(self, work: Callable[..., None], *arguments: object) -> None:
-        """Do it in the thread, after what that is at."""
+        """Do it in the thread, after its present work."""
         self._thread.submit(copy_context().run, work, *arguments)
 
     def _show_wait(self, at: _Stage, said: str) -> None:

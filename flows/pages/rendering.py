@@ -1,4 +1,4 @@
-"""HTML pages from templates: whole files without a request, light and dark, in which texts from outside are texts only."""
+"""HTML pages from templates: each is a file that loads nothing, light or dark, and shows texts from outside as texts only."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _fit(value: Any) -> Any:
-    """A text without control characters: escaping keeps it from being HTML, not from turning the direction of a line."""
+    """A text without control characters, which escaping leaves and which could reverse the direction of a line."""
     return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 

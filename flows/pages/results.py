@@ -1,4 +1,4 @@
-"""A result in lines, for terminals and logs."""
+"""A result as lines, for terminals and logs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pipeline.store.artifact import Artifact
 
 
 def use_line(bundle: Artifact) -> str:
-    """How the model of a bundle is used."""
+    """The line that says how to use the model of a bundle."""
     return f"use it: ezhoi predict PICTURES --model {bundle.fingerprint[:12]}"
 
 
 def result_lines(evaluation: Artifact, report: Path | None = None) -> list[str]:
-    """The mAP table and the place of the report: the run's, or else the evaluation's."""
+    """The table of mAP and the place of the report: that of the run, or else that of the evaluation."""
     lines = []
     if rows := result_rows(evaluation.manifest.metrics):
         width = max(12, *(len(label) for label, *_ in rows))

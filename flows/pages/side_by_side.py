@@ -1,4 +1,4 @@
-"""Runs side by side as one HTML file that one would send to a co-author: nothing of it lies elsewhere."""
+"""Runs side by side as one HTML file that can be sent to a co-author: it needs no other file."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pipeline.store.runs import USUAL
 from pipeline.studies.side_by_side import Against, ClassRow, SideBySide
 
 IN_TITLE = 3
-"""Settings that differ that a title names."""
+"""The most differing keys that a title names."""
 CLASSES = 24
-"""Classes in the chart of those that moved most."""
+"""How many classes the chart of those that moved most has."""
 CAUSES = 40
-"""Lines of causes that are shown."""
+"""How many lines of causes are shown."""
 TEXTS = 60
-"""Descriptions that are shown in full."""
+"""How many descriptions are shown in full."""
 
 
 def page(found: SideBySide) -> str:
@@ -55,7 +55,7 @@ def says(found: SideBySide) -> list[str]:
 
 
 def _differing(found: SideBySide, place: int) -> str:
-    """`seed=1 · utpl.steps=80`: what a run sets of that in which the runs differ."""
+    """The keys that a run sets of those in which the runs differ, as in `seed=1 · utpl.steps=80`."""
     return " · ".join(f"{key}={row[place]}" for key, row in found.asked.items() if row[place] is not None)
 
 
@@ -65,7 +65,7 @@ def _sentence(against: Against) -> str:
         return f"{letter}: no mAP of unseen classes on both sides to compare with A's."
     start = f"{letter} has {gain.after:.2f} % mAP on unseen classes, A {gain.before:.2f} ({gain.difference:+.2f})"
     if gain.interval is None:
-        return f"{start}. Whether that is chance cannot be told: {against.compared.why_no_interval}."
+        return f"{start}. Whether that is chance is not known: {against.compared.why_no_interval}."
     if gain.interval == (0.0, 0.0):
         return f"{letter} and A have {gain.after:.2f} % mAP on unseen classes, whatever test images are drawn."
     low, high = gain.interval
@@ -74,7 +74,7 @@ def _sentence(against: Against) -> str:
 
 
 def _means(found: SideBySide) -> list[dict[str, Any]]:
-    """A row a model and group of classes; the result's differences have intervals, those of what came before it none."""
+    """A row for each model and group of classes; only differences of the final result have intervals."""
     rows = []
     for model, prefix in VARIANTS:
         for group in MAIN:

@@ -1,4 +1,4 @@
-"""The site of a store: all its runs, what each used, the descriptions with their history, bundles; plain files, no server.
+"""The site of a store: all its runs, what each used, the descriptions with their history, and bundles, as plain files.
 
     index.html          the runs, to be sorted and filtered; the same with seeds folded; bundles; what is not whole
     runs/<run>.html     a run: what it asked for, its result, the run nearest to it, where each artifact came from
@@ -42,16 +42,16 @@ from pipeline.studies.standings import HEADS, INTERVAL, standings
 FOLDER = ".site"
 """Where the site of a store is, below its root, unless it is put elsewhere."""
 GENERATOR = '<meta name="generator" content="ezhoi site">'
-"""What tells a site's first page from any other file."""
+"""The mark by which the first page of a site is recognised."""
 _MANIFEST = re.compile(r'<a href="\.\./\.\./[a-z0-9_]+/[a-z0-9_-]+/manifest\.json">(.*?)</a>')
-"""A report's link to what it was computed from, which stays in the store."""
+"""A link of a report to what it was computed from, which stays in the store."""
 RUNS, TEXTS = 20, 12
-"""Runs that a version of the descriptions lists, and texts that a class does; more are counted."""
+"""The most runs that are listed for a version of the descriptions, and the most texts for a class; further ones are counted."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """A site at work: what it shows, and where it lies."""
+    """A site that is being written: what it shows, and where it lies."""
 
     store: Store
     folder: Path
@@ -61,7 +61,7 @@ class Site:
 
 
 def write(store: Store, folder: Path | None = None, *, copy: bool = False) -> Path:
-    """Write the site of a store, over an earlier one; the path of its first page.
+    """Write the site of a store, over an earlier one, and return the path of its first page.
 
     ConfigError if the folder has other things in it.
     """
@@ -96,7 +96,7 @@ def _save(path: Path, text: str) -> None:
 
 
 def _save_if_new(path: Path, text: str) -> None:
-    """Write one of a thousand pages, without waiting for the disk: one that a kill cut differs, and is written next time."""
+    """Write a page if it differs, without waiting for the disk: a page that a kill cut off is written again next time."""
     with contextlib.suppress(OSError, ValueError):
         if path.read_text(encoding="utf-8") == text:
             return
@@ -212,7 +212,7 @@ def _links(site: Site, record: RunRecord, start: Path) -> dict[str, str]:
 
 
 def _address(site: Site, path: Path, start: Path) -> str:
-    """The address of a page of the store, of which a site that is a copy gets one of its own."""
+    """The address of a page of the store; a site that is a copy gets its own copy of the page."""
     source = site.store.root / path
     if not site.copy:
         return quote(os.path.relpath(source, start))
@@ -230,12 +230,12 @@ def _address(site: Site, path: Path, start: Path) -> str:
 
 
 def _without_place(line: str, store: Store) -> str:
-    """A message without the store's folder, of which nobody else need know."""
+    """A message without the path of the store's folder, which others need not know."""
     return line.removeprefix(f"{store.place}/.runs/")
 
 
 def _bundle(site: Site, artifact: Artifact) -> dict[str, Any]:
-    """A model in one file: what it is for, how to use it, which runs made or found it."""
+    """What the page says about a bundle: its setting, how to use it, and which runs made or found it."""
     users = [r for r in site.seen.records if r.stages.get("bundle") == artifact.fingerprint]
     place = f"{Path(site.store.place).name}/bundle/{artifact.fingerprint}"
     return {

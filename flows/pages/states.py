@@ -1,4 +1,4 @@
-"""How a stage came to its artifact in a run: one word each, for Prefect's states and for pages."""
+"""How a stage got its artifact in a run: one word each, for Prefect's states and for pages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pipeline.engine.execute import Outcome
 
 WORDS = {"Cached": "cached", "Reused": "reused", "Completed": "computed"}
-"""What pages say, by the name of the task's state."""
+"""The words of pages, by the name of the task's state."""
 
 
 def state_name(outcome: Outcome) -> str:
@@ -19,7 +19,7 @@ def state_name(outcome: Outcome) -> str:
 
 
 def counts(outcomes: Iterable[Outcome]) -> str:
-    """`7 cached, 1 reused, 6 computed`, without those of which there are none."""
+    """Counts such as `7 cached, 1 reused, 6 computed`, without those that are 0."""
     found = Counter(word(outcome) for outcome in outcomes)
     return ", ".join(f"{found[said]} {said}" for said in WORDS.values() if found[said])
 

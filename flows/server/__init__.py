@@ -1,1 +1,1 @@
-"""The Prefect server and its workers, from the outside."""
+"""The Prefect server and its workers, seen from outside: started, asked, followed, stopped."""

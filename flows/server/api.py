@@ -20,7 +20,7 @@ BUSY_PAUSES = (0.3, 0.6, 1.2, 2.4, 4.8, 9.6)
 
 
 def connect(url: str, *, headers: dict[str, str] | None = None, timeout: float = 30.0) -> httpx.Client:
-    """A client of the server at `url`. One on this machine is asked directly, whatever proxy the environment names."""
+    """A client of the server at `url`. A server on this machine is asked directly, whatever proxy the environment names."""
     import httpx
 
     return httpx.Client(
@@ -67,16 +67,16 @@ class Api:
         self._http: httpx.Client | None = None
         self._client = str(uuid.uuid4())
         self._token: dict[str, str] | None = None
-        """Headers that prove that a change is wanted by who can read the server's answers, not by a foreign page."""
+        """Headers which prove that a change comes from somebody who can read the server's answers, not from a foreign page."""
 
     def get(self, path: str) -> Any:
-        """The JSON under `path`, or None if the server knows no such thing. ServiceError if it cannot be reached."""
+        """Get the JSON under `path`; None if the server knows no such thing. ServiceError if it cannot be reached."""
         return self._call("GET", path, None)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
-        """The server's answer, or None if it knows no such thing.
+        """Post to `path` and return the server's answer; None if the server knows no such thing.
 
-        Raises ServiceError with the server's words if it refuses, or if it cannot be reached.
+        ServiceError, with the server's words, if it refuses or cannot be reached.
         """
         return self._call("POST", path, body)
 

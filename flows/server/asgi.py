@@ -1,4 +1,4 @@
-"""Types of what stands before Prefect's application."""
+"""Types of the ASGI applications that stand before Prefect's own."""
 
 from __future__ import annotations
 

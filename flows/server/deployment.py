@@ -1,7 +1,7 @@
 """Deploy `prefect.yaml` to the local server, when it has changed.
 
-A deployment records the folder that it was made in, where its runs start. An installed package lies where nothing else
-should be written, so there a copy of the file, which names its flows by whole paths, is deployed from `~/.ezhoi`.
+A deployment records the folder in which it was made; its runs start there. Nothing should be written into the folder of an
+installed package, so for one a copy of the file, with whole paths of its flows, is deployed from `~/.ezhoi`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FLOW = "ezhoi"
 FLOWS = (FLOW, "ezhoi-ablation", "ezhoi-predict", "ezhoi-study")
 """Flows that people ask for; `ezhoi-share` helps them."""
 DECLARED = ROOT / "flows" / "prefect.yaml"
-"""In a checkout a link to its `prefect.yaml`; in an installed package the file itself."""
+"""The file of deployments; in a checkout it is a link to the checkout's `prefect.yaml`."""
 SOURCES = (
     "flows/prefect.yaml",
     "flows/ezhoi.py",
@@ -36,11 +36,11 @@ SOURCES = (
     "flows/server/parameters.py",
     "flows/server/stage_name.py",
 )
-"""What a deployment records: the declarations, and the flow's parameters as the run form shows them."""
+"""The files from which a deployment is recorded: the declarations, and the flows' parameters as run forms show them."""
 
 
 def deploy(folder: Path, *, force: bool = False, say: Say = lambda line: None) -> Local:
-    """Deploy to the server that runs, unless nothing changed since the last time; the new state.
+    """Deploy to the server that runs, unless nothing changed since the last time; return the new state.
 
     Raises ServiceError with the end of the log if Prefect refuses.
     """
@@ -70,13 +70,13 @@ def deploy(folder: Path, *, force: bool = False, say: Say = lambda line: None) -
 
 
 def declared(name: str) -> dict[str, Any] | None:
-    """The parameters that `prefect.yaml` gives a deployment of the flow `ezhoi`; None if it declares none of that name."""
+    """The parameters of a deployment of the flow `ezhoi` in `prefect.yaml`; None if it declares none of that name."""
     found = yaml.safe_load(DECLARED.read_text(encoding="utf-8"))["deployments"]
     return next((d["parameters"] for d in found if d["name"] == name and d["entrypoint"].endswith(f":{FLOW}")), None)
 
 
 def write_declarations(folder: Path) -> None:
-    """Let `prefect deploy` find `prefect.yaml` in a folder; that of the checkout has it."""
+    """Write `prefect.yaml` into a folder, where `prefect deploy` looks for it; the checkout has it already."""
     if folder == ROOT:
         return
     text = DECLARED.read_text(encoding="utf-8")

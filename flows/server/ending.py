@@ -1,8 +1,9 @@
 """How the `ezhoi` command ends.
 
-Done: exit code 0. What the user can mend, a refusal of the file system included: one message and 1. A signal (Ctrl-C, SIGTERM
-of a job system, SIGHUP of a closed terminal): one line and 128 + its number; the run's record is closed, its processes end.
-What nobody foresaw, which is a fault of this program: one message that names it and the file that keeps its traceback, and 70.
+When all is done the exit code is 0. An error that the user can correct, also one of the file system, is one message and
+code 1. A signal (Ctrl-C, SIGTERM of a job system, SIGHUP of a closed terminal) is one line and 128 + its number; the run's
+record is closed and its processes end. Any other error is a fault of this program: one message, which names the error and the
+file with its traceback, and code 70.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ INTERRUPTED = 128 + signal.SIGINT
 UNFORESEEN = 70
 """Exit code of a fault of the program itself, EX_SOFTWARE of sysexits.h."""
 LONGEST = 300
-"""Letters of what an unforeseen error says of itself; its file has all."""
+"""The most letters that are quoted of an unforeseen error; its file has all."""
 
 
 def guarded(app: Callable[[], object]) -> NoReturn:
@@ -59,7 +60,7 @@ def guarded(app: Callable[[], object]) -> NoReturn:
         say(f"a file is not UTF-8 ({error}). Convert it, for example with `iconv -f latin1 -t utf-8`")
     except Exception as error:
         if _wants_memory(error):
-            say(f"there is not enough memory ({_said(error)}). Make less at once: fewer images, smaller sizes")
+            say(f"there is not enough memory ({_said(error)}). Compute less at once: fewer images, smaller sizes")
         else:
             code = UNFORESEEN
             say(_unforeseen(error))
@@ -71,20 +72,20 @@ def guarded(app: Callable[[], object]) -> NoReturn:
 
 
 def say(message: str, *, word: str = "error: ") -> None:
-    """One message on the error stream, if that still takes any; what it quotes gives no orders and fills no screen."""
+    """Print one message to the error stream, if that is open, without control characters and shortened."""
     with contextlib.suppress(OSError, ValueError):
         typer.secho(f"{word}{brief(message)}", fg="red", err=True)
 
 
 def hang_up_as_termination() -> None:
-    """In a process that Prefect runs, which knows SIGTERM only: end by SIGHUP in the same way."""
+    """End by SIGHUP as by SIGTERM, in a process that Prefect runs, which knows only the latter."""
     with contextlib.suppress(ValueError):  # not in the main thread
         if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
             signal.signal(signal.SIGHUP, lambda number, frame: signal.raise_signal(signal.SIGTERM))
 
 
 class _Output(io.FileIO):
-    """The standard output: what it refuses has its name, as a file's refusals have."""
+    """The standard output; its errors have its name, as those of files have theirs."""
 
     def write(self, content: Any) -> Any:
         try:
@@ -94,7 +95,7 @@ class _Output(io.FileIO):
 
 
 class _Shown(io.TextIOWrapper):
-    """A stream for people: whatever a file, a bucket or a server says, its text gives a terminal no orders."""
+    """A stream for people, without control characters: no text of a file or a server can command the terminal."""
 
     moves = False
 
@@ -108,7 +109,7 @@ class _ShownWithBars(_Shown):
 
 
 def _prepare_streams() -> None:
-    """Name the standard output in errors; what the locale cannot express is printed as ?, which is no reason to end."""
+    """Name the standard output in its errors, and print letters that the locale lacks as ? instead of failing."""
     with contextlib.suppress(AttributeError, ValueError, OSError):  # one that is closed, or a test's
         old, errors = sys.stderr, io.FileIO(sys.stderr.fileno(), "w", closefd=False)
         sys.stderr = _ShownWithBars(
@@ -122,7 +123,7 @@ def _prepare_streams() -> None:
 
 
 def _listen() -> list[int]:
-    """End by the signals of `ENDING` as by Ctrl-C; the list gets the number of the one that came."""
+    """Let the signals of `ENDING` end the command as Ctrl-C does; the list gets the number of the one that came."""
     received: list[int] = []
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -147,7 +148,7 @@ def _refused(error: OSError) -> str:
 
 
 def _wants_memory(error: Exception) -> bool:
-    """Whether it is Python's, numpy's or torch's way to say that there is no memory left; torch has no type for a CPU's."""
+    """Whether the error of Python, numpy or torch means that memory is exhausted; torch has no type for that on a CPU."""
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(words in str(error) for words in ("not enough memory", "out of memory"))
     )
@@ -160,7 +161,7 @@ def _said(error: Exception) -> str:
 
 
 def _unforeseen(error: Exception) -> str:
-    """What happened, and the file of the user's own that keeps where; the message has the place if no file can be written."""
+    """The message of an unforeseen error, with the file that keeps its traceback, or the place if no file can be written."""
     now = dt.datetime.now(dt.UTC)
     path = home() / "errors" / f"{now:%Y%m%dT%H%M%S}-{os.getpid()}.txt"
     try:
@@ -173,7 +174,7 @@ def _unforeseen(error: Exception) -> str:
 
 
 def _flushed(code: int) -> int:
-    """The exit code, once what was printed has left; 1 and a message if it cannot."""
+    """The exit code, once all output is written; 1 and a message if it cannot be."""
     try:
         if sys.stdout is not None and not sys.stdout.closed:
             sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Start a deployment's run and follow it through the server's API; needs no import of Prefect."""
+"""Start a deployment's run and follow it through the server's API. Prefect is not imported."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from pipeline.outside.parsing import shown
 SETTLE_SECONDS = 3.0
 POLL_SECONDS = 0.5
 PATIENCE_SECONDS = 60.0
-"""How long the server may be silent, or a run wait for a worker that is gone, before following gives up."""
+"""Seconds that the server may be silent, or a run may wait for a worker that is gone, before following gives up."""
 
 
 @dataclass(frozen=True)
 class TaskState:
-    """A stage's task in a run."""
+    """The task of a stage in a run."""
 
     stage: str
     state: str
-    """Prefect's name: Cached, Completed, Running, Failed, ..."""
+    """Prefect's name of the state: Cached, Completed, Running, Failed, ..."""
     final: bool
     seconds: float
     percent: float | None = None
@@ -47,7 +47,7 @@ class RunState:
 
 
 def trigger(api: Api, *, deployment: str, parameters: dict[str, Any], flow: str = "ezhoi") -> str:
-    """Ask for a run of `<flow>/<deployment>`; its id. EzhoiError if there is no such deployment."""
+    """Ask for a run of `<flow>/<deployment>` and return its id. EzhoiError if there is no such deployment."""
     found = api.get(f"/deployments/name/{flow}/{deployment}")
     if found is None:
         names = sorted(d["name"] for d in api.post("/deployments/filter", {"flows": {"name": {"any_": [FLOW]}}}) or [])
@@ -61,7 +61,7 @@ def trigger(api: Api, *, deployment: str, parameters: dict[str, Any], flow: str 
 
 
 def newest_run(api: Api) -> str:
-    """Id of the run that started last, and does not only help another one; EzhoiError if there is none."""
+    """Id of the run that started last, without runs that only help another one; EzhoiError if there is none."""
     chosen = {"flows": {"name": {"any_": list(FLOWS)}}}
     found = api.post("/flow_runs/filter", chosen | {"sort": "EXPECTED_START_TIME_DESC", "limit": 1}) or []
     if not found:
@@ -98,7 +98,7 @@ def look(api: Api, run: str) -> RunState:
 
 
 def follow(folder: Path, state: Local, run: str) -> Iterator[RunState]:
-    """The run's states as they come, until it has ended.
+    """Yield the states of the run as they come, until it has ended.
 
     Raises ServiceError if the server stays silent, or the worker is gone while the run waits for one.
     """
@@ -140,7 +140,7 @@ def errors(api: Api, run: str, *, lines: int = 12) -> list[str]:
 
 
 def lines(api: Api, run: str, *, after: int) -> list[str]:
-    """The run's log beyond the first `after` lines, as far as it has reached the server; nothing if that is silent."""
+    """The lines of the run's log after the first `after` ones, as far as the server has them; none if it is silent."""
     asked = {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_ASC", "offset": after, "limit": 200}
     try:
         return [str(entry["message"]) for entry in api.post("/logs/filter", asked) or []]

@@ -19,18 +19,18 @@ log = logging.getLogger("ezhoi.helpers")
 
 @dataclass(frozen=True)
 class Workers:
-    """A `pipeline.engine.execute.AskHelpers`. What the server refuses costs help, never the run."""
+    """A `pipeline.engine.execute.AskHelpers`. Where the server refuses, the run only goes without help."""
 
     api: Api
     flow_run: str
     parameters: dict[str, Any]
-    """Those of the run that say what its configuration is."""
+    """The parameters of the run that determine its configuration."""
     most: int
-    """Workers to ask."""
+    """The most workers that are asked."""
 
     @contextmanager
     def __call__(self, stage: Stage, need: Ingredients) -> Iterator[int]:
-        """Ask before the stage begins; helpers that have not begun when it ends are dismissed."""
+        """Ask for help before the stage begins; helpers that have not begun when it ends are cancelled."""
         asked: list[str] = []
         try:
             self._ask(stage, need, asked)
@@ -46,7 +46,7 @@ class Workers:
                 log.warning("help that %s does not need any more could not be cancelled: %s", stage.name, error)
 
     def _ask(self, stage: Stage, need: Ingredients, asked: list[str]) -> None:
-        """Ask for a run for each other worker that is there; their ids go to `asked`."""
+        """Ask for a run for each other worker that is online; the ids of these runs go to `asked`."""
         mine = self.api.get(f"/flow_runs/{self.flow_run}") or {}
         deployment = self.api.get("/deployments/name/ezhoi-share/share")
         pool = mine.get("work_pool_name")
@@ -73,7 +73,7 @@ class Workers:
             log.info("%s: %d other workers of %s are asked to help with it", stage.name, len(asked), pool)
 
     def _dismiss(self, run: str) -> None:
-        """Cancel it if no worker has taken it; one that has begun finds no shard left and ends by itself."""
+        """Cancel a run if no worker has taken it; one that has begun finds no shard left and ends by itself."""
         found = self.api.get(f"/flow_runs/{run}")
         if found is not None and found["state_type"] == "SCHEDULED":
             state = {"type": "CANCELLED", "name": "Cancelled", "message": "The stage is done without it."}

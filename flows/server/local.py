@@ -1,16 +1,16 @@
-"""The Prefect server and the workers of this checkout: started, found again, stopped. Needs no import of Prefect.
+"""The Prefect server and the workers of this checkout: started, found again, stopped. Prefect is not imported.
 
 Everything they keep is in one folder, `.ezhoi/` of the checkout (of an installed package `~/.ezhoi`), or the folder that
 $EZHOI_HOME names:
 
     local.json     port and processes, and what was deployed
-    password       what the server asks for; its owner alone can read it
-    prefect/       PREFECT_HOME, its owner's alone: the server's database, and a profile with address and password
-    logs/          server.log, deploy.log, and a log a worker
+    password       the server's password; only its owner can read it
+    prefect/       PREFECT_HOME, for its owner alone: the server's database, and a profile with address and password
+    logs/          server.log, deploy.log, and a log of each worker
     runs/          notes of runs in progress (flows/server/reaper.py)
 
-Who may talk to the server may have it start commands as the user who started it. So it asks for a password, unless it was
-started without one on purpose, and answers to no foreign page (flows/server/prefect_server.py).
+Whoever may talk to the server may have it start commands as the user who started it. So it asks for a password, unless it was
+started without one on purpose, and refuses foreign pages (flows/server/prefect_server.py).
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ from pipeline.machine.home import private_folder, read_secret, secret, workplace
 from pipeline.work import devices
 
 PORTS = range(4210, 4300)
-"""Prefect's own 4200 is left to other servers."""
+"""Ports to choose from; Prefect's own, 4200, is left to other servers."""
 POOLS = ("ezhoi-gpu", "ezhoi-cpu")
-"""Trainings and embeddings; everything else. A machine without a GPU serves both on its cores."""
+"""The pool of trainings and embeddings, and that of everything else. A machine without a GPU serves both on its cores."""
 CPU_RUNS = 4
-"""Runs of the CPU pool at once; the GPU pool has one a GPU."""
+"""How many runs of the CPU pool go on at once; the GPU pool has one for each GPU."""
 START_SECONDS = 240.0
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Local:
-    """What runs here, as `local.json` keeps it."""
+    """What runs on this machine, as `local.json` keeps it."""
 
     port: int | None = None
     server: Process | None = None
@@ -60,9 +60,9 @@ class Local:
     deployed: str | None = None
     """Digest of what was deployed last."""
     open: bool | None = None
-    """Whether the server asks for no password; None of a server of an older version, which knew none."""
+    """Whether the server asks for no password; None for a server of an older version, which had none."""
     password: str = field(default="", repr=False)
-    """What it asks for. Not kept in `local.json`."""
+    """The server's password, which is not kept in `local.json`."""
 
     def works(self) -> bool:
         """Whether every pool has a living worker."""
@@ -103,7 +103,7 @@ def write(folder: Path, state: Local) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """One `up`, `down` or `deploy` at a time; the lock dies with its holder."""
+    """Hold the lock that lets only one `up`, `down` or `deploy` work at a time; it ends with its holder's process."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in ("logs", "prefect"):
@@ -123,7 +123,7 @@ def locked(folder: Path) -> Iterator[None]:
 def environment(
     folder: Path, port: int, base: Mapping[str, str] | None = None, *, password: str = ""
 ) -> dict[str, str]:
-    """What workers and runs are started with, and plain `prefect` commands of ours.
+    """The environment of workers, of runs, and of the `prefect` commands that we start.
 
     The user's own PREFECT_* settings point elsewhere and are dropped. EZHOI__* overrides are dropped too: a run gets
     its own as a parameter, and must not inherit those of the shell that happened to start the worker.
@@ -155,7 +155,7 @@ def environment(
 def server_environment(
     folder: Path, port: int, base: Mapping[str, str] | None = None, *, password: str = ""
 ) -> dict[str, str]:
-    """What the server is started with. Without a password it asks for none."""
+    """The environment of the server. Without a password it asks for none."""
     asked = {"PREFECT_SERVER_API_AUTH_STRING": password} if password else {}
     return (
         environment(folder, port, base, password=password)
@@ -173,16 +173,16 @@ def server_command(port: int) -> list[str]:
 
 
 def up(folder: Path, say: Say = lambda line: None, *, open_to_all: bool | None = None) -> Local:
-    """Server and workers run when this returns; what runs healthy already is left alone.
+    """Start the server and the workers; those that already run well are left alone.
 
     Args:
-        folder: Where they keep what they keep.
-        say: Is told what takes a while.
-        open_to_all: Whether the server asks for no password; None for as it runs, and with one if it does not run.
+        folder: The folder of their files.
+        say: Called with a message before each step that takes a while.
+        open_to_all: Whether the server asks for no password; None keeps what a running server does, else it asks for one.
 
     Raises:
-        ServiceError: one does not start (the message names its log), no port is free, or the server that runs has to be
-            started anew for its password, and runs are at work in it.
+        ServiceError: one of them does not start (the message names its log), no port is free, or the server would have to be
+            started anew for its password while runs are at work in it.
     """
     with locked(folder):
         state = _server_up(folder, read(folder), say, open_to_all)
@@ -200,9 +200,9 @@ def up(folder: Path, say: Say = lambda line: None, *, open_to_all: bool | None =
 
 
 def down(folder: Path, say: Say = lambda line: None) -> list[str]:
-    """Stop what `up` started; names of what was running. A run that is stopped with its worker becomes Crashed.
+    """Stop what `up` started, and return the names of what was running. Runs that end with their worker become Crashed.
 
-    `say` is told which runs that ends, and how they go on.
+    `say` is called with a message that names these runs and says how they go on.
     """
     stopped = []
     with locked(folder):
@@ -221,19 +221,19 @@ def down(folder: Path, say: Say = lambda line: None) -> list[str]:
 
 
 def worker_command(pool: str) -> list[str]:
-    """Command line of a pool's worker on this machine."""
+    """The command line of a pool's worker on this machine."""
     runs = max(1, len(devices.gpus())) if pool == "ezhoi-gpu" else CPU_RUNS
     start = [sys.executable, "-m", "prefect", "worker", "start"]
     return [*start, "--pool", pool, "--type", "process", "--name", worker_name(pool), "--limit", str(runs)]
 
 
 def worker_name(pool: str) -> str:
-    """What a pool's worker on this machine is called: the same each time, or the pool's page fills with dead workers."""
+    """The name of a pool's worker on this machine: always the same, or the pool's page would fill with dead workers."""
     return f"{pool}-{socket.gethostname()}"
 
 
 def wait_for_pools(folder: Path, state: Local) -> None:
-    """Until the workers have made their pools; ServiceError if one ends before."""
+    """Wait until the workers have made their pools; ServiceError if one ends before."""
     deadline = time.monotonic() + START_SECONDS
     for pool in POOLS:
         while state.api.get(f"/work_pools/{pool}") is None:
@@ -294,7 +294,7 @@ def _becomes_healthy(state: Local, seconds: float) -> bool:
 
 
 def _at_work(state: Local) -> list[str]:
-    """Names of the runs at work. ServiceError if the server does not say."""
+    """The names of the runs at work. ServiceError if the server does not answer."""
     chosen = {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}}
     return sorted(run["name"] for run in state.api.post("/flow_runs/filter", chosen) or [])
 
@@ -320,7 +320,7 @@ def _refuse_while_runs_are_at_work(state: Local) -> None:
 
 
 def choose_port(remembered: int | None) -> int:
-    """The remembered port if it is free, else the first free one of PORTS; ServiceError if none is."""
+    """The remembered port if it is free, else the first free one of PORTS; ServiceError if there is none."""
     for port in ([remembered] if remembered else []) + list(PORTS):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

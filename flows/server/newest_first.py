@@ -1,7 +1,7 @@
-"""Prefect's pages list the artifacts of a run by their ids, which are random; this server lists the newest first.
+"""Make the server list the newest artifacts of a run first; Prefect's pages ask for them by their ids, which are random.
 
-A run publishes its results last, so they come first. It is done on the way in, by what Prefect's own interface for programs
-offers: where artifacts are asked for in order of id, or in no order, they are asked for in order of time.
+A run publishes its results last, so they then come first. The question is changed before it reaches Prefect: where artifacts
+are asked for in order of id, or in no order, they are asked for in order of time.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from flows.server.asgi import App, Receive, Scope, Send
 
 PATH = "/api/artifacts/filter"
 LARGEST = 1 << 20
-"""Bytes of a question that is looked at; a larger one is left as it is."""
+"""The most bytes of a request that is changed; a larger one passes unchanged."""
 
 
 class NewestFirst:
-    """An application before that of Prefect."""
+    """An ASGI application that stands before that of Prefect."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -46,7 +46,7 @@ class NewestFirst:
 
 
 def sorted_by_time(body: bytes) -> bytes:
-    """The question for artifacts with the newest first, if it names no order of its own; what is no such question stays."""
+    """The request for artifacts with the newest first, if it names no other order; any other request stays unchanged."""
     try:
         asked = json.loads(body or b"{}")
     except (ValueError, RecursionError):

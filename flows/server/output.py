@@ -1,4 +1,4 @@
-"""A worker reads what its runs print. When it is killed, rich, which prints Prefect's log, would end the run with it."""
+"""Let a run outlive its worker, which reads what the run prints: rich, which prints Prefect's log, would end the run too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rich.console import Console
 
 
 def outlive_reader() -> None:
-    """From now on a console whose reader is gone falls silent, and this process goes on."""
+    """Let a console whose reader is gone fall silent from now on, so that this process goes on."""
     Console.on_broken_pipe = _fall_silent  # type: ignore[method-assign, assignment]
 
 

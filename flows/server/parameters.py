@@ -1,4 +1,4 @@
-"""A run's parameters: what Prefect's run form checks, what they resolve to, and how a shell hands them to a worker."""
+"""A run's parameters: what Prefect's run form checks, what they resolve to, and how a shell passes them to a worker."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ Fingerprint = Annotated[
 
 @dataclass(frozen=True)
 class Request:
-    """What a run shall do, checked and resolved."""
+    """What a run is asked to do, checked and resolved."""
 
     config: Config
     targets: tuple[str, ...] = WHOLE
@@ -87,7 +87,7 @@ def resolve(
     pins: Mapping[str, str] | None = None,
     against: str | None = None,
 ) -> Request:
-    """Load the configuration and choose the artifacts that stand in for stages. `setting` and `seed` go before overrides.
+    """Load the configuration and choose the artifacts that replace stages. `setting` and `seed` win over overrides.
 
     EzhoiError says which key is wrong, or why no artifact fits.
     """
@@ -111,7 +111,7 @@ def resolve(
 
 @dataclass(frozen=True)
 class Parameters:
-    """What the flow is given, and the configuration that follows from it."""
+    """The parameters of the flow, and the configuration that follows from them."""
 
     profile: str
     overrides: list[str]
@@ -121,7 +121,7 @@ class Parameters:
 def portable(
     *, profile: str, overrides: Sequence[str], environment: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> Parameters:
-    """Check the configuration now; turn EZHOI__* variables into overrides, and paths into such as mean the same elsewhere.
+    """Check the configuration now; make EZHOI__* variables overrides, and paths such that they mean the same elsewhere.
 
     A worker may be another user's, so `~` is this user's home folder, written out. Runs of a deployment start in the
     checkout (`pipeline.machine.home.workplace`), so from there relative paths stay as they are.
@@ -150,7 +150,7 @@ def portable(
 
 
 def _path(config: Config, key: str) -> Path | None:
-    """The path that a key's value is; None of what is a name, an address or no place at all."""
+    """The path that the value of a key is; None if it is a name, an address or something else."""
     value = _value(config, key)
     if isinstance(value, Source):
         return value.path if value.is_place else None

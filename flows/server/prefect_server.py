@@ -1,8 +1,8 @@
 """The process that `ezhoi up` starts: Prefect's own server behind a gate. `python -m flows.server.prefect_server PORT`
 
-A browser lets any page send requests to this machine, and a page's host name may be pointed at it after the page was
-loaded (DNS rebinding). The gate lets in what names the server by an address of this machine and, if a page sends it, comes
-from a page of this server. It stands before the password, and also where there is none (`ezhoi up --no-password`).
+A browser lets any page send requests to this machine, and the host name of a page may be pointed at it after the page was
+loaded (DNS rebinding). The gate admits a request only if it names the server by an address of this machine and, if it comes
+from a page, from a page of this server. It works before the password, and also without one (`ezhoi up --no-password`).
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from flows.server.newest_first import NewestFirst
 
 HOST = "127.0.0.1"
 NAMES = ("127.0.0.1", "localhost", "::1")
-"""What this machine calls itself. The port may be another one: that of a tunnel."""
+"""The names of this machine. The port may be another one, such as that of a tunnel."""
 
 
 def origins(port: int) -> tuple[str, ...]:
-    """Where the pages of the server come from."""
+    """The origins of the server's own pages."""
     return (f"http://127.0.0.1:{port}", f"http://localhost:{port}")
 
 
 class Gate:
-    """Refuses requests and sockets that name the server by a foreign host, or that a foreign page sends."""
+    """Refuses requests and sockets that name a foreign host or come from a foreign page."""
 
     def __init__(self, app: App, port: int) -> None:
         self._app = app
@@ -45,7 +45,7 @@ class Gate:
             await send({"type": "http.response.body", "body": body})
 
     def admits(self, headers: list[tuple[bytes, bytes]]) -> bool:
-        """Whether the request's one Host is this machine, and its Origin, if it has one, the same place."""
+        """Whether the request has one Host, which is this machine, and its Origin, if it has one, is the same place."""
         hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
         sent_by = [value.decode("latin-1") for name, value in headers if name == b"origin"]
         if len(hosts) != 1 or _name(hosts[0]) not in NAMES:
@@ -64,7 +64,7 @@ def _name(host: str) -> str | None:
 
 
 def serve(port: int) -> None:
-    """Serve until a signal ends it, with the settings of the environment (`flows.server.local.server_environment`)."""
+    """Serve until a signal ends it; its environment configures it (`flows.server.local.server_environment`)."""
     import uvicorn
     from prefect.server.api.server import create_app
 

@@ -1,4 +1,4 @@
-"""Ending processes that this project started; which process is which is told by `pipeline.machine.processes`."""
+"""Ending processes that this project started; `pipeline.machine.processes` tells which process is which."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The Prefect profile with which plain `prefect` commands find the server that `ezhoi up` started.
 
-In the checkout they read it by themselves: its pyproject.toml (`[tool.prefect]`) names the file. Elsewhere
-$PREFECT_PROFILES_PATH does, in the line that `ezhoi up` prints.
+In the checkout they read it by themselves, because its pyproject.toml (`[tool.prefect]`) names the file. Elsewhere the line
+that `ezhoi up` prints names it in $PREFECT_PROFILES_PATH.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ def path(folder: Path) -> Path:
 
 
 def write(folder: Path, api_url: str, password: str) -> None:
-    """Note the server's address and its password (empty for none) for its owner alone."""
+    """Write the server's address and its password (empty for none), readable by their owner alone."""
     lines = ['active = "ezhoi"', "", "[profiles.ezhoi]", f"PREFECT_API_URL = {json.dumps(api_url)}"]
     lines += [f"PREFECT_API_AUTH_STRING = {json.dumps(password)}"] if password else []
     home.write_secret(path(folder), "\n".join(lines) + "\n")
 
 
 def remove(folder: Path) -> None:
-    """The server is stopped: whoever takes its port, or is named by another PREFECT_API_URL, is told no password."""
+    """Remove the profile of a stopped server, so that no other server on its port is told the password."""
     path(folder).unlink(missing_ok=True)
 
 
@@ -36,5 +36,5 @@ def found_in(folder: Path) -> Path | None:
 
 
 def export(folder: Path, api_url: str) -> str:
-    """The shell's command after which `prefect` commands find it anywhere. The password stays in the file."""
+    """The shell command after which `prefect` commands find the profile anywhere. The password stays in the file."""
     return f"export PREFECT_PROFILES_PATH={shlex.quote(str(path(folder)))} PREFECT_API_URL={api_url}"

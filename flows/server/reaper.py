@@ -1,7 +1,7 @@
-"""Runs whose process is gone must not say Running for ever: each leaves a note of its process, the reaper reads it.
-A run that a worker took and never started, because it was killed in that moment, goes back to the queue.
+"""Runs whose process is gone must not say Running for ever: each leaves a note of its process, which the reaper reads.
+A run that a worker took but never started, because the worker was killed at that moment, goes back to the queue.
 
-A note is `<home>/runs/<flow run id>.json`. It goes when the server knows that the run has ended.
+A note is `<home>/runs/<flow run id>.json`. It is removed when the server knows that the run has ended.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pipeline.errors import ServiceError
 
 log = logging.getLogger("ezhoi.reaper")
 STALLED = dt.timedelta(minutes=5)
-"""A run that is Pending for so long was taken by a worker that is gone: starting a process takes seconds."""
+"""A run that is Pending for so long was taken by a worker that is gone; to start a process takes seconds."""
 FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 
 
@@ -40,7 +40,7 @@ def release(home: Path, flow_run: str) -> None:
 
 
 def reap(home: Path, api: Api) -> list[str]:
-    """Mark the runs Crashed whose process on this machine is gone, and their unfinished tasks; names of the runs.
+    """Mark runs whose process on this machine is gone, and their unfinished tasks, as Crashed; return the names of the runs.
 
     A note of a run that this server does not know stays: the run may belong to another server. ServiceError if the
     server cannot be reached.
@@ -73,9 +73,9 @@ def reap(home: Path, api: Api) -> list[str]:
 
 
 def requeue(home: Path, api: Api, *, now: dt.datetime | None = None) -> list[str]:
-    """Let another worker have the runs that stay Pending; names of the runs. ServiceError if there is no server.
+    """Give runs that stay Pending to another worker; return their names. ServiceError if there is no server.
 
-    Should the process start after all, two execute the run, and the store has each artifact computed once.
+    If the process starts after all, two processes execute the run; the store lets only one compute each artifact.
     """
     chosen = {"state": {"type": {"any_": ["PENDING"]}}, "deployment_id": {"is_null_": False}}
     queued = []
@@ -104,7 +104,7 @@ def _starts_here(run: dict[str, Any]) -> bool:
 
 
 def reap_quietly(home: Path, api: Api) -> None:
-    """Reap and requeue; a server that refuses is a warning, because the caller has better things to do than to fail for it."""
+    """Reap and requeue; an error of the server is only a warning, because the caller must not fail for it."""
     try:
         for name in reap(home, api):
             log.warning("run %s: its process is gone; marked Crashed", name)

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class StageName(StrEnum):
-    """Names of `pipeline.engine.graph.STAGES`, in running order."""
+    """The names of `pipeline.engine.graph.STAGES`, in running order."""
 
     vocabulary = "vocabulary"
     annotations = "annotations"

@@ -1,7 +1,6 @@
-"""The trials of a study as runs of their own: asked for from the work pool, looked after, cancelled.
+"""The trials of a study as runs of the work pool: asked for, looked after, cancelled.
 
-A trial is a run of `ezhoi/full`. A tag tells which work it is, so that two studies which want the same trial at once have it
-run once.
+A trial is a run of `ezhoi/full`. A tag identifies its work, so that a trial which two studies want at once runs only once.
 """
 
 from __future__ import annotations
@@ -27,22 +26,22 @@ DEPLOYMENT = "ezhoi/full"
 POLL_SECONDS = 1.0
 REAP_SECONDS = 30.0
 PATIENCE_SECONDS = 300.0
-"""How long the server may be silent before the study gives up; its trials go on."""
+"""Seconds that the server may be silent before the study gives up; its trials go on."""
 QUEUED = 2
-"""Trials that wait for a worker: more of them would only stand before the runs of other people."""
+"""How many trials may wait for a worker; more of them would only delay the runs of other people."""
 AT_WORK = ("SCHEDULED", "PENDING", "RUNNING", "CANCELLING", "PAUSED")
 _DELETED = {"type": "CANCELLED", "message": "its run was deleted"}
 Submit = Callable[[Trial, dict[str, Any], list[str]], str]
-"""Asks for a run with these parameters and tags; its id."""
+"""Asks for a run with these parameters and tags, and returns its id."""
 
 
 def tag(study: Study, trial: Trial) -> str:
-    """The tag of a trial's runs: equal work, in the same store, has the same one."""
+    """The tag of a trial's runs: equal work in the same store has the same tag."""
     return f"trial {order.identity(study.config(trial))[:16]}"
 
 
 def parameters(study: Study, trial: Trial) -> dict[str, Any]:
-    """Those of `ezhoi/full` that make the trial, with paths that mean the same to a worker in another folder."""
+    """The parameters of `ezhoi/full` for the trial, with paths that mean the same to a worker in another folder."""
     found = portable(profile=study.profile, overrides=study.overrides_of(trial), environment={}, folder=study.folder)
     return {"profile": found.profile, "overrides": found.overrides}
 
@@ -57,15 +56,15 @@ class Served:
     submit: Submit
     tell: Tell = lambda ended: None
     note: Callable[[str], None] = log.info
-    """Is told of a trial that another study is at."""
+    """Called with a message about a trial that another study is running."""
     grown: Callable[[], None] = lambda: None
-    """Called whenever the table has changed, and is in the store."""
+    """Called whenever the table has changed and is in the store."""
     reap: Callable[[], None] = lambda: None
     """Marks runs whose process is gone."""
     at_once: int | None = None
-    """At most so many trials at the same time; None: as many as the pool's workers take."""
+    """The most trials at the same time; None: as many as the pool's workers take."""
     runs: dict[Trial, str] = field(default_factory=dict)
-    """{trial: id of the run at it}, those of other studies included"""
+    """{trial: id of its run}, including runs that other studies asked for."""
     others: set[Trial] = field(default_factory=set)
     """Trials that another study has asked for."""
     since: dict[Trial, float] = field(default_factory=dict)
@@ -102,7 +101,7 @@ class Served:
             time.sleep(POLL_SECONDS)
 
     def _states(self) -> dict[str, dict[str, Any]]:
-        """{run: its state} of the runs that are looked after."""
+        """{run: its state} of the runs that this study looks after."""
         found: dict[str, dict[str, Any]] = {}
         ids = list(self.runs.values())
         for first in range(0, len(ids), 100):  # the server tells of 200 runs at a time
@@ -112,7 +111,7 @@ class Served:
         return found
 
     def _start(self, queue: order.Queue, most: int) -> None:
-        """Take up to so many trials; what the store has got meanwhile, or another study is at, is not asked for."""
+        """Start up to so many trials, without those that the store has by now or that another study is running."""
         while most > 0 and (self.at_once is None or len(self.runs) < self.at_once):
             if (trial := queue.take()) is None:
                 return
@@ -137,13 +136,13 @@ class Served:
         if there:
             self.runs[trial] = str(there[0]["id"])
             self.others.add(trial)
-            self.note(f"{trial}: another study is at it, in the run {there[0]['name']}")
+            self.note(f"{trial}: another study is running it, as {there[0]['name']}")
         else:
             self.runs[trial] = self.submit(trial, parameters(study, trial), [name, f"study {study.name}"])
         self.since[trial] = time.monotonic()
 
     def _end(self, queue: order.Queue, trial: Trial, state: dict[str, Any]) -> None:
-        """A run has ended: its result is in the store, or it failed, or it was another study's and is now to be ours."""
+        """Handle a run that has ended: its result is in the store, it failed, or it was another study's and is now ours."""
         del self.runs[trial]
         foreign = trial in self.others
         self.others.discard(trial)
@@ -174,7 +173,7 @@ class Served:
 
 
 def cancel(api: Api, study_run: str) -> list[str]:
-    """Cancel the runs that a study's flow run has asked for and that have not ended; their names."""
+    """Cancel the unfinished runs that a study's flow run has asked for, and return their names."""
     at_work = [state for state in AT_WORK if state != "CANCELLING"]
     chosen = {"parent_flow_run_id": {"any_": [study_run]}, "state": {"type": {"any_": at_work}}}
     cancelled: dict[str, str] = {}

@@ -1,7 +1,7 @@
-"""vLLM as a process of ours: found in its own environment, started with the flags that LLaVA needs, waited for, stopped.
+"""vLLM as a process of ours: it is found in its own environment, started with the flags that LLaVA needs, and stopped.
 
-vLLM pins its torch, so it never shares an environment with the project. It is looked for in this order: the environment
-that is named, $EZHOI_VLLM, .venv-vllm of the working folder or of this checkout, the PATH.
+vLLM pins its torch, so it never shares an environment with the project. It is looked for in this order: in the environment
+that is named, in $EZHOI_VLLM, in .venv-vllm of the working folder or of this checkout, on the PATH.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Serving:
-    """What to serve and how; `extra` goes to vLLM as it is."""
+    """What to serve and how; `extra` is passed to vLLM unchanged."""
 
     model: str
     revision: str | None = None
@@ -43,7 +43,7 @@ class Serving:
     context: int | None = None
     """Tokens of prompt and answer together; the model's own length if None."""
     pictures: int = 1
-    """Pictures allowed in a request; 0 leaves out what vLLM reserves for them."""
+    """Pictures allowed in a request; with 0 vLLM reserves no memory for them."""
     requests: int = 64
     """Requests computed at once."""
     memory: float = 0.9
@@ -66,7 +66,7 @@ class Serving:
 
 @dataclass(frozen=True)
 class Installed:
-    """A vLLM that is there: its command, its version, and whether it computes on the CPU."""
+    """An installed vLLM: its command, its version, and whether it computes on the CPU."""
 
     command: Path
     version: str
@@ -77,7 +77,7 @@ class Installed:
 
 
 def find(environment: Path | None = None) -> Installed:
-    """The vLLM to use; ServiceError with the way to install it where there is none, or where it does not start."""
+    """The vLLM to use; ServiceError that says how to install it, where there is none or it does not start."""
     named = environment or (Path(os.environ["EZHOI_VLLM"]) if os.environ.get("EZHOI_VLLM") else None)
     folders = [named] if named is not None else [Path.cwd() / ".venv-vllm", ROOT / ".venv-vllm"]
     commands = [folder.absolute() / "bin" / "vllm" for folder in folders]
@@ -100,7 +100,7 @@ def find(environment: Path | None = None) -> Installed:
 
 
 def command(vllm: Installed, serving: Serving) -> list[str]:
-    """The command line. Sampling defaults are vLLM's own: every request of ours says what it wants."""
+    """The command line. Sampling defaults stay vLLM's own, since each of our requests gives its values."""
     names = [serving.model, *([f"{serving.model}@{serving.revision}"] if serving.revision else [])]
     context = serving.context or (4096 if serving.is_llava else None)
     line = [str(vllm.command), "serve", serving.model, "--host", HOST, "--port", str(serving.port)]
@@ -122,7 +122,7 @@ def command(vllm: Installed, serving: Serving) -> list[str]:
 
 
 def surroundings(*, on_cpu: bool, key: str = "", base: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment variables of the server: ours are not its own, it calls nobody, and it keeps idle connections."""
+    """The environment variables of the server: without ours, without telemetry, and with idle connections kept open."""
     source = os.environ if base is None else base
     kept = {k: v for k, v in source.items() if k not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
     found = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": "75"} | kept
@@ -141,7 +141,7 @@ def serve(
     patience: float = 900.0,
     say: Say = lambda line: None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A server that answers while the block runs, and is stopped after it with all its processes.
+    """Run a server that answers during the block, and stop it afterwards with all its processes.
 
     Raises ServiceError if the port is taken, or the server ends or is not ready within `patience` seconds; the message
     has the end of the log.
@@ -173,7 +173,7 @@ def serve(
 
 
 def _wait(process: subprocess.Popen[bytes], serving: Serving, log: Path, key: str, patience: float, say: Say) -> None:
-    """Until the server has answered a request: a healthy one may still fail at its first."""
+    """Wait until the server has answered a request: a server that says it is healthy may still fail at its first."""
     import httpx
 
     start = told = time.monotonic()

@@ -73,7 +73,7 @@ class Trial:
 class Study:
     """Variants x settings x seeds of a profile.
 
-    Overrides of the command line (`given`) go before those of the file (`common`), and a trial's own before both.
+    Overrides of the command line (`given`) win over those of the file (`common`), and a trial's own over both.
     """
 
     name: str

@@ -175,7 +175,7 @@ def test_gc_lists_everything_that_it_deletes(ezhoi: Any, fake: Any) -> None:
     (fake.root / ".work" / "f00.gone-0a1b2c3d").mkdir()
     said = ezhoi("artifacts", "gc", "--keep", "0", "--results", "--dry-run")
     assert f"record and pages of run {record.id}" in said and f"{len(NAMES) + 1} to remove and 1 run, " in said
-    assert f"utpl/{record.stages['utpl']}" in said and "of no use: " in said and "interrupted work" not in said
+    assert f"utpl/{record.stages['utpl']}" in said and "not usable: " in said and "interrupted work" not in said
     assert "left by a process that is gone: .work/f00.gone-0a1b2c3d" in said
     as_json = json.loads(ezhoi("artifacts", "gc", "--keep", "0", "--results", "--dry-run", "--json"))
     assert as_json["runs"] == [record.id] and as_json["leftovers"] == [".work/f00.gone-0a1b2c3d"]
@@ -286,7 +286,7 @@ def test_diff(ezhoi: Any, fake: Any) -> None:
     old, new = (f"seen/{a.fingerprint}" for a in Store(fake.root).artifacts("seen"))
     shown = ezhoi("artifacts", "diff", old, new)
     assert "  detections: seed: 0 -> 3" in shown, "the cause, and not that an input changed"
-    assert "came out otherwise: detections, seen" in shown
+    assert "content differs: detections, seen" in shown
     assert "model.safetensors" in shown
     found = json.loads(ezhoi("artifacts", "diff", old, new, "--json"))
     assert {d["kind"] for d in found["differences"]} == {"config", "input"}

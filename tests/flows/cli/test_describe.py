@@ -61,7 +61,7 @@ def test_describe_edit_diff_export_import(ezhoi: Any, root: Path) -> None:
     old = Store(root / "store").find("descriptions")
     text = "A person sits high on a horse; both hands hold the reins."
     said = ezhoi("describe", "edit", "ride horse", "--text", text)
-    assert "a run would compute: descriptions\n" in said and "comes out as it was: text_embeddings" in said
+    assert "a run would compute: descriptions\n" in said and "come out unchanged: text_embeddings" in said
     assert "descriptions.edits=edits.yaml" in said and "unseen" not in said
     assert (root / "edits.yaml").read_text() == f"ride horse: {text}\n"
     ezhoi("describe", "--separability", "--set", "descriptions.edits=edits.yaml")

@@ -239,7 +239,7 @@ def test_a_folder_without_the_pictures_is_told(files: tuple[Path, Path], tmp_pat
     assert f"note: --pictures {pictures} has 0 of 30 images; the others are drawn as boxes alone" in said
     Image.new("RGB", (400, 400)).save(pictures / IMAGES[0])
     assert "has 1 of 30 images" in evaluate(files, "--out", out, "--pictures", pictures).stderr
-    assert "--pictures: only the report has that" in evaluate(files, "--pictures", pictures).stderr
+    assert "--pictures: only the report shows that" in evaluate(files, "--pictures", pictures).stderr
     with pytest.raises(ConfigError, match="nowhere: no such folder"):
         raise evaluate(files, "--out", out, "--pictures", tmp_path / "nowhere", error=ConfigError).exception
 

@@ -102,4 +102,4 @@ def test_a_curve_is_looked_up_before_anything_is_evaluated(folder: Path) -> None
     code, said = ezhoi("evaluate-detections", "-d", "d.parquet", "-a", "a.parquet", "--curve", "ride hors")
     assert code == 1 and "--curve ride hors: no class of HICO-DET" in said
     code, said = ezhoi("evaluate-detections", "-d", "d.parquet", "-a", "a.parquet", "--curve", "ride horse")
-    assert code == 0 and "--curve: only the report has that, which --out FOLDER writes" in said
+    assert code == 0 and "--curve: only the report shows that, and --out FOLDER writes it" in said
