@@ -5,7 +5,7 @@ unseen together (Eq. 16); and negative learning: pairs that match an annotated s
 with another verb, balanced by pairs that show its verb on another object. Without such pairs the first two are left. With
 `utpl.consistency_weight` CMMP's consistency is a fourth, over seen and unseen together.
 
-The stage `utpl` adapts the unseen classes of a setting with it, the predictor those that somebody adds.
+The stage `utpl` adapts the unseen classes of a setting with it, the predictor the classes that a user adds.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class Adaptation:
     Args:
         model: the trained model; it is frozen here.
         seen: the seen classes whose phrases stand for verbs; unseen: those that are adapted, each with its partner.
-        pairs: the pairs that negatives are drawn from; None leaves them out.
-        focal, tau: of the training on the seen classes.
-        module: learns the prompts of the unseen classes.
+        pairs: the pairs from which negatives are drawn; None leaves the negatives out.
+        focal, tau: as in the training on the seen classes.
+        module: the module that learns the prompts of the unseen classes.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Adaptation:
         self._descriptions = torch.cat([seen.descriptions, unseen.descriptions])
 
     def losses(self, step: int) -> Losses:
-        """The losses; examples are drawn anew at every step."""
+        """The losses of a step; examples are drawn anew at every step."""
         section = self._section
         text = self._adapted()
         both = torch.cat([self.seen_text, text])
@@ -85,13 +85,13 @@ class Adaptation:
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """Names of the losses."""
+        """The names of the losses."""
         negative = ("negative",) if self.pairs is not None else ()
         return ("align", "relation", *negative, *(("consistency",) if self._plain else ()))
 
     @torch.no_grad()
     def after(self) -> Tensor:
-        """Text features (U, d_a) of the unseen classes as they are adapted by now."""
+        """The text features (U, d_a) of the unseen classes, as they are adapted so far."""
         return self._adapted() if self.unseen.hois else self.before
 
     def _adapted(self) -> Tensor:

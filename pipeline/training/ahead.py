@@ -1,4 +1,4 @@
-"""Loading ahead: the batches of the coming steps are made in threads while the current one is computed."""
+"""Loading ahead: threads prepare the batches of the next steps while the current one is computed."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import TypeVar
 
 B = TypeVar("B")
 MOST = 8
-"""Loader threads that are started without being asked for: as many as keep a GPU of 0.1 s a step busy, and some more."""
+"""The most loader threads by default: somewhat more than keep a GPU busy that takes 0.1 s for a step."""
 
 
 def loaders_for(processes: int) -> int:
-    """Loader threads of one of so many training processes on this machine: its share of the cores but one, 1 to 8."""
+    """Loader threads for each of so many training processes on this machine: its share of the cores less one, 1 to 8."""
     return max(1, min(MOST, len(os.sched_getaffinity(0)) // processes - 1))
 
 
 def ahead(load: Callable[[int], B], steps: range, *, threads: int) -> Iterator[B]:
-    """`load(step)` of every step, in order; `threads` of them are being made while one is in use.
+    """Yield `load(step)` of every step, in order; `threads` of them are being made while one is in use.
 
-    Threads are enough: decoding, resizing and arithmetic release Python's lock. With 0 threads each is made when it is
-    asked for. An error of `load` is raised where its step is due.
+    Threads are enough, since decoding, resizing and arithmetic release Python's lock. With 0 threads each is made when it is
+    asked for. An error of `load` is raised when its step is due.
     """
     if not threads:
         yield from map(load, steps)

@@ -1,4 +1,4 @@
-"""Batches of training images: which images a step has, how they are seen in it, and what is true in them."""
+"""Batches of training images: which images a step has, how it changes them, and their labels."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class View:
-    """Some images as one step sees them: pixels uint8 (B, 3, S, S), their instances, and the annotated pairs among theirs.
+    """Some images as a step has changed them: pixels uint8 (B, 3, S, S), their instances, and which pairs match annotated ones.
 
     `matches` are pair indices and hoi_ids (M,), (M,) of the pairs that overlap an annotated one.
     """
@@ -40,12 +40,12 @@ class View:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a step shows of some images, before their instances are known.
+    """Some images as a step has changed them, before their instances are known.
 
     Args:
-        share: one over the number of parts that have images.
+        share: 1 / (the number of parts that have images).
         pixels: uint8 (B, 3, S, S).
-        pictures: what an online detector is to look at, one an image; none with cached boxes.
+        pictures: the picture of each image for an online detector; none with cached boxes.
     """
 
     ids: list[int]
@@ -61,12 +61,12 @@ class Batch:
     """A part of a step's batch, in host memory.
 
     Args:
-        share: one over the number of parts that have images.
-        tokens: (B, 1 + D, d_a), what the frozen CLIP makes of the images (Eq. 3).
+        share: 1 / (the number of parts that have images).
+        tokens: (B, 1 + D, d_a), the frozen CLIP's tokens of the images (Eq. 3).
         verbs: (P, V), True for the verbs of the annotated pairs that a pair matches.
-        entries: (P, V), which verbs of a pair can be told: those that a seen class has with the pair's object; in a picture
-            whose annotation is not exhaustive, those of them that are annotated.
-        exhaustive: (P,), whether what is not annotated in a pair's picture does not happen.
+        entries: (P, V), which labels count: the verbs that a seen class has with the pair's object; in a picture whose
+            annotation is not exhaustive, only the annotated ones of them.
+        exhaustive: (P,), whether the annotation of a pair's picture is exhaustive: what it lacks does not happen.
     """
 
     share: float
@@ -78,7 +78,7 @@ class Batch:
 
     @property
     def truth(self) -> Tensor:
-        """(E,), labels 0 or 1 of the E entries, in order."""
+        """The labels (E,), 0 or 1, of the E entries that count, in order."""
         return self.verbs[self.entries].float()
 
 
@@ -106,17 +106,17 @@ class TrainingImages:
         return math.ceil(len(self.ids) / self.config.seen.batch_size)
 
     def batch_ids(self, step: int) -> list[int]:
-        """Image ids of a step: every image once an epoch, in an order drawn for the epoch."""
+        """The image ids of a step. An epoch has every image once, in an order that is drawn for the epoch."""
         size = self.config.seen.batch_size
         epoch, position = divmod(step, self.steps_per_epoch)
         order = torch.randperm(len(self.ids), generator=generator(self.config.seed, "seen", "order", epoch))
         return [self.ids[i] for i in order[position * size : (position + 1) * size].tolist()]
 
     def show(self, ids: list[int], step: int, share: float = 1.0) -> Shown:
-        """The images as a step sees them. All augmentation is drawn here; it moves pixels and boxes together.
+        """Change the images for a step. All augmentation is drawn here; it moves pixels and boxes together.
 
-        What is drawn for an image depends on the seed, the step and the image alone, so it does not matter which process
-        makes it, nor when.
+        What is drawn for an image depends only on the seed, the step and the image, so it does not matter which process
+        draws it, nor when.
         """
         transforms = [self._transform(step, i) for i in ids]
         pixels, pictures = [], []
@@ -127,7 +127,7 @@ class TrainingImages:
         return Shown(ids, step, share, transforms, torch.stack(pixels), pictures)
 
     def view(self, shown: Shown) -> View:
-        """What was shown, with its instances and the annotated pairs among theirs."""
+        """The changed images with their instances and the pairs that match annotated ones."""
         found = self._detected.batch(shown.ids, shown.transforms) if self._detector is None else self._online(shown)
         return View(shown.pixels, found, self._annotated.matches(shown.ids, found, shown.transforms))
 
@@ -144,7 +144,7 @@ class TrainingImages:
         return pixels.flip(-1) if transform.mirrored else pixels
 
     def _online(self, shown: Shown) -> Instances:
-        """What the detector finds now in what is seen, with its dropout on, which is drawn as the views are."""
+        """What the online detector finds in the changed pictures; its dropout is on and drawn by the same seeds."""
         assert self._detector is not None
         found = []
         for image_id, picture in zip(shown.ids, shown.pictures, strict=True):
@@ -154,9 +154,9 @@ class TrainingImages:
         return collate(found)
 
     def load(self, step: int, part: Part) -> Shown | Batch | None:
-        """A part of a step's batch, as far as a thread can make it ahead; None if the batch is too small to give it an image.
+        """A part of a step's batch, as far as a thread can prepare it; None if the batch is too small to give it an image.
 
-        An online detector draws its dropout from torch's own generator, so it looks in `ready`.
+        An online detector draws its dropout from torch's own generator, so it is run in `ready`.
         """
         everything = self.batch_ids(step)
         ids = part.of(everything)
@@ -166,7 +166,7 @@ class TrainingImages:
         return self._batch(shown) if self._detector is None else shown
 
     def ready(self, loaded: Shown | Batch | None) -> Batch | None:
-        """What was loaded, complete."""
+        """Complete what was loaded."""
         return self._batch(loaded) if isinstance(loaded, Shown) else loaded
 
     def _batch(self, shown: Shown) -> Batch:
@@ -178,9 +178,9 @@ class TrainingImages:
         matched[pair, self._verb_of[hoi]] = True
         exhaustive = torch.tensor([i not in self._images.incomplete for i in shown.ids])[image]
         entries &= matched | exhaustive[:, None]
-        # The frozen tokens are those of the whole image as it is: guidance attends to what is there, not to where.
+        # The frozen tokens are those of the unchanged image: guidance attends to what is there, not to where.
         return Batch(shown.share, view, self._frozen.of(shown.ids), matched, entries, exhaustive)
 
     def files(self, step: int) -> list[str]:
-        """File names of a step's images."""
+        """The file names of a step's images."""
         return [self._images.file(i) for i in self.batch_ids(step)]

@@ -1,8 +1,8 @@
 """The cached training pairs with their labels, as heads learn from them (`models.heads.head.Examples`).
 
-Only labels of seen classes are read. Of the pairs of stage `pair_features` those count that match an annotated pair of a
-seen class, and those that were drawn whatever they match; another may truly show an unseen class. Where a picture's
-annotation is not exhaustive, what it does not say is no label.
+Only labels of seen classes are read. Of the pairs of stage `pair_features`, those count that match an annotated pair of a
+seen class, and those that were drawn whatever they match; any other pair may show an unseen class. Where the annotation of a
+picture is not exhaustive, verbs that it does not name have no label.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from pipeline.tables import arrays
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 DRAWN = "drawn"
-"""Column of the training pairs that tells which were drawn whatever they match; absent where none were."""
+"""The column which tells the training pairs that were drawn whatever they match; absent where none were."""
 ALWAYS = ("object_id", "prior", "feature")
-"""What a record has in any case."""
+"""The columns that every record has."""
 
 
 def read(
@@ -34,11 +34,11 @@ def read(
     unseen: Sequence[int],
     columns: Collection[Column] = (),
 ) -> Examples:
-    """From the artifact's `train-*` files, shard by shard.
+    """Read the examples from the artifact's `train-*` files, shard by shard.
 
     Args:
         seen, unseen: HOI ids.
-        columns: which of the record's optional columns are wanted.
+        columns: the further columns of the record that are wanted.
 
     Raises:
         DataError: a wanted column was not computed.

@@ -31,18 +31,18 @@ from pipeline.work import torch_device
 from pipeline.work.work import Work
 
 FILE = "head.safetensors"
-"""The head's state."""
+"""The file with the head's state."""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A head and what it was made beside.
+    """A head, with what the stage stores beside it.
 
     Args:
-        text: the columns of `text.parquet`: the phrases that stand for verbs under the guided prompts, before UTPL and after
-            it alike, since there is none.
-        scale: learned scale of their cosines.
-        history: losses of every step; none where nothing is trained.
+        text: the columns of `text.parquet`: the phrases that stand for verbs, under the guided prompts; they are the same
+            before and after UTPL, since there is none.
+        scale: the learned scale of their cosines.
+        history: the losses of every step; empty where nothing is trained.
     """
 
     head: FittedHead
@@ -66,7 +66,7 @@ class Fitted:
 
 
 def fit(work: Work) -> Fitted:
-    """Make the configured head, and train it if it is one that trains."""
+    """Make the configured head, and train it if it has a training."""
     config, kind = work.config, KINDS[work.config.model.head]
     torch.manual_seed(config.seed)
     with work.clock("read"):
@@ -102,13 +102,13 @@ def fit(work: Work) -> Fitted:
 
 
 def drawn(known: Examples, config: Config, step: int) -> Examples:
-    """The examples of a step, with repeats."""
+    """The examples of a step, drawn with repeats."""
     some = generator(config.seed, "head", "examples", step)
     return known.take(torch.randint(len(known.pairs), (config.heads.batch_size,), generator=some))
 
 
 def losses(head: FittedHead, some: Examples, config: Config) -> Losses:
-    """The focal loss of the labels that count, divided by the positive ones, and the head's own losses."""
+    """The focal loss of the labels that count, divided by the number of positives, and the head's own losses."""
     logits, options = head.logits(some.pairs), config.seen.focal
     prior = (some.pairs.prior**config.seen.tau)[:, None].expand_as(logits)
     x, truth = with_prior(logits[some.counted], prior[some.counted]), some.shown[some.counted].float()
@@ -118,7 +118,7 @@ def losses(head: FittedHead, some: Examples, config: Config) -> Losses:
 
 @torch.no_grad()
 def _texts(work: Work, vocabulary: Vocabulary) -> tuple[Texts, list[int], dict[str, Any]]:
-    """What words say of all classes, their HOI ids, and the columns of `text.parquet`."""
+    """The texts of all classes for the head, the classes' HOI ids, and the columns of `text.parquet`."""
     config, embeddings, guidance = work.config, work.inputs["text_embeddings"], work.config.model.guidance
     clip = frozen_clip(config)
     model = build.paper_model(config, clip)
@@ -150,7 +150,7 @@ def _texts(work: Work, vocabulary: Vocabulary) -> tuple[Texts, list[int], dict[s
 
 
 def concepts(embeddings: Artifact) -> dict[str, Tensor]:
-    """(V, K, d) by region: the frozen CLIP's features of the phrases on each verb, rows of zeros where there are fewer."""
+    """By region, the frozen CLIP's features (V, K, d) of each verb's phrases, with rows of zeros where there are fewer."""
     table = arrays.read(embeddings.path("concepts.parquet"))
     found = {}
     for region in CONCEPTS:
@@ -161,6 +161,6 @@ def concepts(embeddings: Artifact) -> dict[str, Tensor]:
 
 
 def plain_phrases(embeddings: Artifact) -> Tensor:
-    """(C, d): the frozen CLIP's features of the plain phrases, seen classes first."""
+    """The frozen CLIP's features (C, d) of the plain phrases, seen classes first."""
     parts = [arrays.read(embeddings.path(f"{group}-phrases.parquet"))["pooled"] for group in ("seen", "unseen")]
     return torch.from_numpy(np.concatenate([part.astype(np.float32) for part in parts if len(part)]))

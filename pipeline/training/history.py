@@ -1,4 +1,4 @@
-"""The history of a training as JSON lines, one a step, readable while it runs (`tail -f history.jsonl`).
+"""The history of a training as JSON lines, one for each step, readable while it runs (`tail -f history.jsonl`).
 
 {"step": 41, "loss": 1.93, "focal": 1.21, "relation": 0.72, "gradient_norm": 3.1, "lr": 0.001,
  "seconds": {"data": 0.0, "forward": 0.07, "backward": 0.06}}
@@ -18,15 +18,15 @@ from pipeline.machine.files import atomic
 
 Row = dict[str, Any]
 KINDS = ("data", "forward", "backward")
-"""Where a step's time goes: waiting for its batch; the losses; gradients and the optimiser's step."""
+"""How a step spends its time: waiting for its batch; computing losses; computing gradients and stepping the optimiser."""
 
 
 class History:
-    """Rows of the steps so far, in memory and in a file.
+    """The rows of the steps so far, in memory and in a file.
 
     Args:
         path: the file, or None to keep rows in memory only.
-        steps: the steps that the checkpoint has; later lines, of steps that a kill undid, are dropped.
+        steps: the number of steps of the checkpoint; later lines, of steps that a kill undid, are dropped.
 
     Raises:
         DataError: the file lacks some of those steps.
@@ -45,7 +45,7 @@ class History:
             temporary.write_text("".join(_line(row) for row in self.steps), encoding="utf-8")
 
     def add(self, row: Row) -> None:
-        """One more step; in the file when this returns."""
+        """Add the row of a step, which is in the file when this returns."""
         self.steps.append(row)
         self._hash.update(_line(row).encode())
         if self._path is not None:
@@ -54,24 +54,24 @@ class History:
 
     @property
     def digest(self) -> str:
-        """Digest of the steps so far, by which `intact` knows them again."""
+        """The digest of the steps so far, by which `intact` recognises them."""
         return self._hash.hexdigest()
 
     def sync(self) -> None:
-        """On the disk: call it before a checkpoint says that these steps are done."""
+        """Bring the rows to the disk, which is necessary before a checkpoint says that these steps are done."""
         if self._path is not None:
             with self._path.open("rb") as file:
                 os.fsync(file.fileno())
 
     @property
     def rows(self) -> list[Row]:
-        """The steps without their times, so that two equal trainings have equal rows."""
+        """The rows without their times, so that two equal trainings have equal rows."""
         return [{k: v for k, v in row.items() if k != "seconds"} for row in self.steps]
 
     def speed(self, per_step: float | None = None) -> dict[str, float]:
-        """Steps (and items, `per_step` of them each) a second, and the shares of data, forward and backward, in percent.
+        """Steps and items (`per_step` in each) per second, and the shares of data, forward and backward in percent.
 
-        The first steps fill caches; where there are enough others, they do not count.
+        The first steps, which fill caches, do not count if there are enough others.
         """
         rows = self.steps[5:] if len(self.steps) > 10 else self.steps
         spent = {kind: sum(row["seconds"][kind] for row in rows) for kind in KINDS}
@@ -85,7 +85,7 @@ class History:
 
 
 def intact(path: Path, *, steps: int, digest: str) -> bool:
-    """Whether a history's file has its first `steps` steps as they were when their digest was taken."""
+    """Whether the file of a history still has its first `steps` steps as they were when their digest was taken."""
     try:
         return _hash(_read(path, steps)).hexdigest() == digest
     except DataError:

@@ -1,23 +1,23 @@
-"""Train in processes of their own, through `accelerate launch`: one a GPU, or one that may die without taking us along.
+"""Train in separate processes through `accelerate launch`: one for each GPU, or one whose death leaves this process alive.
 
     ezhoi run --profile hico-vitb --target seen --set seen.runtime.processes=4
 
-runs, and logs, this line; it can also be given by hand, with more of accelerate's options:
+runs and logs this line, which can also be given by hand with more of accelerate's options:
 
     accelerate launch --multi_gpu --main_process_port 0 --num_processes 4 --config_file pipeline/training/accelerate.yaml
         --num_machines 1 --mixed_precision no --dynamo_backend no
         -m pipeline.training.launch STORE/.work/FINGERPRINT/scratch/work.json
 
-With `seen.runtime.machines=2` the same is run on each of two machines, which meet at a port of the first:
+With `seen.runtime.machines=2` the same line is run on each of two machines, which meet at a port of the first one:
 
     accelerate launch --multi_gpu --machine_rank 1 --main_process_ip first --main_process_port 29500
         --rdzv_conf timeout=1800 --num_processes 8 ... --num_machines 2 ...
 
-Machine 0 owns the scratch folder: checkpoints, history, result. The others have a temporary one, for their log.
+Machine 0 owns the scratch folder with checkpoints, history and result. The others have a temporary folder for their log.
 What is trained by hand stays in its checkpoint; the next `ezhoi run` under the same configuration publishes it.
 
-The processes report on their standard output: progress as lines that start with MARK, anything else is their log. They end
-with their parent, however that ends: then their standard input closes.
+The processes write to their standard output: lines that start with MARK are progress, all others are their log. They end
+with their parent, however that ends, because their standard input closes then.
 """
 
 from __future__ import annotations
@@ -53,24 +53,24 @@ from pipeline.work.work import Work
 log = logging.getLogger("ezhoi.training")
 MARK = "@ezhoi "
 CHILD = "EZHOI_LAUNCHED"
-"""Set in the processes that we start: they end when their standard input does."""
+"""The variable that is set in the processes that we start: they end when their standard input does."""
 CONFIG = Path(__file__).with_name("accelerate.yaml")
-"""In place of the user's own default_config.yaml."""
+"""accelerate's configuration, used instead of the user's own default_config.yaml."""
 TAIL = 15
-"""Lines of the log that the error of a dead training repeats."""
+"""How many lines of the log the error of a dead training quotes."""
 PATIENCE_SECONDS = 10.0
 
 
 def wanted(runtime: SeenRuntime) -> bool:
-    """Whether the configuration asks for processes of their own."""
+    """Whether the configuration asks for separate processes."""
     return runtime.processes > 1 or runtime.machines > 1 or runtime.apart
 
 
 def train_apart(work: Work, *, processes: int) -> dict[str, Any]:
-    """Run the stage of `work` in `processes` processes that train together, with those of other machines; its metrics.
+    """Run the stage of `work` in `processes` processes that train together, also with those of other machines.
 
-    Its files are in `work.out` then, its log in `<scratch>/launch.log`. Blocks; progress and seconds reach `work`. On a machine
-    that only trains along there are neither files nor metrics.
+    This blocks until they end, passes progress and seconds on to `work`, and returns the stage's metrics. The files are then in
+    `work.out` and the log is `<scratch>/launch.log`. A machine that only trains along gets neither files nor metrics.
 
     Raises:
         EzhoiError: the training failed, with its message, or it died, with the last lines of its log.
@@ -104,9 +104,9 @@ def train_apart(work: Work, *, processes: int) -> dict[str, Any]:
 
 
 def command(processes: int, spec: Path, meeting: Rendezvous | None = None, *, patience: int = 0) -> list[str]:
-    """The command line of accelerate, for `processes` processes on this machine.
+    """The command line of accelerate for `processes` processes on this machine.
 
-    `--multi_gpu` is its word for several processes, on CPUs too.
+    `--multi_gpu` means several processes there, on CPUs too.
     """
     several = ["--multi_gpu", "--main_process_port", "0"] if processes > 1 else []
     count = 1
@@ -120,7 +120,7 @@ def command(processes: int, spec: Path, meeting: Rendezvous | None = None, *, pa
 
 
 def _environment(device: str, meeting: Rendezvous | None = None) -> Mapping[str, str]:
-    """Ours, with only the GPUs of `device` ("cuda:0,cuda:2") to be seen, and the network by which machines meet."""
+    """Our environment, in which only the GPUs of `device` ("cuda:0,cuda:2") are visible, with the network of the rendezvous."""
     changes = {CHILD: "1", "PYTHONUNBUFFERED": "1"}
     numbers = [int(name.removeprefix("cuda:")) for name in device.split(",") if name.startswith("cuda:")]
     if numbers:
@@ -131,7 +131,7 @@ def _environment(device: str, meeting: Rendezvous | None = None) -> Mapping[str,
 
 
 def _follow(line: list[str], environment: Mapping[str, str], work: Work, tail: deque[str]) -> int:
-    """Start it, relay its progress, keep its log; its exit code. Whatever happens here, it does not outlive us."""
+    """Start it, pass its progress on, keep its log, and return its exit code. It never outlives this process."""
     process = subprocess.Popen(
         line,
         env=environment,
@@ -177,7 +177,7 @@ def _write(spec: Path, work: Work) -> None:
 
 
 def _read(spec: Path) -> Work:
-    """The work as each of the processes sees it: it is launched already, and which GPU it has is accelerate's business."""
+    """The work for one of the processes: it is launched already, and accelerate decides which GPU it has."""
     tree = json.loads(spec.read_text(encoding="utf-8"))
     config = Config.model_validate(tree["config"])
     store = store_of(config)
@@ -218,7 +218,7 @@ def _end_with_parent() -> None:
 
 
 def main(spec: Path) -> None:
-    """One of the processes."""
+    """Train in one of the processes."""
     if os.environ.get(CHILD):
         _end_with_parent()
     os.environ[ranks.LAUNCHED] = "1"

@@ -2,11 +2,11 @@
 
 A step is a pure function of (weights, optimiser state, step number): batches, augmentation and dropout are drawn from
 generators seeded by the step, never from a running stream. So a run that was killed and continued equals one that was
-not, bit by bit on a CPU.
+not, on a CPU bit by bit.
 
-Several processes (accelerate) and gradient accumulation divide a step's batch into parts whose losses and gradients add
-up. What learns is small, some ten million numbers, so the gradients travel in one all-reduce of our own: it adds instead
-of averaging, and does not care which parts of the model a batch without pairs left untouched.
+Several processes (accelerate) and gradient accumulation divide the batch of a step into parts whose losses and gradients add
+up. There are only some ten million parameters to learn, so one all-reduce of our own adds the gradients: it does not average
+them, and it works if a batch without pairs gave some parts of the model no gradient.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ def train(
     """Minimise the sum of the task's losses over the modules' trainable parameters.
 
     Continues from `<scratch>/training.safetensors` if that and the history are there as they were written;
-    `<scratch>/history.jsonl` grows by a line a step.
+    `<scratch>/history.jsonl` grows by a line with each step.
 
     Args:
-        rate_at: factor of the learning rate at a step.
-        accumulate: forward and backward passes a step in each process; the parts of a batch are smaller then.
+        rate_at: the factor of the learning rate at a step.
+        accumulate: the number of forward and backward passes in a step of each process, which divide its share of the batch.
 
     Raises:
         EzhoiError: a loss or gradient is not finite; it names the step's files, and the last checkpoint stays.
@@ -100,7 +100,7 @@ def train(
 
 
 def _find_state(work: Work, path: Path, rows: Path, modules: nn.Module) -> None:
-    """Have here the checkpoint and the history of whoever got furthest, both as they were written; or no checkpoint."""
+    """Bring the checkpoint and the history of the machine that got furthest here, both intact, or else no checkpoint."""
     here, _ = checkpoint.state_of(work.pieces, modules)
     newer = work.exchange.resume(path, beyond=here)
     if newer is not None:
@@ -115,7 +115,7 @@ def _find_state(work: Work, path: Path, rows: Path, modules: nn.Module) -> None:
 
 
 def _keep(work: Work, files: Sequence[Path], *, step: int) -> None:
-    """Hand over, in this order; a store that is away costs another machine's start, not this training."""
+    """Hand the files over in this order. If the store is away, another machine starts later; this training goes on."""
     try:
         for file in files:
             work.exchange.keep(file, step=step)
@@ -142,11 +142,11 @@ class Trainer(Generic[L, B]):
         self.parts = [Part(accelerator.process_index * accumulate + i, count) for i in range(accumulate)]
 
     def load(self, step: int) -> list[L]:
-        """What can be made ahead of this process's batches at a step."""
+        """The part of this process's batches at a step that can be prepared ahead."""
         return [self.task.load(step, part) for part in self.parts]
 
     def step(self, step: int, loaded: Iterator[list[L]], rate: float) -> dict[str, object]:
-        """One step of the optimiser; its row of the history."""
+        """Make one step of the optimiser and return its row of the history."""
         seconds: dict[str, float] = {}
         with self._timed("data", seconds):
             mine = [self.task.ready(part) for part in next(loaded)]
@@ -188,7 +188,7 @@ class Trainer(Generic[L, B]):
         return self.accelerator.reduce(mine, reduction="sum").tolist()
 
     def _add_gradients(self) -> None:
-        """Sum the gradients of all processes. A parameter that no pair reached counts as reached with zero, anywhere."""
+        """Sum the gradients of all processes. The gradient of a parameter that no pair reached counts as zero."""
         for parameter in self.trainable:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
@@ -213,7 +213,7 @@ class Trainer(Generic[L, B]):
 
 @contextmanager
 def _deterministic(wanted: bool) -> Iterator[None]:
-    """Only deterministic algorithms, also on a GPU; a CPU needs nothing for that."""
+    """Use only deterministic algorithms, also on a GPU; a CPU has no others."""
     if not wanted:
         yield
         return

@@ -19,7 +19,7 @@ from pipeline.work.work import Work
 
 
 def centres(work: Work, *, hois: Sequence[int]) -> Tensor:
-    """(K, 36), of the annotated training pairs of the seen classes (ids); DataError if fewer than K of them differ."""
+    """The centres (K, 36) for the annotated training pairs of the seen classes (ids); DataError if fewer than K differ."""
     annotations = work.inputs["annotations"]
     pairs = annotations.table("train-pairs.parquet")
     rows = encoded(pairs[pairs["hoi_id"].isin(list(hois))], annotations.table("train-images.parquet"))
@@ -42,7 +42,7 @@ def encoded(pairs: pd.DataFrame, images: pd.DataFrame) -> NDArray[np.float32]:
 
 
 def clustered(rows: NDArray[np.float32], count: int, *, seed: int) -> NDArray[np.float32]:
-    """Centres (count, d) of rows (n, d) by k-means; columns weigh alike, however far their values spread.
+    """The centres (count, d) of rows (n, d) by k-means; columns have equal weight, however far their values spread.
 
     Raises:
         ValueError: fewer than `count` rows differ.

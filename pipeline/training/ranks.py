@@ -1,7 +1,7 @@
-"""Ranks in the environment: who trains alone has none, whatever a job system left there.
+"""Ranks in the environment: a process that trains alone has none, whatever a job system has set.
 
 srun, mpirun, torchrun and notebook platforms set RANK, WORLD_SIZE, OMPI_COMM_WORLD_SIZE and the like for every process below
-them. accelerate would take them for an order to wait for the other processes, which do not exist.
+them. accelerate would then wait for other processes, which do not exist.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ezhoi.training")
 LAUNCHED = "EZHOI_TRAINS_TOGETHER"
-"""Set by `pipeline.training.launch` in the processes that train together, whose ranks count."""
+"""The variable that `pipeline.training.launch` sets in processes that train together, whose ranks count."""
 LEFT_BEHIND = re.compile(
     r"(LOCAL_|NODE_|GROUP_|ROLE_)?RANK|(LOCAL_|GROUP_|ROLE_)?WORLD_SIZE|MASTER_(ADDR|PORT)"
     r"|(PMI|PMIX|OMPI|MV2|MPI|TORCHELASTIC)_.+|(ACCELERATE|FSDP|PARALLELISM_CONFIG|MEGATRON_LM)_.+|FORK_LAUNCHED"
@@ -34,7 +34,7 @@ LEFT_BEHIND = re.compile(
 
 
 def without(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment without ranks and without a launcher's orders."""
+    """The environment without ranks and without other variables of launchers."""
     return {name: value for name, value in environment.items() if not LEFT_BEHIND.fullmatch(name)}
 
 
@@ -52,10 +52,10 @@ def on_this_machine() -> int:
 
 
 def demand_the_same(stage: str, **made_of: str) -> None:
-    """Every process that trains together must make the same thing of the same code.
+    """Demand that all processes that train together make the same artifact with the same code.
 
     Raises:
-        EzhoiError: this one and the main one do not; it names what differs and the two machines.
+        EzhoiError: this process and the main one differ; the message names what differs and the two machines.
     """
     from accelerate.utils import gather_object
 
@@ -70,7 +70,7 @@ def demand_the_same(stage: str, **made_of: str) -> None:
 
 
 def hand_out(accelerator: Accelerator, modules: nn.Module, optimiser: torch.optim.Optimizer, step: int) -> int:
-    """Have every process at the state and the step of the main one, which alone reads the checkpoint; that step."""
+    """Bring every process to the state and the step of the main one, which alone reads the checkpoint; return the step."""
     if accelerator.num_processes == 1:
         return step
     from accelerate.utils import broadcast, broadcast_object_list

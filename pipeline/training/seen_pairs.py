@@ -1,6 +1,6 @@
-"""The cached training pairs that match an annotated seen class: what unseen classes learn from without any label of theirs.
+"""The cached training pairs that match an annotated seen class: unseen classes learn from them without any label of their own.
 
-A pair without an annotated seen class is left out: it may truly show an unseen one.
+A pair without an annotated seen class is left out, since it may show an unseen one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class SeenPairs:
-    """Features (n, d_a), detection priors (n,), and for which of the U unseen classes a pair is an example (n, U).
+    """Features (n, d_a) and detection priors (n,) of pairs, and for which of the U unseen classes each is an example (n, U).
 
     A pair is negative for u = (verb, object) if it is annotated with other verbs only, u's phrase speaks for it
     (`models.scoring.speaks`), and the annotation of its picture is exhaustive: else it may show u as well. It is positive for
@@ -36,7 +36,7 @@ class SeenPairs:
     positive: Tensor
 
     def draw(self, wanted: Tensor, size: int, generator: torch.Generator) -> Tensor:
-        """`size` positions, with repeats, of pairs that are an example for some class; none if there is no such pair."""
+        """Draw `size` positions, with repeats, of pairs that are an example for some class; none if there is no such pair."""
         usable = wanted.any(dim=1).nonzero().flatten()
         if not len(usable):
             return usable
@@ -46,7 +46,7 @@ class SeenPairs:
 def read(
     pair_features: Artifact, *, vocabulary: Vocabulary, unseen: Sequence[int], seen: Sequence[int], scope: Scope
 ) -> SeenPairs:
-    """From the artifact's `train-*` files; `unseen` and `seen` are HOI ids, `scope` is `utpl.scope`."""
+    """Read the pairs from the artifact's `train-*` files; `unseen` and `seen` are HOI ids, `scope` is `utpl.scope`."""
     verb_of = np.zeros(1 + max(c.hoi_id for c in vocabulary.classes), np.int64)
     verb_of[[c.hoi_id for c in vocabulary.classes]] = [c.verb_id for c in vocabulary.classes]
     verbs = len(vocabulary.verbs)

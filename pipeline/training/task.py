@@ -1,4 +1,4 @@
-"""What the loop trains: the data of a step and the losses on it, whole or in parts."""
+"""What the loop trains: the data of a step and its losses, whole or in parts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Part:
     count: int = 1
 
     def of(self, items: Sequence[T]) -> list[T]:
-        """The share of some items; empty if there are too few."""
+        """This part's share of some items; empty if there are too few."""
         return list(items[self.index :: self.count])
 
 
@@ -34,23 +34,23 @@ class Task(Protocol[L, B]):
     """A training task. Everything that is random in it is drawn from generators seeded by the step."""
 
     def load(self, step: int, part: Part) -> L:
-        """The part's data in host memory. Called in a thread ahead of its step, so a function of its arguments alone."""
+        """The part's data in host memory. It is called in a thread ahead of its step, so it depends only on its arguments."""
 
     def ready(self, loaded: L) -> B:
-        """The part's batch. Called just before its step, beside no other: here torch's own generator may be drawn from."""
+        """The part's batch. It is called just before its step and alone, so it may draw from torch's own generator."""
 
     def positives(self, batch: B) -> float:
         """How many positive labels the part has."""
 
     def losses(self, batch: B, positives: float) -> Losses:
-        """The part's share of each of the step's losses: summed over the parts, they are the step's.
+        """The part's share of each loss of the step; their sums over the parts are the step's losses.
 
         Args:
-            positives: of the whole step.
+            positives: the number of positive labels of the whole step.
         """
 
     def files(self, step: int) -> list[str]:
-        """Names of the files that the step reads, for messages."""
+        """The names of the files that the step reads, for messages."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The unseen classes in joint training (`seen.joint`): one loss for everything, as the paper trains.
 
-Their phrases count in the verbs' scores and in the class relation; for labels they have only what they are not: a pair that
-is annotated with seen classes of other verbs is no example of them (section 3.2).
+Their phrases count in the verbs' scores and in the class relation. They have only negative labels: a pair that is annotated
+with seen classes of other verbs is no example of them (section 3.2).
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ class UnseenClasses:
         )
 
     def text(self) -> Tensor:
-        """Text features (U, d_a); no gradient reaches a partner's prompts."""
+        """The text features (U, d_a) of the unseen classes; no gradient reaches a partner's prompts."""
         guided = self._model.class_prompts(self.classes.phrases, self.module.own)
         nearest = self._model.class_prompts(self._partners.classes.phrases)
         prompts = self.module(guided, nearest, self._partners.disparities, self._partners.absent)
         return self._model.text(self.classes.phrases, prompts)
 
     def negatives(self, batch: Batch, logits: Tensor, prior: Tensor, positives: float) -> Tensor:
-        """The part's share of the negative learning: a mean over the step's positives and the unseen classes.
+        """The part's share of the negative learning, which is a mean over the step's positives and the unseen classes.
 
         Args:
             logits: (P, U) of the unseen phrases; prior: (P,).

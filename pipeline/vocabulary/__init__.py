@@ -1,1 +1,1 @@
-"""What the classes are called: verbs, objects and classes as values, their files, and zero-shot settings as data."""
+"""The classes and their names: verbs, objects and classes as values, their files, and zero-shot settings as data."""

@@ -1,4 +1,4 @@
-"""COCO's 80 categories by name, with their ids 1 .. 90: what a detector trained on COCO calls its boxes."""
+"""COCO's 80 categories by name, with their ids 1 .. 90, as detectors trained on COCO label their boxes."""
 
 COCO = {
     "person": 1,
@@ -100,4 +100,4 @@ SPELLINGS = {
     "pottedplant": "potted plant",
     "diningtable": "dining table",
 }
-"""Other names of the categories that labels of detectors use, such as those of Pascal VOC."""
+"""Other names of the categories in labels of detectors, such as those of Pascal VOC."""

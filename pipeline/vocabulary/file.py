@@ -15,7 +15,7 @@
       - [wave, null]                             # acts alone: no pair, never scored as one
     settings: {mine: [ride horse]}               # optional; unseen classes by name (pipeline/vocabulary/settings.py)
 
-Where such a file adds to words that are known already (`extended`), verbs and objects may be left out that are among those.
+Where such a file adds to known words (`extended`), verbs and objects that are known may be left out.
 A class may also be {id, verb, object, phrase}, which is how the JSON has it; without an id (0 to 1,000,000), its place in the
 list is its id, and without a phrase, one follows from the names. Names are compared as `vocabulary.comparable` says.
 """
@@ -37,25 +37,25 @@ from pipeline.vocabulary.settings import Settings
 from pipeline.vocabulary.vocabulary import Hoi, Object, Verb, Vocabulary, comparable, hoi
 
 LARGEST_ID = 1_000_000
-"""Of a class: columns of numbers are as long as the largest id (`Vocabulary.verb_of`)."""
+"""The largest id of a class: columns of numbers are as long as it (`Vocabulary.verb_of`)."""
 LONGEST_WORDS = 300
-"""Letters of a name or a phrase: CLIP reads some 70 words at once, and tables and pages show it."""
+"""The most letters of a name or a phrase: CLIP reads some 70 words at once, and tables and pages show them."""
 FORMAT = "ezhoi-vocabulary/1"
 KEYS = {"format", "name", "persons", "verbs", "objects", "classes", "settings"}
 NO_INTERACTION = "no_interaction"
-"""Name of a verb that is idle even if it does not say so, as HICO-DET has it."""
+"""HICO-DET's name of a verb that is idle, even if the file does not say so."""
 W = TypeVar("W", Verb, Object)
 Ids = dict[str, int]
-"""Position of a verb or an object by its comparable name; -1 stands for none."""
+"""{comparable name: position} of verbs or objects; -1 stands for none."""
 
 
 def read(path: Path) -> Vocabulary:
-    """The vocabulary of a file, YAML or JSON; DataError naming the file, the entry, what is wrong and the nearest name."""
+    """Read the vocabulary of a file, YAML or JSON; DataError naming the file, the entry, what is wrong and the nearest name."""
     return read_all(path)[0]
 
 
 def read_all(path: Path) -> tuple[Vocabulary, Settings]:
-    """The vocabulary of a file and the settings in it; DataError as `read` raises it."""
+    """Read the vocabulary of a file and the settings in it; DataError as of `read`."""
     value = reading.json_value(path) if path.suffix == ".json" else reading.yaml_value(path)
     return parse(value, origin=str(path))
 
@@ -63,18 +63,18 @@ def read_all(path: Path) -> tuple[Vocabulary, Settings]:
 def extended(path: Path, known: Vocabulary) -> Vocabulary:
     """`known` with the verbs, objects and classes of a file behind its own, all of which keep their ids.
 
-    What the file says of words and classes that are known has to be what is known of them. A new class takes the id that the
-    file gives it, else one behind all that are known, by its place in the file.
+    What the file says about known words and classes has to agree with what is known. A new class takes the id that the file
+    gives it, or else one behind all known ids, by its place in the file.
 
     Raises:
-        DataError: as `read` raises it, and where the file says otherwise of something that is known.
+        DataError: as of `read`, and where the file contradicts something that is known.
     """
     value = reading.json_value(path) if path.suffix == ".json" else reading.yaml_value(path)
     return onto(value, known, origin=str(path))
 
 
 def write_objects(path: Path, vocabulary: Vocabulary) -> None:
-    """Write the objects of a vocabulary alone, and which of them are in a class."""
+    """Write only the objects of a vocabulary, and which of them are in a class."""
     value = {
         "objects": vocabulary.as_json()["objects"],
         "of_classes": sorted({c.object_id for c in vocabulary.classes}),
@@ -83,7 +83,7 @@ def write_objects(path: Path, vocabulary: Vocabulary) -> None:
 
 
 def read_objects(path: Path) -> tuple[tuple[Object, ...], tuple[int, ...]]:
-    """The objects that `write_objects` wrote, position = id, and the ids of those that are in a class."""
+    """Read the objects that `write_objects` wrote, position = id, and the ids of those that are in a class."""
     value = reading.json_value(path)
     return _objects(value["objects"], (value["objects"][0]["name"],), str(path)), tuple(value["of_classes"])
 
@@ -103,7 +103,7 @@ def write(path: Path, vocabulary: Vocabulary, settings: Mapping[str, Sequence[st
 
 
 def parse(value: Any, *, origin: str) -> tuple[Vocabulary, Settings]:
-    """A vocabulary and its settings from parsed YAML or JSON; `origin` is what errors call the file."""
+    """A vocabulary and its settings from parsed YAML or JSON; `origin` is how errors name the file."""
     value = _stated(value, origin)
     _keys(value, KEYS, {"format", "verbs", "objects", "classes"}, origin)
     persons = _names(value.get("persons", ["person"]), f"{origin}: persons")
@@ -146,7 +146,7 @@ def onto(value: Any, known: Vocabulary, *, origin: str) -> Vocabulary:
 
 
 def _joined(known: tuple[W, ...], own: tuple[W, ...], where: str, whose: str) -> tuple[W, ...]:
-    """The known words with those behind them that are not known; DataError where one is known otherwise."""
+    """The known words, with the new ones behind them; DataError where a word contradicts what is known of it."""
     there = {comparable(word.name): word for word in known}
     for word in own:
         before = there.get(comparable(word.name))
@@ -160,7 +160,7 @@ def _joined(known: tuple[W, ...], own: tuple[W, ...], where: str, whose: str) ->
 
 
 def _otherwise(known: Verb | Object, own: Verb | Object) -> str | None:
-    """What is known of a word that a file says otherwise; None where they agree. A file need not say who serves an object."""
+    """How a word in a file differs from what is known of it; None if they agree. A file may leave out the COCO category."""
     if isinstance(known, Verb) and isinstance(own, Verb):
         same = (comparable(known.ing), known.idle) == (comparable(own.ing), own.idle)
         return None if same else f"as {shown(known.ing)}" + (", idle" if known.idle else "")
@@ -170,7 +170,7 @@ def _otherwise(known: Verb | Object, own: Verb | Object) -> str | None:
 
 
 def _stated(value: Any, origin: str) -> Mapping[str, Any]:
-    """The file's content, which says that it is a vocabulary."""
+    """The content of the file; DataError unless it says that it is a vocabulary."""
     if not isinstance(value, Mapping) or value.get("format") != FORMAT:
         stated = value.get("format") if isinstance(value, Mapping) else None
         raise DataError(f"{origin}: format is {shown(stated)}; a vocabulary begins with 'format: {FORMAT}'")
@@ -227,7 +227,7 @@ def _classes(
     *,
     known: Vocabulary | None = None,
 ) -> tuple[tuple[Hoi, ...], tuple[int, ...]]:
-    """The classes with an object, in order of id, and the verbs that are classes without one; without those that are known."""
+    """The new classes with an object, in order of id, and the verbs that are new classes without one."""
     if entries == "all":
         entries = [[verb.name, thing.name] for thing in objects for verb in verbs]
     if not isinstance(entries, list):
@@ -277,7 +277,7 @@ def _demand_same(wanted: Mapping[str, Any], known: Hoi, where: str) -> None:
 
 
 def _as_mapping(entry: Any, where: str) -> Mapping[str, Any]:
-    """A class in either form, as a mapping with verb and object."""
+    """A class, written in either form, as a mapping with verb and object."""
     if isinstance(entry, list) and len(entry) == 2:
         return {"verb": entry[0], "object": entry[1]}
     if not isinstance(entry, Mapping):
@@ -296,7 +296,7 @@ def _known(name: Any, ids: Ids, kind: str, where: str) -> int:
 
 
 def _entries(entries: Any, where: str) -> list[tuple[str, Mapping[str, Any]]]:
-    """The entries of a list with where they are; a bare name stands for {name: ...}."""
+    """The entries of a list with their places; a bare name stands for {name: ...}."""
     if not isinstance(entries, list) or not entries:
         raise DataError(f"{where}: expected a list such as [{{name: ...}}], found {shown(entries)}")
     found = []
@@ -330,7 +330,7 @@ def _text(value: Any, where: str) -> str:
         raise DataError(f"{where}: expected a text, found {shown(value)} (put it in quotes)")
     value = value.strip()
     if (sign := unfit(value) or next((f"U+{ord(c):04X}" for c in value if c in "\t\n"), None)) is not None:
-        raise DataError(f"{where}: {shown(value)} has the character {sign}, which has no place in a name")
+        raise DataError(f"{where}: {shown(value)} has the character {sign}, which a name may not have")
     if len(value) > LONGEST_WORDS:
         raise DataError(f"{where}: {shown(value)} is no name; a name or a phrase has at most {LONGEST_WORDS} letters")
     return value

@@ -1,6 +1,6 @@
 """Zero-shot settings as data: by name, the ids of the classes that get no training labels.
 
-A dataset brings its own; a user's are a YAML file that `data.settings` names, classes by name:
+A dataset has settings of its own; a user's are a YAML file that `data.settings` names, with classes by name:
 
     mine: [feed horse, ride bicycle]
     verbs: {unseen verbs: [feed, ride]}          # every class of these verbs
@@ -8,7 +8,7 @@ A dataset brings its own; a user's are a YAML file that `data.settings` names, c
     rare: rare 20%                               # so many classes, those with the fewest training pairs first; every verb
                                                  # and every object keeps a class that is seen
 
-`default` is in all of them and leaves nothing unseen.
+`default` is in every dataset and leaves nothing unseen.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ def parse(
     """Settings from parsed YAML or JSON, {setting: [class names], or a rule}.
 
     Args:
-        origin: what errors call the file.
+        origin: how errors name the file.
         taken: names that may not be given again.
-        counts: tells the training pairs of each class, where rules by rarity can be followed.
+        counts: gives the training pairs of each class; without it rules by rarity are refused.
 
     Raises:
         DataError: naming the file, the setting and the class, with the nearest names.
@@ -82,7 +82,7 @@ def parse(
 def _hidden(
     given: Any, vocabulary: Vocabulary, where: str, counts: Callable[[], Mapping[int, int]] | None
 ) -> frozenset[int]:
-    """The unseen classes that a list names, or a rule."""
+    """The unseen classes that a list or a rule names."""
     if isinstance(given, str) and (found := _RARE.fullmatch(given.strip())):
         if counts is None:
             raise DataError(
@@ -106,7 +106,7 @@ def _hidden(
 
 
 def rarest(vocabulary: Vocabulary, counts: Mapping[int, int], share: float) -> frozenset[int]:
-    """The classes with the fewest training pairs, this part of all at most, such that each verb and object keeps a seen one."""
+    """The classes with the fewest training pairs, at most this share of all; each verb and object keeps a seen class."""
     left_of_verb = Counter(c.verb_id for c in vocabulary.classes)
     left_of_object = Counter(c.object_id for c in vocabulary.classes)
     hidden: set[int] = set()
@@ -154,13 +154,13 @@ def read_own(
 
 
 def write(path: Path, settings: Settings) -> None:
-    """Write settings as JSON, {setting: [ids]}: ids and not names, so that a spelling that is corrected changes none."""
+    """Write settings as JSON, {setting: [ids]}. Ids are used, not names, so that a corrected spelling changes nothing here."""
     lines = [f"{json.dumps(name)}: {json.dumps(sorted(hidden))}" for name, hidden in settings.items()]
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 def read(path: Path) -> dict[str, frozenset[int]]:
-    """Settings that `write` wrote."""
+    """Read the settings that `write` wrote."""
     return {name: frozenset(ids) for name, ids in json.loads(path.read_text(encoding="utf-8")).items()}
 
 

@@ -1,11 +1,11 @@
-"""Verbs, objects and the classes that they form, as one value that is passed to whoever needs names.
+"""Verbs, objects and the classes that they form, as one value that is passed to every part that needs names.
 
 A dataset builds a vocabulary, the stage `vocabulary` writes it, and every stage that needs names reads it first and passes
 it down; no module keeps one. Of verbs and objects the position is the id. Classes carry an id of their own, which need not
 be 0, 1, 2, ...: the rendered world keeps HICO-DET's. Every person is object 0.
 
-Counts, rarity and who is unseen belong to a dataset, not here. Only the standard library is imported, so that command lines
-stay fast; numpy is, where an array is asked for.
+Counts, rarity and unseen classes belong to a dataset, not here. Only the standard library is imported, so that command lines
+stay fast; numpy is imported when an array is asked for.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Verb:
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """What it is done to: its name, and the COCO category (1..90) whose boxes show it, if there is one."""
+    """What the verb is done to: its name, and the COCO category (1..90) whose boxes show it, if there is one."""
 
     name: str
     coco_id: int | None = None
@@ -97,15 +97,15 @@ class Vocabulary:
     """All verbs, objects and classes of a dataset. `pipeline.vocabulary.file.parse` checks what comes from outside."""
 
     name: str
-    """What it is called in messages: "HICO-DET", "rendered world"."""
+    """Its name in messages: "HICO-DET", "rendered world"."""
     verbs: tuple[Verb, ...]
     objects: tuple[Object, ...]
     classes: tuple[Hoi, ...]
-    """In rising order of their ids."""
+    """The classes, in rising order of their ids."""
     persons: tuple[str, ...] = ("person",)
     """Names that mean object 0."""
     without_object: tuple[int, ...] = ()
-    """Ids of verbs that are classes without an object ("wave"): they are no pairs and are never scored as pairs."""
+    """Ids of verbs that are classes without an object ("wave"), which are never scored as pairs."""
 
     def __post_init__(self) -> None:
         if self.objects[PERSON].name != self.persons[0]:
@@ -140,7 +140,7 @@ class Vocabulary:
         return self._by_pair.get((verb_id, object_id))
 
     def find(self, name: str) -> Hoi:
-        """The class called `name`: verb and object parted by spaces, underscores or hyphens, in any case.
+        """The class called `name`: verb and object separated by spaces, underscores or hyphens, in any case.
 
         Raises:
             ValueError: no class has that name; the message lists the nearest names.
@@ -155,8 +155,8 @@ class Vocabulary:
     def may_be_elsewhere(self, name: str) -> bool:
         """Whether a name may be that of a class which the dataset does not have: a verb and an object that it knows.
 
-        Only a part of a larger vocabulary has such names, as the rendered world's is of HICO-DET's: it lists verbs and
-        objects of no class. Where each has a class, any other name is a mistake.
+        Only a part of a larger vocabulary can have such names, as that of the rendered world is a part of HICO-DET's: it
+        lists verbs and objects that are in no class. Where each is in a class, any other name is a mistake.
         """
         if len({c.verb_id for c in self.classes}) == len(self.verbs):
             return False
@@ -172,20 +172,20 @@ class Vocabulary:
 
     @cached_property
     def verb_of(self) -> np.ndarray:
-        """(largest class id + 1,) int: the verb of each class by its id, -1 where there is no class of that id."""
+        """The verb of each class by its id, int (largest class id + 1,); -1 where there is no class of that id."""
         return self._column([hoi.verb_id for hoi in self.classes])
 
     @cached_property
     def object_of(self) -> np.ndarray:
-        """(largest class id + 1,) int: the object of each class by its id, -1 where there is no class of that id."""
+        """The object of each class by its id, int (largest class id + 1,); -1 where there is no class of that id."""
         return self._column([hoi.object_id for hoi in self.classes])
 
     def valid(self, hois: Iterable[int]) -> np.ndarray:
-        """(O, V) bool: which object with which verb is one of these classes."""
+        """Which object and verb form one of these classes, (O, V) bool."""
         return self.lookup(hois) >= 0
 
     def lookup(self, hois: Iterable[int]) -> np.ndarray:
-        """(O, V) int: the class of an object and a verb among these, -1 where there is none."""
+        """The class of each object and verb, (O, V) int; -1 where they form none of these classes."""
         import numpy as np
 
         table = np.full((len(self.objects), len(self.verbs)), -1, dtype=np.int64)
@@ -194,13 +194,13 @@ class Vocabulary:
         return table
 
     def subset(self, hois: Iterable[int], *, name: str | None = None) -> Vocabulary:
-        """The vocabulary of these classes alone: all ids stay, and so do all verbs and objects."""
+        """The vocabulary with only these classes; all ids stay, and so do all verbs and objects."""
         kept = tuple(self.hoi(h) for h in sorted(set(hois)))
         return Vocabulary(name or self.name, self.verbs, self.objects, kept, self.persons, self.without_object)
 
     @cached_property
     def digest(self) -> str:
-        """Digest of all that it says: equal vocabularies have equal digests, wherever they were read."""
+        """The digest of its whole content: equal vocabularies have equal digests, wherever they were read."""
         text = json.dumps(self.as_json(), sort_keys=True, ensure_ascii=False)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -234,7 +234,7 @@ class Vocabulary:
         return {comparable(hoi.name): hoi for hoi in self.classes}
 
     def _nearest(self, wanted: str) -> str:
-        """Names close to `wanted` by spelling, else classes that share a word with it, else how names look."""
+        """Names close to `wanted` by spelling, else classes that share a word with it, else the form of a name."""
         near = difflib.get_close_matches(wanted, self._by_name, n=5, cutoff=0.6)
         if not near:
             words = set(wanted.split())
@@ -267,7 +267,7 @@ def hoi(hoi_id: int, verb_id: int, object_id: int, verb: Verb, thing: Object, ph
 
 
 def spaced(name: str) -> str:
-    """A name with spaces in the place of underscores."""
+    """A name with spaces instead of underscores."""
     return name.replace("_", " ")
 
 

@@ -1,1 +1,1 @@
-"""What a stage sees of the machinery around it: folders, shards, helper processes, devices."""
+"""What a stage uses of the machinery around it: folders, shards, helper processes, devices."""

@@ -1,10 +1,10 @@
-"""Who computes which shard, among the processes of one machine and among machines.
+"""Which process computes which shard, on one machine and on several.
 
-On one machine whoever computes a shard holds a lock on it, which the system lets go when its process dies: each shard is
-computed once, and what a dead process left undone another one takes up. Machines that share nothing but an object store do
-not wait for each other. Each begins with shards of its own, passes over those that are published, and computes whatever is
-missing then. Two of them may compute the same shard, which costs time at the very end and is harmless: the bytes are the
-same, and the first ones published count.
+On one machine a process holds a lock on the shard that it computes, which the system releases when the process dies: each
+shard is computed once, and another process takes up what a dead one left. Machines that share only an object store do not
+wait for each other. Each begins with shards of its own, skips those that are published, and then computes whatever is
+missing. Two machines may compute the same shard; this costs time at the very end but is harmless, since the bytes are equal
+and the first ones published count.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from pipeline.work.shards import Shard, settled
 from pipeline.work.work import Place, Work
 
 LOCKS = ".locks"
-"""In the folder of a work: a file a shard, which whoever computes it has locked."""
+"""The folder, in that of a work, with a lock file for each shard."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A shard that no other process of this machine computes until the claim is released."""
+    """A shard that no other process of this machine may compute until the claim is released."""
 
     shard: Shard
     lock: IO[str]
 
     def release(self) -> None:
-        """Let go; more than once does no harm."""
+        """Release the claim; to do so again does no harm."""
         self.lock.close()
 
 
 def claims(work: Work, shards: Sequence[Shard], *, wait: bool = False) -> Iterator[Claim]:
-    """The shards of a stage that are not settled, in the order of this machine; as `each` says.
+    """Claim the shards of a stage that are not settled, in the order of this machine; see `each`.
 
-    Ends early, in a helper, when the work is over: nobody would publish what is made then.
+    In a helper it ends early when the work is over, because nobody would publish what is made then.
     """
     return each(
         work.scratch,
@@ -59,16 +59,16 @@ def each(
     wait: bool = False,
     elsewhere: str = locks.STORE,
 ) -> Iterator[Claim]:
-    """The shards that are not settled, claimed; passes over those of this machine's other processes, or waits for them.
+    """Claim the shards that are not settled; those of this machine's other processes are skipped, or waited for.
 
-    Ends early where nobody would use what is made: the folder is gone, or this process was started by one that has died.
+    It ends early where nobody would use what is made: if the folder is gone, or the process that started this one has died.
 
     Args:
-        folder: that of the work; the locks lie in it.
+        folder: the folder of the work, in which the locks lie.
         settled: whether a shard needs no more work, wherever it was done.
         over: whether the whole work is over.
         wait: whether to wait for a shard that another process has claimed.
-        elsewhere: what a user can do whose file system has no locks.
+        elsewhere: what a user can do if the file system has no locks, for the message.
     """
     from multiprocessing import parent_process
 
@@ -91,10 +91,10 @@ def each(
 
 
 def order(shards: Sequence[Shard], place: Place | None) -> list[Shard]:
-    """The shards in the order in which a machine takes them up: its own first, every n-th one, then the others.
+    """The shards in the order in which a machine takes them up: first its own, every n-th one, then the others.
 
-    The others come in an order of chance, another one in each process: were it the same everywhere, all machines that have
-    come to the end of their own would go on with the same shard.
+    The others come in a random order, which differs in each process: otherwise all machines that have finished their own
+    would go on with the same shard.
     """
     own = shards[place.number :: place.count] if place is not None else []
     mine = {shard.name for shard in own}

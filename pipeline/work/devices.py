@@ -1,11 +1,11 @@
 """The GPUs of this machine and the servers it asks, one stage at a time on each.
 
-Whatever computes on a GPU holds it alone: trainings, image stages and the embedding of texts. Each GPU is a lock that dies with
-its holder, so no slot stays taken. A server-side limit counts slots and leaks them when a machine goes down; a lock on a file
-of the machine does not, and it says *which* GPU is free. GPUs are everybody's, so their locks lie where all users of the
-machine see them; the lock of a language model's server is the user's own (`pipeline/machine/lock_folders.py`), and its file is
-named by a digest, since an address may hold a password. Where no lock can be had, a warning says so and the stage runs
-without.
+A stage that computes on a GPU holds it alone: trainings, image stages and the embedding of texts. Each GPU has a lock that ends
+with its holder's process, so no slot stays taken. A limit at a server would count slots, and lose them when a machine goes
+down; a lock on a file of the machine does not, and it tells *which* GPU is free. All users of the machine share its GPUs, so
+these locks lie where all users see them; the lock of a language model's server is the user's own
+(`pipeline/machine/lock_folders.py`), and its file is named by a digest, since an address may hold a password. Where there can
+be no lock, a warning says so and the stage runs without one.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ def hold(
 ) -> Iterator[str]:
     """Hold `count` GPUs for one stage, up to `most` if they are free, and give the torch device to use.
 
-    It is 'cuda:0,cuda:2' where they are several. `configured` is the configuration's `device`: 'auto' takes the first
-    free GPUs and waits while too few are free, 'cuda:N' waits for that one. It comes back as it is where there is no GPU
-    to hold.
+    The device is 'cuda:0,cuda:2' for several GPUs. `configured` is the configuration's `device`: 'auto' takes the first free
+    GPUs and waits while too few are free, 'cuda:N' waits for that one. Where there is no GPU to hold, `configured` is
+    returned unchanged.
     """
     wanted = _wanted(configured, found, count)
     take = partial(turns.take, count=count, most=most, claimant=claimant, thing=" or ".join(wanted))
@@ -76,7 +76,7 @@ def hold(
 def hold_if_free(
     configured: str, *, most: int = 1, found: Sequence[str] | None = None, folder: Path | None = None
 ) -> Iterator[str | None]:
-    """The same for who can do without: None where no GPU is free now."""
+    """The same without waiting: None where no GPU is free now."""
     wanted = _wanted(configured, found, 1)
     if not wanted:
         yield configured
@@ -93,9 +93,9 @@ def hold_if_free(
 
 @contextmanager
 def alone(server: str | None, *, folder: Path | None = None, claimant: Claimant | None = None) -> Iterator[None]:
-    """Hold a language model's server for one stage of this machine: `llm.runtime.concurrency` limits what it is asked at once.
+    """Hold a language model's server for one stage of this machine, so that `llm.runtime.concurrency` limits its requests.
 
-    Without one (None) nothing is held.
+    Without a server (None) nothing is held.
     """
     if server is None:
         yield
@@ -123,7 +123,7 @@ def _gpu_folder(folder: Path | None) -> Path:
 
 
 def _wanted(configured: str, found: Sequence[str] | None, count: int) -> dict[str, str]:
-    """{torch device: identifier} of the GPUs that will do; empty where none is to be held."""
+    """{torch device: identifier} of the GPUs that may be held; empty if none is to be held."""
     known = gpus() if found is None else found
     if configured == "cpu" or not known:
         return {}
@@ -137,7 +137,7 @@ def _wanted(configured: str, found: Sequence[str] | None, count: int) -> dict[st
 
 
 def _give_back(held: Held) -> None:
-    """Release GPUs, and the memory that torch keeps there for later: the next holder may need it."""
+    """Release GPUs, and the memory that torch keeps there, which the next holder may need."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         torch.cuda.empty_cache()
@@ -151,7 +151,7 @@ def _named(configured: str, held: Held | None, found: Sequence[str] | None) -> s
 
 
 def _or_warn(take: Callable[[], T]) -> T | None:
-    """What `take` gives; None and a warning where no lock can be had, which is no reason not to compute."""
+    """What `take` gives; None and a warning where there can be no lock, which does not stop the stage."""
     try:
         return take()
     except (OSError, EzhoiError) as error:
@@ -162,7 +162,7 @@ def _or_warn(take: Callable[[], T]) -> T | None:
 
 
 def _installed() -> tuple[str, ...]:
-    """UUIDs of the machine's GPUs by the driver's own tool; no torch is imported for that."""
+    """The UUIDs of the machine's GPUs from the driver's own tool; torch is not imported."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return ()

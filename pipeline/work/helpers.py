@@ -28,10 +28,10 @@ log = logging.getLogger("ezhoi.work")
 
 
 def compute_all(work: Work, compute: Callable[[Work], int]) -> None:
-    """Have every shard here: run `compute`, which claims shards until none is left, here and in helper processes.
+    """Get every shard: run `compute`, which claims shards until none is left, in this process and in helper processes.
 
-    Helpers cost no waiting: what none has published when this process comes to it is computed here. Shards that are
-    damaged, here or where another machine published them, are computed again.
+    Nobody waits for helpers of other machines: a shard that none has published when its turn comes is computed here. Shards
+    that are damaged, here or where another machine published them, are computed again.
     """
     shards.drop_damaged(work)
     shards.forget_faults(work)
@@ -43,9 +43,9 @@ def compute_all(work: Work, compute: Callable[[Work], int]) -> None:
 
 
 def help_with(work: Work, compute: Callable[[Work], int]) -> int:
-    """Compute shards of a stage that another run publishes, until none is left; how many were made here.
+    """Compute shards of a stage that another run publishes, until none is left; return how many were made here.
 
-    Whether an image can be read is for that run to judge: a shard with an image that cannot be read here is left to it.
+    A shard with an image that cannot be read here is left to that run, which decides about such images.
     """
     try:
         return _together(work, compute)
@@ -56,7 +56,7 @@ def help_with(work: Work, compute: Callable[[Work], int]) -> int:
 
 
 def _together(work: Work, compute: Callable[[Work], int]) -> int:
-    """`compute` here and in the helper processes, which end with this one; how many shards were made."""
+    """Run `compute` here and in the helper processes, which end with this one; return how many shards were made."""
     group = uuid.uuid4().hex[:8]
     others = [_start(work, group, index) for index in range(1, work.config.images.runtime.workers)]
     over = threading.Event()
@@ -81,7 +81,7 @@ def _together(work: Work, compute: Callable[[Work], int]) -> int:
 
 
 def _watch(work: Work, group: str, others: Sequence[Any], over: threading.Event) -> None:
-    """Wait for the helper processes, and say at once which of them failed or died."""
+    """Wait for the helper processes, and report at once which of them failed or died."""
     from multiprocessing import connection
 
     running = {process.sentinel: (index, process) for index, process in enumerate(others, start=1)}
@@ -127,7 +127,7 @@ def _start(work: Work, group: str, index: int) -> Any:
 
 
 def _worker(given: dict[str, Any], group: str, index: int) -> None:
-    """What a helper process does; the GPUs that the stage holds are dealt out in turn."""
+    """Run a helper process; the GPUs that the stage holds are assigned in turn."""
     work = Work(**given)
     if work.gpus:
         device = work.gpus[index % len(work.gpus)]

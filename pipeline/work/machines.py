@@ -1,4 +1,4 @@
-"""Which of several machines that train together this one is, and where they meet: as configured, or as Slurm says.
+"""Which of several machines that train together this one is, and where they meet, by the configuration or by Slurm.
 
 The same command is given on each machine. Machine 0 publishes and owns the scratch folder; the others only train with it.
 
@@ -21,17 +21,17 @@ from pipeline.errors import ConfigError
 from pipeline.work.work import Place
 
 FIRST_PORT, PORTS = 20_000, 10_000
-"""Ports that Slurm jobs get by their numbers: none that a system gives out by itself, so jobs that share a node rarely meet."""
+"""The range of ports from which a Slurm job gets one by its number. Systems assign none of them by themselves."""
 LOOK_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Rendezvous:
-    """Where machines meet that train together, and which of them this one is."""
+    """Where machines that train together meet, and which of them this one is."""
 
     place: Place
     host: str
-    """Machine 0, as all others can reach it."""
+    """The address of machine 0 that all others can reach."""
     port: int
 
     def __str__(self) -> str:
@@ -44,9 +44,9 @@ class Rendezvous:
         return False
 
     def interface(self) -> str | None:
-        """The network interface of this machine that leads there; None if none is known.
+        """The network interface of this machine by which it is reached; None if none is known.
 
-        gloo would take the one of the machine's own name, which on many systems is the loopback.
+        gloo would take the interface of the machine's own name, which on many systems is the loopback.
         """
         import psutil
 

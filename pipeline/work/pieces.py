@@ -1,7 +1,7 @@
-"""Finished pieces of unfinished work: shards, checkpoints and other files of a scratch folder, used only as they were written.
+"""Finished pieces of unfinished work: shards, checkpoints and other files of a scratch folder, used only if they are intact.
 
 A piece is written with `Pieces.writing`, which leaves its digest beside it, in `<scratch>/.digests/<name>`. A piece that does
-not match (a flipped byte, a cut file, one that nobody finished) counts as not there: it is said once, removed and made again.
+not match (a flipped byte, a truncated file, an unfinished one) counts as missing: it is reported once, removed and made again.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from pipeline.store import digest
 log = logging.getLogger("ezhoi.work")
 FOLDER = ".digests"
 REMEMBERED = 8
-"""Digests that a piece may have: of its last versions, since a kill may leave the one before the newest."""
+"""How many digests are kept of a piece: those of its last versions, since a kill may leave the one before the newest."""
 
 
 class Pieces:
-    """The pieces in a scratch folder. A piece is hashed once a process, and again only if its file changed since."""
+    """The pieces in a scratch folder. A process hashes a piece once, and again only if its file has changed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -40,11 +40,11 @@ class Pieces:
         self._known[name] = (_stats(path), content)
 
     def adopt(self, name: str, content: str) -> None:
-        """Count a file as a piece that came whole from elsewhere, with this digest."""
+        """Take a file with this digest, which came from elsewhere, as a piece."""
         self._record(name, content)
 
     def digest_of(self, name: str) -> str | None:
-        """Digest of a piece that is there as it was written; None if it is not, and then nothing of it is there."""
+        """The digest of a piece that is intact; None if there is none, and then a damaged one was removed."""
         path = self.folder / name
         try:
             stats = _stats(path)
@@ -66,7 +66,7 @@ class Pieces:
         return content
 
     def drop(self, name: str) -> None:
-        """Have the piece made again."""
+        """Remove the piece, so that it is made again."""
         for path in (self.folder / name, self.folder / FOLDER / name):
             path.unlink(missing_ok=True)
         self._known.pop(name, None)
@@ -84,6 +84,6 @@ class Pieces:
 
 
 def _stats(path: Path) -> tuple[int, ...]:
-    """What changes when a file does; the time of change cannot be set back."""
+    """Numbers that change when the file does; its time of change cannot be set back."""
     stat = path.stat()
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino

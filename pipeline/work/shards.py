@@ -1,12 +1,12 @@
 """The shards of an image stage: some images of a split, computed and stored together as one piece.
 
 A shard is whole or absent, and what an earlier run left is checked before it is used. An image that cannot be read never
-stops the others; the stage reports all of them when the rest is done.
+stops the others; the stage reports all such images when the rest is done.
 
-    plan     cut the splits into shards
-    compute  the stage's own, here and in helpers (pipeline/work/helpers.py): takes claims (pipeline/work/claims.py) and
-             puts each shard into the scratch folder (pipeline/work/stream.py)
-    gather   publish the files, or say which images could not be read
+    plan     cuts the splits into shards
+    compute  is the stage's own, runs here and in helpers (pipeline/work/helpers.py), takes claims (pipeline/work/claims.py),
+             and puts each shard into the scratch folder (pipeline/work/stream.py)
+    gather   publishes the files, or says which images could not be read
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from pipeline.work.work import Work
 log = logging.getLogger("ezhoi.work")
 FAULTS = ".faults.json"
 SIZE = 200
-"""Images a shard."""
+"""How many images a shard has."""
 NUMBERED = re.compile(r"(train|test)-[0-9]{3,}\.parquet")
 LISTED = 20
-"""Unreadable images that an error names; it counts the rest."""
+"""How many unreadable images an error names; it counts the rest."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Some images of a split, computed and stored together."""
+    """Some images of a split that are computed and stored together."""
 
     split: str
     number: int
@@ -59,12 +59,12 @@ def plan(splits: Mapping[str, Sequence[int]], *, size: int) -> list[Shard]:
 
 
 def finished(pieces: Iterable[str]) -> int:
-    """How many of the pieces of unfinished work, told by their names, are shards."""
+    """How many pieces of unfinished work are shards, by their names."""
     return sum(NUMBERED.fullmatch(name) is not None for name in pieces)
 
 
 def settled(work: Work, shards: Sequence[Shard]) -> list[Shard]:
-    """The shards that need no more work: their file is here or published, or images of theirs are known to be unreadable."""
+    """The shards that need no more work: their file is here or published, or some of their images are unreadable."""
     elsewhere = work.exchange.names()
     return [
         shard
@@ -74,7 +74,7 @@ def settled(work: Work, shards: Sequence[Shard]) -> list[Shard]:
 
 
 def offer(work: Work, name: str) -> None:
-    """Publish a piece that is finished here, for other machines to pass over and the publisher to fetch."""
+    """Publish a piece that is finished here: other machines skip it, and the publisher fetches it."""
     work.exchange.offer(work.scratch / name, content=work.pieces.digest_of(name))
 
 
@@ -110,7 +110,7 @@ def gather(work: Work, shards: Sequence[Shard]) -> dict[int, str]:
             f"stage {work.stage}: {len(reasons)} images cannot be used:\n  "
             + "\n  ".join(reasons[:LISTED])
             + more
-            + f"\n{len(shards) - len(undone)} of {len(shards)} shards are done and kept. Mend these files and run again"
+            + f"\n{len(shards) - len(undone)} of {len(shards)} shards are done and kept. Repair these files and run again"
             + _going_on_without_them(work)
         )
     for shard in shards:
@@ -119,14 +119,14 @@ def gather(work: Work, shards: Sequence[Shard]) -> dict[int, str]:
 
 
 def _going_on_without_them(work: Work) -> str:
-    """The other way out; where it is taken already, what is left are shards of which no image can be read."""
+    """The words about going on without the images; where that is done already, no image of the missing shards can be read."""
     if work.config.images.unreadable == "skip":
         return ": unreadable images are left out already, and of the shards that are missing not one could be read"
     return ", or go on without them: --set images.unreadable=skip"
 
 
 def drop_damaged(work: Work) -> None:
-    """Of what an earlier run left, keep what is as it was written, and what its name says."""
+    """Remove what an earlier run left, unless it is intact and what its name says."""
     for path in sorted(work.scratch.glob("*")):
         if path.name.endswith((".parquet", FAULTS)):
             if work.pieces.digest_of(path.name) is None:
@@ -137,9 +137,9 @@ def drop_damaged(work: Work) -> None:
 
 
 def bring(work: Work) -> bool:
-    """Have the pieces that lie elsewhere here; False if one was damaged there, so that it has to be made again.
+    """Fetch the pieces that lie elsewhere; False if one was damaged there, so that it has to be made again.
 
-    A piece may be whole, by its digest, and yet no shard: others write to the bucket too.
+    A piece may match its digest and yet be no shard, because others write to the bucket too.
     """
     whole = True
     for name in sorted(work.exchange.names(fresh=True)):
@@ -157,7 +157,7 @@ def bring(work: Work) -> bool:
 
 
 def _can_be_read(piece: Path) -> bool:
-    """Whether a piece is what its name says, a Parquet file or reasons by image; it is said if not."""
+    """Whether a piece is what its name says, a Parquet file or reasons by image; a warning says if it is not."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -179,7 +179,7 @@ def _reasons(piece: Path) -> dict[int, str]:
 
 
 def forget_faults(work: Work) -> None:
-    """Have shards with unreadable images computed again, unless such images are left out: they may have been mended since."""
+    """Have shards with unreadable images computed again, since these may have been repaired; not if they are left out."""
     names = {path.name for path in work.scratch.iterdir()} | work.exchange.names(fresh=True)
     for name in names:
         if name.endswith(FAULTS) and name.removesuffix(FAULTS) not in names:

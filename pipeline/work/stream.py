@@ -1,4 +1,4 @@
-"""Decode, compute and write at once: threads read images ahead, this one computes, another one writes finished shards."""
+"""Decode, compute and write at the same time: threads read images, this one computes, another one writes finished shards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pipeline.work.work import Work
 T = TypeVar("T")
 Columns = Mapping[str, Any]
 AHEAD = 2
-"""Batches that are being read while one is computed."""
+"""How many batches are read while one is computed."""
 
 
 def stream(
@@ -35,13 +35,13 @@ def stream(
 ) -> int:
     """Compute the shards of the plan that no other process has computed, each into one file of `work.scratch`.
 
-    Blocks until every shard is settled, or the run that we help is over. Returns how many this process computed.
+    This blocks until every shard is settled, or the run that we help is over, and returns how many this process computed.
 
     Args:
-        read: an image of a shard, by id; called in threads. DataError means that it cannot be read.
-        compute: columns of equal length from a batch of images; called in this thread.
-        batch: images a call of `compute`.
-        rows_a_group: rows a Parquet row group (all of a shard's if None).
+        read: reads an image of a shard by its id, in threads. DataError means that it cannot be read.
+        compute: makes columns of equal length from a batch of images, in this thread.
+        batch: how many images a call of `compute` gets.
+        rows_a_group: how many rows a Parquet row group has; None: all rows of the shard.
     """
     pump = _Pump(work, plan, read, compute, batch, rows_a_group)
     pump.run(claims(work, plan))
@@ -70,9 +70,9 @@ class _Pump:
     parts: list[Columns] = field(default_factory=list)
     faults: dict[int, str] = field(default_factory=dict)
     passed_over: bool = False
-    """Whether the shard at hand was published by another machine after it was claimed here."""
+    """Whether another machine published the present shard after it was claimed here."""
     settled: int = 0
-    """Shards that were computed here, or found to have unreadable images."""
+    """How many shards were computed here, or found to have unreadable images."""
 
     def run(self, coming: Iterator[Claim]) -> None:
         taken: list[Claim] = []
@@ -149,7 +149,7 @@ class _Pump:
         self.settled += 1
 
     def _settle(self, writing: deque[Future[None]], *, most: int) -> None:
-        """Wait until at most `most` shards are being written, and tell how far the stage is."""
+        """Wait until at most `most` shards are being written, and report progress."""
         while len(writing) > most or (writing and writing[0].done()):
             writing.popleft().result()
             done = sum(len(s.ids) for s in shards.settled(self.work, self.plan))

@@ -1,4 +1,4 @@
-"""The configured device as torch knows it."""
+"""The configured device as a device of torch."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pipeline.outside.parsing import shown
 
 
 def device(config: Config) -> torch.device:
-    """The configured device, as `named` has it."""
+    """The configured device; see `named`."""
     return named(config.device)
 
 
 def named(text: str) -> torch.device:
-    """The device of that name; 'auto' is the first GPU if there is one. ConfigError if it is not there."""
+    """The device of that name; 'auto' is the first GPU, or the CPU without one. ConfigError if there is no such device."""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if text == "auto":
         return torch.device("cuda" if count else "cpu")

@@ -1,4 +1,4 @@
-"""What a stage function is given: its configuration, its inputs, two folders, a clock and a voice.
+"""What a stage function is given: its configuration, its inputs, two folders, a clock and a way to report progress.
 
     def run(work: Work) -> dict[str, Any]: ...        # pipeline/stages/<stage>.py; returns the artifact's metrics
 
@@ -24,7 +24,7 @@ from pipeline.store.exchange import Exchange
 from pipeline.work.pieces import Pieces
 
 Progress = Callable[[str, int, int, str], None]
-"""(stage, done, total, note)"""
+"""Called with (stage, done, total, note)."""
 
 
 def silent(stage: str, done: int, total: int, note: str) -> None:
@@ -33,9 +33,9 @@ def silent(stage: str, done: int, total: int, note: str) -> None:
 
 @dataclass
 class Clock:
-    """Seconds spent, by kind of work: `with clock("compute"): ...`, in any thread.
+    """Counts the seconds of each kind of work: `with clock("compute"): ...`, in any thread.
 
-    Where kinds of work overlap their sum exceeds `wall`, which only the stages that overlap them tell.
+    Where kinds of work overlap, their sum exceeds `wall`, which only stages with such an overlap record.
     """
 
     seconds: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "compute": 0.0, "write": 0.0})
@@ -57,7 +57,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Place:
-    """Which of `count` machines one is; 0 is the one that publishes, its helpers come after it."""
+    """Which of `count` machines one is: 0 publishes, its helpers come after it."""
 
     number: int = 0
     count: int = 1
@@ -73,19 +73,19 @@ class Work:
     out: Path
     scratch: Path
     exchange: Exchange = field(default_factory=Exchange)
-    """How finished files of the scratch folder reach other machines that are at the same work."""
+    """The way by which finished files of the scratch folder reach other machines with the same work."""
     gpus: tuple[str, ...] = ()
-    """Torch devices of the GPUs that the stage holds: `config.device` is one of them. Empty without a GPU."""
+    """The torch devices of the GPUs that the stage holds, of which `config.device` is one. Empty without a GPU."""
     helper: bool = False
     """Whether another process publishes what is made here."""
     place: Place | None = Place()
-    """Among the machines that share the stage's shards; None for a helper that nobody asked, and so nobody counted."""
+    """Its place among the machines that share the stage's shards; None for a helper that was not asked for."""
     progress_to: Progress = silent
     clock: Clock = field(default_factory=Clock)
     digests: dict[str, str] = field(default_factory=dict)
-    """Digests of files of `out` that are known already, so that publishing need not hash them again."""
+    """Digests of files in `out` that are known already, so that publishing need not hash these files again."""
     code: str = ""
-    """Digest of the code that computes the stage, which machines that compute it together must have in common."""
+    """The digest of the code that computes the stage; machines that compute it together must have the same."""
 
     @cached_property
     def pieces(self) -> Pieces:
@@ -93,7 +93,7 @@ class Work:
         return Pieces(self.scratch)
 
     def hand_over(self, piece: str) -> None:
-        """Have a finished piece in `out` too, under its name; DataError if it is not there as it was written."""
+        """Put a finished piece into `out` too, under its name; DataError if the piece is not intact."""
         content = self.pieces.digest_of(piece)
         if content is None:
             raise DataError(f"stage {self.stage}: {piece} was damaged while it was at work. Run again: it goes on")
@@ -101,7 +101,7 @@ class Work:
         self.digests[piece] = content
 
     def progress(self, done: int, total: int, note: str = "") -> None:
-        """Tell whoever watches that `done` of `total` units are finished.
+        """Report that `done` of `total` units are finished.
 
         A note of a name and a number, such as "loss 0.31", is shown as a curve over the units.
         """
