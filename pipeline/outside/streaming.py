@@ -26,7 +26,7 @@ LARGEST_VALUE = 64 << 20
 """Characters of one entry of a list, or of one value that is no list."""
 MOST_ENTRIES = 50_000_000
 """Entries of one list."""
-BATCH = 8192
+BATCH = 4096
 """Entries that are handed on at once, at most."""
 _BLANK = " \t\n\r"
 _EDGE = 16

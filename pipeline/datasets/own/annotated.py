@@ -147,10 +147,9 @@ def _read(source: Source, vocabulary: Path | None, pictures: Pictures | None, an
     if given is None:
         if not len(rows.relations):
             problems.stop_if_any()
-        things = np.append(rows.boxes["object_id"].to_numpy(), ALONE)[rows.relations["object"].to_numpy()]
-        width = int(things.max()) + 2
-        occurring = np.unique(rows.relations["verb_id"].to_numpy() * np.int64(width) + (things + 1))
-        pairs = [(key // width, key % width - 1) for key in occurring.tolist()]
+        by_pair = rows.by_pair(len(words.verb_names), len(words.object_names))
+        occurring = np.argwhere(np.roll(by_pair, 1, axis=1))  # of a verb's pairs, the one without an object comes first
+        pairs = [(verb, thing - 1) for verb, thing in occurring.tolist()]
         given = native_words.vocabulary(source.value.values, str(source.path), pairs)
     return Annotated(file=source.path, layout=raw.layout, vocabulary=given, rows=rows, problems=problems, counts=counts)
 
@@ -209,7 +208,7 @@ def _labelme(files: Iterable[Path]) -> tuple[tuple[Path, ...], dict[Path, str]]:
     found, broken = [], {}
     for file in files:
         try:
-            if labelme.matches(reading.json_value(file, largest=reading.LARGEST_DATA)):
+            if labelme.is_file(reading.json_value(file, largest=reading.LARGEST_DATA)):
                 found.append(file)
         except DataError as error:
             broken[file] = str(error).removeprefix(f"{file}: ")
@@ -220,21 +219,33 @@ def _of_file(path: Path, told: Told | None) -> Source:
     """The annotation of a file; DataError saying what else it is."""
     if path.suffix.lower() in (".xml", ".zip"):
         return Source(path, cvat.LAYOUT)
-    if (native_content := native_file.read(path, told=told)) is not None:
-        return Source(path, native.LAYOUT, native_content)
-    value = reading.json_value(path, largest=reading.LARGEST_DATA)
+    if (content := native_file.read(path, told=told)) is not None:
+        if content.is_coco:
+            return Source(path, native.LAYOUT, content)
+        if labelme.matches(content.keys, content.lists):
+            return Source(path.parent, labelme.LAYOUT, files=(path,))
+        raise _unknown(path)
+    try:
+        value = reading.json_value(path, largest=reading.LARGEST_DATA)
+    except DataError:
+        if path.suffix.lower() in (".json", ".gz"):
+            raise
+        raise _unknown(path) from None
     if label_studio.matches(value):
         return Source(path, label_studio.LAYOUT, value)
     if ppdm.matches(value):
         return Source(path, ppdm.LAYOUT, value)
-    if labelme.matches(value):
-        return Source(path.parent, labelme.LAYOUT, files=(path,))
     if label_studio.is_minimal(value):
         raise DataError(
             f"{path}: is Label Studio's export JSON-MIN, which has no relations and no region ids; export JSON"
         )
-    raise DataError(
-        f"{path}: is no annotation that is known: coco-rel, Label Studio's JSON, CVAT's XML, LabelMe's JSON, or PPDM's"
+    raise _unknown(path)
+
+
+def _unknown(path: Path) -> DataError:
+    return DataError(
+        f"{path}: is no annotation that is known: coco-rel, Label Studio's JSON (of its exports choose JSON), "
+        "CVAT's XML (CVAT for images 1.1), LabelMe's JSON, or PPDM's"
     )
 
 

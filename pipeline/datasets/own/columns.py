@@ -62,52 +62,72 @@ def packed(rows: NDArray[Any], used: NDArray[np.int64]) -> NDArray[Any]:
 
 
 class Ids:
-    """A column of ids as they are written: whole numbers from 0, and what stands where there is none."""
+    """A column of ids as they are written: whole numbers from 0, and what stands where there is none.
+
+    Those that count one up from the first, as most files' own ids do, take no memory.
+    """
 
     def __init__(self) -> None:
+        self._counted = range(0)
         self._numbers = Grown(np.int32)
         self._odd: dict[int, str] = {}
 
     def add(self, values: Sequence[Any]) -> None:
         """Add the values of some entries."""
         numbers = rows.ids(values)
+        before = len(self._counted) + self._numbers.count
         for place in np.flatnonzero(numbers == rows.NONE).tolist():
-            self._odd[self._numbers.count + place] = shown(values[place])
+            self._odd[before + place] = shown(values[place])
+        if not self._numbers.count and (counted := _counted(self._counted, numbers)) is not None:
+            self._counted = counted
+            return
+        if self._counted:
+            self._numbers.add(_array(self._counted))
+            self._counted = range(0)
         self._numbers.add(numbers)
 
     def take(self) -> Written:
         """All of them, which are not kept here any longer."""
-        return Written(self._numbers.take(), self._odd)
+        return Written(self._counted or self._numbers.take(), self._odd)
+
+
+def _counted(before: range, numbers: NDArray[np.int64]) -> range | None:
+    """What counts one up with these numbers behind it; None if it does not."""
+    if not len(numbers):
+        return before
+    first = before.stop if before else int(numbers[0])
+    if numbers[0] != first or first < 0 or not (numbers[1:] - numbers[:-1] == 1).all():
+        return None
+    return range(before.start if before else first, first + len(numbers))
+
+
+def _array(counted: range) -> Whole:
+    found = np.arange(counted.start, counted.stop, dtype=np.int64)
+    return found.astype(np.int32) if counted.stop <= _MOST else found
 
 
 class Written:
     """Ids of a whole column, `rows.NONE` where there is none, and how errors show them.
 
     Attributes:
-        first: where they count one up from it, as those of most files do, the first one; they then take no memory.
+        first: where they count one up from it, the first one; they then take no memory.
     """
 
-    def __init__(self, numbers: Whole, odd: dict[int, str]) -> None:
-        self.first, self._count, self._odd = None, len(numbers), odd
-        self._numbers: Whole | None = numbers
-        if len(numbers) and numbers[0] >= 0 and bool((np.diff(numbers) == 1).all()):
-            self.first, self._numbers = int(numbers[0]), None
+    def __init__(self, numbers: Whole | range, odd: dict[int, str]) -> None:
+        self.first = numbers.start if isinstance(numbers, range) else None
+        self._numbers, self._odd = numbers, odd
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._numbers)
 
     @property
     def numbers(self) -> Whole:
         """(n,) the ids."""
-        if self._numbers is not None:
-            return self._numbers
-        assert self.first is not None
-        found = np.arange(self.first, self.first + self._count, dtype=np.int64)
-        return found.astype(np.int32) if self.first + self._count <= _MOST else found
+        return _array(self._numbers) if isinstance(self._numbers, range) else self._numbers
 
     def number(self, place: int) -> int:
         """The id at a place."""
-        return int(self._numbers[place]) if self._numbers is not None else (self.first or 0) + place
+        return int(self._numbers[place])
 
     def shown(self, place: int) -> str:
         """What is written at a place, as an error shows it."""

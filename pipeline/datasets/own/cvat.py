@@ -46,14 +46,20 @@ def read(path: Path, words: Words, problems: Problems) -> Raw:
     """What a file says: XML, or a zip with `annotations.xml`."""
     found = Collected(Images())
     content = _content(path)
-    if "<track " in content:
-        _video(content, str(path), found, words, problems)
-    else:
-        for image in _elements(content, str(path), {"image"}):
-            size = (_whole(image.get("width")), _whole(image.get("height")))
-            drawn = [_drawn(element) for element in image]
-            _picture(image.get("name") or "", size, drawn, found, words, problems)
-            image.clear()
+    frames: dict[int, list[_Drawn]] = {}
+    size = (0, 0)
+    for element in _elements(content, str(path), {"image", "original_size", "track"}):
+        if element.tag == "image":
+            mine = (_whole(element.get("width")), _whole(element.get("height")))
+            _picture(element.get("name") or "", mine, [_drawn(shape) for shape in element], found, words, problems)
+            element.clear()
+        elif element.tag == "original_size":
+            size = (_whole(element.findtext("width")), _whole(element.findtext("height")))
+        else:
+            _track(element, frames)
+            element.clear()
+    for frame in sorted(frames):
+        _picture(f"frame_{frame:06d}", size, frames[frame], found, words, problems)
     return found.raw(str(path), LAYOUT)
 
 
@@ -65,7 +71,9 @@ def _content(path: Path) -> str:
             with zipfile.ZipFile(path) as archive:
                 name = next((n for n in archive.namelist() if n.rsplit("/", 1)[-1] == "annotations.xml"), None)
                 if name is None:
-                    raise DataError(f'{path}: has no annotations.xml; export "CVAT for images 1.1"')
+                    raise DataError(
+                        f'{path}: has no annotations.xml; of CVAT export "CVAT for images 1.1", of Label Studio JSON'
+                    )
                 with archive.open(name) as file:
                     packed = file.read(reading.LARGEST_DATA + 1)
         except (
@@ -110,23 +118,14 @@ def _drawn(element: ET.Element) -> _Drawn:
     return _Drawn(element.tag, dict(element.attrib), written)
 
 
-def _video(content: str, file: str, found: Collected, words: Words, problems: Problems) -> None:
-    frames: dict[int, list[_Drawn]] = {}
-    size = (0, 0)
-    for element in _elements(content, file, {"original_size", "track"}):
-        if element.tag == "original_size":
-            size = (_whole(element.findtext("width")), _whole(element.findtext("height")))
-            continue
-        group = {"label": element.get("label") or "", "group_id": element.get("group_id") or "0"}
-        for shape in element:
-            if shape.get("outside") != "1":
-                drawn = _drawn(shape)
-                frames.setdefault(_whole(shape.get("frame")), []).append(
-                    _Drawn(drawn.kind, {**drawn.given, **group}, drawn.written)
-                )
-        element.clear()
-    for frame in sorted(frames):
-        _picture(f"frame_{frame:06d}", size, frames[frame], found, words, problems)
+def _track(track: ET.Element, frames: dict[int, list[_Drawn]]) -> None:
+    """Add the shapes of a video's track to those of their frames."""
+    group = {"label": track.get("label") or "", "group_id": track.get("group_id") or "0"}
+    for shape in track:
+        if shape.get("outside") != "1":
+            drawn = _drawn(shape)
+            drawn_there = frames.setdefault(_whole(shape.get("frame")), [])
+            drawn_there.append(_Drawn(drawn.kind, {**drawn.given, **group}, drawn.written))
 
 
 def _picture(

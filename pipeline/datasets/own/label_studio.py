@@ -35,19 +35,18 @@ NOT_USED = (
 
 
 def matches(value: Any) -> bool:
-    """Whether a JSON value is an export with annotations."""
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and isinstance(value[0], dict)
-        and isinstance(value[0].get("data"), dict)
-        and ("annotations" in value[0] or "completions" in value[0])
+    """Whether a JSON value is an export: a list with a task that has annotations, which the first need not have."""
+    return isinstance(value, list) and any(
+        isinstance(task, dict)
+        and isinstance(task.get("data"), dict)
+        and not {"annotations", "completions"}.isdisjoint(task)
+        for task in value
     )
 
 
 def is_minimal(value: Any) -> bool:
     """Whether a JSON value is an export of the kind JSON-MIN, which has no relations."""
-    return isinstance(value, list) and bool(value) and isinstance(value[0], dict) and "annotation_id" in value[0]
+    return isinstance(value, list) and any(isinstance(entry, dict) and "annotation_id" in entry for entry in value)
 
 
 def read(value: Sequence[Any], file: str, problems: Problems, *, annotator: str | None = None) -> Raw:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import posixpath
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,15 @@ Corners = tuple[float, float, float, float]
 NO_CORNERS: Corners = (math.nan, math.nan, math.nan, math.nan)
 
 
-def matches(value: Any) -> bool:
-    """Whether a JSON value is a file of LabelMe's."""
-    return isinstance(value, dict) and isinstance(value.get("shapes"), list) and "imagePath" in value
+def matches(keys: Collection[str], lists: Collection[str]) -> bool:
+    """Whether an object with these keys, of which some have lists, is a file of LabelMe's; it may have any others, which
+    LabelMe keeps, but not both lists of COCO's."""
+    return "imagePath" in keys and "shapes" in lists and not {"images", "annotations"}.issubset(lists)
+
+
+def is_file(value: Any) -> bool:
+    """The same of a file's JSON value."""
+    return isinstance(value, dict) and matches(value, [key for key, part in value.items() if isinstance(part, list)])
 
 
 def read(root: Path, files: Sequence[Path], words: Words, problems: Problems) -> Raw:
@@ -36,7 +42,7 @@ def read(root: Path, files: Sequence[Path], words: Words, problems: Problems) ->
     found = Collected(Images())
     for path in files:
         value = reading.json_value(path, largest=reading.LARGEST_DATA)
-        if not matches(value):
+        if not is_file(value):
             raise DataError(f"{path}: is no file of LabelMe's (shapes, imagePath)")
         _picture(value, path.relative_to(root).as_posix(), found, words, problems)
     return found.raw(str(root), LAYOUT)

@@ -134,13 +134,11 @@ def _boxes(found: NativeFile, file: str, image_of: Places) -> tuple[Boxes, Place
         for same in rows.twice(ids.numbers).values():
             faults |= dict.fromkeys(same[1:], "") | {same[0]: f"id given {len(same)} times, so all are left out"}
     called = _Called(ids)
-    corners = read.corners.take()
-    corners[:, 2:] += corners[:, :2]
     boxes = Boxes(
         image=image,
         label=label,
         labels=[rows.text(row.get("name")) for row in categories],
-        corners=corners,
+        corners=read.corners.take(),
         where=lambda place: f"annotation {called[place]}",
         label_where=[f"category {row.get('id')}" for row in categories],
         faults=faults,

@@ -25,9 +25,9 @@ KEPT = ("categories", "rel_categories", "hoi_categories", "hois")
 """The keys of lists that are kept as they are."""
 MOST_KEPT = 100_000
 """Entries of a list that is kept as it is."""
+FARTHEST = 1e30
+"""Pixels from the corner of a picture, further than which no box can be and no number of 32 bits need be."""
 OURS = {"images", "annotations"}
-LABELME = {"shapes", "imagePath"}
-"""Keys of LabelMe's files, of which there may be thousands: they are not read to their end for nothing."""
 Entry = Mapping[str, Any]
 
 
@@ -38,7 +38,8 @@ class Images:
         self.ids, self.widths, self.heights = Ids(), Grown(np.int32), Grown(np.int32)
         self.names: list[str] = []
         self.splits: list[str] = []
-        self.exhaustive: list[bool] = []
+        self.exhaustive = bytearray()
+        """0 or 1 each."""
 
     def add(self, entries: list[Entry]) -> None:
         """Add entries."""
@@ -47,7 +48,7 @@ class Images:
             column.add(rows.ids([row.get(key, 0) for row in entries]).clip(0))
         self.names += [rows.text(row.get("file_name")) for row in entries]
         self.splits += [sys.intern(rows.text(row.get("split"))) for row in entries]
-        self.exhaustive += [row.get("exhaustive", True) is not False for row in entries]
+        self.exhaustive += bytes(row.get("exhaustive", True) is not False for row in entries)
 
 
 class Boxes:
@@ -55,8 +56,8 @@ class Boxes:
 
     def __init__(self) -> None:
         self.ids, self.images, self.categories = Ids(), Ids(), Ids()
-        self.corners = Grown(np.float64, width=4)
-        """x, y, width, height."""
+        self.corners = Grown(np.float32, width=4)
+        """x1, y1, x2, y2, in 32 bits: as many millions of boxes as there may be take the most memory of all."""
         self.faults: dict[int, str] = {}
         """{place: what is no box}."""
         self.verbs_in_attributes = False
@@ -70,7 +71,8 @@ class Boxes:
         for place in np.flatnonzero(np.isnan(corners).any(axis=1)).tolist():
             what = f"bbox is {shown(boxes[place])}; expected [x, y, width, height], four numbers"
             self.faults[self.corners.count + place] = what
-        self.corners.add(corners)
+        corners[:, 2:] += corners[:, :2]
+        self.corners.add(corners.clip(-FARTHEST, FARTHEST).astype(np.float32))
         given = [row["attributes"] for row in entries if isinstance(row.get("attributes"), dict)]
         names = set(chain.from_iterable(given))
         self.verbs_in_attributes |= any(name.lower().startswith(("verb", "action", "interaction")) for name in names)
@@ -121,22 +123,26 @@ class NativeFile:
     Attributes:
         values: by key: `info`, the lists of `KEPT`, and what is no list where one belongs.
         keys: all keys of the file, in its order.
+        lists: those of them that have a list.
     """
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
         self.keys: list[str] = []
+        self.lists: set[str] = set()
         self.images, self.boxes = Images(), Boxes()
         self.relations: dict[str, Relations] = {}
 
     @property
     def is_coco(self) -> bool:
-        """Whether it has images and annotations, each as a list."""
-        return all(key in self.keys and key not in self.values for key in OURS)
+        """Whether it has images and annotations, each as a list: no file of another tool has both."""
+        return self.lists >= OURS
 
 
 def read(path: Path, *, told: streaming.Told | None = None) -> NativeFile | None:
-    """What a file has, of which no part but the columns stays in memory; None if it is no object with images and annotations.
+    """What an object in a file has, of which no part but the columns stays in memory; None if the file's value is no object.
+
+    Which tool wrote it is to be told by all of its keys, whatever their order.
 
     Raises:
         DataError: it is no JSON, or an entry of a list is no object.
@@ -146,12 +152,11 @@ def read(path: Path, *, told: streaming.Told | None = None) -> NativeFile | None
         for key, first, part in streaming.parts(path, told=told):
             if not first:
                 found.keys.append(key)
-            if key in LABELME and LABELME.issubset(found.keys) and OURS.isdisjoint(found.keys):
-                return None
             if first is None:
                 if key == "info" or key in KEPT or _columns(found, key) is not None:
                     found.values[key] = part
                 continue
+            found.lists.add(key)
             add = _columns(found, key)
             if add is not None or key in KEPT:
                 _demand_objects(part, f"{path}: {key}", first)
@@ -163,7 +168,7 @@ def read(path: Path, *, told: streaming.Told | None = None) -> NativeFile | None
                     raise DataError(f"{path}: {key} has more than {MOST_KEPT:,} entries, the most that are read")
     except streaming.NoObjectError:
         return None
-    return found if found.is_coco else None
+    return found
 
 
 def _columns(found: NativeFile, key: str) -> Callable[[list[Entry]], None] | None:

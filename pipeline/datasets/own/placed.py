@@ -16,6 +16,8 @@ from pipeline.datasets.own.words import Words
 
 LEAST = 1.0
 """Pixels of a side that a box has at least."""
+ROUNDED = 0.01
+"""Pixels that a side may lack for the rounding of its ends."""
 EDGES = ("left", "upper", "right", "lower")
 
 
@@ -24,13 +26,14 @@ class Placed:
     """The boxes that can be used, and why others cannot.
 
     Attributes:
-        corners: (n, 4) x1, y1, x2, y2 within the picture.
+        corners: (n, 4) x1, y1, x2, y2 within the picture, in 32 bits as all stored boxes: to half a thousandth of a pixel in
+            pictures of up to 8,192 pixels a side.
         objects: (n,) object id, -1 where the box cannot be used.
         faults: {box: why it cannot be used}; what falls with it is not told yet.
         of_label: the boxes whose label is no object, told once for the label.
     """
 
-    corners: NDArray[np.float64]
+    corners: NDArray[np.float32]
     objects: NDArray[np.int32]
     faults: dict[int, str]
     of_label: dict[int, list[int]]
@@ -40,7 +43,7 @@ def place(boxes: Boxes, shown: Shown, words: Words, problems: Problems) -> Place
     """Judge every box, a block of them after the other: what is made on the way is small, however many there are."""
     known = np.array([-1 if (found := words.object_id(label)) is None else found for label in boxes.labels] + [-1])
     objects = known.astype(np.int32)[boxes.label]  # a label of -1 is the last of the known, none
-    corners = np.empty_like(boxes.corners) if boxes.percent else boxes.corners
+    corners = boxes.corners.astype(np.float32, copy=boxes.percent)  # those in pixels and 32 bits stay where they lie
     sizes, keep = np.append(shown.sizes, [[0, 0]], axis=0), np.append(shown.keep, False)
     faults = dict(boxes.faults)
     told = np.array(sorted(faults), dtype=np.int64)
@@ -48,7 +51,7 @@ def place(boxes: Boxes, shown: Shown, words: Words, problems: Problems) -> Place
     for start in range(0, len(objects), BLOCK):
         rows = slice(start, start + BLOCK)
         image = boxes.image[rows]
-        block = _Block(boxes, start, boxes.corners[rows], sizes[image].astype(np.float64))
+        block = _Block(boxes, start, boxes.corners[rows].astype(np.float64), sizes[image].astype(np.float64))
         left = (image >= 0) & ~keep[image]  # an image of -1 is the box's own fault
         judged = ~left | (block.sizes > 0).all(axis=1)
         judged[told[(told >= start) & (told < start + BLOCK)] - start] = False
@@ -66,7 +69,7 @@ def place(boxes: Boxes, shown: Shown, words: Words, problems: Problems) -> Place
 
 @dataclass(frozen=True)
 class _Block:
-    """Some boxes: the first one's number, the rows of `boxes.corners`, and (n, 2) the sizes of their pictures."""
+    """Some boxes: the first one's number, a copy of the rows of `boxes.corners`, and (n, 2) the sizes of their pictures."""
 
     boxes: Boxes
     first: int
@@ -76,7 +79,7 @@ class _Block:
     def in_pixels(self) -> NDArray[np.float64]:
         """x1, y1, x2, y2 in pixels; turned boxes as the upright box around them."""
         if not self.boxes.percent:
-            return self.corners.copy()
+            return self.corners
         x, y, width, height = (self.corners[:, i] * self.sizes[:, i % 2] / 100 for i in range(4))
         found = np.stack([x, y, x + width, y + height], axis=1)
         for number, degrees in self.boxes.turned.items():
@@ -91,7 +94,7 @@ class _Block:
         lengths, kept = corners[:, 2:] - corners[:, :2], clipped[:, 2:] - clipped[:, :2]
         finite = np.isfinite(corners.sum(axis=1))
         faults = {}
-        for box in np.flatnonzero(judged & ~(finite & (kept >= LEAST).all(axis=1))).tolist():
+        for box in np.flatnonzero(judged & ~(finite & (kept >= LEAST - ROUNDED).all(axis=1))).tolist():
             width, height = lengths[box]
             if not finite[box]:
                 why = "its place is not four finite numbers"

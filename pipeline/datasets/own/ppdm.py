@@ -35,13 +35,9 @@ class Numbers:
 
 
 def matches(value: Any) -> bool:
-    """Whether a JSON value has this layout."""
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and isinstance(value[0], dict)
-        and "file_name" in value[0]
-        and "hoi_annotation" in value[0]
+    """Whether a JSON value has this layout: a list with an image that has pairs, which the first need not have."""
+    return isinstance(value, list) and any(
+        isinstance(entry, dict) and "file_name" in entry and "hoi_annotation" in entry for entry in value
     )
 
 

@@ -28,8 +28,8 @@ class Images:
     heights: MutableSequence[int] = field(default_factory=list)
     splits: list[str] = field(default_factory=list)
     """"" where it is not told."""
-    exhaustive: list[bool] = field(default_factory=list)
-    """Whether all pairs of the image are annotated, so that the others are negatives."""
+    exhaustive: bytearray = field(default_factory=bytearray)
+    """1 or 0: whether all pairs of the image are annotated, so that the others are negatives."""
     where: Sequence[str] = field(default_factory=list)
     """What the tool calls the image: its id, or its name."""
     word: str = ""
@@ -75,9 +75,9 @@ class Boxes:
     """Position in `labels`; -1 where the box has none that can be read (then it has a fault)."""
     labels: list[str]
     """The distinct labels, as they are written."""
-    corners: NDArray[np.float64]
-    """(n, 4): x1, y1, x2, y2; x, y, width, height in percent where `percent`. NaN where it has a fault. Those in pixels are
-    clipped where they lie (`pipeline/datasets/own/placed.py`)."""
+    corners: NDArray[np.float64] | NDArray[np.float32]
+    """(n, 4): x1, y1, x2, y2; x, y, width, height in percent where `percent`. NaN where it has a fault. Those in pixels and 32
+    bits are clipped where they lie (`pipeline/datasets/own/placed.py`)."""
     where: Callable[[int], str]
     """What messages call a box."""
     label_where: list[str] | None = None

@@ -40,6 +40,18 @@ class Resolved:
     """image, subject, object (positions in `boxes`, `ALONE` where the person acts alone), verb_id; none comes twice. `turned`
     says whether it was drawn from the object to the person."""
 
+    def by_pair(self, verbs: int, objects: int) -> NDArray[np.int64]:
+        """(V, O + 1) relations of each of so many verbs with each of so many objects, in the last column those without one;
+        counted block by block, so that no column of all of them is made."""
+        of_box = self.boxes["object_id"].to_numpy()
+        verb_of, thing_of = self.relations["verb_id"].to_numpy(), self.relations["object"].to_numpy()
+        counts = np.zeros(verbs * (objects + 1), dtype=np.int64)
+        for start in range(0, len(self.relations), BLOCK):
+            rows = slice(start, start + BLOCK)
+            thing = np.where(thing_of[rows] == ALONE, objects, of_box[thing_of[rows]])
+            counts += np.bincount(verb_of[rows] * np.int64(objects + 1) + thing, minlength=len(counts))
+        return counts.reshape(verbs, objects + 1)
+
 
 def resolve(raw: Raw, words: Words, pictures: Pictures | None, problems: Problems) -> Resolved:
     """Judge a file by the words that it may use and the pictures that it is about; its names of images are used up."""
@@ -290,6 +302,7 @@ def _tables(raw: Raw, names: pd.Series[str], shown: Shown, placed: Placed, rows:
         subject, thing = box_place[subject], box_place[thing]
     if len(kept) < len(place):
         table["image"] = place[table["image"].to_numpy()]
+    image = raw.relations.image[rows.row]
     return Resolved(
         images=pd.DataFrame(
             {
@@ -304,7 +317,7 @@ def _tables(raw: Raw, names: pd.Series[str], shown: Shown, placed: Placed, rows:
         boxes=table,
         relations=pd.DataFrame(
             {
-                "image": place[raw.relations.image[rows.row]],
+                "image": image if len(kept) == len(place) else place[image],
                 "subject": subject,
                 "object": thing,
                 "verb_id": rows.verb,

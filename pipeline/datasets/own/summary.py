@@ -20,13 +20,11 @@ def summary(found: Annotated) -> dict[str, Any]:
     """Counts of what can be used, by name, and every problem; all of it is JSON."""
     rows, vocabulary = found.rows, found.vocabulary
     verbs, objects = vocabulary.verb_names, vocabulary.object_names
-    alone = rows.relations[rows.relations["object"] == ALONE]
-    by_class = found.pairs["hoi_id"].value_counts(ascending=True)
-    by_verb = rows.relations["verb_id"].value_counts()
+    by_pair = rows.by_pair(len(verbs), len(objects))
     by_object = rows.boxes["object_id"].value_counts()
     splits = rows.images["split"].replace("", "not told").value_counts()
-    annotated = {vocabulary.hoi(h).name: n for h, n in zip(by_class.index.tolist(), by_class.tolist(), strict=True)}
-    alone_verbs = alone["verb_id"].value_counts()
+    annotated = {c.name: n for c in vocabulary.classes if (n := int(by_pair[c.verb_id, c.object_id]))}
+    alone = {spaced(name): n for name, n in zip(verbs, by_pair[:, ALONE].tolist(), strict=True) if n}
     return {
         "file": str(found.file),
         "layout": found.layout,
@@ -37,12 +35,10 @@ def summary(found: Annotated) -> dict[str, Any]:
         "boxes": len(rows.boxes),
         "persons": int(by_object.get(PERSON, 0)),
         "interactions": len(rows.relations),
-        "acting_alone": {
-            spaced(verbs[v]): n for v, n in zip(alone_verbs.index.tolist(), alone_verbs.tolist(), strict=True)
-        },
-        "by_class": annotated,
+        "acting_alone": dict(sorted(alone.items(), key=lambda entry: -entry[1])),
+        "by_class": dict(sorted(annotated.items(), key=lambda entry: entry[1])),
         "classes_never_annotated": [c.name for c in vocabulary.classes if c.name not in annotated],
-        "verbs_never_annotated": [spaced(name) for i, name in enumerate(verbs) if i not in by_verb],
+        "verbs_never_annotated": [spaced(name) for i, name in enumerate(verbs) if not by_pair[i].any()],
         "objects_never_annotated": [spaced(name) for i, name in enumerate(objects) if i not in by_object],
         "problems": [asdict(problem) for problem in found.problems.found],
         "problems_by_level": {WORDS[level]: count for level, count in found.problems.count().items()},

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline.datasets.dataset import CORNERS
 from pipeline.datasets.own.native import SCHEMA
@@ -121,8 +122,7 @@ def _images(images: pd.DataFrame) -> Rows:
 
 def _annotations(boxes: pd.DataFrame, numbers: Sequence[int]) -> Rows:
     def made(start: int, image: Any, thing: Any, *corners: Any) -> Iterator[dict[str, Any]]:
-        x1, y1, x2, y2 = (corner.to_numpy(np.float64) for corner in corners)
-        sizes = np.stack([x1, y1, x2 - x1, y2 - y1], axis=1).tolist()
+        sizes = short(np.stack([corner.to_numpy(np.float64) for corner in corners], axis=1)).tolist()
         rows = zip(image.tolist(), thing.tolist(), sizes, strict=True)
         for i, (image, thing, size) in enumerate(rows, start=start + 1):
             yield {
@@ -130,12 +130,22 @@ def _annotations(boxes: pd.DataFrame, numbers: Sequence[int]) -> Rows:
                 "image_id": image,
                 "category_id": numbers[thing],
                 "bbox": size,
-                "area": size[2] * size[3],
+                "area": round(size[2] * size[3], 3),
                 "iscrowd": 0,
                 "segmentation": [],
             }
 
     return Rows([boxes[name] for name in ("image_id", "object_id", *CORNERS)], made)
+
+
+def short(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 4) x, y, width, height of x1, y1, x2, y2: to a thousandth of a pixel, where reading that gives the same corners again
+    in the 32 bits that boxes are stored in. Else every 12.34 would be written as 12.34000015258789."""
+    sizes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+    rounded = np.round(sizes, 3)
+    again = np.concatenate([rounded[:, :2], rounded[:, :2] + rounded[:, 2:]], axis=1)
+    same = (again.astype(np.float32) == corners.astype(np.float32)).all(axis=1, keepdims=True)
+    return np.where(same, rounded, sizes)
 
 
 def _relations(relations: pd.DataFrame) -> Rows:

@@ -43,10 +43,24 @@ def test_places_are_those_of_the_first_bearer(known: list[int], wanted: list[int
     known = sorted(known) if in_order else known
 
     def narrow(values: list[int]) -> Any:
+        if values and values[0] >= 0 and values == list(range(values[0], values[0] + len(values))):
+            return range(values[0], values[0] + len(values))
         return np.array(values, dtype=np.int32 if max(values, default=0) < 2**31 else np.int64)
 
-    found = Places(Written(narrow(known), {})).of(narrow(wanted))
+    found = Places(Written(narrow(known), {})).of(Written(narrow(wanted), {}).numbers)
     assert found.tolist() == [known.index(value) if value in known and value >= 0 else -1 for value in wanted]
+
+
+@pytest.mark.parametrize("first", [0, 7, 2**31 - 3, 2**40])
+def test_ids_that_count_up_take_no_memory_until_one_does_not(first: int) -> None:
+    ids = Ids()
+    for start in (first, first + 3):
+        ids.add([start, start + 1, start + 2])
+    assert (ids._counted, ids._numbers.count) == (range(first, first + 6), 0)
+    ids.add([])
+    ids.add([first + 6, first + 8])
+    found = ids.take()
+    assert found.first is None and found.numbers.tolist() == [*range(first, first + 7), first + 8]
 
 
 def test_rows_grow_where_they_lie_and_are_packed_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,39 @@ def test_the_file_alone_has_the_classes_that_occur() -> None:
     ]
     assert [found.vocabulary.verbs[v].name for v in found.vocabulary.without_object] == ["wave"]
     assert found.pairs["hoi_id"].tolist() == [0, 1, 4, 4, 2, 5, 3, 6, 7]
+
+
+@pytest.mark.parametrize("layout", ["label-studio", "ppdm"])
+def test_the_first_entry_of_a_list_need_not_show_whose_it_is(layout: str, tmp_path: Path) -> None:
+    good = annotated.find(DATA / GOOD[layout]).path
+    entries = json.loads(good.read_text(encoding="utf-8"))
+    name = entries[0]["data"] if layout == "label-studio" else entries[0]["file_name"]
+    first = {"id": 999, "data": name} if layout == "label-studio" else {"file_name": "yard/not-annotated-07.jpg"}
+    shutil.copy(DATA / "ppdm/ids.yaml", tmp_path)
+    (tmp_path / "export.json").write_text(json.dumps([first, *entries]), encoding="utf-8")
+    found = annotated.read(tmp_path / "export.json", vocabulary=WORDS, pictures=own_samples.pictures())
+    own_samples.same(own_samples.table(found), own_samples.expected(DATA / "expected.csv"))
+
+
+def test_a_file_of_labelme_may_have_keys_of_coco(tmp_path: Path) -> None:
+    shutil.copytree(DATA / GOOD["labelme"], tmp_path, dirs_exist_ok=True)
+    for path in tmp_path.rglob("*.json"):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        path.write_text(json.dumps({"images": [], "annotations": {}, **content}), encoding="utf-8")
+        assert annotated.find(path).layout == "labelme"
+    found = annotated.read(tmp_path, vocabulary=WORDS, pictures=own_samples.pictures())
+    own_samples.same(own_samples.table(found), own_samples.expected(DATA / "expected.csv"))
+
+
+def test_images_beside_the_tracks_of_a_video_are_read(tmp_path: Path) -> None:
+    images, video = (DATA / kind / "good/annotations.xml" for kind in ("cvat-images", "cvat-video"))
+    drawn = re.findall(r"<image .*?</image>", images.read_text(encoding="utf-8"), re.DOTALL)
+    both = video.read_text(encoding="utf-8").replace("</annotations>", f"{drawn[0]}</annotations>")
+    (tmp_path / "annotations.xml").write_text(both, encoding="utf-8")
+    found = annotated.read(tmp_path / "annotations.xml", vocabulary=WORDS)
+    alone = annotated.read(video, vocabulary=WORDS)
+    assert found.counts["images"] == alone.counts["images"] + 1
+    assert found.counts["boxes"] == alone.counts["boxes"] + drawn[0].count("<box ")
 
 
 def test_the_former_keys_of_the_export_are_read(tmp_path: Path) -> None:
