@@ -10,7 +10,7 @@ without one, as it names its own.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -178,13 +178,16 @@ def find(path: Path, *, told: Told | None = None) -> Source:
     passed: dict[str, str] = {}
     below = sorted(file for file, _ in files_under(path, (".json", ".xml", ".zip"), passed))
     found, why_not = [], []
+    known: set[Path] = set()  # LabelMe's
     for file in (file for file in below if file.parent == path):
         try:
             source = _of_file(file, told)
         except DataError as error:
             why_not.append(str(error))
             continue
-        if source.layout != labelme.LAYOUT:
+        if source.layout == labelme.LAYOUT:
+            known.add(file)
+        else:
             found.append(source)
     if len(found) == 1:
         return found[0]
@@ -196,19 +199,19 @@ def find(path: Path, *, told: Told | None = None) -> Source:
             f"{path}: several annotations, {names}; name one of them, or call it {OWN}; "
             "coco-rel files, one a split, are read together if their names end in train and test"
         )
-    of_pictures, broken = _labelme(file for file in below if file.suffix == ".json")
+    of_pictures, broken = _labelme((file for file in below if file.suffix == ".json"), known)
     if of_pictures:
         return Source(path, labelme.LAYOUT, files=of_pictures, broken=broken)
     seen = "; ".join([*why_not[:SHOWN], *filter(None, [walking.told(passed)])]) or "no .json, .xml or .zip"
     raise DataError(f"{path}: no annotation is here ({seen}). docs/own-data.md lists the tools that are read")
 
 
-def _labelme(files: Iterable[Path]) -> tuple[tuple[Path, ...], dict[Path, str]]:
-    """Which files are LabelMe's, and which may be but cannot be read, with the reason."""
+def _labelme(files: Iterable[Path], known: Collection[Path]) -> tuple[tuple[Path, ...], dict[Path, str]]:
+    """Which files are LabelMe's, and which may be but cannot be read, with the reason; `known` ones are not read for it."""
     found, broken = [], {}
     for file in files:
         try:
-            if labelme.is_file(reading.json_value(file, largest=reading.LARGEST_DATA)):
+            if file in known or labelme.is_file(reading.json_value(file, largest=reading.LARGEST_DATA)):
                 found.append(file)
         except DataError as error:
             broken[file] = str(error).removeprefix(f"{file}: ")
@@ -219,6 +222,8 @@ def _of_file(path: Path, told: Told | None) -> Source:
     """The annotation of a file; DataError saying what else it is."""
     if path.suffix.lower() in (".xml", ".zip"):
         return Source(path, cvat.LAYOUT)
+    if _is_small_labelme(path):
+        return Source(path.parent, labelme.LAYOUT, files=(path,))
     if (content := native_file.read(path, told=told)) is not None:
         if content.is_coco:
             return Source(path, native.LAYOUT, content)
@@ -240,6 +245,14 @@ def _of_file(path: Path, told: Told | None) -> Source:
             f"{path}: is Label Studio's export JSON-MIN, which has no relations and no region ids; export JSON"
         )
     raise _unknown(path)
+
+
+def _is_small_labelme(path: Path) -> bool:
+    """Whether a small file is LabelMe's, which is told sooner from the whole of it: a folder may have thousands."""
+    try:
+        return path.stat().st_size <= reading.PIECE and labelme.is_file(reading.json_value(path))
+    except (OSError, DataError):  # whoever reads the file next says what is wrong with it
+        return False
 
 
 def _unknown(path: Path) -> DataError:

@@ -93,12 +93,9 @@ def _around(points: Any, *, least: int) -> Corners:
     """The upright box around points, of which there must be so many."""
     if not isinstance(points, list) or len(points) < least:
         return NO_CORNERS
-    xs, ys = [], []
-    for point in points:
-        if not isinstance(point, list) or len(point) != 2:
-            return NO_CORNERS
-        xs.append(rows.number(point[0]))
-        ys.append(rows.number(point[1]))
+    if set(map(type, points)) != {list} or set(map(len, points)) != {2}:
+        return NO_CORNERS
+    xs, ys = ([rows.number(point[side]) for point in points] for side in (0, 1))
     return (min(xs), min(ys), max(xs), max(ys)) if all(map(math.isfinite, xs + ys)) else NO_CORNERS
 
 
