@@ -13,7 +13,8 @@ from pipeline.studies.study import RESULT, Reading
 
 STUDIES = {
     "ablation": ("baseline", "intra", "adapter", "llm", "utpl", "inter", "vlm"),
-    "methods": ("ezhoi", "memory", "regions", "lowrank", "consistency", "patterns", "locality"),
+    "methods": ("ezhoi", "memory", "regions", "lowrank"),
+    "options": ("ezhoi", "consistency", "patterns", "locality"),
     "utpl": ("untrained", "seen", "plain", "guided", "utpl"),
 }
 """Their variants, in order."""
