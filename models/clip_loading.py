@@ -90,6 +90,8 @@ def load(
         net, vocabulary = _of_tag(architecture, weights, image_size), None
     if (why := unfit(net, architecture)) is not None:
         raise UnfitError("architecture", architecture, why)
+    if (name := weight_files.broken(dict(net.named_parameters()))) is not None:
+        raise UnfitError("weights", weights, f"its {name} has values that are no finite numbers")
     chosen = {"mean": mean and tuple(mean), "std": std and tuple(std), "resize_mode": resize}
     set_model_preprocess_cfg(net, net.visual.preprocess_cfg | {k: v for k, v in chosen.items() if v is not None})
     if isinstance(weights, Path):

@@ -24,6 +24,7 @@ from torchvision.ops import FeaturePyramidNetwork
 from torchvision.transforms.functional import pil_to_tensor
 from transformers import ResNetBackbone, ResNetConfig
 
+from models import weight_files
 from models.detector import Detection, Prepared, digest_of
 from models.transfer import to_device
 
@@ -191,6 +192,8 @@ def read(path: Path) -> Trained:
             "is no detector that `ezhoi world detector` wrote, or is damaged; a detector of transformers is named by its "
             f"folder ({type(error).__name__})"
         ) from error
+    if (broken := weight_files.broken(state)) is not None:
+        raise ValueError(f"its {broken} has values that are no finite numbers")
     trained.net.eval().requires_grad_(False)
     return trained
 

@@ -29,6 +29,7 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
+from models import weight_files
 from models.detector import MOST, Detection, Prepared, digest_of
 from models.detr_checkpoint import Converted
 from models.transfer import to_device
@@ -207,6 +208,8 @@ def read(name: str, *, revision: str = "main") -> Network:
         raise ValueError(
             f"{len(faults)} weights are missing or of another shape, such as {sorted(map(str, faults))[0]}"
         )
+    if (broken := weight_files.broken(net.state_dict())) is not None:
+        raise ValueError(f"its {broken} has values that are no finite numbers")
     processor = _processor(name, config.model_type, where)
     labels = None if asked else {int(i): str(label) for i, label in config.id2label.items()}
     tokenizer = AutoTokenizer.from_pretrained(name, **where) if asked else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pickletools
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,13 @@ def tensors(values: Any) -> dict[str, Tensor] | None:
     if not isinstance(values, dict) or not values or not all(isinstance(v, Tensor) for v in values.values()):
         return None
     return {str(name).removeprefix("module."): value for name, value in values.items()}
+
+
+def broken(tensors: Mapping[str, Tensor]) -> str | None:
+    """The first tensor with a value that is no finite number, as a training that diverged leaves them; None if none has one."""
+    return next(
+        (name for name, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()), None
+    )
 
 
 def _demand_unpacked(path: Path) -> None:

@@ -48,6 +48,20 @@ def guarded(app: Callable[[], object]) -> NoReturn:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
         code = INTERRUPTED
+    except Exception as error:
+        # A library in native code that is interrupted may say so with an error of its own.
+        code = INTERRUPTED if received else _said_of(error)
+    if code == INTERRUPTED:
+        number = received[0] if received else signal.SIGINT
+        code = 128 + number
+        say(f"stopped by {signal.Signals(number).name}. What was computed is kept: the same command goes on", word="")
+    raise SystemExit(_flushed(code))
+
+
+def _said_of(failed: Exception) -> int:
+    """The exit code of an error, once it is said."""
+    try:
+        raise failed
     except EzhoiError as error:
         say(str(error))
     except BrokenPipeError:
@@ -59,16 +73,11 @@ def guarded(app: Callable[[], object]) -> NoReturn:
     except UnicodeDecodeError as error:
         say(f"a file is not UTF-8 ({error}). Convert it, for example with `iconv -f latin1 -t utf-8`")
     except Exception as error:
-        if _wants_memory(error):
-            say(f"there is not enough memory ({_said(error)}). Compute less at once: fewer images, smaller sizes")
-        else:
-            code = UNFORESEEN
+        if not _wants_memory(error):
             say(_unforeseen(error))
-    if code == INTERRUPTED:
-        number = received[0] if received else signal.SIGINT
-        code = 128 + number
-        say(f"stopped by {signal.Signals(number).name}. What was computed is kept: the same command goes on", word="")
-    raise SystemExit(_flushed(code))
+            return UNFORESEEN
+        say(f"there is not enough memory ({_said(error)}). Compute less at once: fewer images, smaller sizes")
+    return 1
 
 
 def say(message: str, *, word: str = "error: ") -> None:
@@ -109,7 +118,14 @@ class _ShownWithBars(_Shown):
 
 
 def _prepare_streams() -> None:
-    """Name the standard output in its errors, and print letters that the locale lacks as ? instead of failing."""
+    """Name the standard output in its errors, and print letters that the locale lacks as ? instead of failing.
+
+    A stream that is closed (`2>&-`) takes everything and keeps nothing: libraries count on streams that are there.
+    """
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is that of the closed one
+            setattr(sys, name, os.fdopen(nowhere, "r" if name == "stdin" else "w", closefd=False, encoding="utf-8"))
     with contextlib.suppress(AttributeError, ValueError, OSError):  # one that is closed, or a test's
         old, errors = sys.stderr, io.FileIO(sys.stderr.fileno(), "w", closefd=False)
         sys.stderr = _ShownWithBars(
@@ -123,17 +139,18 @@ def _prepare_streams() -> None:
 
 
 def _listen() -> list[int]:
-    """Let the signals of `ENDING` end the command as Ctrl-C does; the list gets the number of the one that came."""
+    """Let the signals of `ENDING` end the command as Ctrl-C does; the list gets the numbers of those that came, Ctrl-C's too."""
     received: list[int] = []
 
     def end(number: int, frame: FrameType | None) -> None:
         received.append(number)
-        if len(received) == 1:  # job systems send it to the group and to its leader; once is enough
+        # Job systems send it to the group and to its leader, where once is enough; who presses Ctrl-C again means it.
+        if number == signal.SIGINT or len(received) == 1:
             raise KeyboardInterrupt
 
-    for number in ENDING:
+    for number in (signal.SIGINT, *ENDING):
         with contextlib.suppress(ValueError):  # not in the main thread
-            if signal.getsignal(number) is signal.SIG_DFL:
+            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
                 signal.signal(number, end)
     return received
 

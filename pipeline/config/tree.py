@@ -203,7 +203,9 @@ def load(
     the key, what was expected and the nearest valid name.
     """
     tree = _read_profile(profile)
-    for name, value in sorted((os.environ if environment is None else environment).items()):
+    variables = os.environ if environment is None else environment
+    _demand_known_variables(variables)
+    for name, value in sorted(variables.items()):
         if name.startswith(ENVIRONMENT_PREFIX):
             _assign(tree, name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", "."), value, origin=name)
     for override in overrides:
@@ -232,14 +234,42 @@ def _read_profile(profile: str) -> dict[str, Any]:
     return tree
 
 
+def _demand_known_variables(variables: Mapping[str, str]) -> None:
+    """ConfigError for a variable that means a key and sets none, such as EZHOI_SEED: it has one underscore too few."""
+    meant = {_letters(key): key for key in keys()}
+    for name in variables:
+        start, rest = name[: len("EZHOI_")].upper(), name[len("EZHOI_") :]
+        if start == "EZHOI_" and not name.startswith(ENVIRONMENT_PREFIX) and (key := meant.get(_letters(rest))):
+            right = ENVIRONMENT_PREFIX + key.upper().replace(".", "__")
+            raise ConfigError(f"{name} sets nothing: the variable of the key {key} is {right}")
+
+
+def _letters(name: str) -> str:
+    """A key or a variable's name without what separates its parts."""
+    return re.sub(r"[._]", "", name).lower()
+
+
 def _assign(tree: dict[str, Any], key: str, value: str, *, origin: str) -> None:
-    """Set a dotted key. Numbers, booleans, null, lists and quoted texts are read as YAML; all else is the text itself."""
+    """Set a dotted key; numbers, booleans, null, lists and quoted texts are read as YAML, all else as it is.
+
+    A mapping in braces sets the keys of a section that it names, and leaves the others as they are.
+    """
+    if key == "profile":
+        raise ConfigError(f"{origin}: a profile is chosen by its name or its file, with --profile")
+    _put(tree, key, parsing.yaml_scalar(value), origin=origin)
+
+
+def _put(tree: dict[str, Any], key: str, value: Any, *, origin: str) -> None:
+    if isinstance(value, dict) and key not in keys():
+        for name, inner in value.items():
+            _put(tree, f"{key}.{name}", inner, origin=origin)
+        return
     node, parts = tree, key.split(".")
     for part in parts[:-1]:
         node = node.setdefault(part, {})
         if not isinstance(node, dict):
             raise ConfigError(f"{origin}: {shown(part)} is a value, not a section")
-    node[parts[-1]] = parsing.yaml_scalar(value)
+    node[parts[-1]] = value
 
 
 def _lookup(tree: dict[str, Any], key: str) -> Any:

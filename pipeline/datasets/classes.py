@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 EXTENDED = "extended.json"
 """The vocabulary with the classes of `data.classes`, in an artifact of stage `vocabulary` that has some."""
 
+NAMED = ("verb_id", "object_id", "verb", "verb_ing", "object", "phrase")
+"""Columns of a `classes.parquet` that tell what its classes are called."""
+
 
 def vocabulary(artifact: Artifact) -> Vocabulary:
     """All classes of an artifact of stage `vocabulary`: the dataset's, and those that were added to them."""
@@ -111,4 +114,4 @@ def of_frame(table: pd.DataFrame) -> Vocabulary:
 
 
 def _records(table: pd.DataFrame) -> list[dict[Hashable, Any]]:
-    return table[["hoi_id", "verb_id", "object_id", "verb", "verb_ing", "object", "phrase"]].to_dict("records")
+    return table[["hoi_id", *NAMED]].to_dict("records")

@@ -110,6 +110,8 @@ def _demand_fit(found: dict[str, Tensor], wanted: dict[str, Tensor], origin: dic
     if faults:
         shown = "\n  ".join(faults[:12]) + (f"\n  and {len(faults) - 12} more" if len(faults) > 12 else "")
         raise DataError(f"{source} does not fit clip.architecture and the model's sizes:\n  {shown}")
+    if (name := weight_files.broken(found)) is not None:
+        raise DataError(f"{source}: its {origin.get(name, name)} has values that are no finite numbers")
 
 
 def _rows(state: dict[str, Tensor], model: ReleasedHoi, source: str) -> Tensor:

@@ -33,7 +33,7 @@ from pipeline.metrics import annotation_files
 from pipeline.metrics.annotation_files import Tables
 from pipeline.metrics.groups import Groups, hico_groups, told_groups
 from pipeline.metrics.matching import Pairs
-from pipeline.metrics.tables import read_pairs
+from pipeline.metrics.tables import read_pairs, repeated
 from pipeline.outside import columns, file_names, pixels
 from pipeline.outside.parsing import shown
 from pipeline.store.artifact import Artifact
@@ -96,7 +96,8 @@ def read(
         path: see above.
         images: Parquet list of all images (``file_name`` and/or ``image_id``, optionally ``split``).
         image_labels: HICO's ``anno.mat``, whose labels say which objects an image shows (known-object mode).
-        split: which rows of tables with a ``split`` column count: those whose split starts with this word.
+        split: which rows of tables with a ``split`` column count: those of this split, or else of the one that starts with
+            this word (``test2015``).
         convention: overrides what the file says of its boxes.
         vocabulary: that of a folder's classes, where it is known better than its ``classes.parquet`` tells it.
         settings: zero-shot settings beside those that it tells.
@@ -191,11 +192,34 @@ def _image_labels(path: Path, split: str) -> pd.DataFrame:
 
 def _labelled(found: Annotations, labels: pd.DataFrame) -> Annotations:
     """With labels of whole images, placed in the list of images."""
+    what = "labels of whole images"
     key = next((k for k in ("file_name", "image_id") if k in labels and k in found.images), None)
     if key is None:
-        raise DataError("labels of whole images and the annotations do not name images alike (file_name or image_id)")
-    place = _find(found.images, labels, key, "labels of whole images")
-    return replace(found, labels=pd.DataFrame({"image": place, "hoi_id": labels["hoi_id"].to_numpy()})[place >= 0])
+        raise DataError(f"{what} and the annotations do not name images alike (file_name or image_id)")
+    if "hoi_id" not in labels:
+        raise DataError(f"{what}: no column hoi_id; columns are {', '.join(labels.columns)}")
+    hoi = labels["hoi_id"].to_numpy()
+    if len(wrong := np.flatnonzero(~np.isin(hoi, found.groups.classes))):
+        raise DataError(
+            f"{what} row {wrong[0]}: hoi_id {hoi[wrong[0]]} is none of the {len(found.groups.classes)} classes"
+        )
+    place = _find(found.images, labels, key, what)
+    labelled = replace(found, labels=pd.DataFrame({"image": place, "hoi_id": hoi})[place >= 0])
+    return replace(labelled, notes=(*found.notes, *_unlabelled(found, labelled)))
+
+
+def _unlabelled(found: Annotations, labelled: Annotations) -> list[str]:
+    """A remark on annotated pairs whose object their image is not labelled with: known-object mode cannot find them."""
+    keys = ["image_id", "object_id"]
+    known = pd.MultiIndex.from_frame(labelled.presence[keys])
+    things = found.groups.vocabulary.object_of[found.pairs.hoi]
+    lacking = int((~pd.MultiIndex.from_arrays([found.pairs.image, things]).isin(known)).sum())
+    if not lacking:
+        return []
+    return [
+        f"{lacking:,} of {len(found.pairs):,} annotated pairs lie in images that are not labelled with their object: in "
+        "known-object mode no detection can find them"
+    ]
 
 
 def _annotations(
@@ -221,6 +245,11 @@ def _annotations(
     except ValueError as error:
         raise DataError(str(error)) from None
     demand_pixels(read, images, str(path))
+    if twice := repeated(read):
+        notes = [
+            *notes,
+            f"{twice:,} annotated pairs repeat another one exactly: of each, one detection finds one, the rest is missed",
+        ]
     return Annotations(
         pairs=read,
         images=images,
@@ -296,6 +325,10 @@ def _images(path: Path, split: str) -> tuple[pd.DataFrame, frozenset[Any]]:
     mine = _of_split(frame, split, path)
     others = frame.loc[frame.index.difference(mine.index)]
     mine = mine[[*keys, *(c for c in SIZE if c in mine)]].drop_duplicates(keys[0], ignore_index=True)
+    try:
+        mine = mine.assign(**{c: columns.numbers(mine, c, str(path), missing=True) for c in SIZE if c in mine})
+    except ValueError as error:
+        raise DataError(str(error)) from None
     elsewhere = {value for key in keys for value in others[key].tolist()}
     return mine, frozenset(elsewhere.difference(*(mine[key].tolist() for key in keys)))
 
@@ -303,11 +336,16 @@ def _images(path: Path, split: str) -> tuple[pd.DataFrame, frozenset[Any]]:
 def _of_split(frame: pd.DataFrame, split: str, path: Path) -> pd.DataFrame:
     if "split" not in frame:
         return frame
-    chosen = frame[frame["split"].astype(str).str.startswith(split)]
-    if chosen.empty and len(frame):
-        found = ", ".join(sorted(map(str, frame["split"].unique())))
-        raise DataError(f"{path}: no row of split {shown(split)}; splits are {found}")
-    return chosen
+    names = frame["split"].astype(str)
+    found = sorted(names.unique())
+    meant = [split] if split in found else [name for name in found if name.startswith(split)]
+    if not meant and len(frame):
+        raise DataError(f"{path}: no row of split {shown(split)}; splits are {', '.join(found)}")
+    if len(meant) > 1:
+        raise DataError(
+            f"{path}: {', '.join(meant)} may each be the split {shown(split)}; keep the rows of one of them"
+        )
+    return frame[names.isin(meant)]
 
 
 def _parquet(path: Path, wanted: Sequence[str] = COLUMNS) -> pd.DataFrame:

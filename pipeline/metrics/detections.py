@@ -38,7 +38,7 @@ from pipeline.errors import DataError
 from pipeline.metrics.annotations import Annotations, demand_pixels
 from pipeline.metrics.formats import coco, matlab, named, qpic, table
 from pipeline.metrics.matching import Pairs
-from pipeline.metrics.tables import read_pairs, read_scores
+from pipeline.metrics.tables import read_pairs, read_scores, repeated
 from pipeline.metrics.told import Told
 from pipeline.outside import columns, file_names, reading
 from pipeline.outside.parsing import shown
@@ -245,6 +245,8 @@ def unmeasured(annotations: Annotations) -> list[str]:
 
 def _remarks(pairs: Pairs, scores: Floats, annotations: Annotations) -> list[str]:
     notes = []
+    if not len(annotations.pairs):
+        return ["there is no annotated pair: no class has an AP"]
     if not len(pairs):
         return ["there is no detection: every AP is 0"]
     if scores.min() < 0 or scores.max() > 1:
@@ -252,15 +254,8 @@ def _remarks(pairs: Pairs, scores: Floats, annotations: Annotations) -> list[str
     flat = sum((boxes[:, 2:] == boxes[:, :2]).any(axis=1) for boxes in (pairs.human, pairs.object))
     if flat.any():
         notes.append(f"{(flat > 0).sum():,} detections have a box without area: they match nothing")
-    # A hash a row: sorting whole rows would take longer than the evaluation.
-    mixed = np.zeros(len(pairs), dtype=np.uint64)
-    for place, column in enumerate((pairs.image, pairs.hoi, *pairs.human.T, *pairs.object.T, scores)):
-        values = np.ascontiguousarray(column, dtype=np.float64).view(np.uint64)
-        mixed += pd.util.hash_array(values) * np.uint64(2 * place + 1)
-    mixed.sort()  # numpy's `unique` keeps a table of hashes of all rows, at twenty times the cost
-    repeated = int((mixed[1:] == mixed[:-1]).sum())
-    if repeated:
-        notes.append(f"{repeated:,} detections repeat another one exactly: each is a false positive")
+    if twice := repeated(pairs, scores):
+        notes.append(f"{twice:,} detections repeat another one exactly: each is a false positive")
     annotated = np.unique(annotations.pairs.hoi)
     without = np.setdiff1d(annotated, pairs.hoi)
     if len(without):

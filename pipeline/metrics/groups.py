@@ -13,6 +13,7 @@ from pipeline.datasets.dataset import RARE_BELOW
 from pipeline.datasets.hico.source import Hico
 from pipeline.errors import DataError
 from pipeline.outside import columns
+from pipeline.outside.parsing import shown
 from pipeline.vocabulary.file import LARGEST_ID
 from pipeline.vocabulary.settings import DEFAULT, Settings
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -52,11 +53,14 @@ def hico_groups() -> Groups:
 
 def told_groups(table: pd.DataFrame, vocabulary: Vocabulary | None, settings: Settings) -> Groups:
     """The groups that a `classes.parquet` tells; who is rare is the dataset's word, and counted only where it has none."""
-    if missing := [column for column in ("hoi_id", "train_count") if column not in table]:
+    named = vocabulary is None and "verb_ing" in table
+    wanted = ("hoi_id", "train_count", *(class_table.NAMED if named else ()))
+    if missing := [column for column in wanted if column not in table]:
         raise DataError(f"classes.parquet: no column {', '.join(missing)}; columns are {', '.join(table.columns)}")
+    table = _typed(table)
     counts = dict(zip(table["hoi_id"].tolist(), table["train_count"].tolist(), strict=True))
-    if vocabulary is None and "verb_ing" in table:
-        _demand_ids(table)
+    if named:
+        _demand_names(table)
         vocabulary = class_table.of_frame(table)
     elif vocabulary is None:  # without names, numbers are HICO-DET's
         vocabulary = Hico.vocabulary.subset(counts)
@@ -79,8 +83,27 @@ def told_groups(table: pd.DataFrame, vocabulary: Vocabulary | None, settings: Se
     )
 
 
-def _demand_ids(table: pd.DataFrame) -> None:
-    """DataError naming the first row whose class, verb or object has an id that none can have."""
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with truths where it tells rare and unseen classes; DataError naming the first row that tells none."""
+    if table.empty:
+        raise DataError("classes.parquet: has no row, so there is no class to evaluate")
+    if twice := table["hoi_id"][table["hoi_id"].duplicated()].tolist():
+        raise DataError(f"classes.parquet: hoi_id {twice[0]} has two rows; keep one")
+    if len(bad := np.flatnonzero(table["train_count"] < 0)):
+        raise DataError(f"classes.parquet row {bad[0]}: train_count is {table['train_count'].iloc[bad[0]]}")
+    tells = [c for c in table if c == "rare" or any(isinstance(value, bool | np.bool_) for value in table[c])]
+    try:
+        return table.assign(**{str(c): columns.truths(table, str(c), "classes.parquet") for c in tells})
+    except ValueError as error:
+        raise DataError(str(error)) from None
+
+
+def _demand_names(table: pd.DataFrame) -> None:
+    """DataError naming the first row whose class, verb or object has an id that none can have, or no name."""
+    for column in ("verb", "verb_ing", "object", "phrase"):
+        for row, name in enumerate(table[column]):
+            if not isinstance(name, str) or not name.strip():
+                raise DataError(f"classes.parquet row {row}: {column} is {shown(name)}; a name is needed")
     for column in ("hoi_id", "verb_id", "object_id"):
         try:
             numbers = columns.whole(table, column, "classes.parquet")

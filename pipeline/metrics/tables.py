@@ -64,6 +64,17 @@ def read_scores(frame: pd.DataFrame, pairs: Pairs, *, table: str) -> Floats:
     return scores
 
 
+def repeated(pairs: Pairs, *others: Floats) -> int:
+    """How many pairs repeat another one exactly, in `others` too, which have a value a pair each."""
+    # A hash a row: sorting whole rows would take longer than the evaluation.
+    mixed = np.zeros(len(pairs), dtype=np.uint64)
+    for place, column in enumerate((pairs.image, pairs.hoi, *pairs.human.T, *pairs.object.T, *others)):
+        values = np.ascontiguousarray(column, dtype=np.float64).view(np.uint64)
+        mixed += pd.util.hash_array(values) * np.uint64(2 * place + 1)
+    mixed.sort()  # numpy's `unique` keeps a table of hashes of all rows, at twenty times the cost
+    return int((mixed[1:] == mixed[:-1]).sum())
+
+
 def _boxes(frame: pd.DataFrame, corners: Sequence[str], hoi: NDArray[np.int64], table: str, kind: str) -> Floats:
     """``[n, 4]`` boxes, all finite, no corner past the other."""
     boxes = np.stack([columns.numbers(frame, corner, table, missing=True) for corner in corners], axis=1)

@@ -164,15 +164,29 @@ def numbers(frame: pd.DataFrame, column: str, where: str, *, missing: bool = Fal
     Raises ValueError for the first row whose value is none.
     """
     plain = _plain(frame[column])
-    if plain is not None and plain.dtype.kind in "iufb":
+    if plain is not None and plain.dtype.kind in "iuf":
         return plain.astype(np.float64)
 
     def read(value: Any) -> float:
         if missing and (value is None or value is pd.NA):
             return math.nan
-        return float(value) if isinstance(value, bool | np.bool_) else number(value)
+        return number(value)
 
     return np.array(_each(frame[column], read, column, where), dtype=np.float64)
+
+
+def truths(frame: pd.DataFrame, column: str, where: str) -> NDArray[np.bool_]:
+    """A column's truths; ValueError for the first row whose value is neither true nor false, such as 1 or nothing."""
+
+    def read(value: Any) -> bool:
+        if not isinstance(value, bool | np.bool_):
+            raise ValueError(f"{shown(value)}, true or false is needed")
+        return bool(value)
+
+    plain = _plain(frame[column])
+    if plain is not None and plain.dtype.kind == "b":
+        return plain.astype(np.bool_)
+    return np.array(_each(frame[column], read, column, where), dtype=np.bool_)
 
 
 def _plain(values: pd.Series[Any]) -> NDArray[Any] | None:

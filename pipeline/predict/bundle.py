@@ -281,10 +281,12 @@ def _header(path: Path, about: Mapping[str, str]) -> Header:
 
 def _demand_whole(path: Path, header: Header, tensors: Mapping[str, Tensor]) -> None:
     """DataError if a tensor is missing, or shapes and ids do not belong together; weights are checked by the model."""
+    from models import weight_files  # with torch, which whoever reads the header alone does without
+
     if missing := [name for name in TEXTS if name not in tensors]:
         raise DataError(f"{path}: has no tensor {shown(missing[0])}")
-    if broken := [n for n, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()]:
-        raise DataError(f"{path}: its tensor {shown(broken[0])} has values that are no finite numbers")
+    if (broken := weight_files.broken(tensors)) is not None:
+        raise DataError(f"{path}: its tensor {shown(broken)} has values that are no finite numbers")
     hois, before, after, objects = (tensors[name] for name in TEXTS)
     known = set(header.classes.ids)
     if hois.dim() != 1 or hois.is_floating_point() or not set(hois.tolist()) <= known:

@@ -92,6 +92,25 @@ class Study:
         for what in ("variants", "settings", "seeds"):
             if not getattr(self, what):
                 raise ConfigError(f"study {self.name} without {what} has nothing to run")
+        for what in ("settings", "seeds"):
+            values = getattr(self, what)
+            if twice := [shown(value) for place, value in enumerate(values) if value in values[:place]]:
+                raise ConfigError(
+                    f"study {self.name}: {twice[0]} is twice among its {what}, and one run is not two; keep one"
+                )
+        self._demand_effect()
+
+    def _demand_effect(self) -> None:
+        """ConfigError for a change of the command line that every trial changes back."""
+        own = [{text.partition("=")[0].strip() for text in variant.overrides} for variant in self.variants]
+        for text in self.given:
+            key = text.partition("=")[0].strip()
+            if key in ("seed", "setting"):
+                raise ConfigError(f"study {self.name}: {shown(text)}: its {key}s are given as such (--{key}s)")
+            if all(key in keys for keys in own):
+                raise ConfigError(
+                    f"study {self.name}: {shown(text)} would change nothing: every variant sets {key} itself"
+                )
 
     @property
     def title(self) -> str:

@@ -16,6 +16,7 @@ from pipeline.boxes import configured_detector
 from pipeline.boxes.augmentation import Transform, draw
 from pipeline.boxes.instances import Annotated, Detected, sift
 from pipeline.datasets.images import Images
+from pipeline.errors import DataError
 from pipeline.learned.build import generator, seed_of
 from pipeline.learned.tokens import FrozenTokens
 from pipeline.training.task import Part
@@ -92,7 +93,13 @@ class TrainingImages:
         self._detected = Detected(
             work.inputs["detections"].table("train.parquet"), sizes=self._images.sizes, pairing=work.config.pairing
         )
-        self._annotated = Annotated(annotations.table("train-pairs.parquet"), sizes=self._images.sizes, hois=seen)
+        pairs = annotations.table("train-pairs.parquet")
+        if not pairs["hoi_id"].isin(list(seen)).any():
+            raise DataError(
+                f"setting = {work.config.setting}: none of the {len(pairs):,} annotated pairs of the {len(self._images.ids):,} "
+                "training pictures is of a seen class, so there is nothing to learn from. Choose another setting or add some"
+            )
+        self._annotated = Annotated(pairs, sizes=self._images.sizes, hois=seen)
         self._frozen = FrozenTokens(work.inputs["image_embeddings"], "train")
         self.ids = sorted(self._frozen.ids)  # an unreadable image may have been skipped there
         self._valid = torch.from_numpy(vocabulary.valid(seen))

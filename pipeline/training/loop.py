@@ -96,6 +96,13 @@ def train(
                     )
                     _keep(work, (rows, path), step=step + 1)
             work.progress(step + 1, steps, f"loss {row['loss']:.3f}")
+    if start < steps and not trainer.labelled:
+        log.warning(
+            "stage %s: no pair of detected boxes matched an annotated one in any of %d steps, so no label taught anything; are "
+            "the boxes those of these pictures?",
+            work.stage,
+            steps - start,
+        )
     return history
 
 
@@ -140,6 +147,8 @@ class Trainer(Generic[L, B]):
         self.optimiser = torch.optim.AdamW(self.trainable, lr=section.lr, weight_decay=section.weight_decay)
         count = accelerator.num_processes * accumulate
         self.parts = [Part(accelerator.process_index * accumulate + i, count) for i in range(accumulate)]
+        self.labelled = False
+        """Whether any step had a positive label."""
 
     def load(self, step: int) -> list[L]:
         """The part of this process's batches at a step that can be prepared ahead."""
@@ -151,6 +160,7 @@ class Trainer(Generic[L, B]):
         with self._timed("data", seconds):
             mine = [self.task.ready(part) for part in next(loaded)]
             positives = self._total([sum(map(self.task.positives, mine))])[0]
+            self.labelled |= positives > 0
         for group in self.optimiser.param_groups:
             group["lr"] = self.section.lr * rate
         self.optimiser.zero_grad(set_to_none=True)

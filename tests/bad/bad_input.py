@@ -129,7 +129,7 @@ class Ended:
 def call(*words: str) -> Ended:
     """`ezhoi` with these words, in this process, through its real entry."""
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
-    handlers = {number: signal.getsignal(number) for number in ending.ENDING}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, *ending.ENDING)}
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             ending.guarded(lambda: app(list(words), prog_name="ezhoi"))

@@ -244,3 +244,15 @@ def test_a_clip_of_another_build_is_refused(
     assert plain == named["Small"]
     with pytest.raises(ValueError, match=rf"^clip.architecture = Small: .*{reason}"):
         loaded("Small", file)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, named: dict[str, Any], value: float) -> None:
+    """As a training that diverged leaves them: every similarity would be nan, and every rank chance."""
+    state = net_of(named["Small-quickgelu"]).state_dict()
+    state["visual.proj"][1, 1] = value
+    save_file({name: tensor.contiguous() for name, tensor in state.items()}, tmp_path / "nan.safetensors")
+    with pytest.raises(
+        clip_loading.UnfitError, match=r"^clip\.weights = .*: its visual\.proj has values that are no finite"
+    ):
+        loaded("Small-quickgelu", tmp_path / "nan.safetensors")

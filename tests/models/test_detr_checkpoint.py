@@ -167,3 +167,15 @@ def test_missing_weights_are_an_error(tmp_path: Path, original: OriginalDetr) ->
     save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
     with pytest.raises(ValueError, match=r"1 weights are missing .*bbox_predictor\.layers\.2\.bias"):
         load(tmp_path)
+
+
+def test_weights_that_are_no_numbers_are_an_error(tmp_path: Path, original: OriginalDetr) -> None:
+    """Its scores would all be nan, and no box above any threshold: a detector that finds nothing, without a word."""
+    from safetensors.torch import load_file, save_file
+
+    hub_detector.save(detr_checkpoint.convert(original.state_dict()), tmp_path, labels=LABELS, notes={})
+    weights = load_file(tmp_path / "model.safetensors")
+    weights["class_labels_classifier.weight"][0, 0] = torch.nan
+    save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match=r"its class_labels_classifier\.weight has values that are no finite numbers"):
+        load(tmp_path)

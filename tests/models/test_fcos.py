@@ -98,3 +98,11 @@ def test_another_file_and_none_are_told_apart(tmp_path: Path) -> None:
             fcos.read(tmp_path / f"{name}.safetensors")
     with pytest.raises(FileNotFoundError):
         fcos.read(tmp_path / "none.safetensors")
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    broken = trained()
+    with torch.no_grad():
+        next(broken.net.parameters()).view(-1)[0] = torch.nan
+    with pytest.raises(ValueError, match="has values that are no finite numbers"):
+        fcos.read(put(tmp_path / "nan.safetensors", broken))

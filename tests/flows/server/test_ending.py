@@ -223,3 +223,33 @@ def test_no_text_of_a_store_gives_the_terminal_orders(fake: Any) -> None:
         shown += done.stdout + done.stderr
         assert "Traceback" not in done.stderr
     assert shown.count("owned") == 0 and "\x1b" not in shown and "\x9b" not in shown and "more" in shown
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_a_library_turns_into_an_error_of_its_own_is_still_a_signal(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As pydantic's native code makes "does not match the pattern" of a Ctrl-C."""
+
+    def app() -> None:
+        try:
+            signal.raise_signal(number)
+        except KeyboardInterrupt:
+            raise ValueError("does not match") from None
+
+    before = {n: signal.getsignal(n) for n in (signal.SIGINT, *ending.ENDING)}
+    for one in before:
+        signal.signal(one, signal.default_int_handler if one == signal.SIGINT else signal.SIG_DFL)
+    try:
+        code, said = ended(app, capsys)
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    assert code == 128 + number and said.startswith(f"stopped by {number.name}. ") and "error" not in said
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_cost_nothing(fake: Any, closed: str) -> None:
+    given = command(fake, "run")
+    given["args"] = ["sh", "-c", f'"$@" {closed}', "sh", *given["args"]]
+    assert subprocess.run(**given, stdout=subprocess.DEVNULL).returncode == 0

@@ -77,6 +77,39 @@ def test_a_wrong_environment_variable_is_named() -> None:
         load(environment={"EZHOI__SEEN__EPOCH": "3"})
 
 
+def test_a_mapping_sets_the_keys_of_a_section_and_leaves_the_others() -> None:
+    """`model={head: lowrank}` would else take back what the profile says of `model`."""
+    demo, changed = load(environment={}), load(overrides=["model={head: lowrank, prompts: 3}"], environment={})
+    assert demo.model.layers == changed.model.layers == 3
+    assert (changed.model.head, changed.model.prompts) == ("lowrank", 3)
+    nested = load(overrides=["seen.epochs=2", "seen={augment: {flip: false}, batch_size: 7}"], environment={}).seen
+    assert (nested.epochs, nested.batch_size, nested.augment.flip) == (2, 7, False)
+    with pytest.raises(ConfigError, match=r"unknown key 'seen\.epoch'"):
+        load(environment={"EZHOI__SEEN": "{epoch: 3}"})
+
+
+@pytest.mark.parametrize(
+    "name", ["EZHOI_SEEN_EPOCHS", "EZHOI_SEEN__EPOCHS", "ezhoi__seen__epochs", "Ezhoi_Seen__Epochs", "EZHOI_SEENEPOCHS"]
+)
+def test_a_variable_that_means_a_key_and_sets_none_is_an_error(name: str) -> None:
+    with pytest.raises(
+        ConfigError, match=rf"^{name} sets nothing: the variable of the key seen\.epochs is EZHOI__SEEN__EP"
+    ):
+        load(environment={name: "3"})
+
+
+def test_other_variables_of_ours_are_no_keys() -> None:
+    load(environment={"EZHOI_HOME": "x", "EZHOI_LLM_API_KEY": "x", "EZHOI_VLLM": "x", "EZHOI": "x", "OTHER_SEED": "1"})
+
+
+def test_a_profile_is_no_value_of_another() -> None:
+    """The run would be recorded as one of a profile whose values it does not have."""
+    with pytest.raises(ConfigError, match=r"^EZHOI__PROFILE: a profile is chosen .* --profile$"):
+        load(environment={"EZHOI__PROFILE": "hico-vitb"})
+    with pytest.raises(ConfigError, match=r"--profile$"):
+        load(overrides=["profile=hico-vitb"], environment={})
+
+
 def test_unknown_profile_suggests_the_nearest() -> None:
     with pytest.raises(ConfigError, match="Did you mean 'hico-vitb'"):
         load(profile="hico-vitbb", environment={})
@@ -142,7 +175,7 @@ def test_no_truth_is_a_number(key: str) -> None:
         assert key in told(f"{key}={value}")
 
 
-@pytest.mark.parametrize("key", keys())
+@pytest.mark.parametrize("key", [key for key in keys() if key != "profile"])
 def test_an_empty_value_is_an_error_whatever_the_key(key: str) -> None:
     for value in ("", "  ", '""'):
         assert f"{key}'" in told(f"{key}={value}")

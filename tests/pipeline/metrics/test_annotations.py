@@ -303,3 +303,93 @@ def test_annotated_boxes_in_fractions_and_of_resized_images_are_errors(tmp_path)
         pd.DataFrame({"image_id": [1], "hoi_id": [0]} | scaled).to_parquet(tmp_path / "a.parquet")
         with pytest.raises(DataError, match=f"a.parquet row 0: .*{says}"):
             annotations.read(tmp_path / "a.parquet", images=tmp_path / "i.parquet")
+
+
+def test_splits_that_begin_alike_are_not_one_split(tmp_path):
+    exact = annotations.read(save(tmp_path / "a.parquet", table(split=["test", "test-dev", "test"])))
+    assert exact.pairs.hoi.tolist() == [0, 599]
+    with pytest.raises(DataError, match="test-a, test-b may each be the split 'test'; keep the rows of one of them"):
+        annotations.read(save(tmp_path / "b.parquet", table(split=["test-a", "test-b", "train"])))
+
+
+def test_pairs_that_are_given_twice_are_told(tmp_path):
+    """Of two equal ones a detection finds one, so a table written twice halves every recall."""
+    found = annotations.read(save(tmp_path / "a.parquet", pd.concat([table(), table()])))
+    assert len(found.pairs) == 6 and len(found.notes) == 1
+    assert found.notes[0].startswith("3 annotated pairs repeat another one exactly")
+
+
+NAMED = pd.DataFrame(
+    {
+        "hoi_id": [3, 4],
+        "verb_id": [0, 1],
+        "object_id": [1, 1],
+        "verb": ["ride", "feed"],
+        "verb_ing": ["riding", "feeding"],
+        "object": "horse",
+        "phrase": ["x", "y"],
+        "train_count": [9, 10],
+        "rare": [True, False],
+        "uo": [True, False],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda t: t.drop(columns="verb_id"), "no column verb_id; columns are hoi_id, object_id"),
+        (lambda t: t.drop(columns=["phrase", "object"]), "no column object, phrase"),
+        (lambda t: t.assign(verb=[None, "feed"]), "row 0: verb is (None|nan); a name is needed"),
+        (lambda t: t.assign(phrase=["x", " "]), "row 1: phrase is ' '; a name is needed"),
+        (lambda t: t.assign(rare="yes"), "row 0: rare is 'yes', true or false is needed"),
+        (lambda t: t.assign(rare=[1, 0]), "row 0: rare is 1, true or false is needed"),
+        (lambda t: t.assign(uo=pd.Series([True, None], dtype="boolean")), "row 1: uo is None, true or false"),
+        (lambda t: t.assign(train_count=[3, -1]), "row 1: train_count is -1"),
+        (lambda t: pd.concat([t, t]), "hoi_id 3 has two rows; keep one"),
+        (lambda t: t.iloc[:0], "has no row, so there is no class to evaluate"),
+    ],
+)
+def test_a_table_of_classes_is_parsed_at_the_door(tmp_path, change, says):
+    """Numbers for `rare` chose classes by their place; truths with a gap were no setting, without a word."""
+    table().assign(hoi_id=[3, 4, 3]).to_parquet(tmp_path / "pairs.parquet")
+    NAMED.to_parquet(tmp_path / "classes.parquet")
+    assert annotations.read(tmp_path).groups.rare == annotations.read(tmp_path).groups.unseen["uo"] == {3}
+    change(NAMED).to_parquet(tmp_path / "classes.parquet")
+    with pytest.raises(DataError, match=rf"^classes\.parquet:? {says}"):
+        annotations.read(tmp_path)
+
+
+def labelled(folder, hois, **more):
+    """Annotations of two images, 5 and 6, with a pair each, whose labels of whole images are these."""
+    rows = table().iloc[:2].drop(columns="file_name").assign(image_id=[5, 6], hoi_id=[3, 4])
+    rows.to_parquet(folder / "pairs.parquet")
+    NAMED.assign(object_id=[1, 2]).to_parquet(folder / "classes.parquet")
+    pd.DataFrame({"image_id": [5, 6], "hoi_id": hois} | more).to_parquet(folder / "presence.parquet")
+    return annotations.read(folder)
+
+
+def test_labels_of_whole_images_are_of_known_classes(tmp_path):
+    for wrong in (9999, -1, 5):
+        with pytest.raises(DataError, match=rf"labels of whole images row 1: hoi_id {wrong} is none of the 2 classes"):
+            labelled(tmp_path, [3, wrong])
+    pd.DataFrame({"image_id": [5]}).to_parquet(tmp_path / "presence.parquet")
+    with pytest.raises(DataError, match="labels of whole images: no column hoi_id"):
+        annotations.read(tmp_path)
+
+
+def test_pairs_that_no_label_of_their_image_tells_are_told(tmp_path):
+    """In known-object mode every AP would be 0, without a word."""
+    assert labelled(tmp_path, [3, 4]).notes == ()
+    (note,) = labelled(tmp_path, [4, 4]).notes
+    assert note.startswith("1 of 2 annotated pairs lie in images that are not labelled with their object")
+    (note,) = labelled(tmp_path, [3, 4], image_id=[7, 8]).notes
+    assert note.startswith("2 of 2 annotated pairs")
+
+
+@pytest.mark.parametrize("width", ["wide", True])
+def test_sizes_are_numbers(tmp_path, width):
+    pd.DataFrame({"file_name": NAMES, "width": width, "height": 480}).to_parquet(tmp_path / "images.parquet")
+    table().to_parquet(tmp_path / "pairs.parquet")
+    with pytest.raises(DataError, match=r"images\.parquet row 0: width is .*, a number is needed"):
+        annotations.read(tmp_path)

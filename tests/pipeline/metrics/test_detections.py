@@ -1,6 +1,7 @@
 """Reading and checking anybody's detections: each rule of the module's table."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -197,3 +198,14 @@ def test_a_place_outside_the_list_of_images_is_never_one_of_them(place):
     frame = rows(["", ""]).drop(columns="file_name").assign(image_index=[0, place])
     with pytest.raises(DataError, match=rf"d: image {place + 1} of a list of 3"):
         check(frame)
+
+
+def test_annotations_without_a_pair_are_told():
+    nothing = truth().pairs.take(np.zeros(0, dtype=np.int64))
+    found = detections.check(rows(["a.jpg"]), replace(truth(), pairs=nothing), name="d")
+    assert "there is no annotated pair: no class has an AP" in found.notes
+
+
+def test_a_score_that_is_true_or_false_is_refused():
+    with pytest.raises(DataError, match="d row 0: score is True, a number is needed"):
+        check(rows(["a.jpg", "b.jpg"]).assign(score=[True, False]))

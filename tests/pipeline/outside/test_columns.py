@@ -161,3 +161,23 @@ def test_a_counted_index_without_end_is_passed_over(tmp_path: Path) -> None:
     kept = {"index_columns": [{"kind": "range", "name": "i", "start": 0, "stop": 10**30, "step": 1}]}
     pq.write_table(pa.table({"n": [1]}).replace_schema_metadata({"pandas": json.dumps(kept)}), path)
     assert columns.read(path, ["i", "n"]).to_dict("list") == {"n": [1]}
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [([True, False], "bool"), ([True, 1.0], object), ([True, None], "boolean"), ([True], "category")],
+)
+def test_a_truth_is_no_number(values: list[Any], dtype: Any) -> None:
+    """A column of scores that are true or false would rank nothing."""
+    with pytest.raises(ValueError, match=r"^t row 0: x is True, a number is needed$"):
+        columns.numbers(pd.DataFrame({"x": pd.Series(values, dtype=dtype)}), "x", "t", missing=True)
+
+
+def test_a_number_is_no_truth() -> None:
+    for dtype in ("bool", "boolean", object, "category"):
+        frame = pd.DataFrame({"x": pd.Series([True, False], dtype=dtype)})
+        found = columns.truths(frame, "x", "t")
+        assert found.dtype == np.bool_ and found.tolist() == [True, False]
+    for value in (1, 0.0, "true", None, math.nan):
+        with pytest.raises(ValueError, match=r"^t row 1: x is .*, true or false is needed$"):
+            columns.truths(pd.DataFrame({"x": pd.Series([True, value], dtype=object)}), "x", "t")

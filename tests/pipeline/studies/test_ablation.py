@@ -57,10 +57,10 @@ def test_llm_guidance_and_utpl_are_two_readings_of_one_run() -> None:
 
 
 def test_own_settings_go_before_the_schedule_and_the_trial_before_both() -> None:
-    design = study(overrides=("seen.epochs=9", "seed=7", "model.parts.inter_fusion=true"))
+    design = study(overrides=("seen.epochs=9", "utpl.steps=70"))
     config = design.config(trial(design, "baseline", "uv", 2))
     assert (config.seen.epochs, config.seed, config.setting) == (9, 2, "uv")
-    assert config.seen.drop_after == 2 and not config.model.parts.inter_fusion
+    assert config.seen.drop_after == 2 and config.utpl.steps == 1
     assert (full := study(full=True)).config(trial(full, "vlm", "uv", 0)).seen.epochs == 12
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -123,3 +124,25 @@ def test_a_fault_of_the_command_line_is_not_the_files(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_told_with_what_is() -> None:
     with pytest.raises(ConfigError, match=r"no study 'ablatoin': give the path .* come with ezhoi: ablation"):
         file.read("ablatoin")
+
+
+@pytest.mark.parametrize("of", ["seeds", "settings"])
+def test_a_run_is_no_two_runs(tmp_path: Path, of: str) -> None:
+    """Equal runs have no spread, so a gain of theirs would never be chance."""
+    twice: Any = {"seeds": (3, 4, 3), "settings": ("uv", "rf_uc", "uv")}[of]
+    with pytest.raises(ConfigError, match=rf"{twice[0]!r} is twice among its {of}"):
+        read(tmp_path, GOOD).part(**{of: twice})
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("seed=3", r"'seed=3': its seeds are given as such \(--seeds\)"),
+        ("setting=uv", r"'setting=uv': its settings are given as such \(--settings\)"),
+        ("seen.epochs=9", "'seen.epochs=9' would change nothing: every variant sets seen.epochs itself"),
+    ],
+)
+def test_a_change_without_an_effect_is_refused(tmp_path: Path, given: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        read(tmp_path, GOOD, given=(given,))
+    assert read(tmp_path, GOOD + "  c: {}\n", given=("seen.epochs=9",)).given == ("seen.epochs=9",)

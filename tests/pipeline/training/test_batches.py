@@ -17,6 +17,7 @@ from transformers import DetrImageProcessor
 from models import detr_checkpoint, hub_detector
 from pipeline.config.tree import load
 from pipeline.datasets.hico.vocabulary import HICO
+from pipeline.errors import DataError
 from pipeline.tables import arrays
 from pipeline.training import batches
 from pipeline.training.batches import Shown, TrainingImages, View
@@ -52,10 +53,10 @@ def images(tmp_path: Path, artifact: Callable) -> Callable[..., TrainingImages]:
         "image_embeddings": artifact(tmp_path / "embeddings", "image_embeddings"),
     }
 
-    def make(*settings: str) -> TrainingImages:
+    def make(*settings: str, seen: tuple[int, ...] = (89,)) -> TrainingImages:
         config = load(overrides=["device=cpu", f"data.root={PHOTOGRAPH}", *settings], environment={})
         work = Work(stage="seen", config=config, inputs=inputs, out=tmp_path, scratch=tmp_path)
-        return TrainingImages(work, SimpleNamespace(image_size=64), HICO, (89,))
+        return TrainingImages(work, SimpleNamespace(image_size=64), HICO, seen)
 
     return make
 
@@ -142,3 +143,8 @@ def test_what_is_not_annotated_is_no_negative_where_the_annotation_is_not_exhaus
     assert some.truth.sum() == whole.truth.sum() > 0 and some.truth.all(), (
         "every annotated verb counts, and nothing else"
     )
+
+
+def test_labels_of_unseen_classes_alone_teach_nothing(images: Callable[..., TrainingImages]) -> None:
+    with pytest.raises(DataError, match="none of the 1 annotated pairs of the 1 training pictures is of a seen class"):
+        images(seen=(88, 90))

@@ -326,3 +326,15 @@ def test_a_whole_checkpoint_of_something_else_is_said_and_trained_anew(
     continued = fit(tmp_path, Regression()).rows
     assert continued == fit(tmp_path / "whole", Regression()).rows
     assert "is no checkpoint of this training" in caplog.text
+
+
+class Unlabelled(Regression):
+    def positives(self, batch: tuple[int, Tensor]) -> float:
+        return 0.0
+
+
+def test_a_training_without_any_positive_label_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    fit(tmp_path / "some", Regression(), steps=2)
+    assert "no pair of detected boxes matched" not in caplog.text
+    fit(tmp_path / "none", Unlabelled(), steps=2)
+    assert "no pair of detected boxes matched an annotated one in any of 2 steps" in caplog.text
