@@ -52,7 +52,7 @@ def list_artifacts(
         )
     total = markdown.size(sum(a.manifest.bytes for a in found))
     typer.echo(f"{len(found)} artifacts, {total} in {store.place}")
-    if broken := sum(one.stage == stage or stage is None for one in store.unusable()):
+    if broken := len(store.unusable(stage)):
         typer.echo(f"{broken} more cannot be used; `ezhoi artifacts verify` says why")
 
 

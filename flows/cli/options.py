@@ -126,7 +126,7 @@ def asked(stage: str, profile: str, overrides: list[str] | None) -> Artifact:
 def artifact(store: Store, reference: str) -> Artifact:
     """The artifact of a fingerprint, `stage/fingerprint` or stage (`Store.find`); StoreError says what to run first."""
     is_stage = reference in [*StageName]
-    if is_stage and not store.artifacts(reference) and reference not in {damaged.stage for damaged in store.unusable()}:
+    if is_stage and not store.artifacts(reference) and not store.unusable(reference):
         raise StoreError(
             f"{store.place} has no artifact of the stage {reference} yet; make one: ezhoi run --target {reference}"
         )

@@ -139,7 +139,7 @@ def _prepare_streams() -> None:
 
 
 def _listen() -> list[int]:
-    """Let the signals of `ENDING` end the command as Ctrl-C does; the list gets the numbers of those that came, Ctrl-C's too."""
+    """Let the signals of `ENDING` end the command as Ctrl-C does; the list gets the numbers of all that came, its own too."""
     received: list[int] = []
 
     def end(number: int, frame: FrameType | None) -> None:

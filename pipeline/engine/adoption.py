@@ -57,23 +57,28 @@ def adopt(folder: Path, *, config: Config, store: Store) -> Adopted:
         )
     inputs = _inputs(stage.name, config, store)
     need = ingredients(stage, config=config, inputs=inputs)
-    found, faults = store.lookup(stage.name, need.fingerprint)
-    if found is not None and not faults:
-        raise StoreError(
-            f"{store.place} has {stage.name}/{need.fingerprint[:12]} already, which the configuration asks for"
-        )
+    _demand_absent(stage.name, need.fingerprint, store)
     if differs := _differences(old, need):
         raise DataError(f"{folder}: made otherwise than the configuration says: {'; '.join(differs)}")
     different, unknown = _inputs_compared(old.inputs, need.inputs)
     if different:
         raise DataError(f"{folder}: made from other inputs: {'; '.join(different)}")
     with store.workspace(need.fingerprint) as space:
+        _demand_absent(stage.name, need.fingerprint, store)  # a run may have made it while this waited for the lock
         for file in old.files:
             target = space.out / file.name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / file.name, target)
+            if digest.of_file(target) != file.digest:  # of the copy, since nobody holds the folder that it is of
+                raise DataError(f"{folder / file.name}: was changed while it was copied; adopt it again")
         artifact = store.publish(space, _as_asked(old, stage.version, need))
     return Adopted(artifact, tuple(unknown))
+
+
+def _demand_absent(stage: str, fingerprint: str, store: Store) -> None:
+    """StoreError if the store has the artifact, intact."""
+    if store.lookup(stage, fingerprint)[0] is not None:
+        raise StoreError(f"{store.place} has {stage}/{fingerprint[:12]} already, which the configuration asks for")
 
 
 def _manifest(folder: Path) -> Manifest:

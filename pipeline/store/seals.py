@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.machine.files import atomic
+
 Stamp = list[int | str]
 
 
@@ -36,9 +38,8 @@ def write(root: Path, fingerprint: str, stamps: Mapping[str, Stamp]) -> None:
     path = _path(root, fingerprint)
     with contextlib.suppress(OSError):
         path.parent.mkdir(exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps(stamps), encoding="utf-8")
-        temporary.replace(path)
+        with atomic(path) as temporary:
+            temporary.write_text(json.dumps(stamps), encoding="utf-8")
 
 
 def remove(root: Path, fingerprint: str) -> None:

@@ -115,9 +115,11 @@ class Store:
         found = [self.get(p.parent.parent.name, p.parent.name) for p in self.root.glob(pattern)]
         return sorted((a for a in found if a is not None), key=lambda a: (a.manifest.made_at, a.fingerprint))
 
-    def unusable(self) -> list[Unusable]:
+    def unusable(self, stage: str | None = None) -> list[Unusable]:
         """What lies where artifacts do and is none: with a manifest of an earlier version, a damaged one, or without any."""
-        folders = sorted(p for p in self.root.glob("*/*") if p.is_dir())
+        if stage is not None and not STAGE.fullmatch(stage):
+            return []
+        folders = sorted(p for p in self.root.glob(f"{stage or '*'}/*") if p.is_dir())
         read = [(folder, *self.read(folder.parent.name, folder.name)) for folder in folders]
         return [checks.unusable(folder, faults[0]) for folder, artifact, faults in read if artifact is None and faults]
 
@@ -128,9 +130,9 @@ class Store:
     def newest(self, stage: str) -> Artifact | None:
         """The stage's newest artifact that can be used, with a warning where others cannot, of which one may be newer.
 
-        StoreError if there are only such.
+        StoreError if there are only such. In a bucket it costs two listings of the stage and two requests a manifest of it.
         """
-        found, broken = self.artifacts(stage), [one for one in self.unusable() if one.stage == stage]
+        found, broken = self.artifacts(stage), self.unusable(stage)
         if broken and not found:
             raise StoreError(f"{broken[0].fault}. Run again: its stage makes it anew.")
         if broken:
@@ -140,12 +142,12 @@ class Store:
     def find(self, prefix: str) -> Artifact:
         """The one artifact whose fingerprint, or `stage/fingerprint`, starts so; a bare stage name means its newest."""
         stage, _, start = prefix.rpartition("/")
-        matches = [a for a in self.artifacts(stage or None) if a.fingerprint.startswith(start)]
         is_stage = not stage and not set(prefix) <= set(string.hexdigits)
         if is_stage and (newest := self.newest(prefix)):
             return newest
+        matches = [a for a in self.artifacts(stage or None) if a.fingerprint.startswith(start)]
         if not matches:
-            for broken in self.unusable():
+            for broken in self.unusable(stage or None):
                 if stage in ("", broken.stage) and broken.fingerprint.startswith(start):
                     raise StoreError(f"{broken.fault}. Run again: its stage makes it anew.")
         if len(matches) != 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from pipeline.config.data import Data
     from pipeline.datasets.own.annotated import Annotated
+
+log = logging.getLogger("ezhoi.datasets")
 
 
 class Own:
@@ -91,6 +94,26 @@ class Own:
         return told
 
     @cached_property
+    def _in_both(self) -> int:
+        """How many test pictures are training pictures too, under another name; a warning names one."""
+        from pipeline.datasets.own import splits
+
+        names = self._found.rows.images["file_name"].tolist()
+        twins = splits.in_both([self._place[0] / name for name in names], self.splits)
+        if twins:
+            test, train = twins[0]
+            log.warning(
+                "%s: %d of %d test pictures are training pictures too, such as %s, which is %s: what is measured on them "
+                "was seen in training",
+                self._found.file,
+                len(twins),
+                self.splits.count("test"),
+                names[test],
+                names[train],
+            )
+        return len(twins)
+
+    @cached_property
     def _pairs(self) -> pd.DataFrame:
         """Pairs of both splits: image (position), classes and corners."""
         rows = self._found.rows
@@ -147,6 +170,7 @@ class Own:
             "faults": counts["E"],
             "warnings": counts["W"],
             "splits": "as told" if (found.rows.images["split"] != "").any() else "drawn by a seeded rule",
+            "in_both_splits": self._in_both,
         }
 
     def faults(self) -> pd.DataFrame | None:

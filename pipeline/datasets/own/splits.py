@@ -2,7 +2,7 @@
 
 Drawn by picture and stratified: every class keeps a picture for training, and of every class, the rarest first, the asked share
 of its pictures is for testing. Pictures that nearly look the same are on one side, as frames of a video are: a model that has
-learned from one would be tested on what it knows.
+learned from one would be tested on what it knows. Where the splits are told, pictures that are on both sides are counted.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.datasets.own.problems import listed
 from pipeline.errors import DataError
+from pipeline.store import digest
 
 NAMES = {"train": "train", "training": "train", "test": "test", "testing": "test", "val": "test", "validation": "test"}
 SIDE = 16
@@ -85,6 +86,27 @@ def drawn(
     wanted = round(share * len(every)) - int((side[every] == 1).sum())
     side[rest[np.argsort(rank[rest])][: max(0, wanted)]] = 1
     return ["test" if side[number] == 1 else "train" for number in group.tolist()]
+
+
+def in_both(paths: Sequence[Path], split: Sequence[str]) -> list[tuple[int, int]]:
+    """Places of the test pictures that are training pictures too, under another name, each with one of these.
+
+    Only files of equal size are read.
+    """
+    train: dict[int, list[int]] = {}
+    sizes = [path.stat().st_size if path.is_file() else -1 for path in paths]
+    for place, (size, side) in enumerate(zip(sizes, split, strict=True)):
+        if side == "train" and size >= 0:
+            train.setdefault(size, []).append(place)
+    known: dict[int, dict[str, int]] = {}
+    found = []
+    for place, (size, side) in enumerate(zip(sizes, split, strict=True)):
+        if side == "test" and size in train:
+            if size not in known:
+                known[size] = {digest.of_file(paths[one]): one for one in reversed(train[size])}
+            if (twin := known[size].get(digest.of_file(paths[place]))) is not None:
+                found.append((place, twin))
+    return found
 
 
 def alike(paths: Sequence[Path]) -> NDArray[np.int64]:

@@ -119,23 +119,25 @@ class RemoteStore(Store):
         found = [self._parse(content, names[name][0], names[name][1])[0] for name, content in read.items()]
         return sorted((a for a in found if a is not None), key=lambda a: (a.manifest.made_at, a.fingerprint))
 
-    def unusable(self) -> list[Unusable]:
+    def unusable(self, stage: str | None = None) -> list[Unusable]:
         """What lies where artifacts do, is none, and is not being uploaded just now."""
+        if stage is not None and not STAGE.fullmatch(stage):
+            return []
         sizes: dict[tuple[str, str], int] = defaultdict(int)
-        for name, size in self.objects.sizes().items():
+        for name, size in self.objects.sizes(stage or "").items():
             parts = name.split("/")
-            if len(parts) > 2 and is_artifact(parts[0], parts[1]):
+            if len(parts) > 2 and is_artifact(parts[0], parts[1]) and stage in (None, parts[0]):
                 sizes[parts[0], parts[1]] += size
         places = {key: f"{key[0]}/{key[1]}/{NAME}" for key in sorted(sizes)}
         contents = self.objects.read_all(list(places.values()))
         found = []
-        for (stage, fingerprint), place in places.items():
-            content, size = contents.get(place), sizes[stage, fingerprint]
-            artifact, faults = (None, []) if content is None else self._parse(content, stage, fingerprint)
+        for (of, fingerprint), place in places.items():
+            content, size = contents.get(place), sizes[of, fingerprint]
+            artifact, faults = (None, []) if content is None else self._parse(content, of, fingerprint)
             if artifact is None and self.exchange(fingerprint).over():
-                ours = DIGEST.fullmatch(fingerprint) is not None or checks.says_so(content or b"", stage, fingerprint)
+                ours = DIGEST.fullmatch(fingerprint) is not None or checks.says_so(content or b"", of, fingerprint)
                 fault = faults[0] if faults else f"{self.url}/{place}: missing or unreadable"
-                found.append(Unusable(stage, fingerprint, fault, size, ours))
+                found.append(Unusable(of, fingerprint, fault, size, ours))
         return found
 
     def files_named(self, name: str) -> list[tuple[str, Path]]:

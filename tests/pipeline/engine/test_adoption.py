@@ -119,3 +119,32 @@ def test_the_command(fake: Any, earlier: Path) -> None:
     assert done.exit_code == 0 and "is what the configuration asks for now" in done.output
     again = CliRunner().invoke(app, ["artifacts", "adopt", str(earlier), *words])
     assert isinstance(again.exception, EzhoiError)
+
+
+def test_a_run_that_makes_it_meanwhile_is_not_replaced(
+    fake: Any, earlier: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the adoption waits for the lock of the work, the run that has it publishes."""
+    store, original, made = Store(fake.root), Store.workspace, []
+
+    def waits(self: Store, fingerprint: str, *given: Any) -> Any:
+        if self is store:
+            made.append(run(fake.config(), targets=("seen",))["seen"].artifact)
+        return original(self, fingerprint, *given)
+
+    monkeypatch.setattr(Store, "workspace", waits)
+    with pytest.raises(StoreError, match="already, which the configuration asks for"):
+        adopt(earlier, config=fake.config(), store=store)
+    assert store.find("seen").manifest.manifest_digest == made[0].manifest.manifest_digest
+
+
+def test_a_folder_that_changes_while_it_is_copied_is_refused(
+    fake: Any, earlier: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copies(source: Path, target: Path) -> None:
+        target.write_bytes(source.read_bytes() + b"more")
+
+    monkeypatch.setattr(shutil, "copyfile", copies)
+    with pytest.raises(DataError, match="was changed while it was copied"):
+        adopt(earlier, config=fake.config(), store=Store(fake.root))
+    assert Store(fake.root).artifacts("seen") == []

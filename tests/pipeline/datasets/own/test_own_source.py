@@ -57,6 +57,19 @@ def test_the_tables_of_both_splits(yard: Path) -> None:
     assert own.train_counts[own.vocabulary.find("push wheelbarrow").hoi_id] == 2
 
 
+def test_test_pictures_that_are_training_pictures_too_are_told(yard: Path, caplog: pytest.LogCaptureFixture) -> None:
+    value = json.loads((yard / "own.json").read_text(encoding="utf-8"))
+    (test,) = (image for image in value["images"] if image["split"] == "test")
+    size = (test["width"], test["height"])
+    train = next(i for i in value["images"] if i["split"] == "train" and (i["width"], i["height"]) == size)
+    names = {"test": test["file_name"], "train": train["file_name"]}
+    Image.effect_noise(size, 90).convert("RGB").save(yard / names["test"])
+    assert sources.dataset(Data(source="own", root=yard)).about()["in_both_splits"] == 0 and caplog.text == ""
+    shutil.copy(yard / names["test"], yard / names["train"])
+    assert sources.dataset(Data(source="own", root=yard)).about()["in_both_splits"] == 1
+    assert f"1 of 1 test pictures are training pictures too, such as {names['test']}" in caplog.text
+
+
 def test_pictures_that_are_not_exhaustively_annotated_are_told(yard: Path, tmp_path: Path) -> None:
     config = small_demo.small(tmp_path / "store", "data.source=own", f"data.root={yard}", "setting=default")
     plain = run.run(config, targets=("annotations",))["annotations"].artifact

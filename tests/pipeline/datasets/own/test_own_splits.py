@@ -52,3 +52,14 @@ def test_frames_that_look_the_same_are_found_and_others_are_not(tmp_path: Path) 
     files = [tmp_path / f"{n}{end}" for n in range(3) for end in (".png", "-again.jpg")]
     groups = splits.alike(files).tolist()
     assert groups == [0, 0, 2, 2, 4, 4]
+
+
+def test_pictures_that_are_on_both_sides_are_found_by_their_content(tmp_path: Path) -> None:
+    content = {"a": b"one", "b": b"two", "c": b"one", "d": b"one", "e": b"longer", "f": b"two"}
+    for name, written in content.items():
+        (tmp_path / name).write_bytes(written)
+    paths = [*(tmp_path / name for name in content), tmp_path / "gone"]
+    told = ["train", "train", "train", "test", "test", "test", "test"]
+    assert splits.in_both(paths, told) == [(3, 0), (5, 1)]
+    assert splits.in_both(paths, ["train"] * 4 + ["test"] * 3) == [(5, 1)]
+    assert splits.in_both([], []) == []

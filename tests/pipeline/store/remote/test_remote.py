@@ -574,3 +574,18 @@ def test_a_record_with_a_process_that_cannot_be(two: Any) -> None:
         one.objects.write(f".runs/{record.id}.json", json.dumps(told).encode())
         assert [r.running() for r in runs.records(one)] == [False]
         assert garbage.garbage(one, keep_runs=1).runs == ()
+
+
+def test_the_newest_of_a_stage_reads_no_other_stages_manifests(two: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shared bucket has thousands, each of them a request."""
+    one, other = two
+    make(one)
+    original, asked = ObjectFolder.read_all, []
+
+    def read_all(self: ObjectFolder, names: list[str]) -> dict[str, bytes]:
+        asked.extend(names)
+        return original(self, names)
+
+    monkeypatch.setattr(ObjectFolder, "read_all", read_all)
+    assert other.newest("utpl") is None and asked == []
+    assert other.find("seen").fingerprint == "f00" and set(asked) == {"seen/f00/manifest.json"}
