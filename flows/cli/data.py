@@ -72,6 +72,8 @@ def check(
         typer.echo(json.dumps(asdict(report), indent=1))
     else:
         _show(report)
+        if not report.files and (why := annotated.why_not(path)):
+            typer.echo(f"as annotations of your own: {why}")
     if report.verdict == "unusable":
         raise typer.Exit(1)
 

@@ -91,6 +91,15 @@ def own(path: Path, *, told: Told | None = None) -> Source | None:
     return found if found.layout != ppdm.LAYOUT or folder.ids_beside(found.path) is not None else None
 
 
+def why_not(path: Path) -> str:
+    """Why there is no annotation of the user's own at a path; "" if there is one."""
+    try:
+        find(path)
+    except DataError as error:
+        return str(error)
+    return ""
+
+
 def read(
     path: Path,
     *,
@@ -220,6 +229,8 @@ def _labelme(files: Iterable[Path], known: Collection[Path]) -> tuple[tuple[Path
 
 def _of_file(path: Path, told: Told | None) -> Source:
     """The annotation of a file; DataError saying what else it is."""
+    if path.stat().st_size == 0:
+        raise DataError(f"{path}: is an empty file; export it again")
     if path.suffix.lower() in (".xml", ".zip"):
         return Source(path, cvat.LAYOUT)
     if _is_small_labelme(path):
@@ -265,6 +276,11 @@ def _unknown(path: Path) -> DataError:
 def _words(source: Source, given: Vocabulary | None) -> Words:
     if given is not None:
         return words_of.of(given)
+    for part in source.parts or (source,):  # an export without relations is told before any word that it lacks
+        if source.layout == native.LAYOUT:
+            native.demand_relations(part.value, str(part.path))
+        elif source.layout == cvat.LAYOUT:
+            cvat.content(part.path)
     if source.layout != native.LAYOUT:
         raise DataError(
             f"{source.path}: this tool does not say which words are verbs and which classes there are; write a "

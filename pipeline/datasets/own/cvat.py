@@ -45,10 +45,10 @@ class _Drawn:
 def read(path: Path, words: Words, problems: Problems) -> Raw:
     """What a file says: XML, or a zip with `annotations.xml`."""
     found = Collected(Images())
-    content = _content(path)
+    text = content(path)
     frames: dict[int, list[_Drawn]] = {}
     size = (0, 0)
-    for element in _elements(content, str(path), {"image", "original_size", "track"}):
+    for element in _elements(text, str(path), {"image", "original_size", "track"}):
         if element.tag == "image":
             mine = (_whole(element.get("width")), _whole(element.get("height")))
             _picture(element.get("name") or "", mine, [_drawn(shape) for shape in element], found, words, problems)
@@ -63,9 +63,10 @@ def read(path: Path, words: Words, problems: Problems) -> Raw:
     return found.raw(str(path), LAYOUT)
 
 
-def _content(path: Path) -> str:
+def content(path: Path) -> str:
+    """The XML of a file, or of the zip that it is; DataError saying what is wrong if it is none of CVAT's."""
     if path.suffix.lower() != ".zip":
-        content = reading.text(path, largest=reading.LARGEST_DATA)
+        found = reading.text(path, largest=reading.LARGEST_DATA)
     else:
         try:
             with zipfile.ZipFile(path) as archive:
@@ -89,14 +90,14 @@ def _content(path: Path) -> str:
         if len(packed) > reading.LARGEST_DATA:
             raise DataError(f"{path}: annotations.xml is larger than is read")
         try:
-            content = packed.decode("utf-8-sig")
+            found = packed.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise DataError(f"{path}: annotations.xml is not UTF-8 ({reading.why(error)})") from None
-    if "<!DOCTYPE" in content or "<!ENTITY" in content:
+    if "<!DOCTYPE" in found or "<!ENTITY" in found:
         raise DataError(f"{path}: declares a document type, which no export of CVAT's does; it is not read")
-    if "<annotations" not in content:
+    if "<annotations" not in found:
         raise DataError(f'{path}: is no annotation of CVAT\'s; export "CVAT for images 1.1"')
-    return content
+    return found
 
 
 def _elements(content: str, file: str, names: set[str]) -> Iterator[ET.Element]:

@@ -51,7 +51,7 @@ def read(found: NativeFile, file: str, problems: Problems) -> Raw:
         DataError: it is of another version, has no interactions, or a list is none.
     """
     _demand_version(found, file, problems)
-    _demand_relations(found, file)
+    demand_relations(found, file)
     images, image_of = _images(found)
     boxes, box_of = _boxes(found, file, image_of)
     relations = _relations(found, file, image_of, box_of, problems)
@@ -68,7 +68,8 @@ def _demand_version(found: NativeFile, file: str, problems: Problems) -> None:
         problems.add("N", "the whole file", f"keys that are not read: {listed(unknown)}", "not used")
 
 
-def _demand_relations(found: NativeFile, file: str) -> None:
+def demand_relations(found: NativeFile, file: str) -> None:
+    """DataError, saying what to export instead, if a file of COCO's has no interactions."""
     if any(key in found.keys for key in RELATIONS):
         return
     info = found.values.get("info")

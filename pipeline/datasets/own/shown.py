@@ -185,5 +185,11 @@ def _other_size(
             f"{told[0]} x {told[1]} is the size before its EXIF orientation, and its boxes fit the shown picture alone"
         )
         problems.add("W", where, what, f"{size.shown[0]} x {size.shown[1]} is used")
+    elif told == size.stored:
+        what = (
+            f"{says} by its EXIF orientation, and its boxes fit the former too; write {size.shown[0]} x {size.shown[1]} "
+            "if they were drawn in what is shown, else store the picture without an orientation"
+        )
+        _drop(found, problems, image, where, what)
     else:
         _drop(found, problems, image, where, f"{says}; store the picture as it was annotated, or annotate it anew")

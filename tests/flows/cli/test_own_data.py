@@ -94,3 +94,8 @@ def test_the_template_has_every_word() -> None:
     assert labels == ["person", "tomato plant", "watering can", "wheelbarrow", "ladder", "cargo bike", "goose"]
     world = ET.fromstring(ezhoi("template", "label-studio"))
     assert "ride" in {relation.get("value") for relation in world.iter("Relation")}
+
+
+def test_check_says_which_export_to_choose() -> None:
+    said = ezhoi("check", str(DATA / "label-studio/faulty/json-min.json"), code=1)
+    assert "as annotations of your own: " in said and said.endswith("no relations and no region ids; export JSON\n")

@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -216,3 +217,20 @@ def test_a_fault_of_one_file_of_several_is_told_with_its_name(tmp_path: Path) ->
         DataError, match=r"several annotations, other\.json, own-train2026\.json; .*names end in train and test"
     ):
         annotated.read(tmp_path, vocabulary=WORDS)
+
+
+def test_a_wrong_export_is_told_before_the_words_that_it_lacks(tmp_path: Path) -> None:
+    boxes = {"images": [], "annotations": [], "categories": [], "info": {"contributor": "Label Studio"}}
+    (tmp_path / "result.json").write_text(json.dumps(boxes), encoding="utf-8")
+    with pytest.raises(DataError, match=r"result\.json: is Label Studio's COCO export, .* export JSON instead"):
+        annotated.read(tmp_path / "result.json")
+    with zipfile.ZipFile(tmp_path / "project.zip", "w") as packed:
+        packed.writestr("result.json", "{}")
+    with pytest.raises(DataError, match=r"project\.zip: has no annotations\.xml; .* of Label Studio JSON"):
+        annotated.read(tmp_path / "project.zip")
+    (tmp_path / "project.csv").write_text("image,id\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"project\.csv: is no annotation that is known"):
+        annotated.read(tmp_path / "project.csv")
+    (tmp_path / "own.json").touch()
+    with pytest.raises(DataError, match=r"own\.json: is an empty file"):
+        annotated.read(tmp_path)
