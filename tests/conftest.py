@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import sys
@@ -12,10 +13,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import typer.main
+import typer.testing
 from hypothesis import HealthCheck, settings
 
 # Test files run side by side, one a core; torch threads of several processes would only wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Tests start hundreds of processes: what one of them compiles is kept for the next.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 from pipeline.config.tree import Config, load
 from pipeline.store import digest
@@ -28,8 +33,27 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 
-SERVED = ("tests/flows/test_", "tests/flows/server/test_reaper.py")
-"""Beginnings of the files whose tests share a Prefect server (`tests/flows/conftest.py`)."""
+SERVED = (
+    "tests/flows/server/test_prefect_server.py",
+    "tests/flows/server/test_profile.py",
+    "tests/flows/server/test_reaper.py",
+    "tests/flows/test_ablate.py",
+    "tests/flows/test_crashes.py",
+    "tests/flows/test_demo.py",
+    "tests/flows/test_deployments.py",
+    "tests/flows/test_docs.py",
+    "tests/flows/test_flow.py",
+    "tests/flows/test_predict.py",
+    "tests/flows/test_share.py",
+    "tests/flows/test_study.py",
+    "tests/flows/test_workers.py",
+)
+"""The files whose tests share a Prefect server (the fixture `api` of `tests/flows/conftest.py`)."""
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One process more than there are cores: what a test waits for, servers and workers, leaves a core to another test."""
+    return len(os.sched_getaffinity(0)) + 1
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
@@ -39,9 +63,31 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.split("::", 1)[0]
-            return "served" if file.startswith(SERVED) else file
+            return "served" if file in SERVED else file
 
     return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first, so that no process has it left when the others are done.
+
+    First come the tests of the shared server, then the files with a test that is marked `slow`, then the others.
+    """
+    files = {item: item.nodeid.split("::", 1)[0] for item in items}
+    if outside := {files[item] for item in items if "api" in getattr(item, "fixturenames", ())} - set(SERVED):
+        raise pytest.UsageError(f"tests of the shared Prefect server in {', '.join(sorted(outside))}: add to SERVED")
+    slow = {files[item] for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: 0 if files[item] in SERVED else 1 if files[item] in slow else 2)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_command_line() -> Iterator[None]:
+    """Typer puts all commands together anew in every call, for a quarter of a second; here it does so once."""
+    put_together = functools.cache(typer.main.get_command)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", put_together)
+        patch.setattr(typer.testing, "_get_command", put_together)
+        yield
 
 
 FAKES = Path(__file__).parent / "flows" / "fake_stages"

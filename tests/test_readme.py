@@ -5,9 +5,9 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import pytest
 import yaml
 from small_demo import SETTINGS
@@ -29,14 +29,7 @@ def commands() -> list[str]:
 def ezhoi(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     small = {f"EZHOI__{k.upper().replace('.', '__')}": v for k, v in (s.split("=") for s in SETTINGS)}
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("EZHOI_", "PREFECT_"))}
-    return subprocess.run(
-        [str(Path(sys.executable).with_name("ezhoi")), *arguments],
-        cwd=folder,
-        env=kept | small,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return forked.run("ezhoi", *arguments, cwd=folder, env=kept | small)
 
 
 def filled_in(arguments: list[str], store: Path) -> list[str]:

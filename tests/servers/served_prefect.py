@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -26,16 +27,18 @@ def database(home: Path, environment: dict[str, str]) -> None:
 
     template = Path(tempfile.gettempdir()) / f"ezhoi-tests-{os.getuid()}" / f"prefect-{prefect.__version__}.db"
     home.mkdir(parents=True, exist_ok=True)
-    if not template.exists():
-        upgrade = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "-y"]
-        subprocess.run(upgrade, env=environment, check=True, stdout=subprocess.DEVNULL)
-        connection = sqlite3.connect(home / "prefect.db")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.close()
-        template.parent.mkdir(parents=True, exist_ok=True)
-        part = template.with_suffix(f".{os.getpid()}")
-        shutil.copy(home / "prefect.db", part)
-        part.replace(template)
+    template.parent.mkdir(parents=True, exist_ok=True)
+    with template.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one process of the tests makes it, and the others wait for it
+        if not template.exists():
+            upgrade = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "-y"]
+            subprocess.run(upgrade, env=environment, check=True, stdout=subprocess.DEVNULL)
+            connection = sqlite3.connect(home / "prefect.db")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.close()
+            part = template.with_suffix(f".{os.getpid()}")
+            shutil.copy(home / "prefect.db", part)
+            part.replace(template)
     shutil.copy(template, home / "prefect.db")
 
 

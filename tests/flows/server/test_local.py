@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
+from served_prefect import database
 
 from flows.server import deployment, local, processes
 from flows.server.local import Local
@@ -286,6 +287,7 @@ def test_prefect_yaml_declares_what_the_readme_names() -> None:
 def test_up_launch_down(fake: Any, tmp_path: Path) -> None:
     """The whole way of `make run`, twice, beside another server's port, with a user's foreign Prefect settings."""
     home = tmp_path / "home"
+    database(home / "prefect", local.server_environment(home, 0))
     environment = fake.environment(EZHOI_HOME=str(home), PREFECT_API_URL="http://192.0.2.1/api", EZHOI__SEED="7")
     settings = [word for setting in fake.settings for word in ("--set", setting)]
 

@@ -3,9 +3,9 @@
 import json
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import pytest
 from safetensors import safe_open
 
@@ -32,9 +32,7 @@ SHARDED = ("annotations", "image_embeddings", "pair_features", "untrained")
 
 
 def run(store: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(SCRIPT), str(store), *arguments], capture_output=True, text=True, check=False
-    )
+    return forked.run(SCRIPT, str(store), *arguments)
 
 
 @pytest.mark.slow

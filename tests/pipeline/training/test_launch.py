@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import forked
 import pytest
 import torch
 from small_demo import small
@@ -156,8 +157,7 @@ def test_what_was_trained_by_hand_is_published(alone: tuple[Path, Artifact]) -> 
     root, _ = alone
     setting = "seed=1"
     script = Path(__file__).parents[2] / "demo" / "small_demo.py"
-    arguments = [str(root), "seen", "5", setting, "seen.runtime.apart=true"]
-    done = subprocess.run([sys.executable, str(script), *arguments], capture_output=True, text=True)
+    done = forked.run(script, str(root), "seen", "5", setting, "seen.runtime.apart=true")
     assert done.returncode == -signal.SIGKILL, done.stderr
     (spec,) = root.glob(".work/*/scratch/work.json")
     subprocess.run(launch.command(1, spec), check=True, capture_output=True)
