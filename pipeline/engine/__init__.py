@@ -1,1 +1,1 @@
-"""Stages by name: what each reads, what is due, and how one is run."""
+"""Stages by name: what each reads, which have to run, and how one is run."""

@@ -1,9 +1,9 @@
 """A training of an earlier version, taken into the store as the artifact that the configuration asks for.
 
-A release may change what stages are called, how tables are cut and what enters a fingerprint, so that a checkpoint that cost
-days is found no more. Adopting gives it the fingerprint that the configuration asks for now, after looking at everything
-that can be compared: the files against the old manifest, each key that the stage reads, the content of each file outside
-of the store, and each input that is still cut as it was.
+A release may change the names of stages, the tables that they write and what enters a fingerprint, so that a checkpoint that
+cost days is no longer found. Adopting gives it the fingerprint that the configuration asks for now, after everything has been
+compared that can be: the files with the old manifest, each key that the stage reads, the content of each file outside of the
+store, and each input that still has the same parts.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from pipeline.store.manifest import NAME, InputRecord, Manifest
 from pipeline.store.store import Store
 
 LARGEST_MANIFEST = 64 << 20
-"""Bytes; an evaluation's has some hundred kB."""
+"""The most bytes of a manifest; that of an evaluation has some hundred kB."""
 
 
 @dataclass(frozen=True)
 class Adopted:
-    """What was taken in, and what could not be compared with what the configuration asks for."""
+    """The adopted artifact, and what could not be compared with the configuration."""
 
     artifact: Artifact
     unknown: tuple[str, ...]
@@ -82,7 +82,7 @@ def _demand_absent(stage: str, fingerprint: str, store: Store) -> None:
 
 
 def _manifest(folder: Path) -> Manifest:
-    """The manifest of an earlier version, which has no digest of its own, after a look at every file."""
+    """The manifest of an earlier version, which has no digest of its own; every file is checked with it."""
     path = folder / NAME
     content = reading.text(path, largest=LARGEST_MANIFEST)
     try:
@@ -114,7 +114,7 @@ def _inputs(name: str, config: Config, store: Store) -> dict[str, Artifact]:
 
 
 def _differences(old: Manifest, need: Ingredients) -> list[str]:
-    """Keys and files in which the old artifact is another; a key that is new since has to have its default."""
+    """Keys and files in which the old artifact differs; a key that it did not have must have its default."""
     defaults = {key.name: key.default for key in keys(Config)}
     then, now = compare.flatten(old.config), compare.flatten(need.config)
     found = [f"{key} was {then[key]}, not {now[key]}" for key in now if key in then and then[key] != now[key]]
@@ -135,7 +135,7 @@ def _is_default(value: Any, default: Any) -> bool:
 
 
 def _inputs_compared(old: tuple[InputRecord, ...], new: tuple[InputRecord, ...]) -> tuple[list[str], list[str]]:
-    """Inputs whose content was another, and those that are cut otherwise now and cannot be compared."""
+    """Inputs whose content differed, and inputs that have other parts now and cannot be compared."""
     then: Mapping[str, InputRecord] = {record.stage: record for record in old}
     different, unknown = [], []
     for record in new:

@@ -1,8 +1,8 @@
-"""Why the artifacts of one run are others than those of another, followed to the root.
+"""Why the artifacts of two runs differ, down to the root.
 
 An artifact changes because a stage read another configuration, another file, or ran other code; or because an input changed.
-The first kind are causes, the second only pass them on. So the causes of a difference are what the stages that differ read
-otherwise, inputs left out.
+The former are causes; the latter only passes them on. So the causes of a difference are the configuration, files and code
+that differ between the stages, without their inputs.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from pipeline.texts import comparison
 from pipeline.texts.comparison import Changed
 
 LISTED = 4
-"""Classes that a line names; it counts the rest."""
+"""How many classes a line names; it counts the rest."""
 TOGETHER = 3
-"""Stages from which on other code is told in one line for all of them."""
+"""The number of stages from which on one line tells that the code of all of them differs."""
 EDITS = "descriptions.edits"
 
 
 @dataclass(frozen=True)
 class Cause:
-    """One thing that a stage read otherwise, and the texts that differ by it where it is about descriptions."""
+    """One difference in what a stage reads and, where it concerns descriptions, the texts that differ by it."""
 
     stage: str
     difference: Difference
@@ -47,7 +47,7 @@ class Cause:
 
 @dataclass(frozen=True)
 class Move:
-    """An unseen class whose nearest seen class is another one now, with the similarity of their descriptions."""
+    """An unseen class that has another nearest seen class now, with the similarities of the descriptions."""
 
     name: str
     old: str
@@ -61,24 +61,24 @@ class Move:
 
 @dataclass(frozen=True)
 class Causes:
-    """What the stages read otherwise, in running order, and which of them made something else by it."""
+    """The differences in what the stages read, in running order, and the stages whose content differs by them."""
 
     found: tuple[Cause, ...] = ()
     changed: tuple[str, ...] = ()
     """Stages whose content differs."""
     unknown: tuple[str, ...] = ()
-    """Stages of which one artifact is gone, so that nothing can be told."""
+    """Stages of which one artifact is gone, so that nothing is known about them."""
     moves: tuple[Move, ...] = ()
-    """Unseen classes that are compared with, and taught from, another seen class now."""
+    """Unseen classes that are compared with, and learn from, another seen class now."""
 
     @property
     def gone(self) -> list[str]:
-        """A line that says of which stages nothing can be told, if there are any."""
+        """A line that names the stages about which nothing is known, if there are any."""
         return [f"not known of {', '.join(self.unknown)}: an artifact was removed"] if self.unknown else []
 
     @property
     def lines(self) -> list[str]:
-        """In words, a line a cause."""
+        """The causes in words, a line for each."""
         code = [cause for cause in self.found if cause.difference.kind == "code"]
         lines = [str(cause) for cause in self.found if cause not in code or len(code) < TOGETHER]
         if len(code) >= TOGETHER:
@@ -126,7 +126,7 @@ def between(before: Mapping[str, Artifact | None], after: Mapping[str, Artifact 
 
 
 def _chosen(found: Sequence[Cause]) -> list[Cause]:
-    """The causes without the keys that only one side read, where another key was set otherwise: that is why it read them."""
+    """The causes without keys that only one side read because another key, which stays, has another value there."""
     values = [{cause.difference.old, cause.difference.new} for cause in found if cause.difference.kind == "config"]
     if all(compare.UNREAD in pair for pair in values):
         return list(found)
@@ -138,7 +138,7 @@ def _chosen(found: Sequence[Cause]) -> list[Cause]:
 def _texts_by(
     difference: Difference, differences: Sequence[Difference], texts: tuple[Changed, ...]
 ) -> tuple[Changed, ...]:
-    """The texts that differ by one of the differences: those that were edited by the edits, the others by the rest."""
+    """The texts that one of the differences explains: edited texts belong to the edits, the others to the rest."""
     if difference.kind == "code":
         return ()
     if EDITS not in {other.name for other in differences}:
@@ -148,7 +148,7 @@ def _texts_by(
 
 
 def moves(before: Mapping[str, Artifact | None], after: Mapping[str, Artifact | None]) -> tuple[Move, ...]:
-    """The unseen classes of both whose nearest seen class changed, in order of class; none where one cannot tell."""
+    """The unseen classes of both whose nearest seen class changed, in order of class; none where one artifact does not tell."""
     old, new, named = before.get("disparities"), after.get("disparities"), after.get("descriptions")
     if old is None or new is None or named is None or old.digest == new.digest:
         return ()
@@ -165,11 +165,11 @@ def moves(before: Mapping[str, Artifact | None], after: Mapping[str, Artifact | 
 
 
 def of_runs(before: Mapping[str, str], after: Mapping[str, str], store: Store) -> Causes:
-    """The same between the artifacts of two runs, {stage: fingerprint}."""
+    """The causes of differences between the artifacts of two runs, {stage: fingerprint}."""
     old, new = ({stage: store.get(stage, name) for stage, name in stages.items()} for stages in (before, after))
     return between(old, new, store)
 
 
 def of_artifacts(old: Artifact, new: Artifact, store: Store) -> Causes:
-    """The same between two artifacts of a stage and all that each was made from."""
+    """The causes of differences between two artifacts of a stage and all that each was made from."""
     return between(lineage.upstream(old, store), lineage.upstream(new, store), store)

@@ -14,14 +14,14 @@ from pipeline.store.store import Store
 
 @dataclass(frozen=True)
 class Changes:
-    """`stages` has a line or more for every stage whose artifact is another one than it was."""
+    """The changes since a run: `stages` has one or more lines for every stage that has another artifact now."""
 
     previous: RunRecord
     stages: Mapping[str, tuple[str, ...]]
 
 
 def since(previous: RunRecord | None, artifacts: Mapping[str, Artifact], store: Store) -> Changes | None:
-    """The changes since a run; None without one."""
+    """The changes since the run `previous`; None if there is none."""
     if previous is None:
         return None
     found = {name: _stage(previous, artifact, store) for name, artifact in artifacts.items()}
@@ -32,7 +32,7 @@ def _stage(previous: RunRecord, artifact: Artifact, store: Store) -> tuple[str, 
     before = previous.stages.get(artifact.stage)
     if before == artifact.fingerprint:
         again = artifact.manifest.made_at > (previous.saved_at or previous.started_at)
-        return ("made again since from the same things: by force, or because it was damaged",) if again else ()
+        return ("made again since then from the same things: by force, or because it was damaged",) if again else ()
     if before is None:
         return ("that run did not make it",)
     old = store.get(artifact.stage, before)
@@ -43,7 +43,7 @@ def _stage(previous: RunRecord, artifact: Artifact, store: Store) -> tuple[str, 
     # Of a file, what it holds says more than whether one is named.
     lines = [str(d) for d in found if d.kind != "config" or d.name not in files]
     if old.digest == artifact.digest:
-        lines.append("its content came out the same, so nothing after it had to run")
+        lines.append("its content is the same, so nothing after it had to run")
     for group in MAIN if artifact.stage == "evaluation" else ():
         a, b = old.manifest.metrics.get(group), artifact.manifest.metrics.get(group)
         if isinstance(a, int | float) and isinstance(b, int | float):

@@ -16,7 +16,7 @@ class Choice:
 
     artifact: Artifact
     how: How
-    """pinned by the user; exact: what the configuration asks for; newest that fits; recorded: made what was chosen."""
+    """pinned: by the user; exact: what the configuration asks for; newest: that fits; recorded: the chosen one was made from it."""
     differs: tuple[str, ...] = ()
     """How it differs from what the configuration asks for."""
 
@@ -33,5 +33,5 @@ class Choice:
 
 
 def name_of(artifact: Artifact) -> str:
-    """`seen/3f2a9c0d1e5b`: an artifact for people."""
+    """The name of an artifact for people, such as `seen/3f2a9c0d1e5b`."""
     return f"{artifact.stage}/{artifact.fingerprint[:12]}"

@@ -1,6 +1,6 @@
-"""How long a stage would take: as long as last time, for as many pictures as there are now, less the shards that are there.
+"""How long a stage would take: as long as last time, scaled to the present number of pictures, less the finished shards.
 
-Nothing is opened for it: how many pictures a split has stands in the manifest of its `annotations`, and shards are told by
+No data is opened for that: the manifest of `annotations` has the number of pictures of a split, and shards are recognised by
 their names.
 """
 
@@ -22,7 +22,7 @@ Pictures = Mapping[str, int]
 
 
 def pictures(config: Config, annotations: Artifact | None) -> Pictures | None:
-    """Those that a run would look at, by the fresh annotations or the number of drawn scenes; None if only it can tell."""
+    """The pictures of a run, from the fresh annotations or the number of rendered scenes; None if only the run can tell."""
     if annotations is not None:
         return _listed(annotations)
     world = config.data.world
@@ -30,7 +30,7 @@ def pictures(config: Config, annotations: Artifact | None) -> Pictures | None:
 
 
 def estimated(status: StageStatus, stage: Stage, *, config: Config, store: Store, now: Pictures | None) -> StageStatus:
-    """The status of a stage that would run, with how long that should take and what is there of it."""
+    """The status of a stage that would run, with the expected seconds and its unfinished work."""
     found = status
     if stage.sharded(config) and status.fingerprint is not None and now is not None:
         of = sum(-(-now[split] // shards.SIZE) for split in stage.looks_at(config))
@@ -48,14 +48,14 @@ def estimated(status: StageStatus, stage: Stage, *, config: Config, store: Store
 
 
 def _listed(annotations: Artifact) -> Pictures | None:
-    """Rows of the lists of images; None if they are not told."""
+    """The numbers of rows of the lists of images; None if the manifest does not tell them."""
     rows = {file.name.removesuffix("-images.parquet"): file.rows for file in annotations.manifest.files}
     found = {split: rows.get(split) for split in ("train", "test")}
     return {split: count for split, count in found.items() if count is not None} if None not in found.values() else None
 
 
 def _pictures_of(artifact: Artifact, store: Store) -> Pictures | None:
-    """Those that an artifact was made from, if the store still has the annotations of that time."""
+    """The pictures from which an artifact was made, if the store still has the annotations of that time."""
     pending = [artifact]
     while pending:
         made = pending.pop(0)
@@ -68,7 +68,7 @@ def _pictures_of(artifact: Artifact, store: Store) -> Pictures | None:
 
 
 def _epochs(artifact: Artifact, config: Config) -> float:
-    """How many times as often as last time a training would see its pictures; 1 for what trains on none."""
+    """By which factor a training would see its pictures more often than last time; 1 for other stages."""
     last = artifact.manifest.config.get("seen")
     epochs = last.get("epochs") if isinstance(last, dict) and artifact.stage == "seen" else None
     return config.seen.epochs / epochs if isinstance(epochs, int) and epochs > 0 else 1.0

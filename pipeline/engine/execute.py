@@ -1,4 +1,4 @@
-"""Make one stage's artifact: ask the store, compute what it lacks, publish. Knows every stage by name only."""
+"""Make the artifact of one stage: ask the store, compute what it lacks, publish. Stages are known by name only."""
 
 from __future__ import annotations
 
@@ -34,34 +34,34 @@ log = logging.getLogger("ezhoi.runner")
 
 @dataclass(frozen=True)
 class Outcome:
-    """A stage's artifact, and whether it was there already."""
+    """A stage's artifact, and whether the store had it already."""
 
     stage: str
     artifact: Artifact
     hit: bool
     faults: tuple[str, ...] = ()
-    """Why an artifact that was there could not be used."""
+    """Why an artifact in the store could not be used."""
     choice: Choice | None = None
     """How the artifact was chosen, where the run was told not to compute the stage."""
     waits: tuple[Wait, ...] = ()
-    """For whom the run had to wait, and how long."""
+    """What the run had to wait for, and how long."""
 
 
 AskHelpers = Callable[[Stage, Ingredients], AbstractContextManager[int]]
-"""Entered while a sharded stage is computed: may ask other runs to `help_with` it, and gives how many were asked."""
+"""A context in which a sharded stage is computed: it may ask other runs to `help_with` it, and gives how many it asked."""
 
 
 Waiting = Callable[[str, str], None]
-"""(stage, `waits for run ...`)"""
+"""Called with (stage, `waits for run ...`)."""
 
 
 def say(stage: str, line: str) -> None:
-    """Log it."""
+    """Log that a stage waits."""
     log.info("%s %s", stage, line)
 
 
 def no_helpers(stage: Stage, need: Ingredients) -> AbstractContextManager[int]:
-    """No helpers: the default."""
+    """Ask for no helpers, which is the default."""
     return nullcontext(0)
 
 
@@ -88,10 +88,10 @@ def execute(
         origin: which run this is (`RunRecord.origin`).
         read_before: digests of the files that the run's earlier stages read, by config key; this stage's are added.
         before: called before anything is computed.
-        waiting: told for whom the stage waits: another run that makes the same, or has the GPU or the server.
+        waiting: called when the stage waits for another run that makes the same, or has the GPU or the server.
 
     Raises:
-        DataError: such a file changed during the run or while the stage was at work: nothing made of two contents is kept.
+        DataError: such a file changed during the run or while the stage computed; what was made of two contents is not kept.
     """
     need = ingredients(stage, config=config, inputs=inputs)
     run = origin or {}
@@ -134,7 +134,7 @@ def _computed(
     progress: Progress,
     ask_helpers: AskHelpers,
 ) -> Manifest:
-    """Run the stage in its workspace, with the devices and the server that it needs to itself; the manifest of what it made."""
+    """Run the stage in its workspace, while it holds its devices and server alone; return the manifest of what it made."""
     wanted = config.device if stage.computes(config) else "cpu"
     with (
         devices.hold(wanted, count=stage.processes(config), most=_most_gpus(stage, config), claimant=claimant) as held,
@@ -163,7 +163,7 @@ def _joined(
     claimant: Claimant,
     progress: Progress,
 ) -> Outcome:
-    """What machine 0 publishes of a training that this machine takes part in; this one keeps nothing of it.
+    """Take part in a training that machine 0 publishes, and return its artifact; this machine keeps nothing of its own.
 
     Raises:
         EzhoiError: machine 0 did not come, the training failed, or machine 0 did not publish it.
@@ -210,7 +210,7 @@ def _help_another_run(
     inputs: Mapping[str, Artifact],
     progress: Progress,
 ) -> None:
-    """Make shards for the run that is at this artifact already, if one is; waiting for it would take longer."""
+    """Compute shards for another run that is making this artifact already, if any; to wait for it would take longer."""
     try:
         made = help_with(
             stage, config=config, store=store, inputs=inputs, fingerprint=need.fingerprint, progress=progress
@@ -218,11 +218,11 @@ def _help_another_run(
         if made:
             log.info("%s: %d shards were made here for another run", stage.name, made)
     except Exception as error:  # whatever it is, the other run goes on, and this one only has to wait for it
-        log.warning("%s: another run is at it and could not be helped: %s", stage.name, error)
+        log.warning("%s: another run is computing it and could not be helped: %s", stage.name, error)
 
 
 def _demand_same(stage: Stage, need: Ingredients, known: dict[str, str]) -> None:
-    """No file may be one for a stage of a run and another for the next: the two would be of different things."""
+    """DataError if a file has changed since an earlier stage of this run read it, so that the two would not fit."""
     for key, content in need.sources.items():
         if known.setdefault(key, content) != content:
             raise DataError(
@@ -234,7 +234,7 @@ def _demand_same(stage: Stage, need: Ingredients, known: dict[str, str]) -> None
 def _demand_unchanged(
     stage: Stage, need: Ingredients, *, config: Config, store: Store, inputs: Mapping[str, Artifact]
 ) -> None:
-    """What was made while a file changed may be of either content, its unfinished pieces too: none of it is kept."""
+    """DataError if a file changed meanwhile. What was made may be of either content: it is dropped, pieces too."""
     now = ingredients(stage, config=config, inputs=inputs).sources
     if changed := [key for key in need.sources if now.get(key) != need.sources[key]]:
         store.forget(need.fingerprint)
@@ -254,9 +254,9 @@ def help_with(
     place: Place | None = None,
     progress: Progress = silent,
 ) -> int:
-    """Help the run that is at a sharded stage until no shard is left; how many were made here, 0 if no run is at it.
+    """Help the run that computes a sharded stage until no shard is left; return how many were made here, 0 if there is no run.
 
-    `place` is what that run said of its helpers, if it asked for this one.
+    `place` is the place among its helpers that the run gave this one, if it asked for it.
     """
     with (
         store.helper_workspace(stage.name, fingerprint) as space,
@@ -278,7 +278,7 @@ def _work(
 ) -> Work:
     """The stage's work in a workspace, on the devices that are held ('cuda:0,cuda:2').
 
-    A training deals them out itself, all others compute on the first and leave the others to their helpers.
+    A training assigns them itself; other stages compute on the first and leave the others to their helpers.
     """
     gpus = tuple(held.split(",")) if held.startswith("cuda:") else ()
     device = held if stage.trains or not gpus else gpus[0]

@@ -1,7 +1,7 @@
-"""Whether an artifact can stand in for a stage of a run: does it, and all that it was made from, fit the configuration.
+"""Whether an artifact, with all that it was made from, fits a configuration and so can take the place of a stage in a run.
 
-An artifact brings its whole chain with it. What its recorded inputs name has to be what the run uses: where the run would
-take or make something else, the recorded artifact is bound in its place, or the artifact does not fit.
+An artifact brings its whole chain with it: the run has to use what its recorded inputs name. Where the run would take or make
+something else, the recorded artifact is bound in its place, or the artifact does not fit.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from pipeline.store.store import Store
 def conflicts(stage: Stage, manifest: Manifest, config: Config, *, seeds: bool = True, own: bool = False) -> list[str]:
     """Why an artifact cannot be used under a configuration, whatever it was made from; empty if it can.
 
-    Every key that the stage shares with another stage must be equal, or the two would speak of different things: the
-    zero-shot setting, the CLIP, the model's sizes. So must the content of a file that both read. Keys that only the stage
-    reads (its epochs) may differ, unless `own` asks for them too. With `seeds` the seed counts. What the artifact was made
-    without (the detector's name, where no detector ran) cannot differ. A key that the stage always reads and the artifact
-    does not record came later: what was made before it was made with its default.
+    Every key that the stage shares with another stage must be equal, or the two would not fit: the zero-shot setting, the
+    CLIP, the model's sizes. So must the content of a file that both read. Keys that only the stage reads (its epochs) may
+    differ, unless `own` asks for them too. With `seeds` the seed counts. A key that was not read for the artifact (the
+    detector's name, where no detector ran) cannot differ. A key that the stage always reads but the artifact does not record
+    was added later: the artifact was made with its default.
     """
     if manifest.version != stage.version:
         return [f"stage version {manifest.version}, not {stage.version}"]
@@ -76,18 +76,18 @@ class Chain:
     """What an artifact brings with it into a run."""
 
     bound: dict[str, Artifact] = field(default_factory=dict)
-    """The artifacts that stand in for stages upstream, because the chosen one was made from them."""
+    """The artifacts that take the place of stages upstream, because the chosen one was made from them."""
     conflicts: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     """What is wrong with recorded artifacts that the run needs: removed, or damaged."""
     differs: list[str] = field(default_factory=list)
-    """What is said of it: inputs that may be others (`Input.loose`), and how those differ that the run does not need."""
+    """Differences to report: inputs that may be others (`Input.loose`), and inputs that the run does not need."""
     ancestors: set[str] = field(default_factory=set)
-    """Stages of the run that the artifact was made from, bound or not."""
+    """Stages of the run from which the artifact was made, bound or not."""
 
 
 Plan = Callable[[Mapping[str, Artifact]], Sequence["StageStatus"]]
-"""The plan of the run when these artifacts stand in for their stages."""
+"""The plan of the run when these artifacts take the place of their stages."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Record:
         return f"{name_of(self.maker)} was made from {self.input.stage}/{self.input.fingerprint[:12]}"
 
     def same_content(self, artifact: Artifact) -> bool:
-        """Whether the artifact has what was read, whatever it is called."""
+        """Whether the artifact has the content that was read, whatever its fingerprint is."""
         return lineage.has(artifact, self.input)
 
 
@@ -119,9 +119,9 @@ def chain(
     """Follow an artifact's recorded inputs upwards, through everything that it was made from.
 
     Args:
-        settled: artifacts that were chosen before; these stay, and the chain must agree with them.
-        plan: what the run does with given artifacts; a stage that it finds fresh with the recorded content needs no binding.
-        asked: stages that must not be computed: one of them that was removed is missed even where no stage would read it.
+        settled: artifacts that were chosen before; they stay, and the chain must agree with them.
+        plan: what the run does with given artifacts; a stage that is fresh there with the recorded content needs no binding.
+        asked: stages that must not be computed; if the artifact of one was removed, that counts even if no stage would read it.
         seeds: whether the seed must be the configuration's.
     """
     found = Chain()
@@ -163,9 +163,9 @@ def chain(
 
 
 def _bind(found: Chain, stage: Stage, used: Artifact, *, config: Config, needed: bool, seeds: bool) -> None:
-    """Take a recorded artifact for its stage; one that no stage of the run reads needs not be taken, but looked at.
+    """Take a recorded artifact for its stage; one that no stage of the run reads is only checked.
 
-    What a training or a stage of texts alone reads may differ, and is said. Boxes and image tokens may not: those that the
+    What only a training or a stage of texts reads may differ, and is reported. Boxes and image tokens may not: those that the
     configuration asks for would be ignored.
     """
     texts_or_training = stage.trains or stage.asks is not None
@@ -180,7 +180,7 @@ def _bind(found: Chain, stage: Stage, used: Artifact, *, config: Config, needed:
 
 
 def _trainings(artifact: Artifact, store: Store) -> dict[str, Artifact]:
-    """The checkpoints that an artifact was made from: never trained anew beside it."""
+    """The checkpoints from which an artifact was made, which are never trained again beside it."""
     found: dict[str, Artifact] = {}
     visited: set[str] = set()
     pending = [artifact]
@@ -209,7 +209,7 @@ def _note(records: dict[str, list[Record]], artifact: Artifact) -> None:
 
 
 def _parted(records: Iterable[Record]) -> tuple[list[Record], list[Record]]:
-    """Inputs that have to be as recorded, and those that may be others."""
+    """The inputs that have to be as recorded, and those that may differ."""
     parts: tuple[list[Record], list[Record]] = ([], [])
     for record in records:
         maker = graph.stage(record.maker.stage)
@@ -223,7 +223,7 @@ def _fresh(status: StageStatus | None) -> Artifact | None:
 
 
 def _used(records: Sequence[Record], fresh: Artifact | None, store: Store) -> Artifact | None:
-    """One artifact that has what all of the records read: the run's own, else a recorded one; None if there is none."""
+    """An artifact with the content that all records read: the run's own, else a recorded one; None if there is none."""
     if fresh is not None and all(r.same_content(fresh) for r in records):
         return fresh
     for record in records:
@@ -234,7 +234,7 @@ def _used(records: Sequence[Record], fresh: Artifact | None, store: Store) -> Ar
 
 
 def _made_alike(stage: Stage, records: Sequence[Record], status: StageStatus | None) -> bool:
-    """Whether the run would make the recorded artifact itself again; a training does not give the same numbers twice."""
+    """Whether the run would make the very same artifact again; a training does not give the same numbers twice."""
     if stage.trains or status is None or status.fingerprint is None:
         return False
     return all(r.input.fingerprint == status.fingerprint for r in records)

@@ -1,7 +1,7 @@
 """The pipeline on one page: every stage, what it reads and what its version is.
 
-A key that is read under some configurations only stands in `when`, with the condition: another seed makes nothing new of a
-detector that draws nothing. The stages ask the configuration in the same way.
+A key that is read only under some configurations stands in `when`, with the condition: with a detector that draws nothing, for
+example, the seed is not read. The stages ask the configuration in the same way.
 
 `pipeline/stages/<name>.py` holds the stage's `run(work) -> metrics`. Raise a stage's version when its code changes what it
 makes from the same inputs.
@@ -19,31 +19,31 @@ from pipeline.engine.stage import Condition, Input, Stage, When
 from pipeline.errors import EzhoiError
 
 TEXTS = ("seen-*", "unseen-*", "objects.parquet")
-"""The text embeddings that are computed with; the artifact's other files say how well classes can be told apart."""
+"""The text embeddings with which stages compute; the artifact's other files say how well classes can be told apart."""
 CLIP = ("clip.architecture", "clip.weights", "clip.image_size", "clip.mean", "clip.std")
 MODEL = tuple(f"model.{name}" for name in Model.model_fields if name != "head")
-"""The learned model without its head: what `seen` trains and `pair_features` asks."""
+"""The keys of the learned model without its head, which `seen` trains and `pair_features` runs."""
 DETECTOR = ("detections.weights", "detections.revision")
-"""The detector that is run, where one is."""
+"""The keys of a detector that is run."""
 
 TRAINED_HEAD = ("text.parquet", "scale.json", "head.safetensors")
-"""What is read of stage `utpl` where `model.head` is another head than EZ-HOI's."""
+"""The files of stage `utpl` that are read where `model.head` is another head than EZ-HOI's."""
 SPLITS = ("train", "test")
 IMAGES = ("train-images.parquet", "test-images.parquet")
 """The lists of images of both splits."""
 BOXES = (*IMAGES, "train-objects.parquet", "test-objects.parquet", "test-pairs.parquet")
 """The annotated boxes of both splits, and the pairs by which a detector is judged."""
 NAMES_OF_ALL = ("vocabulary.json", "extended.json")
-"""The vocabulary with the classes that nobody trains (`data.classes`). What learns from labels does not read those."""
+"""The vocabulary with the classes that nobody trains (`data.classes`), which stages that learn from labels do not read."""
 VOCABULARY = (*NAMES_OF_ALL, "settings.json", "own_settings.json")
-"""What is read of the vocabulary where seen and unseen classes are told apart."""
+"""The files of the vocabulary for stages that tell seen and unseen classes apart."""
 
 REDUCED = When(lambda config: config.images.precision != "fp32", ("images.precision",))
-"""The precision of frozen passes counts where it is not the usual one, in which what was made before it could be chosen is."""
+"""The precision of frozen passes counts only if it is not fp32, which artifacts had before it could be chosen."""
 
 
 def _head(name: HeadName) -> Condition:
-    """Whether it is the configured head."""
+    """The condition that this is the configured head."""
     return lambda config: config.model.head == name
 
 
@@ -126,7 +126,7 @@ STAGES: tuple[Stage, ...] = (
             ),
         ),
         inputs=(Input("vocabulary", NAMES_OF_ALL),),
-        says="one visual description a class, with provenance",
+        says="one visual description of each class, with provenance",
     ),
     Stage(
         name="text_embeddings",
@@ -167,7 +167,7 @@ STAGES: tuple[Stage, ...] = (
             Input("descriptions", ("descriptions.parquet",)),
             Input("vocabulary", NAMES_OF_ALL),
         ),
-        says="how each unseen class differs from its nearest seen class, embedded",
+        says="how each unseen class differs from its nearest seen class, as text and embedding",
         embeds=True,
     ),
     Stage(
@@ -265,7 +265,7 @@ STAGES: tuple[Stage, ...] = (
         ),
         shards=True,
         pictures=("test",),
-        says="what the frozen CLIP alone makes of the test pairs",
+        says="the frozen CLIP's own features of the test pairs",
     ),
     Stage(
         name="predictions",
@@ -333,7 +333,7 @@ STAGES: tuple[Stage, ...] = (
 )
 NAMES: tuple[str, ...] = tuple(stage.name for stage in STAGES)
 WHOLE: tuple[str, ...] = ("evaluation", "bundle")
-"""What a run makes, with everything it needs, where nobody says otherwise."""
+"""The default targets of a run; it makes them and everything that they need."""
 
 
 def stage(name: str) -> Stage:

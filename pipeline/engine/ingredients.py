@@ -1,4 +1,4 @@
-"""What determines a stage's artifact: its configuration, the files that it reads, its inputs, and the fingerprint of it all."""
+"""What determines a stage's artifact: its configuration, the files that it reads and its inputs; and their fingerprint."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.store.manifest import InputRecord, fingerprint
 
 @dataclass(frozen=True)
 class Ingredients:
-    """What determines a stage's artifact, and the fingerprint of it all."""
+    """What determines a stage's artifact, and the fingerprint of them all."""
 
     config: dict[str, object]
     sources: dict[str, str]

@@ -1,4 +1,4 @@
-"""What a run would do and why, found without doing it: no torch, no stage module is imported.
+"""What a run would do and why, found without doing it. Neither torch nor a module of a stage is imported.
 
     for status in plan(config, store_of(config)):
         print(status.stage, status.state, *status.why)
@@ -36,8 +36,8 @@ def plan(
 ) -> list[StageStatus]:
     """The status of the targets and of all they need, in running order.
 
-    A stage whose input has to run first is at best stale: if the input comes out as it was, the stage stays as it is.
-    Those after a forced stage are judged by what it made last time.
+    A stage whose input has to run first counts as stale; if the input comes out unchanged, the stage will not run.
+    Stages after a forced one are judged by what that made last time.
     """
     sources.unseen(config)  # a setting that the dataset does not have is told before anything else
     last = _last_run(config, store)
@@ -75,9 +75,9 @@ def asked(config: Config, store: Store, stage: str) -> Artifact:
 
 
 def stored(config: Config, store: Store, stage: str) -> Artifact | None:
-    """The stage's artifact that a run of the configuration would find, intact; None if anything up to it would run.
+    """The intact artifact of the stage that a run of the configuration would find; None if anything up to it would run.
 
-    Looks at no run and gives no reasons, so that hundreds of configurations are asked in seconds.
+    No record of a run is read and no reason is given, so that hundreds of configurations take only seconds.
     """
     found: dict[str, Artifact] = {}
     for each in graph.needed_for((stage,), config=config):
@@ -98,7 +98,7 @@ def chosen(
     pins: Mapping[str, str] | None = None,
     force: Collection[str] = (),
 ) -> dict[str, Choice]:
-    """The artifacts of the stages that a run shall not compute (`pipeline.engine.selection`); EzhoiError if one has none."""
+    """The artifacts of the stages that a run is not to compute (`pipeline.engine.selection`); EzhoiError if one has none."""
     if not reuse and not pins:
         return {}
     known: dict[frozenset[str], list[StageStatus]] = {}
@@ -154,7 +154,7 @@ def _status(
 def _differences(
     stage: Stage, old: Artifact, *, config: Config, store: Store, need: Ingredients | None
 ) -> list[compare.Difference]:
-    """Everything that can be told already; inputs that have to run first are left out."""
+    """All differences that are known already; inputs that have to run first are left out."""
     manifest = old.manifest
     found = []
     if manifest.version != stage.version:
@@ -170,7 +170,7 @@ def _differences(
 def _last_run(config: Config, store: Store) -> dict[str, str]:
     """{stage: fingerprint} of what runs of the profile used: of those with the stage, the one that differs in the fewest keys.
 
-    Of several as near the newest. So a run in another zero-shot setting, however new, explains nothing here.
+    Of several equally near runs it is the newest. So a run in another zero-shot setting, however new, explains nothing here.
     """
     asked = runs.RunRecord.asking(config.profile, setting=config.setting, seed=config.seed, changed=changed(config))
     known = [record for record in runs.records(store) if record.profile == config.profile]

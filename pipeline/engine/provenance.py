@@ -18,7 +18,7 @@ from pipeline.store import digest
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("models", "pipeline")
 TRIES = 5
-"""Attempts to parse a file before an error of Python's own counts."""
+"""How often a file is parsed before an error of Python's own counts."""
 PACKAGES = (
     "torch",
     "torchvision",
@@ -35,7 +35,7 @@ PACKAGES = (
 
 @cache
 def code_digest(stage: str) -> str:
-    """Digest of the stage's module and of all our modules that it imports, directly and indirectly."""
+    """The digest of the stage's module and of all our modules that it imports, directly or indirectly."""
     files = closure(ROOT / "pipeline" / "stages" / f"{stage}.py")
     return digest.of_files((str(f.relative_to(ROOT)), digest.of_file(f)) for f in files)
 
@@ -72,8 +72,8 @@ def imports(file: Path) -> tuple[Path, ...]:
 def _parsed(file: Path) -> ast.Module:
     """The syntax tree of a file.
 
-    Some versions of Python give up at random (SystemError: recursion depth mismatch), as their count of a tree's depth is
-    disturbed from outside of the call. Asked again they give the tree.
+    Some versions of Python fail at random (SystemError: recursion depth mismatch), when their count of a tree's depth is
+    disturbed from outside of the call. A further try gives the tree.
     """
     text = file.read_text(encoding="utf-8")
     for _ in range(TRIES):
@@ -83,7 +83,7 @@ def _parsed(file: Path) -> ast.Module:
 
 
 def _statements(tree: ast.Module) -> Iterator[ast.AST]:
-    """All statements, nested ones too. Expressions, most of the nodes, hold no import and are not entered."""
+    """All statements, including nested ones. Expressions, which are most of the nodes, hold no import and are not entered."""
     pending: list[ast.AST] = [tree]
     while pending:
         node = pending.pop()
@@ -106,9 +106,9 @@ def packages() -> dict[str, str]:
 
 @cache
 def git_state() -> tuple[str | None, bool | None]:
-    """(commit, whether its code was changed); (None, None) outside of a checkout. A user's own files beside it change none.
+    """(commit, whether its code was changed); (None, None) outside of a checkout. Files beside the code do not count.
 
-    An installed package may lie in the environment of somebody's own repository, whose commit says nothing of it.
+    An installed package may lie in an environment inside another repository, whose commit says nothing about it.
     """
     if not in_checkout():
         return None, None
@@ -129,7 +129,7 @@ def _git(*words: str) -> str:
 
 
 def device(configured: str) -> str:
-    """What was computed on: the GPU's name, or "cpu". A stage that never loaded torch used no GPU."""
+    """The device of the computation: the GPU's name, or "cpu". A stage that never loaded torch used no GPU."""
     torch = sys.modules.get("torch")
     if torch is None or configured == "cpu" or not torch.cuda.is_available():
         return "cpu"

@@ -1,4 +1,4 @@
-"""Run stages in order, keep the run's record, and answer what came of it; needs no server."""
+"""Run stages in order, keep the run's record, and compare the result. No server is needed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Run:
     ask_helpers: AskHelpers = no_helpers
     waiting: Waiting = say
     targets: tuple[str, ...] = ()
-    """What the run is for: what it will find in the store for these is kept until it ends."""
+    """The targets of the run; artifacts that it will find for them are kept until it ends."""
     against: RunRecord | None = None
     """The run to compare with, if one was named."""
     artifacts: dict[str, Artifact] = field(default_factory=dict)
@@ -100,10 +100,10 @@ class Run:
         return outcome
 
     def _hold(self) -> None:
-        """Before the first stage that takes time: name what the stages after it are likely to find, so that `gc` leaves it.
+        """Before the first stage that takes time, name the artifacts that later stages are likely to find: `gc` keeps them.
 
         Raises:
-            ConfigError: a training over machines is to come, and where they meet is not known.
+            ConfigError: a training over several machines is to come, and it is not known where they meet.
         """
         if self.targets and not self._held:
             self._held = True
@@ -116,13 +116,13 @@ class Run:
 
     @property
     def relative(self) -> RunRecord | None:
-        """The run that this one is compared with: that which was asked for, else its nearest relative."""
+        """The run with which this one is compared: the one that was asked for, else the nearest one."""
         return self.against or runs.relative(self.store, self.record, other_than=self.record.stages.get("evaluation"))
 
     def verdict(self) -> Verdict | None:
-        """The run beside its relative; None where there is none, or one of the two was not evaluated.
+        """The comparison with the relative; None if there is none, or one of the two was not evaluated.
 
-        Comparing takes seconds, so a run that found its evaluation in the store is compared only if that is asked for.
+        It takes seconds, so a run that found its evaluation in the store is compared only if that was asked for.
         """
         if "evaluation" in self.record.stages and self._verdict is None:
             other = self.relative if self.against or "evaluation" not in self.record.hits else None
@@ -131,7 +131,7 @@ class Run:
         return self._verdict
 
     def answer(self) -> list[str]:
-        """Is it better, is it noise, and what was changed: the run's last words, in lines, which its record keeps."""
+        """The run's last lines, which its record keeps: whether it is better, whether that is noise, and what was changed."""
         if not self.record.answer and (lines := self._answered()):
             self.record.answer = lines
             self.record.save(self.store)
@@ -143,7 +143,7 @@ class Run:
         if (found := self.verdict()) is not None:
             return found.lines
         if "evaluation" in self.record.hits:
-            return ["nothing that the result is made from has changed: it is that of an earlier run (`ezhoi runs`)"]
+            return ["nothing from which the result is made has changed: it is that of an earlier run (`ezhoi runs`)"]
         return ["no earlier run of this profile and setting to compare with"]
 
     def finish(self, state: str) -> None:

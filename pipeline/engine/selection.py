@@ -1,4 +1,4 @@
-"""Which artifact stands in for a stage that a run shall not compute: the pinned one, or the newest that fits.
+"""Which artifact takes the place of a stage that a run is not to compute: the pinned one, or the newest that fits.
 
 `ezhoi/utpl` must not train for hours because a description of a seen class changed: it reuses a `seen` artifact, says
 which, and refuses with a reason if none fits. A choice binds what it was made from (`pipeline/engine/fit.py`).
@@ -34,8 +34,8 @@ def choose(
     Args:
         plan: what the run would do with given artifacts (`pipeline.engine.plan`).
         reuse: stages that must not be computed: what the configuration asks for, else the newest artifact that fits.
-        pins: {stage: fingerprint or its start}; pins go first, and what is reused has to agree with them.
-        force: stages to compute again; one that a choice was made from cannot be.
+        pins: {stage: fingerprint or its start}; pins win, and what is reused has to agree with them.
+        force: stages to compute again; a stage from which a choice was made cannot be forced.
 
     Raises:
         EzhoiError: nothing fits, or two choices contradict each other.
@@ -77,7 +77,7 @@ class _Selection:
         return {name: choice.artifact for name, choice in self.choices.items()}
 
     def pin(self, references: Mapping[Stage, str]) -> None:
-        """Take the pinned artifacts, all of them before anything that they bind."""
+        """Take all pinned artifacts, before anything that they bind."""
         for stage, reference in references.items():
             artifact = self._pinned(stage, reference)
             differs = fit.differences(stage, artifact.manifest, self.config)
@@ -109,7 +109,7 @@ class _Selection:
         )
 
     def refuse_forced(self, force: Collection[str]) -> None:
-        """A stage cannot be computed again in a run that uses what was made from it, or that does not compute it."""
+        """EzhoiError if a stage is forced although the run uses what was made from it, or is not to compute it."""
         for name in force:
             if name in self.made_from:
                 maker = self.made_from[name]

@@ -1,6 +1,6 @@
 """What a stage is: what it reads of the configuration, of files outside of the store, and of other stages' artifacts.
 
-Light on purpose: planning a run imports no torch.
+It imports little on purpose: planning a run imports no torch.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from pipeline.work import machines
 from pipeline.work.machines import Rendezvous
 
 Condition = Callable[[Config], bool]
-"""Whether something holds under a configuration."""
+"""A condition on a configuration."""
 DIGESTS: Mapping[Content, Callable[[Path], str]] = {
     "bytes": digest.of_path,
     "tables": sources.fingerprint,
     "images": sources.folder_fingerprint,
     "own": own_folder.fingerprint,
 }
-"""How the digest of a source is taken, by what of it counts."""
+"""The functions that compute the digest of a source, by the content that counts."""
 
 
 LATER: Mapping[str, object] = {
@@ -34,19 +34,19 @@ LATER: Mapping[str, object] = {
     "data.world.evaluated": "test",
     "model.inter": "block",
 }
-"""Keys that were added when artifacts were in use, and the value that these were made with: it is left out of fingerprints, so
-that they stay good."""
+"""Keys that were added after artifacts had been made, and the value with which these were made. Where a key has it, it is left
+out of fingerprints, so that the artifacts stay valid."""
 
 
 def source_digest(source: Source) -> str:
-    """Digest of the file or folder that a source names, as it enters fingerprints and manifests."""
+    """The digest of the file or folder that a source names, as it enters fingerprints and manifests."""
     assert source.path is not None, f"{source} names no file"
     return DIGESTS[source.content](source.path)
 
 
 @dataclass(frozen=True)
 class Input:
-    """An artifact a stage reads, or the part of it whose files match one of the `part` patterns.
+    """An artifact that a stage reads, or the part of it whose files match one of the `part` patterns.
 
     Only the digests of the named files count, so a stage stays fresh when another part of its input changes.
     """
@@ -54,8 +54,8 @@ class Input:
     stage: str
     part: tuple[str, ...] = ("*",)
     loose: bool = False
-    """Where the stage's artifact is reused, this input may be another than it was made from: a model that learned under
-    some texts is used with others. Sizes and vocabulary are held by the configuration (`pipeline/engine/fit.py`)."""
+    """Where the stage's artifact is reused, this input may differ from the one it was made from: a model that learned with some
+    texts is used with others. The configuration keeps sizes and vocabulary equal (`pipeline/engine/fit.py`)."""
     when: Condition | None = None
     """Under which configurations the stage has this input; None: always."""
 
@@ -66,7 +66,7 @@ class Input:
 
 @dataclass(frozen=True)
 class When:
-    """Config keys that a stage reads under some configurations only; as those of the stage."""
+    """Keys that a stage reads only under some configurations; their meaning is that of the stage's keys."""
 
     holds: Condition
     reads: tuple[str, ...] = ()
@@ -75,45 +75,44 @@ class When:
 
 @dataclass(frozen=True)
 class Stage:
-    """Declaration of a stage: `reads` are the dotted config keys that enter its fingerprint.
+    """The declaration of a stage: `reads` are the dotted keys of the configuration that enter its fingerprint.
 
-    Of a key that names a file or a folder (`pipeline/config/sources.py`), alone or in a section, the content enters it too,
-    and a path does not.
+    Where a key names a file or a folder (`pipeline/config/sources.py`), the content enters it too, and a path does not.
     """
 
     name: str
     version: int
     reads: tuple[str, ...]
     names: tuple[str, ...] = ()
-    """Keys of which it reads the name that was chosen, and nothing of what the name stands for."""
+    """Keys of which it reads the chosen name, but not the content behind the name."""
     when: tuple[When, ...] = ()
-    """What it reads besides, depending on the configuration: no seed, where nothing is drawn."""
+    """What it reads besides, depending on the configuration, such as a seed only where something is drawn."""
     inputs: tuple[Input, ...] = ()
     joint: tuple[Input, ...] = ()
-    """What it reads in joint training (`seen.joint`), instead of or beside its inputs of the same stages."""
+    """Its inputs in joint training (`seen.joint`), in place of inputs of the same stages or beside the others."""
     says: str = ""
     trains: bool = False
-    """A training."""
+    """Whether it is a training."""
     embeds: bool = False
-    """Embeds texts with CLIP."""
+    """Whether it embeds texts with CLIP."""
     pictures: tuple[str, ...] = ()
-    """Splits with whose pictures its time grows."""
+    """The splits whose number of pictures determines its time."""
     shards: bool = False
-    """Goes through all images, in shards."""
+    """Whether it goes through all images, in shards."""
     asks: Condition | None = None
-    """Of a stage that makes texts: whether it asks a language model, whose server it holds alone then."""
+    """For a stage that makes texts: whether it asks a language model, whose server it then holds alone."""
 
     def declared(self, *, names: bool = True) -> frozenset[str]:
-        """Every key that it reads under any configuration; without `names`, those of which the content counts."""
+        """Every key that it reads under any configuration; without `names`, only keys whose content counts."""
         parts: tuple[Stage | When, ...] = (self, *self.when)
         return frozenset(key for part in parts for key in (*part.reads, *(part.names if names else ())))
 
     def reads_under(self, config: Config, *, names: bool = True) -> frozenset[str]:
-        """The same under a configuration."""
+        """Every key that it reads under a configuration; `names` as in `declared`."""
         return replace(self, when=tuple(when for when in self.when if when.holds(config))).declared(names=names)
 
     def server(self, config: Config) -> str | None:
-        """Address of the language model that the stage asks, if it asks one."""
+        """The address of the language model that the stage asks, if it asks one."""
         return config.llm.runtime.base_url if self.asks is not None and self.asks(config) else None
 
     def resolved(self, config: Config) -> Stage:
@@ -123,7 +122,7 @@ class Stage:
         return replace(self, inputs=tuple(own.values()), joint=())
 
     def looks_at(self, config: Config) -> tuple[str, ...]:
-        """`pictures` under a configuration: pairs of training pictures are made for `utpl` alone."""
+        """`pictures` under a configuration: pairs of training pictures are made only for `utpl`."""
         needless = self.name == "pair_features" and not config.utpl_trains
         return tuple(split for split in self.pictures if not (needless and split == "train"))
 
@@ -132,18 +131,18 @@ class Stage:
         return self.shards and (self.name != "detections" or config.detections.source == "hub")
 
     def computes(self, config: Config) -> bool:
-        """Whether it computes on the configured device: it holds a GPU alone where there is one."""
+        """Whether it computes on the configured device; it then holds a GPU alone where there is one."""
         return self.trains or self.embeds or self.sharded(config)
 
     def processes(self, config: Config) -> int:
-        """How many processes of this machine compute the stage together, one a GPU."""
+        """How many processes of this machine compute the stage together, one for each GPU."""
         return config.seen.runtime.processes if self.name == "seen" else 1
 
     def joined_by(self, config: Config) -> Rendezvous | None:
-        """Where machines meet that compute the stage together, and which of them this is; None if one does it alone.
+        """Where the machines that compute the stage together meet, and which of them this is; None for one machine alone.
 
         Raises:
-            ConfigError: that is not known (`pipeline/work/machines.py`).
+            ConfigError: this is not known (`pipeline/work/machines.py`).
         """
         trains = self.name == "seen" and config.seen.weights is None
         return machines.rendezvous(config.seen.runtime) if trains else None
@@ -161,7 +160,7 @@ class Stage:
         return found
 
     def sources(self, config: Config) -> dict[str, Source]:
-        """{config key: the file or folder that it names} of what the stage reads outside of the store."""
+        """{key: the file or folder that it names} of what the stage reads outside of the store."""
         return under(config, self.reads_under(config, names=False))
 
 
@@ -171,12 +170,12 @@ def covered(key: str, keys: Collection[str]) -> bool:
 
 
 def under(config: Config, keys: Collection[str]) -> dict[str, Source]:
-    """{key: what it names} of the files and folders that the keys, or keys in these sections, name."""
+    """{key: the file or folder that it names} of the given keys and of keys in the given sections."""
     return {key: source for key, source in config.sources().items() if source.path is not None and covered(key, keys)}
 
 
 def without_places(config: Config, keys: Collection[str]) -> dict[str, object]:
-    """The values under `keys` as plain JSON, without those that are paths: where a content lies says nothing of it.
+    """The values under `keys` as plain JSON, without paths, since it does not matter where a content lies.
 
     The keys of `LATER` are left out where they have their first value.
     """

@@ -1,4 +1,4 @@
-"""Is a run better than its relative, is it noise, and what was changed: the answer that a run ends with."""
+"""The answer that a run ends with: whether it is better than its relative, whether that is noise, and what was changed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Gain:
 
     @property
     def sure(self) -> bool:
-        """Whether another draw of test images would hardly have turned it round."""
+        """Whether the interval leaves 0 out, so that another draw of test images would hardly have changed the sign."""
         return self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
 
     def __str__(self) -> str:
@@ -51,18 +51,18 @@ class Compared:
 
     gains: Mapping[str, Gain]
     classes: tuple[Mapping[str, Any], ...] = ()
-    """Of each class that moved: name, unseen, a, b, difference and interval; the best gain first."""
+    """The classes whose AP changed: name, unseen, a, b, difference and interval; the largest gain first."""
     draws: int = 0
-    """Resamples of the test images behind the intervals."""
+    """How often the test images were resampled for the intervals."""
     why_no_interval: str = ""
     notes: tuple[str, ...] = ()
-    """In which respects the two are no answers to one question, a sentence each."""
+    """A sentence for each respect in which the two are not comparable."""
 
 
 def compare(before: Artifact, after: Artifact, *, names: tuple[str, str] = ("A", "B")) -> Compared:
-    """mAP of one evaluation beside another's, with intervals where both judged the same annotations by the same rules.
+    """Compare the mAP of two evaluations, with intervals where both judged the same annotations by the same rules.
 
-    `names` is what notes call the two.
+    `names` are the names of the two in notes.
     """
     metrics = before.manifest.metrics, after.manifest.metrics
     plain = {g: Gain(metrics[0][g], metrics[1][g]) for g in MAIN if all(_is_number(m.get(g)) for m in metrics)}
@@ -103,7 +103,7 @@ class Verdict:
 
     @property
     def lines(self) -> list[str]:
-        """In words, for a terminal or a log."""
+        """The verdict in lines, for a terminal or a log."""
         lines = [f"compared with {self.relative.line}"]
         lines += [f"  mAP {group:<7} {gain}" for group, gain in self.compared.gains.items()]
         if self.compared.why_no_interval:

@@ -1,4 +1,4 @@
-"""Writing files so that they are whole or absent, and saying in one sentence what a file system refuses."""
+"""Writing files so that they are whole or absent, and explaining in one sentence what a file system refuses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REFUSALS = {
     errno.EISDIR: "{path}: a folder is where a file should be",
     errno.EEXIST: "{path}: is there already, as a file where a folder should be",
 }
-"""What an error number means for whoever gave the path, and what to do."""
+"""What an error number means for the user who gave the path, and what to do."""
 ENVIRONMENT = (
     errno.ENOSPC,
     errno.EDQUOT,
@@ -40,9 +40,9 @@ ENVIRONMENT = (
     errno.EIO,
     errno.EMFILE,
 )
-"""Numbers that are never the code's fault. The others may be, so a stage that meets them ends with its traceback."""
+"""Error numbers that are never the fault of the code. Others may be, so a stage with them ends with a traceback."""
 NOT_POSSIBLE = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK)
-"""What `link` answers where there are no hard links, or no more of them."""
+"""The error numbers of `link` where there are no hard links, or no more of them."""
 
 
 def sentence(error: OSError, *, path: Path | str = "") -> str:
@@ -56,13 +56,13 @@ def sentence(error: OSError, *, path: Path | str = "") -> str:
 
 
 def said(error: Exception) -> str:
-    """An error in words: a refusal of the system as `sentence` has it, without a number."""
+    """An error in words; what the system refuses is said as by `sentence`, without a number."""
     return sentence(error) if isinstance(error, OSError) else str(error)
 
 
 @contextmanager
 def refusals(what: str, *, path: Path) -> Iterator[None]:
-    """Turn what the environment refuses into one StoreError that begins with `what`; `path` is where the work goes on."""
+    """Turn an error of the environment into one StoreError that begins with `what`; `path` is where the work is done."""
     try:
         yield
     except OSError as error:
@@ -72,7 +72,7 @@ def refusals(what: str, *, path: Path) -> Iterator[None]:
 
 
 def demand_writable(path: Path) -> None:
-    """Before a long computation: OSError if its result could not be written to `path`."""
+    """OSError if the result of a long computation, which is to follow, could not be written to `path`."""
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     probe = path.with_name(f".{path.name[:40]}.{uuid.uuid4().hex[:12]}.probe")
@@ -105,7 +105,7 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the folder's names on the disk, where the file system can do that for a folder."""
+    """Bring the names in the folder to the disk, where the file system can do that for a folder."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

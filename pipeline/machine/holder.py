@@ -1,7 +1,7 @@
-"""Who holds a lock, as a note that the holder leaves for those who wait: a run, its process, the machine, since when.
+"""The note that the holder of a lock leaves for those who wait: which run it is, its process, its machine, and since when.
 
-A note is a help for people and decides nothing: the lock itself does. It may be missing, be half written, be that of a holder
-that died, or have been written by another user. So reading one never fails, and it can say nothing but names and numbers.
+A note only informs people; the lock itself decides. It may be missing, half written, left by a holder that died, or written by
+another user. So reading one never fails, and it can contain only names and numbers.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 LONGEST = 4096
-"""Bytes that are read of a note."""
+"""The most bytes that are read of a note."""
 UNKNOWN = "another process"
 LONGEST_NAME = 200
 UNFIT = re.compile(r"[^\w.:/+ -]")
-"""What no name in a note has: a terminal or a page might take it for an order."""
+"""Letters that no name in a note has, since a terminal or a page might act on them."""
 Name = Annotated[str, StringConstraints(pattern=rf"^[\w.:/+ -]{{0,{LONGEST_NAME}}}$")]
 
 
@@ -34,9 +34,9 @@ class Holder(BaseModel):
     pid: Annotated[int, Field(ge=0, lt=1 << 31)]
     host: Name
     since: Name
-    """Date and time (UTC) by ISO 8601."""
+    """The date and time (UTC) in ISO 8601."""
     run: Name = ""
-    """Id of its run, where it is one."""
+    """The id of its run, if it is one."""
     by: Name = ""
     """The deployment or command that made the run."""
 
@@ -48,7 +48,7 @@ class Holder(BaseModel):
         return f"run {self.run}{by} ({process}, {since})" if self.run else f"{process} ({since})"
 
     def note(self) -> bytes:
-        """What the holder writes."""
+        """The text that the holder writes."""
         return self.model_dump_json().encode()
 
 
@@ -61,7 +61,7 @@ def read(note: bytes) -> Holder | None:
 
 
 def parse(said: object) -> Holder | None:
-    """The same of what was read as JSON already."""
+    """The holder that a note names, whose JSON was read already."""
     try:
         return Holder.model_validate(said)
     except ValidationError:
@@ -83,26 +83,26 @@ class Wait:
 
 @dataclass
 class Claimant:
-    """Who asks for locks: what it leaves with those that it gets, and whom it tells for whom it waits."""
+    """A process that asks for locks: the note that it leaves with them, and whom it tells that it waits."""
 
     run: str = ""
     by: str = ""
     tell: Callable[[str], None] = lambda line: None
-    """Is given `waits for run ...`, again when that is another one."""
+    """Called with `waits for run ...`, and again when it is another run."""
     waits: list[Wait] = field(default_factory=list)
     _now: tuple[str, float] | None = None
-    """What it waits for, and since when by the process's clock."""
+    """What it waits for, and since when, by the process's clock."""
 
     def holder(self) -> Holder:
-        """What it says of itself once it has the lock, from now on."""
+        """What it says about itself as holder, from now on."""
         now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         host = _fit(socket.gethostname())
         return Holder(pid=os.getpid(), host=host, since=now, run=_fit(self.run), by=_fit(self.by))
 
     def waits_for(self, *who: Holder | None, thing: str = "") -> None:
-        """The lock is theirs now (None: nobody can say whose); may be called again and again.
+        """Report that these hold the lock (None: not known); it may be called again and again.
 
-        `thing` is what they have, where that is more than the work that both want done.
+        `thing` is what they hold, if it is something else than the work that both want done.
         """
         named = " and ".join(str(one or UNKNOWN) for one in who or (None,))
         what = f"{thing}, which {named} {'has' if len(who) < 2 else 'have'}" if thing else named
@@ -112,7 +112,7 @@ class Claimant:
             self.tell(f"waits for {what}")
 
     def got(self) -> None:
-        """The wait is over, if there was one."""
+        """Note that the wait is over, if there was one."""
         if self._now is not None:
             self.waits.append(Wait(self._now[0], time.monotonic() - self._now[1]))
             self._now = None

@@ -1,6 +1,6 @@
-"""Where servers keep what they keep, and runs start: in the checkout, or for an installed package in the user's `~/.ezhoi`.
+"""Where servers keep their state and runs start: in the checkout or, for an installed package, in the user's `~/.ezhoi`.
 
-The secrets there only their owner can read.
+Only their owner can read the secrets there.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from pathlib import Path
 from pipeline.errors import ServiceError
 
 ROOT = Path(__file__).resolve().parents[2]
-"""The folder that the packages lie in: a checkout, or the site-packages of an environment."""
+"""The folder in which the packages lie: a checkout, or the site-packages of an environment."""
 
 
 def in_checkout() -> bool:
-    """Whether this is a checkout, which may keep state of its own, and no installed package."""
+    """Whether this is a checkout, which may keep state of its own, and not an installed package."""
     return (ROOT / "pyproject.toml").is_file()
 
 
@@ -27,19 +27,19 @@ def home() -> Path:
 
 
 def workplace() -> Path:
-    """The folder that servers, workers and their runs start in, and which relative paths of such a run begin at."""
+    """The folder in which servers, workers and their runs start, and where relative paths of such a run begin."""
     return ROOT if in_checkout() else home()
 
 
 def private_folder(folder: Path) -> None:
-    """The folder exists when this returns, and nobody else can look into it. OSError if it cannot be made."""
+    """Make sure that the folder exists and that nobody else can look into it. OSError if it cannot be made."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_mode & 0o077:  # made by an older version, or by hand
         folder.chmod(0o700)
 
 
 def write_secret(path: Path, text: str) -> None:
-    """Write a file that was never readable by others, in one step. Its folder, if there is none, is made as closed."""
+    """Write a file in one step that others can never read. A folder that is missing is made, closed to others too."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
@@ -53,7 +53,7 @@ def read_secret(path: Path) -> str:
     """The secret in a file; empty if there is no such file.
 
     Raises:
-        ServiceError: the file is not this user's alone, so somebody else may know the secret, or have chosen it.
+        ServiceError: others can read or write the file, so somebody else may know the secret, or have chosen it.
     """
     try:
         with path.open(encoding="utf-8") as file:
@@ -72,7 +72,7 @@ def read_secret(path: Path) -> str:
 
 
 def secret(path: Path, prefix: str = "") -> str:
-    """The secret in a file, made if there is none: `prefix` and 32 random characters. ServiceError as of `read_secret`."""
+    """The secret in a file; if there is none, one is made: `prefix` and 32 random characters. Errors as of `read_secret`."""
     if not (found := read_secret(path)):
         found = prefix + secrets.token_urlsafe(24)
         write_secret(path, found + "\n")
@@ -80,5 +80,5 @@ def secret(path: Path, prefix: str = "") -> str:
 
 
 def expanded(text: str) -> Path:
-    """A path with `~` and `~name` as the folders that they stand for; as it is where no such folder is known."""
+    """A path with `~` and `~name` replaced by their folders; unchanged where no such folder is known."""
     return Path(os.path.expanduser(text))  # noqa: PTH111, pathlib's own raises where no home is known

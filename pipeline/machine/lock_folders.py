@@ -1,12 +1,12 @@
-"""Where the locks of a machine lie: those that all its users must see, and those that are one user's own.
+"""Where the locks of a machine lie: those that all users must see, and those of one user.
 
-`shared` is one folder for everybody, in which everybody may make files and nobody may remove another one's (mode 1777, as
-/tmp has it). Whoever comes first makes it; it may also be somebody who means no good. So nothing there is trusted: a file is
-opened without following links, without waiting and without ever being written over, it has to be a plain one, and its lock
-is all that counts. The worst that another user can do there is to hold a lock, which is what locks are for; a folder that
-cannot be used costs a warning, and the locks lie in `own` then.
+`shared` is one folder for everybody, in which everybody may make files and nobody may remove those of others (mode 1777, like
+/tmp). The first user makes it, who may be an attacker. So nothing there is trusted: a file is opened without following links,
+without waiting and without ever being overwritten; it has to be a plain file, and only its lock counts. The worst that another
+user can do is to hold a lock, which is what locks are for. If the folder cannot be used, a warning says so and the locks lie
+in `own`.
 
-`own` is the user's alone (mode 0700, which is checked): nobody can make it first, hold its locks or read names in it.
+`own` is the user's alone (mode 0700, which is checked): nobody else can make it first, hold its locks or read names in it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pipeline.errors import EzhoiError
 
 log = logging.getLogger("ezhoi.devices")
 SHARED = Path("/tmp/ezhoi-locks")
-"""Not in $TMPDIR, which each user and each job may have of its own."""
+"""The shared folder; not in $TMPDIR, which may be another one for each user and each job."""
 
 
 @cache
@@ -65,7 +65,7 @@ def own() -> Path:
 
 
 def open_file(path: Path, *, create: bool = True) -> int:
-    """Open a file to lock it, made (readable for all) if it is not there; its descriptor.
+    """Open a file to lock it, and return its descriptor. A missing file is made, readable for all.
 
     Raises:
         OSError: it cannot be opened, or is no plain file.

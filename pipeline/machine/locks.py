@@ -1,4 +1,4 @@
-"""Locks on files that die with their holder (flock), and one message where the file system has none.
+"""Locks on files that end with their holder's process (flock), and one message where the file system has none.
 
 Every lock of this project is taken here.
 """
@@ -19,13 +19,13 @@ STORE = "choose a store on another one with --set store.root=FOLDER"
 
 
 def take(file: IO[str] | int, *, wait: bool = False, shared: bool = False, elsewhere: str = STORE) -> bool:
-    """Lock an open file; False if another process has it and we do not wait.
+    """Lock an open file; False if another process holds the lock and we do not wait.
 
     Args:
-        file: The open file; closing it lets the lock go.
-        wait: Whether to wait for the process that has it.
+        file: The open file; closing it releases the lock.
+        wait: Whether to wait for the process that holds it.
         shared: Whether other processes may have a shared lock on it at the same time.
-        elsewhere: What a user can do who cannot mount the file system with locks.
+        elsewhere: What a user can do who cannot mount the file system with locks, for the message.
 
     Raises:
         StoreError: its file system has no such locks.
@@ -48,7 +48,7 @@ def take(file: IO[str] | int, *, wait: bool = False, shared: bool = False, elsew
 
 @contextmanager
 def held(path: Path, *, elsewhere: str = STORE) -> Iterator[None]:
-    """Have the lock of a file, which is made if it is not there; waits for whoever has it. Raises as `take`."""
+    """Hold the lock of a file, which is made if it is missing; waits for another holder. Raises as `take` does."""
     with path.open("a", encoding="utf-8") as file:
         take(file, wait=True, elsewhere=elsewhere)
         yield

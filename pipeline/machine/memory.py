@@ -11,10 +11,10 @@ import psutil
 
 @contextmanager
 def bounded(most: int) -> Iterator[None]:
-    """While the block runs, whoever wants more than `most` further bytes in this process gets a MemoryError.
+    """While the block runs, more than `most` further bytes in this process are a MemoryError.
 
-    It is less if the machine has less to give. What is counted is address space, of all threads. A stricter limit of the
-    process (`ulimit -v`) stays.
+    The bound is lower if the machine has less memory left. It counts the address space of all threads. A stricter limit of
+    the process (`ulimit -v`) stays.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     wanted = psutil.Process().memory_info().vms + min(most, psutil.virtual_memory().available)

@@ -1,4 +1,4 @@
-"""Which process is which: a process id alone is reused by the system, its start time and the boot tell it apart."""
+"""Which process is which: the system reuses process ids, so the start time and the boot belong to the identity."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import psutil
 
 PROC = Path("/proc")
 TICKS = 100
-"""Of a second: as exactly as systems tell when a process was started."""
+"""Parts of a second: the precision of the start time of a process."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class Process:
 
     pid: int
     start: str
-    """When it started, in hundredths of a second since the boot; only compared."""
+    """When it started, in hundredths of a second since the boot; it is only compared."""
     boot: str
-    """Id of the machine's boot; empty where the system has none."""
+    """The id of the machine's boot; empty where the system has none."""
 
     def alive(self) -> bool:
-        """Whether this very process still runs (one that ended and waits to be collected does not)."""
+        """Whether this very process still runs; one that has ended and waits to be collected does not."""
         return identify(self.pid) == self
 
 
@@ -51,9 +51,9 @@ def current() -> Process:
 
 
 def machine() -> str:
-    """Where process ids mean the same as here: the host's name, and on Linux its boot and the space of its process ids.
+    """The place within which process ids are unique: the host's name, and on Linux its boot and its space of process ids.
 
-    Two containers of one host have ids of their own, and so do two machines that are both called `localhost`.
+    It tells apart two containers of one host, and two machines that are both called `localhost`.
     """
     try:
         space = str((PROC / "self" / "ns" / "pid").readlink())

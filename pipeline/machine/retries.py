@@ -1,4 +1,4 @@
-"""Requests that are repeated until they get through, by stamina: what it says of each try goes to the log, at level debug."""
+"""Requests that stamina repeats until they succeed; it logs each try at level debug."""
 
 from __future__ import annotations
 

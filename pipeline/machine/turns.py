@@ -1,14 +1,15 @@
-"""Things that one process at a time may hold, such as GPUs: several at once or none, and who waits longest comes first.
+"""Things that one process at a time may hold, such as GPUs: a process gets all that it wants or none, in order of waiting.
 
-Each thing is a file in a folder, held by a lock that dies with its holder. Who has to wait draws a ticket, a file
+Each thing is a file in a folder, held by a lock that ends with its holder's process. A process that has to wait makes a ticket,
+a file
 
     <nanoseconds of the machine's clock>-<process>-<random>.ticket        names of what is wanted, one a line
 
-that it keeps locked for as long as it waits. What an earlier living ticket wants is left alone, so a process that needs several
-GPUs gets them even where others come for one at a time. A ticket whose lock is free was left by a process that died.
+that it keeps locked while it waits. Nobody takes what an earlier living ticket wants, so a process that needs several GPUs gets
+them even where others come for one at a time. A ticket whose lock is free was left by a process that died.
 
-Who holds things says so in a file of the same kind, `....holder`, for those who wait: the note of `holder.py` in the first
-line, then the names.
+A holder says so in a file of the same kind, `....holder`, for those who wait: the note of `holder.py` in the first line, then
+the names.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ from pipeline.machine.holder import Claimant, Holder
 
 POLL_SECONDS = 1.0
 GRACE_SECONDS = 3.0
-"""Age from which a ticket counts. A shorter wait is none, and nothing need lie idle for it."""
+"""Seconds after which a ticket counts; nothing is left idle for a shorter wait."""
 LONGEST_TICKET = 1 << 16
-"""Bytes that are read of a ticket, which anybody can write."""
+"""The most bytes that are read of a ticket, which anybody can write."""
 
 
 @dataclass
@@ -39,10 +40,10 @@ class Held:
 
     locks: dict[str, int] = field(default_factory=dict)
     note: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
-    """Withdraws what says who holds them."""
+    """Removes the note that says who holds them."""
 
     def release(self) -> None:
-        """Let go of it all; more than once does no harm."""
+        """Release everything; to do so again does no harm."""
         self.note.close()
         while self.locks:
             os.close(self.locks.popitem()[1])
@@ -60,7 +61,7 @@ def take(
 ) -> Held | None:
     """Hold `count` of the wanted things, {key: name}, and up to `most` of them if so many are free.
 
-    None if they are not free and we do not `wait`. `thing` is what they are called where the claimant tells of its wait.
+    None if they are not free and we do not `wait`. `thing` names them where the claimant reports its wait.
 
     Raises:
         OSError: the folder or a file in it cannot be used.
@@ -98,7 +99,7 @@ def taken(folder: Path, name: str) -> bool:
 
 
 def _all_or_none(folder: Path, wanted: Mapping[str, str], count: int, most: int) -> Held:
-    """Two processes that want several never hold what the other one waits for."""
+    """Take all or none, so that two processes never hold what the other one waits for."""
     held = Held()
     try:
         for key, name in wanted.items():
@@ -118,13 +119,13 @@ def _all_or_none(folder: Path, wanted: Mapping[str, str], count: int, most: int)
 
 
 def _leave_note(folder: Path, held: Held, claimant: Claimant, names: list[str]) -> None:
-    """Say who holds these, until they are released; that it cannot be said is no reason to stop."""
+    """Leave a note of who holds these until they are released; if it cannot be written, the work goes on."""
     with contextlib.suppress(OSError, StoreError):
         held.note.enter_context(_written(folder, "holder", [claimant.holder().note().decode(), *names]))
 
 
 def _holders(folder: Path, names: set[str]) -> list[Holder]:
-    """Who holds some of these, as far as they say so."""
+    """The holders of some of these, as far as they left a note."""
     found = []
     for path in sorted(folder.glob("*.holder")):
         first, *held = _living(path) or [""]
@@ -135,7 +136,7 @@ def _holders(folder: Path, names: set[str]) -> list[Holder]:
 
 @contextmanager
 def _written(folder: Path, kind: str, lines: Iterable[str]) -> Iterator[Path]:
-    """A ticket, or a holder's note, of ours."""
+    """Write a ticket or a holder's note of this process."""
     path = folder / f"{time.monotonic_ns():020d}-{os.getpid()}-{uuid.uuid4().hex[:8]}.{kind}"
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     try:
@@ -150,7 +151,7 @@ def _written(folder: Path, kind: str, lines: Iterable[str]) -> Iterator[Path]:
 
 
 def _earlier(folder: Path, names: set[str], mine: Path | None) -> bool:
-    """Whether somebody waits for one of these for longer than we do."""
+    """Whether another process has waited longer for one of these."""
     for path in sorted(folder.glob("*.ticket")):
         if mine is not None and path.name >= mine.name:
             break
@@ -162,7 +163,7 @@ def _earlier(folder: Path, names: set[str], mine: Path | None) -> bool:
 
 
 def _living(path: Path) -> list[str]:
-    """Lines of a ticket or a note; none if its process is gone."""
+    """The lines of a ticket or a note; none if its process is gone."""
     try:
         handle = lock_folders.open_file(path, create=False)
     except OSError:

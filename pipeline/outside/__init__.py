@@ -1,1 +1,1 @@
-"""What comes from outside, parsed once: files that people write, columns of foreign tables, texts for pages."""
+"""What comes from outside is parsed here once: files that people write, columns of foreign tables, texts for pages."""

@@ -1,4 +1,4 @@
-"""Columns of tables that others wrote, as numbers: a fraction, a truth or nothing at all never becomes a whole number.
+"""Columns of tables that others wrote, as numbers: a fraction, a truth or a missing value never becomes a whole number.
 
     frame = columns.read(path, ["hoi_id", "score"])     a Parquet file, whatever pandas kept as its index
     columns.whole(frame, "hoi_id", str(path))           int64, one a row
@@ -30,15 +30,15 @@ from pipeline.outside.parsing import shown
 _LEAST, _MOST = -(2**63), 2**63 - 1
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 MOST_ROWS = 50_000_000
-"""Rows of a foreign table: over 5,000 for each of HICO-DET's test images."""
+"""The most rows of a foreign table: over 5,000 for each of HICO-DET's test images."""
 _DIGITS = 400
-"""Letters of a text that may be a number."""
+"""The most letters of a text that may be a number."""
 
 
 def read(path: Path, wanted: Iterable[str], *, repeated: Iterable[str] = ()) -> pd.DataFrame:
-    """Those of the wanted columns that a Parquet file (or a folder of parts) has, in the order wanted.
+    """Read those of the wanted columns that a Parquet file (or a folder of parts) has, in the wanted order.
 
-    Its other columns are not looked at. Texts of the `repeated` columns become categories, which keep each of them once.
+    Other columns are not read. Texts of the `repeated` columns become categories, which keep each of them once.
     A column that pandas kept as the table's index (`set_index`, `groupby`) is a column
     like the others.
 
@@ -62,14 +62,14 @@ def read(path: Path, wanted: Iterable[str], *, repeated: Iterable[str] = ()) -> 
 
 
 def _demand_plain(schema: pa.Schema, names: Iterable[str], path: Path) -> None:
-    """What is in lists cannot be compared, sorted or counted; no table of ours has it."""
+    """DataError for a column of lists, which cannot be compared, sorted or counted."""
     for name in names:
         if pa.types.is_nested(kind := schema.field(name).type):
             raise DataError(f"{path}, row 0: {name} is of the type {str(kind)[:80]}, and one value a row is needed")
 
 
 def _demand_few_rows(dataset: pq.ParquetDataset, path: Path) -> None:
-    """Equal values are packed so well that a small file can hold rows without end; its footer says how many."""
+    """DataError for too many rows: equal values are packed so well that a small file can hold any number of rows."""
     if (rows := sum(part.metadata.num_rows for part in dataset.fragments)) > MOST_ROWS:
         raise DataError(f"{path}: has {rows:,} rows, more than the {MOST_ROWS:,} that are read")
 
@@ -85,7 +85,7 @@ def names(path: Path) -> list[str]:
 
 
 def _counted(schema: pa.Schema) -> dict[str, range]:
-    """Index columns of consecutive numbers, of which pandas writes down the first and the last alone."""
+    """Index columns of consecutive numbers, of which pandas stores only the first and the last."""
     try:
         kept = (schema.pandas_metadata or {}).get("index_columns", ())
         ranges = [
@@ -98,7 +98,7 @@ def _counted(schema: pa.Schema) -> dict[str, range]:
 
 
 def whole_number(value: Any) -> int:
-    """A whole number within 64 bits, given as an integer, or as a float, decimal or text that is whole; ValueError else."""
+    """A whole number within 64 bits, given as an integer, or as a float, decimal or text that is whole; else ValueError."""
     given, number = value, None
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
@@ -139,9 +139,9 @@ def whole(frame: pd.DataFrame, column: str, where: str) -> NDArray[np.int64]:
     """A column's whole numbers.
 
     Args:
-        where: what the table is called in errors.
+        where: the name of the table in errors.
 
-    Raises ValueError for the first row whose value is none.
+    Raises ValueError for the first row whose value is no such number.
     """
     plain = _plain(frame[column])
     if plain is not None and (plain.dtype.kind == "i" or (plain.dtype.kind == "u" and plain.dtype.itemsize < 8)):
@@ -158,10 +158,10 @@ def numbers(frame: pd.DataFrame, column: str, where: str, *, missing: bool = Fal
     """A column's numbers; nan and infinity are for the caller to judge.
 
     Args:
-        where: what the table is called in errors.
-        missing: nothing (null) is nan; else it is an error.
+        where: the name of the table in errors.
+        missing: whether a missing value (null) becomes nan; otherwise it is an error.
 
-    Raises ValueError for the first row whose value is none.
+    Raises ValueError for the first row whose value is no number.
     """
     plain = _plain(frame[column])
     if plain is not None and plain.dtype.kind in "iuf":
@@ -194,7 +194,7 @@ def _plain(values: pd.Series[Any]) -> NDArray[Any] | None:
 
 
 def _each(values: pd.Series[Any], read: Callable[[Any], Any], column: str, where: str) -> list[Any]:
-    """Every value as `read` reads it; a value that comes often is read once."""
+    """Every value as `read` reads it; a repeated value is read once."""
     if isinstance(values.dtype, pd.CategoricalDtype | pd.StringDtype):
         codes, distinct = pd.factorize(values)
         known = [*_read(list(distinct), read), *_read([None], read)]

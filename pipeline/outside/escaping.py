@@ -9,28 +9,28 @@ _SEQUENCE = re.compile(
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"  # titles, links, private strings
     r"|\x1b[ -/]*[0-~]"
 )
-"""What a terminal takes for a command."""
+"""Sequences that a terminal takes for a command."""
 _UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-"""Controls but tab and newline, what turns the direction of writing, byte-order marks, halves of characters."""
+"""Control characters except tab and newline, changes of the direction of writing, byte-order marks, halves of characters."""
 _HALF = re.compile("[\ud800-\udfff]")
-"""Half of a character, which JSON can write by itself and UTF-8 cannot."""
+"""Half of a character, which JSON can write and UTF-8 cannot."""
 _COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
-"""What a terminal may be told by a program's own output."""
+"""Colours, which a program's own output may set in a terminal."""
 _COLOUR_OR_MOVE = re.compile(r"(\x1b\[[0-9;]*m|\x1b\[[0-9]*[AGK]|\x1b\[\?25[hl]|\r)")
-"""The same for bars, which are drawn over themselves."""
+"""Colours and the movements by which bars are drawn over themselves."""
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~&])")
 _ADDRESS = re.compile(r"(://|\bwww\.|@)", re.IGNORECASE)
 _BRACKET = re.compile(r"\\.|[\[\]<]")
-"""What begins a link, a picture or HTML, and what is escaped already."""
+"""The beginnings of links, pictures and HTML, and what is escaped already."""
 LONGEST_LINE, KEPT, END = 1_000, 500, 300
-"""Letters of a line of a message, and of one that is longer those that are kept at its beginning and its end."""
+"""The most letters of a line of a message; of a longer line so many are kept at its beginning and at its end."""
 _FORMULA = "=+\\-@\t\r＝＋－＠"
 _TO_QUOTE = re.compile(f"'*[{_FORMULA}]")
 _QUOTED = re.compile(f"'+[{_FORMULA}]")
 
 
 def plain(text: str) -> str:
-    """The text without control characters and a terminal's sequences; those that part words become a space."""
+    """The text without control characters and a terminal's sequences; those that separate words become a space."""
     return _UNFIT.sub(lambda found: " " if found[0].isspace() else "", _SEQUENCE.sub("", text))
 
 
@@ -42,7 +42,7 @@ def brief(text: str) -> str:
 
 
 def unfit(text: str) -> str | None:
-    """The first character that `plain` takes away, as U+001B; None if it leaves the text as it is."""
+    """The first character that `plain` removes, written as U+001B; None if it leaves the text unchanged."""
     found = _UNFIT.search(text)
     return f"U+{ord(found[0]):04X}" if found else None
 
@@ -65,26 +65,26 @@ def for_terminal(text: str, *, moves: bool = False) -> str:
 
 
 def markdown(text: str) -> str:
-    """The text for a line or a cell of Markdown: shown as it is, no link, picture or HTML is made of it.
+    """The text for a line or a cell of Markdown, where it is shown literally: it becomes no link, picture or HTML.
 
-    An address gets an invisible space (U+200B), since some readers make a link of whatever looks like one.
+    An address gets an invisible space (U+200B), since some readers make a link of everything that looks like one.
     """
     return _MARKUP.sub(r"\\\1", _ADDRESS.sub("\\1\u200b", " ".join(plain(text).split())))
 
 
 def code(text: str) -> str:
-    """The text as Markdown's code, in one line: nothing in it ends that."""
+    """The text as code in Markdown, in one line, which nothing in the text can end."""
     line = " ".join(plain(text).replace("`", "'").split())
     return f"`{line or '-'}`"
 
 
 def without_links(text: str) -> str:
-    """A text that is Markdown already, such as a report's, of which no link, picture or HTML is made any more."""
+    """A text that is Markdown already, such as that of a report, without links, pictures and HTML."""
     return _ADDRESS.sub("\\1\u200b", _BRACKET.sub(lambda found: found[0] if found[0][1:] else f"\\{found[0]}", text))
 
 
 def to_cell(text: str) -> str:
-    """The text for a cell of a table that a spreadsheet may open: ' goes before what it would take for a formula."""
+    """The text for a cell of a table that a spreadsheet may open; it gets a leading ' if it would be taken for a formula."""
     return f"'{text}" if _TO_QUOTE.match(text) else text
 
 

@@ -1,4 +1,4 @@
-"""Names of files as tables and systems of all kinds write them."""
+"""Names of files, as different tables and systems write them."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 JOURNAL, DRAWN = ".done.jsonl", "drawn"
-"""What a folder of predictions has (`pipeline/predict/folder.py`): what is done, and the pictures that were drawn."""
+"""Names in a folder of predictions (`pipeline/predict/folder.py`): the journal, and the folder of drawn pictures."""
 FRAMES = "frames"
-"""What such a folder has where videos were predicted (`pipeline/predict/video.py`)."""
+"""The folder of a video's frames in such a folder (`pipeline/predict/video.py`)."""
 PREDICTED = (DRAWN, FRAMES, "predictions.json", "predictions.parquet", "index.html")
-"""What else it has that is no file of the user's."""
+"""All names there that are no files of the user's."""
 
 
 def base_name(value: Any) -> Any:
-    """A file's name without folders; anything else as it is."""
+    """The name of a file without its folders; any other value unchanged."""
     return value.replace("\\", "/").rsplit("/", 1)[-1] if isinstance(value, str) else value
 
 
 def places(names: Iterable[Any], known: Sequence[Any], *, table: str) -> NDArray[np.int64]:
-    """Where each name is in a list of known names; -1 where it is not. Names that are no text are nowhere.
+    """The place of each name in a list of known names; -1 for a name that is not there or is no text.
 
-    A whole name decides. Folders may be written otherwise, or left out, where it stays clear what is meant: the one known
-    name whose last parts agree best, and that no other name here stands for as well.
+    An equal name decides. Folders may differ or be left out where the name stays unique: it means the known name whose last
+    parts agree best, if no other name here means the same one.
 
     Arguments:
-        table: what the names are from, for errors.
+        table: the table of the names, for errors.
 
     Raises:
         DataError: a name fits several known ones equally well, or two names in different folders fit the same one.
@@ -72,7 +72,7 @@ def _plain(name: str) -> str:
 
 
 def _nearest(name: str, candidates: Sequence[str]) -> list[str]:
-    """Those candidates that share most last parts with a name."""
+    """The candidates that share the most last parts with a name."""
     agree = [_last_parts_in_common(name, candidate) for candidate in candidates]
     return [candidate for candidate, count in zip(candidates, agree, strict=True) if count == max(agree)]
 

@@ -1,8 +1,8 @@
-"""YAML and JSON texts of users, parsed strictly: what a laxer parser would pass over in silence is an error.
+"""YAML and JSON texts of users, parsed strictly: what a laxer parser would ignore is an error.
 
 - A key that is given twice in a mapping is an error naming the key and both lines: the last one does not win.
 - In YAML a number is decimal: `010` is ten and not eight, `1:30` and `2024-01-01` are texts; so are `on`, `off`, `yes`, `no`.
-- What is nested too deeply, or is no YAML or JSON, is an error naming the line; none is longer than a few lines.
+- What is nested too deeply, or is no YAML or JSON, is an error naming the line; no message is longer than a few lines.
 
 `pipeline/outside/reading.py` reads files with it.
 """
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
 
 LONGEST = 80
-"""Letters of a value that an error shows."""
+"""The most letters of a value that an error shows."""
 LONGEST_FAULT = 300
-"""Letters of what a parser says of a fault; it may quote a name of any length."""
+"""The most letters of a parser's message, which may quote a name of any length."""
 
 
 class TwiceError(Exception):
@@ -32,7 +32,7 @@ class TwiceError(Exception):
 
 
 def shown(value: object) -> str:
-    """A value as an error shows it: all of a short one, the beginning of a long one, of a structure its outline."""
+    """A value as an error shows it: a short one completely, the beginning of a long one, the outline of a structure."""
     if isinstance(value, str | bytes):
         text = repr(value[: LONGEST + 1])
         return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(value)} letters)"
@@ -46,12 +46,12 @@ def shown(value: object) -> str:
 
 
 def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.5) -> str | None:
-    """The known name that is most like another, if one is: of a long name the beginning is compared, which takes no time."""
+    """The known name that is most similar to another, if one is; only the beginning of a long name is compared."""
     return next(iter(difflib.get_close_matches(name[:LONGEST], list(known), n=1, cutoff=cutoff)), None)
 
 
 def why_not_read(error: Exception) -> str:
-    """Why an entry of a file was not read, from what Python raised of it: a KeyError, TypeError, ValueError or the like."""
+    """Why an entry of a file was not read, from Python's error: a KeyError, TypeError, ValueError or the like."""
     if isinstance(error, KeyError):
         return f"{shown(error.args[0])} is missing"
     if isinstance(error, TypeError | AttributeError):  # Python's words for it speak of its own types
@@ -81,7 +81,7 @@ def yaml_value(text: str) -> Any:
 def yaml_node(text: str) -> yaml.Node | None:
     """A YAML text as nodes, which know their lines; None if it is empty. ValueError as of `yaml_value`.
 
-    Whether a key comes twice is for the caller to see.
+    The caller has to check whether a key comes twice.
     """
     try:
         return yaml.compose(text, Loader=_Strict)
@@ -90,7 +90,7 @@ def yaml_node(text: str) -> yaml.Node | None:
 
 
 def _yaml_fault(error: Exception) -> str:
-    """What is wrong with a YAML text, in one line: the library's own words go over several and quote without end."""
+    """What is wrong with a YAML text, in one line; the library's own message has several lines and unlimited quotes."""
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     if isinstance(error, yaml.MarkedYAMLError):
@@ -130,8 +130,8 @@ def json_value(text: str, *, each: Callable[[dict[str, Any]], Any] | None = None
     """The value of a JSON text; ValueError naming the place where it breaks, or a key that comes twice with its lines.
 
     Arguments:
-        each: what stands in the value for an object, asked for every object as soon as it ends, the inner ones first: of a
-            large text only what is wanted need be kept.
+        each: called for every object as soon as it ends, the inner ones first; its answer takes the place of the object, so
+            that only what is wanted of a large text is kept.
     """
 
     def made(pairs: list[tuple[str, Any]]) -> Any:
@@ -159,7 +159,7 @@ def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def given_twice(key: str, first: int, second: int) -> str:
-    """What to say of a key and the two lines in which it is."""
+    """The message about a key that is given twice, with its two lines."""
     return f"the key {shown(key)} is given twice, in lines {first} and {second}; keep one"
 
 

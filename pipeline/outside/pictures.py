@@ -1,4 +1,4 @@
-"""Picture files from outside: in the formats of pictures alone, within a bound, and whatever is wrong with them is one fault.
+"""Picture files from outside: only in formats of pictures, within a bound, with one error for whatever is wrong.
 
 Pillow knows some fifty formats, of which one is handed to another program (EPS, to Ghostscript), and raises a dozen kinds of
 errors for broken files: an EXIF block of which one number is wrong is a `struct.error`.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
-"""Pillow's names of those that are read, whatever a file is called."""
+"""Pillow's names of the formats that are read, whatever the name of a file is."""
 
 
 class Unreadable(Exception):
@@ -28,10 +28,10 @@ class Unreadable(Exception):
 
 @contextmanager
 def opened(source: Path | bytes, *, what: str = "") -> Iterator[Image.Image]:
-    """A picture, of which the header is read; what is done with it in the block may decode the rest.
+    """Open a picture and read its header; its use in the block may decode the rest.
 
     Args:
-        source: a file, or what is in one.
+        source: a file, or the content of one.
         what: its name in the message of a picture that is too large; the path if left out.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Whether boxes that others give are in pixels of their images: not in fractions, not in pixels of resized ones."""
+"""Whether boxes from outside are in pixels of their images, and not in fractions or in pixels of resized images."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from pipeline.errors import DataError
 
 log = logging.getLogger("ezhoi.outside")
 FRACTION = 1.5
-"""No corner of the boxes of a whole file is further out than this where they are fractions, a little over the edge included."""
+"""The largest corner in a whole file of boxes in fractions, some of which may lie a little over the edge."""
 SLACK = 0.05
-"""Part of an image's longer side by which a detector's box may lie outside."""
+"""The share of an image's longer side by which a detector's box may lie outside."""
 MOST_OUTSIDE = 0.2
-"""Part of the boxes that may lie further outside before the images cannot be those that were annotated."""
+"""The share of the boxes that may lie further outside; with more of them the images cannot be the annotated ones."""
 
 FURTHEST = 100_000.0
-"""No corner is as many pixels away: a JPEG has at most 65,535 a side."""
+"""Every corner is less than this, in pixels: a JPEG has at most 65,535 a side."""
 REACH, ENOUGH = 0.8, 200
-"""Of so many boxes one reaches further to the right, or down, than this part of its image, unless they were scaled down."""
+"""Of so many boxes at least one reaches beyond this share of its image's width or height, unless they were scaled down."""
 
 
 def demand(boxes: NDArray[np.float64], size: NDArray[np.float64] | None, *, table: str) -> None:
-    """DataError, naming a row, if all boxes are fractions, one is in no picture or many of them lie outside their images.
+    """DataError, naming a row, if all boxes are fractions, a box is in no picture, or many boxes lie outside their images.
 
-    If none comes near the right and lower edges, as those of pictures that a detector shrank, a warning says so; it is no
-    error, since what a fixed camera sees may be in a corner.
+    If no box comes near the right and lower edges, as with pictures that a detector shrank, a warning says so. It is no error,
+    since all that a fixed camera shows may be in a corner.
 
     Arguments:
         boxes: ``[n, 4]`` finite x1, y1, x2, y2.
         size: ``[n, 2]`` width and height of each box's image, 0 or nan where they are not known; None if none is.
-        table: what the boxes are from.
+        table: the table of the boxes, for messages.
     """
     if not len(boxes):
         return

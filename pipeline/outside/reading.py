@@ -1,4 +1,4 @@
-"""Text files from outside: UTF-8 whatever the locale, read within a bound; what is wrong is one error that names the file.
+"""Text files from outside: UTF-8 whatever the locale, read within a bound; anything wrong is one error that names the file.
 
 What JSON and YAML may hold is in `pipeline/outside/parsing.py`.
 """
@@ -20,23 +20,23 @@ from pipeline.errors import DataError, EzhoiError
 from pipeline.outside import parsing
 
 LARGEST_FILE = 64 << 20
-"""Bytes of a file of texts, edits, a profile or a template; HICO-DET's 600 descriptions have a quarter of a megabyte."""
+"""The most bytes of a file of texts, edits, a profile or a template; HICO-DET's 600 descriptions have 0.25 MB."""
 LARGEST_DATA = 2 << 30
-"""Bytes of an annotation or a file of detections, unpacked; a million pairs in JSON have less than half a gigabyte."""
+"""The most bytes of an annotation or a file of detections, unpacked; a million pairs in JSON have less than half a gigabyte."""
 PIECE = 1 << 20
-"""Bytes that are read at once."""
+"""How many bytes are read at once."""
 LONGEST_TEXT = 100_000
-"""Characters of one text."""
+"""The most characters of one text."""
 MOST_ROWS = 100_000
-"""Rows of a table of texts."""
+"""The most rows of a table of texts."""
 MOST_PIXELS = 89_478_485
-"""Pixels of a picture: from here on Pillow too suspects that a small file was made to fill the memory."""
+"""The most pixels of a picture; from here on Pillow too suspects a small file that was made to fill the memory."""
 LARGEST_PICTURE = 20 << 20
-"""Bytes of a picture file that a language model is shown."""
+"""The most bytes of a picture file that a language model is shown."""
 
 
 def text(path: Path, *, what: str = "", error: type[EzhoiError] = DataError, largest: int | None = None) -> str:
-    """A file's text without a byte-order mark, unpacked if it is gzipped; `what` is its name in the message.
+    """Read a file's text without a byte-order mark, unpacked if it is gzipped; `what` is its name in the message.
 
     Raises `error` if it cannot be read, has more than `largest` bytes (`LARGEST_FILE` if left out) or is not UTF-8.
     """
@@ -56,7 +56,7 @@ def text(path: Path, *, what: str = "", error: type[EzhoiError] = DataError, lar
 
 
 def _content(path: Path, most: int) -> bytes:
-    """At most so many bytes of a file, unpacked."""
+    """Read at most so many bytes of a file, unpacked."""
     demand_no_pipe(path)
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
@@ -76,9 +76,9 @@ def json_value(
     largest: int | None = None,
     each: Callable[[dict[str, Any]], Any] | None = None,
 ) -> Any:
-    """A file's JSON value; raises `error` as `text` does, and if it is no JSON, nested too deeply or has a key twice.
+    """Read a file's JSON value; raises `error` as `text` does, and if it is no JSON, nested too deeply or has a key twice.
 
-    `each` says what is kept of every object (see `parsing.json_value`).
+    `each` decides what is kept of every object (see `parsing.json_value`).
     """
     content = text(path, what=what, error=error, largest=largest)
     return _parsed(partial(parsing.json_value, each=each), content, f"{what or path}: not valid JSON", error)
@@ -104,13 +104,13 @@ def _parsed(parse: Callable[[str], Any], content: str, fault: str, error: type[E
 
 
 def demand_no_pipe(path: Path) -> None:
-    """ValueError for a pipe, which may never begin or never end: whoever opened it would wait."""
+    """ValueError for a pipe: it may never begin or never end, so opening it could wait for ever."""
     if path.is_fifo():
         raise ValueError("it is a pipe, not a file")
 
 
 def why(fault: Exception) -> str:
-    """Why something could not be read, in the first line of its words; the system's own without the path and a number."""
+    """Why something could not be read: the first line of the error, or the system's own words without path and number."""
     if type(fault) is FileNotFoundError:  # pyarrow's has no number, and says the path alone
         return os.strerror(errno.ENOENT)
     if isinstance(fault, OSError) and fault.errno:

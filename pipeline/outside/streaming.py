@@ -4,9 +4,9 @@
         first is None      `part` is the value of the key
         else               `part` is a list of some entries of the key's list, whose first one has the place `first` in it
 
-It is as strict as `pipeline/outside/parsing.py`, whose hook it uses: every value is decoded by Python's own parser, and only
-what lies between the values of the outermost object and of its lists is read here. (Streaming parsers let the last of two equal
-keys win in the objects that they build, or make an event of every number.)
+It is as strict as `pipeline/outside/parsing.py`, whose hook it uses: Python's own parser decodes every value, and only what is
+between the values of the outermost object and of its lists is read here. (Streaming parsers let the last of two equal keys win
+in the objects that they build, or make an event of every number.)
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from pipeline.errors import DataError
 from pipeline.outside import parsing, reading
 
 LARGEST_VALUE = 64 << 20
-"""Characters of one entry of a list, or of one value that is no list."""
+"""The most characters of one entry of a list, or of one value that is no list."""
 MOST_ENTRIES = 50_000_000
-"""Entries of one list."""
+"""The most entries of one list."""
 BATCH = 4096
-"""Entries that are handed on at once, at most."""
+"""The most entries that are handed on at once."""
 _BLANK = " \t\n\r"
 _EDGE = 16
 """Characters of a word, number or escape that the end of the window may have cut: -Infinity, \\ud83d\\ude00."""
 Told = Callable[[int, int], None]
-"""Is told how many bytes of the file were read, and of how many."""
+"""Called with how many bytes of the file were read, and of how many."""
 
 
 class NoObjectError(Exception):
@@ -132,7 +132,7 @@ class _Window:
                 return ""
 
     def take(self, *wanted: str) -> str:
-        """Go past the next character, which is one of those wanted."""
+        """Go past the next character, which must be one of the wanted ones."""
         found = self.next()
         if found not in wanted or not found:
             raise self.fault(f"Expecting {wanted[0]!r} delimiter")
@@ -163,7 +163,7 @@ class _Window:
                     return found
 
     def demand_end(self) -> None:
-        """Nothing but blanks is left."""
+        """Demand that only blanks are left."""
         if self.next():
             raise self.fault("Extra data")
 
@@ -177,18 +177,18 @@ class _Window:
         return self._line
 
     def fault(self, what: str, *, at: int | None = None) -> DataError:
-        """What to raise of a place where the text is no JSON."""
+        """The error for a place where the text is no JSON."""
         at = self.at if at is None else at
         before = self._text.rfind("\n", 0, at)
         column = at - before if before >= 0 else self._column + at
         return self.no_json(f"{what}: line {self.line_of(at)} column {column}; is it whole?")
 
     def no_json(self, why: str) -> DataError:
-        """What to raise of a text that is no JSON, or none that is read here."""
+        """The error for a text that is no JSON, or none that is read here."""
         return DataError(f"{self.path}: not valid JSON: {why}")
 
     def _may_be_cut(self, error: json.JSONDecodeError) -> bool:
-        """Whether more text may mend an error: then it is at the window's end, or of a text without an end."""
+        """Whether more text may remove an error: it is at the end of the window, or about a text that has no end."""
         return (
             error.msg.startswith("Unterminated string")
             or error.pos >= len(self._text) - _EDGE
@@ -196,7 +196,7 @@ class _Window:
         )
 
     def _more(self) -> bool:
-        """Read on, the more the longer what is not read yet; False at the end of the file."""
+        """Read on, and more at once the longer the unread text is; False at the end of the file."""
         if self._ended:
             return False
         left = len(self._text) - self.at

@@ -1,7 +1,7 @@
-"""Folders from outside, walked: whatever lies in them, and whatever becomes of it meanwhile.
+"""Walking folders from outside, whatever lies in them and however they change meanwhile.
 
-Other programs write and remove files while we look; folders are closed to us, links lead in circles, and among the files are
-pipes and devices. None of that ends a walk: what could not be looked at is passed over and told.
+Other programs write and remove files meanwhile; folders may be closed to us, links may lead in circles, and among the files
+may be pipes and devices. None of that ends a walk: what cannot be read is skipped and reported.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from pipeline.outside import reading
 
 MACS = "__MACOSX"
-"""What a Mac adds to an archive: nobody's data."""
+"""The folder that a Mac adds to an archive; it holds no data."""
 KINDS: Mapping[int, str] = {
     stat.S_IFIFO: "a pipe",
     stat.S_IFSOCK: "a socket",
@@ -22,19 +22,19 @@ KINDS: Mapping[int, str] = {
     stat.S_IFBLK: "a device",
     stat.S_IFDIR: "a folder",
 }
-"""What is no file that could be read, by its type (`stat.S_IFMT`)."""
+"""Entries that are no readable files, by their type (`stat.S_IFMT`)."""
 SHOWN = 5
 
 
 def walk(root: Path, passed: dict[str, str], *, twice: bool = False) -> Iterator[tuple[Path, list[str], list[str]]]:
-    """Each folder from `root` down, the names of the folders in it and those of its other entries, both in order.
+    """Yield each folder from `root` down, the names of the folders in it and those of its other entries, both in order.
 
-    Hidden names are left out and so is `MACS`; links are followed, but never in a circle. Whoever takes names out of the list
-    of folders keeps the walk out of them (as of `os.walk`).
+    Hidden names are left out and so is `MACS`; links are followed, but never in a circle. A name that the caller
+    removes from the list of folders is not walked into (as in `os.walk`).
 
     Args:
         passed: gets {path: why} of the folders that could not be looked into.
-        twice: a folder that several links lead to comes by each of their names, instead of by the first one alone.
+        twice: whether a folder to which several links lead comes by each of their names, or only by the first one.
     """
 
     def pass_over(error: OSError) -> None:
@@ -70,10 +70,10 @@ def leads_nowhere(path: Path) -> bool:
 
 
 def files(paths: Iterable[Path], passed: dict[str, str]) -> Iterator[tuple[Path, int]]:
-    """Those of the paths that are files, and links to files, each with its size in bytes.
+    """The paths that are files or links to files, each with its size in bytes.
 
     Args:
-        passed: gets {path: why} of the others; not of links to nowhere, which lead to nothing that could be missed.
+        passed: gets {path: why} of the others, but not of links to nowhere, since nothing is missed there.
     """
     for path in paths:
         try:
@@ -89,7 +89,7 @@ def files(paths: Iterable[Path], passed: dict[str, str]) -> Iterator[tuple[Path,
 
 
 def told(passed: Mapping[str, str]) -> str:
-    """What to say of what was passed over, in one line; empty if nothing was."""
+    """One line about what was skipped; empty if nothing was."""
     if not passed:
         return ""
     some = "; ".join(f"{path} ({why})" for path, why in list(passed.items())[:SHOWN])

@@ -255,7 +255,7 @@ def test_a_run_ends_with_its_difference_from_its_relative(ezhoi: Any, fake: Any)
     assert "what was changed:\n  utpl.steps: 60 -> 7\nuse it: ezhoi predict" in said, said
     assert "mAP unseen  14.25 -> 14.25" in said
     again = ezhoi("run", "--set", "utpl.steps=7")
-    assert "nothing that the result is made from has changed" in again
+    assert "nothing from which the result is made has changed" in again
     assert f"({first.id})" in ezhoi("run", "--set", "utpl.steps=7", "--against", first.id)
     assert CliRunner().invoke(app, ["run", "--against", "20200101"]).exit_code == 1
 

@@ -44,7 +44,7 @@ def test_keys_inputs_and_results(fake: Any) -> None:
 def test_a_change_that_comes_to_nothing_says_so(fake: Any) -> None:
     found = between(fake, "descriptions.template=describe-v1")
     assert found is not None and set(found.stages) == {"descriptions"}
-    assert found.stages["descriptions"][-1].startswith("its content came out the same")
+    assert found.stages["descriptions"][-1].startswith("its content is the same")
 
 
 def test_what_it_was_compared_with_may_be_gone(fake: Any) -> None:
@@ -55,7 +55,7 @@ def test_what_it_was_compared_with_may_be_gone(fake: Any) -> None:
 def test_what_was_made_again_under_the_same_fingerprint_is_said(fake: Any) -> None:
     found = between(fake, force=("seen",))
     assert found is not None and set(found.stages) == {"seen"}
-    assert found.stages["seen"][0].startswith("made again since from the same things")
+    assert found.stages["seen"][0].startswith("made again since then from the same things")
 
 
 def test_of_a_file_that_is_named_now_its_content_is_what_changed(fake: Any, tmp_path: Path) -> None:

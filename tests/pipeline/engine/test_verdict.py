@@ -189,7 +189,7 @@ def test_a_run_is_compared_when_it_evaluated_or_is_told_to(fake: Any) -> None:
     assert found is not None and found.relative.id == first.record.id and second.verdict() is found
     assert second.answer() == found.lines == runs.find(second.store, second.record.id).answer
     again = last(fake, "utpl.steps=7")
-    assert again.verdict() is None and "nothing that the result is made from has changed" in again.answer()[0]
+    assert again.verdict() is None and "nothing from which the result is made has changed" in again.answer()[0]
     part: list[Run] = []
     run(fake.config(), targets=("seen",), on_end=part.append)
     assert part[0].answer() == [], "nothing was evaluated"
