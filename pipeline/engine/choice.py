@@ -16,7 +16,7 @@ class Choice:
 
     artifact: Artifact
     how: How
-    """pinned: by the user; exact: what the configuration asks for; newest: that fits; recorded: the chosen one was made from it."""
+    """pinned: by the user; exact: what the configuration asks for; newest: that fits; recorded: the choice was made from it."""
     differs: tuple[str, ...] = ()
     """How it differs from what the configuration asks for."""
 

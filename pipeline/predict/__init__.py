@@ -1,1 +1,1 @@
-"""From tensors to scored interactions."""
+"""Using a trained model: from pictures and boxes to scored interactions."""

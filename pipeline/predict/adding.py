@@ -1,6 +1,6 @@
 """Classes that a model was not trained for: from their names and descriptions to features under its frozen guidance.
 
-A new class goes the way of an unseen one: its description guides the learned prompts (Eq. 2), under which the text tower reads
+A new class is treated as an unseen one: its description guides the learned prompts (Eq. 2), under which the text tower reads
 its phrase, and the phrase stands for its verb beside the others. With `Adapting`, its prompts then learn from its nearest seen
 class (`pipeline/training/adaptation.py`). No picture is opened, and nothing of the model changes.
 """
@@ -34,7 +34,7 @@ from pipeline.training.adaptation import Adaptation
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 Progress = Callable[[int, int, str], None]
-"""(done, total, note)"""
+"""Called with (done, total, note)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +42,9 @@ class Adapting:
     """How added classes are adapted.
 
     Args:
-        config: its `utpl`, `disparities`, `seen.focal`, `seen.tau` and `seed` count.
-        pairs: artifact of the stage `pair_features` that the bundle was made from; None leaves negatives out.
-        scratch: folder that keeps a language model's answers.
+        config: the configuration, of which `utpl`, `disparities`, `seen.focal`, `seen.tau` and `seed` count.
+        pairs: the artifact of stage `pair_features` from which the bundle was made; None leaves negatives out.
+        scratch: the folder that keeps a language model's answers.
     """
 
     config: Config
@@ -54,7 +54,7 @@ class Adapting:
 
 
 def pairs_of(header: Header, store: Store) -> Artifact | None:
-    """The features of the pairs that a bundle's model was trained on; None if the store does not have them."""
+    """The features of the pairs on which a bundle's model was trained; None if the store does not have them."""
     for artifact in reversed(store.artifacts("pair_features")):
         if artifact.digest == header.made_from.get("pair_features") and artifact.names("train-*"):
             return artifact
@@ -64,7 +64,7 @@ def pairs_of(header: Header, store: Store) -> Artifact | None:
 def described(
     words: Words, vocabulary: Vocabulary, texts: Mapping[str, str | Described], *, header: Header
 ) -> dict[int, Described]:
-    """What is said of the classes that a vocabulary adds to the words, by id: the given texts, else as nobody says more.
+    """The descriptions of the classes that a vocabulary adds to the words, by id: the given texts, or else those of `plainly`.
 
     Raises:
         DataError: a text is of no new class, is empty, or is no text.
@@ -99,7 +99,7 @@ def add(
 
     Args:
         vocabulary: the words' own, extended (`pipeline.vocabulary.file.extended`).
-        described: what is said of each class that is new, by its id.
+        described: the description of each new class, by its id.
 
     Raises:
         DataError: the vocabulary is no extension, a class has no description, or the bundle takes no more classes.
@@ -141,7 +141,7 @@ def add(
 
 
 def _unit(features: Tensor, header: Header) -> Tensor:
-    """Features as a bundle holds them: of unit length, but for the released code's."""
+    """Features as a bundle holds them: of unit length, except those of preset `released`."""
     return features if header.preset == "released" else nn.functional.normalize(features, dim=-1)
 
 
@@ -154,7 +154,7 @@ def _adapted(
     header: Header,
     adapting: Adapting,
 ) -> Tensor:
-    """Text features (U, d_a) of the new classes after UTPL against the model's seen ones."""
+    """The text features (U, d_a) of the new classes after UTPL with the model's seen classes."""
     config, texts = adapting.config, texts_of(header)
     hidden = {*header.unseen, *words.added}
     seen_ids = [hoi_id for hoi_id in words.vocabulary.ids if hoi_id not in hidden]
@@ -203,7 +203,7 @@ def _partners(
     model: EzHoi,
     adapting: Adapting,
 ) -> Partners:
-    """Each new class's nearest seen one (Eq. 4), and how it differs from it."""
+    """The nearest seen class of each new class (Eq. 4), and how the new class differs from it."""
     position = nearest(mine.descriptions, seen.descriptions).tolist()
     said = {h: (one.sentences, one.source) for h, one in texts.descriptions.items()}
     said |= {h: (one.sentences, one.source) for h, one in own.items()}
@@ -228,7 +228,7 @@ def _partners(
 
 
 def _train(task: Adaptation, config: Config, progress: Progress) -> None:
-    """The steps of `utpl`, as its stage takes them; EzhoiError if they lead nowhere."""
+    """Make the steps of `utpl` as its stage does; EzhoiError if a loss is not finite."""
     options = config.utpl.optimiser
     learned: Sequence[nn.Parameter] = list(task.module.parameters())
     optimiser = torch.optim.AdamW(learned, lr=options.lr, weight_decay=options.weight_decay)

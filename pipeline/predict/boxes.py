@@ -1,4 +1,4 @@
-"""Detected boxes of a picture that a predictor is given: by a detector, by a file, or by whoever calls it."""
+"""Detected boxes of a picture for a predictor: from a detector, from a file, or from the caller."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 
 
 LARGEST = 10
-"""How many times as wide or as high as its picture a box is that shows nothing, and takes minutes to be looked at."""
+"""A box that is so many times as wide or as high as its picture is dropped: it shows nothing and would take minutes."""
 
 
 @dataclass(frozen=True)
 class Boxes:
-    """The n boxes of one picture, of which no threshold has taken any.
+    """The n boxes of one picture, to which no threshold was applied.
 
     `Boxes.of` checks what comes from outside.
     """
 
     corners: NDArray[np.float32]
-    """(n, 4): x1, y1, x2, y2 in pixels of the picture as a person sees it."""
+    """The corners (n, 4): x1, y1, x2, y2 in pixels of the picture as a person sees it."""
     scores: NDArray[np.float32]
-    """(n,) in 0 to 1."""
+    """The scores (n,), from 0 to 1."""
     objects: NDArray[np.int64]
-    """(n,): object ids of the model's vocabulary; persons are 0."""
+    """The object ids (n,) in the model's vocabulary; persons are 0."""
     left_out: Mapping[str, int] = field(default_factory=dict)
-    """How many boxes were left out, by the label that the vocabulary does not have."""
+    """How many boxes were left out, by their label, which the vocabulary lacks."""
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -80,7 +80,7 @@ class Boxes:
         return cls(found[kept], sure[kept], ids[kept], dict(unknown))
 
     def inside(self, size: tuple[int, int]) -> Boxes:
-        """Those that touch a picture of that width and height and are not `LARGEST` of it; others are counted as left out."""
+        """The boxes that touch a picture of that size and are not `LARGEST` times as large; others count as left out."""
         x1, y1, x2, y2 = self.corners.T
         touch = (x2 > 0) & (y2 > 0) & (x1 < size[0]) & (y1 < size[1])
         large = touch & ((x2 - x1 > LARGEST * size[0]) | (y2 - y1 > LARGEST * size[1]))
@@ -93,7 +93,7 @@ class Boxes:
 
 
 class Detector(Protocol):
-    """What looks at pictures and finds objects."""
+    """A detector of a predictor: it finds objects in pictures."""
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -104,7 +104,7 @@ class Detector(Protocol):
 
 
 def names(vocabulary: Vocabulary) -> dict[str, int]:
-    """Object ids by comparable name; every word for a person is 0."""
+    """{comparable name: object id}; every word for a person is 0."""
     return {comparable(thing.name): i for i, thing in enumerate(vocabulary.objects)} | {
         comparable(name): PERSON for name in vocabulary.persons
     }

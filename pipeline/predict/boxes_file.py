@@ -3,8 +3,8 @@
     Parquet    file_name or image_id, object_id or label, score (0..1), x1, y1, x2, y2 (pixels of the picture as seen)
     COCO       [{"file_name" or "image_id", "category_id" (COCO's, 1..90), "bbox": [x, y, width, height], "score"}, ...]
 
-A picture is found by its file name, whole or by its last parts; a file that has only `image_id` is matched with the number at
-the end of the pictures' names (`000000000139.jpg` is 139). Boxes of other pictures are passed over. A label that the model
+A picture is found by its file name or the last parts of it; a file that has only `image_id` is matched with the number at
+the end of the pictures' names (`000000000139.jpg` is 139). Boxes of other pictures are ignored. A label that the model
 does not know is left out and counted (`Boxes.left_out`).
 """
 
@@ -39,13 +39,13 @@ class BoxesFile:
 
     path: Path
     starts: NDArray[np.int64]
-    """(N + 1,): where the boxes of picture i begin and end."""
+    """Where the boxes of picture i begin and end, (N + 1,)."""
     corners: NDArray[np.float32]
     scores: NDArray[np.float32]
     objects: NDArray[np.int64]
-    """Object ids, -1 where the vocabulary has no such object."""
+    """The object ids; -1 where the vocabulary has no such object."""
     labels: NDArray[Any]
-    """What the file calls each box's object."""
+    """The file's own label of each box."""
 
     def of(self, place: int) -> Boxes:
         """The boxes of the picture at that place; none where the file has none."""
@@ -138,7 +138,7 @@ def _demand_boxes(path: Path, table: pd.DataFrame) -> None:
 
 
 def _places(path: Path, table: pd.DataFrame, pictures: Sequence[str]) -> NDArray[np.int64]:
-    """Which of the pictures each row belongs to; -1 for none of them."""
+    """The picture of each row, by its place; -1 for none of them."""
     if "file_name" in table.columns:
         codes, written = pd.factorize(table["file_name"])
         return np.append(file_names.places(written, pictures, table=str(path)), -1)[codes]

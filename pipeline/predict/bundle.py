@@ -1,4 +1,4 @@
-"""A bundle: one safetensors file with what a trained model needs to predict, and nothing of where it was made.
+"""A bundle: one safetensors file with all that a trained model needs to predict, without traces of the place where it was made.
 
 Its tensors are the learned weights (`model.*`), the text features of the C phrases (`text.hoi_id`, `text.before`,
 `text.after`), the embeddings of the O objects (`objects`), and in format 2 the state of another head than EZ-HOI's
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PLAIN, WITH_HEAD = 1, 2
-"""Numbers of the format: without and with a head of its own. A reader refuses every other. `Header.format` states it."""
+"""Numbers of the format: without and with another head. A reader refuses any other number. `Header.format` states it."""
 FILE, CARD = "bundle.safetensors", "README.md"
-"""Names of the bundle and of its model card in the artifact."""
+"""The names of the bundle and of its model card in the artifact."""
 KEY = "ezhoi"
-"""Key of the JSON in safetensors' header, whose values are texts."""
+"""The key of the JSON in the header of safetensors, whose values are texts."""
 MODEL = "model."
-"""What the names of the learned tensors begin with."""
+"""The beginning of the names of the learned tensors."""
 HEAD = "head."
-"""What the names of the head's tensors begin with."""
+"""The beginning of the names of the head's tensors."""
 TEXTS = ("text.hoi_id", "text.before", "text.after", "objects")
 """The other tensors."""
 
@@ -50,7 +50,7 @@ Spread = Annotated[float, Field(ge=1e-4)]
 
 
 class ClipIdentity(Section):
-    """The frozen CLIP that the model was trained on: which it is, and what its pictures look like."""
+    """The frozen CLIP on which the model was trained: which one it is, and how its pictures are prepared."""
 
     architecture: str
     weights: str = Field(description="`tiny`, a tag of open_clip, or the name of a file without its folder")
@@ -64,7 +64,7 @@ class ClipIdentity(Section):
 
 
 class Detector(Section):
-    """Whose boxes the model was evaluated with (`pipeline/boxes/detector_identity.py`); null where a source does not tell."""
+    """The detector with whose boxes the model was evaluated (`pipeline/boxes/detector_identity.py`); null: not known."""
 
     source: str
     name: str
@@ -78,7 +78,7 @@ class Detector(Section):
 
 
 class Measured(Section):
-    """What the model reached where it was evaluated."""
+    """The result of the model's evaluation."""
 
     protocol: str
     means: dict[str, float | None] = Field(description="mAP in percent, by group of classes")
@@ -88,14 +88,14 @@ class Measured(Section):
 
 
 class Used(Section):
-    """What a model learned from beside the labelled pairs of its training: what makes it another experiment."""
+    """What a model learned from beside the labelled pairs of its training, which makes it another experiment."""
 
     transductive: bool = Field(description="whether it learned from pictures that it was tested on")
     examples: dict[str, PositiveInt] = Field(description="example pairs that it remembers (few-shot), by class")
 
 
 class Start(Section):
-    """The bundles that a training started from (`seen.init`), one after the other: what they had learned from."""
+    """What the bundles from which a training started (`seen.init`, one after the other) had learned from."""
 
     digest: str = Field(description="of the last one's file")
     datasets: tuple[str, ...] = Field(description="the first one's first")
@@ -104,7 +104,7 @@ class Start(Section):
 
 
 class Said(Section):
-    """The description of a class that the model was trained or adapted with."""
+    """The description of a class with which the model was trained or adapted."""
 
     sentences: tuple[str, ...]
     source: str = Field(description="who said it, as the table of descriptions has it")
@@ -112,7 +112,7 @@ class Said(Section):
 
 
 class Texts(Section):
-    """What classes that are added later are guided and adapted with (`pipeline/predict/adding.py`)."""
+    """What is needed to guide and adapt classes that are added later (`pipeline/predict/adding.py`)."""
 
     guidance: Literal["pooled", "sentence", "token"] = Field(description="which embedding of a description guides")
     actions: bool = Field(description="whether what is said of the verb alone guides as well")
@@ -120,7 +120,7 @@ class Texts(Section):
 
 
 class Header(Section):
-    """Everything of a bundle but its tensors."""
+    """Everything in a bundle except its tensors."""
 
     format: Literal[1, 2] = 1
     head: HeadName = Field("ezhoi", description="what scores pairs; in format 1 the phrases do")
@@ -154,7 +154,7 @@ class Header(Section):
 
 
 def demand_phrases(header: Header) -> None:
-    """DataError if a model's verbs are not told by phrases, to which classes and examples could be added."""
+    """DataError if a model's verbs are not scored by phrases: only then can classes and examples be added."""
     if header.head != "ezhoi":
         raise DataError(
             f"the bundle's model tells verbs apart by the head {shown(header.head)}; classes and examples are added to models "
@@ -163,7 +163,7 @@ def demand_phrases(header: Header) -> None:
 
 
 def texts_of(header: Header) -> Texts:
-    """What a bundle says of how its classes are described; DataError if it is of a version that did not say it."""
+    """What a bundle says about the descriptions of its classes; DataError if its version did not say it."""
     demand_phrases(header)
     if header.texts is None:
         raise DataError(
@@ -193,7 +193,7 @@ class Bundle:
 
 
 def write(path: Path, bundle: Bundle) -> None:
-    """Write the file, whole or not at all; OSError if it cannot be written."""
+    """Write the whole file or nothing; OSError if it cannot be written."""
     from safetensors.torch import save_file
 
     header = bundle.header
@@ -215,12 +215,12 @@ def write(path: Path, bundle: Bundle) -> None:
 
 
 def read_header(path: Path) -> Header:
-    """The header alone, without torch; DataError naming the file and what is wrong with it."""
+    """Read the header alone, without torch; DataError naming the file and what is wrong with it."""
     return _header(path, _opened(path, "numpy").metadata() or {})
 
 
 def read(path: Path) -> Bundle:
-    """A bundle of a file; DataError naming the file and what is wrong with it."""
+    """Read the bundle in a file; DataError naming the file and what is wrong with it."""
     file = _opened(path, "pt")
     header = _header(path, file.metadata() or {})
     tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -280,7 +280,7 @@ def _header(path: Path, about: Mapping[str, str]) -> Header:
 
 
 def _demand_whole(path: Path, header: Header, tensors: Mapping[str, Tensor]) -> None:
-    """DataError if a tensor is missing, or shapes and ids do not belong together; weights are checked by the model."""
+    """DataError if a tensor is missing, or shapes and ids do not fit together; the model checks its weights."""
     from models import weight_files  # with torch, which whoever reads the header alone does without
 
     if missing := [name for name in TEXTS if name not in tensors]:

@@ -1,4 +1,4 @@
-"""A bundle's model card in Markdown: what it is, what it learned from, what it reached, and what it is not."""
+"""A bundle's model card in Markdown: what it is, what it learned from, its results and its limits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pipeline.outside.escaping import markdown
 from pipeline.predict.bundle import Header
 
 DATASETS = {"world": "the project's rendered world (synthetic drawings)", "hico": "HICO-DET"}
-"""What a card calls a dataset of the project's."""
+"""The names of the project's datasets in a card."""
 LIMITS = (
     "A score ranks; it is no probability. It is the verb's probability times a power of the detector's scores, so another "
     "detector shifts all of them.",
@@ -19,7 +19,7 @@ SYNTHETIC = "It learned from drawings: on photographs its answers mean nothing."
 
 
 def means(header: Header) -> str:
-    """The means as a table of Markdown."""
+    """The means as a table in Markdown."""
     told = {name: value for name, value in header.measured.means.items() if value is not None}
     names = " | ".join(name.replace("_", " ") for name in told)
     values = " | ".join(f"{value:.2f}" for value in told.values())
@@ -27,7 +27,7 @@ def means(header: Header) -> str:
 
 
 def _head(header: Header) -> str:
-    """What scores the pairs, where that is not EZ-HOI's own head."""
+    """The head that scores the pairs, where it is not EZ-HOI's own."""
     return "" if header.head == "ezhoi" else f", head `{header.head}`: {KINDS[header.head].says}"
 
 
@@ -49,7 +49,7 @@ def _added(header: Header) -> list[str]:
 
 
 def _used(header: Header) -> str:
-    """What the model knows of what it was tested on, as far as its bundle says it."""
+    """What the model had learned of its test data, as far as its bundle says it."""
     if header.used is None:
         return "not said"
     few = sum(header.used.examples.values())

@@ -1,10 +1,10 @@
-"""What is told of a picture where nobody says otherwise; apart, so that the command line need not import torch to say it.
+"""Defaults of what is shown of a picture, in a file of their own, so that the command line need not import torch for them.
 
 Both were chosen on 600 scenes of the rendered world that the model had not been shown and that are none of its test scenes
-(docs/predict.md): with 0.1 the harmonic mean of precision and recall is at its best, and more than ten a picture add nothing.
+(docs/predict.md): with 0.1 the harmonic mean of precision and recall is highest, and more than ten a picture add nothing.
 """
 
 TOP = 10
-"""Interactions of a picture, the best."""
+"""How many interactions of a picture are shown, the best ones."""
 THRESHOLD = 0.1
-"""Least score of an interaction, in the units of `pipeline/predict/records.py`."""
+"""The least score of an interaction, in the units of `pipeline/predict/records.py`."""

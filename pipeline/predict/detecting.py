@@ -1,4 +1,4 @@
-"""The detector that a predictor asks for boxes: which one it is, and what it finds."""
+"""The detector that a predictor asks for boxes: which one it is, and how it is run."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from pipeline.predict.bundle import Header
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 RUN = ("hub", "detr")
-"""Sources of boxes that are a detector which can be run again; `detr` is what `hub` was called."""
+"""Sources of boxes that are a detector which can be run again; `detr` is the former name of `hub`."""
 LIKE = 1.1
-"""How many times as wide as another a picture may be, for its height, to be looked at together with it."""
+"""The largest ratio of the aspect ratios of two pictures that share a batch."""
 
 
 class PredictorsDetector:
-    """A detector of transformers as a predictor wants it (`pipeline.predict.boxes.Detector`)."""
+    """A detector of transformers as a `pipeline.predict.boxes.Detector`."""
 
     def __init__(self, found: OpenDetector) -> None:
         self._found = found
@@ -38,8 +38,8 @@ class PredictorsDetector:
     def detect(self, pictures: Sequence[Image]) -> list[Boxes]:
         """The boxes of each RGB picture, in its pixels; nothing is filtered.
 
-        Pictures of like shapes are looked at together: what fills an upright one up to a wide one's canvas costs as much as
-        what is in it.
+        Pictures of similar shape share a batch: the padding of an upright one on the canvas of a wide one would cost as much as
+        the picture itself.
         """
         found: dict[int, Boxes] = {}
         for places in alike([picture.width / picture.height for picture in pictures]):
@@ -64,7 +64,7 @@ def alike(shapes: Sequence[float]) -> list[list[int]]:
 def opened(
     name: str, vocabulary: Vocabulary, *, revision: str | None = None, device: str = "auto"
 ) -> PredictorsDetector:
-    """A detector by its name on the hub or its folder, or `tiny`; DataError or ConfigError saying what is wrong with it."""
+    """Open a detector by its name on the hub, its folder, or `tiny`; DataError or ConfigError saying what is wrong with it."""
     called = f"--detector {shown(name)}"
     try:
         section = Detections.model_validate({"source": "hub", "weights": name, "revision": revision})
@@ -75,10 +75,10 @@ def opened(
 
 
 def of_bundle(header: Header) -> tuple[str, str | None]:
-    """Name and revision of the detector that a bundle's model goes with; DataError if there is none that can be run.
+    """The name and revision of the detector for a bundle's model; DataError if there is none that can be run.
 
-    It is the one that the model was evaluated with. A model of the rendered world, which annotated boxes were drawn for, goes
-    with the detector that comes with the project.
+    It is the detector with which the model was evaluated. A model of the rendered world, evaluated with annotated boxes, gets
+    the detector that comes with the project.
     """
     whose = header.detector
     if whose.source in RUN:

@@ -1,7 +1,7 @@
-"""A picture with its pairs drawn: the person blue, the object orange, a line between, and what they do in words.
+"""Drawing the pairs of a picture: the person blue, the object orange, a line between them, and the interactions in words.
 
-Blue and orange are those of Okabe and Ito, which no colour blindness confuses; a dot marks the person's end of the line.
-Lines, dots and type scale with the picture; small pictures are enlarged and large ones shrunk, so that all are read alike.
+Blue and orange are those of Okabe and Ito, which colour-blind people can tell apart; a dot marks the person's end of the line.
+Lines, dots and type scale with the picture; small pictures are enlarged and large ones shrunk, so that all are legible.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from pipeline.vocabulary.vocabulary import spaced
 
 PERSON, THING, LINK = "#0072b2", "#e69f00", "#ffffff"
 INK, PAPER = "#ffffff", "#111111"
-"""Colours of a label's type and ground."""
+"""The colours of the type and of the ground of a label."""
 SMALLEST, LARGEST = 640, 1600
-"""Pixels of the longer side that a drawn picture has at least and at most."""
+"""The fewest and the most pixels of the longer side of a drawn picture."""
 MOST_VERBS = 3
-"""Verbs that one label spells out; it counts the others."""
+"""How many verbs a label spells out; it counts the others."""
 
 Point: TypeAlias = tuple[float, float]
-"""x, y in pixels of the drawn picture."""
+"""A point x, y in pixels of the drawn picture."""
 
 
 def sized(image: Image.Image) -> Image.Image:
-    """The image as large as it is drawn: its longer side has `SMALLEST` to `LARGEST` pixels."""
+    """The image at the size at which it is drawn: its longer side has `SMALLEST` to `LARGEST` pixels."""
     longer = max(image.size)
     scale = min(max(longer, SMALLEST), LARGEST) / longer
     width, height = (max(1, round(side * scale)) for side in image.size)
@@ -66,7 +66,7 @@ def draw(image: Image.Image, picture: Picture, *, idle: bool = False) -> Image.I
 
 
 def label(pair: Pair, *, idle: bool = False) -> str:
-    """What a pair's label says, a verb a line ("sit on dining table 0.83"); "" where only the idle verb joins the pair."""
+    """The label of a pair, a line for each verb ("sit on dining table 0.83"); "" where only the idle verb joins the pair."""
     verbs = [said for said in pair.verbs if idle or not said.idle]
     lines = [
         " ".join(filter(None, (spaced(said.verb), spaced(pair.label), _number(said.score))))
@@ -78,7 +78,7 @@ def label(pair: Pair, *, idle: bool = False) -> str:
 
 
 def apart(wanted: Sequence[Box], size: tuple[int, int]) -> list[Box]:
-    """Where labels lie that must not cover each other: the first as wanted, each other at the nearest free place.
+    """The places of labels that must not cover each other: the first as wanted, every other at the nearest free place.
 
     Every label is moved into the picture of `size` (width, height) first. One that finds no free place stays there.
     """
@@ -91,7 +91,7 @@ def apart(wanted: Sequence[Box], size: tuple[int, int]) -> list[Box]:
 
 
 def _tries(home: Box, placed: Sequence[Box], size: tuple[int, int]) -> Iterator[Box]:
-    """Home, and the places above, below, left and right of every label that lies already."""
+    """The wanted place, and the places above, below, left and right of every label that is placed already."""
     x, y, right, bottom = home
     yield home
     for left_of, above, right_of, below in placed:
@@ -100,7 +100,7 @@ def _tries(home: Box, placed: Sequence[Box], size: tuple[int, int]) -> Iterator[
 
 
 def _moved(box: Box, corner: Point, size: tuple[int, int]) -> Box:
-    """The box with its upper left corner there, or as near as the picture's edges allow."""
+    """The box, moved so that its upper left corner is there, or as near as the picture's edges allow."""
     width, height = box[2] - box[0], box[3] - box[1]
     x, y = (max(0.0, min(at, whole - part)) for at, whole, part in zip(corner, size, (width, height), strict=True))
     return x, y, x + width, y + height
@@ -122,13 +122,13 @@ def _inside(box: Box, scale: tuple[float, float], size: tuple[int, int]) -> Box:
 
 
 def _rectangle(pen: ImageDraw.ImageDraw, box: Box, colour: str, stroke: int) -> None:
-    """The box with a light edge inside, so that it is seen on a ground of its own colour."""
+    """Draw the box with a light edge inside, so that it is visible on a ground of its own colour."""
     pen.rectangle(box, outline=LINK, width=stroke + max(1, stroke // 3))
     pen.rectangle(box, outline=colour, width=stroke)
 
 
 def _link(pen: ImageDraw.ImageDraw, person: Box, thing: Box, stroke: int) -> Point:
-    """Draw the line between the middles of two boxes, with a dot at the person's; the line's middle."""
+    """Draw the line between the middles of two boxes, with a dot at the person's, and return the middle of the line."""
     start, end = _middle(person), _middle(thing)
     pen.line([start, end], fill=PAPER, width=stroke + 2)
     pen.line([start, end], fill=LINK, width=stroke)

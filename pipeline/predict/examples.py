@@ -1,6 +1,6 @@
-"""Annotated pairs that a user shows of his classes, from a folder or a table; their pictures lie beside it.
+"""Annotated example pairs of a user's classes, from a folder or a table; their pictures lie beside it.
 
-A folder, or an annotation in it, is what a labelling tool made (docs/own-data.md). A table is Parquet or CSV, a row a pair:
+A folder, or an annotation in it, comes from a labelling tool (docs/own-data.md). A table is Parquet or CSV, with a row a pair:
 
     file_name, class ("groom horse"; or verb and object), hx1, hy1, hx2, hy2, ox1, oy1, ox2, oy2 (pixels of the picture as seen)
 
@@ -32,7 +32,7 @@ from pipeline.predict.boxes import names as object_names
 from pipeline.vocabulary.vocabulary import PERSON, Vocabulary, comparable
 
 MOST = 8
-"""Pairs of a class that are remembered."""
+"""How many pairs of a class are remembered."""
 NAMED = ("class", "verb", "object")
 TABLES = (".parquet", ".csv")
 
@@ -42,7 +42,7 @@ class Example:
     """A picture with annotated pairs.
 
     Attributes:
-        boxes: all boxes that are known of it, surely there.
+        boxes: all boxes that are annotated in it, with score 1.
         hois: (n,) classes of its n pairs; pairs: (n, 8) their boxes, person and object, in pixels.
     """
 
@@ -53,7 +53,7 @@ class Example:
 
 
 def read(path: Path, vocabulary: Vocabulary) -> tuple[Example, ...]:
-    """The examples of a folder, an annotation or a table, by picture; those of classes that act alone are left out.
+    """Read the examples in a folder, an annotation or a table, by picture; those of classes without an object are left out.
 
     Raises:
         DataError: naming the file, the row and what is wrong: no person in a pair, a class or a picture that nobody knows, a
@@ -68,7 +68,7 @@ def read(path: Path, vocabulary: Vocabulary) -> tuple[Example, ...]:
 
 
 def counts(examples: Sequence[Example]) -> dict[int, int]:
-    """How many annotated pairs there are of each class, by rising id."""
+    """The number of annotated pairs of each class, by rising id."""
     found = Counter(int(h) for one in examples for h in one.hois)
     return dict(sorted(found.items()))
 
@@ -153,7 +153,7 @@ def _rows(path: Path) -> pd.DataFrame:
 
 
 def _pictures(path: Path, written: pd.Series) -> list[Path]:
-    """The picture of every row, beside the table or in a folder below."""
+    """The path of the picture of every row, beside the table or in a folder below."""
     there = sorted(Pictures.under(path.parent).files)
     names = [str(name) for name in written]
     distinct = list(dict.fromkeys(names))

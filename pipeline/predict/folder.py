@@ -1,15 +1,15 @@
-"""The folder that predictions go to, which survives a kill at any moment and is gone on with.
+"""The output folder of predictions, which survives a kill at any moment, so that the same command goes on.
 
     drawn/<name>.jpg|png    the picture with its pairs; JPEG of a JPEG, PNG of all else
     predictions.parquet     rows as the evaluation reads them
-    predictions.json        who predicted, and each picture with its pairs, boxes and verbs
+    predictions.json        which model predicted, and each picture with its pairs, boxes and verbs
     index.html              a page to look at (pipeline/predict/page.py)
-    .done.jsonl             what is done: a line a picture, written after its drawing (pipeline/predict/journal.py)
-    .locks/                 who computes which pictures, while somebody does (pipeline/work/claims.py)
+    .done.jsonl             the journal: a line for each picture, written after its drawing (pipeline/predict/journal.py)
+    .locks/                 locks on the pictures that are being computed (pipeline/work/claims.py)
 
-The journal is the truth; the other files are made of it at the end, a picture at a time, so that memory does not grow with
-the number of pictures. A picture counts as done while its file and the options are those of the journal. Several processes
-may predict the same pictures into one folder: each of them writes the other files when all is done, and they are the same.
+The journal decides; the other files are made of it at the end, picture by picture, so that memory does not grow with the number
+of pictures. A picture counts as done while its file and the options are those of the journal. Several processes may predict
+the same pictures into one folder: each writes the other files when all is done, and they are equal.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ from pipeline.predict.listing import Listed
 from pipeline.work.claims import LOCKS
 
 ROWS = 500
-"""Pictures whose rows are written to the table together."""
+"""How many pictures' rows are written to the table together."""
 JPEG = (".jpg", ".jpeg")
 QUALITY = 90
-"""Of the drawn JPEGs."""
+"""The quality of the drawn JPEGs."""
 
 
 @dataclass
 class Folder:
-    """An output folder in use; `opened` makes one. What is drawn may be kept by several threads, all else by one."""
+    """An output folder in use, made by `opened`. Several threads may call `draw`, only one all else."""
 
     path: Path
     about: Mapping[str, Any]
-    """Who predicts, with which options: what predictions.json begins with."""
+    """Which model predicts, with which options; predictions.json begins with it."""
     journal: Journal
 
     def has(self, picture: Listed) -> bool:
@@ -59,15 +59,15 @@ class Folder:
             return False
 
     def settled(self, pictures: Sequence[Listed]) -> bool:
-        """Whether nobody need look at them any more: each is done, or was found to be unreadable since we began.
+        """Whether all of them are settled: each is done, or was found to be unreadable since this process began.
 
-        What other processes did since the last look counts.
+        What other processes have done meanwhile counts.
         """
         self.journal.refresh()
         return all(picture.name in self.journal.tried or self.has(picture) for picture in pictures)
 
     def draw(self, name: str, image: Image.Image) -> None:
-        """Keep the drawing of the picture of that name; several threads may."""
+        """Write the drawing of the picture of that name; several threads may do so."""
         target = self.path / drawn(name)
         target.parent.mkdir(parents=True, exist_ok=True)
         with atomic(target) as temporary:
@@ -77,7 +77,7 @@ class Folder:
                 image.save(temporary, "PNG")
 
     def finish(self, pictures: Sequence[Listed]) -> int:
-        """Write the table, the JSON and the page of those of the pictures that are done; how many they are."""
+        """Write the table, the JSON and the page of the pictures that are done, and return how many these are."""
         self.journal.refresh()
         names = [picture.name for picture in pictures if picture.name in self.journal]
         with atomic(self.path / "predictions.json") as temporary, temporary.open("w", encoding="utf-8") as file:
@@ -92,7 +92,7 @@ class Folder:
         return len(names)
 
     def close(self) -> None:
-        """Let the folder go; the last one to leave clears the locks away."""
+        """Leave the folder; the last process to leave removes the locks."""
         try:
             if locks.take(self.journal.file.fileno(), elsewhere=ELSEWHERE):
                 shutil.rmtree(self.path / LOCKS, ignore_errors=True)
@@ -117,11 +117,11 @@ def drawn(name: str) -> str:
 
 
 def opened(path: Path, about: Mapping[str, Any], *, pictures: str, anew: bool = False) -> Folder:
-    """The folder, made if it is not there, with what is done in it.
+    """Open the folder, which is made if it is missing, and read what is done in it.
 
     Args:
-        pictures: which pictures are to be predicted, as a digest: others may be at the same ones, but not at other ones.
-        anew: forget what is done.
+        pictures: a digest of the pictures to predict: other processes may predict the same pictures, but no others.
+        anew: whether to forget what is done.
 
     Raises:
         DataError: it holds predictions of another model or with other options, or somebody else is writing there.
@@ -140,7 +140,7 @@ def opened(path: Path, about: Mapping[str, Any], *, pictures: str, anew: bool = 
 
 
 def _join(journal: Journal, listed: Path, about: Mapping[str, Any], *, pictures: str, anew: bool) -> None:
-    """Hold a share of the journal until its file is closed; whoever comes first says which pictures it is about."""
+    """Hold a shared lock on the journal until its file is closed; the first process records which pictures it is about."""
     handle, folder = journal.file.fileno(), journal.path.parent
     while True:
         if locks.take(handle, elsewhere=ELSEWHERE):

@@ -1,4 +1,4 @@
-"""Pictures, a bundle and somebody's boxes in; a folder of predictions out. The command and the deployment do this."""
+"""What the command and the deployment `predict` do: from pictures, a bundle and boxes to a folder of predictions."""
 
 from __future__ import annotations
 
@@ -28,35 +28,35 @@ if TYPE_CHECKING:
     from pipeline.predict.predictor import Predictor
 
 Say = Callable[[str], None]
-"""Tell whoever watches something in a line."""
+"""Called with a line for whoever watches."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """What became of a job."""
+    """The result of a job."""
 
     out: Path
     pictures: int
     """How many pictures the folder has."""
     faults: dict[str, str]
-    """{name: why} of those that could not be read."""
+    """{name: why} of the pictures that could not be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What is asked for.
+    """What is to be predicted.
 
     Args:
         bundle: the bundle's file.
-        boxes: a file of boxes; without one, a detector is asked.
+        boxes: a file of boxes; without one a detector is run.
         detector: name or folder of a detector; the bundle's own if left out.
-        top, threshold, only: as of `Predictor`; idle: whether pairs without an interaction are drawn.
-        clip: file of CLIP's weights, where the bundle's were a file.
-        anew: begin again in a folder that has other predictions.
+        top, threshold, only: as for `Predictor`; idle: whether pairs without an interaction are drawn.
+        clip: the file of CLIP's weights, if the bundle was trained with a file.
+        anew: whether to begin again in a folder that has other predictions.
         classes: a file of classes that are added to the model's (`pipeline.vocabulary.file.extended`).
         adapt: whether added classes learn from their nearest seen ones (UTPL).
         examples: annotated pairs that are remembered (`pipeline/predict/examples.py`).
-        config: whose descriptions, language model, UTPL and store count for added classes.
+        config: the configuration whose descriptions, language model, UTPL and store count for added classes.
     """
 
     bundle: Path
@@ -77,10 +77,10 @@ class Job:
     config: Config = field(default_factory=lambda: load(environment={}))
 
     def run(self, progress: Progress, say: Say) -> Done:
-        """Predict what is not done yet, and write what there is even if this is interrupted.
+        """Predict what is not done yet, and write what there is, even if this is interrupted.
 
         Raises:
-            EzhoiError: what was asked for cannot be; nothing is written then. A picture that cannot be read is no error.
+            EzhoiError: the job is impossible; then nothing is written. A picture that cannot be read is no error.
         """
         if self.boxes is not None and self.detector is not None:
             raise ConfigError(
@@ -202,7 +202,7 @@ class Job:
         )
 
     def _shown(self, vocabulary: Vocabulary, say: Say) -> tuple[Sequence[Example], list[str]]:
-        """The examples, and the names of the pictures that are to be predicted and among them."""
+        """The examples, and the names of the pictures to predict that are among them."""
         if self.examples is None:
             return (), []
         from pipeline.predict import examples
@@ -216,14 +216,14 @@ class Job:
         return shown, leaked
 
     def _among(self, shown: Sequence[Example]) -> list[str]:
-        """The names of those of the pictures that are pictures of examples, by content."""
+        """The names of the pictures that are also pictures of examples, by their content."""
         sizes = {one.picture.stat().st_size for one in shown}
         digests = {digest.of_file(one.picture) for one in shown}
         alike = [one for one in self.pictures if one.path.is_file() and one.path.stat().st_size in sizes]
         return [one.name for one in alike if digest.of_file(one.path) in digests]
 
     def _about(self, header: Header, predictor: Predictor, leaked: Sequence[str]) -> dict[str, Any]:
-        """Who predicts with whose boxes and which options: it stands in all files that are written."""
+        """Which model predicts, with whose boxes and which options; all written files say it."""
         if self.boxes is not None:
             whose: dict[str, Any] = {"source": "file", "name": self.boxes.name, "digest": digest.of_path(self.boxes)}
             whose["trained_on"] = TRAINED_ON[None]

@@ -1,8 +1,8 @@
-"""What is done of a folder of predictions: a file of lines that several processes write at once and that survives their kill.
+"""The journal of a folder of predictions: a file of lines that several processes write at once and that survives their kill.
 
-The first line says who predicts, with which options. Each other one is a picture that is done, or could not be read; of a
-picture's lines the last one counts. A line is added under a lock and taken in by the other processes when they look; what a
-killed process left of one is cut off by the next that adds.
+The first line says which model predicts, with which options. Every other line is a picture that is done or could not be read;
+the last line of a picture counts. A line is added under a lock, and other processes read it when they look; the part of a line
+that a killed process left is cut off by the next process that adds one.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from pipeline.predict import records
 from pipeline.predict.records import Picture
 
 CHUNK = 1 << 22
-"""Bytes that are taken in at a time."""
+"""How many bytes are read at a time."""
 ELSEWHERE = "choose an --out on another one"
 
 
 @dataclass
 class Journal:
-    """A journal that this process reads and adds to; not for several threads.
+    """A journal that this process reads and extends; only one thread may use it.
 
     Args:
         path: the file, which is open.
@@ -41,20 +41,20 @@ class Journal:
     faults: dict[str, str] = field(default_factory=dict)
     """{name: why} of the pictures that could not be read."""
     tried: set[str] = field(default_factory=set)
-    """Pictures of which any process found, since this one opened the journal, that they cannot be read."""
+    """Pictures that any process has found to be unreadable since this one opened the journal."""
     added: int = 0
-    """How many pictures were done since then, or found to be unreadable, by whatever process."""
+    """How many pictures any process has finished since then, or found to be unreadable."""
     _places: dict[str, tuple[int, int]] = field(default_factory=dict)
     """{name: (place, length)} of a picture's line."""
     _end: int = 0
-    """Where the lines end that were taken in."""
+    """Where the lines that were read end."""
 
     def begin(self, about: Mapping[str, Any]) -> None:
-        """Forget all lines, and say who predicts; for a process that has the journal for itself."""
+        """Forget all lines and write the first one anew; for a process that has the journal for itself."""
         self._write(0, json.dumps({"about": about}, ensure_ascii=False).encode() + b"\n")
 
     def open(self, about: Mapping[str, Any]) -> None:
-        """Take in what is there; DataError if it was made otherwise, or is no journal."""
+        """Read what is there; DataError if it was made with other options, or is no journal."""
         first = os.pread(self.file.fileno(), CHUNK, 0).partition(b"\n")[0]
         try:
             before = json.loads(first)["about"]
@@ -75,7 +75,7 @@ class Journal:
         self.added = 0
 
     def refresh(self) -> None:
-        """Take in the whole lines that were added, by whatever process."""
+        """Read the whole lines that any process has added."""
         while True:
             chunk = self._read(CHUNK)
             if not (whole := chunk[: chunk.rfind(b"\n") + 1]):
@@ -85,11 +85,11 @@ class Journal:
                 self._end += len(line)
 
     def add(self, record: Picture, stamp: list[int]) -> None:
-        """A picture is done."""
+        """Note that a picture is done."""
         self._add({"stamp": stamp, "picture": record.as_json()})
 
     def add_fault(self, name: str, why: str) -> None:
-        """A picture could not be read."""
+        """Note that a picture could not be read."""
         if self.faults.get(name) == why:
             self.tried.add(name)  # said in an earlier run too: the file need not grow
             self.added += 1
@@ -107,7 +107,7 @@ class Journal:
             yield records.of_json(json.loads(os.pread(self.file.fileno(), length, place))["picture"])
 
     def _read(self, size: int) -> bytes:
-        """What comes after the lines that were taken in; at least one line, however long, if one is whole."""
+        """The text after the lines that were read: at least one line, however long, if one is whole."""
         handle = self.file.fileno()
         chunk = os.pread(handle, size, self._end)
         while len(chunk) == size and b"\n" not in chunk:
@@ -123,7 +123,7 @@ class Journal:
         self.refresh()
 
     def _write(self, place: int, line: bytes) -> None:
-        """End the file with a line at that place, whole or not at all."""
+        """Write a line at that place, whole or not at all, and end the file there."""
         handle, written = self.file.fileno(), 0
         os.ftruncate(handle, place)
         try:
@@ -134,7 +134,7 @@ class Journal:
             raise
 
     def _take_in(self, line: bytes) -> None:
-        """Of a line that is none nothing is known: its picture is predicted again."""
+        """Take the content of a line; if it is damaged, its picture is predicted again."""
         try:
             entry = json.loads(line)
             if "unread" in entry:

@@ -1,4 +1,4 @@
-"""Which pictures a user means by paths, folders, patterns and a list; nothing is opened."""
+"""Which pictures a user means by paths, folders, patterns and a list. No picture is opened."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from pipeline.outside.file_names import DRAWN, FRAMES, JOURNAL
 from pipeline.store import digest
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
-"""Suffixes of the files of a folder that are taken for pictures, in either case. A file that is named is always one."""
+"""The suffixes by which files of a folder are taken for pictures, in either case. A file that is named always is one."""
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A picture's file and what it is called: its path from the folder that all have in common, with slashes."""
+    """The file of a picture and its name: its path from the folder that all have in common, with slashes."""
 
     name: str
     path: Path
 
     @property
     def stamp(self) -> list[int]:
-        """Size in bytes and time of the last change in nanoseconds: what changes if the file does."""
+        """The size in bytes and the time of the last change in nanoseconds, which change with the file."""
         status = self.path.stat()
         return [status.st_size, status.st_mtime_ns]
 
@@ -34,9 +34,9 @@ class Listed:
 def pictures(given: Sequence[str]) -> list[Listed]:
     """The pictures of the paths, in order, each once.
 
-    Of a folder they are its files with one of `SUFFIXES`, by name, those of folders in it included; hidden ones are not, nor
-    those that an earlier prediction drew or took from a video: else each would be predicted again when its folder is. A
-    pattern such as `a/*.jpg` counts where no file is called so; `a/**` leaves out what a folder does.
+    A folder stands for its files with one of `SUFFIXES`, by name, including those in folders below. Hidden files are left out,
+    and so are pictures that an earlier prediction drew or took from a video, or they would be predicted too. A pattern such as
+    `a/*.jpg` counts if no file has this name; `a/**` leaves out the same files as a folder.
 
     Raises:
         DataError: a path that leads nowhere, a folder that cannot be looked into or has no picture, a pattern without a file.
@@ -49,7 +49,7 @@ def pictures(given: Sequence[str]) -> list[Listed]:
 
 
 def digest_of(pictures: Sequence[Listed]) -> str:
-    """Digest of which files they are; not of what is in them."""
+    """The digest of which files they are, not of their content."""
     return digest.of_value([_readable(picture.path.absolute()) for picture in pictures])
 
 
@@ -75,7 +75,7 @@ def _files(text: str) -> Iterable[Path]:
 
 
 def _was_written(path: Path, named: Set[str]) -> bool:
-    """Whether an earlier prediction drew a picture or took it from a video, and nobody named the folder where it put it."""
+    """Whether an earlier prediction drew the picture or took it from a video, and its folder was not named explicitly."""
     return any(
         place.name in (DRAWN, FRAMES) and place.name not in named and (place.parent / JOURNAL).exists()
         for place in path.parents

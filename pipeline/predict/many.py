@@ -1,6 +1,6 @@
-"""Many pictures through a predictor: threads decode ahead, this one computes, others draw.
+"""Predicting many pictures: threads decode ahead, this one computes, others draw.
 
-No more than a few batches are in memory, so it does not grow with the number of pictures.
+Only a few batches are in memory, so memory does not grow with the number of pictures.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from pipeline.work.claims import Claim
 from pipeline.work.shards import Shard
 
 BATCH = 8
-"""Pictures a forward pass."""
+"""How many pictures a forward pass has."""
 AHEAD = 2
-"""Batches that are decoded while one is computed, and that wait to be drawn."""
+"""How many batches are decoded while one is computed, and how many may wait to be drawn."""
 
 Progress = Callable[[int, int, str], None]
-"""(done, total, note)"""
+"""Called with (done, total, note)."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,11 @@ class Read:
 
     name: str
     stamp: list[int]
-    """Of its file, before it was read."""
+    """The stamp of its file, before it was read."""
     prepared: Prepared
-    """What the model needs of it."""
+    """The picture prepared for the model."""
     image: Image
-    """As large as it is drawn."""
+    """The picture at the size at which it is drawn."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,10 @@ class _Batch:
 
     claim: Claim
     wanted: set[str]
-    """Names of those that are not done."""
+    """The names of the pictures that are not done."""
     reading: list[Future[Read | Unread]]
     left: int = 0
-    """How many of them are not kept yet."""
+    """How many of them are not written yet."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Many:
 
     Args:
         boxes: the boxes of a picture by its name; None asks the predictor's detector.
-        top, threshold, only: as of `Predictor`.
+        top, threshold, only: as for `Predictor`.
         idle: whether pairs without an interaction are drawn.
     """
 
@@ -103,11 +103,11 @@ class Many:
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
 
     def run(self, pictures: Sequence[Listed], progress: Progress) -> dict[str, str]:
-        """Predict those pictures that the folder does not have; {name: why} of those that could not be read.
+        """Predict the pictures that the folder does not have yet; return {name: why} of those that could not be read.
 
-        Several processes share the pictures: each takes some that no other one is at, and then waits for what others are
-        still at, which it takes over if they die. What is done stays done, whatever ends this. Pictures are computed in the
-        same company whoever does it and whether some are done or not: the last digits of a score depend on it.
+        Several processes share the pictures: each takes some that no other one is computing, then waits for the others, and
+        takes over if they die. What is done stays done, whatever ends this. A picture always shares its batch with the same
+        others, whichever process computes it and whatever is done already, because the last digits of a score depend on it.
         """
         done = {picture.name for picture in pictures if self.folder.has(picture)}
         plan = shards.plan({"pictures": range(len(pictures))}, size=BATCH)
@@ -131,7 +131,7 @@ class Many:
         drawers: Executor,
         pace: _Pace,
     ) -> None:
-        """Predict the pictures of a plan that nobody else is at; what others are at is waited for, or passed over."""
+        """Predict the pictures of a plan that no other process is computing; wait for those of others, or skip them."""
         coming = claims.each(
             self.folder.path,
             plan,
@@ -175,7 +175,7 @@ class Many:
             return Unread(picture.name, str(error))
 
     def _predicted(self, batch: _Batch, drawers: Executor) -> Iterator[_Drawing]:
-        """Compute a batch and have its pictures drawn that are wanted; those that cannot be read are noted."""
+        """Compute a batch and draw its wanted pictures; those that cannot be read are noted."""
         found = [future.result() for future in batch.reading]
         for one in found:
             if isinstance(one, Unread) and one.name in batch.wanted:
@@ -207,7 +207,7 @@ class Many:
 
 @dataclass(frozen=True)
 class _Pace:
-    """How far all who share the pictures are, since this process began."""
+    """How far all processes that share the pictures are, since this one began."""
 
     journal: Journal
     total: int
@@ -219,7 +219,7 @@ class _Pace:
         object.__setattr__(self, "before", self.journal.added)
 
     def tell(self) -> None:
-        """Tell whoever watches how many are done, how fast it goes, and how long it takes yet: "12.3 a second, 40 s left"."""
+        """Report how many are done, how fast it goes, and how much time is left: "12.3 a second, 40 s left"."""
         done = min(self.journal.added - self.before, self.total)
         rate = done / max(time.monotonic() - self.begun, 1e-9)
         left = (self.total - done) / max(rate, 1e-9)

@@ -1,4 +1,4 @@
-"""From a bundle to what computes: the frozen CLIP that it names, and the model with its weights."""
+"""From a bundle to modules: the frozen CLIP that it names, and the model with its weights."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def clip(identity: ClipIdentity, *, file: Path | str | None = None, device: str 
     """The frozen CLIP of a bundle.
 
     Args:
-        file: where its weights are, for a bundle that was made with a file of weights, or in place of a tag's download.
+        file: the file of its weights, for a bundle that was made with a file, or in place of downloading a tag.
 
     Raises:
-        DataError: there are no such weights, or they are others than the bundle was trained on.
+        DataError: there are no such weights, or they are not those on which the bundle was trained.
     """
     found: Path | str
     if file is not None:
@@ -63,7 +63,7 @@ def clip(identity: ClipIdentity, *, file: Path | str | None = None, device: str 
 
 
 def identity_of(loaded: Clip, config: Config) -> ClipIdentity:
-    """What a bundle says of the CLIP that its model was trained on, which the configuration names; of a file its name alone."""
+    """What a bundle says about the CLIP of the configuration, on which its model was trained; of a file only its name."""
     pixels, weights, packaged = (
         loaded.net.visual.preprocess_cfg,
         build.clip_weights(config),
@@ -86,7 +86,7 @@ def identity_of(loaded: Clip, config: Config) -> ClipIdentity:
 
 
 def model(bundle: Bundle, loaded: Clip) -> HoiModel:
-    """The bundle's model on its CLIP; DataError if its weights are not of the sizes that it states."""
+    """The bundle's model on its CLIP; DataError if its weights do not have the sizes that it states."""
     header, learned = bundle.header, bundle.learned()
     try:
         # The shapes first: sizes that are not those of the weights may ask for any amount of memory.

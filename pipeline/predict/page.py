@@ -1,6 +1,6 @@
 """The page of a folder of predictions: one HTML file that shows the drawings beside it, without a server or a request.
 
-What it tells lies in it as JSON, a line a picture, so that it is written a picture at a time; the browser makes the cards.
+Its data are JSON with a line for each picture, so that it is written picture by picture; the browser makes the cards.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pipeline.predict.records import Picture
 
 TEMPLATE = Path(__file__).with_name("page.html")
 MARK = "/*PICTURES*/"
-"""Where the pictures stand in the template."""
+"""The place of the pictures in the template."""
 ABOUT = "/*ABOUT*/"
 
 
@@ -44,5 +44,5 @@ def _told(picture: Picture, drawn: str) -> dict[str, Any]:
 
 
 def _json(value: Any) -> str:
-    """JSON that may stand in a script: no text in it ends the script or begins a comment."""
+    """JSON for a script element: no text in it ends the script or begins a comment."""
     return json.dumps(value).replace("<", "\\u003c")

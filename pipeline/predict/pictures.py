@@ -1,6 +1,6 @@
 """Pictures as a person sees them, RGB of 8 bits: an EXIF orientation is applied, and of moving pictures the first frame counts.
 
-The data sets' images are read otherwise (`pipeline/datasets/images.py`): their annotations lie in the pixels as stored.
+Images of datasets are read otherwise (`pipeline/datasets/images.py`), since their annotations are in the pixels as stored.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from pipeline.outside import pictures, reading
 from pipeline.outside.pictures import Unreadable
 
 DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")
-"""Modes of Pillow that hold grey values of 16 bits, which it would cut off at 255."""
+"""Modes of Pillow with grey values of 16 bits, which it would clip at 255."""
 
 
 def opened(source: Path | str | Image.Image | NDArray[Any], *, what: str = "picture") -> Image.Image:
-    """A file, a picture of Pillow or an array as RGB, turned upright. Transparency is dropped.
+    """Open a file, a picture of Pillow or an array as RGB, turned upright. Transparency is dropped.
 
     Args:
         source: an array is (H, W) or (H, W, 3 or 4) of uint8, or (H, W) of uint16; its channels are red, green, blue.
-        what: what messages call a picture that is no file.
+        what: the name in messages of a picture that is no file.
 
     Raises:
         DataError: it cannot be decoded, is cut short, has more than `reading.MOST_PIXELS` pixels or none, or is an array of

@@ -54,7 +54,7 @@ Source = Path | str | Image | NDArray[Any]
 
 
 class Predictor:
-    """A model on one device. `prepare` may be called by any thread, `predict` by one at a time."""
+    """A model on one device. Any thread may call `prepare`, only one at a time `predict`."""
 
     def __init__(self, header: Header, model: HoiModel, words: Words, detector: Detector | None) -> None:
         self.header, self.words, self.detector = header, words, detector
@@ -70,15 +70,15 @@ class Predictor:
         detector: Detector | None = None,
         device: str | torch.device = "cpu",
     ) -> Predictor:
-        """A bundle's model with CLIP's weights.
+        """Open a bundle's model with CLIP's weights.
 
         Args:
             bundle: a file, or the artifact of stage `bundle`.
-            clip: file of CLIP's weights; needed where the bundle's were a file too, and refused if they are others.
-            detector: finds the boxes of pictures that come without.
+            clip: the file of CLIP's weights; needed if the bundle was trained with a file, and refused if it has others.
+            detector: finds the boxes of pictures that come without boxes.
 
         Raises:
-            DataError: the bundle or the weights cannot be read, or are not each other's.
+            DataError: the bundle or the weights cannot be read, or do not belong together.
         """
         if isinstance(bundle, Artifact):
             bundle = bundle.path(bundles.FILE)
@@ -90,7 +90,7 @@ class Predictor:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The classes that it tells apart, added ones included."""
+        """The classes of the predictor, including added ones."""
         return self.words.vocabulary
 
     def with_classes(
@@ -100,16 +100,16 @@ class Predictor:
         *,
         adapting: Adapting | None = None,
     ) -> Predictor:
-        """A predictor that tells more classes apart, on the same model; this one stays as it is.
+        """A predictor with more classes on the same model; this one stays unchanged.
 
         Args:
             vocabulary: a file of words and classes to add (`pipeline.vocabulary.file.extended`), or this predictor's
                 vocabulary extended.
-            texts: descriptions of the new classes by their names ("groom horse"); of those that it leaves out the lexicon's,
-                and where that does not know a word, the bare phrase.
-            adapting: learns from the nearest seen classes (UTPL); None leaves the frozen guidance alone.
+            texts: descriptions of the new classes by their names ("groom horse"); a class that it leaves out gets the
+                lexicon's or, where that lacks a word, the bare phrase.
+            adapting: how the classes learn from the nearest seen ones (UTPL); None: only the frozen guidance counts.
 
-        A detector that the predictor has is not told of new objects: give another one for them.
+        The predictor's detector does not learn of new objects: give another one for them.
 
         Raises:
             DataError: the file or the texts are wrong, or the bundle takes no classes.
@@ -122,10 +122,10 @@ class Predictor:
         return Predictor(self.header, self._model, words, self.detector)
 
     def with_examples(self, examples: Sequence[Example], *, weight: float = WEIGHT) -> Predictor:
-        """A predictor that remembers annotated pairs beside what the texts say (`pipeline/predict/remembered.py`).
+        """A predictor that also remembers annotated pairs (`pipeline/predict/remembered.py`).
 
         Args:
-            examples: pictures with their pairs, of which the first `examples.MOST` a class are remembered.
+            examples: pictures with their pairs, of which the first `examples.MOST` of each class are remembered.
             weight: how much more they count than the texts.
 
         Raises:
@@ -163,10 +163,10 @@ class Predictor:
 
         Args:
             boxes: what a detector found in it; the predictor's own detector is asked if they are left out.
-            name: what the record calls it; a file's name if left out.
-            top: how many interactions to tell, the best; None tells all.
-            threshold: least score of an interaction, in the units of `records`.
-            only: names of the classes to tell ("ride horse"); all if empty.
+            name: its name in the record; that of the file if left out.
+            top: how many interactions the record has, the best ones; None: all.
+            threshold: the least score of an interaction, in the units of `records`.
+            only: names of the classes that count ("ride horse"); all if empty.
 
         Raises:
             DataError: the picture cannot be read, a name is no class's, or there are neither boxes nor a detector.
@@ -183,7 +183,7 @@ class Predictor:
         threshold: float = THRESHOLD,
         only: Sequence[str] = (),
     ) -> list[Picture]:
-        """The same of several pictures in one pass; arguments as of a call, a list of each."""
+        """The same for several pictures in one pass; the arguments are those of a call, as lists."""
         boxes = boxes if boxes is not None else [None] * len(pictures)
         names = names if names is not None else [None] * len(pictures)
         prepared = [self.prepare(*one) for one in zip(pictures, boxes, names, strict=True)]
@@ -192,10 +192,10 @@ class Predictor:
     def prepare(
         self, picture: Source, boxes: Boxes | None = None, name: str | None = None, *, keep: bool = False
     ) -> Prepared:
-        """Decode a picture and bring it to the towers' sizes; DataError if it cannot be read, or nobody has boxes of it.
+        """Decode a picture and resize it for the towers; DataError if it cannot be read, or there are no boxes for it.
 
         Args:
-            keep: the picture itself, for whoever wants crops of it.
+            keep: whether to keep the picture itself, for crops.
         """
         name = name or (str(picture) if isinstance(picture, str | Path) else "picture")
         if boxes is None and self.detector is None:
@@ -220,7 +220,7 @@ class Predictor:
         threshold: float = THRESHOLD,
         only: Sequence[str] = (),
     ) -> list[Picture]:
-        """The records of prepared pictures, computed together; arguments as of a call."""
+        """The records of prepared pictures, computed together; the arguments are those of a call."""
         if not prepared:
             return []
         classes = self.ids(only)
@@ -251,7 +251,7 @@ class Predictor:
         """The pairs of prepared pictures and their features, computed together.
 
         Args:
-            crops: with the features of all crops; else with those that remembered examples ask for.
+            crops: whether features of all crops are made; else only those that remembered examples need.
         """
         boxes = self._boxes(prepared)
         found = [sift(_fractions(b, one.size), self.header.pairing) for b, one in zip(boxes, prepared, strict=True)]
@@ -270,14 +270,14 @@ class Predictor:
         return Pairs(table, persons, things, [one.left_out for one in boxes])
 
     def ids(self, names: Sequence[str]) -> tuple[int, ...]:
-        """Ids of the classes of those names, all if there are none; DataError with the nearest names for one that is none."""
+        """The ids of the classes of those names, all if there are none; DataError with the nearest names for another name."""
         try:
             return tuple(self.vocabulary.find(name).hoi_id for name in names) or self.vocabulary.ids
         except ValueError as error:
             raise DataError(str(error)) from None
 
     def _boxes(self, prepared: Sequence[Prepared]) -> list[Boxes]:
-        """Everybody's boxes; the detector looks at those that come without."""
+        """The boxes of all pictures; the detector is run on pictures that come without."""
         wanting = [one.picture for one in prepared if one.boxes is None and one.picture is not None]
         seen = iter(self.detector.detect(wanting) if wanting and self.detector is not None else ())
         return [one.boxes if one.boxes is not None else next(seen) for one in prepared]
@@ -285,7 +285,7 @@ class Predictor:
     def _crops(
         self, prepared: Sequence[Prepared], table: Mapping[str, Any], wanted: set[int] | None
     ) -> dict[str, NDArray[np.float32]]:
-        """What the frozen CLIP makes of the crops of pairs with these objects, all if None; zeros for the others."""
+        """The frozen CLIP's features of the crops of pairs with these objects (None: all); zeros for the others."""
         clip = self._model.clip
         boxes = np.stack([table[column] for column in BOXES], axis=1)
         around = np.concatenate(
@@ -304,11 +304,11 @@ class Predictor:
 
     @property
     def _reads(self) -> tuple[Column, ...]:
-        """What the head reads of the pairs, beside the fused feature."""
+        """The columns that the head reads of the pairs beside the fused feature."""
         return self.words.scorer.reads("adapted")
 
     def _computed(self, prepared: Sequence[Prepared], batch: instances.Instances) -> dict[str, NDArray[Any]]:
-        """The fused features (P, d_a) of all pairs, and what else the head reads of them."""
+        """The fused features (P, d_a) of all pairs, and the further columns that the head reads."""
         model, clip = self._model, self._model.clip
         pixels = model.normalise(stacked([one.square for one in prepared], clip.device))
         whole = [one.whole for one in prepared if one.whole is not None]

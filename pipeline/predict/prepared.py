@@ -1,4 +1,4 @@
-"""What goes through a predictor: prepared pictures, and the pairs that are found in them."""
+"""The data of a predictor: prepared pictures, and the pairs that are found in them."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from pipeline.predict.boxes import Boxes
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A picture that is decoded and brought to the sizes that the towers want; what the costly part begins with."""
+    """A picture, decoded and resized for the towers; the costly part begins with it."""
 
     name: str
     size: tuple[int, int]
-    """Width and height in pixels, as a person sees it."""
+    """The width and height in pixels, as a person sees it."""
     square: Tensor
-    """(3, S, S) uint8, for the prompted tower."""
+    """The square (3, S, S), uint8, for the prompted tower."""
     whole: Tensor | None
-    """(3, S, S), for the frozen tower; None where the model does not ask it."""
+    """The square (3, S, S) for the frozen tower; None where the model does not use that."""
     boxes: Boxes | None
     picture: Image | None
-    """The picture itself, where a detector has to look at it, or crops are wanted."""
+    """The picture itself, where a detector is run on it or crops are wanted."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """The P pairs of some pictures, before anything is said of them.
+    """The P pairs of some pictures, before they are scored.
 
     Attributes:
         table: image_id (the picture's place), object_id, prior, person_score, object_score, the columns `scoring.BOXES`, (P,)
             each, and feature (P, d_a); the columns `remembered.CROPS`, (P, d_a) each, where they were asked for.
         persons, things: how many boxes of each picture there were.
-        left_out: of each picture, how many boxes did not count, and why.
+        left_out: how many boxes of each picture did not count, and why.
     """
 
     table: dict[str, Any]

@@ -1,8 +1,8 @@
 """What a model says about one picture, as typed values: who does what with which object, where, and how surely.
 
 Boxes are x1, y1, x2, y2 in pixels of the picture as a person sees it, continuous coordinates. Scores are those of the
-stage `predictions`: a verb's probability times the power of the detection prior that `evaluation.tau` says, so they rank,
-and are no probabilities.
+stage `predictions`: a verb's probability times the detection prior to the power of `evaluation.tau`. So they rank, and are no
+probabilities.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Box: TypeAlias = tuple[float, float, float, float]
-"""x1, y1, x2, y2 in pixels."""
+"""A box as x1, y1, x2, y2 in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Pair:
     label: str
     """The object's name as the vocabulary spells it: "dining_table"."""
     verbs: tuple[VerbScore, ...]
-    """The best first, at least one."""
+    """The verbs, at least one, the best first."""
 
     @property
     def score(self) -> float:
@@ -59,15 +59,15 @@ class Picture:
     """One picture and its pairs, the best first."""
 
     name: str
-    """The file's name, or what the caller called the picture."""
+    """The name of the file, or the caller's name of the picture."""
     width: int
     height: int
     persons: int
-    """How many boxes of persons there were."""
+    """The number of boxes of persons."""
     things: int
-    """How many boxes of other objects there were."""
+    """The number of boxes of other objects."""
     left_out: Mapping[str, int] = field(default_factory=dict)
-    """How many boxes did not count, by the label that the model does not know, or by what else was wrong with them."""
+    """How many boxes did not count, by the label that the model does not know, or by another fault."""
     pairs: tuple[Pair, ...]
 
     @property
@@ -124,8 +124,8 @@ def picture(
         found: `object_id`, `person_score`, `object_score` and the eight columns of `scoring.BOXES`, (P,) each.
         scores: (P, V) score of every verb with the pair's object; verbs that form no class with it are ignored.
         persons, things: how many boxes the pairs were made from; left_out: how many others there were, and why.
-        classes: ids of the classes that are told; all if left out.
-        top: the number of interactions to keep in the whole picture, the best; None keeps all.
+        classes: ids of the classes that are shown; all if left out.
+        top: how many interactions of the whole picture are kept, the best ones; None keeps all.
         threshold: the lowest score to keep, from 0 to 1.
 
     Raises:
@@ -172,7 +172,7 @@ def picture(
 def table(pictures: Sequence[Picture]) -> pd.DataFrame:
     """The rows as the evaluation reads them (`pipeline/metrics/formats/table.py`), pictures under `file_name`.
 
-    The evaluation ignores folders in `file_name`: pictures of one name in two folders are one to it.
+    The evaluation ignores folders in `file_name`, so pictures of one name in two folders are the same for it.
     """
     import numpy as np
     import pandas as pd

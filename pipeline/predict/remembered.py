@@ -1,8 +1,8 @@
 """A few example pairs of a class, remembered beside what the texts say of it (ADA-CM's memory, `models/heads/memory.py`).
 
-A pair is compared with the examples by its fused feature, and by what the frozen CLIP makes of three crops: of the person, of
-the object, and of both. How alike it is to a class's examples (a weighted mean cosine) is brought to the mean and the spread
-that the texts' logits have, both over pairs that are no examples of the class, and then counts `WEIGHT` times as much:
+A pair is compared with the examples by its fused feature and by the frozen CLIP's features of three crops: of the person, the
+object, and both. Its similarity to the examples of a class (a weighted mean cosine) is scaled to the mean and the spread of
+the texts' logits, both over pairs that are no examples of the class, and then counts `WEIGHT` times as much:
 
     logit = (text + WEIGHT * memory) / (1 + WEIGHT)
 
@@ -22,13 +22,13 @@ from models.heads.memory import Memory, affinity, remember
 from pipeline.vocabulary.vocabulary import Hoi
 
 CROPS = ("crop_human", "crop_object", "crop_union")
-"""Columns of CLIP's features of the crops, (P, d_a) each."""
+"""The columns of CLIP's features of the crops, (P, d_a) each."""
 WEIGHTS: Mapping[str, float] = {"fused": 0.5, "crop_human": 0.125, "crop_object": 0.125, "crop_union": 0.25}
 """How much each cosine counts."""
 WEIGHT = 4.0
 """How much more the memory counts than the texts."""
 LEAST_SPREAD = 0.02
-"""Of cosines; pairs that differ less tell nothing of how alike pairs are."""
+"""The least spread of cosines; pairs that differ less say nothing about the similarity of pairs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class Remembered:
     weight: float
 
     def mixed(self, logits: Tensor, objects: Tensor, queries: Mapping[str, Tensor]) -> Tensor:
-        """Logits (P, V) of the texts with the memory's, where pairs have the object of a class that is remembered.
+        """Mix the memory's logits into those (P, V) of the texts, for pairs with the object of a remembered class.
 
         Args:
             objects: (P,) object ids of the pairs; queries: their features by the names of `WEIGHTS`, (P, d_a) each.
@@ -79,10 +79,10 @@ def learn(
     scale: float,
     weight: float = WEIGHT,
 ) -> Remembered:
-    """The memory of K classes, from all P pairs of the pictures that their examples are in.
+    """Learn the memory of K classes from all P pairs of the pictures with their examples.
 
-    Where every pair is an example of a class, nothing says how alike others are: then a pair that is as alike as the examples
-    are to each other gets the texts' logit of them, and the learned scale says how much less others get.
+    Where every pair is an example of the class, the similarity of others is not known. Then a pair that is as similar as the
+    examples are to each other gets their logit by the texts, and the learned scale says how much less other pairs get.
 
     Args:
         queries: features of the pairs by the names of `WEIGHTS`, (P, d_a) each.

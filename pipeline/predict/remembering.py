@@ -18,9 +18,9 @@ from pipeline.predict.scoring import BOXES
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 BATCH = 8
-"""Pictures a forward pass."""
+"""How many pictures a forward pass has."""
 SAME = 0.5
-"""Intersection over union above which both boxes of a pair are those of an example, as ADA-CM has it."""
+"""The intersection over union above which both boxes of a pair are those of an example, as in ADA-CM."""
 
 
 Paired = Callable[[Sequence[Example]], dict[str, Any]]
@@ -30,10 +30,10 @@ Paired = Callable[[Sequence[Example]], dict[str, Any]]
 def learned(
     examples: Sequence[Example], paired: Paired, *, vocabulary: Vocabulary, scorer: Scorer, weight: float
 ) -> Remembered:
-    """The memory of examples, by the features of the model that is to remember them.
+    """Learn the memory of examples by the features of the model that is to remember them.
 
     Args:
-        scorer: of the model, which remembers nothing yet.
+        scorer: the model's scorer, which remembers nothing yet.
 
     Raises:
         DataError: a picture cannot be read, or the boxes of a pair are not among those that are kept of it.
@@ -79,7 +79,7 @@ def learned(
 
 
 def _likeness(boxes: NDArray[np.float32], pair: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(n,): the lesser intersection over union of both boxes of pairs (n, 8) with those of a pair (8,)."""
+    """For each of n pairs (n, 8), the lesser intersection over union of its two boxes with those of a pair (8,)."""
     found, wanted = torch.from_numpy(boxes), torch.from_numpy(pair)[None]
     both = [box_iou(found[:, side], wanted[:, side])[:, 0] for side in (slice(0, 4), slice(4, 8))]
     return torch.minimum(*both).numpy()

@@ -1,4 +1,4 @@
-"""From scores of pairs to rows of predictions: one row a pair and a valid class of its object."""
+"""From scores of pairs to rows of predictions: one row for each pair and valid class of its object."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import pandas as pd
 
 BOXES = ["hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"]
 COLUMNS = ["image_id", "hoi_id", "score", *BOXES]
-"""Of a table of predictions (`pipeline/metrics/formats/table.py`)."""
+"""The columns of a table of predictions (`pipeline/metrics/formats/table.py`)."""
 
 
 def predictions(pairs: Mapping[str, np.ndarray], scores: Mapping[str, np.ndarray], hoi_of: np.ndarray) -> pd.DataFrame:
-    """Rows image_id, hoi_id, the scores under their names, and boxes, for every entry that stands for a class.
+    """The rows image_id, hoi_id, scores under their names, and boxes, for every entry that stands for a class.
 
     Args:
         pairs: image_id and boxes of P pairs, as `pair_features` has them.
         scores: (P, K) each.
-        hoi_of: (P, K), the class that each entry stands for, -1 where it stands for none.
+        hoi_of: (P, K), the class for which each entry stands; -1 where it stands for none.
     """
     pair, entry = np.nonzero(hoi_of >= 0)
     columns = {"image_id": pairs["image_id"][pair], "hoi_id": hoi_of[pair, entry]}

@@ -1,4 +1,4 @@
-"""Bundles for others: a repository of the Hugging Face hub, or a folder that several people reach."""
+"""Sharing bundles: by a repository of the Hugging Face hub, or by a folder that several people can reach."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from pipeline.outside.parsing import shown
 from pipeline.predict import bundle, card
 
 REPOSITORY = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", re.ASCII)
-"""How the hub writes a repository's name."""
+"""The form of a repository's name on the hub."""
 
 
 def push(file: Path, place: str, *, private: bool = True) -> str:
-    """Put a bundle and its card into a place; where it is then.
+    """Put a bundle and its card into a place, and return where it is then.
 
     Args:
         place: a folder (a path with a slash at its beginning or end), or `user/name` on the hub; the hub shows the card.
-        private: whether a repository that is made is private.
+        private: whether a new repository is private.
 
     Raises:
         DataError: the file is no bundle. ConfigError: nobody is logged in.
@@ -58,10 +58,10 @@ def push(file: Path, place: str, *, private: bool = True) -> str:
 
 
 def pull(place: str, out: Path, *, revision: str | None = None) -> None:
-    """Fetch the bundle of a place to a file, checked; its card beside it is made of what it says of itself.
+    """Fetch the bundle from a place into a file and check it; its card is made from its header.
 
     Args:
-        place, revision: as of `push`; a commit, tag or branch of the hub.
+        place: as for `push`. revision: a commit, tag or branch of the hub.
 
     Raises:
         DataError: there is no whole bundle. ConfigError, ServiceError: as `push` does.
@@ -82,7 +82,7 @@ def pull(place: str, out: Path, *, revision: str | None = None) -> None:
 
 
 def _folder(place: str) -> Path | None:
-    """The folder that a place is; None for a repository. DataError if it is neither, as it is written."""
+    """The folder that a place names; None for a repository. DataError if it is written as neither."""
     if place.startswith(("/", "./", "../", "~")) or place.endswith("/"):
         try:
             path = Path(at_home(place))
@@ -97,7 +97,7 @@ def _folder(place: str) -> Path | None:
 
 
 def _hub() -> Any:
-    """The hub's library; its import takes a while."""
+    """The library of the hub, whose import takes a while."""
     import huggingface_hub
 
     return huggingface_hub

@@ -19,22 +19,22 @@ from pipeline.predict.listing import Listed
 from pipeline.store.names import in_order
 
 SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
-"""Suffixes of the files that are taken for videos, in either case, where they are named; in folders they are passed over."""
+"""The suffixes by which named files are taken for videos, in either case; in folders they are ignored."""
 EVERY = 25
-"""Frames from one picture to the next: about a second."""
+"""How many frames there are from one picture to the next: about a second."""
 WHOLE = ".whole.json"
-"""Of a folder of frames: which video and which frames they are, written when all are there."""
+"""The file, in a folder of frames, that names the video and the frames; it is written when all are there."""
 QUALITY = 95
-"""Of the JPEGs."""
+"""The quality of the JPEGs."""
 
 
 def is_video(text: str) -> bool:
-    """Whether a path is a video's by its suffix."""
+    """Whether a path has the suffix of a video."""
     return text.lower().endswith(SUFFIXES)
 
 
 def pictures(given: Sequence[str], folder: Path, *, every: int = EVERY) -> list[Listed]:
-    """The pictures of paths as `listing.pictures` finds them, and behind them the frames of the videos among the paths.
+    """The pictures of paths as `listing.pictures` finds them, followed by the frames of the videos among the paths.
 
     Args:
         folder: where frames are written.
@@ -82,7 +82,7 @@ def frames(videos: Sequence[str], folder: Path, *, every: int = EVERY) -> list[L
 
 
 def _whole(folder: Path) -> Any:
-    """What the folder's frames are of; None if they are not all there."""
+    """Which video and frames a folder has; None if they are not all there."""
     try:
         return json.loads((folder / WHOLE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

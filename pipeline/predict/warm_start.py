@@ -1,8 +1,8 @@
 """A training that starts from a bundle (`seen.init`): its prompts, guidance, adapters and fusion, on other classes perhaps.
 
-Nothing that is learned belongs to a class: the prompts are shared by all, and a class comes in through its phrase and its
-description. So a model fits any vocabulary on the same CLIP and with the same sizes. What does not go along are labels: a
-class that the bundle was trained on is not unseen any more (`pipeline/predict/started.py`).
+Nothing that is learned belongs to one class: all classes share the prompts, and a class enters by its phrase and its
+description. So a model fits any vocabulary with the same CLIP and the same sizes. But a class on whose labels the bundle was
+trained is not unseen any more (`pipeline/predict/started.py`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pipeline.store import digest
 
 
 def model(path: Path, config: Config, clip: Clip) -> tuple[HoiModel, Start]:
-    """The bundle's model, to be trained on, and what it was trained on before.
+    """The bundle's model, which is to be trained further, and what it was trained on before.
 
     Raises:
         DataError: the file is no whole bundle.

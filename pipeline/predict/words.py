@@ -1,4 +1,4 @@
-"""What a model tells apart: its words, the text features of their phrases, and the embeddings of the objects."""
+"""The classes of a model: its words, the text features of their phrases, and the embeddings of the objects."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Words:
     Attributes:
         phrases: ids of the C classes whose phrases stand for verbs.
         scorer: scores pairs by the features of these phrases.
-        objects: (O, d_a), what stands for the object names.
-        added: what is said of the classes that were added, by their ids.
-        adapted: how an added class was adapted, in words, by its id; of one that was not, nothing.
+        objects: (O, d_a) embeddings of the object names.
+        added: the descriptions of the added classes, by their ids.
+        adapted: how an added class was adapted, in words, by its id; only for classes that were.
         examples: how many example pairs are remembered of a class, by its id.
     """
 
@@ -44,7 +44,7 @@ class Words:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What was added, as plain JSON for whatever tells results: classes with their texts, adaptation, examples."""
+        """What was added, as plain JSON to be stored with results: classes with their texts, adaptation, examples."""
         name = {hoi.hoi_id: hoi.name for hoi in self.vocabulary.classes}
         return {
             "added": [
@@ -58,7 +58,7 @@ class Words:
 
     @property
     def says(self) -> str:
-        """The same in sentences."""
+        """What was added, in sentences."""
         parts = [f"{len(self.added)} classes were added that it was not trained with."] if self.added else []
         for how in dict.fromkeys(self.adapted.values()):
             count = sum(other == how for other in self.adapted.values())
@@ -78,11 +78,11 @@ class Words:
         objects: Tensor,
         adapted: str,
     ) -> Words:
-        """These words and more, whose phrases come behind the others.
+        """These words with new ones, whose phrases come behind the others.
 
         Args:
             vocabulary: these words with the new ones behind them.
-            described: what is said of the U new classes, by their ids in order.
+            described: the descriptions of the U new classes, by their ids in order.
             before, after: (U, d_a), text features of their phrases.
             objects: (O', d_a) of the new objects, in order.
             adapted: how the new classes were adapted, in words; "" where they were not.
