@@ -1,1 +1,1 @@
-"""The artifact store: content-addressed, atomic, verified. Knows nothing of stages or schedulers."""
+"""The artifact store: content-addressed, atomic, verified. It knows nothing about stages or schedulers."""

@@ -1,4 +1,4 @@
-"""A published artifact: its manifest, and safe ways to its files. Where these lie, nobody else needs to know."""
+"""A published artifact: its manifest, and safe ways to its files. Nobody else needs to know where these lie."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Artifact:
-    """Its manifest, and the folder on this machine in which its files lie or come to lie.
+    """An artifact: its manifest, and the folder on this machine in which its files are or will be.
 
-    The folder is private, because a file of an object store is in it only after it was asked for: `path`, `table`,
-    `tables`, `json` and `fetched` are the ways in.
+    The folder is private, because a file of an object store is there only after it was asked for: use `path`, `table`,
+    `tables`, `json` and `fetched`.
     """
 
     _folder: Path
@@ -42,27 +42,27 @@ class Artifact:
 
     @property
     def place(self) -> str:
-        """Where it is, for people: a folder, or an address."""
+        """Its place as people read it: a folder or an address."""
         return str(self._folder)
 
     def path(self, name: str) -> Path:
-        """Path of one of its files; DataError if the manifest does not list it, or if it is gone."""
+        """The path of one of its files; DataError if the manifest does not list it, or if it is gone."""
         path = self._listed(name)
         if not path.exists():
             raise DataError(f"{path}: missing. Run again: it is made anew.")
         return path
 
     def fetched(self, *names: str) -> Path:
-        """The folder in which these files are (all of them if none is named), for what reads whole folders.
+        """The folder with these files (all if none is named), for code that reads whole folders.
 
-        Only these are sure to be there, so nothing else of the folder may be read.
+        Only these files are surely there, so nothing else in the folder may be read.
         """
         for name in names or self.names():
             self.path(name)
         return self._folder
 
     def names(self, pattern: str = "*") -> list[str]:
-        """Names of its files that match, sorted; numbered ones by their number."""
+        """The names of its files that match, sorted; numbered ones by their number."""
         return sorted((f.name for f in self.manifest.files if fnmatch(f.name, pattern)), key=in_order)
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What is wrong with artifacts of a local store: files that changed, files that were added, folders that are no artifact."""
+"""What is wrong with artifacts of a local store: files that changed, files that were added, folders that are no artifacts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.store.names import DIGEST
 
 @dataclass(frozen=True)
 class Unusable:
-    """What lies where an artifact would and is none: its manifest is missing, damaged, or of an earlier version."""
+    """A folder in the place of an artifact that is none: its manifest is missing, damaged, or of an earlier version."""
 
     stage: str
     fingerprint: str
@@ -25,7 +25,7 @@ class Unusable:
 
 
 def files(root: Path, manifest: Manifest, *, rehash: bool) -> list[str]:
-    """What is wrong with an artifact's files, one line a file; without `rehash` a file whose seal holds is not read."""
+    """What is wrong with an artifact's files, a line for each; without `rehash` a file whose seal holds is not read."""
     folder = root / manifest.stage / manifest.fingerprint
     sealed = {} if rehash else seals.read(root, manifest.fingerprint)
     found: list[str] = []
@@ -51,7 +51,7 @@ def files(root: Path, manifest: Manifest, *, rehash: bool) -> list[str]:
 
 
 def _content_fault(path: Path, content: str) -> str:
-    """What is wrong with a file's content; a disk that cannot read it is no reason not to look at the others."""
+    """What is wrong with a file's content; an error of the disk is a fault of this file and does not stop the others."""
     try:
         return "" if digest.of_file(path) == content else "damaged, its content does not match its digest"
     except OSError as error:
@@ -59,7 +59,7 @@ def _content_fault(path: Path, content: str) -> str:
 
 
 def unusable(folder: Path, fault: str) -> Unusable:
-    """A folder `<stage>/<fingerprint>` that is no artifact, and why not."""
+    """The description of a folder `<stage>/<fingerprint>` that is no artifact, with the reason."""
     stage, fingerprint = folder.parent.name, folder.name
     ours = DIGEST.fullmatch(fingerprint) is not None
     if not ours:
@@ -71,7 +71,7 @@ def unusable(folder: Path, fault: str) -> Unusable:
 
 
 def says_so(content: bytes, stage: str, fingerprint: str) -> bool:
-    """Whether a manifest, such as it is, says that it belongs there; other files have that name too."""
+    """Whether a manifest, however damaged, says that it belongs there; other programs' files have that name too."""
     try:
         value = json.loads(content)
         return bool((value["stage"], value["fingerprint"]) == (stage, fingerprint))

@@ -12,13 +12,13 @@ from pipeline.store.manifest import InputRecord, Manifest
 from pipeline.store.store import Store
 
 UNREAD = "-"
-"""What stands for the value of a key that one side does not have."""
+"""Stands for the value of a key that one side does not have."""
 Kind = Literal["version", "config", "source", "input", "code", "packages"]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that changed: `name` is a config key, an input stage, a package or a file's config key."""
+    """One thing that changed: `name` is a key, an input stage, a package, or the key that names a file."""
 
     kind: Kind
     name: str
@@ -50,7 +50,7 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def config(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Difference]:
-    """Config keys whose values differ; a key that one side lacks shows as '-'."""
+    """Keys whose values differ; a key that one side lacks shows as '-'."""
     return _values("config", flatten(old), flatten(new))
 
 
@@ -60,7 +60,7 @@ def sources(old: Mapping[str, str], new: Mapping[str, str]) -> list[Difference]:
 
 
 def inputs(old: Sequence[InputRecord], new: Sequence[InputRecord], store: Store) -> list[Difference]:
-    """Inputs whose part that was read differs; the note names the files, if both artifacts are still there."""
+    """Inputs of which the part that was read differs; the note names the files if both artifacts are still there."""
     before, after = {r.stage: r for r in old}, {r.stage: r for r in new}
     found = []
     for stage in sorted(before.keys() | after.keys()):

@@ -12,13 +12,13 @@ CHUNK = 1 << 20
 
 
 def of_value(value: Any) -> str:
-    """Digest of a JSON value; equal values have equal digests in any process (keys sorted, no whitespace)."""
+    """The digest of a JSON value; equal values have equal digests in any process (keys sorted, no whitespace)."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def of_file(path: Path) -> str:
-    """Digest of a file's bytes."""
+    """The digest of a file's bytes."""
     state = hashlib.blake2b(digest_size=16)
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
@@ -27,9 +27,9 @@ def of_file(path: Path) -> str:
 
 
 def of_path(path: Path) -> str:
-    """Digest of a file's bytes, or of a folder: the names and the bytes of all its files, pictures and weights included.
+    """The digest of a file's bytes, or of a folder: the names and the bytes of all its files, including pictures and weights.
 
-    Whoever names a folder has a stage read what is in it. A dataset's images are the one exception, and have a digest of
+    A stage reads what is in a folder that it is given. The images of a dataset are the one exception, and have a digest of
     their own (`pipeline/datasets/hico/folder.py`).
     """
     if path.is_file():
@@ -39,5 +39,5 @@ def of_path(path: Path) -> str:
 
 
 def of_files(entries: Iterable[tuple[str, str]]) -> str:
-    """Digest of a set of named files: (name, digest) pairs in any order."""
+    """The digest of a set of named files: (name, digest) pairs in any order."""
     return of_value(sorted([name, digest] for name, digest in entries))

@@ -1,8 +1,8 @@
-"""How finished pieces of unfinished work reach other processes, where those see the same disk: they are there already.
+"""How finished pieces of unfinished work reach other processes; on one disk these see them already.
 
-A piece is one file of a stage's scratch folder: a shard, a checkpoint or a journal. On one disk whoever sees the folder has
-them all, and `Exchange` has nothing to hand over. Between machines that share an object store only, `ObjectExchange`
-(pipeline/store/remote/exchange.py) does it.
+A piece is one file of a stage's scratch folder: a shard, a checkpoint or a journal. Processes on one disk see the same folder,
+so `Exchange` has nothing to hand over. Between machines that share only an object store, `ObjectExchange`
+(pipeline/store/remote/exchange.py) hands them over.
 """
 
 from __future__ import annotations
@@ -11,29 +11,29 @@ from pathlib import Path
 
 
 class Exchange:
-    """One disk: nothing has to be handed over."""
+    """The exchange on one disk, where nothing has to be handed over."""
 
     def names(self, *, fresh: bool = False) -> frozenset[str]:
-        """Pieces that lie elsewhere and can be fetched; with `fresh` as of now."""
+        """The names of pieces that lie elsewhere and can be fetched; with `fresh` they are listed anew."""
         return frozenset()
 
     def offer(self, path: Path, *, content: str | None = None) -> None:
-        """Publish a finished piece, unless another one was first; `content` is its digest, where it is known."""
+        """Publish a finished piece, unless another one was published first; `content` is its digest, if that is known."""
 
     def keep(self, path: Path, *, step: int, content: str | None = None) -> None:
-        """Let another machine go on from this file, as it was after a step, in place of its last version."""
+        """Hand over this file as it is after a step, in place of its last version: another machine can go on from it."""
 
     def resume(self, path: Path, *, beyond: int) -> str | None:
-        """Have the last version that was kept, by whatever machine, if it is of a later step; its digest then."""
+        """Fetch the last version that any machine handed over, if it is of a later step, and return its digest."""
         return None
 
     def withdraw(self, name: str) -> None:
-        """Take a piece back, so that it is made again."""
+        """Withdraw a piece, so that it is made again."""
 
     def fetch(self, name: str, path: Path) -> str | None:
-        """Have a piece of `names()` here, whole; its digest. None if it was damaged: then it is said and taken back."""
+        """Fetch a piece of `names()` and return its digest. None if it was damaged; then it is reported and withdrawn."""
         raise KeyError(name)
 
     def over(self) -> bool:
-        """True once no process is at the work any more, so that nobody would publish what a helper makes."""
+        """Whether no process is doing the work any more, so that nobody would publish what a helper makes."""
         return False

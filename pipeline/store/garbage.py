@@ -1,9 +1,9 @@
 """What `ezhoi artifacts gc` removes, and what it never touches.
 
-Kept is what a run that still goes on uses or is going to find; of each profile and zero-shot setting, what the last complete
-runs used (partial ones count among themselves); what somebody marked (`pipeline/store/marks.py`); and, unless they are asked
-for, results and trainings: evaluations, bundles and checkpoints are small beside what they cost. A record that cannot be
-read, damaged or of another version, may name any artifact: then nothing is collected.
+What stays: what a running run uses or is going to find; what the last complete runs of each profile and zero-shot setting used
+(partial ones count among themselves); what somebody marked (`pipeline/store/marks.py`); and, unless they are asked for, results
+and trainings, since evaluations, bundles and checkpoints are small beside what they cost. A record that cannot be read, because
+it is damaged or of another version, may name any artifact: then nothing is collected.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pipeline.store.runs import RunRecord, read
 from pipeline.store.store import Store
 
 PRECIOUS = ("seen", "evaluation", "bundle")
-"""Stages whose artifacts go only when the stage is named."""
+"""Stages whose artifacts are removed only when the stage is named."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,16 @@ class Garbage:
     work: tuple[str, ...]
     """Fingerprints of interrupted work."""
     bytes: int
-    """Of everything but records and pages of runs."""
+    """The bytes of everything except records and pages of runs."""
     runs: tuple[str, ...]
-    """Runs whose record and pages go."""
+    """Runs whose record and pages are removed."""
     unusable: tuple[Unusable, ...] = ()
     """Folders that no run can use."""
     leftovers: tuple[str, ...] = ()
-    """What deletions that were cut left, as paths below the store's root."""
+    """Paths below the store's root that interrupted deletions left."""
     keep_runs: int = 0
     precious: int = 0
-    """Artifacts that no kept run uses and that stay, because they are results or trainings."""
+    """How many artifacts stay although no kept run uses them, because they are results or trainings."""
 
     @property
     def empty(self) -> bool:
@@ -57,14 +57,14 @@ def garbage(
     results: bool = False,
     older_than: dt.timedelta | None = None,
 ) -> Garbage:
-    """Artifacts that nobody needs, as the module's first lines say.
+    """Find the artifacts that nobody needs, as the first lines of this module say.
 
     Args:
         keep_runs: how many complete, and how many partial runs of each profile and setting keep what they used.
-        work: also interrupted work, which a restart would continue from; work that a process is at is never garbage.
+        work: also interrupted work, from which a restart would continue; work of a living process is never garbage.
         stages: only artifacts of these stages, results and trainings among them.
         results: also results and trainings of all stages.
-        older_than: only what was made so long ago.
+        older_than: only what is older than this.
 
     StoreError if a record cannot be read.
     """
@@ -103,7 +103,7 @@ def _made(artifact: Artifact) -> dt.datetime:
 
 
 def collect(store: Store, found: Garbage) -> None:
-    """Remove it, but for what a run has begun to use, or somebody marked, since it was found."""
+    """Remove it, except what a run has begun to use or somebody has marked since it was found."""
     used, marked = _used(_divide(store, found.keep_runs)[0]), marks.read(store)
     things: tuple[Artifact | Unusable, ...] = (*found.artifacts, *found.unusable)
     for thing in things:
@@ -118,7 +118,7 @@ def collect(store: Store, found: Garbage) -> None:
 
 
 def _divide(store: Store, keep_runs: int) -> tuple[list[RunRecord], list[RunRecord]]:
-    """Runs that are kept, and the others."""
+    """The runs that are kept, and the others."""
     records, unreadable = read(store)
     if unreadable:
         raise StoreError(
@@ -136,6 +136,6 @@ def _divide(store: Store, keep_runs: int) -> tuple[list[RunRecord], list[RunReco
 
 
 def _used(kept: list[RunRecord]) -> set[tuple[str, str]]:
-    """What these runs used, and what those of them that still run are going to use."""
+    """What these runs used, and what those that still run are going to use."""
     used = {(stage, fingerprint) for r in kept for stage, fingerprint in r.stages.items()}
     return used | {(stage, fingerprint) for r in kept if r.running() for stage, fingerprint in r.holds.items()}

@@ -1,4 +1,4 @@
-"""What a kill leaves in `.work` that is of no use to anybody: folders whose deletion was cut, locks that nobody holds."""
+"""What a kill leaves in `.work` that is of no use: folders whose deletion was interrupted, and locks that nobody holds."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pipeline.errors import StoreError
 from pipeline.store import locks, trees
 
 GONE = ".gone-"
-"""In the name of a work's folder that is being deleted."""
+"""A part of the name of a work's folder that is being deleted."""
 
 
 def found(root: Path) -> dict[str, int]:
-    """{path below the store's root: bytes}"""
+    """The leftovers, as {path below the store's root: bytes}."""
     sizes = {}
     for path in sorted((root / ".work").glob("*")):
         with contextlib.suppress(OSError, StoreError):  # another user's, or whoever deletes it is still at it
@@ -25,7 +25,7 @@ def found(root: Path) -> dict[str, int]:
 
 
 def drop(root: Path, names: Iterable[str]) -> None:
-    """Delete some of them, as far as this process may; a lock that somebody has taken stays."""
+    """Delete some leftovers, as far as this process may; a lock that somebody holds stays."""
     for name in names:
         path = root / name
         with contextlib.suppress(OSError, StoreError):

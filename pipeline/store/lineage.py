@@ -1,8 +1,8 @@
 """What an artifact was made from, as far as the store still has it.
 
-A fingerprint alone does not tell: an artifact that was made again (by force, or since it was damaged) has the same one, and a
-training on a GPU does not give the same numbers twice. So a recorded input is the artifact of its fingerprint only as long as
-that has the content which was read.
+A fingerprint alone does not tell: an artifact that was made again (by force, or because it was damaged) has the same one, and
+a training on a GPU does not give the same numbers twice. So a recorded input is the artifact of its fingerprint only as long
+as that has the content that was read.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from pipeline.store.store import Store
 
 
 def has(artifact: Artifact, record: InputRecord) -> bool:
-    """Whether the artifact has what was read: it is the recorded one, or was made with the same content."""
+    """Whether the artifact has the content that was read: it is the recorded one, or was made again with the same content."""
     return artifact.stage == record.stage and artifact.manifest.part_digest(record.part) == record.digest
 
 
 def source(record: InputRecord, store: Store) -> Artifact | None:
-    """The artifact that an input was; None if it was removed, or made again with other content."""
+    """The artifact of an input; None if it was removed, or made again with other content."""
     found = store.get(record.stage, record.fingerprint)
     return found if found is not None and has(found, record) else None
 
 
 def gone(record: InputRecord, store: Store) -> str:
-    """Why there is no `source`, to follow the artifact's name."""
+    """Why there is no `source`, as the words behind the artifact's name."""
     there = store.get(record.stage, record.fingerprint)
     return "removed since" if there is None else "made again since, with other content"
 
 
 def upstream(artifact: Artifact, store: Store) -> dict[str, Artifact]:
-    """The artifact and all that it was made from, one a stage: {stage: artifact}, what comes first at the front."""
+    """The artifact and all that it was made from, {stage: artifact}, in order of making."""
     found: dict[str, Artifact] = {}
     pending = [artifact]
     while pending:

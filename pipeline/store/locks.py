@@ -1,6 +1,6 @@
-"""Locks on works in progress: each is a file beside the work's folder, which its holder removes as it lets go.
+"""Locks on works in progress: each is a file beside the work's folder, which its holder removes on release.
 
-In it the holder says who it is (`pipeline/machine/holder.py`), for those who wait.
+Its content says who the holder is (`pipeline/machine/holder.py`), for those who wait.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pipeline.machine import holder, locks
 from pipeline.machine.holder import Claimant
 
 FIRST_POLL_SECONDS, POLL_SECONDS = 0.01, 0.5
-"""The pause between two looks at a lock that another process has doubles from the first to the second."""
+"""The pause in seconds between two looks at a lock of another process; it doubles from the first to the second value."""
 GRACE_SECONDS = 0.3
-"""A shorter wait is none: nobody is told of it, and a new holder has time to write its note."""
+"""Seconds of a wait that is not reported, in which a new holder has time to write its note."""
 
 
 def of(folder: Path) -> Path:
@@ -27,9 +27,9 @@ def of(folder: Path) -> Path:
 
 
 def take(path: Path, claimant: Claimant | None = None, *, wait: bool = True) -> IO[str] | None:
-    """Hold a lock, to be handed to `release` in the end; None if another process has it and we shall not wait.
+    """Take a lock, which `release` is given in the end; None if another process has it and we shall not wait.
 
-    A holder removes the file as it lets go, so a lock counts only if its file still is the one at `path`.
+    A holder removes the file on release, so a lock counts only if its file still is the one at `path`.
     """
     claimant = claimant or Claimant()
     while True:
@@ -51,7 +51,7 @@ def take(path: Path, claimant: Claimant | None = None, *, wait: bool = True) -> 
 
 
 def release(path: Path, file: IO[str]) -> None:
-    """Let a lock go and leave no file of it."""
+    """Release a lock and remove its file."""
     try:
         path.unlink(missing_ok=True)
     finally:
@@ -68,7 +68,7 @@ def held(path: Path) -> bool:
 
 
 def _opened(path: Path) -> IO[str]:
-    """The lock's file. No link is followed: what is written there must not land in another file."""
+    """Open the lock's file. No link is followed, so that nothing is written to another file."""
     return open(path, "a+", encoding="utf-8", opener=_own)
 
 
@@ -77,7 +77,7 @@ def _own(path: str, flags: int) -> int:
 
 
 def _await(file: IO[str], claimant: Claimant) -> None:
-    """Come back with the lock."""
+    """Wait until this process has the lock."""
     began, pause = time.monotonic(), FIRST_POLL_SECONDS
     while not locks.take(file):
         if time.monotonic() - began >= GRACE_SECONDS:
@@ -87,7 +87,7 @@ def _await(file: IO[str], claimant: Claimant) -> None:
 
 
 def _leave_note(file: IO[str], mine: holder.Holder) -> None:
-    """Write who has the lock in place of who had it; a full disk is no reason to stop."""
+    """Write who holds the lock now; a full disk does not stop the work."""
     with contextlib.suppress(OSError):
         found = os.fstat(file.fileno())
         if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:

@@ -1,7 +1,7 @@
-"""The manifest: what an artifact is, what it was made from and how. Its presence is what makes an artifact exist.
+"""The manifest: what an artifact is, what it was made from and how. An artifact exists if its manifest does.
 
-A manifest vouches for the files (`digest`, over theirs) and for itself (`manifest_digest`, over everything else in it), so
-an edited number or a cut list of files is noticed. It is no signature: who writes both digests anew is believed.
+A manifest vouches for the files (`digest`, over their digests) and for itself (`manifest_digest`, over everything else in it),
+so that an edited number or a shortened list of files is noticed. It is no signature: somebody can write both digests anew.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OWN = "manifest_digest"
 
 
 class ManifestError(ValueError):
-    """Why a manifest cannot be believed, to follow its path in a message."""
+    """A manifest cannot be believed; the message is what follows its path."""
 
 
 class _Record(BaseModel):
@@ -50,7 +50,7 @@ class InputRecord(_Record):
 
 
 class Manifest(_Record):
-    """Everything about one artifact. `digest` covers its files alone, so equal content has an equal digest."""
+    """Everything about one artifact. `digest` covers only its files, so equal content has an equal digest."""
 
     stage: StageName
     version: int
@@ -58,7 +58,7 @@ class Manifest(_Record):
     digest: str
     config: dict[str, Any]
     sources: dict[str, str]
-    """Digests of the files outside of the store that were read, by config key."""
+    """Digests of the files outside of the store that were read, by key."""
     inputs: tuple[InputRecord, ...]
     files: tuple[FileRecord, ...]
     metrics: dict[str, Any]
@@ -71,15 +71,15 @@ class Manifest(_Record):
     git_commit: str | None
     git_dirty: bool | None
     code: str
-    """Digest of the source files that the stage's module imports, directly and indirectly."""
+    """Digest of the source files that the stage's module imports, directly or indirectly."""
     wall_seconds: float | None = None
-    """How long the execution that finished it took; work that an interrupted one left is not in it."""
+    """The seconds of the execution that finished it, without work that an interrupted one had done."""
     data: Token = ""
-    """Object stores only: the folder beside the manifest that holds the files."""
+    """The folder beside the manifest that holds the files; only in object stores."""
     made_by: dict[str, str] = {}
-    """The run that computed it: `run` (its record in the store), and `deployment` and `flow_run` if Prefect ran it."""
+    """The run that computed it: `run` (its record in the store) and, if Prefect ran it, `deployment` and `flow_run`."""
     manifest_digest: str = ""
-    """Digest of all other fields, of later versions too."""
+    """Digest of all other fields, including those of later versions."""
 
     @field_validator("files")
     @classmethod
@@ -89,12 +89,12 @@ class Manifest(_Record):
         return files
 
     def sealed(self) -> Self:
-        """The same with its own digest, as it is published."""
+        """The manifest with its own digest, as it is published."""
         content = json.loads(self.model_dump_json(exclude={OWN}))
         return self.model_copy(update={OWN: digest.of_value(content)})
 
     def as_json(self) -> str:
-        """The file's text."""
+        """The text of the file."""
         return self.model_dump_json(indent=1)
 
     def part_digest(self, patterns: Sequence[str]) -> str:
@@ -103,14 +103,14 @@ class Manifest(_Record):
 
     @property
     def duration(self) -> float:
-        """Seconds the stage took: its wall time, or the sum of its kinds of work where that was not measured."""
+        """The seconds that the stage took: its wall time, or the sum of its kinds of work where that was not measured."""
         if self.wall_seconds is not None:
             return self.wall_seconds
         return self.seconds.get("wall", sum(self.seconds.values()))
 
     @property
     def bytes(self) -> int:
-        """Size of all files."""
+        """The size of all files in bytes."""
         return sum(f.bytes for f in self.files)
 
 

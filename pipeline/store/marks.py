@@ -1,4 +1,4 @@
-"""Artifacts that somebody wants to keep, whatever runs use: marks that `gc` respects, in the store, so for all who share it."""
+"""Marks on artifacts that somebody wants to keep; `gc` respects them. They are in the store, so all who share it have them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.store.artifact import Artifact
 from pipeline.store.store import Store
 
 FILE = re.compile(r"keep-([a-z0-9][a-z0-9_-]{0,63})\.json")
-"""Name of a mark, among the records of runs; the fingerprint is in it, so that a damaged mark still keeps."""
+"""The name of a mark's file, which has the fingerprint in it, so that a damaged mark still keeps its artifact."""
 
 
 class Mark(BaseModel):
@@ -24,7 +24,7 @@ class Mark(BaseModel):
 
 
 def read(store: Store) -> dict[str, Mark]:
-    """{fingerprint: mark} of all that is kept."""
+    """{fingerprint: mark} of all marked artifacts."""
     found = {}
     for name, content in store.read_records().items():
         if (match := FILE.fullmatch(name)) is not None:
@@ -42,5 +42,5 @@ def keep(store: Store, artifact: Artifact, note: str) -> None:
 
 
 def release(store: Store, fingerprint: str) -> None:
-    """Take a mark away."""
+    """Remove a mark."""
     store.remove_record(f"keep-{fingerprint}.json")

@@ -1,8 +1,8 @@
-"""Names that become paths, as types: whatever is read from a store is parsed into them before it names a file.
+"""Names that become paths, as types: what is read from a store is parsed into them before it names a file.
 
 Manifests, records of runs, seals, leases and pieces of unfinished work may come from a bucket that others write to, or have
-been edited by hand. A name that could lead out of its folder never gets past these types, so the code behind them joins
-paths without looking.
+been edited by hand. A name that could lead out of its folder never passes these types, so the code behind them joins paths
+without further checks.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ FINGERPRINT = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 DIGEST = re.compile(r"[0-9a-f]{32}")
 RUN = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{6}")
 LONGEST_PART = 200
-"""Bytes of one part of a file's name; 255 is what file systems take, and temporary names add a little."""
+"""The most bytes of one part of a file's name; file systems take 255, and temporary names add a little."""
 LONGEST_NAME = 500
 
 StageName = Annotated[str, StringConstraints(pattern=f"^{STAGE.pattern}$")]
 Fingerprint = Annotated[str, StringConstraints(pattern=f"^{FINGERPRINT.pattern}$")]
 RunId = Annotated[str, StringConstraints(pattern=f"^{RUN.pattern}$")]
-"""Of a run: when it started (UTC) and six digits, `20260131T120000-0a1b2c`."""
+"""The id of a run: when it started (UTC) and six digits, as in `20260131T120000-0a1b2c`."""
 Token = Annotated[str, StringConstraints(pattern="^[0-9a-f]{0,32}$")]
 
 
@@ -45,7 +45,7 @@ FileName = Annotated[str, AfterValidator(file_name)]
 
 
 def in_order(name: str) -> str:
-    """Key by which names of files are sorted: digits count as the number that they are, so train-1000 follows train-999.
+    """The key by which names of files are sorted: digits count as numbers, so train-1000 follows train-999.
 
     Shards are numbered with three digits, and with more from a thousand on; as text, train-1000 comes before train-101.
     """
@@ -53,12 +53,12 @@ def in_order(name: str) -> str:
 
 
 def is_artifact(stage: str, fingerprint: str) -> bool:
-    """Whether an artifact can be called so."""
+    """Whether it can be the name of an artifact."""
     return STAGE.fullmatch(stage) is not None and FINGERPRINT.fullmatch(fingerprint) is not None
 
 
 def is_piece(text: str) -> bool:
-    """Whether a finished piece of work can be called so: one file, in no folder."""
+    """Whether it can be the name of a finished piece of work: one file, in no folder."""
     try:
         return "/" not in file_name(text)
     except ValueError:
@@ -66,7 +66,7 @@ def is_piece(text: str) -> bool:
 
 
 def clashes(names: Iterable[str]) -> list[str]:
-    """Names that cannot lie side by side in one folder everywhere: equal but for case, or a file where another has a folder."""
+    """Names that cannot be in one folder on every system: they differ only in case, or a file is where another has a folder."""
     folded: dict[str, str] = {}
     found = []
     for name in names:

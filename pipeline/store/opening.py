@@ -9,7 +9,7 @@ from pipeline.store.store import Store
 
 
 def store_of(config: Config) -> Store:
-    """A local folder's store, or an object store's if `store.root` is an address."""
+    """The store in a local folder, or in an object store if `store.root` is an address."""
     if isinstance(config.store.root, Path):
         return Store(config.store.root)
     from pipeline.store.remote.remote import RemoteStore  # fsspec takes a moment to import

@@ -1,4 +1,4 @@
-"""The first rows of a table as short text: what a manifest shows of its files, so that a page need not open them."""
+"""The first rows of a table as short text. A manifest keeps them, so that a page need not open the files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 ROWS = 5
 ITEMS = 3
-"""Items of a list that are shown."""
+"""How many items of a list are shown."""
 LARGEST = 64 << 20
 """Tables above this size (bytes) have no preview."""
 
@@ -41,7 +41,7 @@ def short(value: Any) -> str:
 
 
 def _shown(value: pa.Scalar[Any]) -> str:
-    """`short` of a value in a table, of which no more becomes Python's than is shown: a list may hold a hundred thousand."""
+    """`short` of a value in a table. Only what is shown is converted to Python, since a list may hold a hundred thousand."""
     import pyarrow as pa
 
     if not isinstance(value, pa.ListScalar) or not value.is_valid:

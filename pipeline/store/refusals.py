@@ -1,4 +1,4 @@
-"""What a store says where the disk refuses to write."""
+"""The messages of a store where the disk refuses to write."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOT_WRITABLE = (
     errno.ENOENT,  # where nothing can be made, as under /proc
     errno.ENAMETOOLONG,
 )
-"""Error numbers that another folder, or other rights, would mend."""
+"""Error numbers that another folder or other rights would avoid."""
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Records of runs: what was asked for, which artifacts a run made or reused, and what came out; without a server.
 
-What `gc` keeps follows from them (`pipeline/store/garbage.py`), and with whom a run is compared (`relative`).
+They determine what `gc` keeps (`pipeline/store/garbage.py`), and the run with which another one is compared (`relative`).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from pipeline.store.store import Store
 
 log = logging.getLogger("ezhoi.store")
 OTHERS = re.compile(r"(ablation|study|keep)-[a-z0-9_-]+\.json")
-"""Names of files beside the records that are none: tables of results, and marks (`pipeline/store/marks.py`)."""
+"""Names of files beside the records: tables of results, and marks (`pipeline/store/marks.py`)."""
 NEWEST = "newest"
-"""What names the run that started last."""
+"""The name of the run that started last."""
 USUAL = "the profile's"
 """Stands for the value of a key that a run does not set."""
 ELSEWHERE = dt.timedelta(days=7)
-"""How long after its last finished stage a run of another machine, which cannot be looked at, counts as running."""
+"""How long a run of another machine, whose process cannot be checked, counts as running after its last finished stage."""
 
 
 def _moment(text: str) -> str:
@@ -37,13 +37,13 @@ def _moment(text: str) -> str:
 
 
 Moment = Annotated[str, AfterValidator(_moment)]
-"""A date and time by ISO 8601."""
+"""A date and time in ISO 8601."""
 
 
 class RunRecord(BaseModel):
     """One run of the pipeline, kept as `<root>/.runs/<id>.json` and rewritten after every stage.
 
-    Fields that a later version adds are passed over; what this one knows has to be of the right type.
+    Fields that a later version adds are ignored; those that this version knows must have the right type.
     """
 
     model_config = ConfigDict(extra="ignore", validate_assignment=True)
@@ -54,40 +54,40 @@ class RunRecord(BaseModel):
     stages: dict[StageName, Fingerprint] = Field(default_factory=dict)
     """{stage: fingerprint}"""
     holds: dict[StageName, Fingerprint] = Field(default_factory=dict)
-    """What the run is going to use, {stage: fingerprint}: kept for as long as it runs."""
+    """What the run is going to use, {stage: fingerprint}; it is kept as long as the run lasts."""
     hits: list[str] = Field(default_factory=list)
     """Stages that were not computed."""
     reused: list[str] = Field(default_factory=list)
-    """Those of them whose artifact was chosen, as the run was told not to compute them."""
+    """Those of them that the run was told not to compute, whose artifact was chosen."""
     state: str = "running"
     deployment: str = ""
-    """Name of the Prefect deployment that ran, or of the command."""
+    """The name of the Prefect deployment or of the command that ran."""
     flow_run: str = ""
-    """Id of the Prefect flow run, if there was one."""
+    """The id of the Prefect flow run, if there was one."""
     saved_at: Moment | None = None
     """When the record was last written."""
     machine: str = ""
-    """Where the run's process is (`processes.machine`)."""
+    """The machine of the run's process (`processes.machine`)."""
     process: processes.Process | None = None
-    """Which process it is."""
+    """The run's process."""
     setting: str = ""
-    """The zero-shot setting; empty in records of earlier versions, as what follows."""
+    """The zero-shot setting; it is empty in records of earlier versions, and so are the fields that follow."""
     seed: int | None = None
     changed: dict[str, str] = Field(default_factory=dict)
-    """{key: value} of what differs from the profile, but for setting, seed and what only says how to compute."""
+    """{key: value} of what differs from the profile, without setting, seed and keys that only say how to compute."""
     targets: list[StageName] = Field(default_factory=list)
     metrics: dict[str, float] = Field(default_factory=dict)
-    """mAP in percent of the run's evaluation: full, seen, unseen, and of what it is compared with."""
+    """The mAP in percent of the run's evaluation: full, seen, unseen, and those of the models beside it."""
     protocol: str = ""
-    """Whose rules the metrics were made by."""
+    """The protocol of the metrics."""
     seconds: float | None = None
-    """Wall time from start to end."""
+    """The wall time from start to end in seconds."""
     answer: list[str] = Field(default_factory=list)
-    """Its last words: is it better than its relative, is it noise, and what was changed."""
+    """Its last lines: whether it is better than its relative, whether that is noise, and what was changed."""
 
     @property
     def status(self) -> str:
-        """running, completed, failed, or killed: a run whose process is gone says so nowhere else."""
+        """running, completed, failed, or killed, which is a run whose process is gone although its record says running."""
         return "killed" if self.state == "running" and not self.running() else self.state
 
     @property
@@ -103,13 +103,13 @@ class RunRecord(BaseModel):
 
     @property
     def words(self) -> str:
-        """`uv · seed 5 · disparities.template=contrast-v2`: what was asked for, in a line."""
+        """What was asked for, in a line such as `uv · seed 5 · disparities.template=contrast-v2`."""
         parts = [self.setting or "?", *([] if self.seed is None else [f"seed {self.seed}"])]
         return " · ".join([*parts, *(f"{key}={value}" for key, value in self.changed.items())])
 
     @property
     def name(self) -> str:
-        """The same with the deployment or command that ran, and a profile other than the demo's."""
+        """The same line with the deployment or command that ran, and the profile if it is not the demo's."""
         profile = [] if self.profile == "demo" else [self.profile]
         return " · ".join([self.deployment or "run", *profile, self.words])
 
@@ -120,20 +120,20 @@ class RunRecord(BaseModel):
 
     @classmethod
     def asking(cls, profile: str, **known: Any) -> RunRecord:
-        """A record of a run that is only thought of: for `distance`, never saved."""
+        """A record of a run that does not exist, for `distance`; it is never saved."""
         return cls(id="00000000T000000-000000", profile=profile, started_at="1970-01-01T00:00:00+00:00", **known)
 
     def how(self, stage: str) -> str:
-        """How the run came to a stage's artifact: cached, reused or computed."""
+        """How the run got a stage's artifact: cached, reused or computed."""
         return "reused" if stage in self.reused else "cached" if stage in self.hits else "computed"
 
     def origin(self) -> dict[str, str]:
-        """What an artifact keeps of the run that made it."""
+        """What an artifact keeps about the run that made it."""
         names = {"run": self.id, "deployment": self.deployment, "flow_run": self.flow_run}
         return {name: value for name, value in names.items() if value}
 
     def save(self, store: Store) -> None:
-        """Write it; in a store that cannot be written a run of hits still works, and leaves no record."""
+        """Write the record. In a store that cannot be written a run of hits still works, without a record."""
         self.saved_at = dt.datetime.now(dt.UTC).isoformat()
         try:
             store.write_record(f"{self.id}.json", self.model_dump_json(indent=1))
@@ -141,7 +141,7 @@ class RunRecord(BaseModel):
             log.warning("run %s leaves no record: %s", self.id, said(error))
 
     def running(self) -> bool:
-        """Whether the run is still at it; of another machine's run only the time since its last stage can tell."""
+        """Whether the run still goes on; for a run of another machine only the time since its last stage tells."""
         if self.state != "running":
             return False
         if self.process is not None and self.machine == processes.machine():
@@ -153,7 +153,7 @@ class RunRecord(BaseModel):
 
 
 def new(profile: str, **known: Any) -> RunRecord:
-    """A record that starts now; `known` are further fields of it."""
+    """A record of a run that starts now; `known` are further fields."""
     now = dt.datetime.now(dt.UTC)
     return RunRecord(
         id=f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}",
@@ -168,8 +168,8 @@ def new(profile: str, **known: Any) -> RunRecord:
 def relative(store: Store, record: RunRecord, *, other_than: str | None = None) -> RunRecord | None:
     """The run that this one is to be compared with: of the complete ones before it, the one that differs in the fewest keys.
 
-    Of several the latest, whatever deployment or command made it; of the same profile and zero-shot setting, as another one's
-    classes and images are no comparison. With `other_than`, runs with that evaluation are passed over: they are its twins.
+    Of several it is the latest, whatever deployment or command made it. It has the same profile and zero-shot setting, since
+    others have other classes and images. With `other_than`, runs with that evaluation are skipped, because they are equal.
     """
     found = [
         r

@@ -1,8 +1,8 @@
-"""Seals: what the files of an artifact looked like when their digests last held, so that they need not be read again.
+"""Seals: sizes and times of an artifact's files when their digests were last checked, so that they need not be read again.
 
     <root>/.seals/<fingerprint>.json     {file: [bytes, mtime, inode, ctime, digest]}, times in ns
 
-The time of change (ctime) is what nobody can put back: a flipped bit whose modification time was restored breaks the seal.
+Nobody can set back the time of change (ctime): a flipped bit breaks the seal even if the modification time was restored.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Stamp = list[int | str]
 
 
 def stamp(stat: os.stat_result, digest: str) -> Stamp:
-    """What stays equal as long as nobody touches a file of this digest."""
+    """Numbers that stay equal as long as nobody touches the file, with its digest."""
     return [stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_ctime_ns, digest]
 
 
@@ -34,7 +34,7 @@ def read(root: Path, fingerprint: str) -> dict[str, Any]:
 
 
 def write(root: Path, fingerprint: str, stamps: Mapping[str, Stamp]) -> None:
-    """Keep the stamps of an artifact's files; a read-only store is still readable, it is only slower."""
+    """Keep the stamps of an artifact's files; a read-only store works without them, only slower."""
     path = _path(root, fingerprint)
     with contextlib.suppress(OSError):
         path.parent.mkdir(exist_ok=True)
@@ -43,7 +43,7 @@ def write(root: Path, fingerprint: str, stamps: Mapping[str, Stamp]) -> None:
 
 
 def remove(root: Path, fingerprint: str) -> None:
-    """Forget an artifact's seal."""
+    """Remove an artifact's seal."""
     _path(root, fingerprint).unlink(missing_ok=True)
 
 

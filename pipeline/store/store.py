@@ -1,10 +1,10 @@
-"""The store: look up, work, publish, verify, list.
+"""The store of a local folder: look up, work, publish, verify and list artifacts.
 
     <root>/<stage>/<fingerprint>/{data files, manifest.json}     done, if and only if the manifest exists
     <root>/.work/<fingerprint>/{out, scratch}                    in progress; one writer, who holds <fingerprint>.lock
     <root>/.seals/<fingerprint>.json                             file stats when the digests last held
 
-Publishing renames the whole `out` folder, manifest included, in one step, and exchanges it with one that is replaced: a kill
+Publishing renames the whole `out` folder with its manifest in one step, and exchanges it with one that it replaces: a kill
 leaves the old state or the new one. An artifact is there only if its manifest can be believed (pipeline/store/manifest.py)
 and lies in the folder that it names.
 """
@@ -57,7 +57,7 @@ class Store:
 
     @property
     def place(self) -> str:
-        """Where it is, for people."""
+        """Its place, as people read it."""
         return str(self.root)
 
     # --- reading -----------------------------------------------------------------------------------------------
@@ -67,7 +67,7 @@ class Store:
         return self.read(stage, fingerprint)[0]
 
     def read(self, stage: str, fingerprint: str) -> tuple[Artifact | None, list[str]]:
-        """The artifact if its manifest can be believed, and why not otherwise; nothing is said of what is not there."""
+        """The artifact if its manifest can be believed, else the reason why not; neither for an artifact that is not there."""
         folder = self.root / stage / fingerprint
         path = folder / NAME
         if not is_artifact(stage, fingerprint):
@@ -86,7 +86,7 @@ class Store:
             return None, [f"{path}: {error}"]
 
     def lookup(self, stage: str, fingerprint: str) -> tuple[Artifact | None, list[str]]:
-        """The artifact if it exists and all its files are intact, and what is wrong with it otherwise.
+        """The artifact if it exists and all its files are intact, else what is wrong with it.
 
         A file is hashed again only if its size, times or inode differ from when it last matched its digest.
         """
@@ -99,7 +99,7 @@ class Store:
         return (None, faults) if faults else (artifact, [])
 
     def faults(self, artifact: Artifact, *, rehash: bool = False) -> list[str]:
-        """What is wrong with an artifact: its manifest, its files, what else lies in its folder; empty if nothing is."""
+        """What is wrong with an artifact: its manifest, its files, and other files in its folder; empty if nothing is."""
         folder = self.root / artifact.stage / artifact.fingerprint
         there, faults = self.read(artifact.stage, artifact.fingerprint)
         if there is None or there.manifest.manifest_digest != artifact.manifest.manifest_digest:
@@ -116,7 +116,7 @@ class Store:
         return sorted((a for a in found if a is not None), key=lambda a: (a.manifest.made_at, a.fingerprint))
 
     def unusable(self, stage: str | None = None) -> list[Unusable]:
-        """What lies where artifacts do and is none: with a manifest of an earlier version, a damaged one, or without any."""
+        """Folders in the places of artifacts that are none: with a manifest of an earlier version, a damaged one, or none."""
         if stage is not None and not STAGE.fullmatch(stage):
             return []
         folders = sorted(p for p in self.root.glob(f"{stage or '*'}/*") if p.is_dir())
@@ -124,11 +124,11 @@ class Store:
         return [checks.unusable(folder, faults[0]) for folder, artifact, faults in read if artifact is None and faults]
 
     def files_named(self, name: str) -> list[tuple[str, Path]]:
-        """(fingerprint, path) of every published file of a name, of whatever stage."""
+        """(fingerprint, path) of every published file with a name, of any stage."""
         return [(path.parent.name, path) for path in self.root.glob(f"[!.]*/*/{name}")]
 
     def newest(self, stage: str) -> Artifact | None:
-        """The stage's newest artifact that can be used, with a warning where others cannot, of which one may be newer.
+        """The stage's newest artifact that can be used; a warning names others that cannot, of which one may be newer.
 
         StoreError if there are only such. In a bucket it costs two listings of the stage and two requests a manifest of it.
         """
@@ -136,11 +136,11 @@ class Store:
         if broken and not found:
             raise StoreError(f"{broken[0].fault}. Run again: its stage makes it anew.")
         if broken:
-            log.warning("passed over, though it may be the newest: %s", "; ".join(one.fault for one in broken))
+            log.warning("skipped, though it may be the newest: %s", "; ".join(one.fault for one in broken))
         return found[-1] if found else None
 
     def find(self, prefix: str) -> Artifact:
-        """The one artifact whose fingerprint, or `stage/fingerprint`, starts so; a bare stage name means its newest."""
+        """The one artifact whose fingerprint, or `stage/fingerprint`, starts so; the name of a stage means its newest."""
         stage, _, start = prefix.rpartition("/")
         is_stage = not stage and not set(prefix) <= set(string.hexdigits)
         if is_stage and (newest := self.newest(prefix)):
@@ -161,7 +161,7 @@ class Store:
 
     @contextmanager
     def workspace(self, fingerprint: str, claimant: Claimant | None = None) -> Iterator[Workspace]:
-        """Lock the work in progress on a fingerprint; waits while another process is at it. `out` starts empty."""
+        """Lock the work in progress on a fingerprint; wait while another process is doing it. `out` starts empty."""
         folder = self.root / ".work" / fingerprint
         with self.writable(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -183,20 +183,20 @@ class Store:
 
     @contextmanager
     def helper_workspace(self, stage: str, fingerprint: str) -> Iterator[Workspace | None]:
-        """The folders of a work that another process is at, to help with it; None if nobody is.
+        """The folders of a work that another process does, for helping with it; None if no process does.
 
-        They are gone when that process publishes: then files in them cannot be made any more.
+        They are gone when that process publishes, so that no file can be made in them any more.
         """
         folder = self.root / ".work" / fingerprint
         here = locks.held(locks.of(folder)) and (folder / "scratch").is_dir()
         yield Workspace(folder / "out", folder / "scratch") if here else None
 
     def exchange(self, fingerprint: str) -> Exchange:
-        """How pieces of the work on an artifact reach other machines: on one disk they need not."""
+        """The exchange of pieces for an artifact; on one disk nothing has to be handed over."""
         return Exchange()
 
     def pieces(self, fingerprint: str) -> frozenset[str]:
-        """Names of what is finished of the work on an artifact, here or where other machines handed it over."""
+        """The names of finished pieces of the work on an artifact, here or handed over by other machines."""
         try:
             here = {path.name for path in (self.root / ".work" / fingerprint / "scratch").iterdir()}
         except OSError:
@@ -204,7 +204,7 @@ class Store:
         return self.exchange(fingerprint).names(fresh=True) | here
 
     def publish(self, workspace: Workspace, manifest: Manifest) -> Artifact:
-        """Make the work's `out` folder the artifact, atomically, and forget its scratch."""
+        """Make the work's `out` folder the artifact, atomically, and delete its scratch folder."""
         manifest = manifest.sealed()
         target = self.root / manifest.stage / manifest.fingerprint
         with self.writable(target):
@@ -233,18 +233,18 @@ class Store:
         return artifact
 
     def _aside(self, stage: str, fingerprint: str) -> Path:
-        """Where an artifact waits while the one that replaces it takes its place, if the two cannot be swapped in one step."""
+        """The place where an artifact waits while another one replaces it, if the two cannot be swapped in one step."""
         return self.root / ".work" / fingerprint / "replaced" / stage
 
     def _put_back(self, fingerprint: str) -> None:
-        """End a replacement that a kill cut, as the holder of the work's lock: the old artifact is there again."""
+        """Undo a replacement that a kill interrupted, as the holder of the work's lock: the old artifact is there again."""
         for aside in (self.root / ".work" / fingerprint / "replaced").glob("*"):
             target = self.root / aside.name / fingerprint
             if STAGE.fullmatch(aside.name) and not target.exists():
                 aside.rename(target)
 
     def _settle(self, fingerprint: str) -> None:
-        """Put back what a kill left aside, unless a process is at it or the store is read-only."""
+        """Put back what a kill left aside, unless a process is working on it or the store is read-only."""
         lock = locks.of(self.root / ".work" / fingerprint)
         with contextlib.suppress(OSError):
             if (held := locks.take(lock, wait=False)) is not None:
@@ -254,7 +254,7 @@ class Store:
                     locks.release(lock, held)
 
     def forget(self, fingerprint: str) -> None:
-        """Delete what is left of the work on an artifact that is there; for helpers, who may be looking at it, in one step."""
+        """Delete what is left of the work on a published artifact, in one step, since helpers may be looking at it."""
         folder = self.root / ".work" / fingerprint
         gone = folder.with_name(f"{fingerprint}{leftovers.GONE}{uuid.uuid4().hex[:8]}")
         with contextlib.suppress(OSError):
@@ -262,7 +262,7 @@ class Store:
         shutil.rmtree(gone, ignore_errors=True)
 
     def interrupted(self) -> dict[str, int]:
-        """{fingerprint: bytes} of the work that a run would continue and no process is at."""
+        """{fingerprint: bytes} of work that no process does and a run would continue."""
         folders = [p for p in (self.root / ".work").glob("*") if p.is_dir() and FINGERPRINT.fullmatch(p.name)]
         return {p.name: trees.size(p) for p in folders if not locks.held(locks.of(p))}
 
@@ -280,11 +280,11 @@ class Store:
                     locks.release(locks.of(folder), lock)
 
     def leftovers(self) -> dict[str, int]:
-        """{path below the root: bytes} of what is of no use to anybody (pipeline/store/leftovers.py)."""
+        """{path below the root: bytes} of files that are of no use to anybody (pipeline/store/leftovers.py)."""
         return leftovers.found(self.root)
 
     def drop_leftovers(self, names: Iterable[str]) -> None:
-        """Delete some of the leftovers, unless somebody has taken them up."""
+        """Delete some of the leftovers, unless somebody uses them by now."""
         leftovers.drop(self.root, names)
 
     def sweep(self) -> None:
@@ -335,15 +335,15 @@ class Store:
             trees.remove(path, within=self.root)
 
     def writable(self, path: Path) -> AbstractContextManager[None]:
-        """Say what to do where the disk refuses to write at `path`: StoreError."""
+        """Raise a StoreError that says what to do where the disk refuses to write at `path`."""
         return refusals.told(self.root, path)
 
 
 def describe_files(folder: Path, known: Mapping[str, str] | None = None) -> tuple[FileRecord, ...]:
     """Records of all files under a folder: sizes, digests, and rows, columns and first rows of Parquet files.
 
-    A file whose digest is `known` already is not hashed again. StoreError if one is a link or has a name that no artifact's
-    file can have: it could be published and never read.
+    A file whose digest is `known` already is not hashed again. StoreError if one is a link or has a name that no file of an
+    artifact can have: it could be published but never read.
     """
     records = []
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / NAME):

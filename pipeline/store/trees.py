@@ -34,7 +34,7 @@ def swap(one: Path, other: Path) -> bool:
 
 
 def remove(path: Path, *, within: Path) -> None:
-    """Delete a file or a folder below `within`; of a link only the link. StoreError if a folder on the way to it is a link."""
+    """Delete a file, a folder or a link (not its target) below `within`. StoreError if a folder on the way to it is a link."""
     for folder in path.relative_to(within).parents:
         if folder.parts and (within / folder).is_symlink():
             raise StoreError(
@@ -47,7 +47,7 @@ def remove(path: Path, *, within: Path) -> None:
 
 
 def entries(folder: Path) -> dict[str, os.stat_result]:
-    """{name: stat} of all files and links below a folder; links are not followed, what cannot be looked at is left out."""
+    """{name: stat} of all files and links below a folder; links are not followed, and what cannot be read is left out."""
     found = {}
     for here, folders, files in os.walk(folder):
         for path in [Path(here, name) for name in (*files, *folders)]:
@@ -59,14 +59,14 @@ def entries(folder: Path) -> dict[str, os.stat_result]:
 
 
 def size(path: Path) -> int:
-    """Bytes of a file, or of all files below a folder."""
+    """The bytes of a file, or of all files below a folder."""
     if not path.is_dir():
         return path.lstat().st_size
     return sum(stat.st_size for stat in entries(path).values())
 
 
 def sync(folder: Path) -> None:
-    """Have the names in a folder on the disk."""
+    """Bring the names in a folder to the disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -75,14 +75,14 @@ def sync(folder: Path) -> None:
 
 
 def demand_listable(root: Path) -> None:
-    """StoreError if a folder of the store, its own or that of a stage, may not be listed: `glob` would just find nothing."""
+    """StoreError if a folder of the store or of a stage may not be listed, since `glob` would just find nothing."""
     for folder in demand_folder(root):
         if STAGE.fullmatch(folder.name):
             demand_folder(folder)
 
 
 def demand_folder(path: Path) -> list[Path]:
-    """The folders in a folder; none if it is not there. StoreError if it may not be listed, or if something else is there."""
+    """The folders in a folder; none if it is missing. StoreError if it may not be listed, or is something else."""
     try:
         if not path.is_dir() and (path.is_symlink() or path.exists()):
             kind = "a link to nothing" if path.is_symlink() and not path.exists() else "no folder"

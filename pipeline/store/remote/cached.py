@@ -18,22 +18,22 @@ def folder_of(manifest: Manifest) -> str:
 
 
 class Cache:
-    """Files of artifacts of one object store. The folder `root` can be deleted at any time."""
+    """The cache of files of one object store. Its folder `root` can be deleted at any time."""
 
     def __init__(self, root: Path, objects: ObjectFolder) -> None:
         self.root, self._objects = root, objects
         self._here: set[tuple[Path, str]] = set()
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Another process makes its own connections."""
+        """Pickle without connections: another process makes its own."""
         return _reopen, (self.root, self._objects.url)
 
     def folder(self, manifest: Manifest) -> Path:
-        """Where the artifact's files come to lie."""
+        """The folder for the artifact's files."""
         return self.root / folder_of(manifest)
 
     def fetch(self, manifest: Manifest, name: str) -> None:
-        """Have one file here, intact; StoreError if the object store has it damaged or not at all."""
+        """Fetch one file, intact; StoreError if the object store has it damaged or not at all."""
         path = self.folder(manifest) / name
         record = next(f for f in manifest.files if f.name == name)
         if (path, record.digest) in self._here and path.is_file():
@@ -51,12 +51,12 @@ class Cache:
         self._here.add((path, record.digest))
 
     def fetch_again(self, manifest: Manifest, name: str) -> None:
-        """Have one file here anew, whatever is here; StoreError as of `fetch`."""
+        """Fetch one file anew, whatever is here; StoreError as of `fetch`."""
         (self.folder(manifest) / name).unlink(missing_ok=True)
         self.fetch(manifest, name)
 
     def take(self, folder: Path, manifest: Manifest) -> None:
-        """Count a folder's files, which were just uploaded from here, as fetched."""
+        """Take the files of a folder, which were just uploaded from here, as fetched."""
         here = self.folder(manifest)
         here.parent.mkdir(parents=True, exist_ok=True)
         folder.rename(here)
@@ -65,11 +65,11 @@ class Cache:
 
 @dataclass(frozen=True)
 class RemoteArtifact(Artifact):
-    """An artifact whose files come here when they are asked for."""
+    """An artifact whose files are fetched when they are asked for."""
 
     cache: Cache | None = field(default=None, compare=False, repr=False)
     url: str = field(default="", compare=False)
-    """Of its store."""
+    """The address of its store."""
 
     def path(self, name: str) -> Path:
         """Path of one of its files, fetched and checked; StoreError if the object store has it damaged or not at all."""

@@ -3,9 +3,9 @@
     <root>/.work/<fingerprint>/<piece>~<digest>          a finished piece
     <root>/.work/<fingerprint>/<piece>~<step>-<digest>   a checkpoint's file
 
-They lie there for as long as the work is unfinished. Nobody has to ask before making a piece: if two machines made the same
-one, the first that was published counts, and the other one is not put there. (Should both be in the same moment, the one whose
-digest is the smaller counts, for everybody.) Only the work as a whole has one writer, who holds a lease
+They lie there as long as the work is unfinished. Nobody has to ask before making a piece: if two machines make the same one,
+the first that is published counts, and the other is not put there. (If both are published at the same moment, the one with the
+smaller digest counts for everybody.) Only the work as a whole has one writer, who holds a lease
 (pipeline/store/remote/lease.py).
 """
 
@@ -24,10 +24,10 @@ from pipeline.store.remote.objects import DamagedError, ObjectFolder
 
 log = logging.getLogger("ezhoi.store")
 DIGITS = 24
-"""Of a digest, in an object's name."""
+"""How many digits of a digest an object's name has."""
 PIECE = re.compile(rf"(?P<name>[^/]+)~(?:(?P<step>[0-9]{{12}})-)?[0-9a-f]{{{DIGITS}}}")
 FRESH_SECONDS = 1.0
-"""How long a listing of the finished pieces may be used again."""
+"""Seconds for which a listing of the finished pieces may be used again."""
 
 
 class ObjectExchange(Exchange):
@@ -40,7 +40,7 @@ class ObjectExchange(Exchange):
         self._listed: tuple[float, dict[str, str]] = (-FRESH_SECONDS, {})
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Another process makes its own connections."""
+        """Pickle without connections: another process makes its own."""
         return _reopen, (self.objects.url, self.fingerprint, self.ttl)
 
     def names(self, *, fresh: bool = False) -> frozenset[str]:
@@ -82,15 +82,15 @@ class ObjectExchange(Exchange):
         return not state.held or still > self.ttl
 
     def held(self) -> bool:
-        """Whether somebody has the lease on the whole work, alive or dead."""
+        """Whether a process, alive or dead, has the lease on the whole work."""
         return self.watch.look(self.objects, lease_of(self.fingerprint))[0].held
 
     def object_of(self, name: str, content: str) -> str:
-        """Name of the object that holds a piece of this digest."""
+        """The name of the object for a piece with this digest."""
         return f"{self._folder}/{name}~{content[:DIGITS]}"
 
     def clear(self) -> None:
-        """Forget all pieces: the work is done."""
+        """Delete all pieces, since the work is done."""
         self.objects.delete(self.objects.names(self._folder))
 
     def _pieces(self, *, fresh: bool = False) -> dict[str, str]:
@@ -109,7 +109,7 @@ class ObjectExchange(Exchange):
 
 
 def lease_of(fingerprint: str) -> str:
-    """Folder of the lease on a whole work."""
+    """The folder of the lease on a whole work."""
     return f".leases/{fingerprint}"
 
 

@@ -1,13 +1,13 @@
-"""A lock in an object store: whoever creates the next numbered object holds it, for as long as it keeps renewing it.
+"""A lock in an object store: the process that creates the next numbered object holds it as long as it keeps renewing it.
 
-    <name>/000017    {"holder": "host:pid:token", "beat": 17, "who": {"pid": ...}}    or, once let go, {"free": true}
+    <name>/000017    {"holder": "host:pid:token", "beat": 17, "who": {"pid": ...}}    or, once released, {"free": true}
 
-Object stores have no locks that die with their holder. So the holder rewrites its object every few seconds, and who waits
-for it takes over once the object has stood still for `ttl` seconds *by the waiter's own clock*: clocks of machines need
-not agree. Taking over is creating the next number, which only one of several can do (a conditional write).
+Object stores have no locks that end with their holder. So the holder rewrites its object every few seconds, and a waiting
+process takes over once the object has not changed for `ttl` seconds *by the waiter's own clock*: the clocks of machines need
+not agree. To take over is to create the next number, which only one of several can do (a conditional write).
 
 A machine that slept longer than `ttl` may wake at any moment and go on as if it still held the lease. So no number is used
-twice (the newest object stays when the lease is let go), an object is rewritten only as long as it is what its holder wrote
+twice (the newest object stays when the lease is released), an object is rewritten only as long as it is what its holder wrote
 last, and `check` asks the store.
 """
 
@@ -31,21 +31,21 @@ from pipeline.machine.holder import Claimant, Holder
 log = logging.getLogger("ezhoi.store")
 TTL_SECONDS = 60.0
 BEATS = 12
-"""Renewals within the time that a lease may stand still."""
+"""How often a lease is renewed within the time that it may stay unchanged."""
 POLL_SECONDS = 1.0
 FREE = json.dumps({"free": True}).encode()
 NUMBER = re.compile(r"[0-9]{6,18}")
 
 
 class LostError(StoreError):
-    """Another process has taken over what only the holder of a lease may do."""
+    """Another process has taken over the lease."""
 
 
 class Objects(Protocol):
-    """What a lease needs of an object store; names are relative to its root."""
+    """The operations of an object store that a lease needs; names are relative to its root."""
 
     def read(self, name: str) -> bytes | None:
-        """Content, None if there is no such object."""
+        """The content; None if there is no such object."""
 
     def create(self, name: str, content: bytes) -> bool:
         """Create an object; False if it is there already."""
@@ -54,10 +54,10 @@ class Objects(Protocol):
         """Replace an object that has the content `old`; False if it has another by now or is gone."""
 
     def names(self, folder: str) -> list[str]:
-        """Names of the objects under a folder, sorted."""
+        """The names of the objects under a folder, sorted."""
 
     def delete(self, names: list[str]) -> None:
-        """Remove objects; what is not there is no error."""
+        """Remove objects; a missing one is no error."""
 
 
 @dataclass(frozen=True)
@@ -69,17 +69,17 @@ class State:
 
     @property
     def held(self) -> bool:
-        """Whether somebody holds it, or died holding it."""
+        """Whether a process holds it, or died holding it."""
         return self.number > 0 and self._said().get("free") is not True
 
     @property
     def holder(self) -> str:
-        """Who holds it, for people."""
+        """The name of its holder, for people."""
         return str(self._said().get("holder", "another process"))
 
     @property
     def who(self) -> Holder | None:
-        """What the holder says of itself; None if that is nothing."""
+        """What the holder says about itself; None if it says nothing."""
         return holder.parse(self._said().get("who"))
 
     def _said(self) -> dict[str, Any]:
@@ -92,26 +92,26 @@ class State:
 
 @dataclass(frozen=True)
 class Mine:
-    """What a holder writes into its object."""
+    """The content of a holder's object."""
 
     name: str
-    """Of this holder and no other."""
+    """The name of this holder and of no other."""
     who: Holder
-    """What it says of itself to people."""
+    """What it says about itself to people."""
 
     def content(self, beat: int) -> bytes:
-        """The object's content after so many renewals."""
+        """The content of the object after so many renewals."""
         return json.dumps({"holder": self.name, "beat": beat, "who": self.who.model_dump()}).encode()
 
 
 class Watch:
-    """Since when leases have stood still, by this process's clock. Who asks about one lease several times keeps it."""
+    """Remembers since when leases have not changed, by this process's clock, for callers that ask several times."""
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[State, float]] = {}
 
     def look(self, objects: Objects, folder: str) -> tuple[State, float]:
-        """The newest state of a lease, and for how many seconds it is so."""
+        """The newest state of a lease, and for how many seconds it has not changed."""
         state = _newest(objects, folder)
         before, since = self._seen.get(folder, (None, 0.0))
         if not state.held or state != before:
@@ -121,7 +121,7 @@ class Watch:
 
 
 class Lease:
-    """A held lease; `check` before whatever only the holder may do."""
+    """A held lease; call `check` before everything that only the holder may do."""
 
     def __init__(self, objects: Objects, folder: str, number: int, mine: Mine, ttl: float) -> None:
         self._objects, self._folder, self._mine, self._ttl = objects, folder, mine, ttl
@@ -148,14 +148,14 @@ class Lease:
         self.release()
 
     def release(self) -> None:
-        """Let the next one in; if the store is away, the lease runs out by itself."""
+        """Release the lease; if the store is away, it runs out by itself."""
         self._stop.set()
         self._thread.join()
         try:
             if not self._lost:
                 self._objects.replace(self._name, FREE, old=self._mine.content(self._beat))
         except StoreError as error:
-            log.warning("the lease %s was not let go: %s", self._folder, error)
+            log.warning("the lease %s was not released: %s", self._folder, error)
 
     def _renew(self) -> None:
         while not self._stop.wait(self._ttl / BEATS):
@@ -186,13 +186,13 @@ def claim(
 
 
 def forget(objects: Objects, folder: str) -> None:
-    """Delete what a lease left, unless somebody holds it: for when nothing is left that it could be about."""
+    """Delete the objects of a lease, unless somebody holds it; for leases whose work is gone."""
     if not _newest(objects, folder).held:
         objects.delete(objects.names(folder))
 
 
 def _take(objects: Objects, folder: str, claimant: Claimant, ttl: float, watch: Watch) -> tuple[int, Mine]:
-    """The number under which the lease was created, and what is written there."""
+    """Create the next object of the lease; return its number and its content."""
     name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     while True:
         state, still = watch.look(objects, folder)
@@ -227,7 +227,7 @@ def _newest(objects: Objects, folder: str) -> State:
 
 
 def _numbers(objects: Objects, folder: str) -> dict[int, str]:
-    """{number: object} of a lease; whatever else lies there is none of its."""
+    """{number: object} of a lease; other objects there are ignored."""
     names = [name for name in objects.names(folder) if NUMBER.fullmatch(name.removeprefix(f"{folder}/"))]
     return {int(name.rpartition("/")[2]): name for name in names}
 

@@ -1,4 +1,4 @@
-"""An object store by fsspec (s3://, gs://, ...) as a few plain operations that outlast its bad moments.
+"""An object store by fsspec (s3://, gs://, ...) as a few plain operations that are repeated while it does not answer.
 
 `s3://` needs the extra `s3` (s3fs); credentials and endpoint come from the usual AWS_* variables.
 """
@@ -19,12 +19,12 @@ from pipeline.store import digest
 
 log = logging.getLogger("ezhoi.store")
 PATIENCE_SECONDS = 300.0
-"""How long a store may answer 5xx, throttle or be away before a run gives up."""
+"""Seconds for which a store may answer 5xx, throttle or be away before a run gives up."""
 LARGEST = 16 << 20
-"""Bytes that are read of an object that is read as a whole: a manifest, a record, a lease. Those of ours have kilobytes."""
+"""The most bytes of an object that is read as a whole: a manifest, a record, a lease. Our own have kilobytes."""
 FINAL = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError, StoreError)
 PASSING = ("botocore", "aiobotocore", "aiohttp", "google", "gcsfs", "adlfs", "azure")
-"""Packages whose own exceptions mean that a request did not get through."""
+"""Packages whose own exceptions mean that a request failed on its way."""
 UNSET = frozenset(
     {
         *("NoCredentialsError", "PartialCredentialsError", "UnknownCredentialError", "RefreshWithMFAUnsupportedError"),
@@ -52,20 +52,20 @@ UNSET = frozenset(
 the installation lacks something or is wrong, so that the next try would fail alike. All others may pass: credentials that could
 not be fetched or renewed just now, a download that does not match its checksum, a connection."""
 TOLD = 5
-"""The try at which whoever waits is told why."""
+"""The number of the try at which the reason of the wait is logged."""
 EMPTY = ("InvalidRange", "416")
-"""What S3 says to the first bytes of an object that has none."""
+"""The answers of S3 to a request for the first bytes of an empty object."""
 REFUSED = ("PreconditionFailed", "412")
-"""What S3 calls it that the condition of a write does not hold."""
+"""The answers of S3 if the condition of a write does not hold."""
 T = TypeVar("T")
 
 
 class DamagedError(StoreError):
-    """An object is not what was put there."""
+    """An object is not what was written there."""
 
 
 class ChangedError(StoreError):
-    """A conditional request was refused: the object is not what the request supposes."""
+    """A conditional request was refused: the object is not what the request expects."""
 
 
 class ObjectFolder:
@@ -85,7 +85,7 @@ class ObjectFolder:
         self._base = str(base).rstrip("/")
 
     def read(self, name: str) -> bytes | None:
-        """Content, up to `LARGEST`: more is none of ours, and what is cut cannot be parsed. None if there is no such object."""
+        """The content up to `LARGEST`; None if there is none. Our objects are smaller, and a truncated one cannot be parsed."""
         try:
             return self._patiently(lambda: self._beginning(self._path(name)))
         except FileNotFoundError:
@@ -100,7 +100,7 @@ class ObjectFolder:
             raise
 
     def read_all(self, names: list[str]) -> dict[str, bytes]:
-        """Contents of several objects, read side by side; what is gone is left out."""
+        """The contents of several objects, read in parallel; missing ones are left out."""
         if not names:
             return {}
         paths = {self._path(name): name for name in names}
@@ -129,8 +129,8 @@ class ObjectFolder:
     def replace(self, name: str, content: bytes, *, old: bytes) -> bool:
         """Replace an object that has the content `old`; False if it has another by now or is gone.
 
-        S3 compares as it writes (`If-Match`). Other stores cannot be told to by fsspec: there a writer that comes between
-        the reading and the writing is overwritten.
+        S3 compares and writes in one step (`If-Match`). fsspec cannot ask other stores for that: there a write between the
+        reading and the writing is lost.
         """
         path = self._path(name)
         try:
@@ -145,7 +145,7 @@ class ObjectFolder:
         return True
 
     def names(self, folder: str) -> list[str]:
-        """Names of the objects under a folder, sorted."""
+        """The names of the objects under a folder, sorted."""
         return sorted(self.sizes(folder))
 
     def sizes(self, folder: str = "") -> dict[str, int]:
@@ -159,17 +159,17 @@ class ObjectFolder:
         return {path[len(self._base) + 1 :]: int(about["size"]) for path, about in files.items()}
 
     def delete(self, names: list[str]) -> None:
-        """Remove objects; what is not there is no error."""
+        """Remove objects; a missing one is no error."""
         for name in names:
             with contextlib.suppress(FileNotFoundError):
                 self._patiently(partial(self.files.rm_file, self._path(name)))
 
     def upload(self, path: Path, name: str) -> None:
-        """Copy a local file there."""
+        """Upload a local file."""
         self._patiently(lambda: self.files.put_file(str(path), self._path(name)))
 
     def download(self, name: str, path: Path, *, content: str) -> str:
-        """Copy an object here, whole and checked; its digest.
+        """Download an object, whole and checked, and return its digest.
 
         Raises FileNotFoundError if there is none, DamagedError if its digest does not start with `content`.
         """
@@ -196,7 +196,7 @@ class ObjectFolder:
         return f"{self._base}/{name}" if name else self._base
 
     def _patiently(self, request: Callable[[], T]) -> T:
-        """Repeat a request that did not get through; StoreError when patience ends, what is final at once."""
+        """Repeat a request that failed on its way; StoreError when patience ends. A final error is raised at once."""
         from pipeline.machine import retries
 
         tries = retries.retry_context(
@@ -230,13 +230,13 @@ def _passing(error: Exception) -> bool:
 
 
 def _is_of_settings(error: Exception) -> bool:
-    """Whether botocore sends no request, since its configuration is wrong or credentials are missing: no repetition helps."""
+    """Whether botocore sent no request, as its configuration is wrong or credentials are missing: repeating cannot help."""
     bases = {base.__name__ for base in type(error).__mro__ if base.__module__ == "botocore.exceptions"}
     return not bases.isdisjoint(UNSET)
 
 
 def _code(error: Exception) -> str:
-    """What S3 calls the error; s3fs keeps it only in the cause."""
+    """S3's code of the error, which s3fs keeps only in the cause."""
     answer = getattr(error.__cause__ or error, "response", None)
     about = answer.get("Error") if isinstance(answer, dict) else None
     return str(about.get("Code")) if isinstance(about, dict) else ""

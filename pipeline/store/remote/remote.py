@@ -1,17 +1,17 @@
 """A store in an object store (`s3://bucket/prefix`), which workers on several machines share; read through a local cache.
 
     <root>/<stage>/<fingerprint>/manifest.json           names the folder of its files; written last, in one request
-    <root>/<stage>/<fingerprint>/<token>/{data files}    one folder a writer, so that two never mix
-    <root>/.leases/<fingerprint>/...                     who is at work on it, or was (pipeline/store/remote/lease.py)
+    <root>/<stage>/<fingerprint>/<token>/{data files}    a folder for each writer, so that two never mix
+    <root>/.leases/<fingerprint>/...                     who is working on it, or was (pipeline/store/remote/lease.py)
     <root>/.work/<fingerprint>/...                       finished pieces of that work (pipeline/store/remote/exchange.py)
     <root>/.runs/<run>.json                              records of runs
 
-A manifest is created, or replaces the very one that its writer found; so of two writers who both believe to be the only one,
-because the machine of one slept, the later one is refused. Whatever is listed or read there may be somebody else's: it is
-parsed into the types of pipeline/store/names.py before it names a file here.
+A manifest is created, or replaces the very one that its writer found. So if two writers believe to be the only one, because
+the machine of one slept, the later one is refused. Whatever is listed or read there may come from somebody else: it is parsed
+into the types of pipeline/store/names.py before it names a file here.
 
-Files are fetched when they are first read, and checked against their digests before they are used. The cache is a folder a
-store under `store.cache`; it can be deleted at any time.
+Files are fetched when they are first read, and checked with their digests before they are used. Each store has a folder under
+`store.cache` as cache, which can be deleted at any time.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class RemoteStore(Store):
         self._exchanges: dict[str, ObjectExchange] = {}
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Another process makes its own connections."""
+        """Pickle without connections: another process makes its own."""
         return _reopen, (self.url, self.root.parent, self.ttl)
 
     @property
@@ -66,14 +66,14 @@ class RemoteStore(Store):
     # --- reading -----------------------------------------------------------------------------------------------
 
     def read(self, stage: str, fingerprint: str) -> tuple[Artifact | None, list[str]]:
-        """The artifact if its manifest can be believed, and why not otherwise; nothing is said of what is not there."""
+        """The artifact if its manifest can be believed, else the reason why not; neither for an artifact that is not there."""
         if not is_artifact(stage, fingerprint):
             return None, []
         content = self.objects.read(f"{stage}/{fingerprint}/{NAME}")
         return (None, []) if content is None else self._parse(content, stage, fingerprint)
 
     def lookup(self, stage: str, fingerprint: str) -> tuple[Artifact | None, list[str]]:
-        """The artifact if it exists and all its files are there in full size; their content is checked when fetched."""
+        """The artifact if it exists and all its files are there in full size; content is checked when it is fetched."""
         artifact, faults = self.read(stage, fingerprint)
         if artifact is not None:
             faults = self._file_faults(artifact, rehash=False)
@@ -120,7 +120,7 @@ class RemoteStore(Store):
         return sorted((a for a in found if a is not None), key=lambda a: (a.manifest.made_at, a.fingerprint))
 
     def unusable(self, stage: str | None = None) -> list[Unusable]:
-        """What lies where artifacts do, is none, and is not being uploaded just now."""
+        """Folders in the places of artifacts that are none and are not being uploaded just now."""
         if stage is not None and not STAGE.fullmatch(stage):
             return []
         sizes: dict[tuple[str, str], int] = defaultdict(int)
@@ -141,7 +141,7 @@ class RemoteStore(Store):
         return found
 
     def files_named(self, name: str) -> list[tuple[str, Path]]:
-        """(fingerprint, path) of every published file of a name, of whatever stage; fetches them, but for damaged ones."""
+        """(fingerprint, path) of every published file with a name, of any stage; they are fetched, except damaged ones."""
         found = []
         for artifact in self.artifacts():
             if artifact.names(name):
@@ -155,7 +155,7 @@ class RemoteStore(Store):
 
     @contextmanager
     def workspace(self, fingerprint: str, claimant: Claimant | None = None) -> Iterator[Workspace]:
-        """Hold the lease on a fingerprint; waits while another process, here or elsewhere, is at it."""
+        """Hold the lease on a fingerprint; wait while another process, here or elsewhere, is working on it."""
         exchange, where = self.exchange(fingerprint), lease_of(fingerprint)
         with (
             super().workspace(fingerprint, claimant) as space,
@@ -169,7 +169,7 @@ class RemoteStore(Store):
 
     @contextmanager
     def helper_workspace(self, stage: str, fingerprint: str) -> Iterator[Workspace | None]:
-        """Folders of this machine for a work that a process here or elsewhere is at, to help with it; None if nobody is."""
+        """Folders of this machine for helping with a work that a process here or elsewhere does; None if none does."""
         exchange = self.exchange(fingerprint)
         with super().helper_workspace(stage, fingerprint) as space:
             if space is not None:
@@ -191,7 +191,7 @@ class RemoteStore(Store):
                         exchange.clear()
 
     def publish(self, workspace: Workspace, manifest: Manifest) -> Artifact:
-        """Upload the work's files, then the manifest in one request; forget the scratch."""
+        """Upload the work's files, then the manifest in one request, and delete the scratch folder."""
         stage, name = manifest.stage, manifest.fingerprint
         kept = manifest.model_copy(update={"data": uuid.uuid4().hex[:12]}).sealed()
         # Read before the lease is checked: whoever takes it after that check puts another one in its place.
@@ -221,7 +221,7 @@ class RemoteStore(Store):
                 self.objects.upload(workspace.out / record.name, target)
 
     def _put_manifest(self, kept: Manifest, before: bytes | None) -> None:
-        """Make it the artifact's, in place of the one that was there (damaged, or made again by force) or of none."""
+        """Write the artifact's manifest; it replaces one that was there (damaged, or made again by force), if any."""
         place, content = f"{kept.stage}/{kept.fingerprint}/{NAME}", kept.as_json().encode()
         if before is None:
             done = self.objects.create(place, content)
@@ -234,12 +234,12 @@ class RemoteStore(Store):
             )
 
     def forget(self, fingerprint: str) -> None:
-        """Delete what is left of the work on an artifact that is there, here and in the object store."""
+        """Delete what is left, here and in the object store, of the work on an artifact that is published."""
         self.exchange(fingerprint).clear()
         super().forget(fingerprint)
 
     def interrupted(self) -> dict[str, int]:
-        """{fingerprint: bytes} of the work that a run would continue and no process is at, here and in the object store."""
+        """{fingerprint: bytes} of work, here and in the object store, that no process does and a run would continue."""
         found = super().interrupted()
         for name, size in self.objects.sizes(".work").items():
             fingerprint = name.split("/")[1]
@@ -266,7 +266,7 @@ class RemoteStore(Store):
         return found
 
     def drop_leftovers(self, names: Iterable[str]) -> None:
-        """Delete some of the leftovers, unless somebody has taken them up."""
+        """Delete some of the leftovers, unless somebody uses them by now."""
         names = list(names)
         for fingerprint in {name.split("/")[1] for name in names if name.startswith(".leases/")}:
             lease.forget(self.objects, lease_of(fingerprint))
@@ -297,7 +297,7 @@ class RemoteStore(Store):
         self.objects.delete([f".runs/{name}"])
 
     def exchange(self, fingerprint: str) -> ObjectExchange:
-        """How pieces of the work on an artifact reach other machines; one a fingerprint, which remembers what it saw."""
+        """The exchange of pieces for an artifact; there is one for each fingerprint, which remembers what it saw."""
         if fingerprint not in self._exchanges:
             self._exchanges[fingerprint] = ObjectExchange(self.url, fingerprint, ttl=self.ttl)
         return self._exchanges[fingerprint]

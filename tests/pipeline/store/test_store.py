@@ -622,7 +622,7 @@ def test_the_newest_is_told_from_what_cannot_be_used(tmp_path: Path, caplog: pyt
     assert store.newest("seen") == store.find("seen") and store.newest("utpl") is None and not caplog.text
     (new.fetched("a.txt") / NAME).write_text("{}")
     assert store.find("seen").fingerprint == old.fingerprint
-    assert f"passed over, though it may be the newest: {tmp_path}/seen/f01" in caplog.text
+    assert f"skipped, though it may be the newest: {tmp_path}/seen/f01" in caplog.text
     (old.fetched("a.txt") / NAME).write_text("{}")
     with pytest.raises(StoreError, match=r"Run again: its stage makes it anew"):
         store.newest("seen")
