@@ -1,6 +1,6 @@
-"""Which Parquet files tell the annotations of one split: those of a folder, or of an artifact of the stage `annotations`.
+"""The Parquet files with the annotations of one split, in a folder or in an artifact of stage `annotations`.
 
-    <split>-pairs.parquet, <split>-images.parquet, <split>-presence.parquet    one table a split, as the artifact has them
+    <split>-pairs.parquet, <split>-images.parquet, <split>-presence.parquet    tables of one split, as in the artifact
     pairs.parquet, images.parquet, presence.parquet                            one table for all splits, with a column `split`
 
 `classes.parquet` is beside both.
@@ -17,18 +17,18 @@ from pipeline.store.artifact import Artifact
 
 @dataclass(frozen=True, kw_only=True)
 class Tables:
-    """The Parquet files that tell one split; what is None is not told."""
+    """The Parquet files of one split; None for a file that is not there."""
 
     pairs: Path
     images: Path | None = None
     presence: Path | None = None
     classes: Path | None = None
     others: tuple[Path, ...] = ()
-    """Lists of the images of other splits."""
+    """The lists of the images of other splits."""
 
 
 def in_folder(folder: Path, split: str) -> Tables:
-    """The tables of the split alone, or else those of all splits; DataError if the folder has no pairs of the split."""
+    """The tables of this split, or else those of all splits; DataError if the folder has no pairs of the split."""
     own, every = folder / f"{split}-pairs.parquet", folder / "pairs.parquet"
     if not own.exists() and not every.exists():
         there = ", ".join(sorted(path.name for path in folder.glob("*-pairs.parquet")))

@@ -1,8 +1,8 @@
-"""What detections are evaluated against: annotated pairs, the list of images, and who is unseen.
+"""The ground truth of an evaluation: annotated pairs, the list of images, and which classes are unseen.
 
-Read from any of
+It is read from any of
 
-- a Parquet table with one row an annotated pair: ``file_name`` (or ``image``) or ``image_id``, ``hoi_id``, the eight box
+- a Parquet table with a row for each annotated pair: ``file_name`` (or ``image``) or ``image_id``, ``hoi_id``, the eight box
   columns, and optionally ``split``. The schema's metadata (or the caller) may say ``box_convention``; without it, whole
   numbers are HICO-DET's own 1-based inclusive pixels and floats are continuous;
 - a folder with such tables, one a split: ``test-pairs.parquet`` beside ``test-images.parquet`` (``image_id``, ``file_name``),
@@ -42,7 +42,7 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 
 SIZE = ("width", "height")
 COLUMNS = ("file_name", "image", "image_id", "split", *SIZE, "hoi_id", *BOXES)
-"""What is read of Parquet tables."""
+"""The columns that are read of Parquet tables."""
 Convention = Literal["continuous", "pixel1_inclusive"]
 
 
@@ -52,8 +52,8 @@ class Annotations:
 
     pairs: Pairs
     images: pd.DataFrame
-    """``file_name`` (str or None) and ``image_id`` (int or None), one row an image, in the dataset's order; ``width`` and
-    ``height`` where they are told, 0 where not of this image."""
+    """``file_name`` (str or None) and ``image_id`` (int or None), a row for each image, in the dataset's order; ``width`` and
+    ``height`` where they are known, 0 for an image of which they are not."""
     complete: bool
     """Whether ``images`` lists every image of the split; else only those with an annotated pair are known."""
     elsewhere: frozenset[Any] = frozenset()
@@ -74,7 +74,7 @@ class Annotations:
 
     @property
     def presence_says(self) -> str:
-        """Where :attr:`presence` is from; labels that were made from the pairs are no labels."""
+        """The source of :attr:`presence`; labels that were made from the pairs do not count as labels."""
         columns = ["image_id", "object_id"]
         shown, paired = (a.presence.sort_values(columns).to_numpy() for a in (self, replace(self, labels=None)))
         return "annotated pairs" if np.array_equal(shown, paired) else "labels of whole images"
@@ -90,17 +90,17 @@ def read(
     vocabulary: Vocabulary | None = None,
     settings: Settings = MappingProxyType({}),
 ) -> Annotations:
-    """Annotations of one split from any known layout.
+    """Read the annotations of one split from any known layout.
 
     Arguments:
         path: see above.
         images: Parquet list of all images (``file_name`` and/or ``image_id``, optionally ``split``).
         image_labels: HICO's ``anno.mat``, whose labels say which objects an image shows (known-object mode).
-        split: which rows of tables with a ``split`` column count: those of this split, or else of the one that starts with
-            this word (``test2015``).
-        convention: overrides what the file says of its boxes.
-        vocabulary: that of a folder's classes, where it is known better than its ``classes.parquet`` tells it.
-        settings: zero-shot settings beside those that it tells.
+        split: which rows of tables with a ``split`` column count: those of this split, or, if there are none, those of the
+            split that starts with this word (``test2015``).
+        convention: overrides what the file says about its boxes.
+        vocabulary: the vocabulary of a folder's classes, if more is known than its ``classes.parquet`` tells.
+        settings: zero-shot settings beside those of the folder.
 
     Raises:
         DataError: the file cannot be read, a column is missing, or a row is malformed (the message names it).
@@ -127,9 +127,9 @@ def of_artifact(
     vocabulary: Vocabulary | None = None,
     settings: Settings = MappingProxyType({}),
 ) -> Annotations:
-    """Annotations of one split from an artifact of the stage `annotations`, wherever its store is (see `read`).
+    """Read the annotations of one split from an artifact of stage `annotations`, wherever its store is (see `read`).
 
-    With `others`, images of other splits are known as such; without, nothing of another split is read.
+    With `others`, images of other splits are recognised as such; without it, nothing of another split is read.
     """
     tables = annotation_files.in_artifact(artifact, split, others=others)
     return _of_tables(tables, split, vocabulary=vocabulary, settings=settings)
@@ -191,7 +191,7 @@ def _image_labels(path: Path, split: str) -> pd.DataFrame:
 
 
 def _labelled(found: Annotations, labels: pd.DataFrame) -> Annotations:
-    """With labels of whole images, placed in the list of images."""
+    """The annotations with labels of whole images, placed in the list of images."""
     what = "labels of whole images"
     key = next((k for k in ("file_name", "image_id") if k in labels and k in found.images), None)
     if key is None:
@@ -261,7 +261,7 @@ def _annotations(
 
 
 def demand_pixels(pairs: Pairs, images: pd.DataFrame, table: str) -> None:
-    """DataError if the pairs' boxes are fractions or those of resized images, as far as the list of images tells sizes."""
+    """DataError if the pairs' boxes are fractions or of resized images, as far as the list of images has sizes."""
     size = None
     if set(SIZE) <= set(images.columns):
         known = np.vstack([images[list(SIZE)].to_numpy(dtype=np.float64), np.zeros((1, 2))])
@@ -273,7 +273,7 @@ def demand_pixels(pairs: Pairs, images: pd.DataFrame, table: str) -> None:
 
 
 def _find(images: pd.DataFrame, rows: pd.DataFrame, key: str, table: str) -> NDArray[np.int64]:
-    """Places of the rows' images in a list of images, -1 where they are not in it."""
+    """The places of the rows' images in a list of images; -1 where they are not in it."""
     codes, distinct = pd.factorize(rows[key])
     if key == "file_name":
         places = file_names.places(distinct, images[key].tolist(), table=table)
@@ -307,7 +307,7 @@ def _table(path: Path, split: str, convention: Convention | None) -> tuple[pd.Da
 
 
 def _without(pairs: pd.DataFrame, images: pd.DataFrame, elsewhere: Collection[Any]) -> pd.DataFrame:
-    """Pairs of all splits that do not say which: those whose images the list has in another split are left out."""
+    """The pairs of a table without a split, less those whose images the list has in another split."""
     key = next((key for key in ("file_name", "image_id") if key in pairs and key in images), None)
     if key is None:
         return pairs
@@ -349,7 +349,7 @@ def _of_split(frame: pd.DataFrame, split: str, path: Path) -> pd.DataFrame:
 
 
 def _parquet(path: Path, wanted: Sequence[str] = COLUMNS) -> pd.DataFrame:
-    """The columns that are looked at here, with `image` under its other name `file_name`; DataError if none is there."""
+    """Read the known columns, with `image` under its other name `file_name`; DataError if there is none."""
     frame = columns.read(path, wanted)
     if "file_name" not in frame and "image" in frame:
         frame = frame.rename(columns={"image": "file_name"})

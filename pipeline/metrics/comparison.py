@@ -1,4 +1,4 @@
-"""Is one evaluation better than another, or is it noise? Paired bootstrap over images.
+"""Whether one evaluation is better than another or the difference is noise, by a paired bootstrap over images.
 
 Both are evaluated on the same resampled images, a thousand times; the interval of the difference covers what another draw
 of test images would have given. It says nothing about another training run: that takes several seeds.
@@ -28,13 +28,13 @@ from pipeline.tables.boxes import Floats
 
 JUDGED, ANNOTATED, REPORT = "judged.parquet", "annotated.parquet", "report.json"
 WORK = 100_000_000
-"""Ranked detections that are gone through in all draws of a bootstrap together: a second or two."""
+"""How many ranked detections all draws of a bootstrap go through together: a second or two."""
 DRAWS = (100, 1_000)
-"""Fewest and most draws."""
+"""The fewest and the most draws."""
 
 
 def save(folder: Path, judged: Judged) -> None:
-    """What a comparison needs beside the report: ``judged.parquet`` (the ranked detections: image, hoi_id, score, hit) and
+    """Save what a comparison needs beside the report: ``judged.parquet`` (the ranked detections: image, hoi_id, score, hit) and
     ``annotated.parquet`` (image and hoi_id of every annotated pair); images by their place in the list."""
     ids = np.int16 if max(judged.hoi.max(initial=0), judged.truth_hoi.max(initial=0)) < 1 << 15 else np.int32
     ranked = {"image": judged.image.astype(np.int32), "hoi_id": judged.hoi.astype(ids)}
@@ -88,7 +88,7 @@ def compare(
     names: tuple[str, str] = ("A", "B"),
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
-    """Differences B - A in points of AP, with bootstrap intervals; `names` is what notes call the two.
+    """Compare two evaluations: differences B - A in points of AP with bootstrap intervals; `names` are their names in notes.
 
     Returns:
         ``groups``: per group of classes ``a``, ``b``, ``difference``, ``low``, ``high`` and ``share_better`` (of the
@@ -135,18 +135,18 @@ def compare(
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """mAP of one evaluation on draws of its test images; evaluations of one `question` belong together draw by draw."""
+    """The mAP of one evaluation on draws of its test images; draws of evaluations with one `question` correspond."""
 
     question: str
-    """Digest of the annotations, the protocol, the mode and the setting: only equal questions have comparable answers."""
+    """The digest of annotations, protocol, mode and setting: only evaluations with an equal one can be compared."""
     groups: Mapping[str, Floats]
     """{group of classes: ``[draws]`` mAP in percent, nan where a draw has none of its annotated pairs}"""
 
 
 def draw(evaluated: Evaluated, *, seed: int = 0) -> Drawn:
-    """Evaluate again on draws of the test images: those that :func:`compare` with this seed would have.
+    """Evaluate again on draws of the test images, the same that :func:`compare` has with this seed.
 
-    So the differences of many evaluations need each of them to be drawn once, and not once for every pair.
+    So each of many evaluations has to be drawn only once for all their differences.
 
     Raises:
         DataError: the rule has no weighted meaning, or the evaluation does not know how many images there were.
@@ -190,16 +190,16 @@ def _question(evaluated: Evaluated) -> str:
 def intervals(
     judged: Judged, table: pd.DataFrame, *, rule: Rule, images: int, level: float = 0.95, seed: int = 0
 ) -> dict[str, tuple[float, float]]:
-    """Bootstrap interval of each group's mAP, in percent, over test images: {group: (low, high)}.
+    """The bootstrap interval of each group's mAP in percent, over test images: {group: (low, high)}.
 
     Args:
-        table: the report's ``per_class``: one row a class, in order of ``hoi_id``.
-        images: how many images could have been drawn; those that nobody mentions lie last.
+        table: the report's ``per_class``, with a row for each class in order of ``hoi_id``.
+        images: how many images could have been drawn; those without pairs and detections come last.
 
-    The spread of the draws around their mean, put around the mAP itself: an image that is drawn twice brings its true positives
-    twice, which lifts the AP of classes with few annotated pairs in every draw.
+    It is the spread of the draws around their mean, put around the mAP itself: an image that is drawn twice brings its true
+    positives twice, which lifts the AP of classes with few annotated pairs in every draw.
 
-    Empty where the rule has no weighted meaning (:class:`pipeline.metrics.resampling.Resampled`).
+    It is empty where the rule has no weighted meaning (:class:`pipeline.metrics.resampling.Resampled`).
     """
     if rule in ("auc", "int"):
         return {}
@@ -274,7 +274,7 @@ def _measured(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _notes(a: Mapping[str, Any], b: Mapping[str, Any], names: tuple[str, str]) -> list[str]:
-    """In which respects the two are no answers to one question, as far as both reports say it."""
+    """Sentences about the respects in which the two are not comparable, as far as both reports tell."""
     told = []
     for what, having in (
         ("remembers example pairs (few-shot)", [_remembers(report) for report in (a, b)]),
@@ -302,7 +302,7 @@ def _notes(a: Mapping[str, Any], b: Mapping[str, Any], names: tuple[str, str]) -
 
 
 def _remembers(report: Mapping[str, Any]) -> bool:
-    """Whether the evaluated model remembers example pairs: as its report says, or the table that was evaluated."""
+    """Whether the evaluated model remembers example pairs, by its report or by the evaluated table."""
     return bool(report.get("examples")) or any("Few-shot:" in str(note) for note in report.get("notes", ()))
 
 

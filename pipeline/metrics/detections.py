@@ -54,15 +54,15 @@ class Detections:
     scores: Floats
     notes: tuple[str, ...]
     prior: Floats | None = None
-    """``[n]`` what the detector alone gave each pair, where the file tells it (column ``prior``)."""
+    """``[n]`` the detector's own score of each pair, where the file has it (column ``prior``)."""
     told: Told = field(default_factory=Told)
-    """What the file says of itself."""
+    """What the file says about itself."""
 
 
 def read(path: Path, vocabulary: Vocabulary | None = None) -> tuple[pd.DataFrame, list[str]]:
-    """The table of a file in any known format, and remarks.
+    """Read the table of a file in any known format, with remarks.
 
-    The format is told by the name and the content: ``.parquet``; ``.json`` or ``.json.gz`` (QPIC's, named or COCO's);
+    The name and the content tell the format: ``.parquet``; ``.json`` or ``.json.gz`` (QPIC's, named or COCO's);
     ``.mat`` or a folder of them, or of the parts of one Parquet table. MATLAB's and QPIC's are about HICO-DET's classes.
 
     Raises:
@@ -118,7 +118,7 @@ def check(frame: pd.DataFrame, annotations: Annotations, *, name: str = "detecti
 
 
 def rescored(found: Detections, scores: Floats, *, name: str) -> Detections:
-    """Checked detections under other scores; DataError naming the row if one is not finite. There are no remarks on them."""
+    """The checked detections with other scores; DataError naming the row if one is not finite. There are no remarks on them."""
     if not np.isfinite(scores).all():
         row = int(np.flatnonzero(~np.isfinite(scores))[0])
         raise DataError(f"{name} row {row}, hoi_id {found.pairs.hoi[row]}: score is {scores[row]}")
@@ -128,7 +128,7 @@ def rescored(found: Detections, scores: Floats, *, name: str) -> Detections:
 def _places(
     frame: pd.DataFrame, annotations: Annotations, name: str, notes: list[str]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """``[n]`` places of the images, and which rows lie in the split at all."""
+    """``[n]`` places of the images, and which rows are in the split."""
     images = annotations.images
     if "image_index" in frame:
         places = frame["image_index"].to_numpy(dtype=np.int64)
@@ -169,7 +169,7 @@ def _places(
 
 
 def _are_names(distinct: list[Any], images: pd.DataFrame) -> bool:
-    """Whether an image_id is written as the name of a file, where the annotations have both."""
+    """Whether image_id holds names of files, where the annotations have both."""
     if "file_name" not in images or pd.api.types.is_string_dtype(images["image_id"]):
         return False
     return any(isinstance(value, str) and _number(value) is None for value in distinct)
@@ -185,7 +185,7 @@ def _number(value: Any) -> int | None:
 def _by_number(
     distinct: list[Any], annotations: Annotations, name: str, notes: list[str]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Places of images by their ids, and which of them belong to another split."""
+    """The places of images by their ids, and which of them belong to another split."""
     known = {value: place for place, value in enumerate(annotations.images["image_id"].tolist())}
     elsewhere = {value for value in annotations.elsewhere if not isinstance(value, str)}
     if not any(isinstance(value, str) for value in known):
@@ -233,7 +233,7 @@ def _unknown_images(
 
 
 def unmeasured(annotations: Annotations) -> list[str]:
-    """Which of the classes that were added to the dataset's (`data.classes`) no annotated pair measures, as remarks."""
+    """Remarks on the classes added to the dataset's (`data.classes`) that no annotated pair measures."""
     groups = annotations.groups
     without = sorted(groups.added - set(annotations.pairs.hoi.tolist()))
     if not without:

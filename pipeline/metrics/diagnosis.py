@@ -1,4 +1,4 @@
-"""Why an evaluation came out as it did: curves, confusions, calibration, and the images that went best and worst."""
+"""What is behind an evaluation's result: curves, confusions, calibration, and the best and the worst images."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def precision_recall(judged: Judged, hoi_id: int) -> tuple[Floats, Floats]:
 
 
 def telling_classes(per_class: pd.DataFrame, *, count: int = 3) -> list[int]:
-    """``hoi_id`` worth a curve: the classes of seen and of unseen with the most annotated pairs.
+    """The ``hoi_id`` whose curves are drawn: the seen and the unseen classes with the most annotated pairs.
 
     Arguments:
         per_class: ``hoi_id``, ``unseen``, ``test_pairs``, as in the report.
@@ -55,7 +55,7 @@ def calibration(judged: Judged, *, bins: int = 10) -> pd.DataFrame:
 
 
 def calibration_error(table: pd.DataFrame) -> float:
-    """Expected calibration error: mean distance of score and precision, bins weighed by their detections."""
+    """The expected calibration error: the mean distance of score and precision, bins weighted by their detections."""
     if table.empty:
         return float("nan")
     return float(np.average((table["score"] - table["precision"]).abs(), weights=table["count"]))
@@ -95,7 +95,7 @@ def _as_objects(pairs: Pairs, object_of: NDArray[np.int64]) -> Pairs:
 
 
 def _spots(truth: Pairs, things: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Annotated pairs of the same people and things, whatever their verb: the first row of each, and ``[m]`` whose it is."""
+    """Annotated pairs of the same boxes, whatever their verb: the first row of each, and ``[m]`` to which each row belongs."""
     left = pd.DataFrame({"image": truth.image, "thing": things, "row": np.arange(len(truth))})
     joined = left.merge(left, on=["image", "thing"], suffixes=("", "_other"))
     joined = joined[joined["row_other"] <= joined["row"]]
@@ -114,13 +114,13 @@ def _spots(truth: Pairs, things: NDArray[np.int64]) -> tuple[NDArray[np.int64], 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageScore:
-    """How well an image went: of its ``pairs`` best detections (as many as are annotated), ``right`` are right."""
+    """The score of an image: of its ``pairs`` best detections (as many as are annotated), ``right`` are right."""
 
     image: int
     pairs: int
     right: int
     rows: tuple[int, ...]
-    """Rows of those detections in the predictions, best first."""
+    """The rows of these detections in the predictions, best first."""
     hits: tuple[bool, ...]
 
 

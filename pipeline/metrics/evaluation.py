@@ -51,15 +51,15 @@ def evaluate(
     """Average precision of every class.
 
     Arguments:
-        predictions: one row a detected pair: image_id, hoi_id, score, hx1 .. hy2, ox1 .. oy2 in continuous pixels.
-        pairs: one row an annotated pair of the evaluated split: image_id, hoi_id and the boxes.
+        predictions: a row for each detected pair: image_id, hoi_id, score, hx1 .. hy2, ox1 .. oy2 in continuous pixels.
+        pairs: a row for each annotated pair of the evaluated split: image_id, hoi_id and the boxes.
         protocol: a :class:`Protocol` or the name of one, see :mod:`pipeline.metrics.protocols`.
         classes: every ``hoi_id`` there is, each once; the result keeps their order.
         known_images: for the Known-Object setting, the images in which each class's detections count, see
             :func:`known_object_images`. None is the Default setting: all images count.
 
     Returns:
-        One row a class: ``hoi_id``; ``ap`` in [0, 1], 0 without detections, nan without annotations; ``max_recall``,
+        A row for each class: ``hoi_id``; ``ap`` in [0, 1], 0 without detections, nan without annotations; ``max_recall``,
         the share of annotated pairs found at any score; ``n_gt``; ``n_pred``, the detections that counted.
 
     Raises:
@@ -112,7 +112,7 @@ def judge(
     known_images: Mapping[int, Collection[int]] | None = None,
     order: NDArray[np.int64] | None = None,
 ) -> Judged:
-    """Which detections count, and which of them are true positives; arguments as those of :func:`evaluate`, read.
+    """Judge which detections count, and which of them are true positives; the arguments are those of :func:`evaluate`, read.
 
     Arguments:
         order: what :meth:`Compared.rank` says of them under the protocol's rule of ties, if it is known.
@@ -162,7 +162,7 @@ def _moved(pairs: Pairs, corners: tuple[int, ...]) -> Pairs:
 
 
 def _in_known_images(detections: Pairs, known_images: Mapping[int, Collection[int]]) -> NDArray[np.bool_]:
-    """``[n]`` whether a detection lies in an image that counts for its class; an unlisted class has none."""
+    """``[n]`` whether a detection is in an image that counts for its class; a class that is not listed has no image."""
     images = np.unique(detections.image)
     known = np.zeros((int(detections.hoi.max(initial=-1)) + 1, len(images)), dtype=np.bool_)
     for hoi, listed in known_images.items():
@@ -172,7 +172,7 @@ def _in_known_images(detections: Pairs, known_images: Mapping[int, Collection[in
 
 
 def _refuse_mixed_splits(pairs: pd.DataFrame) -> None:
-    """Annotations of two splits would double the ground truth without any other sign of it."""
+    """ValueError for annotations of several splits, which would multiply the ground truth unnoticed."""
     splits = sorted(map(str, pairs["split"].unique())) if "split" in pairs else []
     if len(splits) > 1:
         raise ValueError(f"pairs: rows of several splits ({', '.join(splits)}); pass those of the evaluated one only")

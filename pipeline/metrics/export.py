@@ -1,4 +1,4 @@
-"""Checked detections, written in any of the formats."""
+"""Writing checked detections in any of the formats."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
 
 Format = Literal["parquet", "mat", "qpic", "coco", "named"]
 ENDINGS = {"parquet": ".parquet", "qpic": ".json", "coco": ".json", "named": ".json"}
-"""How the names of files of a format end: programs, ours too, tell the format by that."""
+"""The endings of the names of a format's files, by which programs, also ours, tell the format."""
 
 
 def demand_fit(path: Path, *, to: Format) -> None:
@@ -29,7 +29,7 @@ def demand_fit(path: Path, *, to: Format) -> None:
 
 
 def write(path: Path, detections: Detections, annotations: Annotations, *, to: Format) -> None:
-    """Write checked detections in a format; the annotations tell how images are called.
+    """Write checked detections in a format; the annotations tell the names of images.
 
     Raises:
         DataError: ``mat`` or ``qpic`` for other classes than HICO-DET's, ``mat`` without the complete list of images, or

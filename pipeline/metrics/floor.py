@@ -1,4 +1,4 @@
-"""The detector-only floor: what the boxes alone are worth, with every verb of an object scored alike.
+"""The detector-only floor: the result of the boxes alone, with equal scores for all verbs of an object.
 
 A model whose mAP is near it has learned nothing about interactions.
 """
@@ -16,7 +16,7 @@ from pipeline.tables.boxes import Floats
 
 
 def detector_only(detections: Detections, prior: Floats, annotations: Annotations) -> Detections:
-    """Every pair of boxes once for each class of its object, scored by its ``prior`` ``[n]`` (what the detector gave)."""
+    """Every pair of boxes, once for each class of its object, scored by its ``prior`` ``[n]`` (the detector's own score)."""
     object_of = annotations.groups.vocabulary.object_of
     pairs = detections.pairs
     things = object_of[pairs.hoi]

@@ -1,4 +1,4 @@
-"""The classes that are evaluated, and the groups of them that means are taken over: rare ones, and who is unseen."""
+"""The classes that are evaluated: their names, and which of them are rare, unseen or added. `means.py` has the groups."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 
 @dataclass(frozen=True, kw_only=True)
 class Groups:
-    """The groups of classes that means are taken over."""
+    """The evaluated classes, with all that tells their groups apart."""
 
     vocabulary: Vocabulary
     """The classes that are evaluated, and their names."""
@@ -30,9 +30,9 @@ class Groups:
     rare: frozenset[int]
     train_count: Mapping[int, int]
     added: frozenset[int] = frozenset()
-    """Classes that nobody trained and the dataset does not have (`data.classes`): measured only where the truth has them."""
+    """Classes that nobody trained and the dataset lacks (`data.classes`); they are measured only if they are annotated."""
     hico: bool
-    """Whether these are HICO-DET's own classes, splits and counts, so that published numbers may stand beside."""
+    """Whether these are HICO-DET's own classes, splits and counts, so that published numbers are comparable."""
 
     @property
     def classes(self) -> tuple[int, ...]:
@@ -52,7 +52,7 @@ def hico_groups() -> Groups:
 
 
 def told_groups(table: pd.DataFrame, vocabulary: Vocabulary | None, settings: Settings) -> Groups:
-    """The groups that a `classes.parquet` tells; who is rare is the dataset's word, and counted only where it has none."""
+    """The groups by a `classes.parquet`. It says which classes are rare; only where it does not, training pairs are counted."""
     named = vocabulary is None and "verb_ing" in table
     wanted = ("hoi_id", "train_count", *(class_table.NAMED if named else ()))
     if missing := [column for column in wanted if column not in table]:

@@ -17,12 +17,12 @@ from pipeline.metrics.protocols import Ties
 from pipeline.tables.boxes import Floats, iou
 
 _CANDIDATES_AT_ONCE = 100_000
-"""Detection-annotation candidates compared in one go: few enough for the processor's cache, a third faster than millions."""
+"""How many detection-annotation candidates are compared at once: few enough for the cache, a third faster than millions."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pairs:
-    """Human-object pairs, one row each, detected or annotated."""
+    """Human-object pairs, detected or annotated, with a row each."""
 
     image: NDArray[np.int64]
     """``[n]`` image ids."""
@@ -53,7 +53,7 @@ class Unranked:
         self._starts = np.concatenate([[0], np.flatnonzero(np.diff(hoi[self._row])) + 1, [len(hoi)]])
 
     def rank(self, scores: Floats) -> NDArray[np.int64]:
-        """``[n]`` row numbers by class, then score descending, then as ``ties`` says: a total order."""
+        """``[n]`` row numbers, ordered by class, then by falling score, then by ``ties``: a total order."""
         ranked = np.empty_like(self._row)
         for start, end in pairwise(self._starts.tolist()):
             rows = self._row[start:end]
@@ -62,7 +62,7 @@ class Unranked:
 
 
 def rank(detections: Pairs, scores: Floats, ties: Ties = "image") -> NDArray[np.int64]:
-    """``[n]`` row numbers by class, then score descending, then as ``ties`` says: a total order."""
+    """``[n]`` row numbers, ordered by class, then by falling score, then by ``ties``: a total order."""
     return Unranked(detections, ties).rank(scores)
 
 
@@ -94,7 +94,7 @@ def match(detections: Pairs, truth: Pairs, *, threshold: float, strict: bool) ->
 def true_positives(
     best: NDArray[np.int64], overlap: Floats, annotations: int, *, threshold: float, strict: bool
 ) -> NDArray[np.bool_]:
-    """The same, where :func:`best_truth` of the ranked detections is known; ``annotations`` is how many pairs there are."""
+    """The same, if :func:`best_truth` of the ranked detections is known; ``annotations`` is the number of annotated pairs."""
     passed = np.flatnonzero((best >= 0) & ((overlap > threshold) if strict else (overlap >= threshold)))
     # Written backwards, so that the best-ranked detection of an annotation is the one that stays.
     winner = np.full(annotations, -1, dtype=np.int64)

@@ -1,7 +1,7 @@
-"""The groups of classes that means are taken over: what they are called, which classes each has, which of them tables show.
+"""The groups of classes over which means are taken: their names, their classes, and which of them tables show.
 
-A further group is a line of `GROUPS`; reports, comparisons and the commands `evaluate` show it. It imports nothing, so that
-whoever shows means of records loads neither numpy nor pandas.
+A further group is a line of `GROUPS`; reports, comparisons and the commands `evaluate` show it. This module imports nothing,
+so that tables of records load neither numpy nor pandas.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ GROUPS: Mapping[str, Callable[[Mask, Mask], Mask]] = {
     "rare": lambda unseen, rare: rare,
     "non_rare": lambda unseen, rare: ~rare,
 }
-"""{group: which of (c,) classes it has}, of two masks: the classes without training labels, and those with few."""
+"""{group: function that gives its classes} of two masks (c,): the classes without training labels, and the rare ones."""
 MAIN = ("full", "seen", "unseen")
 """The groups that tables of runs and of studies show."""
 UNSEEN_FIRST = (*reversed(MAIN), *(group for group in GROUPS if group not in MAIN))
-"""All groups as tables of zero-shot detection have them: what the work is about comes first."""
+"""All groups in the order of tables of zero-shot detection: what the work is about comes first."""
 
 
 def members(*, unseen: Mask, rare: Mask) -> dict[str, Mask]:

@@ -1,4 +1,4 @@
-"""Several methods' detections of the same images under the same protocols: one table, intervals, and which gaps are noise.
+"""The table of several methods' detections of the same images: their mAP under each protocol, intervals, and the gaps.
 
 Each protocol and mode has its own bootstrap over test images: all methods are evaluated on the same resampled images, so
 the interval of a gap is a paired one, as `pipeline.metrics.comparison` makes it. It covers another draw of test images, not
@@ -6,7 +6,7 @@ another training.
 
 A method's own interval is the spread of the draws around their mean, put around its value. The draws themselves lie higher
 than the value: an image that is drawn twice brings its true positives twice, and a class that no drawn image shows is left
-out, which lifts classes of few pairs. Of a gap this bias is in both terms.
+out, which lifts classes of few pairs. In a gap both terms have this bias.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def compare(
     resamples: int | None = None,
     seed: int = 0,
 ) -> Iterator[dict[str, Any]]:
-    """One block a protocol and mode, made one after the other.
+    """Yield a block for each protocol and mode, made one after the other.
 
     A block has `protocol`, `mode`, `resamples`; `methods`, best first: `name` and, per group of classes, `value`, `low` and
     `high` in percent; and `gaps` between every two of them: `better`, `worse`, `group`, `difference`, `low`, `high`, and
@@ -95,7 +95,7 @@ def _block(
 
 
 def _sampled(evaluated: Sequence[Result], annotations: Annotations, draws: int, seed: int) -> Floats:
-    """`[m, draws, c]` AP of every method and class, the same images drawn for all."""
+    """`[m, draws, c]` AP of every method and class on the same draws of images."""
     classes = np.array(annotations.groups.classes)
     found = np.empty((len(evaluated), draws, len(classes)))
     if not draws:
@@ -118,7 +118,7 @@ def _means(sampled: Floats) -> Floats:
 
 
 def _ends(drawn: Floats, *, around: float | None = None) -> dict[str, float | None]:
-    """The ends of an interval of draws; of a mAP, moved so that their mean is `around`. None without draws."""
+    """The ends of the interval of draws, moved so that the mean of the draws is `around`. None without draws."""
     if not len(drawn):
         return {"low": None, "high": None}
     low, high = np.percentile(drawn, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])

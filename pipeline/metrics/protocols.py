@@ -38,7 +38,7 @@ Ties: TypeAlias = Literal["image", "row", "row_reversed", "best", "worst"]
 class PairNms:
     """Suppression of near-duplicate pairs of one class, as CDN does it before evaluation.
 
-    A pair goes if a better one of its image and class overlaps it so that
+    A pair is dropped if a better one of its image and class overlaps it so that
     ``human_iou ** human_power * object_iou ** object_power > threshold``.
     """
 
@@ -64,15 +64,15 @@ class Protocol:
 
     name: str
     rule: Rule
-    """How average precision is read off, see :mod:`pipeline.metrics.average_precision`."""
+    """How average precision is computed, see :mod:`pipeline.metrics.average_precision`."""
     threshold: float = 0.5
-    """Overlap that a true positive needs."""
+    """The overlap that a true positive needs."""
     strict: bool = False
     """Whether the overlap must exceed the threshold rather than reach it."""
     drop_empty_images: bool = False
     """Whether detections in images without any annotation (of whatever class) are left out."""
     boxes: Boxes = "continuous"
-    """What the evaluator takes the coordinates for."""
+    """How the evaluator interprets coordinates."""
     ties: Ties = "image"
     """What comes first among equal scores of a class: the lower image (then row), the first or last row of the table, or
     the true positives (``best``) or false ones (``worst``)."""
@@ -123,7 +123,7 @@ def with_switches(protocol: Protocol, switches: Iterable[str]) -> Protocol:
         switches: such as ``top_k=100``, ``strict=true``, ``nms=0.7`` (threshold of pair NMS) or ``nms=none``.
 
     Raises:
-        ValueError: a switch is unknown or its value is no good.
+        ValueError: a switch or its value is not valid.
     """
     known = [field.name for field in fields(Protocol) if field.name != "name"]
     changed: dict[str, Any] = {}

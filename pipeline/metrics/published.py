@@ -1,4 +1,4 @@
-"""Published mAP of EZ-HOI on HICO-DET, default mode: rows to stand beside a result.
+"""Published mAP of EZ-HOI on HICO-DET in default mode, as rows beside a result.
 
 The numbers are those of the authors' repository and paper (https://arxiv.org/abs/2410.23904).
 The authors evaluate as the protocol ``upt`` does, so that column is the one to compare.
@@ -23,4 +23,4 @@ EZ_HOI: dict[str, dict[str, dict[str, float]]] = {
     },
     "default": {"ViT-L/14@336": {"full": 38.61, "rare": 37.70, "non_rare": 38.89}},
 }
-"""Percent, by setting, backbone and group of classes."""
+"""The mAP in percent, by setting, backbone and group of classes."""

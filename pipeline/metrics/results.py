@@ -35,18 +35,18 @@ class Means:
 
     @property
     def key(self) -> str:
-        """Such as ``official`` or ``official known-object``."""
+        """The protocol and mode, such as ``official`` or ``official known-object``."""
         return self.protocol.name if self.mode == "default" else f"{self.protocol.name} {self.mode}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result(Means):
-    """The same, and the detections that it was read off: some 33 bytes each."""
+    """The means, with the judged detections behind them, some 33 bytes each."""
 
     judged: Judged
 
     def means(self) -> Means:
-        """Without the detections."""
+        """The means without the detections."""
         return Means(protocol=self.protocol, mode=self.mode, per_class=self.per_class, summary=self.summary)
 
 
@@ -62,7 +62,7 @@ def results(
     """Evaluate under every protocol and mode, one after the other; means are of ``setting``'s seen and unseen classes.
 
     Arguments:
-        compared: the detections beside the annotations, where another evaluation of the same boxes has it already.
+        compared: the detections with their annotations, if another evaluation of the same boxes has them already.
     """
     groups = annotations.groups
     object_of = {c.hoi_id: c.object_id for c in groups.vocabulary.classes}
@@ -132,7 +132,7 @@ def report(
 
 
 def class_table(found: Sequence[Means], annotations: Annotations, setting: str) -> pd.DataFrame:
-    """One row a class: names, groups, counts, and AP in percent under every protocol and mode (None: not annotated)."""
+    """A row for each class: names, groups, counts, and AP in percent under every protocol and mode (None: not annotated)."""
     groups = annotations.groups
     named = groups.vocabulary.classes
     first = found[0].per_class

@@ -9,7 +9,7 @@ from pipeline.tables.boxes import Floats, iou
 
 
 def best_of_each_image(detections: Pairs, scores: Floats, top_k: int) -> NDArray[np.bool_]:
-    """``[n]`` whether a detection is among the ``top_k`` of its image, whatever the class; the first rows of equals."""
+    """``[n]`` whether a detection is among the ``top_k`` of its image, over all classes; of equal scores the first rows are."""
     order = np.lexsort((-scores, detections.image))
     image = detections.image[order]
     place = np.arange(len(order)) - np.searchsorted(image, image, side="left")
@@ -19,7 +19,7 @@ def best_of_each_image(detections: Pairs, scores: Floats, top_k: int) -> NDArray
 
 
 def without_duplicates(detections: Pairs, scores: Floats, nms: PairNms) -> NDArray[np.bool_]:
-    """``[n]`` what is left after greedy suppression inside each class and image, best score first.
+    """``[n]`` whether a detection remains after greedy suppression inside each class and image, best score first.
 
     All groups advance together: in each round the best remaining pair of every group is kept and suppresses others, so
     there are as many rounds as the largest group keeps pairs.

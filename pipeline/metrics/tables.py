@@ -1,4 +1,4 @@
-"""Reading predictions and annotations out of data frames, with errors that name the row and the class."""
+"""Reading predictions and annotations from data frames, with errors that name the row and the class."""
 
 from collections.abc import Callable, Sequence
 
@@ -18,7 +18,7 @@ def class_ids(classes: Sequence[int]) -> NDArray[np.int64]:
     """The classes to evaluate, as given.
 
     Raises:
-        ValueError: there is none, or one comes twice.
+        ValueError: there is no class, or one comes twice.
     """
     ids = np.asarray(list(classes), dtype=np.int64)
     values, counts = np.unique(ids, return_counts=True)
@@ -34,7 +34,7 @@ def read_pairs(frame: pd.DataFrame, classes: NDArray[np.int64], *, table: str) -
     Arguments:
         frame: the table; other columns are ignored.
         classes: the ``hoi_id`` that may occur.
-        table: what the table is called in error messages.
+        table: the name of the table in error messages.
 
     Raises:
         ValueError: a column is missing or not of whole numbers, a class is unknown, or a box is not finite or has
@@ -76,7 +76,7 @@ def repeated(pairs: Pairs, *others: Floats) -> int:
 
 
 def _boxes(frame: pd.DataFrame, corners: Sequence[str], hoi: NDArray[np.int64], table: str, kind: str) -> Floats:
-    """``[n, 4]`` boxes, all finite, no corner past the other."""
+    """``[n, 4]`` boxes, all finite, with x1 <= x2 and y1 <= y2."""
     boxes = np.stack([columns.numbers(frame, corner, table, missing=True) for corner in corners], axis=1)
     # Asked this way round, nan counts as malformed; infinite corners are caught by the second half.
     sound = (boxes[:, 2] >= boxes[:, 0]) & (boxes[:, 3] >= boxes[:, 1]) & np.isfinite(boxes).all(axis=1)

@@ -1,7 +1,7 @@
-"""What a table of detections says of itself: whose boxes they are, and which classes were added to the model that made it.
+"""What a table of detections says about itself: whose boxes it has, and which classes were added to the model that made it.
 
-`ezhoi predict` writes it into the table's metadata. Classes that were added have ids of their own, so they are told by their
-names: what the annotations have under a name is measured, whatever its id is there; what they do not have cannot be.
+`ezhoi predict` writes it into the table's metadata. Added classes have ids of their own, so their names identify them: a class
+that the annotations have under that name is measured, whatever its id is there; others cannot be.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from pipeline.outside.parsing import json_value
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 KEY = b"ezhoi"
-"""Of the metadata, a JSON value."""
+"""The key of the metadata, whose value is JSON."""
 MOST_SAID = 1_000
-"""Letters of what a table says of itself that are repeated."""
+"""How many letters of a table's own words are quoted."""
 LARGEST_ID = (1 << 31) - 1
-"""Of a class, whoever numbered it."""
+"""The largest id of a class, whoever numbered it."""
 MOST_NAMED = 8
-"""Classes that a note names."""
+"""How many classes a note names."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """What a table says of itself; nothing of what it does not say, or says otherwise than `ezhoi predict` does.
+    """What a table says about itself; empty where it says nothing, or not in the form of `ezhoi predict`.
 
     Attributes:
-        says: in sentences.
+        says: its own words, in sentences.
         added: {class id: class name} of the classes that the model was not trained with.
         detector: whose boxes they are (`pipeline/boxes/detector_identity.py`).
         adapted: how added classes were adapted, in words.
-        examples: {class name: example pairs that are remembered of it}.
-        transductive: whether something was learned from the pictures that are predicted; None where that is not said.
+        examples: {class name: number of remembered example pairs}.
+        transductive: whether something was learned from the predicted pictures; None if the table does not say it.
     """
 
     says: str = ""
@@ -53,7 +53,7 @@ class Told:
 
     @property
     def as_json(self) -> dict[str, Any]:
-        """What it says, as a report has it; nothing of a table that is silent."""
+        """What it says, in the form of a report; empty for a silent table."""
         found: dict[str, Any] = {"detector": dict(self.detector)} if self.detector else {}
         if self.transductive is not None:
             found |= {"transductive": self.transductive, "examples": dict(self.examples), "adapted": self.adapted}
@@ -61,7 +61,7 @@ class Told:
 
 
 def of_table(path: Path) -> Told:
-    """What a Parquet file says of itself; nothing where it is none, or is silent."""
+    """What a Parquet file says about itself; empty for any other file or a silent one."""
     if path.suffix.lower() != ".parquet" or not path.is_file():
         return Told()
     try:
@@ -72,7 +72,7 @@ def of_table(path: Path) -> Told:
 
 
 def of_json(about: object) -> Told:
-    """The same of the value itself."""
+    """The same from the JSON value itself."""
     if not isinstance(about, Mapping):
         return Told()
     says, added, adapted = about.get("says"), about.get("added"), about.get("adapted")
@@ -99,7 +99,7 @@ def _is_id(value: object) -> bool:
 
 
 def placed(frame: pd.DataFrame, told: Told, vocabulary: Vocabulary, *, name: str) -> tuple[pd.DataFrame, list[str]]:
-    """The rows under the annotations' ids, without those of classes that the annotations lack; and remarks.
+    """The rows with the annotations' ids, without rows of classes that the annotations lack, and remarks.
 
     DataError naming a row whose `hoi_id` is no whole number.
     """
@@ -141,10 +141,10 @@ def _named(names: Iterable[str]) -> str:
 
 
 def unlike(methods: Mapping[str, Told]) -> list[str]:
-    """In which respects several tables are no answers to one question, a sentence each; none where they do not say.
+    """A sentence for each respect in which several tables are not comparable, as far as they tell.
 
-    Boxes of several detectors, classes known by name alone, example pairs that some of them remember, and pictures that some
-    learned from may each make all of a difference.
+    Boxes of several detectors, classes known only by name, example pairs that some remember, and pictures from which some
+    learned may each explain a whole difference.
     """
     notes = []
     boxes = {name: _with_digest(told.detector) for name, told in methods.items() if told.detector}
@@ -171,13 +171,13 @@ def _others(methods: Mapping[str, Told], having: list[str]) -> str:
 
 
 def whose(detector: Mapping[str, Any]) -> str:
-    """Whose boxes they are, in words."""
+    """The detector of the boxes, in words."""
     if note := detector.get("note"):
         return plain(str(note))
     return plain(f"{detector.get('name')}, trained on {detector.get('trained_on') or 'data not known'}")
 
 
 def _with_digest(detector: Mapping[str, Any]) -> str:
-    """The same with the start of the weights' or the file's digest, where it is told."""
+    """The same with the start of the digest of the weights or the file, if it is known."""
     number = detector.get("digest")
     return whose(detector) + (f" ({plain(number[:12])})" if isinstance(number, str) else "")

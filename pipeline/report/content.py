@@ -17,26 +17,26 @@ from pipeline.metrics.published import EZ_HOI
 from pipeline.metrics.results import Result
 
 SIDE_BY_SIDE = ("official", "upt")
-"""The protocols whose means stand beside each other in every report."""
+"""The protocols whose means every report shows side by side."""
 SYNTHETIC = "Synthetic scenes, a synthetic CLIP, simulated detections: these numbers say nothing about HICO-DET."
-"""What every page with numbers of the rendered world says."""
+"""The warning on every page with numbers of the rendered world."""
 Summary = Mapping[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A line of the table of means: a model, or what it is held against."""
+    """A line of the table of means: a model, or a reference."""
 
     label: str
     means: Mapping[str, Summary]
-    """Summary by protocol; a protocol that is missing reads as a dash."""
+    """The summary by protocol; a missing protocol shows as a dash."""
     reference: bool = False
     """Whether it is somebody else's number or a floor, not the evaluated detections."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Something the report was computed from."""
+    """An artifact or file from which the report was computed."""
 
     name: str
     digest: str
@@ -45,11 +45,11 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """A whole report."""
+    """The content of a whole report."""
 
     title: str
     report: Mapping[str, Any]
-    """The JSON, see :func:`pipeline.metrics.results.report`."""
+    """The JSON; see :func:`pipeline.metrics.results.report`."""
     classes: pd.DataFrame
     """See :func:`pipeline.metrics.results.class_table`."""
     first: Result
@@ -59,26 +59,26 @@ class Content:
     sources: Sequence[Source] = ()
     warning: str | None = None
     leakage: Any = None
-    """What touched the unseen classes before they were evaluated, as the annotations tell it."""
+    """The leakage report of the annotations: what touched the unseen classes before they were evaluated."""
     open_image: Callable[[int], Image | None] | None = None
-    """Opens an image by its place; None, or an image that is not there, draws boxes alone."""
+    """Opens an image by its place; without it, or without the image, only boxes are drawn."""
     curves: Sequence[int] = ()
     """Classes (``hoi_id``) whose precision-recall curves are drawn; empty: those with the most annotated pairs."""
     before: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     """Per-class results of other models by name, for the Markdown's table of classes."""
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """Of the evaluated detections' mAP under the first protocol, by group: 95 % over test images."""
+    """The 95 % intervals, over test images, of the detections' mAP under the first protocol, by group."""
     compared_with: str | None = None
-    """The one of ``before`` that the evaluated model's classes are drawn against."""
+    """The model of ``before`` with which the evaluated model's classes are drawn."""
 
 
 def shown_groups(content: Content) -> tuple[str, ...]:
-    """The groups of classes that any row has a mean of: a dataset without frequent classes needs no such column."""
+    """The groups of classes of which any row has a mean: a dataset without frequent classes needs no such column."""
     return tuple(g for g in UNSEEN_FIRST if any(g in means for row in content.rows for means in row.means.values()))
 
 
 def shown_protocols(content: Content) -> tuple[str, ...]:
-    """The protocols whose means stand beside each other: the one that decides, and those of every report."""
+    """The protocols whose means are shown side by side: the configured one, and those of every report."""
     return tuple(dict.fromkeys([content.first.protocol.name, *SIDE_BY_SIDE]))
 
 

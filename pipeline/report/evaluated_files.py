@@ -32,11 +32,11 @@ def content(
     curves: Sequence[str] = (),
     pictures: Path | None = None,
 ) -> Content:
-    """The report; the protocols that stand side by side are evaluated if they were not.
+    """Make the report; the protocols that it shows side by side are evaluated if they were not.
 
     Arguments:
         curves: names of the classes whose curves are drawn, such as ``ride horse``.
-        pictures: folder with the image files; any that is not there is drawn as boxes alone.
+        pictures: folder with the image files; of a missing one only boxes are drawn.
 
     Raises:
         ConfigError: a name of ``curves`` is no class.
@@ -80,7 +80,7 @@ def class_named(name: str, annotations: Annotations) -> int:
 
 
 def picture_files(folder: Path, annotations: Annotations) -> dict[int, Path]:
-    """{place of an image: its file}: under its whole name, or under the last part of it where no other image has the same.
+    """{place of an image: its file}, found by its whole name, or by the last part of it if no other image has the same.
 
     Raises:
         ConfigError: there is no such folder.
@@ -99,7 +99,7 @@ def picture_files(folder: Path, annotations: Annotations) -> dict[int, Path]:
 
 
 def _is_within(folder: Path, name: str) -> bool:
-    """Whether the folder has such a file. Names are the annotations', and what lies elsewhere is not for a report."""
+    """Whether the file is in the folder. Names come from the annotations, and files elsewhere must not enter a report."""
     if Path(name).is_absolute() or ".." in Path(name).parts:
         return False
     with contextlib.suppress(OSError, ValueError):  # a name that no file can have

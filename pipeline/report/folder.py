@@ -1,7 +1,7 @@
 """Writing an evaluation's folder.
 
 report.json       means and AP in percent, switches, counts, digests
-per_class.csv     one row a class, AP under every protocol and mode
+per_class.csv     a row for each class, with AP under every protocol and mode
 report.html       the page people look at: one file, no script
 report.md         the same as Markdown
 plots/*.svg       the page's charts
@@ -30,7 +30,7 @@ CHARTS = {
 
 
 def write(folder: Path, content: Content, *, pictures: Sequence[tuple[str, str]] = ()) -> None:
-    """Write all of it; each file is whole or absent. ``pictures`` are shown by the Markdown before the charts."""
+    """Write all files; each is whole or absent. The Markdown shows ``pictures`` before the charts."""
     plots = folder / "plots"
     plots.mkdir(parents=True, exist_ok=True)
     drawn = html.charts(content)

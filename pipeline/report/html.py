@@ -17,7 +17,7 @@ from pipeline.report.content import Content, confused_verbs, number, shown_group
 from pipeline.report.pictures import picture
 
 PICTURES = 3
-"""Images drawn of the best and of the worst."""
+"""How many of the best and of the worst images are drawn."""
 
 
 def charts(content: Content) -> dict[str, str]:
@@ -45,7 +45,7 @@ def charts(content: Content) -> dict[str, str]:
 
 
 def render(content: Content, drawn: Mapping[str, str]) -> str:
-    """The page; ``drawn`` are its :func:`charts`."""
+    """Make the page; ``drawn`` are its :func:`charts`."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -89,7 +89,7 @@ def _with_gains(content: Content) -> pd.DataFrame:
 
 
 def flat(value: Any, name: str = "") -> list[tuple[str, str]]:
-    """A JSON value as rows of name and text, nested names joined by dots."""
+    """A JSON value as rows of name and text, with nested names joined by dots."""
     if isinstance(value, Mapping):
         return [row for key, inner in value.items() for row in flat(inner, f"{name}.{key}" if name else str(key))]
     if isinstance(value, Sequence) and not isinstance(value, str):

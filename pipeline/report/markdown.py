@@ -11,7 +11,7 @@ from pipeline.report.content import Content, Row, confused_verbs, number, shown_
 
 
 def result_table(rows: Sequence[Row], groups: Sequence[str], protocols: Sequence[str]) -> list[str]:
-    """mAP in percent: one line a model, one column a group of classes and protocol."""
+    """The mAP in percent: a line for each model, a column for each group of classes and protocol."""
     heads = [f"{group.replace('_', ' ')} ({protocol})" for protocol in protocols for group in groups]
     lines = [f"| mAP (%) | {' | '.join(heads)} |", "|---|" + "---:|" * len(heads)]
     for row in rows:

@@ -1,4 +1,4 @@
-"""Charts that lay several runs over each other. Runs differ in colour and in dash; the page that holds a chart has the key."""
+"""Charts that overlay several runs, which differ in colour and in dash; the page that has a chart explains them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from math import ceil, floor, log10
 from pipeline.report.svg import DASHES, PERCENT, Plot, words
 
 Series = tuple[int, Sequence[float], Sequence[float]]
-"""(number of the run, from 0; steps; values)"""
+"""A curve: number of the run, from 0; steps; values."""
 STYLE = "".join(
     f".run-{number}{{--run:{light}}}@media(prefers-color-scheme:dark){{.run-{number}{{--run:{dark}}}}}"
     for number, (light, dark) in enumerate(
@@ -25,11 +25,11 @@ STYLE = "".join(
 )
 """Colours of six runs on a light and on a dark page; they go with the page, where its key uses them too."""
 ROW = 20
-"""Pixels of a row of `dumbbells`."""
+"""The height of a row of `dumbbells`, in pixels."""
 
 
 def curves(series: Sequence[Series], *, title: str) -> str:
-    """Values by step on a logarithmic axis, a line a run; what is not positive is left out."""
+    """Values by step on a logarithmic axis, a line for each run; values that are not positive are left out."""
     positive = [v for _, _, values in series for v in values if v > 0]
     low, high = (log10(min(positive)), log10(max(positive))) if positive else (0.0, 1.0)
     last = max((step for _, steps, _ in series for step in steps), default=1.0)
@@ -45,7 +45,7 @@ def curves(series: Sequence[Series], *, title: str) -> str:
 
 
 def dumbbells(rows: Sequence[tuple[str, Sequence[float | None]]], *, title: str) -> str:
-    """AP (percent) of some classes, a row a class and a mark a run: (name, AP of each run)."""
+    """AP (percent) of some classes, a row for each class and a mark for each run: (name, AP of each run)."""
     plot = Plot(title, "AP (%)", "", (0, 100), (0, 1), width=720, height=64 + ROW * len(rows), left=210)
     plot.axes(PERCENT, [])
     for place, (name, values) in enumerate(rows):
@@ -62,7 +62,7 @@ def dumbbells(rows: Sequence[tuple[str, Sequence[float | None]]], *, title: str)
 
 
 def _mark(number: int, x: float, y: float, says: str) -> str:
-    """A run's mark: shapes differ too, for who does not tell the colours apart."""
+    """The mark of a run; shapes differ too, for readers who cannot tell the colours apart."""
     style = f'class="run-{number}" style="fill:var(--run)"'
     if number % 3 == 1:
         return f'<rect {style} x="{x - 4.5:.2f}" y="{y - 4.5:.2f}" width="9" height="9">{says}</rect>'

@@ -37,7 +37,7 @@ def picture(
     annotations: Annotations,
     open_image: Callable[[int], Image | None] | None,
 ) -> Picture:
-    """The image with as many of its best detections as it has annotated pairs."""
+    """Draw the image with as many of its best detections as it has annotated pairs."""
     vocabulary = annotations.groups.vocabulary
     mine = annotations.pairs.image == score.image
     boxes = [detections.pairs.human[list(score.rows)], detections.pairs.object[list(score.rows)]]

@@ -1,7 +1,7 @@
-"""What an artifact looks like: a few texts, pictures with their boxes, or a curve, as Markdown for its lineage page.
+"""A sample of an artifact: a few texts, pictures with their boxes, or a curve, as Markdown for its lineage page.
 
-Drawn once from the artifact's own files, and kept in `<store>/.samples/<fingerprint>.md`: a page of a cached stage costs no
-drawing. Small on purpose, since Prefect keeps every version of a page: pictures are JPEG, at most some tens of kB.
+It is drawn once from the artifact's own files and kept in `<store>/.samples/<fingerprint>.md`, so that a page of a cached stage
+costs no drawing. It is small on purpose, since Prefect keeps every version of a page: pictures are JPEGs of some tens of kB.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ezhoi.sample")
 FORMAT = 2
-"""Rises with how samples are drawn, so that those of an earlier release are drawn anew."""
+"""The version of how samples are drawn; those of an earlier version are drawn again."""
 PICTURES = 4
 TEXTS = 6
 HUMAN, THING = "#2563eb", "#dc2626"
 CURVES = 4
-"""Curves of a training that are shown."""
+"""How many curves of a training are shown."""
 
 
 def sample(artifact: Artifact, inputs: Mapping[str, Artifact], *, root: Path, images: Path | None = None) -> str:
@@ -73,7 +73,7 @@ def _draw(artifact: Artifact, inputs: Mapping[str, Artifact], images: Path | Non
 
 
 def curve(columns: Mapping[str, Sequence[float]], *, title: str) -> str:
-    """A picture of values by step, one line a column, as Markdown."""
+    """A picture of values by step as Markdown, with a line for each column."""
     from pipeline.report import svg
 
     return _embedded(svg.lines(columns, title=title).encode(), "image/svg+xml", title)
@@ -141,7 +141,7 @@ def _report(artifact: Artifact) -> str:
 
 
 def within_a_page(report: str) -> str:
-    """A report's tables for a page of its own title, pictures and inputs; the list of classes stays in the file."""
+    """The tables of a report, for a page that has its own title, pictures and inputs; the list of classes is left out."""
     lines = report.split("\n## Classes")[0].splitlines()
     kept = [without_links(line) for line in lines if not line.startswith(("# ", "!["))]
     return "\n".join(f"#{line}" if line.startswith("#") else line for line in kept).strip()

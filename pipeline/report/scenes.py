@@ -1,4 +1,4 @@
-"""Scenes with their predicted interactions drawn: person blue, object red, a line between, the class in the corner.
+"""Drawing scenes with their predicted interactions: person blue, object red, a line between them, the class in the corner.
 
 The class is green if the prediction matches an annotated pair of that class (both IoUs at least 0.5), else red.
 """

@@ -1,7 +1,7 @@
 """Charts of the report as SVG text: they scale, need no script, and follow the page's light or dark colours.
 
-Seen and unseen classes differ in colour (blue and orange of Okabe and Ito, told apart in every common colour blindness) and
-in shape or dash.
+Seen and unseen classes differ in colour (blue and orange of Okabe and Ito, which colour-blind people can tell apart) and in
+shape or dash.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ STYLE = """
 """
 DASHES = ("", "7 3", "2 3", "9 3 2 3")
 POINTS = 300
-"""Points that a line is thinned to."""
+"""The number of points to which a line is thinned."""
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Plot:
     width: int = 460
     height: int = 300
     left: int = 56
-    """Pixels before the axis, for the numbers or names beside it."""
+    """The space before the axis, in pixels, for the numbers or names beside it."""
     marks: list[str] = field(default_factory=list)
 
     def x(self, value: float) -> float:
@@ -52,7 +52,7 @@ class Plot:
         return round(self.height - 44 - (value - low) / (high - low) * (self.height - 64), 2)
 
     def axes(self, x_ticks: Sequence[tuple[float, str]], y_ticks: Sequence[tuple[float, str]]) -> None:
-        """Grid lines and numbers."""
+        """Add grid lines and numbers."""
         left, right, bottom, top = self.x(self.x_range[0]), self.x(self.x_range[1]), *map(self.y, self.y_range)
         for value, text in y_ticks:
             self.marks.append(
@@ -82,7 +82,7 @@ class Plot:
 
 
 def _wide(ends: tuple[float, float]) -> tuple[float, float]:
-    """A range that has a width: where all values are one, that value is its lower end."""
+    """A range with a width: where all values are equal, the value is its lower end."""
     low, high = ends
     return (low, high) if high > low else (low, low + 1)
 
@@ -131,7 +131,7 @@ def before_and_after(classes: pd.DataFrame, before: Sequence[float] | NDArray[np
 
 
 def lines(columns: Mapping[str, Sequence[float]], *, title: str) -> str:
-    """Values by step, a line a column, on a logarithmic axis: losses lie decades apart. What is not positive is left out."""
+    """Values by step, a line for each column, on a logarithmic axis. Values that are not positive are left out."""
     positive = [v for column in columns.values() for v in column if v > 0]
     low, high = (log10(min(positive)), log10(max(positive))) if positive else (0.0, 1.0)
     longest = max((len(column) for column in columns.values()), default=1)
@@ -154,7 +154,7 @@ def lines(columns: Mapping[str, Sequence[float]], *, title: str) -> str:
 
 
 def ap_by_class(classes: pd.DataFrame) -> str:
-    """A bar a class, best first. ``classes``: name, ap (percent or None), unseen."""
+    """A bar for each class, best first. ``classes``: name, ap (percent or None), unseen."""
     rows = classes[classes["ap"].notna()].sort_values("ap", ascending=False).to_dict("records")
     plot = Plot("AP by class", "classes, best first", "AP (%)", (0, max(len(rows), 1)), (0, 100), width=940, height=280)
     plot.axes([(0, "1"), (max(len(rows), 1), str(len(rows)))], PERCENT)
@@ -216,7 +216,7 @@ def training_count(classes: pd.DataFrame) -> str:
 
 
 def calibration(table: pd.DataFrame) -> str:
-    """Precision against score, a dot a bin, its area the share of detections; the line is perfect calibration."""
+    """Precision against score, a dot for each bin with the share of detections as area; the line is perfect calibration."""
     low, high = min(0.0, table["score"].min()), max(1.0, table["score"].max())
     plot = Plot("Calibration of scores", "score", "share that is right", (low, high), (0, 1))
     plot.axes([(low + (high - low) * k / 5, f"{low + (high - low) * k / 5:.3g}") for k in range(6)], TENTHS)
@@ -248,5 +248,5 @@ def _group(unseen: bool) -> str:
 
 
 def words(x: float, y: float, text: str, anchor: str = "middle") -> str:
-    """Words of a chart at a place in pixels."""
+    """The words of a chart at a place in pixels."""
     return f'<text x="{x}" y="{y}" text-anchor="{anchor}">{escape(text)}</text>'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def duration(seconds: float) -> str:
-    """0.4 s, 75 s, 12 min, 3.2 h."""
+    """A time for people, such as 0.4 s, 75 s, 12 min or 3.2 h."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 120:

@@ -1,1 +1,1 @@
-"""One file a stage. A stage is `run(work) -> metrics`; stages never import one another and meet only through artifacts."""
+"""One file a stage. A stage is `run(work) -> metrics`; stages never import each other and meet only through artifacts."""

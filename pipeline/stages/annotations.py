@@ -11,8 +11,8 @@
     faults.parquet             file, row, what: what was left out (HICO-DET with data.faults = skip)
     pixels-<split>-*           image_id, png: images that no file has, such as rendered ones
 
-Tables are one a split, and what no split is named in comes from the training split, so that other test images change no file
-that a training reads. `artifacts/README.md` has the schemas. Resumes at the shard of rendered images.
+Each split has its tables, and files without a split in their name come from the training split, so that other test images
+change no file that a training reads. `artifacts/README.md` has the schemas. Resumes at the shard of rendered images.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 from pipeline.work.work import Work
 
 SHARD = 200
-"""Drawn images a shard."""
+"""How many rendered images a shard has."""
 _IDS = (
     "pair_id",
     "image_id",
@@ -58,7 +58,7 @@ COLUMNS = {
     "objects": ("image_id", "object_id", *CORNERS),
     "presence": ("image_id", "hoi_id", "object_id"),
 }
-"""The tables of a split."""
+"""The columns of a split's tables."""
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def run(work: Work) -> dict[str, Any]:
 
 
 def _draw(work: Work, dataset: Dataset, split: str, ids: list[int]) -> None:
-    """Keep the pictures of a split, shard by shard."""
+    """Write the rendered pictures of a split, shard by shard."""
     for shard, start in enumerate(range(0, len(ids), SHARD)):
         name, mine = f"pixels-{split}-{shard:03d}.parquet", ids[start : start + SHARD]
         if work.pieces.digest_of(name) is None:
@@ -109,7 +109,7 @@ def _png(dataset: Dataset, image_id: int) -> bytes:
 
 
 def _write_split(work: Work, split: str, tables: SplitTables, *, first_pair: int, upright: bool) -> None:
-    """The tables of a split; pairs are numbered through both splits."""
+    """Write the tables of a split; pairs are numbered through both splits."""
     numbered = tables.pairs.assign(pair_id=range(first_pair, first_pair + len(tables.pairs)))
     found = {"images": tables.images, "pairs": numbered, "objects": tables.boxes, "presence": tables.presence}
     for name, always in COLUMNS.items():
@@ -122,7 +122,7 @@ def _write_split(work: Work, split: str, tables: SplitTables, *, first_pair: int
 def _write_classes(
     work: Work, parts: Mapping[str, SplitTables], vocabulary: Vocabulary, rare: frozenset[int] | None
 ) -> None:
-    """What the training pairs tell of the classes, and the names of test images of their detector."""
+    """Write what the training pairs tell about the classes, and the leakage report by the names of test images."""
     training = parts["train"].pairs
     own = settings.read(work.inputs["vocabulary"].path("settings.json"))
     unseen = {name: hidden for name, hidden in own.items() if name != DEFAULT}
@@ -136,7 +136,7 @@ def _write_classes(
 
 
 def _write_test_counts(work: Work, pairs: pd.DataFrame, vocabulary: Vocabulary) -> int:
-    """How many test pairs each class has; returns how many classes have any."""
+    """Write how many test pairs each class has; return how many classes have any."""
     counts = pairs["hoi_id"].value_counts().reindex(vocabulary.ids, fill_value=0)
     table = pd.DataFrame({"hoi_id": vocabulary.ids, "test_count": counts.to_numpy()})
     _write(work, "test-counts", table, pa.schema([(c, _TYPES[c]) for c in table]))
@@ -150,7 +150,7 @@ def _write(
     schema: pa.Schema | None = None,
     metadata: Mapping[bytes, bytes] = MappingProxyType({}),
 ) -> None:
-    """Parquet with the box convention in the schema's metadata; without a schema, columns are as pandas has them."""
+    """Write Parquet with the box convention in the schema's metadata; without a schema, columns have the types of pandas."""
     found = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
     found = found.replace_schema_metadata({**(found.schema.metadata or {}), "box_convention": "continuous", **metadata})
     pq.write_table(found, work.out / f"{name}.parquet", compression="zstd")

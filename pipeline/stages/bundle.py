@@ -1,9 +1,9 @@
 """Stage `bundle`: the trained model as one file that predicts anywhere, and its model card.
 
     bundle.safetensors    learned weights, text features, and in the header all that a reader needs (pipeline/predict/bundle.py)
-    README.md             the model card: what it is, what it learned from, what it reached, its limits
+    README.md             the model card: what it is, what it learned from, its results, its limits
 
-Neither holds a path, a user or a machine's name, nor the weights of CLIP and of a detector.
+Neither holds a path, the name of a user or a machine, nor the weights of CLIP and of a detector.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from pipeline.work.work import Work
 
 
 def run(work: Work) -> dict[str, Any]:
-    """Write the bundle and its card; metrics are its size and what the header says of where it was evaluated."""
+    """Write the bundle and its card; metrics are its size and the result of its evaluation."""
     config = work.config
     with work.clock("read"):
         clip = build.frozen_clip(config)
@@ -92,7 +92,7 @@ def _header(work: Work, clip: bundle.ClipIdentity) -> Header:
 
 
 def _used(report: Mapping[str, Any]) -> Used | None:
-    """What the evaluation says that the model learned from beside its training; None of one that did not say it yet."""
+    """What the model learned from beside its training, by the evaluation; None if its version did not say it."""
     if "transductive" not in report:
         return None
     return Used(transductive=report["transductive"], examples=report["examples"])

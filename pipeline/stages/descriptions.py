@@ -1,4 +1,4 @@
-"""Stage `descriptions`: one visual description a class, with its provenance and the quality gate's verdict.
+"""Stage `descriptions`: one visual description of each class, with its provenance and the quality gate's verdict.
 
     descriptions.parquet    hoi_id, name, text, sentences, verdict and what produced them: all that later stages read
     actions.parquet         the same for each verb of the classes: verb_id, name, ...; where descriptions.actions is set
@@ -7,8 +7,8 @@
     answers.jsonl           every answer used, accepted or not, with its full request: language models only
 
 Texts come from the project's lexicon, from a language model or from a user's file; `descriptions.edits` replaces single
-ones. Of a class that was added (`data.classes`) and has words which the lexicon lacks, the phrase stands for the text.
-Resumes at the single request, and takes answers that another run of this store has to the very same request.
+ones. An added class (`data.classes`) with words that the lexicon lacks has its phrase as text. The stage resumes at the single
+request, and takes answers that another run of this store has to the very same request.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ VERB: dict[str, pa.DataType] = {"verb_id": pa.int64(), "name": pa.string()}
 def run(work: Work) -> dict[str, Any]:
     """Write the tables; metrics are counts, and the classes whose texts fail the gate.
 
-    Raises DataError if more than `descriptions.tolerated` of the texts of a model or a file fail the gate. What somebody
-    wrote by hand is theirs to judge: of an edit the verdict is only noted.
+    Raises DataError if more than `descriptions.tolerated` of the texts of a model or a file fail the gate. Edits are written
+    by hand, so their verdict is only noted.
     """
     section = work.config.descriptions
     with work.clock("read"):
@@ -138,7 +138,7 @@ def _verbs(classes: Sequence[Hoi]) -> list[Hoi]:
 
 
 def _judge(rows: Sequence[dict[str, Any]], vocabulary: Vocabulary) -> None:
-    """Give a verdict to the texts that were not asked for."""
+    """Judge the texts that no model was asked for."""
     owners = Owners()
     for row in sorted(rows, key=lambda row: "verdict" not in row):  # answers first: they were judged among themselves
         hoi = vocabulary.hoi(row["hoi_id"])
@@ -149,7 +149,7 @@ def _judge(rows: Sequence[dict[str, Any]], vocabulary: Vocabulary) -> None:
 
 
 def _tolerate(verdicts: Mapping[str, str], tolerated: float) -> None:
-    """DataError if too many of a file's texts fail the gate; the others were judged when they were asked for."""
+    """DataError if too many of a file's texts fail the gate; texts of a model were judged when they were asked for."""
     failing = {name: verdict for name, verdict in verdicts.items() if verdict != PASSED}
     if len(failing) > tolerated * len(verdicts):
         lines = "\n".join(f"  {name}: {verdict}" for name, verdict in failing.items())

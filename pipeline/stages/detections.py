@@ -1,11 +1,11 @@
-"""Stage `detections`: every detector's raw boxes, labels and scores, one table a split.
+"""Stage `detections`: a detector's raw boxes, labels and scores, with a table for each split.
 
     <split>.parquet    image_id, object_id, score, x1 .. y2 (pixels); people have object 0
     detector.json      whose boxes they are (`pipeline/boxes/detector_identity.py`)
     report.json        how good they are against the annotated boxes of the test split, and the ceiling of HOI recall
 
 Nothing is filtered: thresholds and non-maximum suppression (`pairing`) are applied where the boxes are used, so that they
-can change without detecting anew. `hub` resumes at the shard, and helpers may compute some of them.
+can change without a new detection. `hub` resumes at the shard, and helpers may compute some of them.
 `noisy_truth` is the annotated boxes with a detector's errors: shifted edges, missed boxes, false boxes, and scores that
 tell true from false as imperfectly as a detector's. It is no detector, and the metrics say so.
 """
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from models.detector import Prepared
 
 SHARD = shards.SIZE
-"""Images a shard."""
+"""How many images a shard has."""
 BATCH = 8
-"""Images a forward pass."""
+"""How many images a forward pass has."""
 SPLITS = ("train", "test")
 
 
@@ -93,7 +93,7 @@ def _of_images(found: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
 
 
 def compute(work: Work) -> int:
-    """One process's part of the shards, what a detector finds in every image; how many they were."""
+    """Compute this process's part of the shards, with what a detector finds in every image; return how many these were."""
     net = configured_detector.load(work.config, classes.objects(work.inputs["vocabulary"]), _labels(work).tolist())
     if work.pieces.digest_of(detector_identity.FILE) is None:
         with work.pieces.writing(detector_identity.FILE) as temporary:
@@ -135,7 +135,7 @@ def _plan(images: dict[str, Images]) -> list[Shard]:
 
 
 def _labels(work: Work) -> np.ndarray:
-    """The objects of the dataset's classes, people first: what a detector has to know."""
+    """The objects of the dataset's classes, people first, which a detector has to know."""
     return np.union1d([PERSON], classes.objects_of_classes(work.inputs["vocabulary"]))
 
 
@@ -144,7 +144,7 @@ def _noisy(
 ) -> pd.DataFrame:
     """Annotated boxes with a detector's errors; a false box has one of the `labels`.
 
-    Every image has its own random stream, and the labels are the dataset's, so an image's boxes do not depend on the others.
+    Every image has its own random stream and the labels are those of the dataset, so its boxes do not depend on other images.
     """
     order = np.argsort(boxes["image_id"].to_numpy(), kind="stable")
     own = boxes["image_id"].to_numpy()[order]
@@ -162,7 +162,7 @@ def _noisy(
 
 @dataclass
 class _Drawn:
-    """Random numbers of all images: only these are drawn image by image."""
+    """The random numbers of all images; only these are drawn image by image."""
 
     rows: list[int] = field(default_factory=list)
     """Annotated boxes that are found, and of each the shift of its edges in box sizes, and its score."""
@@ -178,7 +178,7 @@ class _Drawn:
     def image(
         self, rng: np.random.Generator, image_id: int, rows: np.ndarray, section: Detections, labels: np.ndarray
     ) -> None:
-        """Draw what happens in one image with those annotated boxes."""
+        """Draw the errors in one image with those annotated boxes."""
         for row in rows.tolist():
             if rng.random() < section.miss:
                 continue
@@ -194,7 +194,7 @@ class _Drawn:
 
 
 def _moved(boxes: pd.DataFrame, sizes: pd.DataFrame, drawn: _Drawn) -> pd.DataFrame:
-    """The annotated boxes that are found, as they are found; one that would be left without a size stays where it was."""
+    """The annotated boxes that are found, moved; a box that would have no size left stays where it was."""
     found = boxes.iloc[drawn.rows]
     exact = found[CORNERS].to_numpy(np.float64)
     moved = exact + np.reshape(drawn.shifts, (-1, 4)) * np.tile(exact[:, 2:] - exact[:, :2], 2)
@@ -205,7 +205,7 @@ def _moved(boxes: pd.DataFrame, sizes: pd.DataFrame, drawn: _Drawn) -> pd.DataFr
 
 
 def _placed(sizes: pd.DataFrame, drawn: _Drawn) -> pd.DataFrame:
-    """The boxes of nothing."""
+    """The false boxes, at their places."""
     extent = sizes.loc[drawn.images].to_numpy()
     size = np.reshape(drawn.shares, (-1, 2)) * extent
     start = np.reshape(drawn.places, (-1, 2)) * (extent - size)

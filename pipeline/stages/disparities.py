@@ -1,11 +1,11 @@
-"""Stage `disparities`: for every unseen class its nearest seen class, how it differs from it, and that text embedded.
+"""Stage `disparities`: for every unseen class its nearest seen class, and how it differs from it, as text and embedding.
 
     disparities.parquet    hoi_id, seen_hoi_id, similarity, text, sentences and what produced them
     embeddings.parquet     hoi_id, seen_hoi_id, sentences (m, d_a)
     provenance.parquet     what was measured of each request; with a language model also its answers
 
-The nearest seen class has the most similar description embedding (Eq. 4); a file of disparities chooses its own pairs.
-Resumes at the single request.
+The nearest seen class has the most similar description embedding (Eq. 4); a file of disparities has its own pairs. The stage
+resumes at the single request.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def run(work: Work) -> dict[str, Any]:
 
 
 def _chosen(work: Work, vocabulary: Vocabulary, hois: Sequence[int], seen: Sequence[int]) -> torch.Tensor:
-    """Positions among the seen classes of the partners that the file names; DataError where it cannot be followed."""
+    """The positions, among the seen classes, of the partners that the file names; DataError where these are not valid."""
     file, given = work.config.disparities.file, disparity.from_file(work.config, vocabulary)
     missing = [vocabulary.hoi(h).name for h in hois if h not in given]
     if missing:

@@ -52,13 +52,13 @@ NO_MEMORY = (
     "No row of the training-free memory (ADA-CM): the pairs have no frozen features of regions; "
     "--set evaluation.memory=true has them computed (not with model.preset=released or seen.joint)"
 )
-"""What a report says where that row is missing."""
+"""The report's sentence where that row is missing."""
 SCENES = "scenes.jpg"
 AT_ONCE = 4
 """Variants that are evaluated side by side, the adapted model's among them, each with some 0.3 GB of its own at full size."""
 
 USED = "Nothing was learned from a test picture (not transductive), and no example pair is remembered (not few-shot)"
-"""What a report says of what the model may know of what it is tested on."""
+"""The report's sentence about what the model may know of its test data."""
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def run(work: Work) -> dict[str, Any]:
 
 
 def _names(work: Work) -> dict[str, str]:
-    """What a report calls each variant, the weakest first."""
+    """The name of each variant in a report, the weakest first."""
     names = {"detector_only": "boxes alone, all verbs alike"}
     if "untrained" in work.inputs:
         kind = work.inputs["untrained"].json("kind.json")
@@ -140,7 +140,7 @@ def _checked(work: Work, variant: str, rows: pd.DataFrame, truth: Annotations) -
 
 
 def _variant(work: Work, variant: str, adapted: Detections, compared: Compared, truth: Annotations) -> list[Means]:
-    """What another variant reaches: with the adapted model's pairs, but for `untrained`, which may have its own."""
+    """The result of another variant, on the adapted model's pairs; `untrained` may have pairs of its own."""
     made = work.inputs["predictions"]
     if variant == "untrained" and not _same_pairs(made):
         own = _checked(work, variant, made.table("untrained.parquet"), truth)
@@ -170,7 +170,7 @@ def _evaluate(
     modes: Sequence[results.Mode] = ("default",),
     compared: Compared | None = None,
 ) -> Iterator[Result]:
-    """The configured protocol first, then those that stand side by side."""
+    """Evaluate under the configured protocol, then under those that reports show side by side."""
     names = dict.fromkeys([work.config.evaluation.protocol, *SIDE_BY_SIDE])
     with work.clock("compute"):
         yield from results.results(
@@ -248,13 +248,13 @@ def _write(
 
 
 def _tested(found: Mapping[str, Any], truth: Annotations) -> Mapping[str, int]:
-    """What the annotations' reports say of the test images, which is the same in all; counted where there are none."""
+    """What the leakage reports say about the test images, which is the same in all; it is counted if there is no report."""
     told: Mapping[str, int] | None = next((report["tested"] for report in found.values() if "tested" in report), None)
     return coco_split.tested(truth.images["file_name"], None) if told is None else told
 
 
 def _leakage(work: Work, truth: Annotations) -> Any:
-    """The leakage report of the setting; that of a user's own is counted here, so that no annotation is read anew."""
+    """The leakage report of the setting; that of a user's own is made here, so that the annotations are not read again."""
     annotations, setting = work.inputs["annotations"], work.config.setting
     vocabulary, unseen = truth.groups.vocabulary, truth.groups.unseen[setting]
     found = annotations.json("leakage.json") if annotations.names("leakage.json") else {}

@@ -2,8 +2,8 @@
 
     <split>-NNN.parquet    image_id, tokens (1 + D, d_a) as float16, each token of unit length; one image a row group
 
-Images are prepared as the model's own preprocessing has it, unaugmented. `clip.tokens = cls` keeps the first token alone.
-Resumes at the shard; helpers may compute some of them (`pipeline/work/helpers.py`).
+Images are prepared by the model's own preprocessing, unaugmented. `clip.tokens = cls` keeps only the first token. The stage
+resumes at the shard; helpers may compute some of them (`pipeline/work/helpers.py`).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from pipeline.work.stream import stream
 from pipeline.work.work import Work
 
 SHARD = shards.SIZE
-"""Images a shard."""
+"""How many images a shard has."""
 BATCH = 50
-"""Images a forward pass."""
+"""How many images a forward pass has."""
 
 
 def run(work: Work) -> dict[str, Any]:
-    """Write the shards; metrics are counts, bytes an image and speed."""
+    """Write the shards; metrics are counts, bytes per image and speed."""
     helpers.compute_all(work, compute)
     plan = _plan(work, _images(work))
     left_out = shards.gather(work, plan)
@@ -43,7 +43,7 @@ def run(work: Work) -> dict[str, Any]:
 
 
 def compute(work: Work) -> int:
-    """One process's part of the shards; how many they were."""
+    """Compute this process's part of the shards; return how many these were."""
     clip = frozen_clip(work.config)
     prepare = clip.preprocess()
     images = _images(work)

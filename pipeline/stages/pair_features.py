@@ -1,20 +1,20 @@
-"""Stage `pair_features`: the fused features of pairs, from the frozen seen-stage model; the visual side's last word.
+"""Stage `pair_features`: the fused features of pairs from the frozen model of stage `seen`; later stages open no picture.
 
     test-NNN.parquet     all pairs: image_id, object_id, prior (s_human * s_object), hx1 .. oy2 (pixels), feature (d_a)
-    train-NNN.parquet    the same of the pairs that match an annotated one, and hois: the annotated classes that they match
+    train-NNN.parquet    the same for the pairs that match an annotated one, with hois: the annotated classes that they match
                          (and, for a head that trains on pairs, of some of each image's pairs, drawn whatever they match:
                          `drawn` tells them apart); and `exhaustive`, where some training picture's annotation is not
     detector.json        whose boxes they are, passed on from `detections`, and the percent of annotated
                          test pairs that they make
 
-Further columns are there if the head, or the report's row `memory`, reads them (`models.heads.kinds.Column`): what the
-frozen CLIP makes of both boxes and of their union (human, object, union: d_a in half precision), and how the boxes lie
-(geometry: 18). They cost no picture: the frozen tokens are cached.
+There are further columns if the head, or the report's row `memory`, reads them (`models.heads.kinds.Column`): the frozen CLIP's
+features of both boxes and of their union (human, object, union: d_a in half precision), and how the boxes lie (geometry: 18).
+They need no picture, since the frozen tokens are cached.
 
-Training pairs are there for `utpl`, which learns from those that match an annotated pair (about one in twenty); there are
-none where `utpl` trains nothing (`seen.joint`, preset `released`).
+Training pairs are made for `utpl`, which learns from those that match an annotated pair (about one in twenty); there are none
+where `utpl` trains nothing (`seen.joint`, preset `released`).
 
-Resumes at the shard of images; helpers may compute some of them (`pipeline/work/helpers.py`).
+The stage resumes at the shard of images; helpers may compute some of them (`pipeline/work/helpers.py`).
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ from pipeline.work.stream import stream
 from pipeline.work.work import Work
 
 SHARD = shards.SIZE
-"""Images a shard."""
+"""How many images a shard has."""
 BATCH = 20
-"""Images a forward pass."""
+"""How many images a forward pass has."""
 MOST = 8
-"""Pairs of a training image that are drawn whatever they match, at most."""
+"""The most pairs of a training image that are drawn whatever they match."""
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def run(work: Work) -> dict[str, Any]:
 
 
 def compute(work: Work) -> int:
-    """One process's part of the shards; how many they were."""
+    """Compute this process's part of the shards; return how many these were."""
     clip = frozen_clip(work.config)
     model = built(work.config, clip)
     model.load_state_dict(checkpoint.load_weights(work.inputs["seen"].path("model.safetensors"))[0])
@@ -117,7 +117,7 @@ class Split:
             self.annotated = Annotated(annotated, sizes=self.images.sizes, hois=sorted(annotated["hoi_id"].unique()))
 
     def read(self, image_id: int) -> Tensor:
-        """An image squashed, (3, S, S), uint8: what the model sees of it."""
+        """The image as the model gets it: squashed, (3, S, S), uint8."""
         return square(self.images.open(image_id), self.clip.image_size)
 
     @torch.no_grad()
@@ -147,7 +147,7 @@ class Split:
 
 
 def _drawn(image_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(P,): which pairs are drawn whatever they match, up to `MOST` an image; what is drawn depends on the image alone."""
+    """Which pairs are drawn whatever they match, (P,), up to `MOST` of an image; this depends only on the image."""
     drawn = np.zeros(len(image_ids), dtype=bool)
     for image_id in np.unique(image_ids):
         rows = np.flatnonzero(image_ids == image_id)
@@ -157,7 +157,7 @@ def _drawn(image_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def _matched(table: dict[str, Any], pair: Tensor, hoi: Tensor) -> dict[str, Any]:
-    """The rows that match an annotated pair or were drawn, with all annotated classes of each: who trains must choose.
+    """The rows that match an annotated pair or were drawn, with all annotated classes of each; trainings choose among these.
 
     Args:
         pair, hoi: (M,) a row of the table and a class that it matches.

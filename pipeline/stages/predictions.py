@@ -1,12 +1,12 @@
-"""Stage `predictions`: scored interactions of the test images, by the adapted model and by what it is compared with.
+"""Stage `predictions`: scored interactions of the test images, by the adapted model and by the variants beside it.
 
     predictions.parquet    image_id, hoi_id, score, hx1 .. oy2: the adapted model (pipeline/metrics/formats/table.py)
-    scores.parquet         of the same rows, the scores of detector_only, seen_phrases, plain_phrases and
+    scores.parquet         for the same rows, the scores of detector_only, seen_phrases, plain_phrases and
                            before_utpl, and of memory where `evaluation.memory` asks for it (pipeline/predict/scorer.py)
     untrained.parquet      columns as of predictions.parquet: the frozen CLIP with plain phrases (stage `untrained`);
                            absent where `evaluation.untrained` is off
 
-Every pair has a row for each class of its object. Resumes at the shard.
+Every pair has a row for each class of its object. The stage resumes at the shard.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from pipeline.work.work import Work
 Pairs = dict[str, Any]
 """The columns of a shard of pairs."""
 OTHERS = tuple(variant for variant in TRAINED if variant != "adapted")
-"""The variants of `scores.parquet` in any case."""
+"""The variants that `scores.parquet` always has."""
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def _trained(work: Work, plain: dict[int, np.ndarray], vocabulary: Vocabulary) -
 
 
 def _stored_head(work: Work) -> Head | None:
-    """The configured head, where it is none of phrases."""
+    """The configured head, if it does not score by phrases."""
     if work.config.model.head == "ezhoi":
         return None
     path = work.inputs["utpl"].path("head.safetensors")
@@ -168,7 +168,7 @@ def _plain_phrases(work: Work) -> dict[int, np.ndarray]:
 
 
 def _joined(shards: Sequence[Path], target: Path, columns: Sequence[str]) -> int:
-    """Write columns of all shards into one file, a shard at a time; how many rows they are."""
+    """Write columns of all shards into one file, shard by shard, and return the number of rows."""
     if not shards:
         raise DataError("stage predictions: there is no test image to predict for")
     rows = 0

@@ -9,7 +9,7 @@
 Labels of unseen classes are removed, their images stay. Loss: focal (Eq. 13) over the valid seen (object, verb) entries,
 divided by the number of positives, plus the class-relation KL (Eq. 16) over the seen phrases; Eq. 17 is their sum. With
 `seen.joint` the unseen classes' phrases take part in both, and negative learning is a third term. With
-`seen.consistency_weight` CMMP's consistency is one more, over the same phrases as the relation. Resumes at the step.
+`seen.consistency_weight` CMMP's consistency is one more, over the same phrases as the relation. The stage resumes at the step.
 In preset `released` the class relation is a constant and left out; `seen.weights` takes the place of training.
 """
 
@@ -49,7 +49,7 @@ log = logging.getLogger("ezhoi.training")
 
 
 def run(work: Work) -> dict[str, Any]:
-    """Train, here or in processes of their own; metrics are first and last losses, trained parameters and speed."""
+    """Train, here or in separate processes; metrics are first and last losses, trained parameters and speed."""
     config = work.config.seen
     if config.weights is not None:
         return importing.publish(work, config.weights)
@@ -94,7 +94,7 @@ def run(work: Work) -> dict[str, Any]:
 
 
 def _keep_start(work: Work, begun: Start, hidden: frozenset[int]) -> None:
-    """Write down where the training starts, and warn of unseen classes whose labels it has learned from."""
+    """Record where the training starts, and warn of unseen classes from whose labels the start has learned."""
     vocabulary = classes.of_dataset(work.inputs["vocabulary"])
     if started.not_unseen(begun, vocabulary, hidden):
         log.warning("stage %s: %s", work.stage, started.says(begun, vocabulary, hidden))
@@ -139,7 +139,7 @@ class SeenTask:
             model.patterns.start_at(patterns.centres(work, hois=everything.hois))
 
     def load(self, step: int, part: Part) -> Shown | Batch | None:
-        """The part's images, as far as they can be made ahead."""
+        """The part's images, as far as they can be prepared ahead."""
         return self.images.load(step, part)
 
     def ready(self, loaded: Shown | Batch | None) -> Batch | None:
@@ -147,15 +147,15 @@ class SeenTask:
         return self.images.ready(loaded)
 
     def positives(self, batch: Batch | None) -> float:
-        """Annotated (pair, verb) entries."""
+        """The number of annotated (pair, verb) entries."""
         return 0.0 if batch is None else float(batch.truth.sum())
 
     def files(self, step: int) -> list[str]:
-        """File names of the step's images."""
+        """The file names of the step's images."""
         return self.images.files(step)
 
     def losses(self, batch: Batch | None, positives: float) -> Losses:
-        """Focal loss of the part's pairs, and the part's share of the class relation."""
+        """The focal loss of the part's pairs, and the part's share of the class relation."""
         if batch is None:
             return dict.fromkeys(self.terms, self.model.logit_scale * 0.0)
         with computing_in(self.config.seen.precision, self.device):

@@ -8,8 +8,8 @@
     separability.parquet     the same summed up by verb and by object: did the descriptions tell classes apart?
 
 With descriptions.actions, the descriptions files also have a column actions (m, d_a): the sentences about the verb alone.
-Seen and unseen classes are apart, so that what is trained on the seen ones stays fresh when an unseen one changes.
-All are in CLIP's joint width; pooled ones and sentences have unit length.
+Seen and unseen classes have files of their own, so that a training on seen classes stays fresh when an unseen one changes.
+All embeddings have CLIP's joint width; pooled ones and sentences have unit length.
 """
 
 from __future__ import annotations
@@ -91,8 +91,10 @@ def _separability(
 
 
 def _actions(work: Work, clip: Clip, vocabulary: Vocabulary) -> dict[str, np.ndarray] | None:
-    """Sentence embeddings (m, d_a) of each verb's description, by verb; none of one that nobody describes, such as an idle
-    one; None without them."""
+    """The sentence embeddings (m, d_a) of each verb's description, by verb; None without descriptions of verbs.
+
+    A verb that is not described, such as an idle one, has no sentences.
+    """
     if "actions.parquet" not in work.inputs["descriptions"].names():
         return None
     table = work.inputs["descriptions"].table("actions.parquet", ["name", "sentences"])
@@ -102,7 +104,7 @@ def _actions(work: Work, clip: Clip, vocabulary: Vocabulary) -> dict[str, np.nda
 
 
 def _concepts(work: Work, clip: Clip, vocabulary: Vocabulary) -> None:
-    """Write the phrases' embeddings, a row for every verb of the vocabulary; one without phrases has none of any region."""
+    """Write the phrases' embeddings with a row for every verb of the vocabulary; a verb without phrases has empty lists."""
     if "concepts.parquet" not in work.inputs["descriptions"].names():
         return
     table = work.inputs["descriptions"].table("concepts.parquet", ["verb_id", "region", "sentences"])
@@ -128,7 +130,7 @@ def _texts(clip: Clip, texts: list[str]) -> tuple[np.ndarray, list[np.ndarray]]:
 
 
 def _grouped(clip: Clip, sentences: list[list[str]]) -> list[np.ndarray]:
-    """Pooled embeddings of each class's sentences: (m, d_a) a class."""
+    """The pooled embeddings (m, d_a) of the sentences of each class."""
     flat = _pooled(clip, [s for group in sentences for s in group])
     ends = np.cumsum([len(group) for group in sentences])
     return np.split(flat, ends[:-1]) if len(ends) else []

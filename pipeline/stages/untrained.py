@@ -1,12 +1,12 @@
-"""Stage `untrained`: what the frozen CLIP alone makes of the test pairs, the baseline that training is held against.
+"""Stage `untrained`: the frozen CLIP's own features of the test pairs, for the baseline with which training is compared.
 
     test-NNN.parquet    image_id, object_id, prior (s_human * s_object), hx1 .. oy2 (pixels), feature (d_a), unit length
     kind.json           what the features are of: "crops" or "regions"
 
-It depends on CLIP, the boxes and the pairing only, so it is made once and not again for every trained model. The kind is
-`evaluation.untrained`: `crops` embeds a crop of each pair's union box as an image of its own; `regions` takes the mean of
-that box's RoI from the cached image tokens, costs next to nothing and is a far weaker baseline.
-Resumes at the shard of images; helpers may compute some of them (`pipeline/work/helpers.py`).
+It depends only on CLIP, the boxes and the pairing, so it is made once and not again for every trained model. The kind is
+`evaluation.untrained`: `crops` embeds a crop of each pair's union box as an image; `regions` takes the mean of that box's RoI
+from the cached image tokens, which costs next to nothing but is a far weaker baseline. The stage resumes at the shard of
+images; helpers may compute some of them (`pipeline/work/helpers.py`).
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ from pipeline.work.work import Work
 Crop: TypeAlias = tuple[Image.Image, tuple[int, int, int, int]]
 """An image, and a part of it: left, top, right, bottom in pixels."""
 SHARD = shards.SIZE
-"""Images a shard."""
+"""How many images a shard has."""
 BATCH = 8
-"""Images that are embedded together; each has up to some hundred crops."""
+"""How many images are embedded together; each has up to some hundred crops."""
 AHEAD = 4
-"""Passes whose crops are cut ahead at most: 0.1 GB of them at 336 pixels a side."""
+"""The most passes whose crops are cut ahead: 0.1 GB at 336 pixels a side."""
 ROI_SIZE = 7
-"""RoI-Align's output for `regions`, pixels a side."""
+"""The side of RoI-Align's output for `regions`, in pixels."""
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def run(work: Work) -> dict[str, Any]:
 
 
 def compute(work: Work) -> int:
-    """One process's part of the shards; how many they were."""
+    """Compute this process's part of the shards; return how many these were."""
     clip = frozen_clip(work.config)
     images = Images(work.inputs["annotations"], split="test", root=work.config.data.root)
     detected = Detected(
@@ -76,7 +76,7 @@ def compute(work: Work) -> int:
     frozen = FrozenTokens(work.inputs["image_embeddings"], "test") if regions else None
 
     def read(shard: Shard, image_id: int) -> Image.Image | None:
-        """The image; none where there is no pair, or the cached tokens are used."""
+        """The image; None if it has no pair, or the cached tokens are used."""
         return None if regions or not len(detected.batch([image_id]).pairs) else images.open(image_id)
 
     def table(shard: Shard, ids: list[int], opened: list[Image.Image | None]) -> dict[str, Any]:
@@ -101,11 +101,11 @@ def compute(work: Work) -> int:
 def embedded_ahead(clip: Clip, crops: Sequence[Crop], *, threads: int, precision: Precision = "fp32") -> Tensor:
     """CLIP's image features (P, d_a) of parts of images, each squashed to a square; unit length, on the CPU.
 
-    Only the crops of the coming forward passes wait, however many pairs an image has: they are cut in threads meanwhile.
+    Threads cut the crops of the next forward passes meanwhile, so that few wait, however many pairs an image has.
     """
 
     def cut(number: int) -> list[Tensor]:
-        """Up to CROPS of (3, S, S), uint8."""
+        """Cut up to CROPS crops (3, S, S), uint8."""
         some = crops[number * CROPS : (number + 1) * CROPS]
         return [quick_square(image.crop(box), clip.image_size) for image, box in some]
 

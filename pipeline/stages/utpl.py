@@ -7,8 +7,8 @@
     head.safetensors     the head in place of the unseen module, where `model.head` is another than `ezhoi`: made from texts and
                          cached training pairs (pipeline/training/fitting.py); text.parquet has the phrases before UTPL then
 
-What is learned, and by which losses, is in `pipeline/training/adaptation.py`; negatives are cached training pairs. Resumes at
-the step. After joint training (`seen.joint`) there is nothing left to train: the unseen module comes with the seen artifact.
+What is learned, and by which losses, is in `pipeline/training/adaptation.py`; negatives are cached training pairs. The stage
+resumes at the step. After joint training (`seen.joint`) nothing is left to train: the unseen module is in the seen artifact.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from pipeline.work.work import Work
 
 
 def run(work: Work) -> dict[str, Any]:
-    """Adapt; metrics are the losses' first and last values."""
+    """Adapt the unseen classes; metrics are the losses' first and last values."""
     if work.config.model.preset == "released":
         return released_text.publish(work, classes.vocabulary(work.inputs["vocabulary"]))
     if work.config.model.head != "ezhoi":

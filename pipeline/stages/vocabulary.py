@@ -1,4 +1,4 @@
-"""Stage `vocabulary`: what the dataset's verbs, objects and classes are called, and its zero-shot settings.
+"""Stage `vocabulary`: the names of the dataset's verbs, objects and classes, and its zero-shot settings.
 
     vocabulary.json      verbs, objects, classes with their ids and phrases (pipeline/vocabulary/file.py)
     objects.json         the objects alone: boxes do not change when a verb is spelled otherwise
@@ -6,8 +6,8 @@
     own_settings.json    the same of the user's file (`data.settings`), empty without one
     extended.json        the vocabulary with the classes of `data.classes` behind its own; only where that names a file
 
-Every stage that needs names reads them from here; what is trained on labels and pictures reads `vocabulary.json` alone, so
-that a class which is added trains nothing anew. No image and no annotation is opened.
+Every stage that needs names reads them from here. Trainings on labels and pictures read only `vocabulary.json`, so that an
+added class trains nothing anew. No image and no annotation is opened.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Many runs: designs, and the tables they fill."""
+"""Studies of many runs: which runs they have, and the tables that these fill."""

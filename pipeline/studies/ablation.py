@@ -1,4 +1,4 @@
-"""The ablation: the study of what each part of the model is worth, whose file comes with the project.
+"""The ablation, a study of what each part of the model is worth; its file comes with the project.
 
 The rows are cumulative and in the order of the paper's ablation table. UTPL acts after the seen stage, and an evaluation
 tells the mAP without it too, so `+ LLM guidance` and `+ UTPL` are two readings of the same run.
@@ -17,7 +17,7 @@ from pipeline.studies.study import Study
 
 RowKey = Literal["baseline", "intra", "adapter", "llm", "utpl", "inter", "vlm"]
 KEYS: tuple[RowKey, ...] = get_args(RowKey)
-"""The variants of the file, in its order: written down here too, since Prefect's form offers them."""
+"""The variants of the file, in its order; they are written here too, since Prefect's form offers them."""
 SETTINGS, SEEDS = ("uv", "rf_uc"), (0, 1, 2)
 SCHEDULE = ("seen.epochs=3", "seen.drop_after=2")
 """The short schedule of the file: every run of the demo in about a minute on two cores, not the profile's full training."""
@@ -34,7 +34,7 @@ def study(
 ) -> Study:
     """The ablation of a profile; with `full` it trains as long as the profile says, instead of SCHEDULE.
 
-    Raises ConfigError for what cannot run, before anything does.
+    ConfigError for a part that cannot run, before anything runs.
     """
     for row in rows:
         if row not in KEYS:

@@ -1,8 +1,8 @@
-"""What the trainings behind an evaluation cost: learned numbers and seconds, as their own artifacts recorded them.
+"""What the trainings behind an evaluation cost: parameters and seconds, as their own artifacts recorded them.
 
 Two stages train: `seen`, which all heads share, and `utpl`, which adapts unseen classes or makes another head. Their
-artifacts are found from the evaluation's own, input by input, so a training that was reused tells what it took when it was
-made, and nothing of the run that found it.
+artifacts are found from the evaluation's, input by input, so a reused training tells what it took when it was made, and
+nothing about the run that reused it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from pipeline.store.store import Store
 from pipeline.studies.study import Reading
 
 STEP = ("data", "forward", "backward")
-"""What a training's steps spend their time on (`pipeline.training.history.KINDS`); who loads and writes is not counted."""
+"""What a training's steps spend time on (`pipeline.training.history.KINDS`); loading and writing are not counted."""
 UNTRAINED: tuple[Reading, ...] = ("untrained", "detector_only", "memory")
-"""Readings behind which no training lies."""
+"""Readings behind which there is no training."""
 HEADS = ("trained parameters", "training seconds")
 EXPLAINED = (
     "Trained parameters and training seconds are those of `seen`, which heads share, + those of UTPL or of the head: the "
@@ -30,7 +30,7 @@ EXPLAINED = (
 
 @dataclass(frozen=True)
 class Part:
-    """One training; None is what its artifact does not tell."""
+    """One training; a value is None if its artifact does not tell it."""
 
     parameters: float | None = None
     seconds: float | None = None
@@ -45,10 +45,10 @@ class Cost:
 
     seen: Part = Part()
     own: Part = Part()
-    """UTPL's, or the head's: nothing where neither learns."""
+    """That of UTPL or of the head; empty where neither learns."""
 
     def of(self, reading: Reading) -> Cost:
-        """Behind one of the readings of the evaluation."""
+        """The cost behind one of the evaluation's readings."""
         if reading in UNTRAINED:
             return Cost(NOTHING, NOTHING)
         return self if reading == "after_utpl" else Cost(self.seen, NOTHING)
@@ -58,7 +58,7 @@ UNKNOWN = Cost()
 
 
 def cost(evaluation: Artifact, store: Store) -> Cost:
-    """The trainings of an evaluation; unknown ones where an artifact is gone, or does not tell."""
+    """The trainings of an evaluation; unknown where an artifact is gone or does not tell."""
     try:
         own = _input(_input(evaluation, "predictions", store), "utpl", store)
         if own is not None and own.manifest.metrics.get("trained_parameters") == 0:
@@ -72,18 +72,18 @@ def cost(evaluation: Artifact, store: Store) -> Cost:
 
 
 def mean(costs: Collection[Cost]) -> Cost:
-    """Part by part; unknown where one of them is, or where there is none."""
+    """The mean, part by part; unknown where one of them is, or where there is none."""
     return Cost(*(_mean([getattr(cost, name) for cost in costs]) for name in ("seen", "own")))
 
 
 def cells(cost: Cost) -> list[str]:
-    """`1,203,457 + 0` and `212 + 2.1`, for tables."""
+    """The cells of tables, such as `1,203,457 + 0` and `212 + 2.1`."""
     parts = (cost.seen, cost.own)
     return [" + ".join(map(_count, parts)), " + ".join(map(_seconds, parts))]
 
 
 def as_json(cost: Cost) -> dict[str, float | None]:
-    """The sums, and what they are made of."""
+    """The sums and their parts, as plain JSON."""
     found: dict[str, float | None] = {}
     for key, name in (("trained_parameters", "parameters"), ("training_seconds", "seconds")):
         seen, own = (getattr(part, name) for part in (cost.seen, cost.own))
@@ -93,22 +93,22 @@ def as_json(cost: Cost) -> dict[str, float | None]:
 
 
 def _input(artifact: Artifact | None, stage: str, store: Store) -> Artifact | None:
-    """The artifact of a stage that another was made from; None if it is gone."""
+    """The artifact of a stage from which another was made; None if it is gone."""
     records = artifact.manifest.inputs if artifact is not None else ()
     return next((store.get(stage, record.fingerprint) for record in records if record.stage == stage), None)
 
 
 def _seen(artifact: Artifact) -> Part:
-    """Of stage `seen`: its metrics know every step, those before a restart too."""
+    """The training of stage `seen`, whose metrics know every step, also those before a restart."""
     metrics = artifact.manifest.metrics
     steps, rate = (_number(metrics.get(name)) for name in ("steps", "steps_per_second"))
     return Part(_number(metrics.get("trained_parameters")), steps / rate if steps and rate else None)
 
 
 def _own(artifact: Artifact) -> Part:
-    """Of stage `utpl`: nothing if nothing learned there (after `seen.joint` it is counted in `seen`).
+    """The training of stage `utpl`; empty if nothing learned there (after `seen.joint` it is counted in `seen`).
 
-    Seconds are unknown of a training that was stopped behind its last step: the execution that finished it made none.
+    The seconds of a training that was stopped after its last step are unknown: the execution that finished it made no step.
     """
     seconds, metrics = artifact.manifest.seconds, artifact.manifest.metrics
     known = _number(metrics.get("trained_parameters"))
@@ -119,7 +119,7 @@ def _own(artifact: Artifact) -> Part:
 
 
 def _stored(artifact: Artifact) -> int:
-    """Learned numbers of the unseen module: every tensor of its file is learned."""
+    """The number of parameters of the unseen module; every tensor in its file is learned."""
     from safetensors import SafetensorError, safe_open
 
     path = artifact.path("model.safetensors")

@@ -17,7 +17,7 @@ class Version:
     """One set of descriptions: artifacts of the same texts are one version."""
 
     number: int
-    """From 1, in order of when it was first made."""
+    """Its number, from 1, in the order in which versions were first made."""
     made_at: str
     fingerprints: tuple[str, ...]
     runs: tuple[RunRecord, ...]
@@ -35,13 +35,13 @@ class Text:
 
 @dataclass(frozen=True)
 class Described:
-    """All of it."""
+    """The descriptions of a store with their history."""
 
     versions: tuple[Version, ...] = ()
     classes: Mapping[str, tuple[Text, ...]] | None = None
     """{class: its texts, the newest first}, classes with most texts first."""
     unreadable: tuple[str, ...] = ()
-    """Artifacts whose texts cannot be read, and why."""
+    """Lines about artifacts whose texts cannot be read, with the reason."""
 
 
 def described(artifacts: Iterable[Artifact], records: Sequence[RunRecord]) -> Described:

@@ -1,11 +1,11 @@
 """The file of a study, parsed once into a `Study`: a fault is one error that names the file, the line and the variant.
 
-    name: epochs                     # what the table is called; the file's name if left out
+    name: epochs                     # the name of the table; that of the file if left out
     profile: demo                    # or hico-vitb, hico-vitl, or the path of a YAML file
     set: {seen.batch_size: 12}       # changes to the profile in all trials
     settings: [uv, rf_uc]            # zero-shot settings; the profile's if left out
     seeds: [0, 1, 2]
-    baseline: short                  # the variant that the others are compared with, or `above`; the first if left out
+    baseline: short                  # the variant with which the others are compared, or `above`; the first if left out
     variants:
       short: {set: {seen.epochs: 3}}
       long: {label: twelve epochs, like: short, set: {seen.epochs: 12}}
@@ -35,17 +35,17 @@ from pipeline.outside.parsing import nearest, shown
 from pipeline.studies.study import ABOVE, RESULT, Reading, Study, Trial, Variant
 
 PACKAGED = Path(__file__).parent / "packaged"
-"""Folder of the studies that come with the project, `<name>.yaml` each."""
+"""The folder of the studies that come with the project, `<name>.yaml` each."""
 MOST_TRIALS = 10_000
 _NAME = re.compile(r"[A-Za-z0-9][\w .,=+/()-]{0,79}")
 _EXPECTED = {"model_type": "expected keys such as label, like and set", "dict_type": "expected keys and their values"}
-"""What pydantic would say in words of Python."""
+"""Our words for faults that pydantic describes in terms of Python."""
 _OWN_PLACE = {"setting": "settings", "seed": "seeds", "profile": "profile"}
-"""Keys of the configuration that have a key of their own in a study."""
+"""Keys of the configuration that have their own key in a study."""
 
 
 def _value(value: Any) -> Any:
-    """A value that a key of the configuration can have: a number, a text, a truth, null, or a list of these."""
+    """A value for a key of the configuration: a number, a text, true or false, null, or a list of these."""
     entries = value if isinstance(value, list) else [value]
     if any(isinstance(entry, list | dict) for entry in entries):
         raise ValueError(
@@ -80,7 +80,7 @@ class _Part(BaseModel):
 class _Variant(_Part):
     label: Text = ""
     like: StrictStr | None = None
-    """A variant further up, whose changes this one has too."""
+    """A variant above this one, whose changes this one has too."""
     set: dict[Key, Value] = {}
     reading: Reading = RESULT
 
@@ -102,7 +102,7 @@ def packaged() -> tuple[str, ...]:
 
 
 def read(name: str, *, given: tuple[str, ...] = (), folder: Path | None = None) -> Study:
-    """The study of a file, or of that name among those that come with the project; every trial of it can be run.
+    """Read the study in a file, or the packaged study of that name; every trial of it can be run.
 
     Args:
         name: Path of a YAML file (relative to `folder`), or a name of `packaged`.
@@ -125,7 +125,7 @@ def read(name: str, *, given: tuple[str, ...] = (), folder: Path | None = None) 
 
 
 class _Reader:
-    """A file, its values, and the lines that they stand in."""
+    """A file, its values, and their lines."""
 
     def __init__(self, path: Path, given: tuple[str, ...], folder: Path | None) -> None:
         self.path, self.given, self.folder = path, given, folder
@@ -215,7 +215,7 @@ class _Reader:
     def _load(self, overrides: tuple[str, ...], *at: Any) -> None:
         """Demand that the profile takes these changes; the error names the first key that it refuses.
 
-        The last of `at` is {key: value} of what stands in this place of the file.
+        The last part of `at` is {key: value} at this place of the file.
         """
         *place, own = at
         base = () if place == ["set"] else _overrides(self.file.set)
@@ -235,7 +235,7 @@ class _Reader:
                 self.fail(f"{parsing.shown(value)} is given twice; keep one", *at, place)
 
     def _refuse(self, error: ValidationError) -> NoReturn:
-        """The first fault that pydantic found, in our words."""
+        """Raise the first fault that pydantic found, in our words."""
         fault = error.errors()[0]
         at = [part for part in fault["loc"] if part != "[key]"]
         if fault["type"] == "missing":
@@ -252,7 +252,7 @@ class _Reader:
         self.fail(f"{says[0].lower()}{says[1:]}{got}", *at)
 
     def fail(self, says: str, *at: Any) -> NoReturn:
-        """ConfigError with the file, the line and the variant of a place, {key: place in it} from the top."""
+        """Raise ConfigError with the file, the line and the variant of a place, which is given from the top."""
         line, where = _line(self.node, at), [str(self.path)]
         if line:
             where.append(f"line {line}")
@@ -264,7 +264,7 @@ class _Reader:
 
 
 def _overrides(changes: dict[str, Any]) -> tuple[str, ...]:
-    """`key=value` of each change, in words that `parsing.yaml_scalar` reads as the same value."""
+    """`key=value` of each change, written so that `parsing.yaml_scalar` reads the same value."""
     return tuple(f"{key}={_text(value)}" for key, value in changes.items())
 
 
@@ -275,7 +275,7 @@ def _text(value: Any) -> str:
 
 
 def _line(node: yaml.Node | None, at: tuple[Any, ...]) -> int | None:
-    """The line of a place in a file, or of the nearest place above it that the file has; None of the file as a whole."""
+    """The line of a place in a file, or of the nearest place above it that exists; None for the whole file."""
     line = None
     for part in at:
         if isinstance(node, yaml.MappingNode):

@@ -1,9 +1,9 @@
 """What a variant gains over another one, and whether that is noise: over trainings (seeds), and over test images.
 
-Gains are paired: the same seed on either side, so the same scenes, boxes and draws of the training. Two kinds of chance are
-in their mean. Another training would have given another one: Student's interval over the seeds. Another draw of test images
-would have, too: the bootstrap interval of the same mean, on resampled images that are the same on either side
-(`pipeline/metrics/comparison.py`). A gain is called one only if neither interval contains 0.
+Gains are paired: both sides have the same seed, and so the same scenes, boxes and draws of the training. Their mean depends on
+chance in two ways. Another training would have given another mean: that is Student's interval over the seeds. Another draw of
+test images would have, too: that is the bootstrap interval of the same mean, on images that are resampled alike on both sides
+(`pipeline/metrics/comparison.py`). A difference counts as a gain only if neither interval contains 0.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Gain:
-    """Points of mAP that a variant has more than another one, in one group of classes and one setting."""
+    """The points of mAP by which a variant exceeds another one, in one group of classes and one setting."""
 
     by_seed: Mapping[int, float]
-    """{seed: gain}; never empty."""
+    """{seed: gain}, which is never empty."""
     images: Interval | None = None
-    """95 % interval of the mean gain over draws of test images; None where it cannot be told."""
+    """The 95 % interval of the mean gain over draws of test images; None where it is not known."""
 
     @property
     def mean(self) -> float:
-        """Mean over the seeds."""
+        """The mean over the seeds."""
         return statistics.fmean(self.by_seed.values())
 
     @property
     def deviation(self) -> float | None:
-        """Standard deviation over the seeds; None of a single one."""
+        """The standard deviation over the seeds; None for a single seed."""
         return statistics.stdev(self.by_seed.values()) if len(self.by_seed) > 1 else None
 
     @property
     def trainings(self) -> Interval | None:
-        """95 % interval of the mean over trainings, by Student's t; None of a single seed."""
+        """The 95 % interval of the mean over trainings, by Student's t; None for a single seed."""
         if self.deviation is None:
             return None
         from scipy.special import stdtrit
@@ -56,7 +56,7 @@ class Gain:
 
     @property
     def verdict(self) -> str:
-        """`better`, `worse`, `the same`, or of what the difference may be a chance, or why nothing can be told."""
+        """`better`, `worse`, `the same`, or which chance may explain the difference, or why nothing is known."""
         if not any(self.by_seed.values()) and self.images in (None, (0.0, 0.0)):
             return "the same"
         chance = [name for name, ends in (("seeds", self.trainings), ("images", self.images)) if ends and _has_0(ends)]
@@ -84,9 +84,9 @@ def _has_0(ends: Interval) -> bool:
 
 @dataclass
 class ImageChance:
-    """Intervals over test images of mean differences between evaluations.
+    """The intervals over test images of mean differences between evaluations.
 
-    Each evaluation is drawn once, in about a second; intervals that an earlier table told are taken from there.
+    Each evaluation is drawn once, in about a second; intervals in an earlier table are taken from there.
     """
 
     known: dict[str, dict[str, Interval]] = field(default_factory=dict)
@@ -94,7 +94,7 @@ class ImageChance:
     _drawn: dict[str, Any] = field(default_factory=dict)
 
     def intervals(self, pairs: Sequence[tuple[Artifact, Artifact]]) -> dict[str, Interval]:
-        """{group: 95 % interval of the mean over the pairs of (second - first)}; empty where images cannot tell."""
+        """{group: 95 % interval of the mean over the pairs of (second - first)}; empty where images do not tell."""
         name = name_of(pairs)
         if name not in self.known:
             self.known[name] = self._intervals(pairs)
@@ -130,5 +130,5 @@ class ImageChance:
 
 
 def name_of(pairs: Sequence[tuple[Artifact, Artifact]]) -> str:
-    """Digest of which evaluations are compared."""
+    """The digest of which evaluations are compared."""
     return digest.of_value([[first.fingerprint, second.fingerprint] for first, second in pairs])

@@ -1,6 +1,6 @@
 """Which trial comes next: trials that share a training wait for the first of them, the others go on meanwhile.
 
-The store would keep them apart too, but a run that waits there for another one holds a worker that could work.
+The store would keep them apart too, but a run that waits there occupies a worker.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ class Work:
     """What a trial is made of."""
 
     run: str
-    """Digest of the whole run: two readings of one run have the same."""
+    """The digest of the whole run; two readings of one run have the same."""
     training: str
-    """Digest of what its training is made from."""
+    """The digest of everything from which its training is made."""
     trained: bool = False
     """Whether the store had the training when the study began."""
 
 
 @dataclass
 class Queue:
-    """The trials that wait, in the order of the study, and those at work."""
+    """The trials that wait, in the order of the study, and those that run."""
 
     works: Mapping[Trial, Work]
     waiting: list[Trial]
@@ -36,7 +36,7 @@ class Queue:
         self._trained |= {work.training for work in self.works.values() if work.trained}
 
     def take(self) -> Trial | None:
-        """The next trial, which counts as running from now on; None if all that wait have to wait for one at work."""
+        """Take the next trial, which counts as running from now on; None if all that wait have to wait for a running one."""
         runs = {self.works[trial].run for trial in self.running}
         trainings = {self.works[trial].training for trial in self.running} - self._trained
         for trial in self.waiting:
@@ -48,19 +48,19 @@ class Queue:
         return None
 
     def end(self, trial: Trial, *, well: bool) -> None:
-        """A trial has ended; if not `well`, the next one that shares its training is the one to make it."""
+        """Note that a trial has ended; if not `well`, the next one that shares its training has to make it."""
         self.running.remove(trial)
         if well:
             self._trained.add(self.works[trial].training)
 
     def put_back(self, trial: Trial) -> None:
-        """A trial was not done after all: it is the next one."""
+        """Put back a trial that was not run after all; it is the next one."""
         self.running.remove(trial)
         self.waiting.insert(0, trial)
 
 
 def queue(study: Study, trials: Sequence[Trial]) -> Queue:
-    """A queue of trials of a study, with what the store says of their trainings."""
+    """A queue of trials of a study, with what the store knows of their trainings."""
     works: dict[Trial, Work] = {}
     trained: dict[str, bool] = {}
     for trial in trials:

@@ -15,12 +15,12 @@ from pipeline.store.store import Store
 from pipeline.studies.described import Described, described
 
 Key = tuple[str, str]
-"""(stage, fingerprint)"""
+"""The key of an artifact: (stage, fingerprint)."""
 
 
 @dataclass(frozen=True)
 class Overview:
-    """The store at one moment."""
+    """The content of the store at one moment."""
 
     records: tuple[RunRecord, ...]
     """Oldest first."""
@@ -29,11 +29,11 @@ class Overview:
     artifacts: Mapping[Key, Artifact]
     """Oldest first."""
     nearest: Mapping[str, RunRecord]
-    """{run: the earlier run that it is to be compared with}"""
+    """{run: the earlier run with which it is compared}."""
     texts: Described
 
     def of_stage(self, stage: str) -> list[Artifact]:
-        """Its artifacts, oldest first."""
+        """The artifacts of a stage, oldest first."""
         return [artifact for (own, _), artifact in self.artifacts.items() if own == stage]
 
     def without_run(self, stage: str) -> list[Artifact]:
@@ -43,7 +43,7 @@ class Overview:
 
 
 def overview(store: Store) -> Overview:
-    """What the store holds. StoreError if it may not be listed."""
+    """Read what the store holds. StoreError if it may not be listed."""
     records, unreadable = runs.read(store)
     artifacts = {(a.stage, a.fingerprint): a for a in store.artifacts()}
     texts = described([a for (stage, _), a in artifacts.items() if stage == "descriptions"], records)

@@ -1,4 +1,4 @@
-"""A study without a server: what the store has is taken from there, the rest runs one trial after the other in this process."""
+"""A study without a server: results in the store are taken, other trials run one after the other in this process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Ended:
     """cached, computed or failed."""
     seconds: float
     reading: dict[str, float]
-    """{group: mAP in percent}; empty of a failed one."""
+    """{group: mAP in percent}; empty for a failed trial."""
     why: str = ""
     """Why it failed."""
 
@@ -40,7 +40,7 @@ Watching = Callable[[], AbstractContextManager[Progress]]
 
 
 def collect(table: Table, tell: Tell = lambda ended: None) -> list[Trial]:
-    """Take what the store has into the table; the trials that it lacks, in order."""
+    """Take what the store has into the table, and return the trials that it lacks, in order."""
     lacking = []
     for trial in table.study.trials():
         if not look_up(table, trial, tell):
@@ -49,7 +49,7 @@ def collect(table: Table, tell: Tell = lambda ended: None) -> list[Trial]:
 
 
 def look_up(table: Table, trial: Trial, tell: Tell = lambda ended: None) -> bool:
-    """Take a trial's evaluation into the table if the store has it; whether it has."""
+    """Take a trial's evaluation into the table if the store has it, and return whether it has."""
     started = time.perf_counter()
     config = table.study.config(trial)
     if (found := evaluation(config)) is None:
@@ -65,9 +65,9 @@ def carry_out(
     """Run what the store lacks; the table grows in the store trial by trial. A trial that fails is listed and ends nothing.
 
     Args:
-        deployment: What the runs' records say of who ran them.
-        tell: Is told of every trial that has ended.
-        watching: Entered while a trial runs; gives what shows its progress.
+        deployment: The name of the command or deployment in the runs' records.
+        tell: Called with every trial that has ended.
+        watching: A context for a running trial; it gives the function that shows its progress.
     """
     store = store_of(table.study.config(table.study.trials()[0]))
     table.remember(store)

@@ -38,11 +38,11 @@ class Number:
 
 @dataclass(frozen=True)
 class Row:
-    """One run, or those that differ in their seed alone."""
+    """One run, or runs that differ only in their seed."""
 
     runs: tuple[RunRecord, ...]
     asked: Mapping[str, str]
-    """What differs among the rows of the table, their profile too: {key: value}."""
+    """{key: value} of what differs among the rows of the table, including the profile."""
     metrics: Mapping[str, Number] = field(default_factory=dict)
 
     repeats: int = 0
@@ -50,7 +50,7 @@ class Row:
 
     @property
     def kind(self) -> tuple[str, str, str]:
-        """Profile, zero-shot setting and protocol: only within one kind do numbers compare."""
+        """Profile, zero-shot setting and protocol; only numbers of one kind are comparable."""
         return self.newest.profile, self.newest.setting, self.newest.protocol
 
     @property
@@ -100,10 +100,10 @@ class Column:
     """A column of the table of runs.
 
     Attributes:
-        heading: what stands above it.
-        text: what a row has in it.
-        value: what the page sorts it by, where that is another thing than its text.
-        right: whether it stands right, as numbers do.
+        heading: its heading.
+        text: the text of a row in it.
+        value: the value by which the page sorts, if it is not the text.
+        right: whether it is aligned right, as numbers are.
     """
 
     heading: str
@@ -156,16 +156,16 @@ def table(
     last: int | None = None,
     seeds: bool = False,
 ) -> list[Row]:
-    """The rows, the best or newest first.
+    """Make the rows, the best or newest first.
 
     Args:
         filters: `key=value` each; a run has to agree with all.
         sort: one of ORDERS; runs without the value come last.
-        last: only so many of the newest runs.
-        seeds: fold the evaluated runs that differ in their seed alone into a row; of runs with one seed the newest counts.
+        last: only this many of the newest runs.
+        seeds: fold the evaluated runs that differ only in their seed into a row; of runs with one seed the newest counts.
             Rows of one kind then stand together.
 
-    ConfigError for a filter that no run could match, or an order that there is not.
+    ConfigError for a filter that no run could match, or an unknown order.
     """
     if sort not in ORDERS:
         raise ConfigError(f"--sort {shown(sort)}: expected one of {', '.join(ORDERS)}")
@@ -183,7 +183,7 @@ def table(
 
 
 def chosen(records: Sequence[RunRecord], *, filters: Sequence[str] = (), last: int | None = None) -> list[RunRecord]:
-    """The records that `table` makes rows of."""
+    """The records of which `table` makes rows."""
     found = [r for r in records if all(_agrees(r, *_parsed(f, records)) for f in filters)]
     return found[-last:] if last is not None else found
 
@@ -199,7 +199,7 @@ def left_out(records: Sequence[RunRecord], rows: Sequence[Row]) -> str:
 
 
 def unchanged(rows: Sequence[Row]) -> dict[str, str]:
-    """{key: value} of what all rows ask for alike, beside their profile; records of early versions do not tell."""
+    """{key: value} of what all rows ask for beside their profile; records of early versions do not tell it and are ignored."""
     told = [row for row in rows if row.newest.setting]
     common: dict[str, str] = dict(told[0].newest.changed) if told else {}
     for row in told:
@@ -208,13 +208,13 @@ def unchanged(rows: Sequence[Row]) -> dict[str, str]:
 
 
 def _varied(asked: Sequence[Mapping[str, str]]) -> list[str]:
-    """Keys that not all of these have the same value of, in order of their first use."""
+    """The keys with different values, in order of their first use."""
     keys = dict.fromkeys(key for own in asked for key in own)
     return [key for key in keys if len({own.get(key) for own in asked}) > 1]
 
 
 def _tell_apart(records: Sequence[RunRecord], asked: Sequence[dict[str, str]]) -> None:
-    """Name the descriptions where two rows ask for the same and had other texts: a file was changed between them."""
+    """Add the descriptions to rows that ask for the same but had different texts, because a file was changed between them."""
     texts: dict[object, set[str]] = {}
     for record in records:
         texts.setdefault(_asked(record), set()).add(_texts_of_a_file(record))

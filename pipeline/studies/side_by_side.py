@@ -1,6 +1,6 @@
 """Runs side by side: what each asked for, what came out, what the others gain over the first, and why.
 
-The first of them is the one that the others are compared with. What the store has no more is told, not left out.
+The others are compared with the first run. What the store no longer has is named, not left out.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from pipeline.store.runs import RunRecord
 from pipeline.store.store import Store
 
 MOST = 6
-"""Runs that fit beside each other, and that colours tell apart."""
+"""The most runs; more would not fit side by side, nor have distinct colours."""
 TRAINED = ("seen", "utpl")
 """Stages that leave a history of losses."""
 POINTS = 200
-"""Points that a curve of losses has at most."""
+"""The most points of a curve of losses."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A run, and the letter that it is called by."""
+    """A run, with the letter that names it."""
 
     letter: str
     record: RunRecord
     evaluation: Artifact | None
-    """None where it made none, or it was removed."""
+    """The run's evaluation; None if it made none, or it was removed."""
     removed: tuple[str, ...] = ()
-    """Stages whose artifact is no more in the store."""
+    """Stages whose artifact the store no longer has."""
     rendered: bool = False
     """Whether its pictures are those of the rendered world."""
 
@@ -81,28 +81,28 @@ class Curve:
     steps: tuple[float, ...]
     losses: tuple[float, ...]
     each: int
-    """Steps that a point is the mean of."""
+    """How many steps a point averages."""
 
 
 @dataclass(frozen=True)
 class SideBySide:
-    """All of it."""
+    """Runs side by side, with everything that a page shows."""
 
     columns: tuple[Column, ...]
     against: tuple[Against, ...]
     asked: Mapping[str, tuple[str | None, ...]]
-    """What the runs ask for otherwise: {key: value of each run}, None where it is the profile's."""
+    """{key: value of each run} of what the runs ask for differently; None where it is the profile's value."""
     alike: Mapping[str, str]
     classes: tuple[ClassRow, ...] = ()
-    """Those that moved most first."""
+    """The classes, those that moved most first."""
     curves: Mapping[str, tuple[Curve, ...]] = field(default_factory=dict)
     """{stage: its curves}"""
 
 
 def side_by_side(store: Store, records: Sequence[RunRecord]) -> SideBySide:
-    """The runs side by side, the others compared with the first.
+    """Lay the runs side by side and compare the others with the first.
 
-    ConfigError for less than two runs, more than `MOST`, or one that is named twice.
+    ConfigError for fewer than two runs, more than `MOST`, or one that is named twice.
     """
     if not 2 <= len(records) <= MOST:
         raise ConfigError(f"{len(records)} runs to compare: expected 2 to {MOST}")

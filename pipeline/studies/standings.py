@@ -1,7 +1,7 @@
-"""Which setting won, by how much, and whether the seeds can tell: rows of folded seeds beside the best of their kind.
+"""Which row won, by how much, and whether the seeds can tell: rows of folded seeds beside the best of their kind.
 
 Only rows of one profile, zero-shot setting and protocol are compared. Differences are paired by seed, so that what a seed
-does to scenes, boxes and trainings is on either side. The best row has the highest mean, so a little of its lead is luck.
+does to scenes, boxes and trainings is on both sides. The best row has the highest mean, so a little of its lead is luck.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pipeline.studies.gains import Gain
 from pipeline.studies.runs_table import UNSAID, Row
 
 HEADS = ("from the best", "do seeds tell?")
-"""What tables call it."""
+"""The headings of a standing in tables."""
 INTERVAL = "in brackets Student's 95 % interval over seeds"
 
 
@@ -24,14 +24,14 @@ class Standing:
 
     best: bool = False
     gain: Gain | None = None
-    """Over the best row, in the seeds that both have; None of the best row itself, and without a common seed."""
+    """The gain over the best row, in the seeds that both have; None for the best row itself, and without a common seed."""
 
     def cells(self) -> dict[str, str]:
         """{heading: text} for a table: the mean difference with its interval over seeds, and what that is worth."""
         return dict(zip(HEADS, (self._difference, self._worth), strict=True))
 
     def as_json(self) -> dict[str, Any]:
-        """The same as plain JSON."""
+        """The standing as plain JSON."""
         gain = self.gain
         if gain is None:
             return {"best": self.best, "difference": None, "over_seeds": None, "seeds": []}

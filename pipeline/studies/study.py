@@ -1,7 +1,7 @@
-"""A study: variants of a profile, each in every zero-shot setting with every seed, and which variant each is compared with.
+"""A study: variants of a profile, each in every zero-shot setting with every seed, and their comparisons.
 
 A trial is an ordinary run of the pipeline, so what is in the store is not computed again and an interrupted study goes on
-where it was. `pipeline/studies/file.py` reads studies, `pipeline/studies/table.py` is what comes out.
+where it was. `pipeline/studies/file.py` reads studies, `pipeline/studies/table.py` holds their results.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ from pipeline.store.opening import store_of
 ABOVE = "above"
 """The baseline of a study in which each variant is compared with the one before it."""
 Reading = Literal["after_utpl", "before_utpl", "plain_phrases", "seen_phrases", "untrained", "memory", "detector_only"]
-"""Whose numbers an evaluation tells: the adapted model's, or those of what it is compared with (stage `evaluation`)."""
+"""The variant of an evaluation whose numbers are read: the adapted model, or one beside it (stage `evaluation`)."""
 RESULT: Reading = "after_utpl"
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What is compared: a profile with some changes."""
+    """A variant: a profile with some changes."""
 
     name: str
     overrides: tuple[str, ...] = ()
     """Its changes to the study's profile, `key=value` each."""
     label: str = ""
-    """What tables call it."""
+    """Its name in tables."""
     reading: Reading = RESULT
-    """Which numbers of the run's evaluation are its own."""
+    """Which numbers of the run's evaluation it has."""
 
     @property
     def shown(self) -> str:
-        """What tables call it: its label, or else its name."""
+        """Its name in tables: its label, or else its name."""
         return self.label or self.name
 
     @property
     def prefix(self) -> str:
-        """What the names of its metrics begin with in an evaluation's manifest."""
+        """The prefix of its metrics in an evaluation's manifest."""
         return "" if self.reading == RESULT else f"{self.reading}_"
 
 
@@ -62,7 +62,7 @@ class Trial:
 
     @property
     def overrides(self) -> list[str]:
-        """What makes the study's profile this trial."""
+        """The overrides that make the study's profile this trial."""
         return [*self.variant.overrides, f"setting={self.setting}", f"seed={self.seed}"]
 
     def __str__(self) -> str:
@@ -84,7 +84,7 @@ class Study:
     common: tuple[str, ...] = ()
     given: tuple[str, ...] = ()
     baseline: str = ABOVE
-    """The variant that the others are compared with, or `above`."""
+    """The variant with which the others are compared, or `above`."""
     folder: Path | None = None
     """Where relative paths of the configuration start; None: the current folder."""
 
@@ -114,7 +114,7 @@ class Study:
 
     @property
     def title(self) -> str:
-        """`study epochs · 3 variants · uv, rf_uc · seeds 0, 1, 2`"""
+        """The title, such as `study epochs · 3 variants · uv, rf_uc · seeds 0, 1, 2`."""
         seeds = ", ".join(map(str, self.seeds)) if len(self.seeds) < 10 else f"{len(self.seeds)} of them"
         return f"study {self.name} · {len(self.variants)} variants · {', '.join(self.settings)} · seeds {seeds}"
 
@@ -140,7 +140,7 @@ class Study:
                     raise ConfigError(f"study {self.name}, variant {variant.name}: {error}") from None
 
     def against(self, variant: Variant) -> Variant | None:
-        """The variant that this one is compared with; None for the baseline itself and for the first row."""
+        """The variant with which this one is compared; None for the baseline itself and for the first row."""
         if self.baseline == ABOVE:
             position = self.variants.index(variant)
             return self.variants[position - 1] if position else None
@@ -149,7 +149,7 @@ class Study:
     def part(
         self, *, variants: Collection[str] = (), settings: Collection[str] = (), seeds: Collection[int] = ()
     ) -> Study:
-        """The same study with these variants, settings and seeds only; what is left empty stays whole.
+        """The same study with only these variants, settings and seeds; what is left empty stays complete.
 
         Settings and seeds may be others than the study's. ConfigError for a variant that it does not have.
         """
@@ -164,9 +164,9 @@ class Study:
 
     @cached_property
     def digest(self) -> str:
-        """Equal for studies that ask for the same, wherever their store is and however their overrides are written.
+        """The digest of the study; it does not depend on where its store is or how its overrides are written.
 
-        Of a path only the last part counts, as in the records of runs.
+        Only the last part of a path counts, as in the records of runs.
         """
         trials = [Trial(variant, setting, self.seeds[0]) for variant in self.variants for setting in self.settings]
         asked = [[t.variant.name, t.variant.prefix, t.setting, changed(self.config(t))] for t in trials]
@@ -174,7 +174,7 @@ class Study:
 
     @property
     def told(self) -> list[str]:
-        """The overrides of all trials that say what is made, and not where or on which device."""
+        """The overrides of all trials that say what is made, without those that say where or on which device."""
         return [text for text in (*self.common, *self.given) if not text.startswith(("store.", "device="))]
 
     def as_json(self) -> dict[str, Any]:
@@ -192,19 +192,19 @@ class Study:
 
 
 def identity(config: Config) -> str:
-    """Digest of what a run makes and of where: runs of one identity are the same work."""
+    """The digest of what a run makes and where; runs with one identity are the same work."""
     tree = config.subset(tuple(name for name in Config.model_fields if name != "device"))
     return digest.of_value(tree)
 
 
 def training(config: Config) -> str:
-    """Digest of everything that the stage `seen` is made from: trials of one digest share their training."""
+    """The digest of everything from which stage `seen` is made; trials with one digest share their training."""
     stages = graph.needed_for(("seen",), config=config)
     return digest.of_value({stage.name: stage.config_subset(config) for stage in stages})
 
 
 def evaluation(config: Config) -> Artifact | None:
-    """The evaluation that a run of the configuration would find in the store, intact; None if it would have to work."""
+    """The intact evaluation that a run of the configuration would find in the store; None if the run would compute."""
     return _stored(config, "evaluation")
 
 

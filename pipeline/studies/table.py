@@ -1,4 +1,4 @@
-"""The table of a study: mAP by variant, what each gains over its baseline, and which of that is noise.
+"""The table of a study: mAP by variant, what each gains over its baseline, and what may be noise.
 
 It grows trial by trial and is kept in the store beside the records of runs, as JSON and as Markdown.
 """
@@ -33,7 +33,7 @@ EXPLAINED = (
 
 @dataclass(frozen=True)
 class _Last:
-    """What is taken over from the last table of a study."""
+    """What the last table of a study hands on to the next."""
 
     intervals: Mapping[str, dict[str, tuple[float, float]]]
     """{digest of pairs of evaluations: {group: interval}}"""
@@ -42,7 +42,7 @@ class _Last:
 
     @classmethod
     def read(cls, content: bytes | None) -> _Last:
-        """Of its JSON; nothing if there is none, or if it is not whole or of an earlier version."""
+        """Read it from the table's JSON; empty if there is none, or if it is damaged or of an earlier version."""
         try:
             tree = json.loads(content or b"{}")
             kept = {n: {g: (float(a), float(b)) for g, (a, b) in own.items()} for n, own in tree["intervals"].items()}
@@ -53,7 +53,7 @@ class _Last:
 
 @dataclass
 class Table:
-    """The results so far: mAP in percent, and the evaluation that each came from."""
+    """The results so far: mAP in percent, with the evaluation of each."""
 
     study: Study
     found: dict[Trial, Artifact] = field(default_factory=dict)
@@ -66,18 +66,18 @@ class Table:
     _last: _Last = field(default_factory=lambda: _Last({}, {}))
 
     def add(self, trial: Trial, evaluation: Artifact, cost: Cost = costs.UNKNOWN) -> dict[str, float]:
-        """Take in a trial's evaluation and what its trainings cost; the mAP that is its variant's."""
+        """Add a trial's evaluation and the cost of its trainings; return the mAP that its variant reads."""
         self.found[trial], self.spent[trial] = evaluation, cost
         self.failed.pop(trial, None)
         return self.reading(trial)
 
     def reading(self, trial: Trial) -> dict[str, float]:
-        """{group: mAP in percent} of a trial that is done."""
+        """{group: mAP in percent} of a finished trial."""
         metrics, prefix = self.found[trial].manifest.metrics, trial.variant.prefix
         return {group: float(metrics[prefix + group]) for group in GROUPS if prefix + group in metrics}
 
     def values(self, variant: Variant, setting: str, group: str) -> dict[int, float]:
-        """{seed: mAP} of the runs that are done."""
+        """{seed: mAP} of the finished runs."""
         trials = {seed: Trial(variant, setting, seed) for seed in self.study.seeds}
         readings = {seed: self.reading(trial) for seed, trial in trials.items() if trial in self.found}
         return {seed: reading[group] for seed, reading in readings.items() if group in reading}
@@ -88,7 +88,7 @@ class Table:
         return costs.mean([self.spent[trial].of(variant.reading) for trial in trials if trial in self.spent])
 
     def gain(self, variant: Variant, setting: str, group: str) -> Gain | None:
-        """What a variant has more than the one that it is compared with, over the seeds that both have; None without any."""
+        """The gain of a variant over the one it is compared with, in the seeds that both have; None without a common seed."""
         if (other := self.study.against(variant)) is None:
             return None
         mine, its = (self.values(v, setting, group) for v in (variant, other))
@@ -110,7 +110,7 @@ class Table:
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row a setting, variant and group of classes, for spreadsheets; numbers are whole, not rounded."""
+        """A row for each setting, variant and group of classes, for spreadsheets; numbers are not rounded."""
         found = []
         for setting in self.study.settings:
             for variant in self.study.variants:
@@ -133,29 +133,29 @@ class Table:
 
     @property
     def record(self) -> str:
-        """Name of its files in the store: equal studies have the same."""
+        """The name of its files in the store; equal studies have the same."""
         name = self.study.name if self.study.name == "ablation" else f"study-{self.study.name}"
         return f"{name}-{self.study.digest[:12]}"
 
     def write(self, store: Store) -> str:
-        """Both forms into the store, in place of earlier ones of the same study; where the Markdown is."""
+        """Write JSON and Markdown into the store, over earlier ones of the same study; return the path of the Markdown."""
         store.write_record(f"{self.record}.json", json.dumps(self.as_json(), indent=1) + "\n")
         store.write_record(f"{self.record}.md", self.as_markdown())
         return f"{store.place}/.runs/{self.record}.md"
 
     def remember(self, store: Store) -> None:
-        """Take over the intervals that an earlier table of the same study told: drawing them again takes a second each."""
+        """Take over the intervals of an earlier table of the same study, since each takes a second to draw."""
         self._last = _Last.read(store.read_records().get(f"{self.record}.json"))
         self.chance.known |= self._last.intervals
 
     def recall_failures(self) -> None:
-        """List what the table that was remembered lists as failed, and what is not done since."""
+        """List the failures of the remembered table that are not finished since."""
         for trial in self.study.trials():
             if trial not in self.found and (why := self._last.failed.get(str(trial))) is not None:
                 self.failed[trial] = why
 
     def as_markdown(self) -> str:
-        """The same for people."""
+        """The table as Markdown."""
         study = self.study
         what = "Ablation" if study.name == "ablation" else f"Study {markdown(study.name)}"
         how = f"; with {code(', '.join(study.told))}" if study.told else ""
@@ -177,7 +177,7 @@ class Table:
         return "\n".join(lines) + "\n"
 
     def as_text(self) -> str:
-        """The same for a terminal."""
+        """The table as text for a terminal."""
         lines = [f"{summary_line(self)}; mAP in percent, gains over {self._baseline()}"]
         chances = {setting: self._chances(setting) for setting in self.study.settings}
         for setting in self.study.settings:
@@ -188,7 +188,7 @@ class Table:
         return "\n".join(lines) + "\n"
 
     def _explained(self, *, told: bool) -> list[str]:
-        """Paragraphs below the tables: what columns are, if there is something in them, and what is left to run."""
+        """Paragraphs below the tables: the meaning of columns that are not empty, and what is left to run."""
         paragraphs = (costs.EXPLAINED if self.found else "", EXPLAINED if told else "", self._left())
         return [line for paragraph in paragraphs if paragraph for line in ("", paragraph)]
 
@@ -198,7 +198,7 @@ class Table:
         return f"{left} of {of} runs are not done yet." if left else ""
 
     def _baseline(self) -> str:
-        """What the gains are over, in words."""
+        """The baseline of the gains, in words."""
         if self.study.baseline == ABOVE:
             return "the row above with the same seed"
         shown = next((v.shown for v in self.study.variants if v.name == self.study.baseline), None)
@@ -207,14 +207,14 @@ class Table:
         return f"{shown} with the same seed"
 
     def _pairs(self, variant: Variant, other: Variant, setting: str) -> list[tuple[Artifact, Artifact]]:
-        """The evaluations of two variants, seed by seed; none where only one of the two is what was drawn: after UTPL."""
+        """The evaluations of two variants, seed by seed; none unless both read `after_utpl`, which is what is drawn."""
         if variant.prefix or other.prefix:
             return []
         both = [(Trial(other, setting, seed), Trial(variant, setting, seed)) for seed in self.study.seeds]
         return [(self.found[a], self.found[b]) for a, b in both if a in self.found and b in self.found]
 
     def _intervals(self) -> dict[str, dict[str, Any]]:
-        """Those of the intervals that this table tells, for `remember`."""
+        """The intervals in this table, for `remember`."""
         named = [
             name_of(pairs)
             for setting in self.study.settings
@@ -268,18 +268,18 @@ class Table:
 
 
 def summary_line(table: Table) -> str:
-    """How far the study is."""
+    """A line about how far the study is."""
     name = "ablation" if table.study.name == "ablation" else f"study {table.study.name}"
     return f"{name} of profile {table.study.profile}, {len(table.found)} of {len(table.study.trials())} runs"
 
 
 def reading_line(found: Mapping[str, float]) -> str:
-    """`unseen 41.20, seen 55.03, full 52.90`"""
+    """A reading in a line, such as `unseen 41.20, seen 55.03, full 52.90`."""
     return ", ".join(f"{group} {value:.2f}" for group, value in found.items())
 
 
 def summary(values: Mapping[int, float]) -> dict[str, float] | None:
-    """Mean and standard deviation over seeds, which is 0 of a single one; None of none."""
+    """The mean and the standard deviation over seeds, which is 0 for a single seed; None without any."""
     if not values:
         return None
     numbers: Sequence[float] = list(values.values())
@@ -304,14 +304,14 @@ def _ends(of: str, ends: tuple[float, float] | None) -> dict[str, float | None]:
 
 
 def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A table in Markdown: first column left, the others right, but for words."""
+    """A table in Markdown; numbers are aligned right, the first column and words left."""
     rule = ["---" if head in WORDS else "---:" for head in heads]
     cells = [[markdown(c) if h in WORDS else c for h, c in zip(heads, row, strict=True)] for row in rows]
     return [f"| {' | '.join(line)} |" for line in (heads, rule, *cells)]
 
 
 WORDS = ("model", "over", "of", "")
-"""Columns that stand left."""
+"""Columns that are aligned left."""
 
 
 def _aligned(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -1,7 +1,7 @@
-"""What the tiny detector learns from: fresh rendered scenes with all their boxes, under names of objects alone.
+"""What the tiny detector learns from: fresh rendered scenes with all their boxes, labelled only with names of objects.
 
-A detector is told nothing of who does what. Scenes of all classes are shown, as COCO's photographs, from which the field's
-detectors learn, show every interaction of HICO-DET. No scene is one of a training or test split: scenes are a function of
+A detector learns nothing about interactions. Scenes of all classes are shown, since COCO's photographs, from which the field's
+detectors learn, also show every interaction of HICO-DET. No scene is one of a training or test split: scenes are a function of
 the split's name.
 """
 
@@ -20,11 +20,11 @@ from pipeline.tiny.captions import disturb
 from pipeline.vocabulary.vocabulary import PERSON
 
 SPLIT, CALIBRATION = "detector", "detector-calibration"
-"""The splits whose scenes are shown, and by which its scores are calibrated; no data set has them."""
+"""The splits whose scenes it is shown, and by which its scores are calibrated; no dataset has them."""
 DISTURBED = 0.3
-"""Share of the pictures whose colours and edges are disturbed."""
+"""The share of pictures whose colours and edges are disturbed."""
 LEAST_SIDE = 2.0
-"""Pixels that a box has at least to be learned from."""
+"""The least side of a box from which it learns, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def _drawn(index: int, split: str, style: str) -> tuple[np.ndarray, np.ndarray, 
 
 
 def scene(index: int, *, split: str, style: str, rng: np.random.Generator | None = None) -> Boxed:
-    """Scene number `index` of a split; with `rng`, mirrored half of the time, and disturbed as the tiny CLIP's pictures are."""
+    """Scene number `index` of a split; with `rng` mirrored half of the time, and disturbed like the tiny CLIP's pictures."""
     pixels, boxes, labels = _drawn(index, split, style)
     if rng is not None:
         if rng.random() < 0.5:

@@ -19,7 +19,7 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 STYLE = "flat"
 """The drawing style of pre-training; the HOI task is drawn in another."""
 OBJECT_GROUP = 600
-"""Group ids of object pictures start here, above the HOI ids: an object alone is no positive of an interaction."""
+"""The first group id of pictures of objects, above the HOI ids: an object alone is no positive of an interaction."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class Subject:
 
 @dataclass(frozen=True)
 class Picture:
-    """A rendered picture and what it shows."""
+    """A rendered picture and its subjects."""
 
     pixels: np.ndarray
     subjects: tuple[Subject, ...]
 
 
 def allowed() -> frozenset[int]:
-    """The classes that may be shown and named: all of the world's but the held-out ones."""
+    """The classes that may be shown and named: all of the world's except the held-out ones."""
     return frozenset(c.hoi_id for c in world_classes()) - held_out()
 
 
@@ -65,7 +65,7 @@ def object_alone(object_id: int, index: int) -> Picture:
 
 
 def window(picture: Picture, subject: Subject, rng: np.random.Generator, size: int) -> np.ndarray:
-    """A random view of a subject: its box with margins, or the whole picture; mirrored half of the time; size x size."""
+    """A random view (size x size) of a subject: its box with margins, or the whole picture; mirrored half of the time."""
     height, width = picture.pixels.shape[:2]
     x1, y1, x2, y2 = subject.box
     if rng.random() < 0.3:
@@ -84,7 +84,7 @@ def window(picture: Picture, subject: Subject, rng: np.random.Generator, size: i
 
 
 def disturb(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Other colours, darker edges and noise, so that shapes count for more than one style's palette; (S, S, 3) uint8."""
+    """Change colours, darken edges and add noise, so that shapes count more than the palette of a style; (S, S, 3) uint8."""
     image = pixels.astype(np.float64)
     if rng.random() < 0.25:
         image = image[:, :, rng.permutation(3)]

@@ -1,8 +1,8 @@
-"""Train the tiny detector of the demo from nothing but the project's own rendered pictures, and measure it.
+"""Train the tiny detector of the demo on the project's own rendered pictures alone, and measure it.
 
     ezhoi world detector pipeline/tiny/tiny_detector.safetensors
 
-FCOS with random weights at first; AdamW with a cosine schedule; the losses are torchvision's.
+It is an FCOS that starts from random weights, with AdamW, a cosine schedule and torchvision's losses.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ NOTES = {
     "trained_on": "rendered scenes of both styles, of all classes, told boxes and object names alone",
 }
 BATCH = 16
-"""Pictures a forward pass where it is measured."""
+"""How many pictures a forward pass has in the measurement."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Everything the checkpoint depends on besides the code."""
+    """Everything on which the checkpoint depends besides the code."""
 
     seed: int = 0
     scenes: int = 3000
@@ -57,14 +57,14 @@ class Recipe:
 
 
 def batch(recipe: Recipe, step: int) -> list[Boxed]:
-    """The pictures of a step; a pure function of the recipe's seed and the step."""
+    """The pictures of a step, a pure function of the recipe's seed and the step."""
     rng = np.random.default_rng([recipe.seed, step])
     indices = rng.choice(recipe.scenes, min(recipe.batch, recipe.scenes), replace=False).tolist()
     return [scene(i, split=SPLIT, style=recipe.styles[i % len(recipe.styles)], rng=rng) for i in indices]
 
 
 def train(recipe: Recipe, report: Callable[[int, float], None] = lambda step, loss: None) -> Trained:
-    """The trained and calibrated detector; `report` is told every step and its loss."""
+    """Train and calibrate the detector; `report` is called with every step and its loss."""
     torch.manual_seed(recipe.seed)
     names = [thing.name for thing in sources.dataset(Data(source="world")).vocabulary.objects]
     told = tuple(names[i] for i in object_ids())
@@ -92,7 +92,7 @@ def train(recipe: Recipe, report: Callable[[int, float], None] = lambda step, lo
 
 
 def calibrated(trained: Trained, recipe: Recipe) -> Trained:
-    """The detector with the probabilities that its scores stand for, of scenes that it has not learned from.
+    """The detector with probabilities for its scores, calibrated on scenes from which it has not learned.
 
     J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999, with its targets, which are never 0 or 1.
     """
@@ -116,7 +116,7 @@ def calibrated(trained: Trained, recipe: Recipe) -> Trained:
 
 
 def _true(boxes: Tensor, scores: Tensor, labels: Tensor, shown: Boxed) -> Tensor:
-    """(n,) bool: which boxes are the surest that overlap a thing of their label by half, each thing found once."""
+    """Which boxes are true, (n,) bool: they overlap an object of their label by half, and no better box has found it."""
     overlap = box_iou(boxes, shown.boxes) * (labels[:, None] == shown.labels[None])
     found = torch.zeros(len(boxes), dtype=torch.bool)
     for row in scores.argsort(descending=True).tolist():
@@ -128,9 +128,9 @@ def _true(boxes: Tensor, scores: Tensor, labels: Tensor, shown: Boxed) -> Tensor
 
 
 def measure(trained: Trained, *, scenes: int, style: str) -> dict[str, Any]:
-    """Box AP and pair recall in percent, as `ezhoi detector report` has them, on scenes of the test split.
+    """Measure box AP and pair recall in percent, as `ezhoi detector report` does, on scenes of the test split.
 
-    Of the pairs, those that all boxes can make and those that the boxes kept by the default `pairing` can.
+    The recall is given for all boxes, and for those that the default `pairing` keeps.
     """
     world = sources.dataset(Data.model_validate({"source": "world", "world": {"test_images": scenes, "style": style}}))
     tables, objects = world.tables("test"), world.vocabulary.objects
@@ -159,7 +159,7 @@ def measure(trained: Trained, *, scenes: int, style: str) -> dict[str, Any]:
 
 
 def save(path: Path, trained: Trained, recipe: Recipe, measured: dict[str, Any]) -> None:
-    """The checkpoint (fp16) with sizes and labels in its header, and beside it a manifest of how it was made."""
+    """Write the checkpoint (fp16) with sizes and labels in its header, and beside it a manifest of how it was made."""
     state = {k: v.half() if v.is_floating_point() else v for k, v in trained.net.state_dict().items()}
     save_weights(path, state, trained.about())
     manifest = {

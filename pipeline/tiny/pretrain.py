@@ -1,4 +1,4 @@
-"""Train the tiny CLIP of the demo from nothing but the project's own rendered pictures.
+"""Train the tiny CLIP of the demo on the project's own rendered pictures alone.
 
     ezhoi world clip --out pipeline/tiny/tiny_clip.safetensors
 
@@ -33,7 +33,7 @@ KINDS = ("phrase", "phrase", "sentence", "description")
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Everything the checkpoint depends on besides the code."""
+    """Everything on which the checkpoint depends besides the code."""
 
     seed: int = 0
     scenes: int = 6000
@@ -71,8 +71,8 @@ class Recipe:
 
 
 def vocabulary() -> list[int]:
-    """BPE ids of all that the lexicon can say about HICO-DET's 600 classes; a word's row is not its meaning: held-out
-    words keep the embedding they started with."""
+    """The BPE ids of all that the lexicon can say about HICO-DET's 600 classes. A row for a word is not its meaning: held-out
+    words keep their initial embedding."""
     hico = sources.dataset(Data(source="hico")).vocabulary
     classes = hico.classes
     texts = [hoi.phrase for hoi in classes] + [f"a {thing.noun}" for thing in hico.objects]
@@ -94,7 +94,7 @@ def pictures(recipe: Recipe, progress: Callable[[int, int], None] = lambda done,
 
 
 def batch(pool: list[Picture], recipe: Recipe, step: int) -> tuple[Tensor, list[str], Tensor]:
-    """Pixels (B, 3, S, S) uint8, captions and groups (B,) of a step; a pure function of the recipe's seed and the step."""
+    """Pixels (B, 3, S, S) uint8, captions and groups (B,) of a step, a pure function of the recipe's seed and the step."""
     rng = np.random.default_rng([recipe.seed, step])
     world = sources.dataset(Data(source="world")).vocabulary
     kind = KINDS[int(rng.integers(len(KINDS)))]
@@ -126,7 +126,7 @@ def contrastive(images: Tensor, texts: Tensor, groups: Tensor, scale: Tensor) ->
 def train(
     recipe: Recipe, pool: list[Picture], report: Callable[[int, float], None] = lambda step, loss: None
 ) -> tuple[Clip, list[float]]:
-    """The trained CLIP and the loss of every step."""
+    """Train the CLIP; return it with the loss of every step."""
     torch.manual_seed(recipe.seed)
     kept = vocabulary()
     words = Vocabulary(kept)
@@ -159,7 +159,7 @@ def train(
 
 
 def save(path: Path, clip: Clip, recipe: Recipe, losses: list[float]) -> None:
-    """The checkpoint (fp16) with its architecture in the header, and beside it a manifest of how it was made."""
+    """Write the checkpoint (fp16) with its architecture in the header, and beside it a manifest of how it was made."""
     kept = vocabulary()
     state = {k: v.half() for k, v in clip.net.state_dict().items()} | {"vocabulary": torch.tensor(kept)}
     save_weights(path, state, {"architecture": json.dumps(recipe.architecture(clip.vocabulary.size))})
@@ -179,7 +179,7 @@ def save(path: Path, clip: Clip, recipe: Recipe, losses: list[float]) -> None:
 
 
 def _initialise(clip: Clip, pool: list[Picture], recipe: Recipe) -> None:
-    """Patch embedding from the principal components of patches, positions from 2-d sines."""
+    """Initialise the patch embedding by the principal components of patches, and positions by 2-d sines."""
     rng = np.random.default_rng(recipe.seed)
     some = [pool[i] for i in rng.choice(len(pool), min(200, len(pool)), replace=False)]
     views = np.stack([window(p, p.subjects[0], rng, recipe.image_size) for p in some])
@@ -199,7 +199,7 @@ def _initialise(clip: Clip, pool: list[Picture], recipe: Recipe) -> None:
 
 
 def _sines(grid: int, width: int) -> Tensor:
-    """(grid * grid, width): a quarter each of sin x, cos x, sin y, cos y."""
+    """Position embeddings (grid * grid, width): a quarter each of sin x, cos x, sin y, cos y."""
     frequencies = 1.0 / 100 ** (torch.arange(width // 4) / (width // 4))
     y, x = torch.meshgrid(torch.arange(grid), torch.arange(grid), indexing="ij")
     angles = [axis.flatten()[:, None] * frequencies[None] for axis in (x, y)]

@@ -14,7 +14,7 @@ from pipeline.tiny.captions import scene_picture
 
 
 def measure(clip: Clip, *, scenes: int = 600, style: str = "outlined") -> dict[str, dict[str, float]]:
-    """Figures of the classes shown in pre-training and of the held-out ones, on union boxes with plain phrases.
+    """Measure classes shown in pre-training and held-out ones, on union boxes with plain phrases.
 
     Each has `mAP` and its `chance` (mean share of positives); both also `given_object`, among the pairs with the class's
     own object, where only the verb can tell; `verb_given_object` (top-1 among all classes of the true object, so that a
@@ -75,6 +75,6 @@ def _figures(logits: np.ndarray, labels: np.ndarray, objects: np.ndarray, group:
 
 
 def _precision(scores: np.ndarray, positive: np.ndarray) -> tuple[float, float]:
-    """Average precision of a ranking, and the share of positives, which is what chance gets."""
+    """The average precision of a ranking, and the share of positives, which chance would reach."""
     hits = np.flatnonzero(positive[np.argsort(-scores, kind="stable")])
     return float(np.mean(np.arange(1, len(hits) + 1) / (hits + 1))), float(positive.mean())

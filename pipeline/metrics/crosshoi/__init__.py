@@ -1,4 +1,4 @@
-"""CrossHOI-Bench's yardstick: four choices a question, several of them right, answered from any method's detections.
+"""CrossHOI-Bench's evaluation: questions with four choices, several of them right, answered by any method's detections.
 
 `questions` reads a user's clone of it, `answers` makes answers of detections, `scores` counts them.
 """

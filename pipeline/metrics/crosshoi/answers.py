@@ -29,7 +29,7 @@ OVERLAP = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Which rows are good enough: one of the three."""
+    """The rule by which rows are good enough: one of the three above."""
 
     rank: int | None = 5
     threshold: float | None = None
@@ -47,11 +47,11 @@ class Selection:
 def answers(
     asked: Mapping[str, Sequence[Question]], detected: Mapping[str, Image], *, selection: Selection, choices: Choices
 ) -> list[tuple[Question, list[Choice]]]:
-    """Every question of the images that were looked at, with its answers in the order of the rows.
+    """Every question about the images with detections, with its answers in the order of the rows.
 
     Arguments:
         asked: questions by image.
-        detected: rows by image, those with no row included; names are choices, as `questions.choice` makes them.
+        detected: rows by image, including images without a row; names are choices, as `questions.choice` makes them.
     """
     from pipeline.metrics.crosshoi.questions import choice
 
@@ -82,7 +82,7 @@ def _about(question: Question, boxes: np.ndarray, names: Sequence[Choice]) -> li
 
 
 def _nth(scores: np.ndarray, count: int) -> float:
-    """The score of the count-th best row, the worst where there are fewer."""
+    """The score of the count-th best row, or of the worst row if there are fewer."""
     if not len(scores):
         return -np.inf
     return float(np.sort(scores)[::-1][min(count, len(scores)) - 1])

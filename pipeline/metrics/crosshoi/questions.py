@@ -41,27 +41,27 @@ class Question:
     human: Box | None = None
     thing: Box | None = None
     thing_is: str | None = None
-    """What the object is called, of a question about a person and an object."""
+    """The name of the object, in a question about a person and an object."""
 
     @property
     def choices(self) -> frozenset[Choice]:
-        """All that may be answered."""
+        """All choices, right and wrong."""
         return frozenset(self.right + self.wrong)
 
     @property
     def setting(self) -> str:
-        """What is given: `scene`, `person`, or `pair`."""
+        """What the question gives: `scene`, `person`, or `pair`."""
         return "scene" if self.human is None else "person" if self.thing is None else "pair"
 
 
 def choice(name: str) -> Choice:
-    """A name as verb and object."""
+    """A name, parsed as verb and object."""
     found = _ARTICLE.fullmatch(comparable(name))
     return (found[1], found[2]) if found else (comparable(name), PERSON)
 
 
 def read(path: Path) -> dict[str, tuple[Question, ...]]:
-    """{image: its questions in order}; DataError naming the file, the image and what is wrong with its question."""
+    """Read {image: its questions in order}; DataError naming the file, the image and what is wrong with its question."""
     value = reading.json_value(path, largest=reading.LARGEST_DATA)
     if not isinstance(value, dict) or not value:
         raise DataError(f"{path}: CrossHOI-Bench's questions are a JSON object of images, this is {shown(value)}")
@@ -81,7 +81,7 @@ def read(path: Path) -> dict[str, tuple[Question, ...]]:
 
 
 def _question(image: str, entry: Any) -> Question:
-    """A question; ValueError says what is wrong with it."""
+    """Parse a question; ValueError says what is wrong with it."""
     if not isinstance(entry, dict) or not entry.keys() >= _QUESTION:
         raise ValueError(f"a question has gt_choices and wrong_choices, this is {shown(entry)}")
     right, wrong = (_choices(entry[key], key) for key in ("gt_choices", "wrong_choices"))

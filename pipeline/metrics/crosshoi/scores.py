@@ -20,7 +20,7 @@ from pipeline.metrics.crosshoi.questions import Choice, Question
 
 
 def scores(answered: Sequence[tuple[Question, Sequence[Choice]]]) -> dict[str, Any]:
-    """All scores in percent, None where nothing was asked; and how many questions and images."""
+    """All scores in percent, None if nothing was asked, and the numbers of questions and images."""
     hits: Counter[Choice] = Counter()
     errors: Counter[Choice] = Counter()
     right: Counter[Choice] = Counter()

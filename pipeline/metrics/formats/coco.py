@@ -1,6 +1,6 @@
-"""Detections as COCO results: a list that ``pycocotools`` loads, one entry a pair.
+"""Detections as COCO results: a list that ``pycocotools`` loads, with an entry for each pair.
 
-COCO knows no pairs, so ``category_id`` is the class counted from 1, ``bbox`` ``[x, y, width, height]`` the box around both,
+COCO has no pairs, so ``category_id`` is the class counted from 1, ``bbox`` ``[x, y, width, height]`` the box around both,
 and the two boxes of the pair follow in the same notation as ``human_bbox`` and ``object_bbox``, which COCO's tools keep.
 ``image_id`` is the annotations' id, or the place in their list of images counted from 1.
 """

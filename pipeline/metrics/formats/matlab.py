@@ -1,4 +1,4 @@
-"""Detections in HO-RCNN's MATLAB layout, what the official evaluation code of HICO-DET reads.
+"""Detections in HO-RCNN's MATLAB layout, which the official evaluation code of HICO-DET reads.
 
 A folder with ``detections_01.mat`` .. ``detections_80.mat``, one file an object in COCO's order. Each holds ``all_boxes``, a
 cell array of as many rows as the object has classes (in order of ``hoi_id``) and a column for every image of the test

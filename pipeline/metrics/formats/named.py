@@ -29,7 +29,7 @@ from pipeline.vocabulary.vocabulary import Vocabulary, comparable
 
 LISTS = ("h_boxes", "o_boxes", "ho_scores", "ao_names")
 CUT = 0.2
-"""Part of the images that have exactly as many rows as the fullest one, from which the file is called cut to so many."""
+"""If this share of the images has exactly as many rows as the fullest one, the file is taken for truncated to so many."""
 
 
 class Image(NamedTuple):
@@ -43,7 +43,7 @@ class Image(NamedTuple):
 
 
 def packed(entry: dict[str, Any]) -> Any:
-    """An image's lists as arrays, which take a tenth of the memory; any other object of the JSON as it is."""
+    """An image's lists as arrays, which take a tenth of the memory; any other object of the JSON unchanged."""
     if not set(LISTS) <= entry.keys():
         return entry
     nothing = Image(np.empty((0, 8)), np.empty(0), [])
@@ -68,7 +68,7 @@ def matches(content: Any) -> bool:
 
 
 def read(path: Path, content: Mapping[str, Any], vocabulary: Vocabulary | None) -> tuple[pd.DataFrame, list[str]]:
-    """The detections of the parsed file, with `file_name`, and remarks: how many images, and whether they look cut.
+    """The detections of the parsed file, with `file_name`, and remarks: the number of images, and whether they look truncated.
 
     Raises:
         DataError: an image's lists do not fit, or a name is no class (the message names the image and near names).
@@ -98,7 +98,7 @@ def read(path: Path, content: Mapping[str, Any], vocabulary: Vocabulary | None) 
 
 
 def by_image(path: Path) -> dict[str, Image]:
-    """The rows of a file by image, names as it gives them.
+    """The rows of a file by image, with its own names.
 
     Raises:
         DataError: the file is not of this layout, or an image's lists do not fit (the message names the image).
@@ -121,7 +121,7 @@ def _demand_sound(name: str, image: Any, path: Path) -> None:
 
 
 def write(path: Path, detections: pd.DataFrame, *, images: Sequence[str], vocabulary: Vocabulary) -> None:
-    """Write detections (with `file_name`) of these images, the ones without any included."""
+    """Write detections (with `file_name`) of these images, including images without any."""
     phrase_of = {c.hoi_id: " ".join(filter(None, (c.verb, c.article or "a", c.object))) for c in vocabulary.classes}
     place = pd.Index(images).get_indexer(pd.Index(detections["file_name"]))
     order = np.argsort(place, kind="stable")
@@ -138,7 +138,7 @@ def write(path: Path, detections: pd.DataFrame, *, images: Sequence[str], vocabu
 
 
 def _of_counts(counts: NDArray[np.int64]) -> str:
-    """How many rows the images have, and whether that looks like the best so many of each."""
+    """A remark on how many rows the images have, and whether these look like the best so many of each."""
     most = int(counts.max(initial=0))
     full = int((counts == most).sum())
     cut = (

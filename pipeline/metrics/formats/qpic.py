@@ -1,4 +1,4 @@
-"""Detections as the JSON that QPIC, CDN, PPDM and their kin write: one entry an image.
+"""Detections as the JSON that QPIC, CDN, PPDM and similar programs write: one entry for each image.
 
     [{"file_name": ..., "predictions": [{"bbox": [x1, y1, x2, y2], "category_id": c}, ...],
       "hoi_prediction": [{"subject_id": i, "object_id": j, "category_id": v, "score": s}, ...]}, ...]
@@ -8,7 +8,7 @@ Two numberings are in use and are told apart by the category of the people: 1 me
 alphabetical order. A verb that does not go with the object is no class, and an `object_id` of -1 is no object: such pairs are
 left out, which the reader counts.
 
-GEN-VLKT, HOICLIP, EoID and their kin write the same without the category of any box; `category_id` of a pair is then the class,
+GEN-VLKT, HOICLIP and EoID write the same without categories of boxes; `category_id` of a pair is then the class,
 0 .. 599. Their whole file may be a text that shows {"preds": [...], "gts": [...]} as Python does; it is read, not run.
 """
 
@@ -30,7 +30,7 @@ from pipeline.outside.parsing import why_not_read
 
 
 def unpacked(path: Path, content: Any) -> Any:
-    """What GEN-VLKT's evaluator wraps up: the value that a text shows, and what is under `preds`; else the content itself.
+    """Unwrap what GEN-VLKT's evaluator writes: the value that a text shows, and what is under `preds`; else the content.
 
     Raises:
         DataError: the text shows no plain value of Python.
@@ -123,7 +123,7 @@ def write(path: Path, detections: pd.DataFrame) -> None:
 
 
 def _boxes_have_no_category(content: list[Any]) -> bool:
-    """Whether there are boxes, and none of any image says what it shows."""
+    """Whether there are boxes, none of which has a category."""
     listed = [entry.get("predictions") for entry in content if isinstance(entry, dict)]
     boxes = [box for found in listed if isinstance(found, list) for box in found if isinstance(box, dict)]
     return bool(boxes) and all("category_id" not in box for box in boxes)
@@ -137,7 +137,7 @@ def _numbering(person: Any, before: int | None) -> int:
 
 
 def _index(value: Any, count: int) -> int:
-    """A place in a list of so many; IndexError for another number, also for one below 0."""
+    """A place in a list of so many; IndexError for any other number, also one below 0."""
     found = whole_number(value)
     if not 0 <= found < count:
         raise IndexError(f"{found} is not in 0..{count - 1}")

@@ -32,7 +32,7 @@ IMAGE = ("file_name", "image", "image_id", "image_index")
 
 
 def read(path: Path) -> pd.DataFrame:
-    """The table; file names come as categories, so that a million rows stay small.
+    """Read the table; file names become categories, so that a million rows stay small.
 
     Raises:
         DataError: the file is no Parquet file or lacks a column.
@@ -57,14 +57,14 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def _name(value: Any) -> str | None:
-    """A file's name, from binary too; None where there is none."""
+    """The name of a file, also if it is stored as binary; None where there is none."""
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     return None if value is None or value is pd.NA else str(value)
 
 
 def write(path: Path, detections: pd.DataFrame) -> None:
-    """Write the table, boxes and scores as they are."""
+    """Write the table with boxes and scores unchanged."""
     key = next(name for name in IMAGE if name in detections)
     with atomic(path) as temporary:
         detections[[key, *COLUMNS]].to_parquet(temporary, index=False, compression="zstd")

@@ -1,4 +1,4 @@
-"""Anybody's detections of V-COCO's roles or actions, read out of a table and checked.
+"""Anybody's detections of V-COCO's roles or actions, read from a table and checked.
 
 A table of roles has `file_name` (or `image`; folders in it are ignored) or `image_id` (COCO's number), `role`, `score`, and
 the eight box columns; the object's box is nan (null) or zero in all four where no object is seen. One of actions has `action`
@@ -41,10 +41,10 @@ from pipeline.tables.boxes import Floats
 
 What = Literal["role", "action"]
 CLASS = "hoi_id"
-"""V-COCO's composition, which may stand in place of a role."""
+"""The column of V-COCO's composition, which may replace that of the role."""
 IMAGE = ("file_name", "image", "image_id")
 OUTSIDE, UNKNOWN = -1, -2
-"""In place of an image or a role: one that is left out, and one that nobody knows."""
+"""Values in place of an image or a role: for one that is left out, and for an unknown one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,15 +69,15 @@ class Reported:
 
 
 def wanted(what: What) -> list[str]:
-    """The columns that a table of roles or actions may have; others are not looked at."""
+    """The columns that a table of roles or actions may have; others are not read."""
     return [*IMAGE, CLASS, what, "score", *HUMAN_BOX, *(OBJECT_BOX if what == "role" else ())]
 
 
 def place(frame: pd.DataFrame, people: People, *, what: What = "role", name: str = "detections") -> Reported:
-    """Detections of a table, as the one above says.
+    """The detections of a table, checked as the table above says.
 
     Raises:
-        DataError: a column is missing, or a value is no good (names the row).
+        DataError: a column is missing, or a value is not valid (the message names the row).
     """
     frame = frame.reset_index(drop=True)
     if what == "role" and what not in frame and CLASS in frame:
@@ -129,7 +129,7 @@ def _roles_of(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
 
 
 def _plain(frame: pd.DataFrame, what: What, name: str) -> pd.DataFrame:
-    """Scores and corners as float64, nan where there is nothing."""
+    """Scores and corners as float64; nan where they are missing."""
     try:
         return pd.DataFrame(
             {
@@ -142,7 +142,7 @@ def _plain(frame: pd.DataFrame, what: What, name: str) -> pd.DataFrame:
 
 
 def _images(values: pd.Series[Any], people: People, name: str) -> NDArray[np.int64]:
-    """Place of each row's image, `OUTSIDE` or `UNKNOWN`."""
+    """The place of each row's image, or `OUTSIDE` or `UNKNOWN`."""
     codes, distinct = pd.factorize(values)
     if values.name == "image_id" and not any(isinstance(value, str) for value in distinct):
         try:
@@ -189,7 +189,7 @@ def _refuse(
     what: What,
     name: str,
 ) -> None:
-    """DataError for the first row that is no good."""
+    """DataError for the first row that is not valid."""
     sound = np.isfinite(human).all(axis=1) & (human[:, 2:] >= human[:, :2]).all(axis=1)
     whole = np.isnan(thing).all(axis=1) | (np.isfinite(thing).all(axis=1) & (thing[:, 2:] >= thing[:, :2]).all(axis=1))
     for bad, fault in (

@@ -1,9 +1,9 @@
 """The list of detections that the official program unpickles, as JSON.
 
-One object an entry: `image_id`, `person_box` (x1, y1, x2, y2), for each of the 26 actions `{action}_agent`, a score, and for
-each of the 25 action-roles `{action}_{role}`, five numbers, the role box and the score. What is not reported is nan, the score
-too. JSON has no word for nan: Python's `json` writes and reads NaN, and null is read as nan. A pickle can run any program when
-it is opened, so none is read; whoever made one turns it into JSON, and back, with Python's two modules:
+An entry is an object: `image_id`, `person_box` (x1, y1, x2, y2), for each of the 26 actions `{action}_agent`, a score, and for
+each of the 25 action-roles `{action}_{role}`, five numbers, the role box and the score. What is not reported is nan, including
+the score. JSON has no word for nan: Python's `json` writes and reads NaN, and null is read as nan. A pickle can run any program
+when it is opened, so none is read; its author turns it into JSON, and back, with two modules of Python:
 
     json.dump(pickle.load(open("D.pkl", "rb")), open("D.json", "w"), default=lambda x: x.tolist())
     pickle.dump(json.load(open("D.json")), open("D.pkl", "wb"))
@@ -37,7 +37,7 @@ def read(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The tables of roles and of actions that :func:`pipeline.metrics.vcoco.detections.place` takes, entry by entry.
 
     Raises:
-        DataError: the file is no such list, or an entry's value has not the numbers that it needs (names the entry).
+        DataError: the file is no such list, or a value lacks numbers (the message names the entry).
     """
     entries = reading.json_value(path, largest=reading.LARGEST_DATA)
     if not isinstance(entries, list) or not all(
@@ -95,10 +95,10 @@ def _joined(tables: list[pd.DataFrame], what: str, boxes: tuple[str, ...]) -> pd
 
 
 def write(path: Path, people: People, roles: Reported, agents: Reported | None = None) -> list[str]:
-    """Write detections as the program's list, one entry a person box; a person's second object makes another entry.
+    """Write detections as the program's list, an entry for each person box; a person's second object makes another entry.
 
-    Without `agents`, an action's score is the best of its roles in the entry. Returns remarks: the program stops at an action
-    or a role that nobody reports.
+    Without `agents`, the score of an action is the best of its roles in the entry. Remarks are returned: the program stops at
+    an action or a role that nobody reports.
     """
     entries: dict[tuple[Any, ...], dict[str, Any]] = {}
 

@@ -1,9 +1,9 @@
 """The annotated persons of V-COCO's images, from the labels with COCO's boxes, a pair file, or a test file of V-COCO-SG.
 
-Three kinds of files tell them, and only the first tells all that the official program knows:
+There are three kinds of files, of which only the first has everything that the official program knows:
 
-- `vcoco_val.json` with COCO's instances file: every person that COCO annotates, with or without labels, every role, the ones
-  whose object is out of sight included. A box is made as the program makes it: x2 = x + max(0, width - 1), y2 alike, clipped
+- `vcoco_val.json` with COCO's instances file: every person that COCO annotates, with or without labels, and every role,
+  also with an object out of sight. A box is made as the program makes it: x2 = x + max(0, width - 1), y2 alike, clipped
   to the image. An annotation is dropped if its area is 0, it is marked `ignore`, or its box is empty then.
 - `instances_vcoco_val.json` (pair file): pairs whose two boxes are visible, without `point`. About a quarter of the positives
   are absent, so the two scenarios give one number on it, and it is not the published one. Its boxes have
@@ -38,7 +38,7 @@ class People:
     images: tuple[str, ...]
     """File names, in the order of the images' ids where the labels are official, else in the file's."""
     image_ids: NDArray[np.int64]
-    """COCO's number of each image."""
+    """The number that COCO gives each image."""
     roles: tuple[str, ...]
     """Names of the action-roles, such as `hold obj`."""
     image: NDArray[np.int64]
@@ -56,11 +56,11 @@ class People:
     acts: NDArray[np.bool_]
     """`[p, a]` whether the person does the action."""
     notes: tuple[str, ...] = ()
-    """What the files lack or what of them was dropped."""
+    """Remarks on what the files lack and on what was dropped."""
 
 
 def read(path: Path, coco: Path | None = None) -> People:
-    """People of V-COCO's labels and COCO's instances file, of a pair file, or of a test file of V-COCO-SG.
+    """Read the people of V-COCO's labels with COCO's instances file, of a pair file, or of a test file of V-COCO-SG.
 
     Raises:
         DataError: a file is not what it should be, or the labels come without COCO's file.
@@ -205,5 +205,5 @@ def _of_sg(found: sg.Scenes, path: Path) -> People:
 
 
 def _inclusive(boxes: Floats) -> Floats:
-    """Continuous boxes as the official program has them: the last pixel in place of the edge behind it."""
+    """Continuous boxes in the official program's form: with the last pixel instead of the edge behind it."""
     return np.concatenate([boxes[:, :2], np.maximum(boxes[:, :2], boxes[:, 2:] - 1)], axis=1)

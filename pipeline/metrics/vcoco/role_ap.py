@@ -36,19 +36,19 @@ Absent = Literal["empty", "nan", "zeros", "tiny"]
 Ties = Literal["stable", "best", "worst"]
 Mean = Literal["published", "all"]
 INCLUSIVE = np.array([0.0, 0.0, 1.0, 1.0])
-"""What turns a box of inclusive pixels into one of the same overlaps in continuous coordinates."""
+"""What is added to a box of inclusive pixels so that its overlaps are the same in continuous coordinates."""
 OVERLAP = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """What published numbers differ in; the defaults are the official program's."""
+    """The rules in which published numbers differ; the defaults are those of the official program."""
 
     absent: Absent = "empty"
     """Which role box says "no object in sight", asked in scenario 1: four nan or four zeros (`empty`, the program), only
     `nan`, only `zeros`, or also a box thinner than a pixel (`tiny`, which takes the 0, 0, .1, .1 of UPT's caches)."""
     ties: Ties = "stable"
-    """Who comes first among equal scores: as a `stable` sort of the program's lists gives it (the later image, inside it the
+    """The order of equal scores: as a `stable` sort of the program's lists gives it (the later image, inside it the
     earlier row, while a person is taken by the later row), or the right ones (`best`) or the wrong ones (`worst`)."""
 
 
@@ -79,7 +79,7 @@ def role_ap(found: Reported, people: People, *, rules: Rules | None = None) -> d
 
 
 def agent_ap(found: Reported, people: People, *, rules: Rules | None = None) -> pd.DataFrame:
-    """AP of every action, the roles left aside: `action`, `ap`, `n_truth`, `n_pred`."""
+    """AP of every action without its roles: `action`, `ap`, `n_truth`, `n_pred`."""
     best = _best_person(found, people)
     passed = np.zeros(len(found), dtype=np.bool_)
     passed[_rows_of_doers(best, people.acts, found.what)] = True
@@ -87,7 +87,7 @@ def agent_ap(found: Reported, people: People, *, rules: Rules | None = None) -> 
 
 
 def lost_positives(found: Reported, people: People, *, rules: Rules | None = None) -> str | None:
-    """What to say of detections none of which reports an object out of sight, where positives are: scenario 1 loses them."""
+    """A remark on detections that never report an object out of sight although positives are: scenario 1 loses these."""
     absent = int((people.does & np.isnan(people.role_box).all(axis=2)).sum())
     if not absent or _says_absent(found.thing, (rules or Rules()).absent).any():
         return None
@@ -98,13 +98,13 @@ def lost_positives(found: Reported, people: People, *, rules: Rules | None = Non
 
 
 def mean_ap(table: pd.DataFrame, *, mean: Mean = "published") -> float:
-    """Mean AP in percent over the rows with positives; what is published leaves out the role `point`, `all` does not."""
+    """Mean AP in percent over the rows with positives; published numbers leave out the role `point`, `all` includes it."""
     left_out = [POINT] if mean == "published" else []
     return 100 * float(table.loc[~table.iloc[:, 0].isin(left_out), "ap"].mean())
 
 
 def _best_person(found: Reported, people: People) -> _Best:
-    """Pair matching with the person's box on both sides."""
+    """The best person by pair matching, with the person's box on both sides."""
     detected, annotated = (
         Pairs(image=where, hoi=np.zeros(len(where), dtype=np.int64), human=boxes, object=boxes)
         for where, boxes in ((found.image, found.human + INCLUSIVE), (people.image, people.box + INCLUSIVE))
@@ -115,7 +115,7 @@ def _best_person(found: Reported, people: People) -> _Best:
 
 
 def _rows_of_doers(best: _Best, does: NDArray[np.bool_], what: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Detections that lie on a person who does what they say."""
+    """The detections on a person who does what they say."""
     rows = np.flatnonzero(best.near & best.counted)
     return rows[does[best.person[rows], what[rows]]]
 

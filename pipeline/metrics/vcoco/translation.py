@@ -48,7 +48,7 @@ def classes_of_roles(vocabulary: Vocabulary) -> frozenset[int]:
 
 
 def translated(frame: pd.DataFrame, vocabulary: Vocabulary, *, name: str) -> tuple[pd.DataFrame, str]:
-    """A table with `hoi_id` as one with `role`, and a remark on what of it was left out.
+    """Translate a table with `hoi_id` into one with `role`, with a remark on what was left out.
 
     Raises:
         DataError: there is no column `hoi_id`, or a value in it is no class.
@@ -66,7 +66,7 @@ def translated(frame: pd.DataFrame, vocabulary: Vocabulary, *, name: str) -> tup
 
 
 def to_hico(frame: pd.DataFrame, vocabulary: Vocabulary, *, name: str) -> tuple[pd.DataFrame, str]:
-    """A table whose `hoi_id` is V-COCO's composition as one with classes of HICO-DET, and a remark on what was left out.
+    """Translate a table whose `hoi_id` is V-COCO's composition into classes of HICO-DET, with a remark on what was left out.
 
     Arguments:
         vocabulary: HICO-DET's, or a part of it.
@@ -106,6 +106,6 @@ def _classes(frame: pd.DataFrame, vocabulary: Vocabulary, name: str) -> np.ndarr
 
 
 def _best(found: pd.DataFrame, kind: str) -> pd.DataFrame:
-    """The best of what means the same of one pair of boxes, in the table's order."""
+    """The best of the rows that mean the same for one pair of boxes, in the table's order."""
     same = [column for column in (*IMAGE, kind, *HUMAN_BOX, *OBJECT_BOX) if column in found]
     return found.sort_values("score", ascending=False, kind="stable").drop_duplicates(same).sort_index()
