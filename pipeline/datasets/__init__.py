@@ -1,1 +1,1 @@
-"""Files of the world outside: data sets, their classes and their images."""
+"""Datasets: their files, their classes and their images."""

@@ -1,4 +1,4 @@
-"""A dataset's classes as stages read them: from the artifact `vocabulary`, and as `annotations/classes.parquet` counts them."""
+"""A dataset's classes as stages read them: from the artifact `vocabulary`, with counts from `annotations/classes.parquet`."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EXTENDED = "extended.json"
-"""The vocabulary with the classes of `data.classes`, in an artifact of stage `vocabulary` that has some."""
+"""File of the vocabulary with the classes of `data.classes`; an artifact of stage `vocabulary` has it if there are any."""
 
 NAMED = ("verb_id", "object_id", "verb", "verb_ing", "object", "phrase")
 """Columns of a `classes.parquet` that tell what its classes are called."""
 
 
 def vocabulary(artifact: Artifact) -> Vocabulary:
-    """All classes of an artifact of stage `vocabulary`: the dataset's, and those that were added to them."""
+    """All classes of an artifact of stage `vocabulary`: the dataset's and the added ones."""
     return file.read(artifact.path(EXTENDED)) if artifact.names(EXTENDED) else of_dataset(artifact)
 
 
 def of_dataset(artifact: Artifact) -> Vocabulary:
-    """The dataset's classes alone: what annotations are of, and what a training knows."""
+    """The dataset's classes alone, which annotations are of and a training knows."""
     return file.read(artifact.path("vocabulary.json"))
 
 
@@ -45,7 +45,7 @@ def objects(artifact: Artifact) -> tuple[Object, ...]:
 
 
 def objects_of_classes(artifact: Artifact) -> tuple[int, ...]:
-    """The ids of the objects that are in a class, of an artifact of stage `vocabulary`; rising."""
+    """The ids, rising, of the objects that some class of an artifact of stage `vocabulary` has."""
     return file.read_objects(artifact.path("objects.json"))[1]
 
 
@@ -71,7 +71,7 @@ def frame(
     Args:
         train: how many training pairs each class has, by hoi_id.
         unseen: the unseen classes of each setting.
-        rare: its rare classes; None if `train` tells them.
+        rare: the rare classes; if None, they follow from `train`.
     """
     import pandas as pd
 
@@ -94,7 +94,7 @@ def frame(
 
 
 def of_frame(table: pd.DataFrame) -> Vocabulary:
-    """The vocabulary of a `classes.parquet` that stands alone; a verb or an object of no class is called by its number."""
+    """The vocabulary of a `classes.parquet` alone; a verb or an object that no class has is named by its number."""
     verbs = {
         int(r["verb_id"]): Verb(r["verb"], r["verb_ing"], r["verb"] == file.NO_INTERACTION) for r in _records(table)
     }

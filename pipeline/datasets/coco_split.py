@@ -1,7 +1,7 @@
-"""Which of COCO's images a detector that was trained on its train2017 has not learned: those of val2017.
+"""Which of COCO's images a detector trained on train2017 has not learned: those of val2017.
 
 COCO's 2017 splits have the pictures of 2014 under the same ids: train2017 is train2014 and val2014 without val2017. A picture
-is known as COCO's by its file's name: of 2014 by that alone, of 2017, where it is the id and nothing else, with its folder.
+is known as COCO's by its file's name; in 2017 that is the id alone, so its folder has to be named train2017 or val2017 too.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def tested(files: pd.Series, val2017: Path | None) -> dict[str, int]:
 
 
 def ids(path: Path) -> frozenset[int]:
-    """The image ids of COCO's `instances_val2017.json`, or of a text with one a line.
+    """The image ids of COCO's `instances_val2017.json`, or of a text file with one a line.
 
     Raises:
         DataError: it cannot be read, or an entry is no id.

@@ -1,7 +1,7 @@
 """What a dataset is to the pipeline: a vocabulary, zero-shot settings, tables and images.
 
 `pipeline.datasets.sources` chooses the one that `data.source` names. Vocabulary and settings come from light files, so
-that `ezhoi status` knows them without reading the data; tables and images are read when they are asked for.
+that `ezhoi status` knows them without reading the data; tables and images are read only when they are asked for.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class SplitTables:
 
     images: pd.DataFrame
     """image_id, file_name (relative to data.root), width, height, n_pairs, file_bytes (0: no file); and `exhaustive`, where
-    it is told of some image that what is not annotated in it may happen all the same."""
+    the annotation of some image is said not to be complete."""
     pairs: pd.DataFrame
     """image_id, hoi_id, verb_id, object_id, hx1 .. hy2, ox1 .. oy2."""
     boxes: pd.DataFrame
@@ -41,7 +41,7 @@ class SplitTables:
 class Dataset(Protocol):
     """A source of annotated images.
 
-    Counts, rarity and settings are the dataset's, as another one with the same classes may have others.
+    Counts, rarity and settings belong to the dataset: another one with the same classes may have others.
     """
 
     @property
@@ -50,28 +50,28 @@ class Dataset(Protocol):
 
     @property
     def settings(self) -> Settings:
-        """Its own zero-shot settings; a user's are beside them (`data.settings`)."""
+        """Its own zero-shot settings; a user's (`data.settings`) come on top of them."""
 
     @property
     def rare(self) -> frozenset[int] | None:
-        """Its rare classes, None where those with fewer than `RARE_BELOW` training pairs are."""
+        """Its rare classes; None if these are the classes with fewer than `RARE_BELOW` training pairs."""
 
     @property
     def drawn(self) -> bool:
-        """Whether its images exist in no file: `annotations` keeps what `open` draws."""
+        """Whether its images are drawn and exist in no file: the stage `annotations` then keeps what `open` draws."""
 
     @property
     def upright(self) -> bool:
-        """Whether boxes lie in the pictures as they are shown, an EXIF orientation applied, and not as they are stored."""
+        """Whether boxes refer to the pictures with their EXIF orientation applied, and not as they are stored."""
 
     def tables(self, split: str) -> SplitTables:
-        """The tables of a split; image ids are those of `open`, and name one image of the whole dataset."""
+        """The tables of a split; `open` takes the same image ids, which are unique in the whole dataset."""
 
     def open(self, image_id: int) -> Image:
         """An image as RGB; DataError naming the file if it cannot be read."""
 
     def about(self) -> dict[str, Any]:
-        """What it was read from, as metrics for people."""
+        """What it was read from, as metrics for people to read."""
 
     def faults(self) -> pd.DataFrame | None:
-        """What was left out, as columns file, row and what; None where nothing can be wrong."""
+        """What was left out, in the columns file, row and what; None where nothing can be wrong."""

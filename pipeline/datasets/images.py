@@ -3,7 +3,8 @@
 HICO-DET's boxes refer to the pixels as they are stored: an EXIF orientation is not applied, as the official annotations (made
 and evaluated in MATLAB, whose `imread` does not turn images) and the code of the field do. An image whose stored size is not
 the annotated one is therefore an error: its boxes would lie elsewhere. Annotation tools show pictures turned, so the boxes of
-one's own data refer to these (`UPRIGHT` in the schema of the list of images). Grey, palette and CMYK images become RGB.
+one's own data refer to the turned ones (`UPRIGHT` in the schema of the list of images). Grey, palette and CMYK images become
+RGB.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
     import torch  # seconds and 0.3 GB, which only tensors of pixels need
 
 UPRIGHT = b"upright"
-"""Key in the schema of `<split>-images.parquet`, there where the boxes lie in the images as they are shown."""
+"""Key in the schema of `<split>-images.parquet`; it is there if boxes refer to the images as they are shown."""
 
 EXHAUSTIVE = "exhaustive"
-"""Column of `<split>-images.parquet`, there where some image's annotation is not exhaustive: whether an image's is."""
+"""Column of `<split>-images.parquet`: whether an image's annotation is exhaustive; it is missing if all are."""
 
 
 class Images:
@@ -54,7 +55,7 @@ class Images:
         self.incomplete: frozenset[int] = (
             frozenset(table.loc[~table[EXHAUSTIVE], "image_id"]) if EXHAUSTIVE in table else frozenset()
         )
-        """Ids of the images of which not everything is annotated that happens in them."""
+        """Ids of the images whose annotation is not exhaustive."""
         self._files = dict(zip(self.ids, table["file_name"], strict=True))
         self._root = root
         self._bytes: dict[int, bytes] = {}
@@ -72,11 +73,11 @@ class Images:
         return read_rgb(path, what=f"image {image_id}", size=size, upright=self._upright)
 
     def file(self, image_id: int) -> str:
-        """Its file name, as the annotations have it."""
+        """The image's file name, as the annotations have it."""
         return self._files[image_id]
 
     def squares(self, image_ids: Sequence[int], size: int) -> torch.Tensor:
-        """Images squashed to size x size: uint8 (n, 3, size, size). Rendered ones, being small, are kept in memory."""
+        """Images squashed to size x size, as uint8 (n, 3, size, size). Rendered ones are small and stay in memory."""
         import torch
 
         found = []
@@ -103,7 +104,7 @@ def read_rgb(
 
     Args:
         what: what the message calls it.
-        size: annotated width and height; unknown if None or not positive.
+        size: the annotated width and height; None, or numbers below 1, if unknown.
         upright: whether it is turned as its EXIF orientation says.
 
     Raises DataError naming the file if it is missing, empty, cut short, no image, too large (`outside.MOST_PIXELS`) or of
@@ -133,7 +134,7 @@ def square(image: Image.Image, size: int) -> torch.Tensor:
 
 
 def quick_square(image: Image.Image, size: int) -> torch.Tensor:
-    """The same by torch, in a quarter of Pillow's time: equal but for rounding, most where a small image is enlarged."""
+    """The same as `square`, by torch in a quarter of the time; it differs by rounding, most where a small image is enlarged."""
     import torch
 
     pixels = torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)[None]

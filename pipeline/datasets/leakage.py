@@ -1,13 +1,13 @@
 """What "unseen" means here, counted: everything of training, text, boxes and masks that touches an unseen class.
 
-`leakage.json` of the annotations artifact holds one report a zero-shot setting, {setting: report}:
+`leakage.json` of the annotations artifact holds a report of each zero-shot setting, {setting: report}:
 
-    unseen      classes, pairs a class loses, and the verbs and objects none of whose classes is seen
+    unseen      the unseen classes, the pairs each of them loses, and the verbs and objects that have no seen class
     labels      training pairs of all classes, dropped (unseen) and kept
     images      training images with pairs, those left without any, those that lose some
     boxes       distinct boxes (equal corners) of dropped pairs, those in no kept pair, those of wholly unseen objects;
-                and the couples of boxes that no kept pair covers (both IoU >= 0.5), which thus have no label left
-    masks       (object, verb) entries that are valid in training and at test, and how many of the latter are unseen
+                and the couples of boxes that have no label left, as no kept pair covers them (both IoU >= 0.5)
+    masks       (object, verb) entries that are valid in training and at test time, and how many of the latter are unseen
     detector    boxes that each kind of detector of photographs has learned from, {coco, hico, annotation}
     tested      test images that are COCO's, and those of them in train2017, where val2017 is known (`data.val2017`)
     touches     the same as sentences, in order: [{what, touches_unseen, count, says}]; `touches_unseen` is null where
@@ -125,7 +125,7 @@ def _uncovered(dropped: pd.DataFrame, kept: pd.DataFrame) -> int:
 
 
 def _detector(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """How each kind of detector meets unseen classes; the run's own kind is told by the detections artifact."""
+    """How each kind of detector meets unseen classes; the detections artifact says of which kind the run's own is."""
     lost, alone = found["unseen"]["objects"], found["boxes"]["of_dropped_pairs_alone"]
     return {
         "coco": {"wholly_unseen_objects": len(lost), "boxes_of_dropped_pairs": 0},
@@ -156,7 +156,7 @@ def _touches(found: Mapping[str, Any]) -> list[dict[str, Any]]:
          "boxes of dropped pairs alone are among those that a detector tuned on this training set learned from"),
         ("annotated boxes", True, boxes["of_dropped_pairs_alone"],
          "boxes of dropped pairs alone appear where annotated boxes take a detector's place"),
-        ("frozen CLIP", None, None, "what the frozen CLIP met in its pre-training is not known from the annotation"),
+        ("frozen CLIP", None, None, "the annotation cannot tell what the frozen CLIP met in its pre-training"),
     )  # fmt: skip
     values = {**labels, **images, **found["masks"], "objects": names}
     return [
@@ -171,7 +171,7 @@ def _touches(found: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _tested(of_coco: int, of_train2017: int | None = None) -> tuple[tuple[str, bool, int, str], ...]:
-    """The row of test images that are COCO's: counted where val2017 is known, else what is known of V-COCO's."""
+    """The row of `touches` on test images that are COCO's: counted where val2017 is known, else with V-COCO's known numbers."""
     what = "detector of COCO, test images"
     if of_train2017 is None:
         says = (

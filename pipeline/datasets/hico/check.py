@@ -1,4 +1,4 @@
-"""Look a HICO-DET folder or file over without changing it: what it is, what is missing, and which results that affects.
+"""Check a HICO-DET folder or file without changing it: what it is, what is missing, and which results that affects.
 
     report = check(Path("hico_20160224_det"))
     print(report.verdict, report.says)
@@ -95,7 +95,7 @@ def check(path: Path, *, images: Images = "headers") -> Report:
 
 
 def _hico(where: Folder, report: Report, images: Images, *, whole: bool) -> None:
-    """`whole`: a folder, which ought to have everything; one file is asked for no more than it tells."""
+    """`whole`: a folder, which ought to have everything; a single file is checked only for what it has."""
     parts, labels = _read_all(where, report)
     for split, impossible in (("train", "training"), ("test", "evaluation")):
         if split in parts:
@@ -134,7 +134,7 @@ def _layouts(files: list[FileSummary]) -> list[str]:
 
 
 def _read_all(where: Folder, report: Report) -> tuple[dict[str, Tables], Labels | None]:
-    """Each split from the first file that tells it, as `dataset.load` takes it; the others are told."""
+    """Each split from the first file that has it, as `dataset.load` takes it; the other files are reported."""
     parts: dict[str, Tables] = {}
     labels: Labels | None = None
     for found in in_order(where):

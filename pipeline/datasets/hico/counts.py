@@ -14,7 +14,7 @@ from pipeline.vocabulary.vocabulary import Hoi
 
 IMAGES = {"train": 38_118, "test": 9_658}
 EMPTY = {"train": 485, "test": 112}
-"""Images of which no pair has boxes."""
+"""How many images of each split have no pair with boxes."""
 
 
 @dataclass(frozen=True)

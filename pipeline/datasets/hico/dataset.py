@@ -1,7 +1,7 @@
 """HICO-DET from disk: both splits' annotation in whatever layouts lie there, joined with the image files.
 
 load(Path("hico_20160224_det"))          # strict: the first fault stops, naming files and rows
-load(Path("hico_20160224_det"), skip=True)   # what is faulty or missing is left out and told in `faults`
+load(Path("hico_20160224_det"), skip=True)   # what is faulty or missing is left out and listed in `faults`
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ class Source:
 
 @dataclass(frozen=True)
 class Found:
-    """An annotation file and what became of it: its rows and the splits that it is the first to tell, or why not."""
+    """An annotation file and what became of it: its rows and the splits for which it is the first, or why it has none."""
 
     file: Path
     rows: Rows | None = None
     tables: dict[str, Tables] = field(default_factory=dict)
     fresh: tuple[str, ...] = ()
     why_not: str = ""
-    """Why nothing of it counts, where that stops nobody."""
+    """Why the file is not used, where this is no error."""
     labels: Labels | None = None
     error: DataError | None = None
-    """What stops a run: its name is that of an annotation file, and it cannot be read."""
+    """The error that stops a run: the file has an annotation file's name and cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def _place(path: Path | None) -> Path:
 
 
 def _annotation(where: Folder, *, skip: bool) -> tuple[dict[str, Tables], list[Source], list[Fault]]:
-    """Each split from the first file that tells it."""
+    """Each split from the first file that has it."""
     parts: dict[str, Tables] = {}
     sources: list[Source] = []
     faults: list[Fault] = []
@@ -141,9 +141,9 @@ def _annotation(where: Folder, *, skip: bool) -> tuple[dict[str, Tables], list[S
 
 
 def in_order(where: Folder) -> Iterator[Found]:
-    """The annotation files of a folder in their order, each read unless the ones before it tell both splits.
+    """The annotation files of a folder in their order; each is read unless the ones before it have both splits.
 
-    What a run takes and what `ezhoi data check` reports are both made of this, so that they agree.
+    A run and `ezhoi data check` both use this, so that they agree.
     """
     told: set[str] = set()
     for path in where.annotations:
@@ -167,7 +167,7 @@ def in_order(where: Folder) -> Iterator[Found]:
 
 
 def ambiguous_folders(where: Folder) -> list[str]:
-    """What to say of each split that has several folders of its name with pictures in them."""
+    """A sentence for each split that has several folders of its name with pictures in them."""
     return [
         f"{len(places)} folders are called {split}2015 ({', '.join(places)}); the images are taken from {where.images[split]}, "
         "which has most of the annotated ones"
@@ -186,8 +186,8 @@ def _with_files(table: pd.DataFrame, images: Folder) -> pd.DataFrame:
 
 
 def _absent(table: pd.DataFrame, images: Folder) -> dict[int, str]:
-    """{row: why} of images without a file that can be read; none where there are no images at all, so that annotation alone
-    can be read."""
+    """{row: why} of images without a file that can be read; none where there are no images at all, so that
+    annotation can be read without images."""
     if not images.images:
         return {}
     paths = table.loc[table["file_bytes"] == 0, "path"]
@@ -202,7 +202,7 @@ def why_absent(path: Path) -> str:
 
 
 def _in_words(absent: dict[int, str], table: pd.DataFrame) -> str:
-    """How many are absent for which reason, the first of each."""
+    """How many images are absent for which reason, with the first of each."""
     empty = [row for row, why in absent.items() if why == EMPTY]
     missing = [row for row in absent if row not in set(empty)]
     parts = []
@@ -219,7 +219,7 @@ def _in_words(absent: dict[int, str], table: pd.DataFrame) -> str:
 
 
 def _with_sizes(table: pd.DataFrame, images: Folder) -> pd.DataFrame:
-    """Sizes that the annotation does not tell are read from the headers of the files."""
+    """The images with the sizes that the annotation lacks, read from the files' headers."""
     unknown = table[(table["width"] == 0) | (table["height"] == 0)]
     there = unknown[unknown["file_bytes"] > 0]
     if len(there):
@@ -247,7 +247,7 @@ def image_size(path: Path, *, decode: bool = False) -> tuple[int, int]:
 
 
 def _resized(pairs: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """Pairs with their images' sizes, which may come from the files, numbered throughout."""
+    """Pairs with their images' sizes, some of which come from the files, and with new pair ids."""
     size = table.set_index("image_id")[["width", "height"]]
     joined = pairs.drop(columns=["width", "height"]).join(size, on="image_id").reset_index(drop=True)
     return joined.assign(pair_id=range(len(joined)))

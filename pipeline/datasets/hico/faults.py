@@ -1,4 +1,4 @@
-"""What is wrong in an annotation file, collected row by row so that one reading names it all."""
+"""What is wrong in an annotation file, collected row by row, so that one reading reports everything."""
 
 from __future__ import annotations
 

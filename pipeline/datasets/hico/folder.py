@@ -1,10 +1,10 @@
 """Where things are under a HICO-DET folder: annotation files by their usual names, image folders by theirs.
 
 Light on purpose (no numpy, no pandas): the fingerprint of `data.root` is taken whenever a run is planned. It covers
-the content of the annotation files, and of the images only name and size: no image is read for it.
+the content of the annotation files, but only names and sizes of the images: no image is read for it.
 
-What computers leave beside data is never taken for it: hidden files, a Mac's `__MACOSX`, backups (`.bak`, `.part`, `~`), nor
-are pipes and devices. What cannot be looked at is passed over and told. A copy, such as `instances_test2015 (1).json`, comes
+What computers leave beside data is never taken for data: hidden files, a Mac's `__MACOSX`, backups (`.bak`, `.part`, `~`),
+pipes and devices. What cannot be looked at is passed over and reported. A copy, such as `instances_test2015 (1).json`, comes
 after every file that has its usual name.
 """
 
@@ -30,16 +30,16 @@ USUAL = (
     "trainval_hico*.json",
     "test_hico*.json",
 )
-"""Names of annotation files, of which JSON may be gzipped. Where several tell the same split, the first kind here is used."""
+"""Names of annotation files; JSON may be gzipped. Where several have the same split, the first kind here is used."""
 LABELS = "anno.mat"
 BESIDE = "*images*.parquet"
-"""Read along with a table of pairs."""
+"""Tables of images, which are read along with a table of pairs."""
 DEEPEST = 4
-"""Levels below the folder that are searched."""
+"""How many levels below the folder are searched."""
 IMAGES: Mapping[str, str] = MappingProxyType({"train2015": "train", "test2015": "test"})
-"""Folders with images, and the split of each."""
+"""Names of folders with images, and the split of each."""
 UNSEARCHED = {*IMAGES, "train2014", "val2014"}
-"""Folders with nothing but images, of HICO-DET and of COCO: what lies in them is not looked through."""
+"""Names of folders with nothing but images, HICO-DET's and COCO's; they are not searched."""
 _COPY = re.compile(r"( ?\([0-9]+\)|[ _-]+(\(?copy\)?|kopie|copie)( ?\(?[0-9]+\)?)?)$|^copy of ", re.IGNORECASE)
 """What browsers and desktops add to the name of a copy."""
 
@@ -54,9 +54,9 @@ class Folder:
     images: dict[str, str]
     beside: tuple[Path, ...] = ()
     candidates: Mapping[str, tuple[str, ...]] | None = None
-    """Where a split has several folders of its name with pictures in them: all of them, the likeliest first."""
+    """The folders with pictures of a split that has several of its name, the likeliest first."""
     nowhere: tuple[Path, ...] = ()
-    """Links whose target is not there, with the name of an annotation file, of the labels or of an image folder."""
+    """Links whose target is not there and whose name is that of an annotation file, of the labels or of an image folder."""
     passed: Mapping[str, str] = field(default_factory=dict)
     """{path: why} of the folders and files that could not be looked at (`pipeline.outside.walking.told`)."""
 
@@ -65,7 +65,7 @@ class Folder:
         return _listing(self.root / self.images[split]) if split in self.images else {}
 
     def with_images_of(self, names: Mapping[str, Iterable[str]]) -> Folder:
-        """The same with each split's images where most of its annotated files are."""
+        """The same folder, with each split's images taken from where most of its annotated files are."""
         chosen = dict(self.images)
         for split, places in (self.candidates or {}).items():
             wanted = set(names.get(split, ()))
@@ -74,7 +74,7 @@ class Folder:
 
 
 def _listing(folder: Path) -> dict[str, int]:
-    """{file name: bytes} of the pictures in a folder; one that is gone again, or that nobody may look at, is not there."""
+    """{file name: bytes} of the pictures in a folder; a folder that is gone, or that may not be read, has none."""
     found: dict[str, int] = {}
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
@@ -90,7 +90,7 @@ def look(root: Path, *, usual: Iterable[str] = USUAL, image_folders: Mapping[str
 
     Args:
         usual: patterns of the names of annotation files.
-        image_folders: the names of folders with images, and what images of each are called (`Folder.images`).
+        image_folders: the names of folders with images, and the key of each in `Folder.images`.
     """
     if root.is_file():
         return Folder(root.parent, (root,), None, {})
@@ -125,25 +125,25 @@ def look(root: Path, *, usual: Iterable[str] = USUAL, image_folders: Mapping[str
 
 
 def annotation_files(paths: Iterable[Path], patterns: Iterable[str]) -> list[Path]:
-    """Those of some files whose names fit the patterns: in the patterns' order, the files' within one, copies at the end."""
+    """Those of the files whose names fit the patterns, in the patterns' order, within one in the files' own, copies last."""
     original = {path: _original(path.name) for path in paths}
     found = dict.fromkeys(path for pattern in patterns for path in original if fnmatch(original[path], pattern))
     return sorted(found, key=lambda path: is_copy(path.name))
 
 
 def is_copy(name: str) -> bool:
-    """Whether a file's name is that of a copy that a browser or a desktop made."""
+    """Whether a file's name says that it is a copy made by a browser or a desktop."""
     return _original(name) != name.removesuffix(".gz")
 
 
 def _original(name: str) -> str:
-    """The name of what a file is a copy of, its own if of nothing; unpacked, where it is JSON."""
+    """The name of the file that this one is a copy of, else its own name; without `.gz` where it is JSON."""
     stem, dot, kind = re.sub(r"\.json\.gz$", ".json", name).rpartition(".")
     return f"{_COPY.sub('', stem)}{dot}{kind}"
 
 
 def link_to_nowhere(path: Path) -> str:
-    """What to say of a link whose target is not there; empty if the path is none."""
+    """That a path is a link whose target is not there, in words; empty if it is not."""
     return f"a link to {path.readlink()}, which is not there" if walking.leads_nowhere(path) else ""
 
 
@@ -161,13 +161,13 @@ def _is_picture(name: str) -> bool:
 
 
 def _likeliest(place: str) -> tuple[bool, int, str]:
-    """In `images`, as it was published, before elsewhere; then the least deep."""
+    """Sort key: folders in `images`, as published, come first, then the least deep."""
     parts = place.split("/")
     return parts[-2:-1] != ["images"], len(parts), place
 
 
 def fingerprint(root: Path) -> str:
-    """Digest of what a dataset folder says: annotation files by content, images by name and size."""
+    """Digest of a dataset folder: annotation files by content, images by name and size."""
     return digest_of(look(root))
 
 

@@ -17,7 +17,7 @@ READERS = 8
 
 @dataclass(frozen=True)
 class ImageCheck:
-    """How many files were expected, are there, were decoded whole, and what is wrong with how many."""
+    """How many files were expected, are there and were decoded whole, and how many have which fault."""
 
     expected: int
     present: int
@@ -28,7 +28,7 @@ class ImageCheck:
 
 
 def look_over(where: Folder, parts: dict[str, Tables], *, decode: bool) -> tuple[ImageCheck, list[Finding]]:
-    """Open every annotated image's file: its header, or all of it."""
+    """Open the file of every annotated image and read its header, or decode all of it."""
     missing: list[str] = []
     work: list[tuple[Path, tuple[int, int]]] = []
     extra = 0

@@ -1,4 +1,4 @@
-"""From what a layout's reader found, row by row, to the canonical tables: every value is checked here, for all layouts."""
+"""The rows that a layout's reader found, made into the canonical tables; every value of every layout is checked here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.outside.columns import number, whole_number
 from pipeline.outside.parsing import shown
 
 UNTOLD = -1
-"""In place of a verb or an object that the layout does not repeat beside the class."""
+"""Stands for a verb or an object that the layout does not give beside the class."""
 _LARGEST = np.iinfo(np.int16).max
 
 
@@ -37,7 +37,7 @@ class Rows:
         self.faults = Faults(self.file)
 
     def image(self, file_name: Any, width: Any = 0, height: Any = 0) -> bool:
-        """Add an image; 0 where its size is not told. False, and a fault, if it cannot be one."""
+        """Add an image; width and height are 0 if the layout has none. If it is none: False, and a fault is noted."""
         if not isinstance(file_name, str) or split_of(file_name) is None:
             self.faults.add(
                 f"image {shown(file_name)}", "not the name of a HICO-DET image (HICO_train2015_00000001.jpg)"
@@ -77,7 +77,7 @@ class Rows:
             self._pairs.append(row)
 
     def tables(self) -> Tables:
-        """The canonical tables without the faulty rows, which are then in `faults`."""
+        """The canonical tables without the faulty rows, which are noted in `faults`."""
         if not self._images:
             raise DataError(f"{self.file}: names no HICO-DET image")
         pairs = pd.DataFrame(self._pairs, columns=["file_name", "position", "hoi_id", "verb_id", "object_id", *BOXES])

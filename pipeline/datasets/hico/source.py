@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class Hico:
-    """The official 600 classes, whatever layout tells the pairs (see `pipeline.datasets.dataset.Dataset`)."""
+    """The official 600 classes, whatever layout the pairs are in (see `pipeline.datasets.dataset.Dataset`)."""
 
     drawn = False
     upright = False
     vocabulary = HICO
     settings = SETTINGS
     rare: frozenset[int] | None = RARE
-    """The official list, also where the annotation lacks some pairs."""
+    """The official list, even where the annotation lacks some pairs."""
 
     train_counts: Mapping[int, int] = MappingProxyType(dict(enumerate(TRAIN_COUNTS)))
     """The published training pairs of each class."""
@@ -85,14 +85,14 @@ class Hico:
         }
 
     def faults(self) -> pd.DataFrame | None:
-        """What was left out, which is only where `data.faults` is "skip"."""
+        """What was left out, which happens only where `data.faults` is "skip"."""
         import pandas as pd
 
         return pd.DataFrame([vars(f) for f in self._found.faults], columns=["file", "row", "what"], dtype="str")
 
 
 def _distinct_boxes(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Each box once: HICO-DET repeats a person's or an object's box for every pair it is in."""
+    """Each box once: HICO-DET repeats the box of a person or an object in every pair."""
     import pandas as pd
 
     sides = (("h", pairs.assign(object_id=PERSON)), ("o", pairs))

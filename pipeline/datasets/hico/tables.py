@@ -1,6 +1,6 @@
-"""HICO-DET's annotation as two tables, whatever file it came from, and their Parquet schema.
+"""HICO-DET's annotation as two tables, the same for every layout, and their Parquet schema.
 
-    images    image_id, split, file_name, width, height (0: not told), n_pairs
+    images    image_id, split, file_name, width, height (0: unknown), n_pairs
     pairs     pair_id, image_id, file_name, width, height, hoi_id, verb_id, object_id, hx1 .. hy2, ox1 .. oy2
 
 Boxes are HICO-DET's own: 1-based inclusive pixel indices, whole numbers (`PIXELS`). A box of x1 = 1, x2 = 640 covers an
@@ -24,9 +24,9 @@ from pipeline.machine.files import atomic
 from pipeline.outside.parsing import shown
 
 LOW = [name for name in BOXES if name.endswith("1")]
-"""The corners that a pixel index and an edge number differently."""
+"""Columns of the corners x1, y1, where a pixel's index is one more than its edge's coordinate."""
 TEST_IDS_FROM = 100_000
-"""Test images are numbered from here on, so that an image_id names one image of the whole dataset."""
+"""Test images are numbered from here on, so that an image_id is unique in the whole dataset."""
 PIXELS, CONTINUOUS = "pixel1_inclusive", "continuous"
 _NAME = re.compile(r"HICO_(train|test)2015_(\d{8})\.jpg")
 

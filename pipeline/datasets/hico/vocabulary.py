@@ -1,10 +1,10 @@
 """HICO-DET's own vocabulary in its official order, read from `classes.csv` beside this file.
 
 It is a constant of HICO-DET's formats: its annotation files, detections in MATLAB's and QPIC's form, the released code's
-texts and checkpoints. They are about these 600 classes and no others, and `demand` refuses another vocabulary by name.
-Nobody else imports it (tests/test_imports.py): a stage reads the vocabulary that it is given.
+texts and checkpoints. They have these 600 classes and no others, and `demand` refuses any other vocabulary.
+Only their code imports it (tests/test_imports.py): a stage reads the vocabulary that it is given.
 
-Three numberings meet here: `hoi_id` 0..599 (official HICO order), `verb_id` 0..116 (alphabetical, `no_interaction` is 57)
+There are three numberings: `hoi_id` 0..599 (official HICO order), `verb_id` 0..116 (alphabetical, `no_interaction` is 57)
 and `object_id` 0..79 (COCO-80 contiguous order, person = 0). `coco_id` is the object's COCO-91 category id.
 Counts are annotated pairs of the official train2015 and test2015 sets (117,871 and 33,405 in all).
 
@@ -57,12 +57,12 @@ TEST_COUNTS = tuple(int(row["test_count"]) for row in ROWS)
 
 
 def is_hico(vocabulary: Vocabulary) -> bool:
-    """Whether a vocabulary has HICO-DET's numbering: every class of it has the id and the names that HICO-DET gives it."""
+    """Whether every class of a vocabulary has the id and the names that HICO-DET gives it."""
     known = {c.hoi_id: (c.verb_id, c.object_id, c.name) for c in HICO.classes}
     return all(known.get(c.hoi_id) == (c.verb_id, c.object_id, c.name) for c in vocabulary.classes)
 
 
 def demand(vocabulary: Vocabulary | None, what: str) -> None:
-    """DataError, naming the vocabulary, unless its classes are HICO-DET's or unknown; `what` is the format that asks."""
+    """DataError naming the vocabulary, unless its classes are HICO-DET's or unknown; `what` is the format that needs them."""
     if vocabulary is not None and not is_hico(vocabulary):
         raise DataError(f"{what}: this format knows HICO-DET's classes alone, and these are those of {vocabulary.name}")

@@ -10,5 +10,5 @@ ppdm          trainval_hico.json, test_hico.json           train 0-based inclusi
 parquet       pairs.parquet with images.parquet            1-based inclusive (this project's own)
 ============ ============================================ ====================================================
 
-Every reader hands over `pipeline.datasets.hico.rows.Rows`; what is wrong with a row is found there, alike for all.
+Every reader returns `pipeline.datasets.hico.rows.Rows`, which checks the rows of all layouts alike.
 """

@@ -37,7 +37,7 @@ def read(path: Path) -> Rows | Labels:
     """The rows of a file; the labels of whole images if it is `anno.mat`.
 
     Raises:
-        DataError: the file is missing, damaged, or has none of the layouts; the message says what was found.
+        DataError: the file is missing, damaged, or has none of the layouts; the message names what was found.
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file")

@@ -22,7 +22,7 @@ from pipeline.errors import DataError
 from pipeline.machine import memory
 
 LARGEST = 8 << 30
-"""Bytes that a MATLAB file may take in memory: scipy makes an array of every number of `anno_bbox.mat`."""
+"""Most bytes that a MATLAB file may take in memory: scipy makes an array of every number of `anno_bbox.mat`."""
 _ORDER = ("x1", "y1", "x2", "y2")
 
 
@@ -35,7 +35,7 @@ def load(path: Path) -> dict[str, Any]:
             return scipy.io.loadmat(path)
     except MemoryError:
         raise DataError(
-            f"{path}: its {path.stat().st_size:,} bytes want more than {LARGEST >> 30} GiB of memory, or than there is"
+            f"{path}: its {path.stat().st_size:,} bytes need more than {LARGEST >> 30} GiB of memory, or more than there is"
         ) from None
     except Exception as error:  # a damaged file makes scipy raise nearly anything
         raise DataError(f"{path}: cannot be read as a MATLAB 5 file ({error})") from error
@@ -111,7 +111,7 @@ def _elements(array: Any) -> Any:
 
 
 def _boxes(array: Any) -> list[tuple[int, ...]]:
-    """Of a struct array with fields x1, x2, y1, y2; an empty one may have no fields."""
+    """Boxes of a struct array with fields x1, x2, y1, y2; an empty one may have no fields."""
     if not array.size or array.dtype.names is None:
         return []
     return [tuple(_number(box[key]) for key in _ORDER) for box in array.reshape(-1)]

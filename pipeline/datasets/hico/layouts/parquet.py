@@ -1,6 +1,6 @@
 """The canonical Parquet files (`pipeline.datasets.hico.tables`): `pairs.parquet`, with `images.parquet` beside it or alone.
 
-A file of pairs needs file_name, hoi_id and the eight box columns; width and height are used if no file of images tells
+A file of pairs needs file_name, hoi_id and the eight box columns; width and height are used if no file of images has
 them. Its metadata may state `box_convention`; without it, boxes are taken as HICO-DET's own (pixel1_inclusive).
 """
 
@@ -24,7 +24,7 @@ _SIZE = ["file_name", "width", "height"]
 
 
 class OtherTableError(DataError):
-    """A Parquet table of something else, whose name says as little as `hard_pairs.parquet`."""
+    """A Parquet table of something else whose name could be that of a table of pairs, such as `hard_pairs.parquet`."""
 
 
 def read(path: Path) -> Rows:
@@ -59,9 +59,9 @@ def read(path: Path) -> Rows:
 
 
 def _images(path: Path) -> pd.DataFrame | None:
-    """The tables of images in the folder, restricted to the splits of the file where its name tells one.
+    """The tables of images in the folder, restricted to the split that the file's name has, if any.
 
-    Where images are in several of them, the first one's sizes count; copies come last.
+    The size of an image that is in several of them is that of the first; copies come last.
     """
     found = []
     for other in folder.annotation_files(sorted(path.parent.glob("*.parquet")), [folder.BESIDE]):

@@ -4,13 +4,13 @@
       hoi_category_id}]}]
 
 `category_id` of a box is COCO's 1..90, that of a pair the verb 1..117; `hoi_category_id` is 1..600; `subject_id` and
-`object_id` are positions in `annotations`; HICO-DET-SG's test files lack some `hoi_category_id`, and the class is that of
-the verb and the object then; some copies write "1\\n" for 1. Boxes are x1, y1, x2, y2: the training file's are
+`object_id` are positions in `annotations`; where `hoi_category_id` is missing, as in HICO-DET-SG's test files, the class is
+that of the verb and the object; some copies write "1\\n" for 1. Boxes are x1, y1, x2, y2: the training file's are
 HICO-DET's less one (0-based), the test file's are HICO-DET's own. A 0 proves the shift, since HICO-DET's own begin at 1; a
 large file without any 0 has none; a small one is taken as documented for its split.
 
 The training file merges boxes that nearly coincide, so its pairs are fewer or differ by some pixels from the official
-ones; images without pairs are left out, and no image's size is told.
+ones; images without pairs are left out, and the file has no sizes of images.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pipeline.datasets.hico.vocabulary import COCO_IDS, HICO
 from pipeline.outside.columns import number, whole_number
 
 ENOUGH = 2000
-"""Boxes among which one that touches the image's edge is certain (one in a hundred does)."""
+"""So many boxes that one of them is certain to touch the image's edge (one in a hundred does)."""
 _OBJECT_OF = {category: index for index, category in enumerate(COCO_IDS)}
 
 

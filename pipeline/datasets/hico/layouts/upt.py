@@ -4,9 +4,9 @@
     size         [width, height]      empty        indices of images without pairs
     objects      80 names             verbs        117 names       correspondence   [hoi, object, verb] x 600
 
-Two files of this name are in circulation that differ in the numbering of the objects alone: COCO's order, and the
-alphabetical one. Which it is follows from the file: its names, its correspondence and every annotated pair, whose class
-says what the object must be. They have to agree.
+Two files of this name are in circulation. They differ only in the order of the objects: COCO's, or alphabetical. Which one
+a file has follows from its names, its correspondence and every annotated pair, whose class says what the object must be.
+All of these have to agree.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _pairs(rows: Rows, name: str, entry: Any, to_coco: dict[int, int]) -> None:
 
 
 def object_order(value: dict[str, Any], path: Path) -> str:
-    """`COCO` or `ALPHABETICAL`, by every witness in the file; DataError where they disagree."""
+    """`COCO` or `ALPHABETICAL`, by everything in the file that shows it; DataError where it contradicts itself."""
     witnesses = {
         "objects": _by_names(value.get("objects")),
         "correspondence": _by_pairs(

@@ -184,7 +184,7 @@ def test_a_small_matlab_file_that_fills_the_memory_is_refused(tmp_path: Path, mo
     shape = (struct.pack("<4i", 5, 8, 1, columns) for columns in (3, 400_000_000))
     path.write_bytes(path.read_bytes().replace(*shape))
     monkeypatch.setattr(matlab, "LARGEST", 1 << 30)
-    with pytest.raises(DataError, match=r"anno_bbox\.mat: its \d+ bytes want more than 1 GiB of memory"):
+    with pytest.raises(DataError, match=r"anno_bbox\.mat: its \d+ bytes need more than 1 GiB of memory"):
         detect.read(path)
 
 
