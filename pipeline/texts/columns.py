@@ -1,6 +1,6 @@
-"""Columns of texts: what the text is and what produced it, apart from how that went on this machine.
+"""Columns of texts: what the text is and what produced it, kept apart from how that went on this machine.
 
-The first kind goes into the table that later stages read, so that its digest says whether a text changed. The second
+The first kind goes into the table that later stages read, whose digest thus says whether a text changed. The second
 kind (latencies, token counts, tries, times) is kept beside it.
 """
 
@@ -37,8 +37,8 @@ PRODUCED: dict[str, pa.DataType] = {
 }
 """Columns of every text, whatever its source (lexicon, llm, file, edit).
 
-`origin` is the file and place of a text that was given, `verdict` the quality gate's; those of a prompt are null where
-there was none; `pictures` are digests.
+`origin` is the file and place of a text that a user gave, `verdict` that of the quality gate; the columns of a prompt are null
+where there was none; `pictures` are digests.
 """
 
 MEASURED: dict[str, pa.DataType] = {
@@ -104,7 +104,7 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, pa.DataType])
 
 
 def frame(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, pa.DataType]) -> pd.DataFrame:
-    """The same as a data frame; whole numbers stay whole where some are missing."""
+    """The same table as a data frame; whole numbers stay whole where some are missing."""
     return table(rows, columns).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
 
 

@@ -1,7 +1,7 @@
-"""What changed between two `descriptions` artifacts: texts, how similar they stayed, and the nearest seen classes.
+"""What changed between two `descriptions` artifacts: the texts, how similar they are, and the nearest seen classes.
 
 Similarities are cosines of CLIP's embeddings. They are not computed here but taken from `text_embeddings` artifacts that
-were made from the descriptions: where one of the two has none in the store, they are left out.
+were made from the descriptions; where one of the two has none in the store, they are left out.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Embedded:
     seen: Mapping[int, np.ndarray]
     unseen: Mapping[int, np.ndarray]
     made_by: str
-    """The text_embeddings artifact with its CLIP and setting, for people."""
+    """The text_embeddings artifact with its CLIP and setting, for people to read."""
 
     def nearest_seen(self, hoi_id: int) -> tuple[int, float]:
         """The seen class with the most similar description (Eq. 4) and that similarity."""
@@ -47,7 +47,7 @@ class Changed:
     old_source: str
     new_source: str
     similarity: float | None
-    """Of the new text to the old one."""
+    """Similarity of the new text to the old one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ def changed(old: Artifact, new: Artifact, embedded: tuple[Embedded, Embedded] | 
 
 
 def moved(embedded: tuple[Embedded, Embedded]) -> list[Moved]:
-    """The unseen classes of both whose nearest seen class is another one now."""
+    """The classes, unseen in both, whose nearest seen class is another one now."""
     old, new = embedded
     found = []
     for hoi_id in sorted(old.unseen.keys() & new.unseen.keys()):
@@ -99,7 +99,7 @@ def moved(embedded: tuple[Embedded, Embedded]) -> list[Moved]:
 def embeddings(old: Artifact, new: Artifact, store: Store) -> tuple[Embedded, Embedded] | None:
     """The embeddings of both artifacts' descriptions, made by the same CLIP in the same setting, or None.
 
-    Where the store has several such pairs, those made last count; `Embedded.made_by` tells which they are.
+    Where the store has several such pairs, the one made last counts; `Embedded.made_by` tells which they are.
     """
     candidates = [
         {str(sorted(a.manifest.config.items())) + str(a.manifest.sources): a for a in _made_from(artifact, store)}
@@ -126,7 +126,7 @@ def names(descriptions: Artifact) -> dict[int, str]:
 
 
 def _made_from(descriptions: Artifact, store: Store) -> list[Artifact]:
-    """`text_embeddings` artifacts of these descriptions: by content, so that an equal text made anew counts."""
+    """`text_embeddings` artifacts of these descriptions, found by content, so that an equal text made anew counts."""
     found = []
     for artifact in store.artifacts("text_embeddings"):
         for record in artifact.manifest.inputs:

@@ -1,4 +1,4 @@
-"""The table of region concepts: a row a verb and region, with the phrases as its sentences and where they come from."""
+"""The table of region concepts: a row for each verb and region, with its phrases and where they come from."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from pipeline.vocabulary.vocabulary import Hoi
 Key = tuple[int, Region]
 """(verb_id, region)"""
 COLUMNS: dict[str, pa.DataType] = {"verb_id": pa.int64(), "name": pa.string(), "region": pa.string()} | columns.PRODUCED
-"""Of `concepts.parquet`: `sentences` are the phrases, `text` all of them with semicolons between."""
+"""Columns of `concepts.parquet`: `sentences` are the phrases, `text` is all of them joined by semicolons."""
 
 
 def questions(classes: Sequence[Hoi], wording: Template) -> dict[Key, Question]:
-    """What to ask a language model: three questions a verb of the classes, idle ones left out, in order of verb_id."""
+    """What to ask a language model: three questions for each verb of the classes except idle ones, in order of verb_id."""
     return {
         (verb_id, region): Question(
             name=f"{hoi.verb}: {region}",
@@ -36,9 +36,9 @@ def questions(classes: Sequence[Hoi], wording: Template) -> dict[Key, Question]:
 
 
 def rows(classes: Sequence[Hoi], asked: Mapping[Key, Asked]) -> list[dict[str, Any]]:
-    """Three rows a verb of the classes, idle ones left out; from the lexicon, where no model was asked.
+    """Three rows for each verb of the classes except idle ones; from the lexicon, where no model was asked.
 
-    Raises DataError if the lexicon lacks a class that it has to speak for.
+    Raises DataError if the lexicon lacks a class that it is needed for.
     """
     found = []
     for verb_id, hoi in _verbs(classes).items():

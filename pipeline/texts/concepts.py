@@ -1,8 +1,8 @@
 """Region concepts: up to ten short phrases on what each verb shows of the human, of the object and of the context.
 
 VDRP's prompt family (section 3.3 there): the head `regions` looks up, for each pair, which phrases its regions show. A phrase
-says one thing that a camera sees ("both arms are stretched forward"). From the project's lexicon, or from a language model,
-whose answer is parsed here into phrases.
+says one thing that a camera sees ("both arms are stretched forward"). Phrases come from the project's lexicon or from a
+language model, whose answer is parsed into phrases here.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ ASKED: Mapping[Region, str] = {
 }
 """What a language model is asked about, by region."""
 MOST = 10
-"""Phrases a verb and region."""
+"""The most phrases of a verb and region."""
 FEWEST = 3
-"""Phrases that a language model's answer must have."""
+"""The fewest phrases that a language model's answer must have."""
 MOST_WORDS = 14
-"""Of a phrase; a longer one is prose, of which CLIP makes one blurred concept."""
+"""The most words of a phrase; a longer one is prose, which CLIP blurs into one concept."""
 
 _MARK = re.compile(r"""^\s*(?:[-*•–—]+|\(?\d{1,2}[.):]|[a-z][.)])\s*""")
 _EDGE = " \t\"'“”‘’.,;:"

@@ -1,6 +1,6 @@
-"""Descriptions from whom the configuration names: the user's own, a language model's, the lexicon's, or the bare phrase.
+"""Descriptions from the source that the configuration names: the user, a language model, the lexicon, or the bare phrase.
 
-The stage `descriptions` describes all classes of a dataset with it, the predictor those that somebody adds (`of_added`).
+The stage `descriptions` describes all classes of a dataset with it, the predictor only added ones (`of_added`).
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from pipeline.vocabulary.vocabulary import Hoi, Vocabulary
 
 K = TypeVar("K")
 PHRASE = "phrase"
-"""Source of a description that nobody gave: the class's phrase stands for it."""
+"""Source of a description that nobody gave: the class's phrase is used in its place."""
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What is said of a class: the sentences of its description, and of its verb alone where that was asked for."""
+    """A class's description as sentences, and that of its verb alone where it was asked for."""
 
     sentences: tuple[str, ...]
     source: str
@@ -48,12 +48,12 @@ def of_added(
     scratch: Path,
     progress: OnAnswer,
 ) -> dict[int, Described]:
-    """{hoi_id: what is said of it} of classes that are added to a model, from whom `config.descriptions` names.
+    """{hoi_id: its description} of classes that are added to a model, from the source that `config.descriptions` names.
 
-    Where that is the lexicon and it does not know a word, the phrase stands for the class.
+    Where that is the lexicon and it lacks a word, the class's phrase is used.
 
     Args:
-        actions: whether the verbs are described alone, too.
+        actions: whether the verbs are described alone as well.
         scratch: folder that keeps a language model's answers.
 
     Raises:
@@ -81,7 +81,7 @@ def of_added(
 
 
 def plainly(hoi: Hoi, *, actions: bool, wording: str = lexicon.DESCRIBE) -> Described:
-    """What is said of a class where nobody says more: the lexicon's words, or its phrase if the lexicon lacks one of them."""
+    """A class's description that no user or model gives: the lexicon's, or its phrase if the lexicon lacks a word of it."""
     if not lexicon.knows(hoi):
         return Described((f"{hoi.phrase[0].upper()}{hoi.phrase[1:]}.",), PHRASE)
     verb = lexicon.describe_verb(hoi.verb) if actions and not hoi.idle else ()
@@ -89,9 +89,9 @@ def plainly(hoi: Hoi, *, actions: bool, wording: str = lexicon.DESCRIBE) -> Desc
 
 
 def own(section: Descriptions, vocabulary: Vocabulary, classes: Sequence[Hoi]) -> dict[int, tuple[str, texts.Given]]:
-    """The user's texts for these classes, with their source: edits come before those of a file.
+    """The user's texts for these classes with their source; edits come before those of a file.
 
-    Raises DataError if a class has none in the file and nothing was said about where else to take it.
+    Raises DataError if a class has none in the file and `descriptions.missing` names no other source.
     """
     edited = edits.read(section.edits, vocabulary) if section.edits is not None else {}
     found = {h: ("edit", texts.Given(text, section.edits.name)) for h, text in edited.items() if section.edits}
@@ -103,15 +103,15 @@ def own(section: Descriptions, vocabulary: Vocabulary, classes: Sequence[Hoi]) -
         if missing and section.missing == "error":
             raise DataError(
                 f"descriptions.file = {section.file}: no text for {len(missing)} of {len(classes)} classes: "
-                f"{', '.join(missing[:8])}{' ...' if len(missing) > 8 else ''}. Add them, or say where they come from "
-                "with --set descriptions.missing=lexicon (or llm); their rows will tell."
+                f"{', '.join(missing[:8])}{' ...' if len(missing) > 8 else ''}. Add them, or say where to take them "
+                "from with --set descriptions.missing=lexicon (or llm); their rows will say so."
             )
     return found
 
 
 @dataclass(slots=True)
 class Said:
-    """A language model's texts: by hoi_id, by verb_id, and by verb_id and region; how often it was asked."""
+    """A language model's texts by hoi_id, by verb_id, and by verb_id and region, and how often it was asked."""
 
     classes: dict[int, Asked] = field(default_factory=dict)
     verbs: dict[int, Asked] = field(default_factory=dict)
@@ -134,9 +134,9 @@ def ask(
     """The language model's texts, and what they cost.
 
     Args:
-        verbs: a class of each verb that is described alone, too.
+        verbs: one class of each verb that is also described alone.
         concepts: classes of whose verbs region concepts are asked for.
-        scratch: folder of the journal of answers; `keep` is the folder that gets them when all are there.
+        scratch: folder of the journal of answers; `keep` is the folder that gets them when all have come in.
     """
     section, said = config.descriptions, Said()
     earlier = journal.earlier_journals(scratch, store_of(config))

@@ -1,9 +1,9 @@
 """How an unseen class differs from its nearest seen class, in words (the texts behind Eq. 4 and 5).
 
-From the lexicon: what differs in the two classes' entries. From a language model: its answer to a contrast prompt. From
-a file: what it says, for the pairs that it names.
-Where the user edited the description of one of the two, the lexicon's entries no longer say what the classes look like:
-then the disparity is made of those sentences of the unseen class's description that the seen class's does not have.
+The lexicon gives what differs in the two classes' entries, a language model its answer to a contrast prompt, and a file its
+texts for the pairs that it names. Where the user edited the description of one of the two, the lexicon's entries no longer
+say what the classes look like: the disparity is then those sentences of the unseen class's description that the seen
+class's lacks.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 Pair = tuple[int, int]
 """(hoi_id of the unseen class, hoi_id of its nearest seen class)"""
 OWN = ("edit", "file", "given", PHRASE)
-"""Sources of descriptions that the user wrote, or nobody: of them the lexicon cannot tell how they differ."""
+"""Sources of descriptions that do not come from the lexicon or a model, so the lexicon cannot say how they differ."""
 PAIR: dict[str, pa.DataType] = {"hoi_id": pa.int64(), "seen_hoi_id": pa.int64()}
 
 
@@ -55,10 +55,10 @@ def write(
         pairs: Unseen classes with their nearest seen classes.
         descriptions: The table of stage `descriptions`; it must have a row for every class in `pairs`.
         journal: File in the stage's scratch folder that keeps the answers of a language model.
-        progress: Told (done, total, note) as answers come in.
-        keep: Folder (the stage's `work.out`) that gets `provenance.parquet`, and `answers.jsonl` where a language model
-            was asked: how it went, which later stages do not read.
-        exchange: How the journal reaches another machine that goes on from it.
+        progress: Called with (done, total, note) as answers come in.
+        keep: Folder (the stage's `work.out`) that gets what later stages do not read: `provenance.parquet`, and
+            `answers.jsonl` where a language model was asked.
+        exchange: How the journal reaches another machine that takes the work over.
 
     Raises:
         DataError: a class has no description, or a language model gave no usable text for it.
@@ -125,7 +125,7 @@ def from_file(config: Config, vocabulary: Vocabulary) -> dict[int, tuple[int, Gi
 
 
 def difference(text: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
-    """The sentences that the other description does not have, up to punctuation and case; all if it has them all."""
+    """The sentences that the other description lacks, punctuation and case aside; all sentences if it has every one."""
     known = {normalised(sentence) for sentence in other}
     own = tuple(sentence for sentence in text if normalised(sentence) not in known)
     return own or tuple(text)

@@ -19,9 +19,9 @@ from pipeline.vocabulary.vocabulary import Vocabulary, comparable
 
 
 def put(path: Path, name: str, text: str, vocabulary: Vocabulary) -> None:
-    """Set the text of a class in an edits file, made if it is not there; all other lines stay as they are.
+    """Set the text of a class in an edits file, which is made if it is missing; all other lines stay as they are.
 
-    Raises DataError if the file, as it would become, cannot be read; it is left alone then.
+    Raises DataError if the changed file could not be read; the file then stays as it is.
     """
     before = read(path, vocabulary) if path.exists() else {}
     lines = reading.text(path).splitlines(keepends=True) if path.exists() else []
@@ -42,7 +42,7 @@ def put(path: Path, name: str, text: str, vocabulary: Vocabulary) -> None:
 
 
 def _span(path: Path, name: str) -> tuple[int, int]:
-    """The lines of a class's entry, from the first up to the one after the last; those behind the end if it has none."""
+    """The lines of a class's entry, as (first, one after the last); both are behind the last line if it has none."""
     root = reading.yaml_node(path)
     for key, value in root.value if isinstance(root, yaml.MappingNode) else ():
         if comparable(str(key.value)) == comparable(name):
@@ -56,7 +56,7 @@ def read(path: Path, vocabulary: Vocabulary) -> dict[int, str]:
     """{hoi_id: text} of an edits file, whitespace collapsed.
 
     Raises DataError naming the file, the line and the key: not YAML, no mapping, an unknown class (with the nearest
-    names), a class given twice, a text that is empty, no text, or has control characters.
+    names), a class given twice, a text that is empty, is no text, or has control characters.
     """
     root = reading.yaml_node(path, what=f"descriptions.edits = {path}")
     if root is None:
@@ -65,7 +65,7 @@ def read(path: Path, vocabulary: Vocabulary) -> dict[int, str]:
         raise DataError(f"descriptions.edits = {path}: expected a mapping such as 'ride horse: A person riding ...'")
     found: dict[int, str] = {}
     foreign: list[str] = []
-    for key, value in root.value:  # nodes and not values: they know their lines, and duplicates are not lost
+    for key, value in root.value:  # nodes, not values: they know their lines, and duplicates are not lost
         if not isinstance(key, yaml.ScalarNode):
             line = key.start_mark.line + 1
             raise DataError(f"descriptions.edits = {path}, line {line}: a list or mapping is no class; expected a name")

@@ -1,4 +1,4 @@
-"""The quality gate: whether a text is a description of its class at all. It finds what is surely wrong, not what is poor.
+"""The quality gate: whether a text is a description of its class at all. It finds texts that are surely wrong, not poor ones.
 
 Its rules and bounds were set on 1,200 published LLaVA descriptions of HICO-DET's classes; good ones pass.
 """
@@ -15,19 +15,19 @@ from pipeline.vocabulary.vocabulary import Hoi, Vocabulary
 
 PASSED = "passed"
 FEWEST_WORDS, MOST_WORDS = 6, 220
-"""Anything shorter describes nothing; anything longer rambles (CLIP reads some 50 words of it)."""
+"""A shorter text describes nothing; a longer one rambles (CLIP reads some 50 words of it)."""
 LEAST_ENGLISH = 0.15
-"""Share of English function words; LLaVA's own texts have 0.2 to 0.5, other languages close to none."""
+"""Least share of English function words; LLaVA's own texts have 0.2 to 0.5, other languages almost none."""
 NEAR = 0.9
-"""Share of common word triples from which on two texts about one object are the same text."""
+"""Two texts about one object count as the same text from this share of common word triples on."""
 _FINISHED = ("stop", "eos", "eos_token", "stop_sequence")
 """The reasons that servers give for an answer that ended by itself."""
 
 UNUSABLE = ("empty", "thinking aloud", "markup", "refusal", "not a text", "not English", "rejected by the server")
-"""Faults with which a text is never kept, whatever share of faulty ones is tolerated."""
+"""Faults with which a text is never kept, whatever share of faulty texts is tolerated."""
 
 _PART_OF_OTHERS = ("hold", "sit_on", "stand_on")
-"""Verbs that a description of another one may well mention: who carries a banana holds it."""
+"""Verbs that a description of another verb may well mention: whoever carries a banana holds it."""
 
 _REFUSAL = re.compile(
     r"\b(i (cannot|can ?not|can't|am unable|am not able)|i'?m (sorry|unable|not able)|i apologi[sz]e"
@@ -74,10 +74,10 @@ _FUNCTION_WORDS = frozenset(
 
 @dataclass(slots=True)
 class Owners:
-    """The texts accepted so far, to find one that is another class's over again.
+    """The texts accepted so far, to find one that repeats another class's.
 
-    Texts about different objects name different objects, so only equal ones count; a text about the same object may
-    not even be nearly equal: only the verb would tell the two classes apart.
+    Texts about different objects name different objects, so only equal ones are duplicates; texts about the same object may
+    not even be nearly equal, as only the verb would tell the two classes apart.
     """
 
     texts: dict[str, str] = field(default_factory=dict)
@@ -86,7 +86,7 @@ class Owners:
     """Object -> class -> the word triples of its text."""
 
     def duplicate_of(self, name: str, text: str, about: str = "") -> str | None:
-        """The class, other than `name`, whose text this is or nearly is; if there is none, this one is noted."""
+        """The class, other than `name`, that has this or nearly this text; if there is none, the text is noted as `name`'s."""
         plain, mine = normalised(text), _triples(text)
         if self.texts.get(plain, name) != name:
             return self.texts[plain]
@@ -107,12 +107,12 @@ def judge(
     among: Vocabulary | None = None,
     compared: bool = False,
 ) -> str:
-    """`PASSED`, or in a few words why the text does not describe the class.
+    """`PASSED`, or, in a few words, why the text does not describe the class.
 
     Whether two classes have the same text is for `Owners` to say.
 
     Args:
-        text: An answer, or a text from elsewhere; what the model thought before it is not judged.
+        text: An answer, or a text from elsewhere; the model's thinking before it is not judged.
         finish_reason: How the answer ended, as the server says.
         about: The class that the text has to be about; None for a verb's description.
         among: All classes, one of which the text may be about instead.
@@ -131,12 +131,12 @@ def usable(verdict: str) -> bool:
 
 
 def normalised(text: str) -> str:
-    """Lower-case words only: two texts that differ in punctuation alone become equal."""
+    """The words in lower case, so that texts that differ in punctuation alone become equal."""
     return " ".join(re.findall(r"[^\W\d_]+", text.lower()))
 
 
 def _as_whole(text: str, said: str, finish_reason: str) -> str | None:
-    """Whether there is an answer at all, and if not what came in its place."""
+    """What came in place of an answer; None if there is one."""
     if normalised(said):
         return None
     fault = "thinking aloud without an answer" if normalised(text) else "empty"

@@ -1,7 +1,7 @@
 """How well texts tell classes apart: each class's most similar other class, by the cosine of CLIP's embeddings.
 
-A prompt is good where its descriptions are further apart than the plain phrases are. The mean says it of a verb or an
-object as a whole, the worst of its most confusable class.
+A prompt is good if its descriptions are further apart than the plain phrases. The mean tells this for a verb or an object as
+a whole, the worst for its most confusable class.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ KINDS = ("description", "phrase")
 
 
 def classes(hois: Sequence[Hoi], *, descriptions: np.ndarray, phrases: np.ndarray) -> pd.DataFrame:
-    """One row a class: hoi_id, name, and of descriptions and phrases the nearest other class and its cosine.
+    """One row a class: hoi_id, name, and for descriptions and for phrases the nearest other class and its cosine.
 
     Args:
         hois: The classes, at least two.

@@ -1,4 +1,4 @@
-"""Other words for objects and verbs that a description may use: a table for HICO-DET's, rules of English for all."""
+"""Other words for objects and verbs that a description may use: a table for HICO-DET's words, and rules of English for all."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ OBJECTS = {
     "tv": ("television", "screen"),
     "wine glass": ("glass", "wineglass"),
 }
-"""By HICO's word with spaces."""
+"""Other words for an object, by HICO-DET's word with spaces."""
 
 
 def names_object(text: str, name: str) -> bool:
-    """Whether a text names the object (HICO's word): that word, its plural, what is done with it, another word."""
+    """Whether a text names the object (HICO's word): by that word, its plural, an activity with it, or another word."""
     return _object(name).search(" ".join(text.lower().split())) is not None
 
 
@@ -72,7 +72,7 @@ def _object(name: str) -> re.Pattern[str]:
 
 @cache
 def _verb(verb: str) -> re.Pattern[str]:
-    """The first word's stem; irregular forms share their first letters and are matched by those."""
+    """A pattern of the first word's stem; irregular forms are matched by their common first letters."""
     word = verb.split("_")[0]
     stem = word.rstrip("e")
     if len(stem) > 3 and stem[-1] == "y":

@@ -9,8 +9,9 @@
     0, a person exiting an airplane          visual cues by class; the named class is one that it is confused with
     1. The presence of ...
 
-Files made for V-COCO number other verbs and classes. Those by verb and object are recognised by that, those of pairs by
-the phrases that their texts quote; what is no class of HICO-DET is left out, with a word in the log.
+Files made for V-COCO number other verbs and classes. Texts by verb and object are read with the numbers under which more of
+them name their object; pairs are found by the phrases that their texts quote. What is no class of HICO-DET is left out and
+logged.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ VCOCO_VERBS = (
 """HICO-DET's verb for each of V-COCO's 24 actions with an object, where it has the same one."""
 
 Block = tuple[int, "re.Match[str]", list[str]]
-"""(line number, its head, the lines up to the next head)"""
+"""(line number of a head, its match, the lines up to the next head)"""
 
 
 def read(path: Path) -> list[Row]:
@@ -78,7 +79,7 @@ def write_pairs(path: Path, texts: Mapping[tuple[int, int], str]) -> None:
 
 
 def _titled(path: Path, lines: Sequence[str]) -> list[Row]:
-    """A title and a text after a colon in each paragraph; titles vary and number anew, so the order counts."""
+    """A title and a text after a colon in each paragraph; titles vary and their numbers start anew, so the order counts."""
     rows: list[Row] = []
     for number, line in enumerate(lines, start=1):
         if number > 1 and line.strip() and lines[number - 2].strip():
@@ -123,7 +124,7 @@ def _pairs(path: Path, lines: Sequence[str]) -> list[Row]:
 
 
 def _quoted(path: Path, blocks: Sequence[Block]) -> list[Row]:
-    """Pairs whose numbers are another dataset's, by the phrases that the texts quote."""
+    """Pairs whose numbers are another dataset's, told by the phrases that the texts quote."""
     known = {hoi.phrase: hoi.hoi_id for hoi in HICO.classes}
     rows: dict[int, Row] = {}
     for number, _, body in blocks:
@@ -169,4 +170,4 @@ READERS: dict[re.Pattern[str], Callable[[Path, Sequence[str]], list[Row]]] = {
     _PAIR: _pairs,
     _CUES: _cues,
 }
-"""By the shape of the first lines."""
+"""Readers by the pattern that the first lines match."""

@@ -7,7 +7,7 @@ A row names its class in one of three ways, and for disparities what it is compa
     verb and object            ride, horse            other_verb and other_object
 
 Its text is in the column `text`. JSON is a list of such rows, or a mapping {"ride horse": "text"}. In a CSV file a cell that
-a spreadsheet would take for a formula has ' before it, which is no part of it.
+a spreadsheet would take for a formula begins with ', which is not part of the text.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 log = logging.getLogger("ezhoi.given")
 
 FOREIGN = -1
-"""In place of a class that the vocabulary does not have, though it has its verb and its object."""
+"""Stands for a class that the vocabulary lacks, though it has its verb and its object."""
 CLASS = (("class", "name"), ("hoi_id",), ("verb", "object"))
 """Columns that say what a text is about: by name, by number, by parts."""
 OTHER = (("other", "seen"), ("other_hoi_id", "seen_hoi_id"), ("other_verb", "other_object"))
@@ -48,13 +48,13 @@ KNOWN = {"text", *(column for columns in (*CLASS, *OTHER) for column in columns)
 """The columns that are read."""
 log = logging.getLogger("ezhoi.given")
 FOREIGN = -1
-"""In place of a class that the vocabulary does not have, though it has its verb and its object."""
+"""Stands for a class that the vocabulary lacks, though it has its verb and its object."""
 
 
 def read(path: Path, vocabulary: Vocabulary) -> list[Row]:
     """The rows of a table; DataError naming the file, the row and what is wrong.
 
-    A row about a verb and an object that the vocabulary has, but not as a class, is left out with a word in the log
+    A row about a verb and an object that the vocabulary has, but not as a class, is left out and logged
     (`Vocabulary.may_be_elsewhere`).
     """
     found: list[Row] = []
@@ -77,7 +77,7 @@ def read(path: Path, vocabulary: Vocabulary) -> list[Row]:
 
 
 def say_foreign(names: Sequence[str], vocabulary: Vocabulary) -> None:
-    """A word in the log about texts of classes that the dataset does not have."""
+    """Log that some texts are of classes that the dataset does not have."""
     if names:
         some = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
         log.warning(
@@ -138,7 +138,7 @@ def _class(
 
 
 def _named(entry: Mapping[str, Any]) -> str:
-    """The class of a row as the row calls it."""
+    """The class of a row in the row's own words."""
     return next((str(entry[key]) for keys in CLASS for key in keys if entry.get(key)), "?")
 
 
@@ -187,7 +187,7 @@ def _json(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def _parquet(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
-    """The rows, a few at a time: what a small file unpacks to is not known before."""
+    """The rows, a few at a time, as a small file may unpack to a large one."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -211,4 +211,4 @@ def _parquet(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 READERS = {".csv": _csv, ".json": _json, ".parquet": _parquet}
-"""By a file's ending."""
+"""Readers by a file's ending."""

@@ -20,12 +20,12 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 log = logging.getLogger("ezhoi.given")
 
 LEAST_NAMED = 0.5
-"""Share of a file's texts that have to name their class's object; below, its numbers are not the vocabulary's."""
+"""Least share of a file's texts that name their class's object; below it, the file's numbers are not the vocabulary's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A text with the file and the place it is from."""
+    """A text with the file and the place that it is from."""
 
     text: str
     origin: str
@@ -60,7 +60,7 @@ def disparities(path: Path, vocabulary: Vocabulary) -> dict[int, tuple[int, Give
     for row in _rows(path, vocabulary):
         name = vocabulary.hoi(row.hoi_id).name
         if row.other_id is None:
-            raise DataError(f"{row.origin}: says nothing about what {name} is compared with; this is no file of pairs")
+            raise DataError(f"{row.origin}: does not say what {name} is compared with; this is no file of pairs")
         if row.hoi_id in found:
             raise DataError(f"{row.origin}: {name} has a disparity already; keep one")
         found[row.hoi_id] = (row.other_id, Given(row.text, row.origin))
@@ -85,7 +85,7 @@ def _rows(path: Path, vocabulary: Vocabulary) -> Sequence[Row]:
 
 
 def _released(path: Path, vocabulary: Vocabulary) -> list[Row]:
-    """The rows of a file of the released code, which number HICO-DET's classes, without those that the vocabulary lacks."""
+    """The rows of a file of the released code, by HICO-DET's numbers, without those of classes that the vocabulary lacks."""
     demand(vocabulary, str(path))
     rows = released.read(path)
     known = frozenset(vocabulary.ids)
@@ -95,7 +95,7 @@ def _released(path: Path, vocabulary: Vocabulary) -> list[Row]:
 
 
 def _spoken(row: Row, vocabulary: Vocabulary) -> Row:
-    """The row with its text as it is used: a model's thinking may have come along."""
+    """The row with its text as it is used: without a model's thinking."""
     where = f"{row.origin}: the text of {vocabulary.hoi(row.hoi_id).name}"
     check_text(row.text, where=where)
     text = thinking.spoken(row.text)
@@ -107,7 +107,7 @@ def _spoken(row: Row, vocabulary: Vocabulary) -> Row:
 
 
 def check_text(text: str, *, where: str) -> None:
-    """DataError if a text that a user gives is empty, too long, or has characters that no text has."""
+    """DataError if a user's text is empty, too long, or has control characters."""
     if not text:
         raise DataError(f"{where} is empty")
     if len(text) > reading.LONGEST_TEXT:

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("ezhoi.llm")
 
 OnAnswer = Callable[[int, int, str], None]
-"""Told (questions answered, questions, name of the template) as answers come in."""
+"""Called with (questions answered, questions, name of the template) as answers come in."""
 NAMED = 8
-"""Classes that a message names of those with the same fault."""
+"""How many of the classes with the same fault a message names."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Question:
-    """What to ask about one class: `name` is for people, `about` and `compared` for the gate (`judge`)."""
+    """What to ask about one class: `name` is for people to read, `about` and `compared` for the gate (`judge`)."""
 
     name: str
     rendered: Rendered
@@ -39,7 +39,7 @@ class Question:
     compared: bool = False
     pictures: tuple[Picture, ...] = ()
     judged: Callable[[str, str], str] | None = None
-    """What judges (answer, finish reason) of a question that asks for no description; as `judge`."""
+    """Judges (answer, finish reason) in place of `judge` where the question asks for no description."""
 
     def verdict(self, answer: Answer, among: Vocabulary | None) -> str:
         """The gate's verdict on an answer; `among` are all classes, one of which it may be about instead."""
@@ -67,7 +67,7 @@ class Asked:
 
 @dataclass(slots=True)
 class Tally:
-    """Requests sent, answers taken from the journal, answers that failed the gate; names of classes that keep such."""
+    """Requests sent, answers taken from the journal, answers that failed the gate; names of classes that keep one."""
 
     requests: int = 0
     reused: int = 0
@@ -76,7 +76,7 @@ class Tally:
     """Class -> why the gate rejects the text that it keeps."""
 
     def add(self, other: Tally) -> None:
-        """Count what another one counted too."""
+        """Add the counts of another tally."""
         self.requests += other.requests
         self.reused += other.reused
         self.rejected += other.rejected
@@ -123,13 +123,13 @@ def ask_all(
 
     Up to `llm.runtime.concurrency` requests are in flight. A question whose answer fails the gate is asked again at once
     with the next seed, `llm.attempts` times at most; whether two classes got the same text is decided when all have
-    one, in order of the questions, so that which of the two is the duplicate is no matter of timing.
+    one, in order of the questions, so that timing does not decide which of the two is the duplicate.
 
     At most the share `tolerated` of the questions may end with an answer that fails the gate but is a text: it is kept,
     with its verdict. `among` are all classes, one of which an answer may be about instead (`judge`).
 
     Raises:
-        DataError: more classes than that have no answer that passes; the message lists them.
+        DataError: more classes have no answer that passes; the message lists them.
         ServiceError: the server cannot be used, or `llm.runtime.deadline_s` passed.
     """
     if not questions:
@@ -164,7 +164,7 @@ async def _ask(asking: _Asking) -> None:
 
 
 async def _pass(asking: _Asking, client: Client, served: Served, pending: Sequence[int]) -> list[Asked | None]:
-    """An answer that is good by itself for each pending question; None for a question whose attempts are used up."""
+    """For each pending question an answer that passes by itself; None if its attempts are used up."""
     done = len(asking.questions) - len(pending)
 
     async def one(position: int) -> Asked | None:
@@ -235,7 +235,7 @@ def _longest(asking: _Asking, served: Served) -> Request:
 
 
 def _take(asking: _Asking, position: int, asked: Asked) -> bool:
-    """Accept an answer unless it is another class's over again."""
+    """Accept an answer unless it repeats another class's."""
     question = asking.questions[position]
     thing = question.about.object if question.about is not None else ""
     owner = asking.owners.duplicate_of(question.name, asked.text, thing)
@@ -248,7 +248,7 @@ def _take(asking: _Asking, position: int, asked: Asked) -> bool:
 
 
 def _tolerate(asking: _Asking, tolerated: float) -> None:
-    """Keep the last usable answer of each question without a good one, if they are few; DataError if not."""
+    """Keep the last usable answer of each question without a good one if these are few enough; DataError if not."""
     failing = sorted(set(range(len(asking.questions))) - asking.accepted.keys())
     chosen: dict[int, Asked] = {}
     for position in failing:

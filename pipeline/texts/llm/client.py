@@ -1,10 +1,10 @@
 """A client of OpenAI-compatible servers: vLLM first.
 
-What passes by itself is waited for, each in its way: 429 lowers the pace of all requests (`pace.py`) and costs no try;
-a server that went away is looked for once a second, for `patience_s`, while all requests wait; other failures (5xx,
-timeouts, answers cut short) are tried again, with exponential backoff and jitter, `retries` times. What does not pass
-stops at once: a wrong key or model name is an error of the whole run, a request that the server rejects, or fails on
-while it answers others, one of its class.
+Temporary failures are waited for, each in its way: 429 lowers the pace of all requests (`pace.py`) and costs no try;
+a server that is gone is tried once a second, for `patience_s`, while all requests wait; other failures (5xx,
+timeouts, answers cut short) are tried again, with exponential backoff and jitter, `retries` times. Lasting failures
+stop at once: a wrong key or model name stops the whole run; a request that the server rejects, or fails on while it answers
+others, fails for its class alone.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ log = logging.getLogger("ezhoi.llm")
 WAIT_FIRST, WAIT_MOST, JITTER = 0.5, 30.0, 0.5
 """Seconds between tries: doubled from the first to the most, plus up to the jitter."""
 LOOK_AGAIN = 1.0
-"""Seconds between two looks for a server that went away, and of a pause after a 429 that names none."""
+"""Seconds between two tries to reach a server that is gone, and the pause after a 429 that names none."""
 TRIES_AT_FIRST = 3
-"""Tries to find the server before anything is asked: one that is not there is an error at once."""
+"""Tries to reach the server before anything is asked; if it is not there, that is an error at once."""
 PICTURE_TOKENS = 576
-"""What a picture takes of LLaVA-1.5's context."""
+"""How many tokens of LLaVA-1.5's context a picture takes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +57,7 @@ class Served:
     model: str
     root: str | None = None
     revision: str | None = None
-    """From a second name `MODEL@REVISION`, as `ezhoi llm serve` gives it, or a Hugging Face snapshot folder."""
+    """Read from a second name `MODEL@REVISION`, as `ezhoi llm serve` gives it, or a Hugging Face snapshot folder."""
     context: int | None = None
     """Tokens that prompt and answer may have together."""
     server: str | None = None
@@ -122,7 +122,7 @@ class Client:
         )
 
     async def models(self) -> dict[str, completion.Model]:
-        """The models that the server lists, by name; ServiceError if it cannot be reached or lists none as it should."""
+        """The models that the server lists, by name; ServiceError if it cannot be reached or its list cannot be read."""
         try:
             async for attempt in self._tries(most=TRIES_AT_FIRST):
                 with attempt:
@@ -135,7 +135,7 @@ class Client:
     async def check_length(self, request: Request, served: Served) -> None:
         """Whether the longest of the requests fits into the model's context; ServiceError if not.
 
-        vLLM counts the prompt's tokens. For another server a word is taken as one token, which is never too many.
+        vLLM counts the prompt's tokens. For another server a word counts as one token, which is never too many.
         """
         if served.context is None:
             return
@@ -153,8 +153,8 @@ class Client:
     async def answer(self, request: Request, pictures: Sequence[Picture] = ()) -> Answer:
         """Send a request until it is answered.
 
-        Raises ServiceError when the server fails for good or rejects all that it is asked, RequestRejected when it fails
-        for this request alone.
+        Raises ServiceError when the server fails for good or rejects every request, RequestRejected when it fails for
+        this request alone.
         """
         body, failed_at = _body(request, pictures), math.inf
         try:
@@ -179,7 +179,7 @@ class Client:
         raise AssertionError("the retry loop ends with an answer or an error")
 
     async def _unrefused(self, body: dict[str, Any], tries: int) -> Answer:
-        """One try; being refused with 429 is part of it."""
+        """One try, in which a 429 is waited out."""
         while True:
             if self._away is not None:
                 await asyncio.shield(self._away)
@@ -220,7 +220,7 @@ class Client:
         )
 
     def _gone(self, error: openai.APIConnectionError) -> None:
-        """The connection broke: one task finds out whether the server did, and everybody waits for it."""
+        """The connection broke: one task finds out whether the server is gone, and all others wait for it."""
         if self._away is None or self._away.done():
             self._away = asyncio.ensure_future(self._look_for_server(error))
             self._away.add_done_callback(lambda task: task.cancelled() or task.exception())  # seen by whoever waits
@@ -240,7 +240,7 @@ class Client:
             await asyncio.sleep(min(LOOK_AGAIN, self._llm.runtime.patience_s))
 
     async def _count(self, request: Request) -> int | None:
-        """Tokens of the prompt without pictures, as vLLM counts them; other servers need not have the page."""
+        """Tokens of the prompt without pictures, as vLLM counts them; other servers may not offer this."""
         body = {"model": request.model, "messages": _messages(request, ())}
         with contextlib.suppress(openai.OpenAIError, MalformedAnswer, ValueError):
             reply = await self._openai.post(f"{self._root}/tokenize", body=body, cast_to=httpx2.Response)
@@ -249,7 +249,7 @@ class Client:
         return None
 
     async def _version(self) -> str | None:
-        """vLLM tells its version beside the API; other servers need not."""
+        """The server's version, which vLLM tells beside the API; other servers may not."""
         with contextlib.suppress(openai.OpenAIError, MalformedAnswer, ValueError):
             reply = await self._openai.get(f"{self._root}/version", cast_to=httpx2.Response)
             version = completion.fields(reply.content).get("version")
@@ -303,7 +303,7 @@ def _body(request: Request, pictures: Sequence[Picture]) -> dict[str, Any]:
 
 
 def _messages(request: Request, pictures: Sequence[Picture]) -> list[dict[str, Any]]:
-    """What is the same for all classes comes first, so that servers compute it once."""
+    """The messages of a request; what all classes share comes first, so that servers compute it once."""
     words = request.prompt
     messages: list[dict[str, Any]] = []
     if request.system and request.system_role:

@@ -1,4 +1,4 @@
-"""What an OpenAI-compatible server sends, parsed once: a chat completion, the list of its models, its words on a failure."""
+"""What an OpenAI-compatible server sends, parsed once: a chat completion, the list of its models, the text of an error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.outside.escaping import plain
 from pipeline.texts.llm.request import Count, Words
 
 MOST_WORDS = 300
-"""Characters that a message quotes of a server's words."""
+"""How many characters of a server's words a message quotes."""
 
 
 class MalformedAnswer(Exception):
@@ -34,7 +34,7 @@ Content = Words | list[_Text | _Thought] | None
 
 
 class Message(BaseModel):
-    """What the model says; servers that take its thinking apart have it in one of two fields."""
+    """What the model says; servers that split off its thinking put it into one of two fields."""
 
     content: Content = None
     reasoning_content: Content = None
@@ -64,7 +64,7 @@ class Completion(BaseModel):
 
     @property
     def text(self) -> str:
-        """The first choice's text; where the model only thought, that, marked as thinking which did not end."""
+        """The first choice's text; where the model only thought, its thinking, marked as unfinished."""
         message = self.choices[0].message
         if text := _joined(message.content):
             return text

@@ -1,7 +1,7 @@
-"""Answers of a stage that is not finished, for another machine to go on from: the journal, through the work's exchange.
+"""Answers of an unfinished stage, handed to another machine: the journal goes through the work's exchange.
 
-On one disk there is nothing to do. Through an object store a copy of the journal goes every quarter of a minute and when the
-stage fails, in place of the last one; whoever takes the work up adds its lines to a journal of its own before it asks anything.
+On one disk there is nothing to do. With an object store, a copy of the journal replaces the last one every quarter of a minute
+and when the stage fails; a machine that takes the work over adds its lines to its own journal before it asks anything.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pipeline.store.exchange import Exchange
 
 log = logging.getLogger("ezhoi.llm")
 SECONDS = 15.0
-"""Least time between two copies: what a machine that is lost has asked since then is asked again."""
+"""Least seconds between two copies: what a lost machine has asked since its last copy is asked again."""
 
 
 def give(path: Path, exchange: Exchange) -> None:
-    """Hand over the answers so far; if the store is away, another machine asks more of them again, and this one goes on."""
+    """Hand over the answers so far; if the store cannot be reached, this machine goes on all the same."""
     content = path.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
@@ -32,7 +32,7 @@ def give(path: Path, exchange: Exchange) -> None:
 
 
 def take_over(path: Path, exchange: Exchange) -> None:
-    """Add to a journal the lines that another machine handed over and that are not there yet."""
+    """Add to a journal the lines that another machine handed over and that it lacks."""
     if path.name not in exchange.names(fresh=True):
         return
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:

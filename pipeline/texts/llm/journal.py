@@ -1,10 +1,10 @@
-"""The journal: every answer of a language model, on disk the moment it came in.
+"""The journal: every answer of a language model, on disk as soon as it comes in.
 
 One JSON object a line, appended and synced before anybody gets the answer, so that a kill loses at most the requests in
 flight. Answers that come in while the disk is busy share the next sync, and nobody else waits for it. A line is
-found again by the digest of its full request: changing the prompt, the model or the sampling asks anew, nothing else.
-It holds no API key and no header. Each line has a digest of its own, and is parsed into a `Record` when it is read: one
-that was damaged, or that is none, costs one request. Lines of earlier releases have no digest and are read as they are.
+found by the digest of its full request: only a change of the prompt, the model or the sampling asks anew.
+It holds no API key and no header. Each line has a digest of its own and is parsed into a `Record` when it is read; a damaged
+line costs one request. Lines of earlier releases have no digest and are read as they are.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ class Record:
     request: Request
     answer: Answer
     digest: str | None = None
-    """Of the request and the answer; earlier releases wrote none."""
+    """Digest of the request and the answer; earlier releases wrote none."""
 
     @property
     def is_whole(self) -> bool:
-        """Whether the line says what was written."""
+        """Whether the line is as it was written."""
         return self.key == self.request.key and self.digest in (None, _digest(self.request, self.answer))
 
 
@@ -114,7 +114,7 @@ class Journal:
         self._used[request.key] = line
 
     async def _sync(self) -> None:
-        """Sync what is written by now, beside the event loop: a disk takes milliseconds, in which answers come in."""
+        """Sync what is written by now, beside the event loop: a disk takes milliseconds, and answers come in meanwhile."""
         written = self._written
         try:
             await asyncio.to_thread(os.fsync, self._file.fileno())
@@ -133,7 +133,7 @@ class Journal:
 def earlier_journals(scratch: Path, store: Store) -> list[Path]:
     """Journals that other runs left in the store whose work `scratch` (`<store>/.work/<fingerprint>/scratch`) is.
 
-    Another fingerprint, say after editing one description, then asks only what was never asked. The artifact of the
+    A run with another fingerprint, say after editing one description, then asks only what was never asked. The artifact of the
     same fingerprint is left out: it is there only when it is to be made anew.
     """
     root, own = store.root, scratch.parent.name
@@ -185,7 +185,7 @@ def _read(path: Path) -> dict[str, Answer]:
 
 
 def _drop_torn_end(path: Path) -> None:
-    """Cut what a kill left of an unfinished last line, so that the next line starts at its own beginning."""
+    """Cut off an unfinished last line that a kill left, so that the next entry begins a line."""
     if path.exists():
         content = path.read_bytes()
         whole = content.rfind(b"\n") + 1

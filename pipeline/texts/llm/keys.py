@@ -13,12 +13,12 @@ HOSTS = ("127.0.0.1", "localhost")
 
 
 def key_file(port: int) -> Path:
-    """Where `ezhoi llm serve` keeps the key of the server on a port of this machine, while that runs."""
+    """Where `ezhoi llm serve` keeps the key of the server on a port of this machine while it runs."""
     return home() / "llm" / f"{port}.key"
 
 
 def api_key(runtime: LlmRuntime) -> str:
-    """What the variable `api_key_env` holds; else the key of our own server, if the address is its; else empty.
+    """What the variable `api_key_env` holds; else the key of our own server, if the address is that server's; else empty.
 
     ServiceError if others can read the key's file.
     """

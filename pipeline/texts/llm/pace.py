@@ -3,9 +3,9 @@
 Additive increase, multiplicative decrease: the first 429 of a burst halves the limit and makes everybody wait as long as
 the server asks for; every answer raises it again by a fraction, so that a full round of answers raises it by one.
 
-A server may take no question at all. So `FEW` go first, and the others with the first answer or after `OPENING` seconds,
-in which a rejection would have come. When the first `FEW` that came back were all rejected, no other one goes out until one
-of those in flight is answered; if none is, all is in vain.
+A server may reject every question. So `FEW` go first, and the others after the first answer or after `OPENING` seconds, in
+which a rejection would have come. If the first `FEW` that came back were all rejected, no other one goes out until one of
+those in flight is answered; if none is, `InVain` is raised.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 FEW = 5
-"""Questions that are rejected, before any is answered, from which on the server is in doubt."""
+"""From this many rejected questions on, none being answered yet, the server is in doubt."""
 OPENING = 0.25
 
 
@@ -43,7 +43,7 @@ class Pace:
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[float]:
-        """Wait for a free slot and hold it; yields the time it was taken. Raises InVain if the server takes nothing."""
+        """Wait for a free slot and hold it; yields the time it was taken. Raises InVain if the server rejects everything."""
         async with self._changed:
             while True:
                 wait = self._resume_at - time.monotonic()
@@ -81,7 +81,7 @@ class Pace:
 
     @property
     def in_vain(self) -> bool:
-        """Whether the server rejected all that it was asked, and nothing is in flight that it may still take."""
+        """Whether the server rejected every question, and none is in flight that it may still answer."""
         return self._in_doubt and self._flying == 0
 
     def answered(self) -> None:
@@ -97,9 +97,9 @@ class Pace:
             self._in_doubt = self.rejected >= FEW
 
     def slow_down(self, *, taken: float, wait: float) -> None:
-        """The server refused a request whose slot was taken at `taken`: it has too many, and wants us to wait.
+        """The server refused a request whose slot was taken at `taken`: it has too many and asks to wait.
 
-        Requests sent before the last slowing down belong to the same burst and slow down no further.
+        Requests sent before the last slowing down belong to the same burst and do not halve the limit again.
         """
         now = time.monotonic()
         if taken >= self._slowed_at:

@@ -1,8 +1,8 @@
 """Example pictures of classes: what a vision-language model is shown beside the question.
 
-    FOLDER/ride horse/one.jpg       a subfolder a class, named as the class is (ride_horse does as well)
+    FOLDER/ride horse/one.jpg       a subfolder for each class, with its name (ride_horse works, too)
 
-Classes without a subfolder are described from words alone. Pictures of unseen classes are the user's to add: a
+Classes without a subfolder are described from words alone. Pictures of unseen classes have to come from the user: a
 zero-shot experiment must not take them from the dataset it is evaluated on.
 """
 

@@ -1,4 +1,4 @@
-"""Which proxy of the environment stands before a server: never one before a server on this machine."""
+"""Which of the environment's proxies a server is reached through: none for a server on this machine."""
 
 from __future__ import annotations
 

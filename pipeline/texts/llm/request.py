@@ -21,7 +21,7 @@ CHECKED = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class RequestRejected(Exception):
-    """The server will never answer this request (too long, malformed): a matter of one class."""
+    """The server will never answer this request (too long, malformed); this concerns one class alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,12 +58,12 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """A completion and how it came about; `latency_s` is that of the try that succeeded."""
+    """A completion and how it came about; `latency_s` is the time of the try that succeeded."""
 
     __pydantic_config__: ClassVar[ConfigDict] = CHECKED
 
     text: Words
-    """As the server sent it, thinking included (`thinking.spoken` takes that away)."""
+    """As the server sent it, thinking included (`thinking.spoken` removes it)."""
     finish_reason: Words
     prompt_tokens: Count | None
     completion_tokens: Count | None

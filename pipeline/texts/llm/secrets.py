@@ -15,7 +15,7 @@ from pipeline.outside.addresses import HIDDEN, shown_address
 from pipeline.texts.llm.keys import api_key
 
 LEAST = 4
-"""Characters of a secret that is looked for in texts; a shorter one would hide half of every message."""
+"""Fewest characters of a secret that is hidden in texts; a shorter one would hide half of every message."""
 _NAME = re.compile(r"[A-Z]+(_[A-Z0-9]+)*")
 
 
@@ -27,7 +27,7 @@ class Secrets:
 
     @classmethod
     def of(cls, llm: Llm) -> Self:
-        """The key as it is set and as it is sent, a key that was put where its variable's name belongs, passwords."""
+        """The key as it is set and as it is sent, a key that stands where its variable's name belongs, and passwords."""
         name = llm.runtime.api_key_env
         known = [api_key(llm.runtime), "" if shown_name(name) == name else name]
         proxies = [value for key, value in os.environ.items() if key.lower().endswith("_proxy")]
@@ -43,14 +43,14 @@ class Secrets:
         return cls(tuple(sorted((form for form in forms if len(form.strip()) >= LEAST), key=len, reverse=True)))
 
     def hide(self, text: str) -> str:
-        """The text without them, and without what looks like a password in an address."""
+        """The text without the secrets, and without what looks like a password in an address."""
         for secret in self.values:
             text = text.replace(secret, HIDDEN)
         return shown_address(text)
 
 
 def key_of(llm: Llm) -> str:
-    """The key in the variable `llm.runtime.api_key_env`, white space around it left out; '' if there is none.
+    """The key in the variable `llm.runtime.api_key_env`, without white space around it; '' if there is none.
 
     Raises ServiceError if what it holds cannot be a key.
     """
@@ -64,7 +64,7 @@ def key_of(llm: Llm) -> str:
 
 
 def without_user(url: str) -> tuple[str, dict[str, str]]:
-    """An address without user and password, which HTTP libraries write into their logs, and the header that has them."""
+    """An address without user and password, which HTTP libraries write into their logs, and the header that carries them."""
     scheme, _, rest = url.partition("://")
     place, slash, path = rest.partition("/")
     user, at, host = place.rpartition("@")
@@ -74,12 +74,12 @@ def without_user(url: str) -> tuple[str, dict[str, str]]:
 
 
 def shown_name(name: str) -> str:
-    """The name of the key's variable; hidden where it looks more like a key that was put in the wrong place."""
+    """The name of the key's variable; hidden where it looks like a key in the wrong place."""
     return name if name in os.environ or (_NAME.fullmatch(name) and len(name) <= 64) else HIDDEN
 
 
 def is_address(url: str) -> bool:
-    """Whether a server may be asked there."""
+    """Whether a text is an address at which a server may be asked."""
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)

@@ -2,12 +2,12 @@
 
     kind: describe                      describe a class, contrast two classes, describe an action (a verb), or
                                         tell a concept: phrases on what a verb shows of one region
-    version: 1                          rises with the wording; goes into the provenance of every answer
+    version: 1                          rises when the wording changes; goes into the provenance of every answer
     says: one line for people           optional
-    system: text that all share         optional; put what is the same for all classes here: servers cache it
+    system: text for all classes        optional; put what is the same for all classes here: servers cache it
     prompt: A photograph of {scene}...
 
-Fields are listed in `FIELDS`; those that begin with `other_` are of the class that a contrast is made to.
+Fields are listed in `FIELDS`; those that begin with `other_` are of the class with which the first is contrasted.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Template:
         return self._filled({"verb": verb.replace("_", " "), "verb_ing": verb_ing.replace("_", " ")})
 
     def render_region(self, verb: str, verb_ing: str, region: str) -> Rendered:
-        """The prompt for a verb and a region, which is said in words (`pipeline.texts.concepts.ASKED`)."""
+        """The prompt for a verb and a region, which is put into words (`pipeline.texts.concepts.ASKED`)."""
         return self._filled({"verb": verb.replace("_", " "), "verb_ing": verb_ing.replace("_", " "), "region": region})
 
     def _filled(self, values: dict[str, str]) -> Rendered:
@@ -82,7 +82,7 @@ class Template:
 
 
 def fields(hoi: Hoi) -> dict[str, str]:
-    """The values of `CLASS` for a class. An idle verb is none to speak of: it reads "having nothing to do with"."""
+    """The values of `CLASS` for a class. An idle verb reads "having nothing to do with"."""
     noun, idle = hoi.object.replace("_", " "), hoi.idle
     verb = "have nothing to do with" if idle else hoi.verb.replace("_", " ")
     verb_ing = "having nothing to do with" if idle else hoi.verb_ing.replace("_", " ")
@@ -125,7 +125,7 @@ def read(path: Path) -> Template:
         found = ", ".join(map(str, entry)) if isinstance(entry, dict) else "no mapping"
         raise ConfigError(f"prompt template {path}: expected kind, version, prompt (and system, says), found {found}")
     kind, version = entry["kind"], entry["version"]
-    if kind not in [*FIELDS] or type(version) is not int:  # a kind may be a list, which no dictionary can be asked for
+    if kind not in [*FIELDS] or type(version) is not int:  # a kind may be a list, which cannot be a dictionary's key
         raise ConfigError(f"prompt template {path}: kind is one of {', '.join(FIELDS)}, version a whole number")
     for key in ("prompt", "system"):
         _check_fields(path, key, entry.get(key, ""), kind)

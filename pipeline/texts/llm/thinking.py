@@ -1,6 +1,6 @@
 """What a model says to itself before it answers, and the marks of its chat format: neither belongs to the answer.
 
-Servers that do not take these apart send them in the text, each family of models in its way:
+Servers that do not split them off send them in the text, each family of models in its way:
 
     <think>The user wants ...</think>The answer.                                    and <thinking>, <reasoning>, ...
     [THINK]...[/THINK]     ◁think▷...◁/think▷     <|begin_of_thought|>...<|end_of_thought|>
@@ -20,7 +20,7 @@ _CLOSE = rf"(?:<\|?/{_WORDS}\s*\|?>|\[/{_WORDS}\]|◁/{_WORDS}▷|<\|end_?(?:of)
 _OPENING, _CLOSING = (re.compile(mark, re.IGNORECASE) for mark in (_OPEN, _CLOSE))
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<]*<\|message\|>")
 _NAKED_CHANNEL = re.compile(r"^analysis(?=[A-Z\s]).*?(?:assistant\s*final|$)", re.DOTALL)
-"""The same where the server took the marks away and left the words."""
+"""Thinking in a channel of which the server removed the marks and left their words."""
 _SPECIAL = r"(?:</?s>|<\|[^|<>]{1,40}\|>|<(?:eos|bos|pad|image|end_of_turn|start_of_turn)>)"
 _FIRST = re.compile(rf"\s*{_SPECIAL}", re.IGNORECASE)
 _LAST = re.compile(rf"(?:{_SPECIAL}|\s)$", re.IGNORECASE)
@@ -46,9 +46,10 @@ def _within_marks(text: str) -> str:
 
 
 def _without_blocks(text: str) -> str:
-    """Blocks in one pass over their marks: what is inside of any goes, nested or not.
+    """The text without blocks, in one pass over their marks: what is inside a block, nested or not, is removed.
 
-    An end without a beginning ends what the server's template began; a beginning without an end leaves nothing behind it.
+    An end without a beginning closes a block that began before the text, in the server's template; a beginning without an end
+    removes all that follows.
     """
     marks = [(m.start(), m.end(), 1) for m in _OPENING.finditer(text)]
     marks += [(m.start(), m.end(), -1) for m in _CLOSING.finditer(text)]

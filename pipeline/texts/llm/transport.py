@@ -1,4 +1,4 @@
-"""How a server's replies come in: through a proxy or not, whole, and no larger than a bound."""
+"""How a server's replies come in: whole, no larger than a bound, and through a proxy if there is one."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pipeline.outside.addresses import shown_address
 from pipeline.texts.llm.completion import MalformedAnswer
 
 LARGEST_REPLY = 1 << 20
-"""Bytes of a reply, unpacked; an answer of 1,000 tokens has some 5,000."""
+"""Most bytes of a reply, unpacked; an answer of 1,000 tokens has some 5,000."""
 
 
 def connection(proxy: str | None) -> Bounded:
-    """A transport through the proxy, or none; ServiceError if that proxy cannot be used."""
+    """A transport through the proxy, or without one; ServiceError if that proxy cannot be used."""
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)  # `Pace` bounds them
     try:
         return Bounded(httpx2.AsyncHTTPTransport(proxy=proxy, limits=limits))

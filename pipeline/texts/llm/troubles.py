@@ -1,4 +1,4 @@
-"""What can go wrong between us and a language model's server: which of it passes, and how to tell the user the rest."""
+"""What can go wrong with a language model's server: which failures may pass, and how the others are explained to the user."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.texts.llm.proxy import proxy_of
 from pipeline.texts.llm.secrets import Secrets, shown_name
 
 LONGEST_WAIT = 120.0
-"""Seconds that a server may make us wait between two tries."""
+"""Most seconds that a server may make us wait between two tries."""
 
 
 def may_pass(error: Exception) -> bool | float:
@@ -40,7 +40,7 @@ def asks_to_wait(error: openai.APIStatusError) -> float | None:
 
 
 def explain(error: Exception, *, llm: Llm) -> ServiceError:
-    """The error in the user's words, without the key."""
+    """The error as the user is told it, without the key."""
     url, said = shown_address(llm.runtime.base_url), says(error, llm=llm)
     if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
         name = shown_name(llm.runtime.api_key_env)
@@ -80,12 +80,12 @@ def rejects_all(said: str, *, count: int, llm: Llm) -> ServiceError:
     return ServiceError(
         f"{shown_address(llm.runtime.base_url)} rejects every question ({count} of {count}), so the others were not "
         f"sent: {said}. Asking again changes nothing: serve the model as this needs it, or change llm.model, the "
-        "template or the llm.* setting that the server names."
+        "template or the option llm.* that the server names."
     )
 
 
 def says(error: Exception, *, llm: Llm) -> str:
-    """The first words of what the server said, or of what happened to the connection; no secret is in them."""
+    """What the server said first, or what happened to the connection, without secrets."""
     if isinstance(error, openai.APIStatusError):
         body = error.body if error.body else error.response.text
         text = f"status {error.status_code}: {words_of(body)}" if body else f"status {error.status_code}"

@@ -119,7 +119,7 @@ def test_a_class_is_given_by_any_spelling_of_its_number(spelling: str, tmp_path:
 
 
 def test_a_file_of_descriptions_is_none_of_pairs(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="line 2: says nothing about what ride horse is compared with"):
+    with pytest.raises(DataError, match="line 2: does not say what ride horse is compared with"):
         texts.disparities(wrote(tmp_path, "t.csv", "class,text\nride horse,A horse.\n"), HICO)
     with pytest.raises(DataError, match="cannot be read"):
         texts.descriptions(tmp_path / "none.csv", HICO)
