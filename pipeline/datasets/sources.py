@@ -1,4 +1,4 @@
-"""Which dataset a configuration means: the one place where `data.source` is asked."""
+"""Which dataset a configuration means: the one place that reads `data.source`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def fingerprint(folder: Path) -> str:
 
 
 def folder_fingerprint(root: Path) -> str:
-    """Digest of what a user's folder says (`data.root`, `data.annotations`): what is there of HICO-DET and of V-COCO."""
+    """Digest of a user's folder (`data.root`, `data.annotations`): of its files of HICO-DET and of V-COCO."""
     of_hico, of_vcoco = folder.fingerprint(root), vcoco.look(root)
     return (
         digest.of_value([of_hico, folder.digest_of(of_vcoco)]) if of_vcoco.annotations or of_vcoco.images else of_hico
@@ -43,7 +43,7 @@ def folder_fingerprint(root: Path) -> str:
 
 
 def dataset(data: Data) -> Dataset:
-    """The configured dataset; nothing of it is read yet."""
+    """The configured dataset; none of its files is read yet."""
     if data.source == "own":
         return Own(data)
     if data.source == "vcoco":
@@ -52,16 +52,16 @@ def dataset(data: Data) -> Dataset:
 
 
 def vocabulary(config: Config) -> Vocabulary:
-    """The classes that a run of this configuration has, for who has no artifact yet: commands and plans."""
+    """The classes that a run of this configuration has, for commands and plans, which have no artifact yet."""
     return extended(config.data) or dataset(config.data).vocabulary
 
 
 def extended(data: Data) -> Vocabulary | None:
-    """The dataset's vocabulary with the classes of `data.classes` behind its own; None where no file is named.
+    """The dataset's vocabulary, followed by the classes of `data.classes`; None where no file is named.
 
     Raises:
-        DataError: naming the file and the entry that is wrong, or an object of which a dataset's images have no boxes: its
-            boxes are found for the objects of its own classes.
+        DataError: an entry of the file is wrong, or has an object that no class of the dataset has, so that its images have no
+            boxes of it; the message names the file and the entry.
     """
     if data.classes is None:
         return None
@@ -99,7 +99,7 @@ def _train_counts(source: Dataset) -> Mapping[int, int]:
 
 
 def every_setting(data: Data) -> Settings:
-    """The dataset's settings and the user's together; what nobody trains (`data.classes`) is unseen in all of them."""
+    """The dataset's settings and the user's together; classes that nobody trains (`data.classes`) are unseen in all."""
     own, users = all_settings(data)
     more = extended(data)
     beyond = frozenset() if more is None else added(more, dataset(data).vocabulary)
@@ -107,10 +107,10 @@ def every_setting(data: Data) -> Settings:
 
 
 def unseen(config: Config) -> frozenset[int]:
-    """The unseen classes of the configured setting, and those that nobody trains in any (`data.classes`).
+    """The unseen classes of the configured setting, with those that no setting trains (`data.classes`).
 
     Raises:
-        ConfigError: neither the dataset nor the user has it; the message names the valid settings and the nearest one.
+        ConfigError: neither the dataset nor the user has the setting; the message names the valid settings and the nearest one.
         DataError: a file of the user's cannot be read.
     """
     return settings.unseen(every_setting(config.data), config.setting)

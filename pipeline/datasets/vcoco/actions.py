@@ -1,6 +1,6 @@
 """V-COCO's 26 actions and their roles, in the order of its own files.
 
-Four actions have no object, three have two roles. `point instr` is in the labels only: pair files and published means leave
+Four actions have no object, three have two roles. `point instr` is in the labels alone: pair files and published means leave
 it out.
 """
 

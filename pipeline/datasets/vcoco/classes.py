@@ -1,9 +1,10 @@
 """V-COCO's classes, from `classes.csv` beside this file: 236 compositions of a role's verb and an object, as `Vocabulary`.
 
 The compositions are those that the pair files list (`action_to_object`), numbered as EZ-HOI numbers them: by object in COCO's
-order, then by role in the files' order. A verb is a role, called as HICO-DET calls the same deed where it does ("lay instr" is
-`lie_on`); the verbs' ids 0..23 are the pair files' action numbers. The four actions without an object (stand, walk, run, smile)
-are the verbs after them and classes without an object. An object's article is "a" or "an", and skis and scissors are plurals.
+order, then by role in the files' order. A verb is a role, under HICO-DET's name where HICO-DET has the same action ("lay
+instr" is `lie_on`); the verbs' ids 0..23 are the pair files' action numbers. The four actions without an object
+(stand, walk, run, smile) are the verbs after them; their classes have no object. An object's article is "a" or "an", and skis
+and scissors are plurals.
 
 `train_count` and `test_count` are annotated pairs of trainval and test. Only the standard library is imported, so that command
 lines stay fast.

@@ -17,7 +17,7 @@ IMAGES = {"train2014": "train2014", "val2014": "val2014"}
 
 
 def look(root: Path) -> Folder:
-    """What lies there; `annotations` are pair files, copies last."""
+    """What lies in a folder; `annotations` are pair files, copies last."""
     found = folder.look(root, usual=USUAL, image_folders=IMAGES)
-    named = [path for path in found.annotations if "vcoco" in path.name]  # a file that was named outright may be any
+    named = [path for path in found.annotations if "vcoco" in path.name]  # a single file that is named may be anything
     return Folder(found.root, tuple(named), None, found.images, nowhere=found.nowhere, passed=found.passed)

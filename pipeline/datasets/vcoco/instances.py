@@ -1,9 +1,9 @@
-"""COCO's instances file (`instances_{train,val}2014.json`, or a part of it) for the images of V-COCO: where their boxes are.
+"""COCO's instances file (`instances_{train,val}2014.json`, or a part of it) for the images of V-COCO: it has their boxes.
 
     found = read(Path("instances_val2014.json"), images=labels.image_id)
 
-Of the annotations, which are a third of a gigabyte with their outlines, only those of the wanted images are kept, without the
-outlines. Boxes are COCO's own x, y, width, height.
+The annotations take a third of a gigabyte with their outlines; only those of the wanted images are kept, without outlines.
+Boxes are COCO's own x, y, width, height.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def read(path: Path, *, images: Collection[int]) -> Instances:
     wanted = {int(image) for image in images}
 
     def kept(entry: dict[str, Any]) -> Any:
-        """A wanted annotation as a tuple; None for another one; what is no annotation as it is."""
+        """A wanted annotation as a tuple, None for any other; a value that is no annotation is returned as it is."""
         if "bbox" not in entry or not isinstance(entry.get("image_id"), int):
             return entry
         return _annotation(entry, path) if entry["image_id"] in wanted else None

@@ -1,10 +1,10 @@
-"""V-COCO's own labels (`vcoco_{train,val,trainval,test}.json`), the ones that the official program reads.
+"""V-COCO's own labels (`vcoco_{train,val,trainval,test}.json`), which the official program reads.
 
     labels = read(Path("vcoco_val.json"))
 
-The file is a list of 26 objects, one an action: `action_name`, `role_name` (the first is `agent`), and lists over all
-labelled persons: `image_id`, `ann_id` (the person's annotation in COCO), `label` (0 or 1). `role_object_id` lies column after
-column: the annotation ids of the agents, then those of the first role's objects, then those of the second role's; 0 is an
+The file is a list of 26 objects, one per action: `action_name`, `role_name` (the first is `agent`), and lists over all
+labelled persons: `image_id`, `ann_id` (the person's annotation in COCO), `label` (0 or 1). `role_object_id` is stored column
+after column: the annotation ids of the agents, then those of the first role's objects, then those of the second role's; 0 is an
 object that is out of sight. There are no boxes in it: they are in COCO's instances file (`instances.py`).
 """
 
@@ -34,15 +34,15 @@ class Labels:
     roles: tuple[str, ...]
     """The 25 action-roles, such as `hold obj`, in the order of their actions."""
     role_action: NDArray[np.int64]
-    """`[r]` the action of each role."""
+    """`[r]`: the action of each role."""
     image_id: NDArray[np.int64]
-    """`[n]` COCO's image of each labelled person."""
+    """`[n]`: COCO's image of each labelled person."""
     person_id: NDArray[np.int64]
-    """`[n]` COCO's annotation of each labelled person."""
+    """`[n]`: COCO's annotation of each labelled person."""
     does: NDArray[np.bool_]
-    """`[n, a]` whether the person does the action."""
+    """`[n, a]`: whether the person does the action."""
     role_object: NDArray[np.int64]
-    """`[n, r]` COCO's annotation of the role's object; 0 where there is none in sight, or the person does something else."""
+    """`[n, r]`: COCO's annotation of the role's object; 0 where there is none in sight, or the person does something else."""
 
 
 def matches(value: Any) -> bool:
@@ -51,12 +51,12 @@ def matches(value: Any) -> bool:
 
 
 def read(path: Path) -> Labels:
-    """A file, gzipped or not; DataError naming the file and the action that is not as it should be."""
+    """Read a file, gzipped or not; DataError naming the file and the malformed action."""
     return parse(reading.json_value(path, largest=reading.LARGEST_DATA), path)
 
 
 def parse(value: Any, path: Path) -> Labels:
-    """Parsed JSON as arrays; DataError as of `read`."""
+    """Parsed JSON as arrays; raises what `read` raises."""
     if not matches(value):
         raise DataError(f"{path}: not V-COCO's labels: a list of actions with {', '.join(_KEYS)} is needed")
     actions, roles, role_action, does, role_object = [], [], [], [], []

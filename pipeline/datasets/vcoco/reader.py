@@ -1,10 +1,10 @@
 """V-COCO's pair annotation (`instances_vcoco_{train,val,test}.json`) as tables.
 
     found = load(Path("vcoco"))                  # every split whose file is there
-    found["test"].pairs                          # one row a pair and action
+    found["test"].pairs                          # one row for each pair and action
 
-The file has one entry an image, {boxes_h, boxes_o, actions, objects, file_name}; `classes` names the 24 actions with
-the role of their object ("cut instr", "cut obj"), `objects` 81 names of which the first is the background. Boxes are
+The file has one entry for each image, {boxes_h, boxes_o, actions, objects, file_name}; `classes` names the 24 actions with
+the role of their object ("cut instr", "cut obj"), `objects` has 81 names, the first of which is the background. Boxes are
 COCO's, continuous pixels x1, y1, x2, y2, and kept as float64 so that they are the file's numbers exactly.
 
     images    image_id (COCO's), file_name, n_pairs
@@ -55,12 +55,12 @@ def matches(value: Any) -> bool:
 
 
 def is_name(name: str) -> bool:
-    """Whether a file is called as COCO calls the pictures of V-COCO, whichever split it is of."""
+    """Whether a file's name is one that COCO gives to the pictures of V-COCO, of whichever split."""
     return _NAME.fullmatch(name) is not None
 
 
 def files(root: Path, split: str = "*") -> list[Path]:
-    """The annotation files of a folder, gzipped or not; copies that a browser made come last, backups are none."""
+    """The annotation files of a folder, gzipped or not; copies that a browser made come last, backups are left out."""
     return annotation_files(sorted(root.glob("*")), [f"instances_vcoco_{split}.json"])
 
 

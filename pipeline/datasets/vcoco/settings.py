@@ -1,6 +1,6 @@
 """V-COCO's zero-shot settings: which of the 236 compositions get no training labels.
 
-No such setting of V-COCO is settled in the field; published numbers are of the supervised one (`default`).
+The field has not agreed on such settings for V-COCO; published numbers are of the supervised one (`default`).
 
 ========= ======== ==================================================================================================
 setting    unseen  meaning
@@ -30,7 +30,7 @@ from pipeline.vocabulary.settings import DEFAULT, Settings
 
 PUBLISHED = ("sg1", "sg2", "sg3")
 FIFTH = 47
-"""Classes that the combinations' settings hide: a fifth of 236."""
+"""How many classes the settings of combinations hide: a fifth of 236."""
 
 
 def settings() -> Settings:
@@ -55,9 +55,9 @@ def by_rule(
 
     Args:
         counts: training pairs of each class.
-        verbs: its verb.
-        things: its object.
-        count: how many are wanted; fewer are found where the rule lets no more go.
+        verbs: the verb of each class.
+        things: the object of each class.
+        count: how many unseen classes are wanted; there are fewer where the rule allows no more.
         frequent_first: whether the classes with most pairs are looked at first.
     """
     left: Counter[tuple[str, str]] = Counter()

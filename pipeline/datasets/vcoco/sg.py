@@ -1,11 +1,11 @@
-"""V-COCO-SG's test files (`test_vcoco_sg{1,2,3}.json`), in QPIC's layout: one object an image.
+"""V-COCO-SG's test files (`test_vcoco_sg{1,2,3}.json`), in QPIC's layout: one JSON object for each image.
 
     {"file_name": ..., "annotations": [{"bbox": [x1, y1, x2, y2], "category_id": 1}, ...],
      "hoi_annotation": [{"subject_id": 0, "object_id": 3, "category_id": 5}, ...]}
 
 All boxes that COCO annotates are there, with COCO's category ids. `category_id` of a label is one of 29: the actions in
 V-COCO's order, one for each of their roles, or one where they have none. An `object_id` of -1 is an object that is out of
-sight. Of each image only the labels of held-out compositions are in the file.
+sight. The file has only the labels of held-out compositions.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ class Scenes:
     images: tuple[str, ...]
     image_ids: NDArray[np.int64]
     image: NDArray[np.int64]
-    """`[p]` place of each person's image."""
+    """`[p]`: position of each person's image."""
     box: NDArray[np.float64]
-    """`[p, 4]`"""
+    """`[p, 4]`: each person's box."""
     labelled: NDArray[np.bool_]
-    """`[p]` whether any label of the person is in the file, roles or not."""
+    """`[p]`: whether the file has any label of the person, with a role or without."""
     does: NDArray[np.bool_]
-    """`[p, 25]`"""
+    """`[p, 25]`: whether the person does what the action-role says."""
     role_box: NDArray[np.float64]
-    """`[p, 25, 4]`, nan where the object is out of sight or the person does something else."""
+    """`[p, 25, 4]`: the role's box, nan where the object is out of sight or the person does something else."""
 
 
 def matches(value: Any) -> bool:
@@ -89,7 +89,7 @@ def parse(value: list[Any], path: Path) -> Scenes:
 
 
 def _persons(entry: dict[str, Any]) -> list[tuple[list[float], dict[int, list[float]], bool]]:
-    """Of each person of an image: the box, {role: object's box}, whether anything of it is labelled."""
+    """For each person of an image: the box, {role: object's box}, and whether the person has any label."""
     boxes = [_box(one["bbox"]) for one in entry["annotations"]]
     found = {
         i: (boxes[i], dict[int, list[float]](), [False])

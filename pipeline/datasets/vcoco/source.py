@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.datasets.hico.folder import Folder
 
 PARTS = {"train": (("trainval",), ("train", "val")), "test": (("test",),)}
-"""The pair files that tell each split: any of these groups does."""
+"""The pair files of each split: any one of these groups is enough."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Vcoco:
         }
 
     def faults(self) -> pd.DataFrame | None:
-        """What was left out, which is only where `data.faults` is "skip"."""
+        """What was left out, which happens only where `data.faults` is "skip"."""
         import pandas as pd
 
         return pd.DataFrame([vars(fault) for fault in self._found.faults], columns=["file", "row", "what"], dtype="str")

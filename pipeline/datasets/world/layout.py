@@ -1,4 +1,4 @@
-"""Where things go: slots across the picture, compositions scaled into them, shapes to pixel patches, tight boxes."""
+"""Where things go in a picture: slots across it, compositions scaled into them, shapes made pixel patches, and tight boxes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -28,7 +28,7 @@ _SMALLEST = 7.0
 
 
 class Canvas:
-    """The picture in the making: size, style, theme, background colours, and the bending that makes lines look drawn."""
+    """The picture while it is made: size, style, theme, background colours, and the bending that makes lines look drawn."""
 
     def __init__(self, *, width: int, height: int, style: Style, theme: str, rng: np.random.Generator) -> None:
         self.width, self.height, self.style, self.theme, self.rng = width, height, style, theme, rng
@@ -123,7 +123,7 @@ class Placed:
 
 
 def acted(hoi: WorldClass, *, canvas: Canvas) -> Content:
-    """A composed interaction; wide compositions ask for more of the picture."""
+    """A composed interaction; a wide composition gets a larger share of the picture."""
     picture = compose(hoi.verb, hoi.object, style=canvas.style, rng=canvas.rng)
     wide = picture.extent[2] - picture.extent[0]
     return Content(picture=picture, hoi=hoi, share=max(0.4, wide) ** 0.85 * float(canvas.rng.uniform(0.9, 1.15)))
@@ -133,7 +133,7 @@ def contents(chosen: Sequence[WorldClass], *, allowed: Sequence[WorldClass], can
     """The chosen interactions and, by chance, a bystander or a clutter object of an allowed class.
 
     Clutter is only of objects that the world neither watches nor ignores, and never stands in a picture with a
-    bystander: an object near a person would else depict "watch" or "no_interaction" without saying so.
+    bystander: an object near a person would otherwise depict "watch" or "no_interaction" without being annotated so.
     """
     rng = canvas.rng
     shown = [acted(one, canvas=canvas) for one in chosen]
@@ -228,7 +228,7 @@ def _occlude(
     scale: float,
     kept: tuple[float, float, float, float] | None,
 ) -> None:
-    """Puts something low before the slot's content, unless it would cover much of the object's box `kept`."""
+    """Puts something low in front of the slot's content, unless it would cover much of the object's box `kept`."""
     rng = canvas.rng
     column = float(rng.uniform(slot.left, slot.right))
     tall = float(rng.uniform(0.12, 0.3)) * scale

@@ -1,4 +1,4 @@
-"""Scenes as picture files with a table of their boxes: something to predict for a model of the demo."""
+"""Scenes as picture files with a table of their boxes: pictures to predict with a model of the demo."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pipeline.machine.files import atomic
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 SPLIT = "fresh"
-"""Name of the split that they are of: neither trained on nor evaluated on by anybody."""
+"""Name of these scenes' split, on which nothing is trained or evaluated."""
 BOXES = "boxes.parquet"
 
 
 def write(folder: Path, *, count: int, vocabulary: Vocabulary) -> list[Path]:
-    """Write that many fresh scenes as `NNN.png`, and beside them `BOXES`: file_name, label, score (1), x1 .. y2 in pixels."""
+    """Write fresh scenes as `NNN.png`, and beside them `BOXES`: file_name, label, score (1), x1 .. y2 in pixels."""
     folder.mkdir(parents=True, exist_ok=True)
     scenes = [sample(split=SPLIT, index=index) for index in range(count)]
     paths = [folder / f"{index:03d}.png" for index in range(count)]

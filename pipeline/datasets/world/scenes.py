@@ -95,7 +95,7 @@ def sample(
             (`themes.py`).
         index: Number of the scene, from 0.
         classes: HICO ids of the only classes that may be depicted anywhere in the scene, None for all. Clutter
-            objects are of these classes' objects only, and stay away from everybody.
+            objects are of these classes' objects only, and are not placed near people.
         style: A drawing style's name.
         max_pairs: At most this many interacting pairs, at least one.
 

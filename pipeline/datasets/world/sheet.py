@@ -1,4 +1,4 @@
-"""Contact sheets: many scenes in one picture, with boxes and class names, to be looked at."""
+"""Contact sheets: many scenes in one picture, with boxes and class names, for people to look at."""
 
 from collections.abc import Sequence
 

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 FILE = Path(__file__).with_name("vocabulary.json")
 """The world's vocabulary; its ids are HICO-DET's. `classes.csv` beside it says how often a class is drawn."""
 _MOST_KEPT = 4000
-"""Scenes that are kept between `tables` and `open`, 80 kB each; those beyond are sampled again."""
+"""How many scenes are kept between `tables` and `open`, 80 kB each; more are sampled again."""
 
 
 class World:
-    """Train images are numbered from 0, test images go on from there (see `pipeline.datasets.dataset.Dataset`).
+    """Train images are numbered from 0, test images after them (see `pipeline.datasets.dataset.Dataset`).
 
-    Its split `test` has the scenes that are evaluated: those of `test`, or of `validation`, drawn alike, to choose settings on.
+    Its split `test` has the scenes to evaluate: those of `test` or, for choosing options, of `validation`, drawn alike.
     """
 
     drawn = True
@@ -82,13 +82,13 @@ class World:
         return draw(kept if kept is not None else self._scene(image_id))
 
     def about(self) -> dict[str, Any]:
-        """That nothing here is a photograph, and which scenes are evaluated, if not those for testing."""
+        """That no picture is a photograph, and which scenes are evaluated if not those for testing."""
         source = {"source": "rendered world: synthetic scenes, not photographs"}
         evaluated = self._section.evaluated
         return source if evaluated == "test" else source | {"evaluated": f"{evaluated} scenes"}
 
     def faults(self) -> pd.DataFrame | None:
-        """None: what is drawn is as it is annotated."""
+        """None: pictures are drawn as they are annotated."""
         return None
 
     def _ids(self, split: str) -> range:

@@ -1,9 +1,9 @@
-"""Which interactions a scene shows: its pairs share a theme, so that one tells something about another.
+"""Which interactions a scene shows: its pairs share a theme, so that one pair says something about another.
 
 A theme is a place and what is done there: a kitchen, a street, a sports ground. Every class has a home theme (column `theme`
 of `classes.csv`), and the verbs of one object mostly have different ones. A scene draws a theme by the weights of its
-classes, and each of its pairs is of a class at home there with probability LOYALTY, else of any class. So the themes change
-what occurs together, and not how often a class occurs: that follows the weights.
+classes, and each of its pairs is of a class at home there with probability LOYALTY, else of any class. So themes change
+which classes occur together, but not how often a class occurs, which follows the weights.
 """
 
 from collections.abc import Sequence
