@@ -49,7 +49,7 @@ def _reasons(found: Annotated) -> Iterator[Reason]:
     longer = found.rows.images[["width", "height"]].max(axis=1).to_numpy()[boxes["image"].to_numpy()]
     for box in np.flatnonzero(sides < np.maximum(TINY, TINY_PART * longer)).tolist():
         thing = spaced(names[boxes["object_id"][box]])
-        yield int(boxes["image"][box]), 2.0, f"a box of {thing} is {sides[box]:.0f} pixels narrow"
+        yield int(boxes["image"][box]), 2.0, f"a box of {thing} is {sides[box]:.1f} px narrow"
     turned = relations[relations["turned"]]
     for image, verb in zip(turned["image"].tolist(), turned["verb_id"].tolist(), strict=True):
         yield image, 3.0, f"{spaced(words.verb_names[verb])}: drawn from the object to the person, and turned"

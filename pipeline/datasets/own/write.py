@@ -139,13 +139,17 @@ def _annotations(boxes: pd.DataFrame, numbers: Sequence[int]) -> Rows:
 
 
 def short(corners: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n, 4) x, y, width, height of x1, y1, x2, y2: to a thousandth of a pixel, where reading that gives the same corners again
-    in the 32 bits that boxes are stored in. Else every 12.34 would be written as 12.34000015258789."""
+    """(n, 4) x, y, width, height of x1, y1, x2, y2, with three decimals, or as many more (to eight) as it takes for reading
+    them to give the same corners in the 32 bits that boxes are stored in: 12.34 and not 12.34000015258789."""
     sizes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
-    rounded = np.round(sizes, 3)
-    again = np.concatenate([rounded[:, :2], rounded[:, :2] + rounded[:, 2:]], axis=1)
-    same = (again.astype(np.float32) == corners.astype(np.float32)).all(axis=1, keepdims=True)
-    return np.where(same, rounded, sizes)
+    found, open_ = sizes.copy(), np.arange(len(sizes))
+    for decimals in range(3, 9):
+        rounded = np.round(sizes[open_], decimals)
+        again = np.concatenate([rounded[:, :2], rounded[:, :2] + rounded[:, 2:]], axis=1)
+        same = (again.astype(np.float32) == corners[open_].astype(np.float32)).all(axis=1)
+        found[open_[same]] = rounded[same]
+        open_ = open_[~same]
+    return found
 
 
 def _relations(relations: pd.DataFrame) -> Rows:

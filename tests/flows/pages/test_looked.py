@@ -50,7 +50,7 @@ def test_tiny_far_and_doubled_boxes_are_suspect(tmp_path: Path) -> None:
     (tmp_path / "own.json").write_text(text)
     found = annotated.read(tmp_path)
     assert suspects.suspects(found) == {
-        0: ["a box of goose is 5 pixels narrow", "feed goose: the only pair of its class"]
+        0: ["a box of goose is 5.0 px narrow", "feed goose: the only pair of its class"]
     }
     text = text.replace("[54, 2, 5, 5]", "[1, 1, 20, 30]").replace('"category_id": 2', '"category_id": 1')
     (tmp_path / "own.json").write_text(text)
