@@ -139,7 +139,7 @@ def _prepare_streams() -> None:
 
 
 def _listen() -> list[int]:
-    """Let the signals of `ENDING` end the command as Ctrl-C does; the list gets the numbers of all that came, its own too."""
+    """Let the signals of `ENDING` end the command as Ctrl-C does; the list gets the numbers of all that came."""
     received: list[int] = []
 
     def end(number: int, frame: FrameType | None) -> None:

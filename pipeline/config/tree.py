@@ -260,7 +260,9 @@ def _assign(tree: dict[str, Any], key: str, value: str, *, origin: str) -> None:
 
 
 def _put(tree: dict[str, Any], key: str, value: Any, *, origin: str) -> None:
-    if isinstance(value, dict) and key not in keys():
+    if isinstance(value, dict) and any(known.startswith(f"{key}.") for known in keys()):
+        if not value:
+            raise ConfigError(f"{origin}: {shown(key)} is a section, and the braces name no key of it")
         for name, inner in value.items():
             _put(tree, f"{key}.{name}", inner, origin=origin)
         return

@@ -89,6 +89,24 @@ def test_a_mapping_sets_the_keys_of_a_section_and_leaves_the_others() -> None:
 
 
 @pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("foo={}", "unknown key 'foo'"),
+        ("seen={}", "'seen' is a section, and the braces name no key of it"),
+        ("seen={augment: {}}", r"'seen\.augment' is a section, and the braces"),
+        ("seen.epochs={}", r"key 'seen\.epochs'"),
+        ("&a {b: *a}", "expected key=value"),
+        ("seen=&a {b: *a}", r"unknown key 'seen\.b'"),
+        ("seen=&a {augment: *a}", r"unknown key 'seen\.augment\.augment'"),
+    ],
+)
+def test_a_mapping_that_names_no_key_is_an_error(override: str, says: str) -> None:
+    """One that contains itself ends too."""
+    with pytest.raises(ConfigError, match=says):
+        load(overrides=[override], environment={})
+
+
+@pytest.mark.parametrize(
     "name", ["EZHOI_SEEN_EPOCHS", "EZHOI_SEEN__EPOCHS", "ezhoi__seen__epochs", "Ezhoi_Seen__Epochs", "EZHOI_SEENEPOCHS"]
 )
 def test_a_variable_that_means_a_key_and_sets_none_is_an_error(name: str) -> None:
