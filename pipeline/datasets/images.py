@@ -133,10 +133,29 @@ def square(image: Image.Image, size: int) -> torch.Tensor:
     return torch.from_numpy(np.asarray(resized).copy()).permute(2, 0, 1).contiguous()
 
 
-def quick_square(image: Image.Image, size: int) -> torch.Tensor:
-    """The same as `square`, by torch in a quarter of the time; it differs by rounding, most where a small image is enlarged."""
+def pixels(image: Image.Image) -> torch.Tensor:
+    """An RGB image as uint8 (height, width, 3), of which parts are cut without a copy of the whole."""
     import torch
 
-    pixels = torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)[None]
-    resized = torch.nn.functional.interpolate(pixels, size=(size, size), mode="bicubic", antialias=True)
-    return resized[0].contiguous()
+    return torch.from_numpy(np.array(image))
+
+
+def quick_square(whole: torch.Tensor, box: tuple[int, int, int, int], size: int) -> torch.Tensor:
+    """A part of an image squashed to a square, uint8 (3, size, size), in a fifth of Pillow's time.
+
+    It is equal to Pillow's `crop` and `resize` but for rounding, most where a small part is enlarged.
+
+    Args:
+        whole: `pixels` of the image.
+        box: left, top, right and bottom of the part; what of it lies outside of the image is black.
+    """
+    import torch
+
+    left, top, right, bottom = box
+    part = whole[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    if part.shape[:2] != (bottom - top, right - left):
+        inside, part = part, whole.new_zeros(bottom - top, right - left, 3)
+        part[max(-top, 0) :, max(-left, 0) :][: inside.shape[0], : inside.shape[1]] = inside
+    # Colours lie side by side, in and out: torch then resizes bytes as they are.
+    planes = part.contiguous().permute(2, 0, 1)[None]
+    return torch.nn.functional.interpolate(planes, size=(size, size), mode="bicubic", antialias=True)[0]

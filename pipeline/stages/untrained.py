@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from models.clip import Clip
@@ -24,7 +23,7 @@ from models.fusion import union_features
 from models.precision import Precision
 from pipeline.boxes import pairs
 from pipeline.boxes.instances import Detected
-from pipeline.datasets.images import Images, quick_square
+from pipeline.datasets.images import Images, pixels, quick_square
 from pipeline.errors import ConfigError
 from pipeline.learned.build import frozen_clip
 from pipeline.learned.crops import CROPS, embedded
@@ -36,8 +35,8 @@ from pipeline.work.shards import Shard
 from pipeline.work.stream import stream
 from pipeline.work.work import Work
 
-Crop: TypeAlias = tuple[Image.Image, tuple[int, int, int, int]]
-"""An image, and a part of it: left, top, right, bottom in pixels."""
+Crop: TypeAlias = tuple[Tensor, tuple[int, int, int, int]]
+"""An image's `pixels`, and a part of it: left, top, right, bottom."""
 SHARD = shards.SIZE
 """How many images a shard has."""
 BATCH = 8
@@ -75,11 +74,11 @@ def compute(work: Work) -> int:
     regions = work.config.evaluation.untrained == "regions"
     frozen = FrozenTokens(work.inputs["image_embeddings"], "test") if regions else None
 
-    def read(shard: Shard, image_id: int) -> Image.Image | None:
-        """The image; None if it has no pair, or the cached tokens are used."""
-        return None if regions or not len(detected.batch([image_id]).pairs) else images.open(image_id)
+    def read(shard: Shard, image_id: int) -> Tensor | None:
+        """The pixels of the image; None if it has no pair, or the cached tokens are used."""
+        return None if regions or not len(detected.batch([image_id]).pairs) else pixels(images.open(image_id))
 
-    def table(shard: Shard, ids: list[int], opened: list[Image.Image | None]) -> dict[str, Any]:
+    def table(shard: Shard, ids: list[int], opened: list[Tensor | None]) -> dict[str, Any]:
         found = detected.batch(ids)
         if frozen is None:
             crops = [
@@ -107,7 +106,7 @@ def embedded_ahead(clip: Clip, crops: Sequence[Crop], *, threads: int, precision
     def cut(number: int) -> list[Tensor]:
         """Cut up to CROPS crops (3, S, S), uint8."""
         some = crops[number * CROPS : (number + 1) * CROPS]
-        return [quick_square(image.crop(box), clip.image_size) for image, box in some]
+        return [quick_square(image, box, clip.image_size) for image, box in some]
 
     passes = range(-(-len(crops) // CROPS))
     coming = ahead(cut, passes, threads=min(threads, AHEAD))

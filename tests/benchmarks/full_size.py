@@ -80,7 +80,7 @@ def make(annotation: Path, folder: Path, fractions: dict[str, float]) -> None:
 
 def _pictures(folder: Path, images: pd.DataFrame) -> None:
     """A JPEG of each annotated size, and hard links to it."""
-    noise = _photograph_like(1024)
+    noise = photograph_like(1024)
     made: dict[tuple[int, int], Path] = {}
     for split, name, *size in images[["split", "file_name", "width", "height"]].itertuples(index=False):
         path = folder / split / name
@@ -92,7 +92,7 @@ def _pictures(folder: Path, images: pd.DataFrame) -> None:
         made[width, height] = path
 
 
-def _photograph_like(side: int) -> np.ndarray:
+def photograph_like(side: int) -> np.ndarray:
     """Noise (side, side, 3), uint8, whose amplitudes fall with one over the frequency, as those of photographs do."""
     frequencies = np.hypot(*np.meshgrid(np.fft.fftfreq(side), np.fft.fftfreq(side)))
     frequencies[0, 0] = 1.0

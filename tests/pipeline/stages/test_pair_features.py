@@ -25,7 +25,7 @@ from models.hoi import EzHoi
 from models.instances import Instances, collate
 from pipeline.config.tree import Config, load
 from pipeline.datasets.hico.vocabulary import HICO
-from pipeline.datasets.images import quick_square, square
+from pipeline.datasets.images import pixels, quick_square, square
 from pipeline.errors import ConfigError, DataError
 from pipeline.learned import build, checkpoint, records
 from pipeline.stages import image_embeddings, pair_features, untrained
@@ -302,7 +302,7 @@ def test_crops_are_embedded_as_images_of_their_own(inputs: dict[str, Artifact], 
         h, o = row["boxes"][:4], row["boxes"][4:]
         box = (min(h[0], o[0]), min(h[1], o[1]), max(h[2], o[2]) + 1, max(h[3], o[3]) + 1)
         with Image.open(tmp_path / f"{row['image']}.png") as image:
-            crops.append(quick_square(image.convert("RGB").crop(box), clip.image_size))
+            crops.append(quick_square(pixels(image.convert("RGB")), box, clip.image_size))
     wanted = nn.functional.normalize(clip.embed_images(clip.normalise(torch.stack(crops)))[:, 0], dim=-1)
     torch.testing.assert_close(torch.tensor(found["feature"]), wanted, rtol=1e-4, atol=1e-5)
 
@@ -373,15 +373,15 @@ def test_of_many_crops_only_those_of_the_coming_passes_wait(monkeypatch: pytest.
             cut.append(-len(pixels))
             return pixels.mean(dim=(2, 3))[:, None]
 
-    def counted(image: Image.Image, size: int) -> torch.Tensor:
+    def counted(whole: torch.Tensor, box: tuple[int, int, int, int], size: int) -> torch.Tensor:
         cut.append(1)
         most.append(sum(cut))
-        return quick_square(image, size)
+        return quick_square(whole, box, size)
 
     monkeypatch.setattr(untrained, "quick_square", counted)
     image = Image.new("RGB", (40, 40), (250, 20, 20))
     image.paste((0, 0, 255), (20, 0, 40, 40))
-    crops = [(image, (20 * (i % 2), 0, 20 * (i % 2) + 20, 40)) for i in range(61)]
+    crops = [(pixels(image), (20 * (i % 2), 0, 20 * (i % 2) + 20, 40)) for i in range(61)]
     found = untrained.embedded_ahead(Counting(), crops, threads=3)  # type: ignore[arg-type]
     assert found.shape == (61, 3) and bool((found[0::2, 0] > 0.9).all()) and bool((found[1::2, 2] > 0.9).all())
     assert max(most) <= 2 * (3 + 1) + 2
@@ -390,7 +390,8 @@ def test_of_many_crops_only_those_of_the_coming_passes_wait(monkeypatch: pytest.
 def test_the_quick_square_is_pillows_but_for_rounding() -> None:
     source = np.random.default_rng(0)
     image = Image.fromarray(source.integers(0, 255, (12, 16, 3), dtype=np.uint8)).resize((400, 300), Image.BICUBIC)
-    for box in ((0, 0, 400, 300), (13, 40, 60, 200), (350, 250, 402, 301)):  # the last one leaves the image
-        part = image.crop(box)
-        difference = (quick_square(part, 112).float() - square(part, 112).float()).abs()
-        assert difference.mean() < 0.5 and difference.max() <= 16
+    inside = [(0, 0, 400, 300), (13, 40, 60, 200)]
+    for box in (*inside, (350, 250, 402, 301), (-3, -7, 90, 40), (395, 100, 420, 90 + 40), (-9, 310, -2, 320)):
+        wanted = square(image.crop(box), 112)  # what is beyond the edge is black there
+        difference = (quick_square(pixels(image), box, 112).float() - wanted.float()).abs()
+        assert difference.mean() < 0.5 and difference.max() <= 16, box
