@@ -58,7 +58,7 @@ def run(work: Work) -> dict[str, Any]:
             with work.clock("compute"):
                 found = score[source](pairs)
             with work.pieces.writing(piece) as temporary:
-                arrays.put(temporary, {str(column): found[column].to_numpy() for column in found})
+                arrays.put(temporary, {str(column): found[column].to_numpy() for column in found}, read_once=True)
         kept[source].append(work.scratch / piece)
         work.progress(done + 1, len(names), "shards of pairs")
     with work.clock("write"):

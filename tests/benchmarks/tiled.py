@@ -36,12 +36,14 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=50, help="copies of the test split")
     parser.add_argument("--python", action="append", default=[], metavar="NAME=PATH", type=lambda x: x.split("=", 1))
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as of full_size")
     parser.add_argument("--only", help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.folder, options.store = options.folder.absolute(), options.store.absolute()
     tiles = options.folder / "tiled"
     if options.only:
-        print(json.dumps(compute(options.only, options.folder, options.store, tiles / options.python[0][0])))
+        into = tiles / options.python[0][0]
+        print(json.dumps(compute(options.only, options.folder, options.store, into, options.set)))
         return
     if not (tiles / "made.json").exists():
         repeat(options.store, tiles, {"train": options.train, "test": options.test})
@@ -100,6 +102,7 @@ def _copies(table: Any, target: Path, stem: str, count: int, source: np.random.G
 def measure(stage: str, name: str, python: Path, options: argparse.Namespace) -> str:
     """A stage in a process of its own: CPU-seconds, memory, bytes."""
     command = [str(python), __file__, str(options.folder), str(options.store), "--python", f"{name}=x", "--only", stage]
+    command += [part for chosen in options.set for part in ("--set", chosen)]
     root = python.parents[2]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(root)}
     process = subprocess.Popen(command, env=environment, cwd=root, stdout=subprocess.PIPE, text=True)
@@ -112,7 +115,7 @@ def measure(stage: str, name: str, python: Path, options: argparse.Namespace) ->
     return f"{usage.ru_utime + usage.ru_stime:.1f} | {usage.ru_maxrss / 1e6:.2f} | {size / 1e6:.0f}"
 
 
-def compute(stage: str, folder: Path, store: Path, into: Path) -> dict[str, Any]:
+def compute(stage: str, folder: Path, store: Path, into: Path, chosen: list[str]) -> dict[str, Any]:
     """Run a stage's function on what was repeated, on what the stages before made of it, and on the store."""
     import importlib
     import shutil
@@ -123,7 +126,7 @@ def compute(stage: str, folder: Path, store: Path, into: Path) -> dict[str, Any]
     from pipeline.work.work import Work
     from tests.benchmarks.full_size import SETTINGS
 
-    settings = [s.format(folder=folder, store=into / "store") for s in SETTINGS]
+    settings = [s.format(folder=folder, store=into / "store") for s in (*SETTINGS, *chosen)]
     inputs = {}
     for made in store.iterdir():
         if made.name.startswith(".") or not any(made.iterdir()):

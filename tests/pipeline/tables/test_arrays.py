@@ -23,12 +23,13 @@ FILES = settings(max_examples=30, suppress_health_check=[HealthCheck.function_sc
     )
 )
 def test_shapes_survive(tmp_path: Path, block: np.ndarray) -> None:
-    arrays.write(
-        tmp_path / "a.parquet", {"id": list(range(len(block))), "block": block, "half": block.astype(np.float16)}
-    )
-    found = arrays.read(tmp_path / "a.parquet")
-    np.testing.assert_array_equal(found["block"], block)
-    np.testing.assert_array_equal(found["half"], block.astype(np.float16))
+    columns = {"id": list(range(len(block))), "block": block, "half": block.astype(np.float16)}
+    arrays.write(tmp_path / "a.parquet", columns)
+    arrays.put(tmp_path / "once.parquet", columns, read_once=True)
+    for name in ("a.parquet", "once.parquet"):
+        found = arrays.read(tmp_path / name)
+        np.testing.assert_array_equal(found["block"], block)
+        np.testing.assert_array_equal(found["half"], block.astype(np.float16))
 
 
 @FILES
