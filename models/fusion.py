@@ -95,7 +95,7 @@ class InterBlock(nn.Module):
     """Eq. 11 with the MLP and the LayerNorms of the released code's decoder layer.
 
     The last LayerNorm gives the added part one length, whatever the length of the features, and most of it is common to all
-    pairs. Where features are compared by their cosine, that costs more than it gives (docs/training.md).
+    pairs. Where features are compared by their cosine, that costs more than it gives in a short training (docs/training.md).
     """
 
     def __init__(self, *, joint_width: int, bottleneck: int, heads: int) -> None:

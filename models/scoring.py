@@ -120,6 +120,7 @@ def spoken(
         own = speaks(pair_objects, phrase_objects[apart], scope=scope)
         said = torch.where(own, _product(compared, after[apart], scale, preset), 0.0) @ member[apart]
         more = own.to(before) @ member[apart]
+        # The mean over `counted` phrases becomes that over `more` of their own; where there are none it stays to the bit.
         logits = logits + (said - more * logits) / (counted + more).clamp(min=1)
     return logits
 

@@ -17,7 +17,7 @@ import typer.main
 import typer.testing
 from hypothesis import HealthCheck, settings
 
-# Test files run side by side, one a core; torch threads of several processes would only wait for one another.
+# Test files run side by side; torch threads of several processes would only wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Tests start hundreds of processes: what one of them compiles is kept for the next.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -225,7 +225,7 @@ def adopt(
     adopted = adoption.adopt(folder, config=config, store=options.store(profile, overrides))
     typer.echo(f"{adopted.artifact.stage}/{adopted.artifact.fingerprint[:12]} is what the configuration asks for now")
     if adopted.unknown:
-        typer.echo(f"not compared, because their parts are others than at that time: {', '.join(adopted.unknown)}")
+        typer.echo(f"not compared, because the stage read other files of them then: {', '.join(adopted.unknown)}")
 
 
 def summary(artifact: Artifact) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def _database(home: Path) -> Iterator[Finding]:
     with contextlib.suppress(OSError), log.open("rb") as lines:
         if locked := sum(b"database is locked" in line for line in lines):
             says = f'{size(total)}; {locked} times "database is locked" in {log}: SQLite has one writer at a time'
-            do = "run less at once, or use a server with PostgreSQL (docs/prefect.md); no run has failed unless it says so"
+            do = "start fewer runs at once, or use a server with PostgreSQL (docs/prefect.md); no run failed unless it says so"
             yield Finding("database", "note", says, do)
             return
     yield Finding("database", "ok", f"{size(total)} of runs and their pages, in {home / 'prefect'}")

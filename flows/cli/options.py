@@ -119,7 +119,7 @@ def asked(stage: str, profile: str, overrides: list[str] | None) -> Artifact:
         words = ["ezhoi", "run", "--target", stage, *(["--profile", profile] if profile != "demo" else [])]
         command = shlex.join([*words, *(word for override in overrides or [] for word in ("--set", override))])
         raise StoreError(
-            f"{error} Make it: `{command}`; or name with --profile and --set the configuration that was made."
+            f"{error} Make it: `{command}`; or name with --profile and --set the configuration with which it was made."
         ) from None
 
 

@@ -47,7 +47,8 @@ def up(
         bool,
         typer.Option(
             "--no-password",
-            help="Ask for no password. Then every user of this machine can run commands as you: only where there is no other.",
+            help="Ask for no password. Then every user of this machine can run commands as you: use it only on a machine "
+            "without other users.",
         ),
     ] = False,
 ) -> None:

@@ -121,7 +121,8 @@ class Images(Section):
 
     unreadable: Literal["error", "skip"] = Field(
         "error",
-        description="what to do about images that cannot be read: fail after all others, or leave them out and report them",
+        description="what to do about images that cannot be read: fail once all others are done, or leave them out and report "
+        "them",
     )
     precision: Precision = Field(
         "fp32",

@@ -162,8 +162,9 @@ class Utpl(Section):
     optimiser: Optimiser = Optimiser()
     scope: Scope = Field(
         "own_class",
-        description="pairs that the phrase of an unseen class speaks for: own_class, those with its object, and where its verb "
-        "has no seen phrase all others too, as before UTPL; own_object, always so; verb, all, after UTPL",
+        description="pairs that the phrase of an unseen class speaks for. All hear it after UTPL if they show its object; the "
+        "others: own_class, before UTPL, and only if its verb has no seen phrase; own_object, before UTPL; verb, after it. "
+        "With seen.joint and in preset released it is verb",
     )
     align_weight: float = Field(0.1, ge=0, le=1e6, description="weight of the alignment with the nearest seen class")
     relation_weight: float = Field(5.0, ge=0, le=1e6, description="weight of the class-relation loss (Eq. 16)")

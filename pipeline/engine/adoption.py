@@ -13,15 +13,14 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.config.keys import keys
 from pipeline.config.tree import Config
 from pipeline.engine import graph
 from pipeline.engine.ingredients import Ingredients, ingredients
 from pipeline.engine.plan import plan
+from pipeline.engine.stage import LATER, unrecorded
 from pipeline.errors import DataError, StoreError
 from pipeline.outside import reading
 from pipeline.outside.parsing import first_fault
@@ -114,24 +113,21 @@ def _inputs(name: str, config: Config, store: Store) -> dict[str, Artifact]:
 
 
 def _differences(old: Manifest, need: Ingredients) -> list[str]:
-    """Keys and files in which the old artifact differs; a key that it did not have must have its default."""
-    defaults = {key.name: key.default for key in keys(Config)}
+    """Keys and files in which the old artifact differs; a key that only one of the two records counts as `unrecorded`."""
+    first = unrecorded()
     then, now = compare.flatten(old.config), compare.flatten(need.config)
-    found = [f"{key} was {then[key]}, not {now[key]}" for key in now if key in then and then[key] != now[key]]
-    found += [
-        f"{key} = {now[key]} is a key that there was not"
-        for key in now
-        if key not in then and not _is_default(now[key], defaults.get(key))
-    ]
+    found = []
+    for key in (*now, *(key for key in LATER if key in then and key not in now)):
+        before, after = then.get(key, first.get(key)), now.get(key, first.get(key))
+        if before != after:
+            found.append(
+                f"{key} was {before}, not {after}" if key in then else f"{key} = {after} is a key that there was not"
+            )
     return found + [
         f"the content of {key} was another"
         for key, content in need.sources.items()
         if key in old.sources and old.sources[key] != content
     ]
-
-
-def _is_default(value: Any, default: Any) -> bool:
-    return bool(value == default) or (value is None and default is None)
 
 
 def _inputs_compared(old: tuple[InputRecord, ...], new: tuple[InputRecord, ...]) -> tuple[list[str], list[str]]:

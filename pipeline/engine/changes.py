@@ -32,7 +32,7 @@ def _stage(previous: RunRecord, artifact: Artifact, store: Store) -> tuple[str, 
     before = previous.stages.get(artifact.stage)
     if before == artifact.fingerprint:
         again = artifact.manifest.made_at > (previous.saved_at or previous.started_at)
-        return ("made again since then from the same things: by force, or because it was damaged",) if again else ()
+        return ("made again from the same inputs after that run: by force, or because it was damaged",) if again else ()
     if before is None:
         return ("that run did not make it",)
     old = store.get(artifact.stage, before)

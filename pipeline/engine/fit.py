@@ -10,11 +10,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.config.keys import keys
 from pipeline.config.tree import Config
 from pipeline.engine import graph
 from pipeline.engine.choice import name_of
-from pipeline.engine.stage import Stage, covered, source_digest, under, without_places
+from pipeline.engine.stage import LATER, Stage, covered, source_digest, under, unrecorded, without_places
 from pipeline.engine.status import StageStatus
 from pipeline.store import compare, lineage
 from pipeline.store.artifact import Artifact
@@ -29,7 +28,7 @@ def conflicts(stage: Stage, manifest: Manifest, config: Config, *, seeds: bool =
     CLIP, the model's sizes. So must the content of a file that both read. Keys that only the stage reads (its epochs) may
     differ, unless `own` asks for them too. With `seeds` the seed counts. A key that was not read for the artifact (the
     detector's name, where no detector ran) cannot differ. A key that the stage always reads but the artifact does not record
-    was added later: the artifact was made with its default.
+    was added later: the artifact was made as with `unrecorded`.
     """
     if manifest.version != stage.version:
         return [f"stage version {manifest.version}, not {stage.version}"]
@@ -41,9 +40,10 @@ def conflicts(stage: Stage, manifest: Manifest, config: Config, *, seeds: bool =
         recorded = key in then or key in manifest.sources
         return (own or covered(key, others)) and (recorded or covered(key, (*stage.reads, *stage.names)))
 
+    first = {key: value for key, value in unrecorded().items() if covered(key, stage.reads)}
     now = compare.flatten(stage.config_subset(config) | without_places(config, stage.declared()))
-    always = {key.name: key.default for key in keys(Config) if key.name in now and covered(key.name, stage.reads)}
-    then = always | compare.flatten(manifest.config)
+    now = {key: first[key] for key in LATER if key in first} | now
+    then = {key: value for key, value in first.items() if key in now} | compare.flatten(manifest.config)
     found = [
         f"{key} is {_shown(then, key)}, not {_shown(now, key)}"
         for key in sorted(now.keys() | then.keys())

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipeline.config.keys import keys
 from pipeline.config.sources import Content, Source
 from pipeline.config.tree import Config
 from pipeline.datasets import sources
@@ -36,6 +37,11 @@ LATER: Mapping[str, object] = {
 }
 """Keys that were added after artifacts had been made, and the value with which these were made. Where a key has it, it is left
 out of fingerprints, so that the artifacts stay valid."""
+
+
+def unrecorded() -> dict[str, object]:
+    """{key: the value that artifacts without it were made with}: the first one of a later key, or the default."""
+    return {key.name: LATER.get(key.name, key.default) for key in keys(Config)}
 
 
 def source_digest(source: Source) -> str:

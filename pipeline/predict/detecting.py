@@ -24,8 +24,8 @@ LIKE = 1.1
 """The largest ratio of the aspect ratios of two pictures that share a batch."""
 
 
-class PredictorsDetector:
-    """A detector of transformers as a `pipeline.predict.boxes.Detector`."""
+class ConfiguredDetector:
+    """The configured detector as a `pipeline.predict.boxes.Detector`."""
 
     def __init__(self, found: OpenDetector) -> None:
         self._found = found
@@ -63,7 +63,7 @@ def alike(shapes: Sequence[float]) -> list[list[int]]:
 
 def opened(
     name: str, vocabulary: Vocabulary, *, revision: str | None = None, device: str = "auto"
-) -> PredictorsDetector:
+) -> ConfiguredDetector:
     """Open a detector by its name on the hub, its folder, or `tiny`; DataError or ConfigError saying what is wrong with it."""
     called = f"--detector {shown(name)}"
     try:
@@ -71,7 +71,7 @@ def opened(
     except ValidationError as error:
         raise ConfigError(f"{called}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
     config = load(environment={}).model_copy(update={"detections": section, "device": device})
-    return PredictorsDetector(configured_detector.open_detector(config, vocabulary, called=called))
+    return ConfiguredDetector(configured_detector.open_detector(config, vocabulary, called=called))
 
 
 def of_bundle(header: Header) -> tuple[str, str | None]:

@@ -102,6 +102,18 @@ def test_a_new_key_has_to_have_its_default(fake: Any, earlier: Path) -> None:
     adopt(earlier, config=fake.config(), store=Store(fake.root))
 
 
+def test_a_later_key_is_compared_whichever_of_its_values_is_recorded(fake: Any, earlier: Path) -> None:
+    """The default of `model.inter` is recorded, and the block, with which trainings were made before, is not."""
+    with pytest.raises(DataError, match=r"model\.inter was attention, not block"):
+        adopt(earlier, config=fake.config("model.inter=block"), store=Store(fake.root))
+    config = config_of(earlier)
+    del config["model.inter"]
+    rewrite(earlier, config=config)
+    with pytest.raises(DataError, match=r"model\.inter = attention is a key that there was not"):
+        adopt(earlier, config=fake.config(), store=Store(fake.root))
+    adopt(earlier, config=fake.config("model.inter=block"), store=Store(fake.root))
+
+
 def test_an_input_that_is_not_there_yet_is_named(fake: Any, earlier: Path) -> None:
     with pytest.raises(StoreError, match=r"has no \w+ of this configuration yet.*ezhoi run --target"):
         adopt(earlier, config=fake.config("data.world.train_images=7"), store=Store(fake.root))

@@ -55,7 +55,7 @@ def test_what_it_was_compared_with_may_be_gone(fake: Any) -> None:
 def test_what_was_made_again_under_the_same_fingerprint_is_said(fake: Any) -> None:
     found = between(fake, force=("seen",))
     assert found is not None and set(found.stages) == {"seen"}
-    assert found.stages["seen"][0].startswith("made again since then from the same things")
+    assert found.stages["seen"][0].startswith("made again from the same inputs after that run")
 
 
 def test_of_a_file_that_is_named_now_its_content_is_what_changed(fake: Any, tmp_path: Path) -> None:

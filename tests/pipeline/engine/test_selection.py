@@ -81,6 +81,18 @@ def test_what_was_made_before_a_key_was_there_had_its_default(fake: Any) -> None
     ]
 
 
+@pytest.mark.parametrize(("made_with", "other"), [("block", "attention"), ("attention", "block")])
+def test_a_later_key_fits_whichever_of_its_values_is_recorded(fake: Any, made_with: str, other: str) -> None:
+    """Trainings with the block record nothing (`LATER`), whatever the default has become since."""
+    made = run(fake.config(f"model.inter={made_with}"), targets=("seen",))["seen"].artifact.manifest
+    assert ("model.inter" in made.config) == (made_with == "attention")
+    stage = graph.stage("seen")
+    assert fit.conflicts(stage, made, fake.config(f"model.inter={made_with}")) == []
+    assert fit.conflicts(stage, made, fake.config(f"model.inter={other}")) == [
+        f"model.inter is {made_with}, not {other}"
+    ]
+
+
 def test_other_weights_of_the_clip_do_not_fit(fake: Any) -> None:
     run(fake.config(), targets=("seen",))
     fake.weights.write_bytes(b"others")

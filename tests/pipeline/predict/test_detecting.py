@@ -44,5 +44,5 @@ def test_everybody_gets_his_own_boxes() -> None:
 
     asked: list[int] = []
     sizes = [(30, 20), (10, 20), (31, 20), (11, 20)]
-    found = detecting.PredictorsDetector(Wide()).detect([Image.new("RGB", size) for size in sizes])  # type: ignore[arg-type]
+    found = detecting.ConfiguredDetector(Wide()).detect([Image.new("RGB", size) for size in sizes])  # type: ignore[arg-type]
     assert [tuple(boxes.corners[0, 2:].tolist()) for boxes in found] == sizes and asked == [2, 2]
