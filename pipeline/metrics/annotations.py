@@ -69,7 +69,7 @@ class Annotations:
         image, hoi = (self.pairs.image, self.pairs.hoi)
         if self.labels is not None:
             image, hoi = (self.labels[c].to_numpy(dtype=np.int64) for c in ("image", "hoi_id"))
-        things = self.groups.vocabulary.object_of
+        things = self.groups.object_of
         return pd.DataFrame({"image_id": image, "object_id": things[hoi]}).drop_duplicates(ignore_index=True)
 
     @property
@@ -116,7 +116,11 @@ def read(
         found = _of_tables(tables, split, vocabulary=vocabulary, settings=settings, convention=convention)
     else:
         found = _annotations(path, *_layout(path, split), hico_groups())
-    return found if image_labels is None else _labelled(found, _image_labels(image_labels, split))
+    if image_labels is None:
+        return found
+    if not found.groups.of_hico:
+        raise DataError(f"{image_labels}: its labels are of HICO-DET's classes, and {path} has others")
+    return _labelled(found, _image_labels(image_labels, split))
 
 
 def of_artifact(
@@ -191,19 +195,17 @@ def _image_labels(path: Path, split: str) -> pd.DataFrame:
 
 
 def _labelled(found: Annotations, labels: pd.DataFrame) -> Annotations:
-    """The annotations with labels of whole images, placed in the list of images."""
+    """The annotations with labels of whole images, placed in the list of images; those of other images are left out."""
     what = "labels of whole images"
     key = next((k for k in ("file_name", "image_id") if k in labels and k in found.images), None)
     if key is None:
         raise DataError(f"{what} and the annotations do not name images alike (file_name or image_id)")
     if "hoi_id" not in labels:
         raise DataError(f"{what}: no column hoi_id; columns are {', '.join(labels.columns)}")
-    hoi = labels["hoi_id"].to_numpy()
-    if len(wrong := np.flatnonzero(~np.isin(hoi, found.groups.classes))):
-        raise DataError(
-            f"{what} row {wrong[0]}: hoi_id {hoi[wrong[0]]} is none of the {len(found.groups.classes)} classes"
-        )
-    place = _find(found.images, labels, key, what)
+    hoi, place = labels["hoi_id"].to_numpy(), _find(found.images, labels, key, what)
+    known = np.flatnonzero(found.groups.object_of >= 0)
+    if len(wrong := np.flatnonzero((place >= 0) & ~np.isin(hoi, known))):
+        raise DataError(f"{what} row {wrong[0]}: hoi_id {hoi[wrong[0]]} is none of the {len(known)} classes")
     labelled = replace(found, labels=pd.DataFrame({"image": place, "hoi_id": hoi})[place >= 0])
     return replace(labelled, notes=(*found.notes, *_unlabelled(found, labelled)))
 
@@ -248,7 +250,8 @@ def _annotations(
     if twice := repeated(read):
         notes = [
             *notes,
-            f"{twice:,} annotated pairs repeat another one exactly: of each, one detection finds one, the rest is missed",
+            f"{twice:,} annotated pairs repeat another one exactly: a detection can match only one of the copies; the others "
+            "count as missed",
         ]
     return Annotations(
         pairs=read,
@@ -359,7 +362,7 @@ def _parquet(path: Path, wanted: Sequence[str] = COLUMNS) -> pd.DataFrame:
         frame = frame.assign(
             file_name=frame["file_name"].map(lambda n: n.decode(errors="replace") if isinstance(n, bytes) else n)
         )
-    whole = [column for column in ("hoi_id", "train_count") if column in frame]
+    whole = ["hoi_id"] if "hoi_id" in frame else []
     if "image_id" in frame and "file_name" not in frame and not pd.api.types.is_string_dtype(frame["image_id"]):
         whole.append("image_id")
     try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline.datasets import classes as class_table
 from pipeline.datasets.dataset import RARE_BELOW
@@ -38,6 +39,29 @@ class Groups:
     def classes(self) -> tuple[int, ...]:
         """Every ``hoi_id`` that is evaluated."""
         return self.vocabulary.ids
+
+    @property
+    def of_hico(self) -> bool:
+        """Whether all classes but the added ones are HICO-DET's by their ids and names, be they a part of its 600."""
+        known = {hoi.hoi_id: (hoi.object_id, hoi.name) for hoi in Hico.vocabulary.classes}
+        mine = (hoi for hoi in self.vocabulary.classes if hoi.hoi_id not in self.added)
+        return all(known.get(hoi.hoi_id) == (hoi.object_id, hoi.name) for hoi in mine)
+
+    @property
+    def object_of(self) -> NDArray[np.int64]:
+        """The object of every class that an image may be labelled with, by its id; -1 where there is no class of that id.
+
+        Beside the evaluated classes these are all of HICO-DET's where the evaluated ones are a part of them: a label of any
+        class tells that its object is in the image.
+        """
+        own = self.vocabulary.object_of
+        if not self.of_hico:
+            return own
+        found = np.full(max(len(own), len(Hico.vocabulary.object_of)), -1, dtype=np.int64)
+        for vocabulary in (Hico.vocabulary, self.vocabulary):
+            ids = list(vocabulary.ids)
+            found[ids] = vocabulary.object_of[ids]
+        return found
 
 
 def hico_groups() -> Groups:
@@ -84,9 +108,14 @@ def told_groups(table: pd.DataFrame, vocabulary: Vocabulary | None, settings: Se
 
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with truths where it tells rare and unseen classes; DataError naming the first row that tells none."""
+    """The table with whole numbers as ids and counts, and truths where it tells rare and unseen classes; DataError naming the
+    first row that has something else there."""
     if table.empty:
         raise DataError("classes.parquet: has no row, so there is no class to evaluate")
+    try:
+        table = table.assign(**{c: columns.whole(table, c, "classes.parquet") for c in ("hoi_id", "train_count")})
+    except ValueError as error:
+        raise DataError(str(error)) from None
     if twice := table["hoi_id"][table["hoi_id"].duplicated()].tolist():
         raise DataError(f"classes.parquet: hoi_id {twice[0]} has two rows; keep one")
     if len(bad := np.flatnonzero(table["train_count"] < 0)):

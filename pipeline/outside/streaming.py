@@ -6,7 +6,7 @@
 
 It is as strict as `pipeline/outside/parsing.py`, whose hook it uses: Python's own parser decodes every value, and only what is
 between the values of the outermost object and of its lists is read here. (Streaming parsers let the last of two equal keys win
-in the objects that they build, or make an event of every number.)
+in the objects that they build, or make an event of every number.) Only a text that is passed over is not decoded.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from __future__ import annotations
 import codecs
 import gzip
 import json
+import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -29,6 +30,8 @@ MOST_ENTRIES = 50_000_000
 BATCH = 4096
 """The most entries that are handed on at once."""
 _BLANK = " \t\n\r"
+_END = re.compile(r'"|\\.?', re.DOTALL)
+"""What ends a text, or is escaped in it; a backslash alone is the window's last character."""
 _EDGE = 16
 """Characters of a word, number or escape that the end of the window may have cut: -Infinity, \\ud83d\\ude00."""
 Told = Callable[[int, int], None]
@@ -39,8 +42,13 @@ class NoObjectError(Exception):
     """The file's value is no object in braces."""
 
 
-def parts(path: Path, *, told: Told | None = None) -> Iterator[tuple[str, int | None, Any]]:
+def parts(
+    path: Path, *, told: Told | None = None, passed_over: Collection[str] = ()
+) -> Iterator[tuple[str, int | None, Any]]:
     """The parts of the object that a file has; see above. A list without entries is one empty part.
+
+    Args:
+        passed_over: keys whose text, where they have one, may be of any length and is "" here.
 
     Raises:
         NoObjectError: the file begins with anything but a brace.
@@ -54,12 +62,12 @@ def parts(path: Path, *, told: Told | None = None) -> Iterator[tuple[str, int | 
             raw.seek(0)
             told_of = (lambda: told(raw.tell(), size)) if told else None
             with gzip.GzipFile(fileobj=raw) if packed else raw as file:
-                yield from _object(_Window(path, file, told_of))  # type: ignore[arg-type]
+                yield from _object(_Window(path, file, told_of), passed_over)  # type: ignore[arg-type]
     except (OSError, EOFError, ValueError, zlib.error) as fault:
         raise DataError(f"{path}: cannot be read: {reading.why(fault)}") from None
 
 
-def _object(text: _Window) -> Iterator[tuple[str, int | None, Any]]:
+def _object(text: _Window, passed_over: Collection[str]) -> Iterator[tuple[str, int | None, Any]]:
     """The parts of the one object of a text."""
     if text.next() != "{":
         raise NoObjectError
@@ -80,6 +88,9 @@ def _object(text: _Window) -> Iterator[tuple[str, int | None, Any]]:
         text.take(":")
         if text.next() == "[":
             yield from ((key, first, batch) for first, batch in _list(text, key))
+        elif key in passed_over and text.next() == '"':
+            text.pass_over()
+            yield key, None, ""
         else:
             yield key, None, text.value()
         if text.take(",", "}") == "}":
@@ -161,6 +172,20 @@ class _Window:
                 if end + 2 < len(self._text) or not self._more():
                     self.at = end
                     return found
+
+    def pass_over(self) -> None:
+        """Go past a text, of which only a piece at a time is in memory."""
+        self.at += 1
+        while True:
+            found = _END.search(self._text, self.at)
+            if found is not None and found[0] != "\\":
+                self.at = found.end()
+                if found[0] == '"':
+                    return
+            else:
+                self.at = len(self._text) if found is None else found.start()
+                if not self._more():
+                    raise self.fault("Unterminated string")
 
     def demand_end(self) -> None:
         """Demand that only blanks are left."""

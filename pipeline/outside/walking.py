@@ -11,6 +11,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from pipeline.errors import DataError
 from pipeline.outside import reading
 
 MACS = "__MACOSX"
@@ -62,6 +63,15 @@ def walk(root: Path, passed: dict[str, str], *, twice: bool = False) -> Iterator
                 above[os.path.join(here, name)] = over | {found}  # noqa: PTH118, as os.walk spells it
                 folders.append(name)
         yield folder, folders, sorted(name for name in names if not name.startswith("."))
+
+
+def demand(path: Path) -> None:
+    """DataError unless a file or a folder is there: a pipe or a device may never begin or never end."""
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder")
+    if not path.is_file() and not path.is_dir():
+        kind = KINDS.get(stat.S_IFMT(path.stat().st_mode), "something else")
+        raise DataError(f"{path}: is {kind}; save what it has as a file, and name that")
 
 
 def leads_nowhere(path: Path) -> bool:

@@ -75,10 +75,9 @@ def check(path: Path, *, images: Images = "headers") -> Report:
         images: whether to open the image files, if there are any, and whether to decode them whole.
 
     Raises:
-        DataError: the path does not exist.
+        DataError: there is no file or folder at the path.
     """
-    if not path.exists():
-        raise DataError(f"{path}: no such file or folder")
+    walking.demand(path)
     started = time.perf_counter()
     report = Report(str(path))
     where = folders.look(path)

@@ -122,8 +122,7 @@ def read(
     Raises:
         DataError: there is no annotation, it is of no known tool or an export that lacks relations, or words are missing.
     """
-    if not path.exists():
-        raise DataError(f"{path}: no such file or folder")
+    walking.demand(path)
     with _keeping_objects():
         return _read(source or find(path, told=told), vocabulary, pictures, annotator)
 
@@ -156,10 +155,10 @@ def _read(source: Source, vocabulary: Path | None, pictures: Pictures | None, an
     if given is None:
         if not len(rows.relations):
             problems.stop_if_any()
-        by_pair = rows.by_pair(len(words.verb_names), len(words.object_names))
-        occurring = np.argwhere(np.roll(by_pair, 1, axis=1))  # of a verb's pairs, the one without an object comes first
-        pairs = [(verb, thing - 1) for verb, thing in occurring.tolist()]
-        given = native_words.vocabulary(source.value.values, str(source.path), pairs)
+        with_object, alone = rows.by_pair(len(words.verb_names), len(words.object_names))
+        occurring = [(verb, thing) for verb, thing in np.argwhere(with_object).tolist()]
+        occurring += [(verb, ALONE) for verb in np.flatnonzero(alone).tolist()]
+        given = native_words.vocabulary(source.value.values, str(source.path), occurring)
     return Annotated(file=source.path, layout=raw.layout, vocabulary=given, rows=rows, problems=problems, counts=counts)
 
 
@@ -186,13 +185,13 @@ def find(path: Path, *, told: Told | None = None) -> Source:
         return _of_file(path / OWN, told)
     passed: dict[str, str] = {}
     below = sorted(file for file, _ in files_under(path, (".json", ".xml", ".zip"), passed))
-    found, why_not = [], []
+    found, refused = [], []
     known: set[Path] = set()  # LabelMe's
     for file in (file for file in below if file.parent == path):
         try:
             source = _of_file(file, told)
         except DataError as error:
-            why_not.append(str(error))
+            refused.append(str(error))
             continue
         if source.layout == labelme.LAYOUT:
             known.add(file)
@@ -211,7 +210,7 @@ def find(path: Path, *, told: Told | None = None) -> Source:
     of_pictures, broken = _labelme((file for file in below if file.suffix == ".json"), known)
     if of_pictures:
         return Source(path, labelme.LAYOUT, files=of_pictures, broken=broken)
-    seen = "; ".join([*why_not[:SHOWN], *filter(None, [walking.told(passed)])]) or "no .json, .xml or .zip"
+    seen = "; ".join([*refused[:SHOWN], *filter(None, [walking.told(passed)])]) or "no .json, .xml or .zip"
     raise DataError(f"{path}: no annotation is here ({seen}). docs/own-data.md lists the tools that are read")
 
 

@@ -26,7 +26,9 @@ KEPT = ("categories", "rel_categories", "hoi_categories", "hois")
 MOST_KEPT = 100_000
 """Entries of a list that is kept as it is."""
 FARTHEST = 1e30
-"""Pixels from the corner of a picture, further than which no box can be and no number of 32 bits need be."""
+"""Corners are clipped to this distance from 0, so that they fit 32 bits; no picture is so large."""
+PASSED_OVER = {"imageData"}
+"""The key of LabelMe's files that has the whole picture as a text, of any length."""
 OURS = {"images", "annotations"}
 Entry = Mapping[str, Any]
 
@@ -149,7 +151,7 @@ def read(path: Path, *, told: streaming.Told | None = None) -> NativeFile | None
     """
     found = NativeFile()
     try:
-        for key, first, part in streaming.parts(path, told=told):
+        for key, first, part in streaming.parts(path, told=told, passed_over=PASSED_OVER):
             if not first:
                 found.keys.append(key)
             if first is None:

@@ -40,17 +40,20 @@ class Resolved:
     """image, subject, object (positions in `boxes`, `ALONE` where the person acts alone), verb_id; none comes twice. `turned`
     says whether it was drawn from the object to the person."""
 
-    def by_pair(self, verbs: int, objects: int) -> NDArray[np.int64]:
-        """(V, O + 1) relations of each of so many verbs with each of so many objects, in the last column those without one;
-        counted block by block, so that no column of all of them is made."""
+    def by_pair(self, verbs: int, objects: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """How many relations there are of each of so many verbs: (V, O) with each of so many objects, and (V,) without one.
+
+        They are counted block by block, so that no column of all of them is made.
+        """
         of_box = self.boxes["object_id"].to_numpy()
         verb_of, thing_of = self.relations["verb_id"].to_numpy(), self.relations["object"].to_numpy()
-        counts = np.zeros(verbs * (objects + 1), dtype=np.int64)
+        counts = np.zeros(verbs * (objects + 1), dtype=np.int64)  # a verb's last is that of who acts alone
         for start in range(0, len(self.relations), BLOCK):
             rows = slice(start, start + BLOCK)
             thing = np.where(thing_of[rows] == ALONE, objects, of_box[thing_of[rows]])
             counts += np.bincount(verb_of[rows] * np.int64(objects + 1) + thing, minlength=len(counts))
-        return counts.reshape(verbs, objects + 1)
+        table = counts.reshape(verbs, objects + 1)
+        return table[:, :objects], table[:, objects]
 
 
 def resolve(raw: Raw, words: Words, pictures: Pictures | None, problems: Problems) -> Resolved:
@@ -217,18 +220,19 @@ class _Rows:
             self.problems.add("W", where, what, "turned: the person comes first")
 
     def _classes(self) -> None:
-        objects = np.where(self.object == ALONE, ALONE, self.placed.objects[self.object])
         verbs, things = self.words.verb_names, self.words.object_names
-        known = np.ones((len(verbs), len(things) + 1), dtype=bool)  # the last column is that of who acts alone
+        alone = len(things)  # the column of who acts alone
+        objects = np.where(self.object == ALONE, alone, self.placed.objects[self.object])
+        known = np.ones((len(verbs), len(things) + 1), dtype=bool)
         if self.words.classes is not None:
-            known[:, :-1] = False
+            known[:, :alone] = False
             known[tuple(np.array(list(self.words.classes), dtype=np.int64).reshape(-1, 2).T)] = True
         if self.words.alone is not None:
-            known[:, ALONE] = np.isin(np.arange(len(verbs)), list(self.words.alone))
+            known[:, alone] = np.isin(np.arange(len(verbs)), list(self.words.alone))
         bad = ~known[self.verb, objects]
         says = {}
         for p in np.flatnonzero(bad).tolist():
-            verb, thing = verbs[self.verb[p]], things[objects[p]] if objects[p] >= 0 else None
+            verb, thing = verbs[self.verb[p]], things[objects[p]] if objects[p] != alone else None
             entry = f"[{verb}, {thing or 'null'}]"
             called = f"{verb} {thing}" if thing else f"{verb} without an object"
             says[p] = f"{called} is no class of the vocabulary; if it should be, add {entry} to its classes"
@@ -297,9 +301,8 @@ def _tables(raw: Raw, names: pd.Series[str], shown: Shown, placed: Placed, rows:
     place[kept] = np.arange(len(kept))
     table, subject, thing = _box_table(boxes, placed), rows.subject, rows.object
     if len(table) < len(boxes.image):
-        box_place = np.full(len(boxes.image) + 1, ALONE, dtype=np.int32)  # the last is ALONE's
-        box_place[np.flatnonzero(placed.objects >= 0)] = np.arange(len(table))
-        subject, thing = box_place[subject], box_place[thing]
+        box_place = np.cumsum(placed.objects >= 0, dtype=np.int32) - 1  # no relation names a box that is left out
+        subject, thing = box_place[subject], np.where(thing == ALONE, ALONE, box_place[thing])
     if len(kept) < len(place):
         table["image"] = place[table["image"].to_numpy()]
     image = raw.relations.image[rows.row]

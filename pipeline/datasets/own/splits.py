@@ -89,7 +89,7 @@ def drawn(
 
 
 def in_both(paths: Sequence[Path], split: Sequence[str]) -> list[tuple[int, int]]:
-    """Places of the test pictures that are training pictures too, under another name, each with one of these.
+    """(place of the test picture, place of an equal training picture) of every picture that is in both.
 
     Only files of equal size are read.
     """

@@ -8,7 +8,6 @@ from typing import Any
 
 from pipeline.datasets.own.annotated import TITLES, Annotated
 from pipeline.datasets.own.problems import WORDS, Level
-from pipeline.datasets.own.raw import ALONE
 from pipeline.vocabulary.vocabulary import PERSON, spaced
 
 TITLE: Mapping[Level, str] = {"E": "Errors", "W": "Warnings", "N": "Notes"}
@@ -20,11 +19,12 @@ def summary(found: Annotated) -> dict[str, Any]:
     """Counts of what can be used, by name, and every problem; all of it is JSON."""
     rows, vocabulary = found.rows, found.vocabulary
     verbs, objects = vocabulary.verb_names, vocabulary.object_names
-    by_pair = rows.by_pair(len(verbs), len(objects))
+    with_object, alone_by_verb = rows.by_pair(len(verbs), len(objects))
+    by_verb = with_object.sum(axis=1) + alone_by_verb
     by_object = rows.boxes["object_id"].value_counts()
     splits = rows.images["split"].replace("", "not told").value_counts()
-    annotated = {c.name: n for c in vocabulary.classes if (n := int(by_pair[c.verb_id, c.object_id]))}
-    alone = {spaced(name): n for name, n in zip(verbs, by_pair[:, ALONE].tolist(), strict=True) if n}
+    annotated = {c.name: n for c in vocabulary.classes if (n := int(with_object[c.verb_id, c.object_id]))}
+    alone = {spaced(name): n for name, n in zip(verbs, alone_by_verb.tolist(), strict=True) if n}
     return {
         "file": str(found.file),
         "layout": found.layout,
@@ -38,7 +38,7 @@ def summary(found: Annotated) -> dict[str, Any]:
         "acting_alone": dict(sorted(alone.items(), key=lambda entry: -entry[1])),
         "by_class": dict(sorted(annotated.items(), key=lambda entry: entry[1])),
         "classes_never_annotated": [c.name for c in vocabulary.classes if c.name not in annotated],
-        "verbs_never_annotated": [spaced(name) for i, name in enumerate(verbs) if not by_pair[i].any()],
+        "verbs_never_annotated": [spaced(name) for i, name in enumerate(verbs) if not by_verb[i]],
         "objects_never_annotated": [spaced(name) for i, name in enumerate(objects) if i not in by_object],
         "problems": [asdict(problem) for problem in found.problems.found],
         "problems_by_level": {WORDS[level]: count for level, count in found.problems.count().items()},

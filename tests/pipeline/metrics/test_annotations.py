@@ -11,8 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from split_tables import one_a_split
 
+from pipeline.datasets.hico.vocabulary import HICO as HICO_DET
 from pipeline.errors import DataError, StoreError
 from pipeline.metrics import annotations
+from pipeline.metrics.groups import told_groups
 from pipeline.store.remote.remote import RemoteStore
 
 BOXES = ["hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"]
@@ -344,8 +346,11 @@ NAMED = pd.DataFrame(
         (lambda t: t.assign(phrase=["x", " "]), "row 1: phrase is ' '; a name is needed"),
         (lambda t: t.assign(rare="yes"), "row 0: rare is 'yes', true or false is needed"),
         (lambda t: t.assign(rare=[1, 0]), "row 0: rare is 1, true or false is needed"),
-        (lambda t: t.assign(uo=pd.Series([True, None], dtype="boolean")), "row 1: uo is None, true or false"),
+        (lambda t: t.assign(uo=pd.Series([True, None], dtype="boolean")), "row 1: uo is <NA>, true or false"),
         (lambda t: t.assign(train_count=[3, -1]), "row 1: train_count is -1"),
+        (lambda t: t.assign(train_count=["9", "many"]), "row 1: train_count is 'many', a whole number is needed"),
+        (lambda t: t.assign(train_count=[9, None]), "row 1: train_count is nan, a whole number is needed"),
+        (lambda t: t.assign(hoi_id=["3", "x"]), "row 1: hoi_id is 'x', a whole number is needed"),
         (lambda t: pd.concat([t, t]), "hoi_id 3 has two rows; keep one"),
         (lambda t: t.iloc[:0], "has no row, so there is no class to evaluate"),
     ],
@@ -355,9 +360,8 @@ def test_a_table_of_classes_is_parsed_at_the_door(tmp_path, change, says):
     table().assign(hoi_id=[3, 4, 3]).to_parquet(tmp_path / "pairs.parquet")
     NAMED.to_parquet(tmp_path / "classes.parquet")
     assert annotations.read(tmp_path).groups.rare == annotations.read(tmp_path).groups.unseen["uo"] == {3}
-    change(NAMED).to_parquet(tmp_path / "classes.parquet")
     with pytest.raises(DataError, match=rf"^classes\.parquet:? {says}"):
-        annotations.read(tmp_path)
+        told_groups(change(NAMED), None, {})
 
 
 def labelled(folder, hois, **more):
@@ -385,6 +389,28 @@ def test_pairs_that_no_label_of_their_image_tells_are_told(tmp_path):
     assert note.startswith("1 of 2 annotated pairs lie in images that are not labelled with their object")
     (note,) = labelled(tmp_path, [3, 4], image_id=[7, 8]).notes
     assert note.startswith("2 of 2 annotated pairs")
+
+
+def test_a_label_of_a_class_of_hico_det_that_is_not_evaluated_tells_its_object(tmp_path):
+    """HICO-DET's anno.mat has all classes and images, whatever part of them is evaluated."""
+    things = HICO_DET.object_of
+    other = next(h for h in range(5, 600) if things[h] != things[3])
+    table().iloc[:2].drop(columns="file_name").assign(image_id=[5, 6], hoi_id=[3, 4]).to_parquet(
+        tmp_path / "pairs.parquet"
+    )
+    pd.DataFrame({"hoi_id": [3, 4], "train_count": [9, 10]}).to_parquet(tmp_path / "classes.parquet")
+    pd.DataFrame({"image_id": [5, 99, 6, 6], "hoi_id": [3, 9999, 4, other]}).to_parquet(tmp_path / "presence.parquet")
+    found = annotations.read(tmp_path)
+    assert found.presence.to_numpy().tolist() == [[0, things[3]], [1, things[4]], [1, things[other]]]
+    pd.DataFrame({"image_id": [99, 6], "hoi_id": [9999, 600]}).to_parquet(tmp_path / "presence.parquet")
+    with pytest.raises(DataError, match="labels of whole images row 1: hoi_id 600 is none of the 600 classes"):
+        annotations.read(tmp_path)
+
+
+def test_labels_of_hico_det_are_none_of_other_classes(tmp_path):
+    labelled(tmp_path, [3, 4])
+    with pytest.raises(DataError, match=r"anno\.mat: its labels are of HICO-DET's classes, and .* has others"):
+        annotations.read(tmp_path, image_labels=tmp_path / "anno.mat")
 
 
 @pytest.mark.parametrize("width", ["wide", True])

@@ -132,6 +132,17 @@ def test_an_entry_and_a_list_have_a_largest_size(tmp_path: Path, monkeypatch: py
         joined(path)
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@given(st.text(max_size=30), st.booleans())
+def test_a_text_that_is_passed_over_has_any_length(small: None, tmp_path: Path, long: str, ascii: bool) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps({"a": long, "b": [long], "c": 1}, ensure_ascii=ascii), encoding="utf-8")
+    assert joined(path, passed_over=("a", "b", "c")) == {"a": "", "b": [long], "c": 1}
+    path.write_text(json.dumps({"a": long})[:-2], encoding="utf-8")
+    with pytest.raises(DataError, match="Unterminated string"):
+        joined(path, passed_over=("a",))
+
+
 def test_it_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.json"
     path.write_text(json.dumps({"a": list(range(50))}))

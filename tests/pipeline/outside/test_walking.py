@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from pipeline.datasets.hico import folder as hico
 from pipeline.datasets.own import annotated
 from pipeline.datasets.own import folder as own
 from pipeline.datasets.own.pictures import Pictures
+from pipeline.errors import DataError
 from pipeline.outside import walking
 
 JSON = "instances_train2015.json"
@@ -149,6 +150,15 @@ def test_pictures_of_ones_own_are_found_in_spite_of_it(tmp_path: Path, vanishing
     before = own.fingerprint(tmp_path)
     (tmp_path / "vocabulary.yaml").write_text("a: b", encoding="utf-8")
     assert own.fingerprint(tmp_path) != before
+
+
+@pytest.mark.parametrize("look", [checks.check, annotated.read])
+def test_what_is_neither_a_file_nor_a_folder_is_named(tmp_path: Path, look: Callable[[Path], object]) -> None:
+    os.mkfifo(tmp_path / "own.json")
+    with pytest.raises(DataError, match=r"own\.json: is a pipe; save what it has as a file, and name that"):
+        look(tmp_path / "own.json")
+    with pytest.raises(DataError, match="/dev/null: is a device"):
+        look(Path("/dev/null"))
 
 
 def test_a_file_of_labelme_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from own_samples import DATA, WORDS
 from pipeline.datasets.own import annotated, write
 from pipeline.datasets.own.problems import Problem
 from pipeline.errors import DataError
+from pipeline.outside import reading, streaming
 
 GOOD = {
     "native": "native/good/interactions.json",
@@ -130,6 +131,15 @@ def test_a_file_of_labelme_may_have_keys_of_coco(tmp_path: Path) -> None:
         assert annotated.find(path).layout == "labelme"
     found = annotated.read(tmp_path, vocabulary=WORDS, pictures=own_samples.pictures())
     own_samples.same(own_samples.table(found), own_samples.expected(DATA / "expected.csv"))
+
+
+def test_the_picture_in_a_file_of_labelme_may_be_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = next((DATA / GOOD["labelme"]).rglob("*.json"))
+    content = json.loads(path.read_text(encoding="utf-8"))
+    (tmp_path / "a.json").write_text(json.dumps(content | {"imageData": "A" * 200_000}))
+    monkeypatch.setattr(reading, "PIECE", 1_000)
+    monkeypatch.setattr(streaming, "LARGEST_VALUE", 50_000)
+    assert annotated.find(tmp_path / "a.json").layout == "labelme"
 
 
 def test_images_beside_the_tracks_of_a_video_are_read(tmp_path: Path) -> None:
