@@ -9,12 +9,14 @@ from pathlib import Path
 import typer
 
 from flows.server import deployment, following, local
-from flows.server.parameters import portable
+from flows.server.parameters import written_out
+from pipeline.config.tree import dotted, key_of, load, of_environment
 from pipeline.errors import EzhoiError
 from pipeline.machine.home import expanded
 from pipeline.outside.escaping import plain
 from pipeline.store.opening import store_of
 from pipeline.studies import file, running
+from pipeline.studies.study import Study
 from pipeline.studies.table import Table
 
 LOG_SECONDS = 2.5
@@ -29,13 +31,12 @@ def follow(table: Table, *, file_name: str, at_once: int | None) -> None:
     Ctrl-C stops following, not the study. EzhoiError says why the study failed, unless it is the failure of a trial.
     """
     study = table.study
-    given = portable(profile=study.profile, overrides=study.given, folder=study.folder)
     folder = local.home()
     local.up(folder, _say)
     state = deployment.deploy(folder, say=_say)
     parameters = {
         "file": _absolute(file_name),
-        "overrides": given.overrides,
+        "overrides": overrides(study),
         "variants": [variant.name for variant in study.variants],
         "settings": list(study.settings),
         "seeds": list(study.seeds),
@@ -62,6 +63,20 @@ def follow(table: Table, *, file_name: str, at_once: int | None) -> None:
     table.recall_failures()
     if ended and not table.failed:
         raise EzhoiError(ended)
+
+
+def overrides(study: Study) -> list[str]:
+    """The overrides that make a worker's study this one: those that were given, and what variables of this environment change.
+
+    Variables yield to the file, where overrides win over it; so of those only what the file leaves open is handed over.
+    Relative paths stay so: they start in the folder, which is a parameter of its own.
+    """
+    config = load(profile=study.profile, overrides=[*study.common, *study.given], folder=study.folder)
+    of_file = set(map(key_of, study.common))
+    variables = [
+        v for v in dotted(of_environment().values()) if key_of(v) not in of_file and not study.settles(key_of(v))
+    ]
+    return written_out([*variables, *study.given], config)
 
 
 def _absolute(name: str) -> str:

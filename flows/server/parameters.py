@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, WithJsonSchema
 
+from pipeline.config.places import absolute, path_of
 from pipeline.config.section import at_home
-from pipeline.config.sources import Source
-from pipeline.config.tree import ENVIRONMENT_PREFIX, Config, keys, load, profiles
+from pipeline.config.tree import Config, dotted, load, of_environment, profiles
 from pipeline.datasets import sources
 from pipeline.engine import plan
 from pipeline.engine.choice import Choice
@@ -23,6 +21,7 @@ from pipeline.engine.stage import Stage
 from pipeline.engine.status import StageStatus
 from pipeline.errors import StoreError
 from pipeline.machine.home import workplace
+from pipeline.outside.parsing import yaml_scalar, yaml_text
 from pipeline.store import runs
 from pipeline.store.opening import store_of
 from pipeline.store.runs import RunRecord
@@ -131,38 +130,20 @@ def portable(
     here = (folder or Path.cwd()).absolute()
     config = load(profile=profile, overrides=overrides, environment=variables, folder=here)
     sources.unseen(config)
-    found = [
-        f"{_key(name)}={value}" for name, value in sorted(variables.items()) if name.startswith(ENVIRONMENT_PREFIX)
-    ]
-    found += overrides
-    for key in keys():
-        path = _path(config, key)
-        if path is None:
-            continue
-        in_home = any(re.match(rf"\s*{re.escape(key)}\s*=\s*[\"']?~", setting) for setting in found)
-        if in_home or (here != workplace() and not path.is_absolute()):
-            # JSON's quotes are YAML's: any path survives.
-            found.append(f"{key}={json.dumps(str(here / path), ensure_ascii=False)}")
+    found = written_out([*of_environment(variables).values(), *overrides], config)
+    found += [] if here == workplace() else absolute(config, here)
     if profile.endswith((".yaml", ".yml")):
         own = Path(at_home(profile))
         profile = profile if here == workplace() and str(own) == profile else str(here / own)
     return Parameters(profile, found, config)
 
 
-def _path(config: Config, key: str) -> Path | None:
-    """The path that the value of a key is; None if it is a name, an address or something else."""
-    value = _value(config, key)
-    if isinstance(value, Source):
-        return value.path if value.is_place else None
-    return value if isinstance(value, Path) else None
-
-
-def _key(variable: str) -> str:
-    return variable.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
-
-
-def _value(config: Config, key: str) -> Any:
-    value: Any = config
-    for part in key.split("."):
-        value = getattr(value, part)
-    return value
+def written_out(overrides: Iterable[str], config: Config) -> list[str]:
+    """The overrides that lead to the configuration, with a single key each, and with `~` of a path as this user's folder."""
+    found = []
+    for override in dotted(overrides):
+        key, _, text = override.partition("=")
+        value = yaml_scalar(text)
+        in_home = isinstance(value, str) and value.startswith("~") and path_of(config, key) is not None
+        found.append(f"{key}={yaml_text(at_home(value))}" if in_home else override)
+    return found

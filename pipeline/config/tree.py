@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, get_args
 
@@ -202,17 +202,13 @@ def load(
     `folder` is where relative paths of the configuration start, if it is not the current folder. Raises ConfigError naming
     the key, what was expected and the nearest valid name.
     """
-    tree = _read_profile(profile)
+    tree = _read_profile(profile, folder)
     variables = os.environ if environment is None else environment
     _demand_known_variables(variables)
-    for name, value in sorted(variables.items()):
-        if name.startswith(ENVIRONMENT_PREFIX):
-            _assign(tree, name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", "."), value, origin=name)
+    for name, override in of_environment(variables).items():
+        _assign(tree, override, origin=name)
     for override in overrides:
-        key, separator, value = override.partition("=")
-        if not separator:
-            raise ConfigError(f"--set {shown(override)}: expected key=value, for example --set seen.epochs=3")
-        _assign(tree, key.strip(), value, origin=f"--set {override}")
+        _assign(tree, override, origin=f"--set {override}")
     tree.setdefault("profile", Path(profile).stem)
     try:
         return Config.model_validate(tree, context={"folder": folder})
@@ -220,8 +216,45 @@ def load(
         raise ConfigError(_explain(error, profile)) from None
 
 
-def _read_profile(profile: str) -> dict[str, Any]:
-    path = Path(at_home(profile)) if profile.endswith((".yaml", ".yml")) else PROFILES / f"{profile}.yaml"
+def of_environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
+    """{variable: the override that it is} of the `EZHOI__A__B` variables, those of this process if none are given."""
+    chosen = os.environ if variables is None else variables
+    named = {
+        name: name.removeprefix(ENVIRONMENT_PREFIX) for name in sorted(chosen) if name.startswith(ENVIRONMENT_PREFIX)
+    }
+    return {name: f"{rest.lower().replace('__', '.')}={chosen[name]}" for name, rest in named.items()}
+
+
+def dotted(overrides: Iterable[str]) -> list[str]:
+    """The overrides with a single key each: a mapping in braces becomes one override of each key that it names.
+
+    Whoever looks at the key of an override asks for this first. ConfigError for a mapping that names no key.
+    """
+    found = []
+    for override in overrides:
+        key, text = _key_and_text(override)
+        each = list(_each(key, parsing.yaml_scalar(text), origin=f"--set {override}"))
+        whole = [name for name, _ in each] == [key]
+        found += [f"{key}={text}"] if whole else [f"{name}={parsing.yaml_text(value)}" for name, value in each]
+    return found
+
+
+def key_of(override: str) -> str:
+    """The key of an override that has one (`dotted`)."""
+    return _key_and_text(override)[0]
+
+
+def _key_and_text(override: str) -> tuple[str, str]:
+    key, separator, text = override.partition("=")
+    if not separator:
+        raise ConfigError(f"--set {shown(override)}: expected key=value, for example --set seen.epochs=3")
+    return key.strip(), text
+
+
+def _read_profile(profile: str, folder: Path | None) -> dict[str, Any]:
+    path = (
+        (folder or Path()) / at_home(profile) if profile.endswith((".yaml", ".yml")) else PROFILES / f"{profile}.yaml"
+    )
     if not path.is_file():
         near = nearest(profile, profiles(), cutoff=0.4)
         hint = f" Did you mean {shown(near)}?" if near else ""
@@ -235,11 +268,13 @@ def _read_profile(profile: str) -> dict[str, Any]:
 
 
 def _demand_known_variables(variables: Mapping[str, str]) -> None:
-    """ConfigError for a variable that means a key and sets none, such as EZHOI_SEED: it has one underscore too few."""
+    """ConfigError for a variable that means a key and sets none: EZHOI_SEED has an underscore too few, ezhoi__seed is small."""
     meant = {_letters(key): key for key in keys()}
     for name in variables:
         start, rest = name[: len("EZHOI_")].upper(), name[len("EZHOI_") :]
         if start == "EZHOI_" and not name.startswith(ENVIRONMENT_PREFIX) and (key := meant.get(_letters(rest))):
+            if key == "profile":
+                raise ConfigError(f"{name} sets nothing: a profile is chosen by its name or its file, with --profile")
             right = ENVIRONMENT_PREFIX + key.upper().replace(".", "__")
             raise ConfigError(f"{name} sets nothing: the variable of the key {key} is {right}")
 
@@ -249,23 +284,27 @@ def _letters(name: str) -> str:
     return re.sub(r"[._]", "", name).lower()
 
 
-def _assign(tree: dict[str, Any], key: str, value: str, *, origin: str) -> None:
-    """Set a dotted key; numbers, booleans, null, lists and quoted texts are read as YAML, all else as it is.
-
-    A mapping in braces sets the keys of a section that it names, and leaves the others as they are.
-    """
+def _assign(tree: dict[str, Any], override: str, *, origin: str) -> None:
+    """Set what an override names; numbers, booleans, null, lists and quoted texts are read as YAML, all else as it is."""
+    key, text = _key_and_text(override)
     if key == "profile":
         raise ConfigError(f"{origin}: a profile is chosen by its name or its file, with --profile")
-    _put(tree, key, parsing.yaml_scalar(value), origin=origin)
+    for name, value in _each(key, parsing.yaml_scalar(text), origin=origin):
+        _put(tree, name, value, origin=origin)
+
+
+def _each(key: str, value: Any, *, origin: str) -> Iterator[tuple[str, Any]]:
+    """Each key that a value sets: its own, or those of a section that a mapping names; the others stay as they are."""
+    if not isinstance(value, dict) or not any(known.startswith(f"{key}.") for known in keys()):
+        yield key, value
+        return
+    if not value:
+        raise ConfigError(f"{origin}: {shown(key)} is a section, and the braces name no key of it")
+    for name, inner in value.items():
+        yield from _each(f"{key}.{name}", inner, origin=origin)
 
 
 def _put(tree: dict[str, Any], key: str, value: Any, *, origin: str) -> None:
-    if isinstance(value, dict) and any(known.startswith(f"{key}.") for known in keys()):
-        if not value:
-            raise ConfigError(f"{origin}: {shown(key)} is a section, and the braces name no key of it")
-        for name, inner in value.items():
-            _put(tree, f"{key}.{name}", inner, origin=origin)
-        return
     node, parts = tree, key.split(".")
     for part in parts[:-1]:
         node = node.setdefault(part, {})

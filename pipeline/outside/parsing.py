@@ -119,6 +119,13 @@ def yaml_scalar(text: str) -> Any:
     return text
 
 
+def yaml_text(value: Any) -> str:
+    """A value on one line, written so that `yaml_scalar` reads the same value."""
+    if isinstance(value, str) and yaml_scalar(value) == value:
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
 def _is_meant_as_yaml(node: yaml.Node, text: str) -> bool:
     """Whether a node, which is all of the text, is in brackets, braces or quotes, or a plain number, boolean or null."""
     if not isinstance(node, yaml.ScalarNode):

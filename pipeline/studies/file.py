@@ -16,7 +16,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import re
 from pathlib import Path
@@ -26,7 +25,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
 
 from pipeline.config.section import LARGEST_NUMBER
-from pipeline.config.tree import load
+from pipeline.config.tree import dotted, load
 from pipeline.datasets import sources
 from pipeline.errors import ConfigError
 from pipeline.machine.home import expanded
@@ -121,7 +120,7 @@ def read(name: str, *, given: tuple[str, ...] = (), folder: Path | None = None) 
             f"no study {shown(name)}: give the path of a YAML file, or one of those that come with ezhoi: "
             f"{', '.join(packaged())}"
         )
-    return _Reader(path, given, folder).study()
+    return _Reader(path, tuple(dotted(given)), folder).study()
 
 
 class _Reader:
@@ -264,14 +263,8 @@ class _Reader:
 
 
 def _overrides(changes: dict[str, Any]) -> tuple[str, ...]:
-    """`key=value` of each change, written so that `parsing.yaml_scalar` reads the same value."""
-    return tuple(f"{key}={_text(value)}" for key, value in changes.items())
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str) and parsing.yaml_scalar(value) == value:
-        return value
-    return json.dumps(value, ensure_ascii=False)
+    """`key=value` of each change."""
+    return tuple(f"{key}={parsing.yaml_text(value)}" for key, value in changes.items())
 
 
 def _line(node: yaml.Node | None, at: tuple[Any, ...]) -> int | None:

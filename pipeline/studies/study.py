@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.config.changed import changed
-from pipeline.config.tree import Config, load
+from pipeline.config.places import absolute
+from pipeline.config.tree import Config, key_of, load
 from pipeline.datasets import sources
 from pipeline.engine import graph, plan
 from pipeline.errors import ConfigError, DataError
@@ -102,15 +103,19 @@ class Study:
 
     def _demand_effect(self) -> None:
         """ConfigError for a change of the command line that every trial changes back."""
-        own = [{text.partition("=")[0].strip() for text in variant.overrides} for variant in self.variants]
         for text in self.given:
-            key = text.partition("=")[0].strip()
+            key = key_of(text)
             if key in ("seed", "setting"):
                 raise ConfigError(f"study {self.name}: {shown(text)}: its {key}s are given as such (--{key}s)")
-            if all(key in keys for keys in own):
+            if self.settles(key):
                 raise ConfigError(
                     f"study {self.name}: {shown(text)} would change nothing: every variant sets {key} itself"
                 )
+
+    def settles(self, key: str) -> bool:
+        """Whether every trial sets the key itself, so that nothing else has an effect on it."""
+        trials = (Trial(variant, self.settings[0], self.seeds[0]) for variant in self.variants)
+        return all(key in map(key_of, trial.overrides) for trial in trials)
 
     @property
     def title(self) -> str:
@@ -127,8 +132,12 @@ class Study:
         return [*self.common, *self.given, *trial.overrides]
 
     def config(self, trial: Trial) -> Config:
-        """The configuration of a run; ConfigError says which key is wrong."""
-        return load(profile=self.profile, overrides=self.overrides_of(trial), folder=self.folder)
+        """The configuration of a run, its paths absolute if the study has a folder; ConfigError says which key is wrong."""
+        overrides = self.overrides_of(trial)
+        found = load(profile=self.profile, overrides=overrides, folder=self.folder)
+        if self.folder is None:
+            return found
+        return load(profile=self.profile, overrides=[*overrides, *absolute(found, self.folder)], folder=self.folder)
 
     def check(self) -> None:
         """Load every variant in every setting; ConfigError names the variant that cannot run, before anything does."""
@@ -175,7 +184,8 @@ class Study:
     @property
     def told(self) -> list[str]:
         """The overrides of all trials that say what is made, without those that say where or on which device."""
-        return [text for text in (*self.common, *self.given) if not text.startswith(("store.", "device="))]
+        every = (*self.common, *self.given)
+        return [text for text in every if key_of(text).split(".")[0] not in ("store", "device")]
 
     def as_json(self) -> dict[str, Any]:
         """The study as plain JSON; equal studies are equal there."""

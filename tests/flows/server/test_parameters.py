@@ -118,12 +118,14 @@ def test_a_relative_path_in_any_key_is_found_by_a_worker(
 def test_a_home_folder_is_its_owners_wherever_a_worker_runs(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.datasets.sources.unseen", lambda config: frozenset())  # opens data.settings
     for folder in (ROOT, Path("/")):
-        monkeypatch.setenv("HOME", "/home/me")
-        settings = ["disparities.source=llm", f"{key}=~/a/it.pt"]
-        found = portable(profile="demo", overrides=settings, environment={}, folder=folder)
-        monkeypatch.setenv("HOME", "/home/worker")
-        again = load(profile=found.profile, overrides=found.overrides, environment={})
-        assert str(value_of(again, key)) == "/home/me/a/it.pt"
+        section, _, name = key.rpartition(".")
+        for given in (f"{key}=~/a/it.pt", f"{section}={{{name}: ~/a/it.pt}}"):
+            monkeypatch.setenv("HOME", "/home/me")
+            settings = ["disparities.source=llm", given]
+            found = portable(profile="demo", overrides=settings, environment={}, folder=folder)
+            monkeypatch.setenv("HOME", "/home/worker")
+            again = load(profile=found.profile, overrides=found.overrides, environment={})
+            assert str(value_of(again, key)) == "/home/me/a/it.pt"
 
 
 def test_the_cache_that_nobody_chose_is_the_workers_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -143,7 +145,7 @@ def test_a_profile_in_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path:
 def test_names_stay_names(tmp_path: Path) -> None:
     """Also those that a template or a detector has; what comes with the project lies elsewhere at a worker."""
     found = portable(profile="demo", overrides=[], environment={}, folder=tmp_path)
-    assert found.overrides == [f'store.root="{tmp_path}/artifacts"']
+    assert found.overrides == [f"store.root={tmp_path}/artifacts"]
 
 
 def test_names_of_weights_stay_names(tmp_path: Path) -> None:

@@ -179,4 +179,4 @@ def test_a_trial_has_one_tag_and_paths_that_mean_the_same_elsewhere(
     path.write_text("seeds: [0]\nvariants:\n  a: {set: {descriptions.edits: edits.yaml}}\n")
     (trial,) = (read := file.read("paths.yaml", given=tuple(fake.settings), folder=tmp_path)).trials()
     found = trials.parameters(read, trial)["overrides"]
-    assert f'descriptions.edits="{tmp_path}/edits.yaml"' in found
+    assert f"descriptions.edits={tmp_path}/edits.yaml" in found

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from pipeline.config.keys import keys as listed
 from pipeline.config.sources import Source
-from pipeline.config.tree import Config, keys, load, profiles
+from pipeline.config.tree import Config, dotted, key_of, keys, load, profiles
 from pipeline.engine.graph import STAGES, stage
 from pipeline.errors import ConfigError
 
@@ -114,6 +114,20 @@ def test_a_variable_that_means_a_key_and_sets_none_is_an_error(name: str) -> Non
         ConfigError, match=rf"^{name} sets nothing: the variable of the key seen\.epochs is EZHOI__SEEN__EP"
     ):
         load(environment={name: "3"})
+
+
+@pytest.mark.parametrize("name", ["EZHOI_PROFILE", "ezhoi__profile"])
+def test_a_variable_that_means_the_profile_is_told_of_the_option(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^{name} sets nothing: a profile is chosen .* with --profile$"):
+        load(environment={name: "hico-vitb"})
+
+
+def test_overrides_with_one_key_each_mean_the_same() -> None:
+    given = ["seen={epochs: 9, optimiser: {lr: 0.5}}", " seed = 3", "data={root: 'a: #b'}", "device=cpu"]
+    found = dotted(given)
+    assert found == ["seen.epochs=9", "seen.optimiser.lr=0.5", "seed= 3", "data.root=a: #b", "device=cpu"]
+    assert load(overrides=found, environment={}) == load(overrides=given, environment={})
+    assert [key_of(override) for override in found][2:4] == ["seed", "data.root"]
 
 
 def test_other_variables_of_ours_are_no_keys() -> None:

@@ -140,9 +140,16 @@ def test_a_run_is_no_two_runs(tmp_path: Path, of: str) -> None:
         ("seed=3", r"'seed=3': its seeds are given as such \(--seeds\)"),
         ("setting=uv", r"'setting=uv': its settings are given as such \(--settings\)"),
         ("seen.epochs=9", "'seen.epochs=9' would change nothing: every variant sets seen.epochs itself"),
+        ("seen={epochs: 9}", "'seen.epochs=9' would change nothing: every variant sets seen.epochs itself"),
+        ("seen={}", "'seen' is a section, and the braces name no key of it"),
     ],
 )
 def test_a_change_without_an_effect_is_refused(tmp_path: Path, given: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         read(tmp_path, GOOD, given=(given,))
     assert read(tmp_path, GOOD + "  c: {}\n", given=("seen.epochs=9",)).given == ("seen.epochs=9",)
+
+
+@pytest.mark.parametrize("given", ["store={root: x}", " store.root=x", "device = cpu"])
+def test_what_is_told_of_a_study_has_no_place_and_no_device(tmp_path: Path, given: str) -> None:
+    assert read(tmp_path, GOOD, given=(given,)).told == read(tmp_path, GOOD).told
