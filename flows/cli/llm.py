@@ -118,11 +118,11 @@ def check(
 
     Example: ezhoi llm check --set llm.model=llava-hf/llava-1.5-7b-hf
     """
-    import asyncio
+    from pipeline.machine import awaiting  # with asyncio, which other commands do without
 
     config = options.configuration(profile, overrides)
     vocabulary = options.vocabulary(config)
-    asyncio.run(_check(config, options.hoi_class(name, vocabulary), vocabulary))
+    awaiting.run(_check(config, options.hoi_class(name, vocabulary), vocabulary))
 
 
 async def _check(config: Config, hoi: Hoi, vocabulary: Vocabulary) -> None:

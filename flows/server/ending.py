@@ -60,23 +60,22 @@ def guarded(app: Callable[[], object]) -> NoReturn:
 
 def _said_of(failed: Exception) -> int:
     """The exit code of an error, once it is said."""
-    try:
-        raise failed
-    except EzhoiError as error:
-        say(str(error))
-    except BrokenPipeError:
-        pass  # whoever read our output has seen enough
-    except OSError as error:
-        say(_refused(error))
-    except UnicodeEncodeError as error:
-        say(f"the locale cannot express {error.object[error.start : error.end]!r}. Set LC_ALL=C.UTF-8")
-    except UnicodeDecodeError as error:
-        say(f"a file is not UTF-8 ({error}). Convert it, for example with `iconv -f latin1 -t utf-8`")
-    except Exception as error:
-        if not _wants_memory(error):
-            say(_unforeseen(error))
-            return UNFORESEEN
-        say(f"there is not enough memory ({_said(error)}). Compute less at once: fewer images, smaller sizes")
+    if isinstance(failed, BrokenPipeError):
+        return 1  # whoever read our output has seen enough
+    if isinstance(failed, EzhoiError):
+        message = str(failed)
+    elif isinstance(failed, OSError):
+        message = _refused(failed)
+    elif isinstance(failed, UnicodeEncodeError):
+        message = f"the locale cannot express {failed.object[failed.start : failed.end]!r}. Set LC_ALL=C.UTF-8"
+    elif isinstance(failed, UnicodeDecodeError):
+        message = f"a file is not UTF-8 ({failed}). Convert it, for example with `iconv -f latin1 -t utf-8`"
+    elif _wants_memory(failed):
+        message = f"there is not enough memory ({_said(failed)}). Compute less at once: fewer images, smaller sizes"
+    else:
+        say(_unforeseen(failed))
+        return UNFORESEEN
+    say(message)
     return 1
 
 
@@ -139,7 +138,10 @@ def _prepare_streams() -> None:
 
 
 def _listen() -> list[int]:
-    """Let the signals of `ENDING` end the command as Ctrl-C does; the list gets the numbers of all that came."""
+    """Let Ctrl-C and the signals of `ENDING` end the command; the list gets the numbers of all that came.
+
+    Their error is raised wherever the program is; an event loop is cancelled instead (`pipeline.machine.awaiting`).
+    """
     received: list[int] = []
 
     def end(number: int, frame: FrameType | None) -> None:

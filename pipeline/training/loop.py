@@ -96,12 +96,13 @@ def train(
                     )
                     _keep(work, (rows, path), step=step + 1)
             work.progress(step + 1, steps, f"loss {row['loss']:.3f}")
-    if start < steps and not trainer.labelled:
+    # Only of a training that began here: the steps before a checkpoint may have had labels.
+    if accelerator.is_main_process and start == 0 < steps and not trainer.labelled:
         log.warning(
             "stage %s: no pair of detected boxes matched an annotated one in any of %d steps, so no label taught anything; are "
             "the boxes those of these pictures?",
             work.stage,
-            steps - start,
+            steps,
         )
     return history
 
@@ -148,7 +149,7 @@ class Trainer(Generic[L, B]):
         count = accelerator.num_processes * accumulate
         self.parts = [Part(accelerator.process_index * accumulate + i, count) for i in range(accumulate)]
         self.labelled = False
-        """Whether any step had a positive label."""
+        """Whether any of its steps had a positive label, in any process."""
 
     def load(self, step: int) -> list[L]:
         """The part of this process's batches at a step that can be prepared ahead."""

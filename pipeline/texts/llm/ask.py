@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.config.language import Llm
 from pipeline.errors import DataError, ServiceError
+from pipeline.machine import awaiting
 from pipeline.texts.judge import PASSED, Owners, judge, usable
 from pipeline.texts.llm import thinking
 from pipeline.texts.llm.journal import Journal
@@ -135,7 +136,7 @@ def ask_all(
     if not questions:
         return [], Tally()
     asking = _Asking(questions, template, among, llm, journal, progress)
-    asyncio.run(_ask(asking))
+    awaiting.run(_ask(asking))
     _tolerate(asking, tolerated)
     return [asking.accepted[i] for i in range(len(questions))], asking.tally
 

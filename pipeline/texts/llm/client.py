@@ -26,7 +26,7 @@ import openai
 
 from pipeline.config.language import Llm
 from pipeline.errors import ServiceError
-from pipeline.machine import retries
+from pipeline.machine import awaiting, retries
 from pipeline.outside.addresses import shown_address
 from pipeline.outside.escaping import plain
 from pipeline.texts.llm import completion, troubles
@@ -280,7 +280,7 @@ def served_names(llm: Llm) -> list[str]:
         async with Client(llm) as client:
             return list(await client.models())
 
-    return asyncio.run(names())
+    return awaiting.run(names())
 
 
 def _revision(model: str, names: Sequence[str], root: str) -> str | None:

@@ -338,3 +338,11 @@ def test_a_training_without_any_positive_label_says_so(tmp_path: Path, caplog: p
     assert "no pair of detected boxes matched" not in caplog.text
     fit(tmp_path / "none", Unlabelled(), steps=2)
     assert "no pair of detected boxes matched an annotated one in any of 2 steps" in caplog.text
+
+
+def test_a_last_batch_without_labels_says_nothing_of_the_steps_before_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fit(tmp_path, Regression(), steps=6)
+    fit(tmp_path, Unlabelled(), steps=7)
+    assert "no label taught anything" not in caplog.text

@@ -1,18 +1,20 @@
 """Asking many classes at once: retries, the gate, re-asking, errors that name what to do."""
 
 import logging
+import signal
 import time
 from pathlib import Path
 
 import pytest
 
+from flows.server import ending
 from pipeline.config.language import Llm
 from pipeline.config.sources import template as source
 from pipeline.config.tree import load
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError, ServiceError
 from pipeline.texts.llm import pictures
-from pipeline.texts.llm.ask import Asked, Question, Tally, ask_all
+from pipeline.texts.llm.ask import Asked, OnAnswer, Question, Tally, ask_all
 from pipeline.texts.llm.journal import Journal
 from pipeline.texts.llm.templates import template
 from pipeline.texts.llm.troubles import LONGEST_WAIT, may_pass
@@ -26,7 +28,9 @@ def configured(server, *overrides: str) -> Llm:
     return load(overrides=[*settings, *overrides], environment={}).llm
 
 
-def ask(llm: Llm, path: Path, names=NAMES, tolerated: float = 0.0) -> tuple[list[Asked], Tally]:
+def ask(
+    llm: Llm, path: Path, names=NAMES, tolerated: float = 0.0, progress: OnAnswer = lambda *_: None
+) -> tuple[list[Asked], Tally]:
     questions = [
         Question(name=name, rendered=TEMPLATE.render(HICO.find(name)), about=HICO.find(name)) for name in names
     ]
@@ -36,7 +40,7 @@ def ask(llm: Llm, path: Path, names=NAMES, tolerated: float = 0.0) -> tuple[list
             template=TEMPLATE,
             llm=llm,
             journal=journal,
-            progress=lambda *_: None,
+            progress=progress,
             tolerated=tolerated,
             among=HICO,
         )
@@ -308,3 +312,30 @@ def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
     (tmp_path / "ride horse" / "a.jpg").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"a\.jpg cannot be read as a picture"):
         pictures.read(tmp_path, HICO, most=1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_cancels_and_what_came_in_is_not_asked_again(
+    number: signal.Signals, language_server, tmp_path: Path
+) -> None:
+    """As the command handles signals. The step in which one comes goes on to its end: no error is raised in the loop."""
+    before = {n: signal.getsignal(n) for n in (signal.SIGINT, *ending.ENDING)}
+    signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    whole = []
+
+    def interrupt(*_: object) -> None:
+        if not whole:
+            signal.raise_signal(number)
+            whole.append(True)
+
+    try:
+        received = ending._listen()
+        handler = signal.getsignal(number)
+        with pytest.raises(KeyboardInterrupt):
+            ask(configured(language_server, "llm.runtime.concurrency=1"), tmp_path / "j", progress=interrupt)
+        assert whole and received == [number] and signal.getsignal(number) is handler
+    finally:
+        for one, old in before.items():
+            signal.signal(one, old)
+    _, tally = ask(configured(language_server), tmp_path / "j")
+    assert tally.reused >= 1 and tally.reused + tally.requests == len(NAMES)
