@@ -2,6 +2,10 @@
 
 A process that trains imports torch, open_clip and transformers for six seconds; a fork of one that has done so begins at
 once, with the environment, the folder, the words and the outputs that it is given, and ends or is killed as any other.
+
+What is read of the environment while Python starts or a module is imported (`PYTHONPATH`, `OMP_NUM_THREADS`) is that of
+whichever test first started the server. So an environment with another `PYTHONPATH` than this process's, as that of the
+stand-ins for stages, is refused: that needs a process that starts anew, of `subprocess`.
 """
 
 from __future__ import annotations
@@ -25,7 +29,12 @@ _CONTEXT.set_forkserver_preload(["flows.cli.app", *(f"pipeline.stages.{name}" fo
 def run(
     program: str | Path, *words: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """What `subprocess.run` gives, its texts captured, of a Python file or of `ezhoi` with these words."""
+    """What `subprocess.run` gives, its texts captured, of a Python file or of `ezhoi` with these words.
+
+    ValueError for an environment with another `PYTHONPATH`, which would have no effect.
+    """
+    if env is not None and env.get("PYTHONPATH") != os.environ.get("PYTHONPATH"):
+        raise ValueError("a fork has imported everything already: start a process with this PYTHONPATH by subprocess")
     with tempfile.TemporaryDirectory() as folder:
         outputs = Path(folder) / "out", Path(folder) / "err"
         variables = dict(os.environ if env is None else env)
