@@ -17,6 +17,7 @@ from pipeline.engine.graph import NAMES
 from pipeline.store.opening import store_of
 
 pytestmark = pytest.mark.slow
+WAITS = "descriptions waits for run "
 
 
 @pytest.mark.parametrize("kind", ["folder", "objects"])
@@ -37,9 +38,7 @@ def test_two_runs_at_once_compute_each_artifact_once(kind: str, request: Any, fa
             parameters = {"overrides": json.loads(overrides)}
             runs.append(following.trigger(shell.api, deployment="full", parameters=parameters))
         deadline = time.monotonic() + 240
-        # Both have come as far as the stage that one of them is at, so the other one waits for it.
-        _until(deadline, lambda: all(_reached(shell.api, run, "detections") for run in runs))
-        time.sleep(2)
+        _until(deadline, lambda: any(line.startswith(WAITS) for line in _log(shell.api, runs)))
         (tmp_path / "open").write_text("")
         _until(deadline, lambda: all(following.look(shell.api, run).final for run in runs))
     finally:
@@ -49,7 +48,7 @@ def test_two_runs_at_once_compute_each_artifact_once(kind: str, request: Any, fa
     logs = [fake.root / ".ran"] if kind == "folder" else list(tmp_path.glob("*/*/.ran"))
     executed = collections.Counter(name for log in logs for name in log.read_text().split())
     assert executed == collections.Counter(NAMES)
-    (line,) = [line for line in _log(shell.api, runs) if line.startswith("descriptions waits for run ")]
+    (line,) = [line for line in _log(shell.api, runs) if line.startswith(WAITS)]
     assert re.search(r" of full \(process \d+ on .*, at it since \d{4}-.* UTC\)$", line)
     waits = {"flow_run_id": {"any_": runs}, "key": {"any_": ["ezhoi-waiting"]}}
     pages = [page["description"] for page in shell.api.post("/artifacts/filter", {"artifacts": waits})]
@@ -65,10 +64,6 @@ def _until(deadline: float, condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.5)
-
-
-def _reached(api: Any, run: str, stage: str) -> bool:
-    return any(task.stage == stage and task.final for task in following.look(api, run).tasks)
 
 
 @pytest.mark.parametrize("kind", ["folder", "objects"])
