@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 
@@ -58,7 +60,31 @@ class IntraFusion(nn.Module):
         return self.mlp(torch.cat([human, thing], dim=-1))
 
 
-class InterFusion(nn.Module):
+class AmongPairs(nn.Module, ABC):
+    """Inter-HOI fusion of either kind: the pairs of an image attend to each other, and to no other image's."""
+
+    def forward(self, features: Tensor, image: Tensor, images: int) -> Tensor:
+        """Let the pairs of each image attend to each other.
+
+        Args:
+            features: (P, d_a), ordered by image.
+            image: (P,) index of each pair's image, rising.
+            images: how many images there are.
+
+        Returns:
+            Pair features (P, d_a).
+        """
+        if not len(features):
+            return features
+        padded, absent, slot = by_image(features, image, images)
+        return self.fused(padded, absent)[image, slot]
+
+    @abstractmethod
+    def fused(self, padded: Tensor, absent: Tensor) -> Tensor:
+        """New features (B, M, d_a) of padded sequences of pairs, one an image; `absent` (B, M) says what is padding."""
+
+
+class InterFusion(AmongPairs):
     """Eq. 11: self-attention over the pairs of one image, in the bottleneck.
 
     f + W_up . MHSA(W_down f),    W_up = 0 at the start
@@ -72,26 +98,13 @@ class InterFusion(nn.Module):
         nn.init.zeros_(self.up.weight)
         nn.init.zeros_(self.up.bias)
 
-    def forward(self, features: Tensor, image: Tensor, images: int) -> Tensor:
-        """Let the pairs of each image attend to each other.
-
-        Args:
-            features: (P, d_a), ordered by image.
-            image: (P,) index of each pair's image, rising.
-            images: how many images there are.
-
-        Returns:
-            Pair features (P, d_a).
-        """
-        if not len(features):
-            return features
-        padded, absent, slot = by_image(features, image, images)
+    def fused(self, padded: Tensor, absent: Tensor) -> Tensor:
         narrow = self.down(padded)
-        found: Tensor = (padded + self.up(attended(self.attention, narrow, narrow, absent)))[image, slot]
+        found: Tensor = padded + self.up(attended(self.attention, narrow, narrow, absent))
         return found
 
 
-class InterBlock(nn.Module):
+class InterBlock(AmongPairs):
     """Eq. 11 with the MLP and the LayerNorms of the released code's decoder layer.
 
     The last LayerNorm gives the added part one length, whatever the length of the features, and most of it is common to all
@@ -102,21 +115,9 @@ class InterBlock(nn.Module):
         super().__init__()
         self.attend = Bottleneck(width=joint_width, memory_width=joint_width, bottleneck=bottleneck, heads=heads)
 
-    def forward(self, features: Tensor, image: Tensor, images: int) -> Tensor:
-        """Let the pairs of each image attend to each other.
-
-        Args:
-            features: (P, d_a), ordered by image.
-            image: (P,) index of each pair's image, rising.
-            images: how many images there are.
-
-        Returns:
-            Pair features (P, d_a).
-        """
-        if not len(features):
-            return features
-        padded, absent, slot = by_image(features, image, images)
-        return self.attend(padded, padded, absent)[image, slot]
+    def fused(self, padded: Tensor, absent: Tensor) -> Tensor:
+        found: Tensor = self.attend(padded, padded, absent)
+        return found
 
 
 def by_image(rows: Tensor, image: Tensor, images: int) -> tuple[Tensor, Tensor, Tensor]:
