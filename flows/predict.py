@@ -25,8 +25,8 @@ from flows.ezhoi import register, released, uuid_of
 from flows.pages import lineage, predicted
 from flows.server import local
 from flows.server.parameters import Override, Profile
+from pipeline.config.loading import load
 from pipeline.config.section import at_home
-from pipeline.config.tree import load
 from pipeline.engine.stage import source_digest, under, without_places
 from pipeline.errors import DataError, EzhoiError
 from pipeline.outside.escaping import plain

@@ -22,7 +22,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Tests start hundreds of processes: what one of them compiles is kept for the next.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-from pipeline.config.tree import Config, load
+from pipeline.config.loading import load
+from pipeline.config.tree import Config
 from pipeline.store import digest
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import Manifest

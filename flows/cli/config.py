@@ -10,7 +10,8 @@ import yaml
 
 from flows.cli import options
 from pipeline.config.keys import keys as keys_of
-from pipeline.config.tree import PROFILES, Config, profiles
+from pipeline.config.loading import PROFILES, profiles
+from pipeline.config.tree import Config
 from pipeline.outside.addresses import shown_address
 from pipeline.texts.llm.secrets import shown_name
 

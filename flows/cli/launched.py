@@ -10,7 +10,7 @@ import typer
 
 from flows.server import deployment, following, local
 from flows.server.parameters import written_out
-from pipeline.config.tree import dotted, key_of, load, of_environment
+from pipeline.config.loading import dotted, key_of, load, of_environment
 from pipeline.errors import EzhoiError
 from pipeline.machine.home import expanded
 from pipeline.outside.escaping import plain

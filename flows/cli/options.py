@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 import typer
 
 from flows.server.stage_name import StageName
-from pipeline.config.tree import Config, load
+from pipeline.config.loading import load
+from pipeline.config.tree import Config
 from pipeline.datasets import classes, sources
 from pipeline.engine import plan
 from pipeline.errors import ConfigError, DataError, StoreError

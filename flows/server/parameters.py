@@ -10,9 +10,10 @@ from typing import Annotated
 
 from pydantic import Field, WithJsonSchema
 
+from pipeline.config.loading import dotted, load, of_environment, profiles
 from pipeline.config.places import absolute, path_of
 from pipeline.config.section import at_home
-from pipeline.config.tree import Config, dotted, load, of_environment, profiles
+from pipeline.config.tree import Config
 from pipeline.datasets import sources
 from pipeline.engine import plan
 from pipeline.engine.choice import Choice
@@ -124,7 +125,7 @@ def portable(
 
     A worker may be another user's, so `~` is this user's home folder, written out. Runs of a deployment start in the
     checkout (`pipeline.machine.home.workplace`), so from there relative paths stay as they are.
-    Raises ConfigError as `pipeline.config.tree.load` does.
+    Raises ConfigError as `pipeline.config.loading.load` does.
     """
     variables = os.environ if environment is None else environment
     here = (folder or Path.cwd()).absolute()

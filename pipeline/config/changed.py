@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.config.tree import Config, load, profiles
+from pipeline.config.loading import load, profiles
+from pipeline.config.tree import Config
 
 TOLD_APART = ("profile", "setting", "seed", "device", "store")
 """Keys that a run's record holds anyway, or that do not change what is made."""

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.boxes.detector_identity import TRAINED_ON
-from pipeline.config.tree import Config, load
+from pipeline.config.loading import load
+from pipeline.config.tree import Config
 from pipeline.errors import ConfigError, DataError, StoreError
 from pipeline.predict import bundle as bundles
 from pipeline.predict import detecting, listing

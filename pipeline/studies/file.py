@@ -24,8 +24,8 @@ from typing import Annotated, Any, NoReturn
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
 
+from pipeline.config.loading import dotted, load
 from pipeline.config.section import LARGEST_NUMBER
-from pipeline.config.tree import dotted, load
 from pipeline.datasets import sources
 from pipeline.errors import ConfigError
 from pipeline.machine.home import expanded

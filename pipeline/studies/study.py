@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.config.changed import changed
+from pipeline.config.loading import key_of, load
 from pipeline.config.places import absolute
-from pipeline.config.tree import Config, key_of, load
+from pipeline.config.tree import Config
 from pipeline.datasets import sources
 from pipeline.engine import graph, plan
 from pipeline.errors import ConfigError, DataError

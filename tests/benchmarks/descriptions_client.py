@@ -23,8 +23,8 @@ from pathlib import Path
 import openai
 
 from pipeline.config.language import Llm
+from pipeline.config.loading import load
 from pipeline.config.sources import template as source
-from pipeline.config.tree import load
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError
 from pipeline.texts.llm.ask import Question, ask_all

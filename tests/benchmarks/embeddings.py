@@ -23,7 +23,7 @@ import torch
 from PIL import Image
 
 from models.clip import Clip, Vocabulary
-from pipeline.config.tree import load
+from pipeline.config.loading import load
 from pipeline.datasets.images import read_rgb
 from pipeline.learned import build
 from pipeline.learned.tokens import FrozenTokens

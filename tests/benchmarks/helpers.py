@@ -17,7 +17,7 @@ from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-from pipeline.config.tree import load
+from pipeline.config.loading import load
 from pipeline.store.remote.remote import RemoteStore
 from pipeline.store.store import Workspace
 from pipeline.work import helpers, shards

@@ -48,7 +48,7 @@ def _peak() -> float:
 
 def progress_of_shards(images: int, folder: Path) -> tuple[float, float]:
     """Telling after each shard how many there are, which looks for all of them: as often as there are shards."""
-    from pipeline.config.tree import load
+    from pipeline.config.loading import load
     from pipeline.work import shards
     from pipeline.work.work import Work
 

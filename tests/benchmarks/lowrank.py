@@ -19,7 +19,7 @@ from models.heads import basis, lowrank
 from models.heads.concepts import unit
 from models.heads.lowrank import LowrankHead
 from models.heads.record import PairRecord
-from pipeline.config.tree import load
+from pipeline.config.loading import load
 from pipeline.engine.run import run
 
 

@@ -18,7 +18,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.config.data import World as WorldSection
-from pipeline.config.tree import Config, load
+from pipeline.config.loading import load
+from pipeline.config.tree import Config
 from pipeline.datasets.dataset import CORNERS, SplitTables
 from pipeline.datasets.own import write
 from pipeline.datasets.world.classes import unseen

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from flows.server import following, local, processes
-from pipeline.config.tree import load
+from pipeline.config.loading import load
 from pipeline.engine.run import run
 from tests.servers.served_prefect import Served, client
 

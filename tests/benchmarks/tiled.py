@@ -120,7 +120,7 @@ def compute(stage: str, folder: Path, store: Path, into: Path, chosen: list[str]
     import importlib
     import shutil
 
-    from pipeline.config.tree import load
+    from pipeline.config.loading import load
     from pipeline.store.artifact import Artifact
     from pipeline.store.manifest import FileRecord, Manifest
     from pipeline.work.work import Work

@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from pipeline.config.tree import load
+from pipeline.config.loading import load
 from pipeline.engine.graph import NAMES
 from pipeline.engine.run import run
 from pipeline.metrics.vcoco import detections, people, role_ap

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.config.tree import load
+from pipeline.config.loading import load
 from pipeline.datasets.own import write
 from pipeline.datasets.world import scenes
 from pipeline.datasets.world.source import World

@@ -11,7 +11,7 @@ import signal
 import sys
 from pathlib import Path
 
-from pipeline.config import tree
+from pipeline.config import loading
 from pipeline.config.tree import Config
 from pipeline.engine import run
 from pipeline.store.store import Store
@@ -30,7 +30,7 @@ SETTINGS = (
 
 
 def small(root: Path, *more: str) -> Config:
-    return tree.load(profile="demo", overrides=[*SETTINGS, f"store.root={root}", *more], environment={})
+    return loading.load(profile="demo", overrides=[*SETTINGS, f"store.root={root}", *more], environment={})
 
 
 def main() -> None:

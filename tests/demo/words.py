@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.config.tree import load
+from pipeline.config.loading import load
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.engine import graph
 from pipeline.store import digest

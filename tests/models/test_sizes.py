@@ -11,8 +11,9 @@ from models.clip import Clip
 from models.hoi import EzHoi, HoiModel
 from models.released.hoi import ReleasedHoi
 from models.sizes import Parts, Sizes
+from pipeline.config.loading import load
 from pipeline.config.model import Model
-from pipeline.config.tree import Config, load
+from pipeline.config.tree import Config
 from pipeline.errors import ConfigError
 from pipeline.learned import build
 

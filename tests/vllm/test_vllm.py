@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from pipeline.config.loading import load
 from pipeline.config.sources import template as source
-from pipeline.config.tree import load
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError, ServiceError
 from pipeline.texts.llm import pictures
@@ -101,7 +101,7 @@ def test_a_wrong_model_and_a_short_context_stop_before_the_first_question(served
 RUN = """
 import sys
 from pathlib import Path
-from pipeline.config.tree import load
+from pipeline.config.loading import load
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.texts.llm.ask import Question, ask_all
 from pipeline.texts.llm.journal import Journal

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from flows.cli.app import app
-from pipeline.config import tree
+from pipeline.config import loading
 from pipeline.engine import run
 
 SHARED = Path(__file__).parents[3].parent / "shared" / "data"
@@ -45,7 +45,7 @@ def test_export_from_the_store(tmp_path: Path, monkeypatch: Any) -> None:
     assert (
         CliRunner().invoke(app, ["data", "export", str(tmp_path / "out")]).exception.__class__.__name__ == "StoreError"
     )
-    run.run(tree.load(overrides=settings), targets=("detections",))
+    run.run(loading.load(overrides=settings), targets=("detections",))
     chosen = [word for setting in settings for word in ("--set", setting)]
     other = CliRunner().invoke(app, ["data", "export", str(tmp_path / "out")])
     assert "no annotations of this configuration (annotations: data.world.test_images: 2 -> 600" in str(other.exception)

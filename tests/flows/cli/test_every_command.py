@@ -21,7 +21,7 @@ from small_demo import SETTINGS
 from typer.testing import CliRunner
 
 from flows.cli.app import app
-from pipeline.config import tree
+from pipeline.config import loading
 from pipeline.engine.run import run
 from pipeline.store import runs
 from pipeline.store.store import Store
@@ -141,8 +141,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         for setting in settings:
             key, _, value = setting.partition("=")
             patch.setenv("EZHOI__" + key.upper().replace(".", "__"), value)
-        run(tree.load())
-        edited = run(tree.load(overrides=["descriptions.edits=edits.yaml"]))["evaluation"].artifact
+        run(loading.load())
+        edited = run(loading.load(overrides=["descriptions.edits=edits.yaml"]))["evaluation"].artifact
         patch.setenv("EZHOI__DESCRIPTIONS__EDITS", "edits.yaml")
         store = Store(folder / "artifacts")
         (old,) = {a.fingerprint for a in store.artifacts("evaluation")} - {edited.fingerprint}

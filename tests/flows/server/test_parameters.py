@@ -9,8 +9,9 @@ from pydantic import BaseModel
 
 from flows.server.local import ROOT
 from flows.server.parameters import portable
+from pipeline.config.loading import load
 from pipeline.config.sources import Source
-from pipeline.config.tree import Config, load
+from pipeline.config.tree import Config
 from pipeline.errors import ConfigError
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from flows.server import trials
 from flows.server.trials import Served
-from pipeline.config.tree import load
+from pipeline.config.loading import load
 from pipeline.engine.run import run
 from pipeline.errors import ServiceError
 from pipeline.store.store import Store

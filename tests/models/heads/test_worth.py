@@ -19,7 +19,7 @@ from models.geometry import numbers
 from models.heads.head import Examples, FittedHead, Texts, fitted
 from models.heads.kinds import KINDS
 from models.heads.record import PairRecord
-from pipeline.config.tree import load
+from pipeline.config.loading import load
 from pipeline.training import fitting
 
 TRAINED = [name for name, kind in KINDS.items() if kind.trains]

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from pipeline.boxes import configured_detector, detector_identity
-from pipeline.config.tree import Config, load
+from pipeline.config.loading import load
+from pipeline.config.tree import Config
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import ConfigError, DataError
 from pipeline.vocabulary.coco import COCO

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline.config.changed import changed
-from pipeline.config.tree import load
+from pipeline.config.loading import load
 
 
 def asked(*overrides: str, profile: str = "demo") -> dict[str, str]:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.keys import keys
+from pipeline.config.loading import load
 from pipeline.config.packaged import LEXICON, PROMPTS, TINY_CLIP, TINY_DETECTOR, WORLD
 from pipeline.config.sources import Source
-from pipeline.config.tree import Config, load
+from pipeline.config.tree import Config
 from pipeline.errors import ConfigError
 
 VIT = "clip.architecture=ViT-B-16"

@@ -14,7 +14,7 @@ from PIL import Image
 
 from pipeline.config.data import Data
 from pipeline.config.data import World as WorldSection
-from pipeline.config.tree import load
+from pipeline.config.loading import load
 from pipeline.datasets import classes, sources
 from pipeline.datasets.dataset import BOXES
 from pipeline.datasets.hico.settings import RARE, SETTINGS
@@ -146,7 +146,7 @@ def test_a_table_of_classes_tells_its_vocabulary() -> None:
 
 def test_knowing_the_vocabulary_reads_no_data() -> None:
     code = (
-        "import sys; from pipeline.config.tree import load; from pipeline.datasets import sources;"
+        "import sys; from pipeline.config.loading import load; from pipeline.datasets import sources;"
         "sources.unseen(load(environment={})), sources.unseen(load(profile='hico-vitb', environment={}));"
         "print({'numpy', 'pandas', 'torch', 'PIL'} & set(sys.modules))"
     )

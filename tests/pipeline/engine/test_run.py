@@ -137,7 +137,7 @@ def test_a_failure_leaves_no_artifact_and_keeps_what_was_made(fake: Any, monkeyp
 
 def test_two_processes_compute_once(fake: Any) -> None:
     code = (
-        "from pipeline.config.tree import load; from pipeline.engine.run import run;"
+        "from pipeline.config.loading import load; from pipeline.engine.run import run;"
         f"run(load(overrides={fake.settings!r}), targets=('descriptions',))"
     )
     environment = fake.environment(EZHOI_FAKE_SLEEP="descriptions:0.5")
@@ -151,7 +151,7 @@ def test_a_run_that_waits_says_for_whom_in_its_log_and_on_its_page(
 ) -> None:
     caplog.set_level("INFO")
     code = (
-        "from pipeline.config.tree import load; from pipeline.engine.run import run;"
+        "from pipeline.config.loading import load; from pipeline.engine.run import run;"
         f"run(load(overrides={fake.settings!r}), targets=('descriptions',), deployment='the other')"
     )
     other = subprocess.Popen(

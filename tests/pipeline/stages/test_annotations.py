@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.config import tree
+from pipeline.config import loading
 from pipeline.datasets.hico import settings
 from pipeline.engine import graph
 from pipeline.engine import run as runner
@@ -26,7 +26,7 @@ PHOTOGRAPH = "HICO_test2015_00003124.jpg"
 
 def run(store: Path, root: Path, *more: str) -> Artifact:
     settings = [f"data.root={root}", f"store.root={store}", *more]
-    configuration = tree.load(profile="hico-vitb", overrides=settings, environment={})
+    configuration = loading.load(profile="hico-vitb", overrides=settings, environment={})
     return runner.run(configuration, targets=("annotations",))["annotations"].artifact
 
 
@@ -110,7 +110,7 @@ def test_missing_images_stop_or_are_left_out(tmp_path: Path) -> None:
 
 
 def test_without_a_folder(tmp_path: Path) -> None:
-    configuration = tree.load(profile="hico-vitb", overrides=[f"store.root={tmp_path}"], environment={})
+    configuration = loading.load(profile="hico-vitb", overrides=[f"store.root={tmp_path}"], environment={})
     with pytest.raises(DataError, match=r"--set data\.root="):
         runner.run(configuration, targets=("annotations",))
 
@@ -127,7 +127,7 @@ class TestFingerprint:
         return tmp_path
 
     def of(self, root: Path) -> str:
-        configuration = tree.load(profile="hico-vitb", overrides=[f"data.root={root}"], environment={})
+        configuration = loading.load(profile="hico-vitb", overrides=[f"data.root={root}"], environment={})
         return ingredients(replace(graph.stage("annotations"), inputs=()), config=configuration, inputs={}).fingerprint
 
     def test_annotation_content_and_image_sizes_count(self, root: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline.config.tree import load
+from pipeline.config.loading import load
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.engine import provenance
 from pipeline.engine.execute import Outcome, execute
@@ -239,7 +239,7 @@ def test_wrong_model_and_no_server(language_server, tmp_path: Path) -> None:
 RESUMED = """
 import sys
 from pathlib import Path
-from pipeline.config.tree import load
+from pipeline.config.loading import load
 from pipeline.engine.graph import stage
 from pipeline.engine.execute import execute
 from pipeline.store.store import Store

@@ -17,7 +17,7 @@ from PIL import Image
 from split_tables import one_a_split
 
 from models import clip_loading as clips
-from pipeline.config.tree import load
+from pipeline.config.loading import load
 from pipeline.errors import DataError
 from pipeline.learned.tokens import FrozenTokens
 from pipeline.stages import image_embeddings

@@ -23,7 +23,8 @@ from models.fusion import box_features, union_features
 from models.geometry import numbers
 from models.hoi import EzHoi
 from models.instances import Instances, collate
-from pipeline.config.tree import Config, load
+from pipeline.config.loading import load
+from pipeline.config.tree import Config
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.datasets.images import pixels, quick_square, square
 from pipeline.errors import ConfigError, DataError

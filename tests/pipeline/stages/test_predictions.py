@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import words
 
-from pipeline.config.tree import load
+from pipeline.config.loading import load
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.predict.scoring import BOXES
 from pipeline.stages import predictions

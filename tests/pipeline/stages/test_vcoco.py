@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageDraw
 
-from pipeline.config import tree
+from pipeline.config import loading
 from pipeline.datasets.vcoco.actions import ROLES
 from pipeline.engine import run as runner
 from pipeline.engine.graph import STAGES
@@ -55,7 +55,7 @@ def root(tmp_path_factory):
 @pytest.mark.slow
 def test_every_stage_and_role_ap_of_its_predictions(root, tmp_path):
     settings = [*SMALL, "setting=uv", f"data.root={root}", f"store.root={tmp_path / 'store'}"]
-    done = runner.run(tree.load(profile="vcoco-vitb", overrides=settings, environment={}))
+    done = runner.run(loading.load(profile="vcoco-vitb", overrides=settings, environment={}))
     assert set(done) == {stage.name for stage in STAGES}
     report = json.loads(done["evaluation"].artifact.path("report.json").read_text())
     assert report["counts"]["classes"] == 236 and report["unseen"] is not None

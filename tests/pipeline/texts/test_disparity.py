@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline.config.tree import Config, load
+from pipeline.config.loading import load
+from pipeline.config.tree import Config
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import ConfigError, DataError
 from pipeline.texts import disparity, sentences

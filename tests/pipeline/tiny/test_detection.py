@@ -10,8 +10,8 @@ import torch
 from models import fcos
 from models.fcos import FcosSizes
 from pipeline.boxes import configured_detector
+from pipeline.config.loading import load
 from pipeline.config.packaged import TINY_DETECTOR
-from pipeline.config.tree import load
 from pipeline.datasets.world.classes import world_classes
 from pipeline.datasets.world.scenes import draw, sample
 from pipeline.datasets.world.source import FILE

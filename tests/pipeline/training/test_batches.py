@@ -15,7 +15,7 @@ from split_tables import one_a_split
 from transformers import DetrImageProcessor
 
 from models import detr_checkpoint, hub_detector
-from pipeline.config.tree import load
+from pipeline.config.loading import load
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError
 from pipeline.tables import arrays

@@ -11,7 +11,7 @@ import torch
 from made_heads import EXAMPLES
 
 from models.heads.head import Examples
-from pipeline.config.tree import load
+from pipeline.config.loading import load
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError
 from pipeline.tables import arrays

@@ -13,8 +13,8 @@ import pytest
 import torch
 from small_demo import small
 
+from pipeline.config.loading import load
 from pipeline.config.training import SeenRuntime
-from pipeline.config.tree import load
 from pipeline.engine import run
 from pipeline.errors import EzhoiError
 from pipeline.learned.checkpoint import load_weights
@@ -100,7 +100,7 @@ def test_it_ends_with_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("EZHOI_FAKE_SLEEP", "vocabulary:60")
     work = fake_work(tmp_path, monkeypatch)
     code = (
-        "from pathlib import Path; from pipeline.config.tree import load; from pipeline.work.work import Work\n"
+        "from pathlib import Path; from pipeline.config.loading import load; from pipeline.work.work import Work\n"
         "from pipeline.training import launch\n"
         f"work = Work(stage='vocabulary', config=load(environment={{}}), inputs={{}}, out=Path({str(work.out)!r}),\n"
         f"            scratch=Path({str(work.scratch)!r}), progress_to=lambda *report: print(report, flush=True))\n"

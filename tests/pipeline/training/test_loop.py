@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from pipeline.config.loading import load
 from pipeline.config.training import Optimiser, TrainRuntime
-from pipeline.config.tree import load
 from pipeline.errors import EzhoiError
 from pipeline.learned import checkpoint
 from pipeline.store.exchange import Exchange

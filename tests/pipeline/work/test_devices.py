@@ -187,14 +187,14 @@ def test_where_no_lock_can_be_had_a_warning_says_so(tmp_path: Path, caplog: pyte
     ],
 )
 def test_which_stages_hold_a_gpu(name: str, settings: list[str], computes: bool) -> None:
-    from pipeline.config.tree import load
+    from pipeline.config.loading import load
     from pipeline.engine import graph
 
     assert graph.stage(name).computes(load(overrides=settings, environment={})) is computes
 
 
 def test_which_stages_ask_a_server() -> None:
-    from pipeline.config.tree import load
+    from pipeline.config.loading import load
     from pipeline.engine import graph
 
     asked = load(overrides=["descriptions.source=llm", "llm.runtime.base_url=http://x/v1"], environment={})

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.config.tree import load
+from pipeline.config.loading import load
 from pipeline.errors import DataError
 from pipeline.work import helpers
 from pipeline.work.work import Work

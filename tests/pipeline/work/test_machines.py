@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
+from pipeline.config.loading import load
 from pipeline.config.training import SeenRuntime
-from pipeline.config.tree import load
 from pipeline.engine import graph
 from pipeline.errors import ConfigError
 from pipeline.work.machines import Rendezvous, first_of, rendezvous

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config.tree import load
+from pipeline.config.loading import load
 from pipeline.errors import DataError
 from pipeline.work import pieces
 from pipeline.work.pieces import Pieces

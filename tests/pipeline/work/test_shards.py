@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pipeline.config.tree import load
+from pipeline.config.loading import load
 from pipeline.errors import DataError, EzhoiError, StoreError
 from pipeline.store import digest
 from pipeline.store.exchange import Exchange

@@ -11,7 +11,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from pipeline.config import tree
+from pipeline.config import loading
 from pipeline.datasets.dataset import SPLITS
 from pipeline.datasets.hico import export
 from pipeline.datasets.hico.layouts import detect
@@ -35,7 +35,7 @@ def made(tmp_path: Path) -> dict[str, Artifact]:
     """Annotations of the tiny dataset, and its boxes as detections."""
     written.matlab(tmp_path / "anno_bbox.mat", DATA)
     settings = [f"data.root={tmp_path}", f"store.root={tmp_path / 'store'}", "detections.source=ground_truth"]
-    configuration = tree.load(profile="hico-vitb", overrides=settings, environment={})
+    configuration = loading.load(profile="hico-vitb", overrides=settings, environment={})
     return {name: o.artifact for name, o in run.run(configuration, targets=("detections",)).items()}
 
 
@@ -72,7 +72,7 @@ def test_a_person_as_object_keeps_both_boxes(tmp_path: Path) -> None:
     pairs = [(name, hug, HUMAN, HORSE) for name in (TRAIN, TEST)] + [(TEST, hug, HORSE, HUMAN)]
     written.matlab(tmp_path / "anno_bbox.mat", written.canonical([(TRAIN, 64, 48), (TEST, 64, 48)], pairs))
     settings = [f"data.root={tmp_path}", f"store.root={tmp_path / 'store'}"]
-    configuration = tree.load(profile="hico-vitb", overrides=settings, environment={})
+    configuration = loading.load(profile="hico-vitb", overrides=settings, environment={})
     artifact = run.run(configuration, targets=("annotations",))["annotations"].artifact
     told = export.coco(artifact, tmp_path, vocabulary=HICO)
     assert told[tmp_path / "instances_test.json"] == "1 images, 2 annotations, 2 pairs"
@@ -102,7 +102,7 @@ def test_exported_tables_are_evaluated_against(made: dict[str, Artifact], tmp_pa
 
 def test_parquet_is_for_hico_alone(made: dict[str, Artifact], tmp_path: Path) -> None:
     settings = [f"store.root={tmp_path / 'world'}", "data.world.train_images=1", "data.world.test_images=1"]
-    configuration = tree.load(overrides=settings, environment={})
+    configuration = loading.load(overrides=settings, environment={})
     artifact = run.run(configuration, targets=("annotations",))["annotations"].artifact
     with pytest.raises(DataError, match="Use --format coco"):
         export.parquet(artifact, tmp_path / "p")

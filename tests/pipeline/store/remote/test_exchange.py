@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.config.tree import load
+from pipeline.config.loading import load
 from pipeline.errors import DataError
 from pipeline.store import digest
 from pipeline.store.remote import exchange as remote_exchange

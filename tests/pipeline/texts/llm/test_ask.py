@@ -9,8 +9,8 @@ import pytest
 
 from flows.server import ending
 from pipeline.config.language import Llm
+from pipeline.config.loading import load
 from pipeline.config.sources import template as source
-from pipeline.config.tree import load
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError, ServiceError
 from pipeline.texts.llm import pictures

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config.loading import load
 from pipeline.config.sources import template as source
-from pipeline.config.tree import load
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import ServiceError
 from pipeline.texts.llm.ask import Asked, Question, Tally, ask_all

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from flows.cli import app, checks
 from pipeline.config.language import Llm
-from pipeline.config.tree import load
+from pipeline.config.loading import load
 from pipeline.errors import ConfigError, EzhoiError, ServiceError
 from pipeline.outside.addresses import shown_address
 from pipeline.texts.llm.client import Client, served_names
