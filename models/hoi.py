@@ -147,7 +147,7 @@ class EzHoi(HoiModel):
         Args:
             images: (B, 3, S, S), normalised.
             frozen_tokens: (B, 1 + D, d_a), the frozen CLIP's tokens of the images (Eq. 3).
-            instances: the detections; objects: (80, d_a), CLIP embeddings of the object names.
+            instances: the detections; objects: (O, d_a), CLIP embeddings of the object names.
         """
         parts = self.sizes.parts
         prompts = self.visual_prompts(self.prompts)

@@ -89,7 +89,7 @@ class InstancePrior(nn.Module):
         )
 
     def forward(self, instances: Instances, objects: Tensor) -> Tensor:
-        """The vectors (B, I, bottleneck) of the instances, given the object embeddings (80, d_a)."""
+        """The vectors (B, I, bottleneck) of the instances, given the object embeddings (O, d_a)."""
         return self.mlp(torch.cat([instances.scores[..., None], instances.boxes, objects[instances.labels]], dim=-1))
 
 

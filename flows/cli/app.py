@@ -237,7 +237,7 @@ def _recorded(profile: str, overrides: list[str], asked: dict[str, Any]) -> None
 
 
 def main() -> None:
-    """The console script."""
+    """Run the command line; `flows/cli/entry.py`, the console script, calls it."""
     ending.guarded(app)
 
 

@@ -1,4 +1,4 @@
-"""What the command line shows of a run: the stages as they finish, the progress of the long ones, and the result."""
+"""What the command line shows of a run: the stages as they finish, and the progress of the long ones."""
 
 from __future__ import annotations
 

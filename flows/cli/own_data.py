@@ -1,4 +1,4 @@
-"""`ezhoi data import` and `template`: pictures of one's own, from a labelling tool to a file that the pipeline reads."""
+"""`ezhoi data import`, `template`, `look` and `check` of pictures of one's own, from a labelling tool to a checked file."""
 
 from __future__ import annotations
 

@@ -7,6 +7,6 @@
     losses.py     its two losses
     keys.py       its checkpoint's keys and ours
 
-Everything else of the project follows the paper and imports nothing from here but `ReleasedHoi`, and
-`models/scoring.py` its logits.
+Everything else of the project follows the paper. What imports from here is `pipeline/learned` (it builds the preset, imports
+checkpoints and counts parameters) and `models/scoring.py`, for the released logits.
 """

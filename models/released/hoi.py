@@ -97,7 +97,7 @@ class ReleasedHoi(HoiModel):
         Args:
             images: (B, 3, S, S), normalised with ImageNet's statistics.
             frozen_tokens: (B, 1 + D, d_a), the frozen CLIP's tokens of the images.
-            instances: the detections; objects: (80, d_a), CLIP's features of "a photo of a {object}", not of unit length.
+            instances: the detections; objects: (O, d_a), CLIP's features of "a photo of a {object}", not of unit length.
         """
         tokens = self.tokens(images, frozen_tokens, instances, objects)
         dropout = self.roi_dropout if self.training else 0.0

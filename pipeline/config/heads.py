@@ -10,7 +10,10 @@ from pipeline.config.training import MOST_STEPS, Optimiser, TrainRuntime
 
 
 class Heads(Section):
-    """Heads other than `ezhoi` (`model.head`), which stage `utpl` trains on cached pairs; it opens no picture."""
+    """Heads other than `ezhoi` (`model.head`). Stage `utpl` makes them from cached pairs, and trains those that learn.
+
+    It opens no picture.
+    """
 
     steps: PositiveInt = Field(600, le=MOST_STEPS, description="steps of a head's training")
     batch_size: PositiveInt = Field(512, le=1_000_000, description="cached training pairs a step")

@@ -107,7 +107,7 @@ def read_rgb(
         size: the annotated width and height; None, or numbers below 1, if unknown.
         upright: whether it is turned as its EXIF orientation says.
 
-    Raises DataError naming the file if it is missing, empty, cut short, no image, too large (`outside.MOST_PIXELS`) or of
+    Raises DataError naming the file if it is missing, empty, cut short, no image, too large (`reading.MOST_PIXELS`) or of
     another size.
     """
     try:

@@ -1,4 +1,4 @@
-"""Which dataset a configuration means: the one place that reads `data.source`."""
+"""Chooses the dataset that `data.source` names, with the classes and zero-shot settings that the user adds to it."""
 
 from __future__ import annotations
 
