@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from flows.cli import options
 from flows.cli.evaluation_files import say
 from pipeline.errors import ConfigError
-
-if TYPE_CHECKING:
-    pass
 
 SCORES = ("instance_f1", "macro_f1", "micro_f1", "exact", "exact_of_questions")
 

@@ -25,7 +25,10 @@ def weights() -> None:
 @app.command("import")
 def import_(
     path: Annotated[Path, typer.Argument(help="The checkpoint: a torch file or safetensors.")],
-    preset: Annotated[Literal["released"], typer.Option(help="Whose checkpoint it is.")] = "released",
+    preset: Annotated[
+        Literal["released"],
+        typer.Option(help="The preset whose weights are made; `released` is the only one with an import."),
+    ] = "released",
     profile: options.Profile = "hico-vitb",
     overrides: options.Overrides = None,
     out: Annotated[

@@ -151,7 +151,6 @@ def _as_asked(old: Manifest, version: int, need: Ingredients) -> Manifest:
             "config": need.config,
             "sources": need.sources,
             "inputs": need.inputs,
-            "digest": digest.of_files((f.name, f.digest) for f in old.files),
             "made_at": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
             "made_by": {"adopted": f"{old.stage}/{old.fingerprint}, made {old.made_at}"},
         }

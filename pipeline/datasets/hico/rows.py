@@ -91,9 +91,10 @@ class Rows:
             self.faults.add(f"{pairs['file_name'].iloc[index]}, pair {pairs['position'].iloc[index]}", what)
         good = pairs.drop(index=list(wrong)).astype(dict.fromkeys(BOXES, "int16"))
         good = good.sort_values(["image_id", "hoi_id"], kind="stable", ignore_index=True)
-        verb_of, object_of = _class_columns()
         good = good.assign(
-            pair_id=np.arange(len(good)), verb_id=verb_of[good["hoi_id"]], object_id=object_of[good["hoi_id"]]
+            pair_id=np.arange(len(good)),
+            verb_id=HICO.verb_of[good["hoi_id"]],
+            object_id=HICO.object_of[good["hoi_id"]],
         )
         counts = good["image_id"].value_counts()
         images = images.sort_values("image_id", ignore_index=True)
@@ -115,13 +116,9 @@ def _is_size(value: Any) -> bool:
         return False
 
 
-def _class_columns() -> tuple[np.ndarray, np.ndarray]:
-    return HICO.verb_of, HICO.object_of
-
-
 def _wrong(pairs: pd.DataFrame) -> dict[int, str]:
     """{row: what is wrong with it}, the first thing found."""
-    verb_of, object_of = _class_columns()
+    verb_of, object_of = HICO.verb_of, HICO.object_of
     known = pairs["hoi_id"].between(0, len(verb_of) - 1)
     safe = pairs["hoi_id"].where(known, 0).to_numpy()
     boxes = pairs[BOXES].to_numpy()

@@ -27,7 +27,7 @@ LOW = [name for name in BOXES if name.endswith("1")]
 """Columns of the corners x1, y1, where a pixel's index is one more than its edge's coordinate."""
 TEST_IDS_FROM = 100_000
 """Test images are numbered from here on, so that an image_id is unique in the whole dataset."""
-PIXELS, CONTINUOUS = "pixel1_inclusive", "continuous"
+PIXELS = "pixel1_inclusive"
 _NAME = re.compile(r"HICO_(train|test)2015_(\d{8})\.jpg")
 
 _IDS = [("image_id", pa.int32())]

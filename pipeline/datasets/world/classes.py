@@ -1,8 +1,6 @@
-"""The rendered world's HOI classes: true HICO-DET (verb, object) pairs, made-up frequencies, zero-shot splits."""
+"""The rendered world's HOI classes: true HICO-DET (verb, object) pairs, made-up frequencies, zero-shot settings."""
 
 import csv
-from collections import Counter
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,9 +10,6 @@ WORLD_VERSION = 2
 
 SETTINGS = ("default", "rf_uc", "nf_uc", "uo", "uv")
 """The zero-shot settings; "default" leaves nothing unseen."""
-
-COMPOSITIONS_UNSEEN = 18
-"""How many classes the unseen-composition settings hold out each."""
 
 _TABLE = Path(__file__).with_name("classes.csv")
 
@@ -30,7 +25,7 @@ class WorldClass:
         object: COCO's object name.
         object_id: COCO-80 index.
         weight: Relative sampling frequency (made up, long-tailed).
-        rf_uc: Unseen in the rare-first unseen-composition setting.
+        rf_uc: Unseen in the rare-first unseen-composition setting (tests/pipeline/datasets/world/test_classes.py has the rule).
         nf_uc: Unseen in the non-rare-first unseen-composition setting.
         uo: Unseen in the unseen-object setting.
         uv: Unseen in the unseen-verb setting.
@@ -102,40 +97,3 @@ def unseen(setting: str) -> frozenset[int]:
 def held_out() -> frozenset[int]:
     """Every class that some setting holds out; pre-training must show none of them."""
     return frozenset().union(*(unseen(setting) for setting in SETTINGS))
-
-
-def unseen_compositions(
-    classes: Sequence[WorldClass], *, rare_first: bool, held: Collection[int], count: int = COMPOSITIONS_UNSEEN
-) -> frozenset[int]:
-    """The rule behind the columns rf_uc and nf_uc: greedily hold out compositions whose parts stay seen.
-
-    Classes are visited by weight (rarest or most frequent first, ties by hoi_id) and one is held out when
-
-    1. its verb and its object each keep a class outside this setting's unseen set (the official protocol's rule), and
-    2. outside everything held out so far its verb, unless wholly unseen in "uv", keeps two classes, and its object,
-       unless wholly unseen in "uo", keeps one, so that pre-training without any held-out class knows both.
-
-    Args:
-        classes: All classes, with their uo and uv columns.
-        rare_first: Visit the rarest class first instead of the most frequent.
-        held: Ids that other settings hold out already.
-        count: How many to hold out.
-
-    Raises:
-        ValueError: If the rule cannot hold out `count` classes.
-    """
-    taken: set[int] = set()
-    blocked = set(held)
-    sign = 1.0 if rare_first else -1.0
-    for one in sorted(classes, key=lambda c: (sign * c.weight, c.hoi_id)):
-        seen = [c for c in classes if c.hoi_id not in taken and c.hoi_id != one.hoi_id]
-        if not any(c.verb == one.verb for c in seen) or not any(c.object == one.object for c in seen):
-            continue
-        known = [c for c in seen if c.hoi_id not in blocked]
-        verbs, objects = Counter(c.verb for c in known), Counter(c.object for c in known)
-        if (one.uv or verbs[one.verb] >= 2) and (one.uo or objects[one.object] >= 1):
-            taken.add(one.hoi_id)
-            blocked.add(one.hoi_id)
-        if len(taken) == count:
-            return frozenset(taken)
-    raise ValueError(f"only {len(taken)} of {count} compositions can be held out; add classes to {_TABLE.name}")

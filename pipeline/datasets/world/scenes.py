@@ -4,7 +4,6 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-import numpy as np
 from PIL import Image
 
 from pipeline.datasets.world.classes import WorldClass, world_classes
@@ -151,16 +150,6 @@ def draw(scene: Scene) -> Image.Image:
     canvas.paste(scene.ground, (0, round(scene.horizon * SUPERSAMPLING), *size))
     paint(scene.patches, canvas=canvas)
     return sensor(shrink(canvas), noise=style_named(scene.style).noise, seed=scene.noise_seed)
-
-
-def silhouette(scene: Scene, *, kind: str, index: int) -> Image.Image:
-    """A mask (mode L, 255 where painted) of one person (`kind` "human") or object ("object"), unoccluded."""
-    size = (scene.width * SUPERSAMPLING, scene.height * SUPERSAMPLING)
-    canvas = Image.new("RGB", size, (255, 0, 255))
-    paint([patch for patch in scene.patches if patch.owner == (kind, index)], canvas=canvas)
-    pixels = np.asarray(shrink(canvas), dtype=np.int16)
-    changed = np.abs(pixels - np.array([255, 0, 255], dtype=np.int16)).sum(axis=2) > 96
-    return Image.fromarray((changed * 255).astype(np.uint8), mode="L")
 
 
 def object_picture(*, object_id: int, index: int, style: str = "outlined") -> Image.Image:

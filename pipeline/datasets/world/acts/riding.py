@@ -160,12 +160,11 @@ def sit_on(act: Act) -> None:
     seat = thing.anchor("seat")
     wide = act.name in ("couch", "bench", "bed")
     x = seat[0] + (act.spread(-0.18, 0.12) if wide else 0.0)
-    act.put(thing, BEHIND, split=False)
-    floor = 0.0
+    act.put(thing, BEHIND)
     if act.name == "skateboard":
         act.person(sit(act.body, seat=(x, seat[1] + 0.045), floor=0.0, forward=0.33, lean=-0.1))
         return
-    act.person(sit(act.body, seat=(x, seat[1] + 0.01), floor=floor, lean=act.spread(-0.12, 0.02)))
+    act.person(sit(act.body, seat=(x, seat[1] + 0.01), floor=0.0, lean=act.spread(-0.12, 0.02)))
 
 
 def lie_on(act: Act) -> None:
@@ -178,7 +177,7 @@ def lie_on(act: Act) -> None:
         return
     thing = act.thing()
     x, y = thing.anchor("lie")
-    act.put(thing, BEHIND, split=act.name in ("couch", "bed") and act.name == "bed" and act.chance(0.5))
+    act.put(thing, BEHIND, split=act.name == "bed" and act.chance(0.5))
     act.person(lie(act.body, hip=(x + act.spread(-0.03, 0.05), y)))
 
 

@@ -2,22 +2,58 @@
 
 import csv
 from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pytest
 
 from pipeline.datasets.world.classes import (
-    COMPOSITIONS_UNSEEN,
     SETTINGS,
+    WorldClass,
     class_by_id,
     held_out,
     unseen,
-    unseen_compositions,
     world_classes,
 )
 from pipeline.datasets.world.drawing.compose import PLAYS
 
 HICO = Path(__file__).resolve().parents[5] / "shared/data/hico/hico_hoi_classes.csv"
+COMPOSITIONS_UNSEEN = 18
+"""How many classes the unseen-composition settings hold out each."""
+
+
+def unseen_compositions(
+    classes: Sequence[WorldClass], *, rare_first: bool, held: Collection[int], count: int = COMPOSITIONS_UNSEEN
+) -> frozenset[int]:
+    """The rule behind the columns rf_uc and nf_uc: greedily hold out compositions whose parts stay seen.
+
+    Classes are visited by weight (rarest or most frequent first, ties by hoi_id) and one is held out when
+
+    1. its verb and its object each keep a class outside this setting's unseen set (the official protocol's rule), and
+    2. outside everything held out so far its verb, unless wholly unseen in "uv", keeps two classes, and its object,
+       unless wholly unseen in "uo", keeps one, so that pre-training without any held-out class knows both.
+
+    Args:
+        classes: All classes, with their uo and uv columns.
+        rare_first: Visit the rarest class first instead of the most frequent.
+        held: Ids that other settings hold out already.
+        count: How many to hold out.
+    """
+    taken: set[int] = set()
+    blocked = set(held)
+    sign = 1.0 if rare_first else -1.0
+    for one in sorted(classes, key=lambda c: (sign * c.weight, c.hoi_id)):
+        seen = [c for c in classes if c.hoi_id not in taken and c.hoi_id != one.hoi_id]
+        if not any(c.verb == one.verb for c in seen) or not any(c.object == one.object for c in seen):
+            continue
+        known = [c for c in seen if c.hoi_id not in blocked]
+        verbs, objects = Counter(c.verb for c in known), Counter(c.object for c in known)
+        if (one.uv or verbs[one.verb] >= 2) and (one.uo or objects[one.object] >= 1):
+            taken.add(one.hoi_id)
+            blocked.add(one.hoi_id)
+        if len(taken) == count:
+            return frozenset(taken)
+    raise AssertionError(f"only {len(taken)} of {count} compositions can be held out; add classes to classes.csv")
 
 
 def test_there_are_enough_classes_in_hico_order() -> None:

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from pipeline.datasets.world.classes import held_out, world_classes
+from pipeline.datasets.world.drawing.paint import SUPERSAMPLING, paint, shrink
 from pipeline.datasets.world.drawing.styles import STYLES
-from pipeline.datasets.world.scenes import HEIGHT, WIDTH, Box, Scene, draw, object_picture, sample, silhouette, single
+from pipeline.datasets.world.scenes import HEIGHT, WIDTH, Box, Scene, draw, object_picture, sample, single
 from pipeline.datasets.world.sheet import contact_sheet
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -33,6 +35,16 @@ print(digest.hexdigest())
 def tight(mask: np.ndarray) -> Box:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
+
+
+def silhouette(scene: Scene, *, kind: str, index: int) -> Image.Image:
+    """A mask (mode L, 255 where painted) of one person (`kind` "human") or object ("object"), unoccluded."""
+    size = (scene.width * SUPERSAMPLING, scene.height * SUPERSAMPLING)
+    canvas = Image.new("RGB", size, (255, 0, 255))
+    paint([patch for patch in scene.patches if patch.owner == (kind, index)], canvas=canvas)
+    pixels = np.asarray(shrink(canvas), dtype=np.int16)
+    changed = np.abs(pixels - np.array([255, 0, 255], dtype=np.int16)).sum(axis=2) > 96
+    return Image.fromarray((changed * 255).astype(np.uint8), mode="L")
 
 
 def fingerprint(hash_seed: str) -> str:
