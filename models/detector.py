@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from PIL.Image import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 Detection = tuple[Tensor, Tensor, Tensor]
 """What was found in one image: boxes (Q, 4) as x1, y1, x2, y2 in pixels, scores (Q,) and object ids (Q,)."""
@@ -34,13 +33,4 @@ class Detector(Protocol):
         """Find at most `MOST` objects in each prepared image; with `noisy`, dropout is on, where the network has any."""
 
     def digest(self) -> str:
-        """The digest of the weights: equal weights have equal digests, wherever they came from."""
-
-
-def digest_of(net: nn.Module) -> str:
-    """Digest of a module's weights under their names."""
-    state = hashlib.blake2b(digest_size=16)
-    for name, value in sorted(net.state_dict().items()):
-        state.update(name.encode())
-        state.update(value.cpu().contiguous().numpy().tobytes())
-    return state.hexdigest()
+        """The digest of the weights (`models.digests`): equal weights have equal digests, wherever they came from."""

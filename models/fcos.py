@@ -24,8 +24,8 @@ from torchvision.ops import FeaturePyramidNetwork
 from torchvision.transforms.functional import pil_to_tensor
 from transformers import ResNetBackbone, ResNetConfig
 
-from models import weight_files
-from models.detector import Detection, Prepared, digest_of
+from models import digests, weight_files
+from models.detector import Detection, Prepared
 from models.transfer import to_device
 
 STRIDES = (8, 16, 32)
@@ -163,7 +163,7 @@ class FcosDetector:
 
     def digest(self) -> str:
         """See `models.detector.Detector`."""
-        return digest_of(self.net)
+        return digests.of_weights(self.net)
 
 
 def read(path: Path) -> Trained:

@@ -29,8 +29,8 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
-from models import weight_files
-from models.detector import MOST, Detection, Prepared, digest_of
+from models import digests, weight_files
+from models.detector import MOST, Detection, Prepared
 from models.detr_checkpoint import Converted
 from models.transfer import to_device
 
@@ -149,7 +149,7 @@ class HubDetector:
 
     def digest(self) -> str:
         """See `models.detector.Detector`."""
-        return digest_of(self.net)
+        return digests.of_weights(self.net)
 
 
 def _groups(images: Sequence[Prepared]) -> list[list[int]]:
