@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from flows.cli import options
+from pipeline.config.data import MOST_SCENES
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic, demand_writable
 from pipeline.outside.parsing import shown
@@ -16,8 +18,6 @@ from pipeline.outside.parsing import shown
 Style = Literal["outlined", "flat"]
 MOST_DRAWN = 2_000
 """The most scenes on one sheet."""
-MOST_SCENES = 10_000_000
-"""The most scenes of one command; they would take weeks."""
 
 app = typer.Typer(
     no_args_is_help=True, help="Look at the demo's rendered world, and measure or rebuild its tiny models."
@@ -112,12 +112,8 @@ def clip(
         if done % 500 == 0 or done == total:
             typer.echo(f"drawn {done} of {total} scenes", err=True)
 
-    def learned(step: int, loss: float) -> None:
-        if step % 50 == 0 or step == recipe.steps:
-            typer.echo(f"step {step} of {recipe.steps}, loss {loss:.3f}", err=True)
-
     demand_writable(out)
-    net, losses = pretrain.train(recipe, pretrain.pictures(recipe, drawn), learned)
+    net, losses = pretrain.train(recipe, pretrain.pictures(recipe, drawn), _steps(recipe.steps))
     pretrain.save(out, net, recipe, losses)
     typer.echo(
         f"{out}: loss {losses[0]:.3f} to {losses[-1]:.3f}. Measure it with: ezhoi world zero-shot --weights {out}"
@@ -146,12 +142,8 @@ def detector(
     chosen: dict[str, Any] = {"steps": steps, "scenes": scenes, "seed": seed}
     recipe = detection.Recipe(**{name: value for name, value in chosen.items() if value is not None})
 
-    def learned(step: int, loss: float) -> None:
-        if step % 50 == 0 or step == recipe.steps:
-            typer.echo(f"step {step} of {recipe.steps}, loss {loss:.3f}", err=True)
-
     demand_writable(out)
-    trained = detection.train(recipe, learned)
+    trained = detection.train(recipe, _steps(recipe.steps))
     figures = {style: detection.measure(trained, scenes=measured, style=style) for style in ("outlined", "flat")}
     detection.save(out, trained, recipe, figures)
     found = figures["outlined"]
@@ -159,6 +151,16 @@ def detector(
         f"{out}: box AP {found['ap']:.1f} %, {found['pair_recall']:.1f} % of the pairs, in {measured} test scenes. "
         f"Use it with: --set detections.source=hub --set detections.weights={out}"
     )
+
+
+def _steps(steps: int) -> Callable[[int, float], None]:
+    """Shows every fiftieth step of a training, and the last one."""
+
+    def show(step: int, loss: float) -> None:
+        if step % 50 == 0 or step == steps:
+            typer.echo(f"step {step} of {steps}, loss {loss:.3f}", err=True)
+
+    return show
 
 
 @app.command("zero-shot")

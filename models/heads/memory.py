@@ -28,10 +28,6 @@ from models.heads.head import Examples, FittedHead, Texts
 from models.heads.kinds import MemoryOptions
 from models.heads.record import PairRecord
 
-PAIRS = 8
-"""The most annotated pairs that are remembered for a verb."""
-COMPOSED = 100
-"""The most rows that are composed for an unseen class."""
 TEMPERATURE = 0.05
 """Temperature of the softmax over the verbs that a pair's object can have."""
 WEIGHTS: Mapping[str, float] = {"human": 0.25, "object": 0.25, "union": 0.5}
@@ -61,7 +57,7 @@ class Memory:
         return Memory(means, counts)
 
 
-def choose(labels: Tensor, *, generator: torch.Generator, per_verb: int = PAIRS) -> Tensor:
+def choose(labels: Tensor, *, generator: torch.Generator, per_verb: int) -> Tensor:
     """The positions (N,), rising, of the rows to remember: at most `per_verb` rows of each verb, drawn at random.
 
     A row that is drawn for one verb is remembered with all its labels, so a verb may have more.
@@ -81,7 +77,7 @@ def compose(
     classes: Sequence[tuple[int, int]],
     *,
     generator: torch.Generator,
-    most: int = COMPOSED,
+    most: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Compose rows of unseen classes of seen pairs: whose human, whose object, and which verb, (M,) each.
 

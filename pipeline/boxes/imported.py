@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.config.data import Detections
+from pipeline.datasets.dataset import CORNERS
 from pipeline.errors import ConfigError, DataError
 from pipeline.outside import columns, file_names, pixels, reading
 from pipeline.outside.columns import number, whole_number
@@ -26,7 +27,6 @@ from pipeline.outside.file_names import base_name
 from pipeline.outside.parsing import shown, why_not_read
 from pipeline.vocabulary.vocabulary import Object
 
-CORNERS = ["x1", "y1", "x2", "y2"]
 COLUMNS = ["image_id", "object_id", "score", *CORNERS]
 
 

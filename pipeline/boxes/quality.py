@@ -17,9 +17,9 @@ import torch
 from pipeline.boxes.box_ap import Boxes, distinct, precision_recall
 from pipeline.boxes.instances import kept
 from pipeline.config.model import Pairing
+from pipeline.datasets.dataset import CORNERS
 from pipeline.vocabulary.vocabulary import PERSON, Object
 
-CORNERS = ["x1", "y1", "x2", "y2"]
 SAME = 0.7
 """The overlap above which two annotated boxes of a class count as one."""
 MATCH = 0.5

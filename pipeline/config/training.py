@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
@@ -13,6 +13,17 @@ from pipeline.config.sources import File
 
 MOST_STEPS = 1_000_000_000
 """The most steps or epochs; more would take years."""
+RelationTemperature = Annotated[
+    PositiveFloat, Field(le=1e6, description="temperature of the similarities in the class-relation loss")
+]
+ConsistencyWeight = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=1e6,
+        description="weight of CMMP's loss that keeps learned phrases near CLIP's own (CMMP: 1); 0: without it",
+    ),
+]
 
 
 class Optimiser(Section):
@@ -126,15 +137,8 @@ class Seen(Section):
     optimiser: Optimiser = Optimiser()
     focal: Focal = Focal()
     relation_weight: float = Field(150.0, ge=0, le=1e6, description="alpha of the class-relation loss (Eq. 16)")
-    relation_temperature: PositiveFloat = Field(
-        0.1, le=1e6, description="temperature of the similarities in the class-relation loss"
-    )
-    consistency_weight: float = Field(
-        0.0,
-        ge=0,
-        le=1e6,
-        description="weight of CMMP's loss that keeps learned phrases near CLIP's own (CMMP: 1); 0: without it",
-    )
+    relation_temperature: RelationTemperature = 0.1
+    consistency_weight: ConsistencyWeight = 0.0
     tau: PositiveFloat = Field(1.0, le=1_000, description="power of the detection prior in training")
     augment: Augment = Augment()
     precision: Precision = Field(
@@ -168,15 +172,8 @@ class Utpl(Section):
     )
     align_weight: float = Field(0.1, ge=0, le=1e6, description="weight of the alignment with the nearest seen class")
     relation_weight: float = Field(5.0, ge=0, le=1e6, description="weight of the class-relation loss (Eq. 16)")
-    relation_temperature: PositiveFloat = Field(
-        0.1, le=1e6, description="temperature of the similarities in the class-relation loss"
-    )
-    consistency_weight: float = Field(
-        0.0,
-        ge=0,
-        le=1e6,
-        description="weight of CMMP's loss that keeps learned phrases near CLIP's own (CMMP: 1); 0: without it",
-    )
+    relation_temperature: RelationTemperature = 0.1
+    consistency_weight: ConsistencyWeight = 0.0
     negative_weight: float = Field(1.0, ge=0, le=1e6, description="weight of negative learning")
     positive_weight: float = Field(
         0.3,

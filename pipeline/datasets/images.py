@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from PIL import ExifTags, Image, ImageOps
 
+from pipeline.datasets.dataset import SPLITS
 from pipeline.errors import DataError
 from pipeline.outside import pictures
 from pipeline.outside.exif import TURNED
@@ -90,6 +91,11 @@ class Images:
                     self._cache[key] = pixels
             found.append(pixels)
         return torch.stack(found)
+
+
+def of_splits(annotations: Artifact, *, root: Path | None) -> dict[str, Images]:
+    """The images of each split; the arguments are those of `Images`."""
+    return {split: Images(annotations, split=split, root=root) for split in SPLITS}
 
 
 def read_upright(path: Path) -> Image.Image:

@@ -26,12 +26,12 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.datasets.dataset import BOXES, CORNERS
 from pipeline.tables.boxes import iou
 from pipeline.vocabulary.vocabulary import PERSON, Vocabulary
 
-CORNERS = ["x1", "y1", "x2", "y2"]
 NONE_TESTED: Mapping[str, int] = MappingProxyType({"of_coco": 0})
-PLACE = ["image_id", *(f"{side}{corner}" for side in "ho" for corner in CORNERS)]
+PLACE = ["image_id", *BOXES]
 
 
 def reports(

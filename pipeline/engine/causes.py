@@ -111,11 +111,8 @@ def between(before: Mapping[str, Artifact | None], after: Mapping[str, Artifact 
         texts: tuple[Changed, ...] = ()
         if stage == "descriptions" and old.digest != new.digest:
             texts = tuple(comparison.changed(old, new, comparison.embeddings(old, new, store)))
-        differences = compare.manifests(old.manifest, new.manifest, store)
-        files = {difference.name for difference in differences if difference.kind == "source"}
+        differences = compare.telling(compare.manifests(old.manifest, new.manifest, store))
         for difference in differences:
-            if difference.kind == "config" and difference.name in files:
-                continue  # whether a file is named at all; what it holds says more
             key = (difference.kind, difference.name, difference.old, difference.new)
             if difference.kind in ("input", "packages") or key in seen:
                 continue

@@ -38,10 +38,7 @@ def _stage(previous: RunRecord, artifact: Artifact, store: Store) -> tuple[str, 
     old = store.get(artifact.stage, before)
     if old is None:
         return (f"another artifact than {before[:12]}, which was removed since",)
-    found = compare.manifests(old.manifest, artifact.manifest, store)
-    files = {d.name for d in found if d.kind == "source"}
-    # Of a file, what it holds says more than whether one is named.
-    lines = [str(d) for d in found if d.kind != "config" or d.name not in files]
+    lines = [str(d) for d in compare.telling(compare.manifests(old.manifest, artifact.manifest, store))]
     if old.digest == artifact.digest:
         lines.append("its content is the same, so nothing after it had to run")
     for group in MAIN if artifact.stage == "evaluation" else ():

@@ -63,11 +63,12 @@ def conflicts(stage: Stage, manifest: Manifest, config: Config, *, seeds: bool =
 def differences(stage: Stage, manifest: Manifest, config: Config) -> tuple[str, ...]:
     """How an artifact differs from what the stage would make now: its version, its keys, the content of its files."""
     there = {key: source for key, source in stage.sources(config).items() if source.fault() is None}
-    found = []
-    if manifest.version != stage.version:
-        found.append(compare.Difference("version", stage.name, str(manifest.version), str(stage.version)))
-    found += compare.config(manifest.config, stage.config_subset(config))
-    found += compare.sources(manifest.sources, {key: source_digest(source) for key, source in there.items()})
+    found = compare.with_asked(
+        manifest,
+        version=stage.version,
+        config=stage.config_subset(config),
+        sources={key: source_digest(source) for key, source in there.items()},
+    )
     return tuple(str(difference) for difference in found)
 
 

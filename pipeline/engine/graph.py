@@ -15,6 +15,7 @@ from models.heads.kinds import KINDS, HeadName
 from pipeline.config.heads import Heads
 from pipeline.config.model import Model
 from pipeline.config.tree import Config
+from pipeline.datasets.dataset import SPLITS
 from pipeline.engine.stage import Condition, Input, Stage, When
 from pipeline.errors import EzhoiError
 
@@ -28,7 +29,6 @@ DETECTOR = ("detections.weights", "detections.revision")
 
 TRAINED_HEAD = ("text.parquet", "scale.json", "head.safetensors")
 """The files of stage `utpl` that are read where `model.head` is another head than EZ-HOI's."""
-SPLITS = ("train", "test")
 IMAGES = ("train-images.parquet", "test-images.parquet")
 """The lists of images of both splits."""
 BOXES = (*IMAGES, "train-objects.parquet", "test-objects.parquet", "test-pairs.parquet")

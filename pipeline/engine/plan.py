@@ -156,13 +156,14 @@ def _differences(
 ) -> list[compare.Difference]:
     """All differences that are known already; inputs that have to run first are left out."""
     manifest = old.manifest
-    found = []
-    if manifest.version != stage.version:
-        found.append(compare.Difference("version", stage.name, str(manifest.version), str(stage.version)))
-    found += compare.config(manifest.config, stage.config_subset(config))
+    found = compare.with_asked(
+        manifest,
+        version=stage.version,
+        config=stage.config_subset(config),
+        sources=manifest.sources if need is None else need.sources,
+    )
     if need is not None:
         there = {record.stage for record in need.inputs}
-        found += compare.sources(manifest.sources, need.sources)
         found += compare.inputs([r for r in manifest.inputs if r.stage in there], need.inputs, store)
     return found
 

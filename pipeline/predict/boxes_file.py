@@ -22,7 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.boxes import imported
-from pipeline.boxes.imported import CORNERS
+from pipeline.datasets.dataset import CORNERS
 from pipeline.errors import DataError
 from pipeline.outside import columns, file_names, pixels
 from pipeline.outside.parsing import shown

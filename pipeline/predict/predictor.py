@@ -26,6 +26,7 @@ from models.hoi import HoiModel
 from models.transfer import stacked
 from pipeline.boxes import pairs
 from pipeline.boxes.instances import Found, sift
+from pipeline.datasets.dataset import BOXES
 from pipeline.datasets.images import square
 from pipeline.errors import DataError
 from pipeline.learned import crops as crops_of
@@ -42,7 +43,6 @@ from pipeline.predict.pictures import opened
 from pipeline.predict.prepared import Pairs, Prepared
 from pipeline.predict.records import Picture
 from pipeline.predict.remembered import CROPS, WEIGHT
-from pipeline.predict.scoring import BOXES
 from pipeline.predict.words import Words, of_bundle
 from pipeline.store.artifact import Artifact
 from pipeline.texts.describing import Described

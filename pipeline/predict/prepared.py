@@ -33,7 +33,7 @@ class Pairs:
     """The P pairs of some pictures, before they are scored.
 
     Attributes:
-        table: image_id (the picture's place), object_id, prior, person_score, object_score, the columns `scoring.BOXES`, (P,)
+        table: image_id (the picture's place), object_id, prior, person_score, object_score, the columns `BOXES`, (P,)
             each, and feature (P, d_a); the columns `remembered.CROPS`, (P, d_a) each, where they were asked for.
         persons, things: how many boxes of each picture there were.
         left_out: how many boxes of each picture did not count, and why.

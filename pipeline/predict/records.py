@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pipeline.predict.scoring import BOXES, COLUMNS
+from pipeline.datasets.dataset import BOXES
+from pipeline.predict.scoring import COLUMNS
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def picture(
 
     Args:
         size: width and height in pixels.
-        found: `object_id`, `person_score`, `object_score` and the eight columns of `scoring.BOXES`, (P,) each.
+        found: `object_id`, `person_score`, `object_score` and the eight columns `BOXES`, (P,) each.
         scores: (P, V) score of every verb with the pair's object; verbs that form no class with it are ignored.
         persons, things: how many boxes the pairs were made from; left_out: how many others there were, and why.
         classes: ids of the classes that are shown; all if left out.

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torchvision.ops import box_iou
 
+from pipeline.datasets.dataset import BOXES
 from pipeline.errors import DataError
 from pipeline.predict.examples import MOST, Example
 from pipeline.predict.remembered import CROPS, Remembered, learn, looks
 from pipeline.predict.scorer import Scorer
-from pipeline.predict.scoring import BOXES
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 BATCH = 8

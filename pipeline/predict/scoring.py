@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-BOXES = ["hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"]
+from pipeline.datasets.dataset import BOXES
+
 COLUMNS = ["image_id", "hoi_id", "score", *BOXES]
 """The columns of a table of predictions (`pipeline/metrics/formats/table.py`)."""
 

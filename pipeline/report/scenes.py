@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
+from pipeline.datasets.dataset import CORNERS
 from pipeline.datasets.images import Images
 from pipeline.errors import DataError
 from pipeline.store.artifact import Artifact
 from pipeline.tables.boxes import iou
 from pipeline.vocabulary.vocabulary import Vocabulary
 
-CORNERS = ("x1", "y1", "x2", "y2")
 HUMAN, THING = "#2563eb", "#dc2626"
 COLUMNS, ROWS, SCALE = 4, 2, 1.5
 QUALITY = 85

@@ -20,10 +20,11 @@ import numpy as np
 import pandas as pd
 
 from pipeline.boxes import configured_detector, detector_identity, imported, quality
-from pipeline.boxes.imported import COLUMNS, CORNERS
+from pipeline.boxes.imported import COLUMNS
 from pipeline.config.data import Detections
 from pipeline.datasets import classes
-from pipeline.datasets.images import Images
+from pipeline.datasets.dataset import CORNERS, SPLITS
+from pipeline.datasets.images import of_splits
 from pipeline.tables import arrays
 from pipeline.vocabulary.vocabulary import PERSON
 from pipeline.work import helpers, shards
@@ -34,11 +35,8 @@ from pipeline.work.work import Work
 if TYPE_CHECKING:
     from models.detector import Prepared
 
-SHARD = shards.SIZE
-"""How many images a shard has."""
 BATCH = 8
 """How many images a forward pass has."""
-SPLITS = ("train", "test")
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -98,7 +96,7 @@ def compute(work: Work) -> int:
     if work.pieces.digest_of(detector_identity.FILE) is None:
         with work.pieces.writing(detector_identity.FILE) as temporary:
             temporary.write_text(json.dumps(detector_identity.identity(work.config, net)), encoding="utf-8")
-    images = _images(work)
+    images = of_splits(work.inputs["annotations"], root=work.config.data.root)
 
     def read(shard: Shard, image_id: int) -> Prepared:
         return net.prepare(images[shard.split].open(image_id))
@@ -109,26 +107,18 @@ def compute(work: Work) -> int:
         boxes, scores, labels = (np.concatenate([part.numpy() for part in parts]) for parts in zip(*found, strict=True))
         return columns | {"object_id": labels, "score": scores} | {c: boxes[:, i] for i, c in enumerate(CORNERS)}
 
-    return stream(work, _plan(images), read=read, compute=detect, batch=BATCH)
+    return stream(work, shards.plan_of(images), read=read, compute=detect, batch=BATCH)
 
 
 def _detected(work: Work) -> tuple[pd.DataFrame, list[str]]:
     helpers.compute_all(work, compute)
-    plan = _plan(_images(work))
+    plan = shards.plan_of(of_splits(work.inputs["annotations"], root=work.config.data.root))
     left_out = shards.gather(work, plan)
     tables = []
     for shard in plan:
         tables.append(pd.DataFrame(arrays.read(work.out / shard.name)))
         (work.out / shard.name).unlink()
     return pd.concat(tables, ignore_index=True), list(left_out.values())
-
-
-def _images(work: Work) -> dict[str, Images]:
-    return {s: Images(work.inputs["annotations"], split=s, root=work.config.data.root) for s in SPLITS}
-
-
-def _plan(images: dict[str, Images]) -> list[Shard]:
-    return shards.plan({split: found.ids for split, found in images.items()}, size=SHARD)
 
 
 # --- simulated -----------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pipeline.datasets.images import Images
+from pipeline.datasets.images import of_splits
 from pipeline.learned.build import frozen_clip
 from pipeline.learned.tokens import frozen
 from pipeline.work import helpers, shards
@@ -21,8 +21,6 @@ from pipeline.work.shards import Shard
 from pipeline.work.stream import stream
 from pipeline.work.work import Work
 
-SHARD = shards.SIZE
-"""How many images a shard has."""
 BATCH = 50
 """How many images a forward pass has."""
 
@@ -30,7 +28,7 @@ BATCH = 50
 def run(work: Work) -> dict[str, Any]:
     """Write the shards; metrics are counts, bytes per image and speed."""
     helpers.compute_all(work, compute)
-    plan = _plan(work, _images(work))
+    plan = shards.plan_of(of_splits(work.inputs["annotations"], root=work.config.data.root))
     left_out = shards.gather(work, plan)
     images = sum(len(shard.ids) for shard in plan) - len(left_out)
     size = sum((work.out / shard.name).stat().st_size for shard in plan)
@@ -46,7 +44,7 @@ def compute(work: Work) -> int:
     """Compute this process's part of the shards; return how many these were."""
     clip = frozen_clip(work.config)
     prepare = clip.preprocess()
-    images = _images(work)
+    images = of_splits(work.inputs["annotations"], root=work.config.data.root)
 
     def read(shard: Shard, image_id: int) -> torch.Tensor:
         return prepare(images[shard.split].open(image_id))
@@ -55,12 +53,4 @@ def compute(work: Work) -> int:
         tokens = frozen(clip, pixels, work.config.clip.tokens, precision=work.config.images.precision)
         return {"image_id": np.array(ids), "tokens": tokens.cpu().numpy()}
 
-    return stream(work, _plan(work, images), read=read, compute=embed, batch=BATCH, rows_a_group=1)
-
-
-def _images(work: Work) -> dict[str, Images]:
-    return {s: Images(work.inputs["annotations"], split=s, root=work.config.data.root) for s in ("train", "test")}
-
-
-def _plan(work: Work, images: dict[str, Images]) -> list[Shard]:
-    return shards.plan({split: found.ids for split, found in images.items()}, size=SHARD)
+    return stream(work, shards.plan_of(images), read=read, compute=embed, batch=BATCH, rows_a_group=1)

@@ -42,12 +42,9 @@ from pipeline.learned.tokens import FrozenTokens
 from pipeline.tables import arrays
 from pipeline.training.examples import DRAWN
 from pipeline.work import helpers, shards
-from pipeline.work.shards import Shard
 from pipeline.work.stream import stream
 from pipeline.work.work import Work
 
-SHARD = shards.SIZE
-"""How many images a shard has."""
 BATCH = 20
 """How many images a forward pass has."""
 MOST = 8
@@ -57,7 +54,7 @@ MOST = 8
 def run(work: Work) -> dict[str, Any]:
     """Write the shards; metrics are counts, and the percent of annotated test pairs that the detected ones can match."""
     helpers.compute_all(work, compute)
-    plan = _plan({name: FrozenTokens(work.inputs["image_embeddings"], name) for name in _splits(work)})
+    plan = shards.plan_of({name: FrozenTokens(work.inputs["image_embeddings"], name) for name in _splits(work)})
     left_out = shards.gather(work, plan)
     counts = dict.fromkeys(_splits(work), 0)
     for shard in plan:
@@ -82,7 +79,7 @@ def compute(work: Work) -> int:
     splits = {name: Split(work, clip, name) for name in _splits(work)}
     return stream(
         work,
-        _plan({name: split.frozen for name, split in splits.items()}),
+        shards.plan_of({name: split.frozen for name, split in splits.items()}),  # the images that could be embedded
         read=lambda shard, image_id: splits[shard.split].read(image_id),
         compute=lambda shard, ids, views: splits[shard.split].columns(model, ids, views),
         batch=BATCH,
@@ -91,11 +88,6 @@ def compute(work: Work) -> int:
 
 def _splits(work: Work) -> tuple[str, ...]:
     return ("train", "test") if work.config.utpl_trains else ("test",)
-
-
-def _plan(frozen: dict[str, FrozenTokens]) -> list[Shard]:
-    """The images that could be embedded."""
-    return shards.plan({name: tokens.ids for name, tokens in frozen.items()}, size=SHARD)
 
 
 class Split:

@@ -37,8 +37,6 @@ from pipeline.work.work import Work
 
 Crop: TypeAlias = tuple[Tensor, tuple[int, int, int, int]]
 """An image's `pixels`, and a part of it: left, top, right, bottom."""
-SHARD = shards.SIZE
-"""How many images a shard has."""
 BATCH = 8
 """How many images are embedded together; each has up to some hundred crops."""
 AHEAD = 4
@@ -120,4 +118,4 @@ def _plan(work: Work) -> list[Shard]:
         ids = FrozenTokens(work.inputs["image_embeddings"], "test").ids
     else:
         ids = sorted(work.inputs["annotations"].table("test-images.parquet", ["image_id"])["image_id"].tolist())
-    return shards.plan({"test": ids}, size=SHARD)
+    return shards.plan({"test": ids})

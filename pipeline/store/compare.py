@@ -49,12 +49,12 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def config(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Difference]:
+def _configs(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Difference]:
     """Keys whose values differ; a key that one side lacks shows as '-'."""
     return _values("config", flatten(old), flatten(new))
 
 
-def sources(old: Mapping[str, str], new: Mapping[str, str]) -> list[Difference]:
+def _sources(old: Mapping[str, str], new: Mapping[str, str]) -> list[Difference]:
     """Files outside of the store whose content differs."""
     return _values("source", old, new, shorten=12)
 
@@ -72,17 +72,29 @@ def inputs(old: Sequence[InputRecord], new: Sequence[InputRecord], store: Store)
     return found
 
 
+def with_asked(
+    made: Manifest, *, version: int, config: Mapping[str, Any], sources: Mapping[str, str]
+) -> list[Difference]:
+    """How an artifact differs, its inputs aside, from one of that stage version, configuration and files."""
+    found = [] if made.version == version else [Difference("version", made.stage, str(made.version), str(version))]
+    return found + _configs(made.config, config) + _sources(made.sources, sources)
+
+
 def manifests(old: Manifest, new: Manifest, store: Store) -> list[Difference]:
     """Everything that could explain why two artifacts of one stage differ."""
-    found = [] if old.version == new.version else [Difference("version", old.stage, str(old.version), str(new.version))]
-    found += config(old.config, new.config)
-    found += sources(old.sources, new.sources)
+    found = with_asked(old, version=new.version, config=new.config, sources=new.sources)
     found += inputs(old.inputs, new.inputs, store)
     if old.code != new.code:
         commits = f"git {_commit(old)} -> {_commit(new)}"
         found.append(Difference("code", old.stage, old.code[:12], new.code[:12], commits))
     found += _values("packages", old.packages, new.packages)
     return found
+
+
+def telling(differences: Sequence[Difference]) -> list[Difference]:
+    """The differences without keys that name files of other content: what a file holds says more than that it is named."""
+    files = {difference.name for difference in differences if difference.kind == "source"}
+    return [one for one in differences if one.kind != "config" or one.name not in files]
 
 
 def files(old: Manifest, new: Manifest) -> list[str]:

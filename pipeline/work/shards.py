@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from pipeline.errors import DataError, EzhoiError
 from pipeline.outside.reading import why
@@ -49,13 +50,25 @@ def _faults(shard: Shard) -> str:
     return shard.name + FAULTS
 
 
-def plan(splits: Mapping[str, Sequence[int]], *, size: int) -> list[Shard]:
-    """Cut every split into shards of `size` images, in order."""
+def plan(splits: Mapping[str, Sequence[int]], *, size: int | None = None) -> list[Shard]:
+    """Cut every split into shards of `size` images, or of `SIZE`, in order."""
+    size = size or SIZE
     return [
         Shard(split, number, tuple(ids[start : start + size]))
         for split, ids in splits.items()
         for number, start in enumerate(range(0, len(ids), size))
     ]
+
+
+class Listed(Protocol):
+    """Images, or what was made of them, that can be listed by their ids."""
+
+    ids: list[int]
+
+
+def plan_of(splits: Mapping[str, Listed]) -> list[Shard]:
+    """The plan of the listed images of each split."""
+    return plan({split: listed.ids for split, listed in splits.items()})
 
 
 def finished(pieces: Iterable[str]) -> int:

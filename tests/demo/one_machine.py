@@ -21,7 +21,9 @@ from small_demo import small
 
 from pipeline.engine import run
 from pipeline.errors import EzhoiError
+from pipeline.stages import annotations
 from pipeline.store.remote.remote import RemoteStore
+from pipeline.work import shards
 
 
 def main() -> None:
@@ -39,8 +41,7 @@ def main() -> None:
             RemoteStore.__init__.__kwdefaults__["ttl"] = float(rest.pop(0))
         else:
             settings.append(word)
-    for name in ("annotations", "image_embeddings"):
-        __import__(f"pipeline.stages.{name}", fromlist=["SHARD"]).SHARD = 12
+    annotations.SHARD = shards.SIZE = 12
     calls: Counter[str] = Counter()
     reports: list[int] = []
 

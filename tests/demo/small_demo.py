@@ -14,7 +14,9 @@ from pathlib import Path
 from pipeline.config import loading
 from pipeline.config.tree import Config
 from pipeline.engine import run
+from pipeline.stages import annotations
 from pipeline.store.store import Store
+from pipeline.work import shards
 
 SETTINGS = (
     "data.world.train_images=48",
@@ -36,8 +38,7 @@ def small(root: Path, *more: str) -> Config:
 def main() -> None:
     root, *rest = sys.argv[1:]
     stage, call = (rest.pop(0), int(rest.pop(0))) if rest and "=" not in rest[0] else ("", -1)
-    for name in ("annotations", "image_embeddings", "pair_features", "untrained"):
-        __import__(f"pipeline.stages.{name}", fromlist=["SHARD"]).SHARD = 12
+    annotations.SHARD = shards.SIZE = 12
     calls, first = 0, {}
 
     def progress(name: str, done: int, total: int, note: str) -> None:

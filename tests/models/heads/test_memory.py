@@ -105,7 +105,7 @@ def test_an_unseen_class_is_composed_of_its_verb_and_its_object() -> None:
     # ride horse, wash horse, ride boat, wash boat
     labels = torch.tensor([[1, 0], [0, 1], [1, 0], [0, 1]], dtype=torch.bool)
     objects = torch.tensor([horse, horse, boat, boat])
-    human, thing, verb = memory.compose(labels, objects, [(0, boat), (1, horse), (0, 99)], generator=seeded())
+    human, thing, verb = memory.compose(labels, objects, [(0, boat), (1, horse), (0, 99)], generator=seeded(), most=100)
     # Of ride boat: the rider of the horse and the washed boat. Of wash horse: who washes the boat, and the ridden horse.
     assert list(zip(human.tolist(), thing.tolist(), verb.tolist(), strict=True)) == [(0, 3, 0), (3, 0, 1)]
 
@@ -118,7 +118,7 @@ def test_no_more_rows_are_composed_than_wanted() -> None:
     assert max(human.tolist()) < 20 <= min(thing.tolist())
     again = memory.compose(labels, objects, [(0, 2)], generator=seeded(), most=6)
     assert torch.equal(human, again[0]) and torch.equal(thing, again[1])
-    assert len(memory.compose(labels, objects, [], generator=seeded())[0]) == 0
+    assert len(memory.compose(labels, objects, [], generator=seeded(), most=100)[0]) == 0
 
 
 def test_the_head_scores_among_the_verbs_of_the_object() -> None:

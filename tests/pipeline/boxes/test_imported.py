@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.boxes import imported
 from pipeline.config.data import Detections
+from pipeline.datasets.dataset import CORNERS
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import ConfigError, DataError
 
@@ -116,7 +117,7 @@ def test_a_column_kept_as_index_is_read(tmp_path: Path, index: Any) -> None:
 
 @pytest.mark.parametrize("kind", [str, "category", "Int64", "Float64", object])
 def test_numbers_of_any_type_are_read(tmp_path: Path, kind: Any) -> None:
-    whole, others = ["image_id", "object_id"], ["score", *imported.CORNERS]
+    whole, others = ["image_id", "object_id"], ["score", *CORNERS]
     for columns in (whole, others):
         if kind == "Int64" and columns == others:
             continue
@@ -174,9 +175,9 @@ def test_a_name_may_have_windows_folders_or_be_missing(tmp_path: Path) -> None:
 def test_boxes_that_are_not_in_pixels_of_the_annotated_images_are_named(tmp_path: Path) -> None:
     scale = np.array([640, 480, 640, 480])
     with pytest.raises(DataError, match=r"boxes\.parquet, row 0: box .* they are fractions of their images"):
-        parquet(tmp_path, BOXES.assign(**(BOXES[imported.CORNERS] / scale)))
+        parquet(tmp_path, BOXES.assign(**(BOXES[CORNERS] / scale)))
     with pytest.raises(DataError, match=r"boxes\.parquet, row 0: .*leaves its image of 640 x 480 pixels, as do 2 of 3"):
-        parquet(tmp_path, BOXES.assign(**{c: BOXES[c] * 4 for c in imported.CORNERS}))
+        parquet(tmp_path, BOXES.assign(**{c: BOXES[c] * 4 for c in CORNERS}))
 
 
 def test_equal_names_in_two_folders_are_told_apart(tmp_path: Path) -> None:

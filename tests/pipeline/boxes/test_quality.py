@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.boxes import quality
-from pipeline.boxes.quality import CORNERS, box_ap, merged, pair_recall, report
+from pipeline.boxes.quality import box_ap, merged, pair_recall, report
 from pipeline.config.model import Pairing
+from pipeline.datasets.dataset import CORNERS
 from pipeline.datasets.hico.vocabulary import HICO
 
 IMAGES = pd.DataFrame({"image_id": [1, 2]})

@@ -16,9 +16,9 @@ from split_tables import one_a_split
 from transformers import DetrImageProcessor
 
 from pipeline.boxes import converted_detector
-from pipeline.boxes.imported import CORNERS
 from pipeline.config.data import Detections
 from pipeline.config.loading import load
+from pipeline.datasets.dataset import CORNERS
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.engine import graph
 from pipeline.engine.stage import source_digest

@@ -11,9 +11,35 @@ def test_flatten() -> None:
     assert compare.flatten({"a": {"b": 1, "c": {"d": [2]}}, "e.f": None}) == {"a.b": 1, "a.c.d": [2], "e.f": None}
 
 
-def test_config_differences_show_what_a_side_lacks() -> None:
-    found = compare.config({"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "d": None})
-    assert [(d.name, d.old, d.new) for d in found] == [("a.b", "1", "3"), ("c", "2", "-"), ("d", "-", "None")]
+def test_what_is_asked_differs_in_version_keys_and_files_and_a_side_without_a_key_shows_a_dash(fake: Any) -> None:
+    made = run(fake.config(), targets=("annotations",))["annotations"].artifact.manifest
+    made = made.model_copy(
+        update={"config": {"a": {"b": 1}, "c": 2, "f": "x"}, "sources": {"f": "1" * 32, "g": "2" * 32}}
+    )
+    asked = {"config": {"a": {"b": 3}, "d": None, "f": "y"}, "sources": {"f": "3" * 32, "g": "2" * 32}}
+    found = compare.with_asked(made, version=made.version + 1, **asked)
+    expected = [
+        ("version", made.stage),
+        ("config", "a.b"),
+        ("config", "c"),
+        ("config", "d"),
+        ("config", "f"),
+        ("source", "f"),
+    ]
+    assert [(d.kind, d.name) for d in found] == expected
+    assert [(d.old, d.new) for d in found[1:4]] == [("1", "3"), ("2", "-"), ("-", "None")]
+    assert compare.with_asked(made, version=made.version, config=made.config, sources=made.sources) == []
+
+
+def test_of_a_file_its_content_tells_more_than_that_it_is_named() -> None:
+    kinds: list[tuple[compare.Kind, str]] = [
+        ("config", "edits"),
+        ("config", "seed"),
+        ("source", "edits"),
+        ("input", "edits"),
+    ]
+    found = compare.telling([compare.Difference(kind, name, "1", "2") for kind, name in kinds])
+    assert [(d.kind, d.name) for d in found] == kinds[1:]
 
 
 def test_two_artifacts_of_a_stage(fake: Any) -> None:

@@ -1,7 +1,7 @@
 """Animals of the house and the wild: dog, cat, elephant, giraffe, bird. Anchors as in `quadruped`."""
 
-from pipeline.datasets.world.drawing.quadruped import Build, animal_anchors, eye, legs, neck, shade, skull, trunk
-from pipeline.datasets.world.drawing.shapes import blob, ellipse, polygon, stroke, tube
+from pipeline.datasets.world.drawing.quadruped import Build, animal_anchors, eye, legs, neck, skull, trunk
+from pipeline.datasets.world.drawing.shapes import blob, ellipse, polygon, shaded, stroke, tube
 from pipeline.datasets.world.drawing.styles import Ink
 from pipeline.datasets.world.drawing.thing import Thing
 
@@ -54,8 +54,8 @@ _GIRAFFE = Build(
 def dog(ink: Ink) -> Thing:
     """A dog with a hanging ear, a raised tail and a collar."""
     coat = ink(ink.pick("brown", "tan", "black", "orange", "white"))
-    ear_colour = shade(coat, 0.65)
-    far, near = legs(_DOG, coat, shade(coat), coat, ink.spread(-0.06, 0.06))
+    ear_colour = shaded(coat, 0.65)
+    far, near = legs(_DOG, coat, shaded(coat), coat, ink.spread(-0.06, 0.06))
     x, y = _DOG.poll
     tail = stroke([(-0.2, 0.36), (-0.29, 0.44), (-0.3, 0.54)], 0.04, coat)
     ear = blob([(x - 0.07, y + 0.07), (x + 0.01, y + 0.05), (x - 0.01, y - 0.09), (x - 0.08, y - 0.06)], ear_colour)
@@ -81,7 +81,7 @@ def dog(ink: Ink) -> Thing:
 def cat(ink: Ink) -> Thing:
     """A cat: pointed ears, round head, long curved tail, stripes."""
     coat = ink(ink.pick("orange", "grey", "black", "cream"))
-    far, near = legs(_CAT, coat, shade(coat), coat, ink.spread(-0.03, 0.03))
+    far, near = legs(_CAT, coat, shaded(coat), coat, ink.spread(-0.03, 0.03))
     x, y = _CAT.poll
     tail = stroke([(-0.15, 0.24), (-0.24, 0.28), (-0.27, 0.4), (-0.22, 0.48), (-0.17, 0.46)], 0.034, coat)
     ears = [
@@ -89,15 +89,15 @@ def cat(ink: Ink) -> Thing:
         polygon([(x + 0.005, y + 0.06), (x + 0.055, y + 0.12), (x + 0.068, y + 0.02)], coat),
     ]
     stripes = [
-        stroke([(k, 0.26), (k + 0.01, 0.2)], 0.018, shade(coat, 0.66), line=False) for k in (-0.11, -0.05, 0.01, 0.07)
+        stroke([(k, 0.26), (k + 0.01, 0.2)], 0.018, shaded(coat, 0.66), line=False) for k in (-0.11, -0.05, 0.01, 0.07)
     ]
     face = [
         ellipse((x, y), 0.072, 0.064, coat),
         eye(ink, (x - 0.005, y + 0.012), 0.012),
         eye(ink, (x + 0.045, y + 0.012), 0.012),
         ellipse((x + 0.025, y - 0.018), 0.012, 0.01, ink("pink"), line=False),
-        stroke([(x + 0.03, y - 0.02), (x + 0.11, y - 0.01)], 0.007, shade(coat, 0.5), line=False),
-        stroke([(x + 0.03, y - 0.026), (x + 0.11, y - 0.04)], 0.007, shade(coat, 0.5), line=False),
+        stroke([(x + 0.03, y - 0.02), (x + 0.11, y - 0.01)], 0.007, shaded(coat, 0.5), line=False),
+        stroke([(x + 0.03, y - 0.026), (x + 0.11, y - 0.04)], 0.007, shaded(coat, 0.5), line=False),
     ]
     shapes = [tail, *far, *near, trunk(_CAT, coat), *stripes, neck(_CAT, coat), *ears, *face]
     return Thing(shapes=tuple(shapes), anchors=animal_anchors(_CAT))
@@ -106,7 +106,7 @@ def cat(ink: Ink) -> Thing:
 def elephant(ink: Ink) -> Thing:
     """An elephant: a big grey body, a fan ear, a tusk and a trunk (the mouth anchor is the trunk's tip)."""
     skin = ink(ink.pick("grey", "lightgrey", "darkgrey"))
-    far, near = legs(_ELEPHANT, skin, shade(skin), shade(skin, 0.7), ink.spread(-0.06, 0.06))
+    far, near = legs(_ELEPHANT, skin, shaded(skin), shaded(skin, 0.7), ink.spread(-0.06, 0.06))
     x, y = _ELEPHANT.poll
     tip = (x + 0.4, 0.62)
     proboscis = [
@@ -117,10 +117,10 @@ def elephant(ink: Ink) -> Thing:
     tusk = stroke([(x + 0.12, y - 0.2), (x + 0.22, y - 0.3), (x + 0.32, y - 0.28)], 0.04, ink("cream"))
     ear = blob(
         [(x - 0.1, y + 0.16), (x - 0.32, y + 0.16), (x - 0.36, y - 0.12), (x - 0.2, y - 0.34), (x - 0.04, y - 0.1)],
-        shade(skin, 0.86),
+        shaded(skin, 0.86),
         hatch=True,
     )
-    tail = stroke([(-0.52, 1.05), (-0.6, 0.9), (-0.6, 0.66)], 0.03, shade(skin))
+    tail = stroke([(-0.52, 1.05), (-0.6, 0.9), (-0.6, 0.66)], 0.03, shaded(skin))
     shapes = [
         tail,
         *far,
@@ -145,7 +145,7 @@ def elephant(ink: Ink) -> Thing:
 def giraffe(ink: Ink) -> Thing:
     """A giraffe: a long neck with patches and two horns."""
     coat, patch = ink("yellow"), ink("brown")
-    far, near = legs(_GIRAFFE, coat, shade(coat), ink("darkbrown"), ink.spread(-0.06, 0.06))
+    far, near = legs(_GIRAFFE, coat, shaded(coat), ink("darkbrown"), ink.spread(-0.06, 0.06))
     x, y = _GIRAFFE.poll
     spots = [
         ellipse(p, r, r * 0.8, patch, line=False, angle=0.5)
@@ -187,7 +187,7 @@ def giraffe(ink: Ink) -> Thing:
 def bird(ink: Ink) -> Thing:
     """A bird with a beak, a folded wing and thin legs; anchor feet."""
     plume = ink(ink.pick("blue", "red", "yellow", "teal", "grey"))
-    wing, leg = shade(plume, 0.72), ink("orange")
+    wing, leg = shaded(plume, 0.72), ink("orange")
     body = blob(
         [(-0.16, 0.1), (-0.1, 0.06), (0.02, 0.05), (0.1, 0.1), (0.12, 0.2), (0.04, 0.22), (-0.04, 0.17)],
         plume,

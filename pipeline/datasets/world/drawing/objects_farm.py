@@ -2,8 +2,8 @@
 
 import math
 
-from pipeline.datasets.world.drawing.quadruped import Build, animal_anchors, eye, legs, neck, shade, skull, trunk
-from pipeline.datasets.world.drawing.shapes import Colour, Point, Shape, blob, ellipse, polygon, stroke
+from pipeline.datasets.world.drawing.quadruped import Build, animal_anchors, eye, legs, neck, skull, trunk
+from pipeline.datasets.world.drawing.shapes import Colour, Point, Shape, blob, ellipse, polygon, shaded, stroke
 from pipeline.datasets.world.drawing.styles import Ink
 from pipeline.datasets.world.drawing.thing import Thing
 
@@ -43,7 +43,7 @@ _SHEEP = Build(
 
 
 def _equine(ink: Ink, swing: float, coat: Colour, mane: Colour, stripes: Colour | None) -> Thing:
-    far, near = legs(_HORSE, coat, shade(coat), ink("black"), swing)
+    far, near = legs(_HORSE, coat, shaded(coat), ink("black"), swing)
     (x, y), half = _HORSE.poll, _HORSE.length / 2
     tail = blob(
         [(-half + 0.04, 0.76), (-half - 0.09, 0.66), (-half - 0.13, 0.36), (-half - 0.06, 0.3), (-half, 0.6)], mane
@@ -63,7 +63,7 @@ def _equine(ink: Ink, swing: float, coat: Colour, mane: Colour, stripes: Colour 
         for sx in (-0.35, 0.33):
             marks += [stroke([(sx - 0.03, h), (sx + 0.03, h)], 0.022, stripes, line=False) for h in (0.3, 0.4, 0.5)]
         marks.append(stroke([(x + 0.06, y + 0.03), (x + 0.1, y - 0.1)], 0.02, stripes, line=False))
-    muzzle = ink("black") if stripes is not None else shade(coat)
+    muzzle = ink("black") if stripes is not None else shaded(coat)
     shapes = [tail, *far, *near, trunk(_HORSE, coat), neck(_HORSE, coat), *ears, *skull(_HORSE, coat, muzzle), crest]
     return Thing(shapes=(*shapes, *marks, eye(ink, (x + 0.04, y + 0.02), 0.016)), anchors=animal_anchors(_HORSE))
 
@@ -85,7 +85,7 @@ def cow(ink: Ink) -> Thing:
     """A cow with patches, horns and an udder."""
     coat, patch = (("white", "black"), ("white", "brown"), ("brown", "cream"))[int(ink.spread(0, 2.999))]
     body, spot = ink(coat), ink(patch)
-    far, near = legs(_COW, body, shade(body), ink("darkgrey"), ink.spread(-0.06, 0.06))
+    far, near = legs(_COW, body, shaded(body), ink("darkgrey"), ink.spread(-0.06, 0.06))
     x, y = _COW.poll
     half = _COW.length / 2
     spots = [
@@ -119,7 +119,7 @@ def cow(ink: Ink) -> Thing:
 def sheep(ink: Ink) -> Thing:
     """A sheep: a woolly cloud with a dark face."""
     wool, face = ink(ink.pick("white", "cream")), ink(ink.pick("black", "darkgrey", "tan"))
-    far, near = legs(_SHEEP, face, shade(face), shade(face, 0.7), ink.spread(-0.04, 0.04))
+    far, near = legs(_SHEEP, face, shaded(face), shaded(face, 0.7), ink.spread(-0.04, 0.04))
     x, y = _SHEEP.poll
     outline: list[Point] = []
     for k in range(13):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.datasets.world.drawing.shapes import Colour, Point, Shape, blob, ellipse, polygon, stroke, tube
+from pipeline.datasets.world.drawing.shapes import Colour, Point, Shape, blob, ellipse, polygon, shaded, stroke, tube
 from pipeline.datasets.world.drawing.styles import Ink
 
 FAR_ARM, FAR_LEG, TORSO, NEAR_LEG, HEAD, NEAR_ARM = 10, 20, 40, 50, 60, 70
@@ -178,16 +178,12 @@ def person_parts(body: Body, pose: Pose) -> list[tuple[int, Shape]]:
     return parts
 
 
-def _dim(colour: Colour, shade: float) -> Colour:
-    return (round(colour[0] * shade), round(colour[1] * shade), round(colour[2] * shade))
-
-
 def _arm(body: Body, pose: Pose, hand: Point, *, shade: float, offset: float) -> list[Shape]:
     x, y = shoulder_of(body, hip=pose.hip, lean=pose.lean)
     start = (x + offset * body.height, y - 0.012 * body.height)
     elbow, palm = two_bone(start, hand, body.upper_arm, body.forearm, pose.elbow)
     width = 0.056 * body.height * (0.7 + 0.3 * body.girth)
-    skin, shirt = _dim(body.skin, shade), _dim(body.shirt, shade * 0.92)
+    skin, shirt = shaded(body.skin, shade), shaded(body.shirt, shade * 0.92)
     shapes = [ellipse(palm, 0.03 * body.height, 0.03 * body.height, skin)]
     if body.short_sleeves:
         half = ((start[0] + 2 * elbow[0]) / 3, (start[1] + 2 * elbow[1]) / 3)
@@ -205,8 +201,8 @@ def _leg(body: Body, pose: Pose, foot: Point, *, shade: float) -> list[Shape]:
         return (ankle[0] + size * (cosine * x - sine * y), ankle[1] + size * (sine * x + cosine * y))
 
     outline = [turned(*p) for p in ((-0.035, -0.03), (0.085, -0.03), (0.085, -0.006), (0.03, 0.022), (-0.03, 0.022))]
-    shoe = blob(outline, _dim(body.shoes, shade), rounds=1)
-    trousers, skin = _dim(body.trousers, shade), _dim(body.skin, shade)
+    shoe = blob(outline, shaded(body.shoes, shade), rounds=1)
+    trousers, skin = shaded(body.trousers, shade), shaded(body.skin, shade)
     if body.shorts:
         return [stroke([knee, ankle], width * 0.72, skin), shoe, stroke([pose.hip, knee], width * 1.08, trousers)]
     return [shoe, stroke([pose.hip, knee, ankle], width, trousers)]
@@ -221,7 +217,7 @@ def _torso(body: Body, pose: Pose) -> list[Shape]:
     top = (shoulder[0] - along[0] * 0.035 * size, shoulder[1] - along[1] * 0.035 * size)
     waist = (pose.hip[0] + along[0] * 0.035 * size, pose.hip[1] + along[1] * 0.035 * size)
     return [
-        stroke([shoulder, head], 0.05 * size, _dim(body.skin, 0.92)),
+        stroke([shoulder, head], 0.05 * size, shaded(body.skin, 0.92)),
         tube(pose.hip, 0.058 * size * body.girth, waist, low, body.trousers),
         tube(waist, low, top, high, body.shirt, hatch=True),
     ]
@@ -240,8 +236,8 @@ def _head(body: Body, pose: Pose) -> list[Shape]:
     face = ellipse((cx, cy), 0.072 * size, 0.082 * size, body.skin, angle=-turn)
     nose = polygon([at(0.88, 0.2), at(1.26, -0.1), at(0.9, -0.22)], body.skin, line=False)
     eye = ellipse(at(0.56, 0.18), 0.012 * size, 0.016 * size, body.eye, line=False)
-    lips = stroke([at(0.86, -0.46), at(0.52, -0.5)], 0.011 * size, _dim(body.skin, 0.6), line=False)
-    ear = ellipse(at(-0.16, -0.02), 0.015 * size, 0.021 * size, _dim(body.skin, 0.86), line=False)
+    lips = stroke([at(0.86, -0.46), at(0.52, -0.5)], 0.011 * size, shaded(body.skin, 0.6), line=False)
+    ear = ellipse(at(-0.16, -0.02), 0.015 * size, 0.021 * size, shaded(body.skin, 0.86), line=False)
     crown = [
         at(0.72, 0.62),
         at(0.5, 1.06),
@@ -257,7 +253,7 @@ def _head(body: Body, pose: Pose) -> list[Shape]:
     behind: list[Shape] = []
     if body.hair_style == "long":
         fall = [at(-0.1, 0.9), at(-1.1, 0.5), at(-1.3, -1.0), at(-1.1, -1.9), at(-0.3, -1.6), at(-0.2, 0.0)]
-        behind.append(blob(fall, _dim(body.hair, 0.9)))
+        behind.append(blob(fall, shaded(body.hair, 0.9)))
     elif body.hair_style == "bun":
         behind.append(ellipse(at(-1.2, 0.72), 0.034 * size, 0.034 * size, body.hair))
     elif body.hair_style == "tail":

@@ -110,8 +110,3 @@ def animal_anchors(build: Build, *, seat: float = -0.02) -> Mapping[str, Point]:
         "hug": ((base[0] + x) / 2, (base[1] + y) / 2),
         "middle": (0.0, (build.back + build.belly) / 2),
     }
-
-
-def shade(colour: Colour, gain: float = 0.8) -> Colour:
-    """The colour times `gain`."""
-    return (round(colour[0] * gain), round(colour[1] * gain), round(colour[2] * gain))

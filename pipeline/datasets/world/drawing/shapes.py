@@ -16,6 +16,11 @@ Colour: TypeAlias = tuple[int, int, int]
 Point: TypeAlias = tuple[float, float]
 
 
+def shaded(colour: Colour, gain: float = 0.8) -> Colour:
+    """The colour, darker: each channel times `gain`."""
+    return (round(colour[0] * gain), round(colour[1] * gain), round(colour[2] * gain))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
     """One painted shape.
