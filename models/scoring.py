@@ -2,8 +2,8 @@
 
     phrase_logits      what a pair says to each phrase               (P, C)
     verb_logits        the mean over each verb's phrases             (P, V)
-    speaks             which pairs an unseen phrase speaks for       (P, C)
-    spoken             the rule of the method: logits of verbs       (P, V)
+    in_scope           which pairs an unseen phrase speaks for       (P, C)
+    scoped_verb_logits the rule of the method: logits of verbs       (P, V)
     probabilities      of verbs, from their logits                   (P, V)
     class_scores       with the detection prior (Eq. 18)             (P, V)
     untrained_scores   the frozen CLIP's own choice among classes    (P, V)
@@ -49,8 +49,8 @@ def verb_logits(logits: Tensor, phrase_verbs: Tensor, verbs: int) -> Tensor:
     return logits @ (member / member.sum(dim=0).clamp(min=1))
 
 
-def speaks(pair_objects: Tensor, phrase_objects: Tensor, *, scope: Scope) -> Tensor:
-    """(P, C) bool: which pairs an adapted phrase speaks for (see `spoken`), and so which pairs it learns from.
+def in_scope(pair_objects: Tensor, phrase_objects: Tensor, *, scope: Scope) -> Tensor:
+    """(P, C) bool: which pairs an adapted phrase speaks for (see `scoped_verb_logits`), and so which pairs it learns from.
 
     Args:
         pair_objects: (P,) object id of each pair; phrase_objects: (C,) object id of each phrase's class.
@@ -60,7 +60,7 @@ def speaks(pair_objects: Tensor, phrase_objects: Tensor, *, scope: Scope) -> Ten
     return pair_objects[:, None] == phrase_objects[None]
 
 
-def spoken(
+def scoped_verb_logits(
     pairs: Tensor,
     guided: Tensor,
     adapted: Tensor,
@@ -90,7 +90,7 @@ def spoken(
 
     So with "own_class" seen classes score exactly as by seen phrases alone, and with "own_object" as if there were no UTPL.
     "verb" is Eq. 12 as the paper has it. Negative learning draws its examples from the pairs where the adapted feature
-    counts (`speaks`).
+    counts (`in_scope`).
 
     Logits are linear in the texts, so the texts of a verb are averaged instead of its logits, and only phrases that count for
     some pairs alone are compared for themselves.
@@ -114,10 +114,10 @@ def spoken(
     changed = ~apart & (before != after).any(dim=1)
     if changed.any():
         moved = _product(compared, (after - before)[changed], scale, preset)
-        heard = speaks(pair_objects, phrase_objects[changed], scope=scope)
+        heard = in_scope(pair_objects, phrase_objects[changed], scope=scope)
         logits = logits + torch.where(heard, moved, 0.0) @ shares[changed]
     if apart.any():
-        own = speaks(pair_objects, phrase_objects[apart], scope=scope)
+        own = in_scope(pair_objects, phrase_objects[apart], scope=scope)
         said = torch.where(own, _product(compared, after[apart], scale, preset), 0.0) @ member[apart]
         more = own.to(before) @ member[apart]
         # The mean over `counted` phrases becomes that over `more` of their own; where there are none it stays to the bit.

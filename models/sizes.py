@@ -13,7 +13,7 @@ Preset = Literal["paper", "released"]
 """The method as the paper describes it, or numerically the released code."""
 
 Scope = Literal["own_class", "own_object", "verb"]
-"""Which pairs the phrase of an unseen class speaks for: `models.scoring.spoken`."""
+"""Which pairs the phrase of an unseen class speaks for: `models.scoring.scoped_verb_logits`."""
 
 Adapter = Literal["instance", "locality"]
 """How the visual blocks attend to the detections: `models/instances.py` or `models/locality.py`."""

@@ -14,7 +14,7 @@ class EzHoiHead(Head):
     """C phrases that stand for V verbs, in either preset. It learns elsewhere: in the seen stage and in UTPL.
 
     Args:
-        scope: which pairs the phrase of an unseen class speaks for (`models.scoring.spoken`).
+        scope: which pairs the phrase of an unseen class speaks for (`models.scoring.scoped_verb_logits`).
         scale: learned scale of the logits.
         verbs: V.
         phrase_verbs, phrase_objects: (C,) ids of the phrases' classes.
@@ -42,7 +42,7 @@ class EzHoiHead(Head):
 
     def logits(self, pairs: PairRecord) -> Tensor:
         """(P, V): the mean of each verb's phrases, 0 for a verb without any."""
-        return scoring.spoken(
+        return scoring.scoped_verb_logits(
             pairs.feature,
             self.guided,
             self.adapted,

@@ -208,7 +208,8 @@ TextsFrom = Annotated[Literal["lexicon", "llm", "file"], Packaged("lexicon", LEX
 MissingFrom = Annotated[Literal["error", "lexicon", "llm"], Packaged("lexicon", LEXICON)]
 """Where the texts come from that a file lacks."""
 ActionsFrom = Annotated[bool, Packaged(True, LEXICON)]
-"""Whether verbs are described too: by the lexicon, where no language model is asked."""
+"""Whether verbs are described too. The lexicon describes them where no language model is asked: so true names the lexicon,
+whose content then enters the fingerprint."""
 
 
 def sources(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, Source]]:

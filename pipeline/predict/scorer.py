@@ -1,7 +1,7 @@
 """How the trained model and what it is compared with score pairs: arrays in, scores of verbs out.
 
 Every variant is a head (`models/heads/`), and all have the same detection prior. Most are EZ-HOI's own
-(`models.scoring.spoken`), and differ in what stands for the phrases of unseen classes:
+(`models.scoring.scoped_verb_logits`), and differ in what stands for the phrases of unseen classes:
 
     detector_only    nothing: all verbs alike, so the boxes alone decide
     seen_phrases     nothing: a verb is what its seen phrases say, and has no chance if it has none (after the seen stage)

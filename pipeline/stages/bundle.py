@@ -56,8 +56,8 @@ def _header(work: Work, clip: bundle.ClipIdentity) -> Header:
     config, report = work.config, work.inputs["evaluation"].json("report.json")
     vocabulary = classes.vocabulary(work.inputs["vocabulary"])
     unseen = classes.settings(work.inputs["vocabulary"])[config.setting]
-    begun, whose = started.read(work.inputs["seen"]), work.inputs["pair_features"].json(detector_identity.FILE)
-    known = started.not_unseen(begun, vocabulary, unseen)
+    start, detector = started.read(work.inputs["seen"]), work.inputs["pair_features"].json(detector_identity.FILE)
+    known = started.not_unseen(start, vocabulary, unseen)
     means = {name: _number(value) for name, value in report["map"]["adapted"].items()}
     return Header(
         format=PLAIN if config.model.head == "ezhoi" else WITH_HEAD,
@@ -75,7 +75,7 @@ def _header(work: Work, clip: bundle.ClipIdentity) -> Header:
         tau=config.evaluation.tau,
         pairing=Pairing(**{name: getattr(config.pairing, name) for name in Pairing.model_fields}),
         clip=clip,
-        detector=Detector.model_validate({key: whose[key] for key in Detector.model_fields if key in whose}),
+        detector=Detector.model_validate({key: detector[key] for key in Detector.model_fields if key in detector}),
         measured=Measured(
             protocol=report["protocol"],
             means=means,
@@ -85,7 +85,7 @@ def _header(work: Work, clip: bundle.ClipIdentity) -> Header:
         ),
         made_from={name: artifact.digest for name, artifact in work.inputs.items()},
         used=_used(report),
-        start=begun,
+        start=start,
         vocabulary={"format": "ezhoi-vocabulary/1", **vocabulary.as_json()},
         texts=_texts(work, vocabulary),
     )

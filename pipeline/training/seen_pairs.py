@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from models.scoring import speaks
+from models.scoring import in_scope
 from models.sizes import Scope
 from pipeline.datasets.images import EXHAUSTIVE
 from pipeline.store.artifact import Artifact
@@ -26,7 +26,7 @@ class SeenPairs:
     """Features (n, d_a) and detection priors (n,) of pairs, and for which of the U unseen classes each is an example (n, U).
 
     A pair is negative for u = (verb, object) if it is annotated with other verbs only, u's phrase speaks for it
-    (`models.scoring.speaks`), and the annotation of its picture is exhaustive: else it may show u as well. It is positive for
+    (`models.scoring.in_scope`), and the annotation of its picture is exhaustive: else it may show u as well. It is positive for
     u's verb if it is annotated with it, on another object.
     """
 
@@ -73,6 +73,6 @@ def read(
         priors=torch.from_numpy(np.concatenate(priors).astype(np.float32, copy=False)),
         negative=~positive
         & torch.from_numpy(np.concatenate(exhaustive))[:, None]
-        & speaks(torch.from_numpy(np.concatenate(objects)), own_objects, scope=scope),
+        & in_scope(torch.from_numpy(np.concatenate(objects)), own_objects, scope=scope),
         positive=positive,
     )

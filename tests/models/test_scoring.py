@@ -9,10 +9,10 @@ import torch
 
 from models.scoring import (
     class_scores,
+    in_scope,
     phrase_logits,
     probabilities,
-    speaks,
-    spoken,
+    scoped_verb_logits,
     untrained_scores,
     verb_logits,
 )
@@ -36,7 +36,7 @@ def verb_scores(
     guided: torch.Tensor, adapted: torch.Tensor, *, pairs: torch.Tensor = EYE, **given: Any
 ) -> torch.Tensor:
     """Probabilities of the verbs by the rule, where phrases have these logits (P, C) with the pairs."""
-    logits = spoken(pairs, guided.T, adapted.T, scale=2.0, preset="released", **given, **PHRASES)
+    logits = scoped_verb_logits(pairs, guided.T, adapted.T, scale=2.0, preset="released", **given, **PHRASES)
     return probabilities(logits, PHRASES["phrase_verbs"])
 
 
@@ -69,9 +69,9 @@ def test_a_verbs_logit_is_the_mean_of_its_phrases() -> None:
 
 
 def test_an_adapted_phrase_speaks_for_pairs_with_its_object_or_for_all() -> None:
-    own = speaks(PAIR_OBJECTS, PHRASES["phrase_objects"], scope="own_object")
+    own = in_scope(PAIR_OBJECTS, PHRASES["phrase_objects"], scope="own_object")
     assert own.tolist() == [[True, False, True], [False, True, False]]
-    every = speaks(PAIR_OBJECTS, PHRASES["phrase_objects"], scope="verb")
+    every = in_scope(PAIR_OBJECTS, PHRASES["phrase_objects"], scope="verb")
     assert every.tolist() == [[True, True, True], [True, True, True]]
 
 
@@ -107,7 +107,7 @@ def test_averaging_texts_is_averaging_logits(preset: Any, scope: Any) -> None:
     verbs = torch.randint(0, 7, (30,), generator=draw)
     given: Any = {"scale": 9.0, "preset": preset}
     before, after = (phrase_logits(pairs, text, **given) for text in (guided, adapted))
-    said = torch.where(speaks(mine, theirs, scope=scope), after, before)
+    said = torch.where(in_scope(mine, theirs, scope=scope), after, before)
     wanted = torch.zeros(50, 8)
     for pair, verb in itertools.product(range(50), range(8)):
         stand = [c for c in range(30) if verbs[c] == verb]
@@ -117,11 +117,11 @@ def test_averaging_texts_is_averaging_logits(preset: Any, scope: Any) -> None:
         if stand:
             wanted[pair, verb] = said[pair, stand].mean()
     place: Any = {"pair_objects": mine, "phrase_objects": theirs, "phrase_verbs": verbs, "verbs": 8}
-    found = spoken(pairs, guided, adapted, unseen=unseen, scope=scope, **given, **place)
+    found = scoped_verb_logits(pairs, guided, adapted, unseen=unseen, scope=scope, **given, **place)
     torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-5)
     if scope == "own_object":  # not by rounding either: nothing of UTPL reaches pairs of other objects
         alike = ~torch.isin(mine, theirs[unseen])
-        plain = spoken(pairs, guided, guided, unseen=unseen, scope=scope, **given, **place)
+        plain = scoped_verb_logits(pairs, guided, guided, unseen=unseen, scope=scope, **given, **place)
         assert found[alike].equal(plain[alike])
 
 
@@ -133,9 +133,9 @@ def test_own_class_seen_classes_score_as_by_seen_phrases_alone() -> None:
     mine = torch.randint(0, 4, (40,), generator=draw)
     given: Any = {"scale": 9.0, "pair_objects": mine, "verbs": 3, "scope": "own_class"}
     adapted = torch.where(unseen[:, None], -text, text)
-    whole = spoken(pairs, text, adapted, phrase_objects=objects, phrase_verbs=verbs, unseen=unseen, **given)
+    whole = scoped_verb_logits(pairs, text, adapted, phrase_objects=objects, phrase_verbs=verbs, unseen=unseen, **given)
     kept = ~unseen
-    alone = spoken(
+    alone = scoped_verb_logits(
         *(pairs, text[kept], text[kept]),
         phrase_objects=objects[kept],
         phrase_verbs=verbs[kept],

@@ -6,7 +6,7 @@
 
 `text_side()` returns prompts ({name: leaf tensor}), a function without arguments that makes logits of them, and the module
 whose parameters they should be (or None). Exit code 1 if some prompts do nothing or are no parameters. What is measured is
-in `models/life.py`. No weights are needed: what a mask hides, it hides from any.
+in `models/prompt_effect.py`. No weights are needed: what a mask hides, it hides from any.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from models.clip import Clip, Vocabulary
 from models.clip_loading import build
-from models.life import Life, life
+from models.prompt_effect import PromptEffect, prompt_effects
 from models.released.inert import features_behind_end
 from models.text_tower import text_features
 
@@ -61,10 +61,10 @@ def arranged(*, behind_end: bool) -> TextSide:
     return {f"layer {i}": layer for i, layer in enumerate(layers)}, logits, module
 
 
-def examined(side: TextSide) -> tuple[Life, ...]:
+def examined(side: TextSide) -> tuple[PromptEffect, ...]:
     """What was found of every tensor of prompts."""
     prompts, logits, module = side
-    return life(prompts, logits, module=module)
+    return prompt_effects(prompts, logits, module=module)
 
 
 def main(arguments: list[str]) -> int:

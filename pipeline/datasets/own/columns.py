@@ -19,7 +19,7 @@ _GROWTH = 1.125
 _MOST = np.iinfo(np.int32).max
 
 
-class Grown:
+class GrowingArray:
     """Rows of one kind, one batch after the other, in one piece of memory that is made larger where it lies.
 
     Args:
@@ -52,7 +52,10 @@ class Grown:
 
 
 def packed(rows: NDArray[Any], used: NDArray[np.int64]) -> NDArray[Any]:
-    """The rows at some places, which go up, moved to the front where they lie, and nothing behind them: no second copy."""
+    """Move the rows at the given rising positions to the front of the array, in place, and return that part of it.
+
+    It makes no second array of that size. What stands behind the part has no meaning any longer.
+    """
     if len(used) == len(rows):
         return rows
     for start in range(0, len(used), BLOCK):
@@ -61,7 +64,7 @@ def packed(rows: NDArray[Any], used: NDArray[np.int64]) -> NDArray[Any]:
     return rows[: len(used)]
 
 
-class Ids:
+class GrowingIds:
     """A column of ids as they are written: whole numbers from 0, and what stands where there is none.
 
     Those that count one up from the first, as most files' own ids do, take no memory.
@@ -69,7 +72,7 @@ class Ids:
 
     def __init__(self) -> None:
         self._counted = range(0)
-        self._numbers = Grown(np.int32)
+        self._numbers = GrowingArray(np.int32)
         self._odd: dict[int, str] = {}
 
     def add(self, values: Sequence[Any]) -> None:
@@ -86,9 +89,9 @@ class Ids:
             self._counted = range(0)
         self._numbers.add(numbers)
 
-    def take(self) -> Written:
+    def take(self) -> IdColumn:
         """All of them, which are not kept here any longer."""
-        return Written(self._counted or self._numbers.take(), self._odd)
+        return IdColumn(self._counted or self._numbers.take(), self._odd)
 
 
 def _counted(before: range, numbers: NDArray[np.int64]) -> range | None:
@@ -106,7 +109,7 @@ def _array(counted: range) -> Whole:
     return found.astype(np.int32) if counted.stop <= _MOST else found
 
 
-class Written:
+class IdColumn:
     """Ids of a whole column, `rows.NONE` where there is none, and how errors show them.
 
     Attributes:
@@ -134,10 +137,10 @@ class Written:
         return self._odd.get(place, str(self.number(place)))
 
 
-class Places:
+class IdIndex:
     """Where each id is in a list; the first of those that come twice."""
 
-    def __init__(self, written: Written) -> None:
+    def __init__(self, written: IdColumn) -> None:
         self._first, self._count = written.first, len(written)
         ids = written.numbers if self._first is None else np.empty(0, dtype=np.int32)
         sorted_already = bool((ids[1:] >= ids[:-1]).all())

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.datasets.own import rows
-from pipeline.datasets.own.columns import Ids, Places, Whole, Written
+from pipeline.datasets.own.columns import GrowingIds, IdColumn, IdIndex, Whole
 from pipeline.datasets.own.native_file import RELATIONS, NativeFile
 from pipeline.datasets.own.problems import Problems, listed
 from pipeline.datasets.own.raw import ALONE, Boxes, Images, Raw, Relations
@@ -85,7 +85,7 @@ def demand_relations(found: NativeFile, file: str) -> None:
     )
 
 
-def _images(found: NativeFile) -> tuple[Images, Places]:
+def _images(found: NativeFile) -> tuple[Images, IdIndex]:
     read = found.images
     written = read.ids.take()
     ids = written.numbers
@@ -101,7 +101,7 @@ def _images(found: NativeFile) -> tuple[Images, Places]:
     images.faults = {int(place): "its id is no whole number" for place in np.flatnonzero(ids == rows.NONE)}
     for same in rows.twice(ids).values():
         images.faults |= {place: f"id given {len(same)} times" for place in same}
-    return images, Places(written)
+    return images, IdIndex(written)
 
 
 def _numbers(values: Whole) -> MutableSequence[int]:
@@ -112,7 +112,7 @@ def _numbers(values: Whole) -> MutableSequence[int]:
 class _Called(Sequence[str]):
     """What messages call each image, made when it is asked for: its id, or its place."""
 
-    def __init__(self, ids: Written) -> None:
+    def __init__(self, ids: IdColumn) -> None:
         self._ids = ids
 
     def __len__(self) -> int:
@@ -123,7 +123,7 @@ class _Called(Sequence[str]):
         return str(number) if number >= 0 else f"at place {place + 1}"
 
 
-def _boxes(found: NativeFile, file: str, image_of: Places) -> tuple[Boxes, Places]:
+def _boxes(found: NativeFile, file: str, image_of: IdIndex) -> tuple[Boxes, IdIndex]:
     read, categories = found.boxes, rows.rows(found.values, "categories", file)
     ids = read.ids.take()
     image, no_image = _found(read.images, image_of)
@@ -144,11 +144,11 @@ def _boxes(found: NativeFile, file: str, image_of: Places) -> tuple[Boxes, Place
         label_where=[f"category {row.get('id')}" for row in categories],
         faults=faults,
     )
-    return boxes, Places(ids)
+    return boxes, IdIndex(ids)
 
 
 def _found(
-    ids: Ids, places: Places, *, alone: NDArray[np.bool_] | None = None
+    ids: GrowingIds, places: IdIndex, *, alone: NDArray[np.bool_] | None = None
 ) -> tuple[NDArray[np.int32], dict[int, str]]:
     """The place of what each entry refers to, -1 for none, and {entry: what is written there}; the ids are not kept.
 
@@ -163,7 +163,7 @@ def _found(
     return found, {place: written.shown(place) for place in none.tolist()}
 
 
-def _unique(entries: list[Mapping[str, Any]], key: str, file: str) -> Places:
+def _unique(entries: list[Mapping[str, Any]], key: str, file: str) -> IdIndex:
     """Where the ids of a short list are that everything refers to; DataError if one is none or comes twice."""
     found = rows.ids([row.get("id") for row in entries])
     for place in np.flatnonzero(found == rows.NONE).tolist():
@@ -173,10 +173,10 @@ def _unique(entries: list[Mapping[str, Any]], key: str, file: str) -> Places:
     for place, row in enumerate(entries):
         if "name" in row and not rows.text(row["name"]).strip():
             raise DataError(f"{file}: {key}, entry {place + 1}: name is {shown(row['name'])}, no text")
-    return Places(Written(found, {}))
+    return IdIndex(IdColumn(found, {}))
 
 
-def _relations(found: NativeFile, file: str, image_of: Places, box_of: Places, problems: Problems) -> Relations:
+def _relations(found: NativeFile, file: str, image_of: IdIndex, box_of: IdIndex, problems: Problems) -> Relations:
     key = next(key for key in RELATIONS if key in found.keys)
     if key in found.values:
         rows.rows(found.values, key, file)  # raises: it is no list

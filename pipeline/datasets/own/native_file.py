@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.datasets.own import rows
-from pipeline.datasets.own.columns import Grown, Ids
+from pipeline.datasets.own.columns import GrowingArray, GrowingIds
 from pipeline.errors import DataError
 from pipeline.outside import streaming
 from pipeline.outside.parsing import shown
@@ -37,7 +37,7 @@ class Images:
     """The columns of `images`."""
 
     def __init__(self) -> None:
-        self.ids, self.widths, self.heights = Ids(), Grown(np.int32), Grown(np.int32)
+        self.ids, self.widths, self.heights = GrowingIds(), GrowingArray(np.int32), GrowingArray(np.int32)
         self.names: list[str] = []
         self.splits: list[str] = []
         self.exhaustive = bytearray()
@@ -57,8 +57,8 @@ class Boxes:
     """The columns of `annotations`."""
 
     def __init__(self) -> None:
-        self.ids, self.images, self.categories = Ids(), Ids(), Ids()
-        self.corners = Grown(np.float32, width=4)
+        self.ids, self.images, self.categories = GrowingIds(), GrowingIds(), GrowingIds()
+        self.corners = GrowingArray(np.float32, width=4)
         """x1, y1, x2, y2, in 32 bits: as many millions of boxes as there may be take the most memory of all."""
         self.faults: dict[int, str] = {}
         """{place: what is no box}."""
@@ -87,8 +87,9 @@ class Relations:
         self.by_hand = key == "interactions"
         self._ends = ("subject", "object") if self.by_hand else ("subject_id", "object_id")
         self._verb = {"rel_annotations": "predicate_id", "interactions": "verb", "pairs": "hoi_id"}[key]
-        self.ids, self.images, self.subjects, self.objects, self.verbs = Ids(), Ids(), Ids(), Ids(), Ids()
-        self.alone = Grown(np.bool_)
+        self.ids, self.images, self.verbs = GrowingIds(), GrowingIds(), GrowingIds()
+        self.subjects, self.objects = GrowingIds(), GrowingIds()
+        self.alone = GrowingArray(np.bool_)
         """Whether the object is null."""
         self.without_object: dict[int, str] = {}
         """{place: the key of the object, which is not even null there}."""

@@ -19,7 +19,7 @@ ALONE = -1
 
 @dataclass(kw_only=True)
 class Images:
-    """One entry an image."""
+    """The images of a file; each list has one entry for each image."""
 
     names: list[str] = field(default_factory=list)
     """File names as they are written."""
@@ -68,7 +68,7 @@ class Images:
 
 @dataclass(kw_only=True)
 class Boxes:
-    """One entry a box."""
+    """The boxes of a file; each array has one entry for each box."""
 
     image: Whole
     label: Whole
@@ -92,7 +92,7 @@ class Boxes:
 
 @dataclass(kw_only=True)
 class Relations:
-    """One entry a person, a verb and an object."""
+    """The relations of a file, each of a person, a verb and an object; each array has one entry for each relation."""
 
     image: Whole
     subject: Whole

@@ -5,15 +5,18 @@ The field has not agreed on such settings for V-COCO; published numbers are of t
 ========= ======== ==================================================================================================
 setting    unseen  meaning
 ========= ======== ==================================================================================================
-sg1           70   what V-COCO-SG's first split holds out (seed 2065), without `point`; published, but its test files
-sg2           69   are incomplete, so here the pairs are those of the pair files. sg2: seed 966, and whether "look at
-sg3           72   keyboard" belongs to it is not known, it counts as seen; sg3: seed 564
+sg1           70   what V-COCO-SG's first split holds out (seed 2065)
+sg2           69   what its second split holds out (seed 966)
+sg3           72   what its third split holds out (seed 564)
 rf_uc         47   unseen combinations, rare first, by VCL's rule; only 70 test pairs: too few for a result
 nf_uc         47   unseen combinations, frequent first, by VCL's rule
 uv            54   unseen verbs, ours: every fifth role from the second on in the files' order (sit on, eat, carry, work on,
                    kick)
 default        0   fully supervised
 ========= ======== ==================================================================================================
+
+V-COCO-SG's splits are taken from its published pair files, without `point`, since its published test files are incomplete.
+Whether its second split holds out "look at keyboard" is not known; the class counts as seen.
 
 VCL's rule: go through the classes by their training pairs (equal ones by number), and take a class as unseen unless its verb or
 its object would then have no pair left among the classes that stay seen; stop at a fifth of them.

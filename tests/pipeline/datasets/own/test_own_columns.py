@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from own_samples import DATA, WORDS
 
 from pipeline.datasets.own import annotated, columns, placed, rows
-from pipeline.datasets.own.columns import Grown, Ids, Places, Written, packed
+from pipeline.datasets.own.columns import GrowingArray, GrowingIds, IdColumn, IdIndex, packed
 from pipeline.outside import streaming
 
 numbers = st.integers(0, 4) | st.integers(2**31 - 2, 2**31 + 2) | st.integers(2**62, 2**63 - 1)
@@ -21,7 +21,7 @@ numbers = st.integers(0, 4) | st.integers(2**31 - 2, 2**31 + 2) | st.integers(2*
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(numbers | st.sampled_from([None, True, -3, 2.5, "7"]), max_size=5), max_size=5))
 def test_ids_are_kept_as_they_are_written(batches: list[list[Any]]) -> None:
-    ids = Ids()
+    ids = GrowingIds()
     for batch in batches:
         ids.add(batch)
     found, every = ids.take(), [value for batch in batches for value in batch]
@@ -47,13 +47,13 @@ def test_places_are_those_of_the_first_bearer(known: list[int], wanted: list[int
             return range(values[0], values[0] + len(values))
         return np.array(values, dtype=np.int32 if max(values, default=0) < 2**31 else np.int64)
 
-    found = Places(Written(narrow(known), {})).of(Written(narrow(wanted), {}).numbers)
+    found = IdIndex(IdColumn(narrow(known), {})).of(IdColumn(narrow(wanted), {}).numbers)
     assert found.tolist() == [known.index(value) if value in known and value >= 0 else -1 for value in wanted]
 
 
 @pytest.mark.parametrize("first", [0, 7, 2**31 - 3, 2**40])
 def test_ids_that_count_up_take_no_memory_until_one_does_not(first: int) -> None:
-    ids = Ids()
+    ids = GrowingIds()
     for start in (first, first + 3):
         ids.add([start, start + 1, start + 2])
     assert (ids._counted, ids._numbers.count) == (range(first, first + 6), 0)
@@ -64,7 +64,7 @@ def test_ids_that_count_up_take_no_memory_until_one_does_not(first: int) -> None
 
 
 def test_rows_grow_where_they_lie_and_are_packed_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    grown = Grown(np.float64, width=2)
+    grown = GrowingArray(np.float64, width=2)
     for start in range(0, 40, 8):
         grown.add(np.arange(start, start + 8, dtype=float).reshape(4, 2))
     found = grown.take()

@@ -3,8 +3,8 @@
 The released EZ-HOI code learns nothing from its text prompts, which stand behind EOT under a causal mask: their gradient is
 exactly zero, and changing them changes nothing. Neither a falling loss nor a good mAP shows that; this does.
 
-    found = life({"text prompts": prompts}, lambda: model(images), module=model)
-    print("\\n".join(str(one) for one in found))
+    for effect in prompt_effects({"text prompts": prompts}, lambda: model(images), module=model):
+        print(effect)
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ STILL = 1e-6
 
 
 @dataclass(frozen=True)
-class Life:
+class PromptEffect:
     """What was found of one tensor of prompts."""
 
     name: str
@@ -46,9 +46,9 @@ class Life:
         )
 
 
-def life(
+def prompt_effects(
     prompts: Mapping[str, Tensor], logits: Callable[[], Tensor], *, module: nn.Module | None = None, seed: int = 0
-) -> tuple[Life, ...]:
+) -> tuple[PromptEffect, ...]:
     """What each tensor of prompts does to the logits.
 
     `logits` has to read the tensors themselves, since they are moved in place (and back), and be the same function at
@@ -80,7 +80,7 @@ def life(
         for tensor, learns in zip(prompts.values(), wanted, strict=True):
             tensor.requires_grad_(learns)
     return tuple(
-        Life(name, gradient, far, None if registered is None else id(tensor) in registered)
+        PromptEffect(name, gradient, far, None if registered is None else id(tensor) in registered)
         for (name, tensor), gradient, far in zip(prompts.items(), gradients, moved, strict=True)
     )
 

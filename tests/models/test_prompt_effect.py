@@ -1,4 +1,4 @@
-"""The life test for others: on functions whose answer is known, and on the two arrangements of text prompts."""
+"""The effect of prompts: on functions whose answer is known, and on the two arrangements of text prompts."""
 
 from pathlib import Path
 
@@ -7,13 +7,13 @@ import text_side
 import torch
 from torch import nn
 
-from models.life import FAR, life
+from models.prompt_effect import FAR, prompt_effects
 
 
 def test_by_hand() -> None:
     """Logits 2 x + 0 y: the gradient of x is twice the drawn weight, that of y exactly 0; constants have none."""
     x, y = torch.ones(3), torch.ones(3)
-    found = life({"x": x, "y": y}, lambda: 2 * x + 0 * y)
+    found = prompt_effects({"x": x, "y": y}, lambda: 2 * x + 0 * y)
     draws = torch.Generator().manual_seed(0)
     weights = torch.randn(3, generator=draws)
     assert found[0].gradient == pytest.approx(float(2 * weights.abs().max())) and found[1].gradient == 0
@@ -21,27 +21,29 @@ def test_by_hand() -> None:
     assert found[0].moved == pytest.approx(float(step.abs().max()), rel=1e-5) and found[1].moved == 0
     assert (found[0].acts, found[1].acts) == (True, False) and found[0].kept is None
     assert "x: acts" in str(found[0]) and "y: DOES NOTHING" in str(found[1])
-    assert not life({"x": x}, lambda: torch.ones(2))[0].acts
+    assert not prompt_effects({"x": x}, lambda: torch.ones(2))[0].acts
 
 
 def test_everything_is_left_as_it_was() -> None:
     model = nn.Linear(4, 2)
     before, apart = model.weight.detach().clone(), torch.zeros(2)
-    found = life({"weight": model.weight, "apart": apart}, lambda: model(torch.ones(1, 4)) + apart, module=model)
+    found = prompt_effects(
+        {"weight": model.weight, "apart": apart}, lambda: model(torch.ones(1, 4)) + apart, module=model
+    )
     assert torch.equal(model.weight, before) and model.weight.grad is None and not apart.requires_grad
     assert [one.kept for one in found] == [True, False] and "NOT a parameter" in str(found[1])
 
 
 def test_a_detached_path_is_found_though_the_logits_move() -> None:
     x = torch.ones(3)
-    found = life({"x": x}, lambda: x.detach() * 2)[0]
+    found = prompt_effects({"x": x}, lambda: x.detach() * 2)[0]
     assert found.moved > 0 and found.gradient == 0 and not found.acts
 
 
 def test_dropout_is_refused() -> None:
     x, drop = torch.ones(64), nn.Dropout(0.5)
     with pytest.raises(ValueError, match="training mode"):
-        life({"x": x}, lambda: drop(x))
+        prompt_effects({"x": x}, lambda: drop(x))
 
 
 def test_prompts_before_the_phrase_act_and_behind_its_end_do_not() -> None:
