@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from models import roi_align
 from models.bottleneck import Bottleneck, attended
 from models.instances import Instances
 
@@ -20,30 +21,33 @@ def box_features(tokens: Tensor, instances: Instances, *, grid: int, size: int, 
         size: RoI-Align's output, pixels a side.
         dropout: probability that an element of the RoI-Align's output is dropped.
     """
+    if not dropout:
+        means = _read(roi_align.means(instances.boxes, grid=grid, size=size), tokens)
+        return nn.functional.normalize(means, dim=-1).masked_fill(~instances.present[..., None], 0.0)
     image, slot = torch.nonzero(instances.present, as_tuple=True)
+    bins = roi_align.of_each_bin(instances.boxes, grid=grid, size=size)
+    maps = _read(bins.flatten(1, 2), tokens).unflatten(1, bins.shape[1:3])[image, slot]
+    kept = nn.functional.dropout(maps.transpose(1, 2).contiguous(), dropout)
     out = tokens.new_zeros(*instances.present.shape, tokens.shape[2])
-    out[image, slot] = _regions(tokens, image, instances.boxes[image, slot], grid=grid, size=size, dropout=dropout)
+    out[image, slot] = nn.functional.normalize(kept.mean(dim=2), dim=-1)
     return out
 
 
 def union_features(tokens: Tensor, instances: Instances, *, grid: int, size: int) -> Tensor:
     """The feature under the smallest box around both boxes of every pair, of unit length: (P, d_a)."""
     image, human, thing = instances.pairs.unbind(dim=1)
+    if not len(image):
+        return tokens.new_zeros(0, tokens.shape[2])
     a, b = instances.boxes[image, human], instances.boxes[image, thing]
     union = torch.cat([torch.minimum(a, b)[:, :2], torch.maximum(a, b)[:, 2:]], dim=1)
-    return _regions(tokens, image, union, grid=grid, size=size)
+    weights, _, slot = by_image(roi_align.means(union, grid=grid, size=size), image, len(tokens))
+    return nn.functional.normalize(_read(weights, tokens)[image, slot], dim=-1)
 
 
-def _regions(tokens: Tensor, image: Tensor, boxes: Tensor, *, grid: int, size: int, dropout: float = 0.0) -> Tensor:
-    """The mean (n, d_a) of a size x size RoI-Align of each box (n, 4), in fractions, on its image's map of patches."""
-    from torchvision.ops import roi_align  # imports torch's compiler: two seconds
-
-    patches = tokens[:, 1:].transpose(1, 2).reshape(len(tokens), -1, grid, grid)
-    rois = torch.cat([image[:, None].to(boxes), boxes * grid], dim=1)
-    regions = roi_align(patches, rois, output_size=size, spatial_scale=1.0, aligned=True)
-    if dropout:
-        regions = nn.functional.dropout(regions, dropout)
-    return nn.functional.normalize(regions.mean(dim=(2, 3)), dim=-1)
+def _read(weights: Tensor, tokens: Tensor) -> Tensor:
+    """Sums (B, n, d_a) of the patches of tokens (B, 1 + D, d_a) by weights (B, n, D); in fp32 whatever autocast says."""
+    with torch.autocast(tokens.device.type, enabled=False):
+        return torch.bmm(weights, tokens[:, 1:].float())
 
 
 class IntraFusion(nn.Module):

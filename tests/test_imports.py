@@ -86,25 +86,22 @@ import torch
 from PIL import Image
 
 from models.clip import Clip, Vocabulary
-from models.fusion import _regions
 from models.instances import select
 
 assert not {"open_clip", "torchvision"} & set(sys.modules)
 box = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
-one = torch.tensor([0])
-kept = select(box, torch.tensor([0.9]), one, score_threshold=0.2, nms=0.5, least=1, most=2)
-region = _regions(torch.ones(1, 5, 3), one, box, grid=2, size=2)
+kept = select(box, torch.tensor([0.9]), torch.tensor([0]), score_threshold=0.2, nms=0.5, least=1, most=2)
 net = SimpleNamespace(visual=SimpleNamespace(preprocess_cfg={"size": 8}))
 clip = Clip(net=net, vocabulary=Vocabulary())
 pixels = clip.preprocess()(Image.new("RGB", (9, 9)))
-print(kept.tolist(), tuple(region.shape), clip.vocabulary.size, tuple(pixels.shape))
+print(kept.tolist(), clip.vocabulary.size, tuple(pixels.shape))
 """
 
 
 def test_what_is_imported_at_its_first_use_is_there_then() -> None:
     """In a fresh process: in that of the tests something else has imported it."""
     done = subprocess.run([sys.executable, "-c", FIRST_USE], cwd=ROOT, capture_output=True, text=True)
-    assert done.stderr == "" and done.stdout.strip() == "[0] (1, 3) 49408 (3, 8, 8)"
+    assert done.stderr == "" and done.stdout.strip() == "[0] 49408 (3, 8, 8)"
 
 
 HICO_TABLES = ("pipeline.datasets.hico.vocabulary", "pipeline.datasets.hico.settings")
