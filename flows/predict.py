@@ -124,14 +124,14 @@ def predict(
     with get_client(sync_client=True) as client:
         page = predicted.page(done.out, done.faults)
         flow_run = uuid_of(this_flow.get_id())
-        told = f"{done.pictures} of {len(job.pictures)} pictures predicted"
+        summary = f"{done.pictures} of {len(job.pictures)} pictures predicted"
         lineage.create(
-            client, ArtifactCreate(key=KEY, type="markdown", description=told, data=page, flow_run_id=flow_run)
+            client, ArtifactCreate(key=KEY, type="markdown", description=summary, data=page, flow_run_id=flow_run)
         )
     if done.faults:
         first = next(iter(done.faults.values()))
-        return Failed(message=plain(f"{told}: {done.out / 'index.html'}; the first that could not be read: {first}"))
-    return Completed(message=f"{told}: {done.out / 'index.html'}")
+        return Failed(message=plain(f"{summary}: {done.out / 'index.html'}; the first that could not be read: {first}"))
+    return Completed(message=f"{summary}: {done.out / 'index.html'}")
 
 
 def _there(parameter: str, text: str | None) -> Path | None:
@@ -172,12 +172,12 @@ def placed(job: Job, out: str | None, *, of: Sequence[Path | int]) -> Job:
 def _task(job: Job) -> State:
     logger = get_run_logger()
 
-    told = 0
+    reported = 0
 
     def progress(done: int, total: int, note: str) -> None:
-        nonlocal told
-        if done > told and (done == total or done - told >= EVERY):
-            told = done
+        nonlocal reported
+        if done > reported and (done == total or done - reported >= EVERY):
+            reported = done
             logger.info("%d of %d pictures, %s", done, total, note)
 
     try:

@@ -95,7 +95,7 @@ def load(
     chosen = {"mean": mean and tuple(mean), "std": std and tuple(std), "resize_mode": resize}
     set_model_preprocess_cfg(net, net.visual.preprocess_cfg | {k: v for k, v in chosen.items() if v is not None})
     if isinstance(weights, Path):
-        _demand_told_pixels(weights, net)
+        _demand_stated_pixels(weights, net)
     net.eval().requires_grad_(False).to(device)
     return Clip(net, vocabulary or Vocabulary(context=net.context_length))
 
@@ -248,14 +248,14 @@ def _demand_activation(architecture: str, config: Mapping[str, Any], quick: bool
     )
 
 
-def _demand_told_pixels(path: Path, net: open_clip.CLIP) -> None:
+def _demand_stated_pixels(path: Path, net: open_clip.CLIP) -> None:
     """UnfitError if `open_clip_config.json` beside a file wants its images prepared otherwise than they are here."""
     beside = path.with_name("open_clip_config.json")
     if not beside.is_file():
         return
     try:
-        told = PreprocessCfg(**json.loads(beside.read_text(encoding="utf-8"))["preprocess_cfg"])
-        wanted = {"mean": list(told.mean), "std": list(told.std), "resize": told.resize_mode}
+        stated = PreprocessCfg(**json.loads(beside.read_text(encoding="utf-8"))["preprocess_cfg"])
+        wanted = {"mean": list(stated.mean), "std": list(stated.std), "resize": stated.resize_mode}
     except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
         raise UnfitError("weights", path, f"{beside.name} beside it cannot be read ({error})") from None
     values = net.visual.preprocess_cfg

@@ -81,17 +81,17 @@ def check(
 
     file = options.bundle(bundle, profile, overrides)
     header = Predictor.open(file, clip=clip).header
-    told: dict[str, Any] = {
+    summary: dict[str, Any] = {
         "file": str(file),
         "classes": len(header.classes.classes),
         "clip": header.clip.model_dump(),
         "detector": header.detector.model_dump(exclude_none=True),
     }
     if as_json:
-        typer.echo(json.dumps(told, indent=1))
+        typer.echo(json.dumps(summary, indent=1))
         return
     typer.echo(
-        f"{file}: whole; {told['classes']} classes; CLIP {header.clip.architecture} {header.clip.digest[:12]} is there"
+        f"{file}: whole; {summary['classes']} classes; CLIP {header.clip.architecture} {header.clip.digest[:12]} is there"
     )
     typer.echo(plain(f"evaluated with boxes of {header.detector.note or header.detector.name}"))
 

@@ -60,7 +60,7 @@ def check(
 
     if path.exists():
         with display.watching() as watch:
-            source = annotated.own(path, told=own_data.megabytes(watch, "reading"))
+            source = annotated.own(path, on_progress=own_data.megabytes(watch, "reading"))
         if source is not None:
             if not own_data.check(source, path, pictures, vocabulary, open_pictures=images, as_json=as_json):
                 raise typer.Exit(1)

@@ -73,7 +73,7 @@ def table(
 
     Example: ezhoi evaluate table adacm.json hola.json lain.json -a instances_test2015.json --protocol all --mode both
     """
-    from pipeline.metrics import methods_table, told
+    from pipeline.metrics import methods_table, table_metadata
 
     names = _names(files)
     truth = read_annotations(annotations, images, image_labels, boxes, split)
@@ -81,7 +81,7 @@ def table(
     protocols = protocols_of(protocol or ["official", "upt"], switch or [])
     read = {name: read_detections(file, truth) for name, file in zip(names, files, strict=True)}
     notes = {name: list(found.notes) for name, found in read.items()}
-    unlike = told.unlike({name: found.told for name, found in read.items()})
+    unlike = table_metadata.unlike({name: found.metadata for name, found in read.items()})
     blocks = methods_table.compare(
         read, truth, protocols=protocols, modes=modes_of(mode), setting=chosen, resamples=resamples, seed=seed
     )

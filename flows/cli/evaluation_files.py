@@ -67,18 +67,18 @@ def read_detections(path: Path, truth: Annotations, classes: Classes = "annotate
     """Read detections in any known format and check them against the annotations; V-COCO's compositions are translated."""
     import dataclasses
 
-    from pipeline.metrics import detections, told
+    from pipeline.metrics import detections, table_metadata
     from pipeline.metrics.vcoco import translation
 
     frame, notes = detections.read(path, truth.groups.vocabulary)
-    about = told.of_table(path)
-    frame, more = told.placed(frame, about, truth.groups.vocabulary, name=str(path))
+    about = table_metadata.of_table(path)
+    frame, more = table_metadata.placed(frame, about, truth.groups.vocabulary, name=str(path))
     notes = [*notes, *more]
     if classes == "vcoco":
         frame, note = translation.to_hico(frame, truth.groups.vocabulary, name=str(path))
         notes = [*notes, note]
     found = detections.check(frame, truth, name=str(path))
-    return dataclasses.replace(found, notes=(*notes, *found.notes), told=about)
+    return dataclasses.replace(found, notes=(*notes, *found.notes), metadata=about)
 
 
 def with_vcocos_classes(truth: Annotations) -> Annotations:

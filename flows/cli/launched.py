@@ -45,13 +45,13 @@ def follow(table: Table, *, file_name: str, at_once: int | None) -> None:
     }
     run = following.trigger(state.api, flow="ezhoi-study", deployment="study", parameters=parameters)
     typer.echo(f"study:   {state.ui_url}/runs/flow-run/{run}", err=True)
-    ended, told = "", 0
+    ended, printed = "", 0
     try:
         for seen in following.follow(local.home(), state, run):
             if seen.final:
                 time.sleep(LOG_SECONDS)
-            lines = following.lines(state.api, run, after=told)
-            told += len(lines)
+            lines = following.lines(state.api, run, after=printed)
+            printed += len(lines)
             for line in filter(TRIAL.match, lines):
                 _say(plain(line))
             ended = "" if seen.state == "Completed" else f"study {study.name} ended {seen.state}: {seen.message}"

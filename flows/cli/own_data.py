@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.datasets.own.annotated import Annotated as Found
     from pipeline.datasets.own.annotated import Source
     from pipeline.datasets.own.pictures import Pictures
-    from pipeline.outside.streaming import Told
+    from pipeline.outside.streaming import OnProgress
     from pipeline.work.work import Progress
 
 Words = Annotated[
@@ -71,8 +71,10 @@ def import_(
     demand_writable(to)
     shown = _noted(path, pictures)
     with display.watching() as watch:
-        told = megabytes(watch, "reading")
-        found = annotated.read(path, vocabulary=vocabulary, pictures=shown, annotator=annotator, told=told)
+        on_progress = megabytes(watch, "reading")
+        found = annotated.read(
+            path, vocabulary=vocabulary, pictures=shown, annotator=annotator, on_progress=on_progress
+        )
     if test_share is not None and len(found.rows.relations):
         _split(found, path, pictures, share=test_share, seed=seed)
     counts = summary.summary(found)
@@ -89,7 +91,11 @@ def import_(
     if not len(found.rows.relations):
         raise DataError(f"{to} is not written: not one interaction of {found.file} can be used")
     with display.watching() as watch:
-        write.write(to, annotated.file_content(found), told=lambda done, total: watch("writing", done, total, "rows"))
+        write.write(
+            to,
+            annotated.file_content(found),
+            on_progress=lambda done, total: watch("writing", done, total, "rows"),
+        )
     beside = _with_vocabulary(found, vocabulary or folder.words_beside(found.file), to)
     if not as_json:
         typer.echo(f"{to} written{f', and {beside} beside it' if beside else ''}")
@@ -99,7 +105,7 @@ def _split(found: Found, path: Path, pictures: Path | None, *, share: float, see
     """Draw the split of pictures whose annotation gives none; DataError if it gives some."""
     from pipeline.datasets.own import source, splits
 
-    if splits.told(found.rows.images["split"].tolist()) is not None:
+    if splits.stated(found.rows.images["split"].tolist()) is not None:
         raise DataError(f"{found.file} tells which pictures are for testing, so --test-share has nothing to draw")
     root = pictures or (path if path.is_dir() else path.parent)
     found.rows.images["split"] = source.split_by_rule(found, root, share=share, seed=seed)
@@ -128,7 +134,7 @@ def _noted(path: Path, folder: Path | None) -> Pictures | None:
         says = f"note: no picture is in {place}, so names and sizes are taken as they are written; --pictures names a folder"
         typer.echo(says, err=True)
     elif found.passed:
-        typer.echo(f"note: {walking.told(found.passed)}", err=True)
+        typer.echo(f"note: {walking.skipped_line(found.passed)}", err=True)
     return found
 
 
@@ -143,7 +149,7 @@ def _with_vocabulary(found: Found, used: Path | None, to: Path) -> str:
     return VOCABULARY[0]
 
 
-def megabytes(watch: Progress, what: str) -> Told:
+def megabytes(watch: Progress, what: str) -> OnProgress:
     """Shows how many megabytes of a file are done."""
     return lambda done, total: watch(what, done // 1_000_000, total // 1_000_000, "MB")
 
@@ -162,12 +168,12 @@ def check(
 
     shown = _noted(path, pictures) if open_pictures else None
     found = annotated.read(path, vocabulary=vocabulary, pictures=shown, source=source)
-    told = summary.summary(found)
+    counts = summary.summary(found)
     good = not found.problems.of("E")
     if as_json:
-        typer.echo(json.dumps(told, indent=1, ensure_ascii=False))
+        typer.echo(json.dumps(counts, indent=1, ensure_ascii=False))
         return good
-    for line in summary.lines(told):
+    for line in summary.lines(counts):
         typer.echo(line)
     typer.secho("usable" if good else "not usable as it is", fg="green" if good else "red", bold=True)
     return good

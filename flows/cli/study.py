@@ -107,10 +107,10 @@ class Teller:
 
     def __init__(self, study: Study) -> None:
         self._of, self._width = len(study.trials()), max(len(str(trial)) for trial in study.trials())
-        self._told = 0
+        self._ended = 0
 
     def __call__(self, ended: Ended) -> None:
-        self._told += 1
+        self._ended += 1
         head = f"{self._told:>3} of {self._of}  {ended.trial!s:<{self._width}}"
         if ended.why:
             typer.secho(plain(f"{head}  failed: {ended.why}"), fg="red", err=True)

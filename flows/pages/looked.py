@@ -49,11 +49,11 @@ def page(found: Annotated, root: Path, *, count: int) -> str:
     others = [image for image in range(len(found.rows.images)) if image not in odd]
     random.Random(SEED).shuffle(others)
     chosen = [*odd, *others][:count]
-    told = summary.summary(found)
+    counts = summary.summary(found)
     return render(
         "looked",
         title=f"Annotations of {found.file.name}",
-        counts=list(summary.lines({**told, "problems": []}))[1:],
+        counts=list(summary.lines({**counts, "problems": []}))[1:],
         shown=[_shown(found, root, image, odd.get(image, [])) for image in chosen],
         odd=len(odd),
         total=len(found.rows.images),

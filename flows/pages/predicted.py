@@ -23,8 +23,8 @@ MOST = 25
 
 def page(out: Path, faults: Mapping[str, str]) -> str:
     """The Markdown for a folder that `pipeline.predict.folder` has filled."""
-    told = json.loads((out / "predictions.json").read_text(encoding="utf-8"))
-    pictures: list[dict[str, Any]] = told["pictures"]
+    content = json.loads((out / "predictions.json").read_text(encoding="utf-8"))
+    pictures: list[dict[str, Any]] = content["pictures"]
     counted = Counter(
         f"{said['verb']} {pair['label']}".replace("_", " ")
         for picture in pictures
@@ -33,7 +33,7 @@ def page(out: Path, faults: Mapping[str, str]) -> str:
     )
     parts = [
         f"# {len(pictures)} pictures, {counted.total()} interactions",
-        markdown(told["about"]["says"]),
+        markdown(content["about"]["says"]),
         f"All of them, to filter and enlarge: {code(str(out / 'index.html'))}; rows: {code(str(out / 'predictions.parquet'))}",
     ]
     shown = [picture for picture in pictures if picture["pairs"]][:SAMPLES]

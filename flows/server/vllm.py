@@ -176,7 +176,7 @@ def _wait(process: subprocess.Popen[bytes], serving: Serving, log: Path, key: st
     """Wait until the server has answered a request: a server that says it is healthy may still fail at its first."""
     import httpx
 
-    start = told = time.monotonic()
+    start = reported = time.monotonic()
     root = serving.url.removesuffix("/v1")
     probe = {"model": serving.model, "max_tokens": 1, "messages": [{"role": "user", "content": "Hello"}]}
     while True:
@@ -194,9 +194,9 @@ def _wait(process: subprocess.Popen[bytes], serving: Serving, log: Path, key: st
                 raise ServiceError(f"vLLM refuses a first question ({code}); the end of {log}:\n{_end(log)}") from None
         except httpx.HTTPError:
             pass  # not listening yet
-        if time.monotonic() - told > 15:
-            told = time.monotonic()
-            say(f"not ready after {told - start:.0f} s: {_end(log, 1)[:120]}")
+        if time.monotonic() - reported > 15:
+            reported = time.monotonic()
+            say(f"not ready after {reported - start:.0f} s: {_end(log, 1)[:120]}")
         time.sleep(0.5)
 
 

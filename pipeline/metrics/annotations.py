@@ -31,7 +31,7 @@ from pipeline.datasets.hico.tables import BOXES, LOW, image_id
 from pipeline.errors import DataError
 from pipeline.metrics import annotation_files
 from pipeline.metrics.annotation_files import Tables
-from pipeline.metrics.groups import Groups, hico_groups, told_groups
+from pipeline.metrics.groups import Groups, groups_of_table, hico_groups
 from pipeline.metrics.matching import Pairs
 from pipeline.metrics.tables import read_pairs, repeated
 from pipeline.outside import columns, file_names, pixels
@@ -148,7 +148,9 @@ def _of_tables(
     convention: Convention | None = None,
 ) -> Annotations:
     classes, presence = tables.classes, tables.presence
-    groups = told_groups(_parquet(classes, columns.names(classes)), vocabulary, settings) if classes else hico_groups()
+    groups = (
+        groups_of_table(_parquet(classes, columns.names(classes)), vocabulary, settings) if classes else hico_groups()
+    )
     pairs, notes = _table(tables.pairs, split, convention)
     listed = _images(tables.images, split) if tables.images else None
     if listed and "split" not in pairs:

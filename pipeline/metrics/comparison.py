@@ -22,7 +22,7 @@ from pipeline.metrics import means
 from pipeline.metrics.average_precision import Rule
 from pipeline.metrics.evaluation import Judged
 from pipeline.metrics.resampling import Resampled
-from pipeline.metrics.told import whose
+from pipeline.metrics.table_metadata import whose
 from pipeline.outside import reading
 from pipeline.tables.boxes import Floats
 
@@ -275,13 +275,13 @@ def _measured(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _notes(a: Mapping[str, Any], b: Mapping[str, Any], names: tuple[str, str]) -> list[str]:
     """Sentences about the respects in which the two are not comparable, as far as both reports tell."""
-    told = []
+    notes = []
     for what, having in (
         ("remembers example pairs (few-shot)", [_remembers(report) for report in (a, b)]),
         ("learned from test pictures (transductive)", [bool(report.get("transductive")) for report in (a, b)]),
     ):
         if having[0] != having[1]:
-            told.append(f"{names[0] if having[0] else names[1]} {what}, and the other does not")
+            notes.append(f"{names[0] if having[0] else names[1]} {what}, and the other does not")
     # Classes that were added to either take the next free ids, so an id alone does not tell what it stands for. Those that are
     # measured are the annotations', which are the same for both.
     first, second = (
@@ -290,12 +290,12 @@ def _notes(a: Mapping[str, Any], b: Mapping[str, Any], names: tuple[str, str]) -
     for name, one, other in ((names[0], first, second), (names[1], second, first)):
         if more := [called for number, called in one.items() if other.get(number) != called]:
             shown = ", ".join(more[:8]) + (f" and {len(more) - 8} more" if len(more) > 8 else "")
-            told.append(f"{name} tells {shown} apart too, which may move the other classes of their verbs")
+            notes.append(f"{name} tells {shown} apart too, which may move the other classes of their verbs")
     here, there = (report.get("detector") for report in (a, b))
     if not here or not there or all(here.get(key) == there.get(key) for key in ("name", "digest")):
-        return told
+        return notes
     return [
-        *told,
+        *notes,
         f"the boxes are not of one detector, which may make all of the difference: {names[0]} {whose(here)}; "
         f"{names[1]} {whose(there)}",
     ]

@@ -38,8 +38,8 @@ from pipeline.errors import DataError
 from pipeline.metrics.annotations import Annotations, demand_pixels
 from pipeline.metrics.formats import coco, matlab, named, qpic, table
 from pipeline.metrics.matching import Pairs
+from pipeline.metrics.table_metadata import TableMetadata
 from pipeline.metrics.tables import read_pairs, read_scores, repeated
-from pipeline.metrics.told import Told
 from pipeline.outside import columns, file_names, reading
 from pipeline.outside.parsing import shown
 from pipeline.tables.boxes import Floats
@@ -55,7 +55,7 @@ class Detections:
     notes: tuple[str, ...]
     prior: Floats | None = None
     """``[n]`` the detector's own score of each pair, where the file has it (column ``prior``)."""
-    told: Told = field(default_factory=Told)
+    metadata: TableMetadata = field(default_factory=TableMetadata)
     """What the file says about itself."""
 
 

@@ -75,7 +75,7 @@ def hico_groups() -> Groups:
     )
 
 
-def told_groups(table: pd.DataFrame, vocabulary: Vocabulary | None, settings: Settings) -> Groups:
+def groups_of_table(table: pd.DataFrame, vocabulary: Vocabulary | None, settings: Settings) -> Groups:
     """The groups by a `classes.parquet`. It says which classes are rare; only where it does not, training pairs are counted."""
     named = vocabulary is None and "verb_ing" in table
     wanted = ("hoi_id", "train_count", *(class_table.NAMED if named else ()))
@@ -89,7 +89,7 @@ def told_groups(table: pd.DataFrame, vocabulary: Vocabulary | None, settings: Se
     elif vocabulary is None:  # without names, numbers are HICO-DET's
         vocabulary = Hico.vocabulary.subset(counts)
     names = [str(c) for c in table if table[c].dtype == bool and c != "rare"]
-    told = {DEFAULT: frozenset()} | {s: frozenset(table.loc[table[s], "hoi_id"].tolist()) for s in names}
+    by_table = {DEFAULT: frozenset()} | {s: frozenset(table.loc[table[s], "hoi_id"].tolist()) for s in names}
     added = frozenset(vocabulary.ids) - frozenset(counts)
     counts = dict.fromkeys(vocabulary.ids, 0) | counts
     if tuple(hoi for hoi in vocabulary.classes if hoi.hoi_id not in added) == Hico.vocabulary.classes:
@@ -99,7 +99,7 @@ def told_groups(table: pd.DataFrame, vocabulary: Vocabulary | None, settings: Se
     few = table["train_count"] < RARE_BELOW
     return Groups(
         vocabulary=vocabulary,
-        unseen={**told, **settings},
+        unseen={**by_table, **settings},
         rare=frozenset(table.loc[table.get("rare", few), "hoi_id"].tolist()),
         train_count=counts,
         added=added,

@@ -128,7 +128,7 @@ def report(
         "hico_det": groups.hico,
         "notes": [*annotations.notes, *detections.notes],
         "digests": dict(digests),
-    } | detections.told.as_json
+    } | detections.metadata.as_json
 
 
 def class_table(found: Sequence[Means], annotations: Annotations, setting: str) -> pd.DataFrame:

@@ -34,8 +34,8 @@ _END = re.compile(r'"|\\.?', re.DOTALL)
 """What ends a text, or is escaped in it; a backslash alone is the window's last character."""
 _EDGE = 16
 """Characters of a word, number or escape that the end of the window may have cut: -Infinity, \\ud83d\\ude00."""
-Told = Callable[[int, int], None]
-"""Called with how many bytes of the file were read, and of how many."""
+OnProgress = Callable[[int, int], None]
+"""A function that is called with how much is done, and of how much: of a file, with numbers of bytes."""
 
 
 class NoObjectError(Exception):
@@ -43,7 +43,7 @@ class NoObjectError(Exception):
 
 
 def parts(
-    path: Path, *, told: Told | None = None, passed_over: Collection[str] = ()
+    path: Path, *, on_progress: OnProgress | None = None, passed_over: Collection[str] = ()
 ) -> Iterator[tuple[str, int | None, Any]]:
     """The parts of the object that a file has; see above. A list without entries is one empty part.
 
@@ -60,9 +60,9 @@ def parts(
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
-            told_of = (lambda: told(raw.tell(), size)) if told else None
+            report = (lambda: on_progress(raw.tell(), size)) if on_progress else None
             with gzip.GzipFile(fileobj=raw) if packed else raw as file:
-                yield from _object(_Window(path, file, told_of), passed_over)  # type: ignore[arg-type]
+                yield from _object(_Window(path, file, report), passed_over)  # type: ignore[arg-type]
     except (OSError, EOFError, ValueError, zlib.error) as fault:
         raise DataError(f"{path}: cannot be read: {reading.why(fault)}") from None
 
@@ -121,9 +121,9 @@ def _list(text: _Window, key: str) -> Iterator[tuple[int, list[Any]]]:
 class _Window:
     """The part of a text that is in memory, and the place in it that is read next."""
 
-    def __init__(self, path: Path, file: BinaryIO, told: Callable[[], None] | None) -> None:
+    def __init__(self, path: Path, file: BinaryIO, on_progress: Callable[[], None] | None) -> None:
         self.path, self.at = path, 0
-        self._file, self._told = file, told
+        self._file, self._on_progress = file, on_progress
         self._text, self._ended = "", False
         self._utf8 = codecs.getincrementaldecoder("utf-8-sig")()
         self._decode = json.JSONDecoder(object_pairs_hook=parsing.once).raw_decode
@@ -243,6 +243,6 @@ class _Window:
         self._column = self.at - before if before >= 0 else self._column + self.at
         self.line_of(self.at)
         self._text, self.at, self._counted = self._text[self.at :] + more, 0, 0
-        if self._told is not None:
-            self._told()
+        if self._on_progress is not None:
+            self._on_progress()
         return True

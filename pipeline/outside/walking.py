@@ -98,7 +98,7 @@ def files(paths: Iterable[Path], passed: dict[str, str]) -> Iterator[tuple[Path,
                 passed[str(path)] = f"it is {KINDS.get(stat.S_IFMT(state.st_mode), 'no file')}"
 
 
-def told(passed: Mapping[str, str]) -> str:
+def skipped_line(passed: Mapping[str, str]) -> str:
     """One line about what was skipped; empty if nothing was."""
     if not passed:
         return ""

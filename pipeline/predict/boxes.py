@@ -88,8 +88,8 @@ class Boxes:
         if kept.all():
             return self
         counts = {"outside of the picture": int((~touch).sum()), "far larger than the picture": int(large.sum())}
-        told = {why: count for why, count in counts.items() if count}
-        return Boxes(self.corners[kept], self.scores[kept], self.objects[kept], {**self.left_out, **told})
+        more = {why: count for why, count in counts.items() if count}
+        return Boxes(self.corners[kept], self.scores[kept], self.objects[kept], {**self.left_out, **more})
 
 
 class Detector(Protocol):

@@ -20,10 +20,10 @@ SYNTHETIC = "It learned from drawings: on photographs its answers mean nothing."
 
 def means(header: Header) -> str:
     """The means as a table in Markdown."""
-    told = {name: value for name, value in header.measured.means.items() if value is not None}
-    names = " | ".join(name.replace("_", " ") for name in told)
-    values = " | ".join(f"{value:.2f}" for value in told.values())
-    return f"| {names} |\n|{'---:|' * len(told)}\n| {values} |"
+    means = {name: value for name, value in header.measured.means.items() if value is not None}
+    names = " | ".join(name.replace("_", " ") for name in means)
+    values = " | ".join(f"{value:.2f}" for value in means.values())
+    return f"| {names} |\n|{'---:|' * len(means)}\n| {values} |"
 
 
 def _head(header: Header) -> str:

@@ -48,18 +48,18 @@ def draw(image: Image.Image, picture: Picture, *, idle: bool = False) -> Image.I
     pen = ImageDraw.Draw(canvas)
     stroke = max(2, round(max(width, height) / 320))
     font = ImageFont.load_default(size=max(13, round(max(width, height) / 50)))
-    told = [(pair, text) for pair in picture.pairs if (text := label(pair, idle=idle))]
-    persons = [_inside(pair.person, scale, canvas.size) for pair, _ in told]
-    things = [_inside(pair.object, scale, canvas.size) for pair, _ in told]
+    labelled = [(pair, text) for pair in picture.pairs if (text := label(pair, idle=idle))]
+    persons = [_inside(pair.person, scale, canvas.size) for pair, _ in labelled]
+    things = [_inside(pair.object, scale, canvas.size) for pair, _ in labelled]
     for colour, boxes in ((PERSON, persons), (THING, things)):
         for box in dict.fromkeys(boxes):
             _rectangle(pen, box, colour, stroke)
     middles = [_link(pen, person, thing, stroke) for person, thing in zip(persons, things, strict=True)]
-    wanted = [_around(pen, middle, text, font, stroke) for middle, (_, text) in zip(middles, told, strict=True)]
+    wanted = [_around(pen, middle, text, font, stroke) for middle, (_, text) in zip(middles, labelled, strict=True)]
     places = apart(wanted, canvas.size)
     for middle, place in zip(middles, places, strict=True):
         pen.line([middle, _middle(place)], fill=PAPER, width=max(1, stroke // 2))
-    for place, (_, text) in zip(places, told, strict=True):
+    for place, (_, text) in zip(places, labelled, strict=True):
         pen.rounded_rectangle(place, radius=2 * stroke, fill=PAPER)
         pen.multiline_text(_middle(place), text, fill=INK, font=font, anchor="mm")
     return canvas

@@ -83,8 +83,8 @@ class Folder:
         with atomic(self.path / "predictions.json") as temporary, temporary.open("w", encoding="utf-8") as file:
             file.write('{"about": ' + json.dumps(self.about, ensure_ascii=False) + ',\n"pictures": [')
             for place, record in enumerate(self.journal.records(names)):
-                told = record.as_json() | {"drawn": drawn(record.name)}
-                file.write((",\n" if place else "\n") + json.dumps(told, ensure_ascii=False))
+                row = record.as_json() | {"drawn": drawn(record.name)}
+                file.write((",\n" if place else "\n") + json.dumps(row, ensure_ascii=False))
             file.write("\n]}\n")
         self._write_table(names)
         with atomic(self.path / "index.html") as temporary, temporary.open("w", encoding="utf-8") as file:
@@ -101,14 +101,14 @@ class Folder:
 
     def _write_table(self, names: Sequence[str]) -> None:
         schema = pa.Schema.from_pandas(records.table([]), preserve_index=False).remove_metadata()
-        told = schema.with_metadata({"ezhoi": json.dumps(self.about, ensure_ascii=False)})
+        with_metadata = schema.with_metadata({"ezhoi": json.dumps(self.about, ensure_ascii=False)})
         with (
             atomic(self.path / "predictions.parquet") as temporary,
-            pq.ParquetWriter(temporary, told, compression="zstd") as file,
+            pq.ParquetWriter(temporary, with_metadata, compression="zstd") as file,
         ):
             for start in range(0, len(names), ROWS):
                 rows = records.table(list(self.journal.records(names[start : start + ROWS])))
-                file.write_table(pa.Table.from_pandas(rows, schema=schema, preserve_index=False).cast(told))
+                file.write_table(pa.Table.from_pandas(rows, schema=schema, preserve_index=False).cast(with_metadata))
 
 
 def drawn(name: str) -> str:

@@ -116,11 +116,11 @@ class Job:
             return header.classes
         bundles.texts_of(header)  # refused before anything is loaded
         found = vocabulary_file.extended(self.classes, header.classes)
-        known, told = header.classes, []
+        known, added = header.classes, []
         for one, name in (("class", "classes"), ("verb", "verbs"), ("object", "objects")):
             count = len(getattr(found, name)) - len(getattr(known, name))
-            told.append(f"{count} {one if count == 1 else name}")
-        say(f"{self.classes} adds {', '.join(told)}")
+            added.append(f"{count} {one if count == 1 else name}")
+        say(f"{self.classes} adds {', '.join(added)}")
         return found
 
     def _boxes(self, header: Header, vocabulary: Vocabulary, say: Say) -> BoxesFile | None:

@@ -24,11 +24,11 @@ def write(file: IO[str], about: Mapping[str, Any], pictures: Iterable[tuple[Pict
     before, after = TEMPLATE.read_text(encoding="utf-8").split(MARK)
     file.write(before.replace(ABOUT, _json(about)))
     for place, (picture, drawn) in enumerate(pictures):
-        file.write((",\n" if place else "\n") + _json(_told(picture, drawn)))
+        file.write((",\n" if place else "\n") + _json(_row(picture, drawn)))
     file.write(after)
 
 
-def _told(picture: Picture, drawn: str) -> dict[str, Any]:
+def _row(picture: Picture, drawn: str) -> dict[str, Any]:
     """What the page needs of a picture: `pairs` are [object, [[verb, score, idle], ...]], the best first."""
     return {
         "name": picture.name,

@@ -226,10 +226,10 @@ class Predictor:
         classes = self.ids(only)
         found = self.pairs(prepared)
         scores = self.words.scorer.scores("adapted", found.table)
-        told = []
+        pictures = []
         for place, one in enumerate(prepared):
             rows = found.table["image_id"] == place
-            told.append(
+            pictures.append(
                 records.picture(
                     one.name,
                     one.size,
@@ -244,7 +244,7 @@ class Predictor:
                     threshold=threshold,
                 )
             )
-        return told
+        return pictures
 
     @torch.no_grad()
     def pairs(self, prepared: Sequence[Prepared], *, crops: bool = False) -> Pairs:

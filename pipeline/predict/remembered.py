@@ -59,10 +59,10 @@ class Remembered:
             return logits
         likeness = self._likeness({name: rows[pair] for name, rows in queries.items()})
         own = likeness.gather(1, known[:, None])[:, 0]
-        told = self.slope[known] * (own - self.middle[known]) + self.level[known]
+        remembered = self.slope[known] * (own - self.middle[known]) + self.level[known]
         mixed = logits.clone()
         place = pair, self.verbs[known]
-        mixed[place] = (logits[place] + self.weight * told) / (1 + self.weight)
+        mixed[place] = (logits[place] + self.weight * remembered) / (1 + self.weight)
         return mixed
 
     def _likeness(self, queries: Mapping[str, Tensor]) -> Tensor:

@@ -46,7 +46,7 @@ def learned(
         some = examples[start : start + BATCH]
         table = paired(some)
         boxes = np.stack([table[name] for name in BOXES], axis=1)
-        told, kept = (torch.zeros(len(boxes), len(ids), dtype=torch.bool) for _ in range(2))
+        alike, kept = (torch.zeros(len(boxes), len(ids), dtype=torch.bool) for _ in range(2))
         for place, one in enumerate(some):
             rows = np.flatnonzero(table["image_id"] == place)
             for h, pair in zip(one.hois.tolist(), one.pairs, strict=True):
@@ -57,12 +57,12 @@ def learned(
                         f"{one.picture}: an example of {vocabulary.hoi(h).name} has boxes that are not kept of the picture "
                         "(pairing.max_instances says how many are); take it out"
                     )
-                told[mine[likeness > SAME], column[h]] = True
+                alike[mine[likeness > SAME], column[h]] = True
                 if left[h]:
                     kept[mine[likeness.argmax()], column[h]] = True
                     left[h] -= 1
         tables.append({name: table[name] for name in ("object_id", "prior", "feature", *CROPS)})
-        shown.append(told)
+        shown.append(alike)
         chosen.append(kept)
     whole = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
     texts = scorer.logits(whole)

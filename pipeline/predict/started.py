@@ -53,5 +53,5 @@ def says(begun: Start, vocabulary: Vocabulary, unseen: Collection[int]) -> str:
 def touch(begun: Start, vocabulary: Vocabulary, unseen: Collection[int]) -> dict[str, Any]:
     """The same, as a row of a leakage report (`pipeline/datasets/leakage.py`)."""
     count = len(not_unseen(begun, vocabulary, unseen))
-    told = says(begun, vocabulary, unseen)
-    return {"what": "start of training", "touches_unseen": count > 0, "count": count, "says": told}
+    sentence = says(begun, vocabulary, unseen)
+    return {"what": "start of training", "touches_unseen": count > 0, "count": count, "says": sentence}

@@ -249,8 +249,8 @@ def _write(
 
 def _tested(found: Mapping[str, Any], truth: Annotations) -> Mapping[str, int]:
     """What the leakage reports say about the test images, which is the same in all; it is counted if there is no report."""
-    told: Mapping[str, int] | None = next((report["tested"] for report in found.values() if "tested" in report), None)
-    return coco_split.tested(truth.images["file_name"], None) if told is None else told
+    counts: Mapping[str, int] | None = next((one["tested"] for one in found.values() if "tested" in one), None)
+    return coco_split.tested(truth.images["file_name"], None) if counts is None else counts
 
 
 def _leakage(work: Work, truth: Annotations) -> Any:
@@ -259,14 +259,14 @@ def _leakage(work: Work, truth: Annotations) -> Any:
     vocabulary, unseen = truth.groups.vocabulary, truth.groups.unseen[setting]
     found = annotations.json("leakage.json") if annotations.names("leakage.json") else {}
     if setting in found:
-        told = found[setting]
+        report = found[setting]
     else:
         training = annotations.table("train-pairs.parquet")
-        told = leakage.report(training, vocabulary=vocabulary, unseen=unseen, tested=_tested(found, truth))
+        report = leakage.report(training, vocabulary=vocabulary, unseen=unseen, tested=_tested(found, truth))
     begun = started.read(work.inputs["seen"]) if "seen" in work.inputs else None
     if begun is None:
-        return told
-    return told | {"touches": [*told["touches"], started.touch(begun, vocabulary, unseen)]}
+        return report
+    return report | {"touches": [*report["touches"], started.touch(begun, vocabulary, unseen)]}
 
 
 def _opener(work: Work, truth: Annotations) -> Callable[[int], Image | None]:

@@ -22,7 +22,7 @@ NOT_WRITABLE = (
 
 
 @contextmanager
-def told(root: Path, path: Path) -> Iterator[None]:
+def explained(root: Path, path: Path) -> Iterator[None]:
     """Turn a refusal to write at `path` into a StoreError that names the store at `root` and says what to do."""
     try:
         yield

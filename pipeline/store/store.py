@@ -336,7 +336,7 @@ class Store:
 
     def writable(self, path: Path) -> AbstractContextManager[None]:
         """Raise a StoreError that says what to do where the disk refuses to write at `path`."""
-        return refusals.told(self.root, path)
+        return refusals.explained(self.root, path)
 
 
 def describe_files(folder: Path, known: Mapping[str, str] | None = None) -> tuple[FileRecord, ...]:

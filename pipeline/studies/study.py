@@ -183,7 +183,7 @@ class Study:
         return digest.of_value([self.profile, asked, list(self.seeds), self.baseline])
 
     @property
-    def told(self) -> list[str]:
+    def shown_overrides(self) -> list[str]:
         """The overrides of all trials that say what is made, without those that say where or on which device."""
         every = (*self.common, *self.given)
         return [text for text in every if key_of(text).split(".")[0] not in ("store", "device")]

@@ -158,7 +158,7 @@ class Table:
         """The table as Markdown."""
         study = self.study
         what = "Ablation" if study.name == "ablation" else f"Study {markdown(study.name)}"
-        how = f"; with {code(', '.join(study.told))}" if study.told else ""
+        how = f"; with {code(', '.join(study.shown_overrides))}" if study.shown_overrides else ""
         lines = [
             f"# {what} of profile {markdown(study.profile)}",
             "",
@@ -170,7 +170,7 @@ class Table:
             lines += ["", f"## {markdown(setting)}", "", *_markdown(HEADS, self._means(setting))]
             if chances[setting]:
                 lines += ["", *_markdown(CHANCE_HEADS, chances[setting])]
-        lines += self._explained(told=any(chances.values()))
+        lines += self._explained(chances=any(chances.values()))
         if self.failed:
             lines += ["", f"{len(self.failed)} runs failed:", ""]
             lines += [f"- {markdown(str(trial))}: {markdown(why)}" for trial, why in self.failed.items()]
@@ -184,12 +184,12 @@ class Table:
             lines += ["", setting, *_aligned(HEADS, self._means(setting))]
             if chances[setting]:
                 lines += ["", *_aligned(CHANCE_HEADS, chances[setting])]
-        lines += self._explained(told=any(chances.values()))
+        lines += self._explained(chances=any(chances.values()))
         return "\n".join(lines) + "\n"
 
-    def _explained(self, *, told: bool) -> list[str]:
+    def _explained(self, *, chances: bool) -> list[str]:
         """Paragraphs below the tables: the meaning of columns that are not empty, and what is left to run."""
-        paragraphs = (costs.EXPLAINED if self.found else "", EXPLAINED if told else "", self._left())
+        paragraphs = (costs.EXPLAINED if self.found else "", EXPLAINED if chances else "", self._left())
         return [line for paragraph in paragraphs if paragraph for line in ("", paragraph)]
 
     def _left(self) -> str:

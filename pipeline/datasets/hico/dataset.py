@@ -83,7 +83,7 @@ def load(root: Path | None, *, annotations: Path | None = None, skip: bool = Fal
     nowhere = [
         f"{path.name} is {folders.link_to_nowhere(path)}" for path in dict.fromkeys((*where.nowhere, *images.nowhere))
     ]
-    passed = [told] if (told := walking.told({**where.passed, **images.passed})) else []
+    passed = [line] if (line := walking.skipped_line({**where.passed, **images.passed})) else []
     for what in (*nowhere, *passed, *ambiguous_folders(images)):
         log.warning("%s: %s", images.root, what)
     table = pd.concat([parts[s].images for s in SPLITS], ignore_index=True)
@@ -131,7 +131,7 @@ def _annotation(where: Folder, *, skip: bool) -> tuple[dict[str, Tables], list[S
         sources += [Source(found.file, s, found.rows.layout, tuple(found.rows.notes)) for s in found.fresh]
     if missing := [split for split in SPLITS if split not in parts]:
         why_not += [f"{path} ({folders.link_to_nowhere(path)})" for path in where.nowhere]
-        why_not += [told] if (told := walking.told(where.passed)) else []
+        why_not += [line] if (line := walking.skipped_line(where.passed)) else []
         read = ", ".join([*(str(source.file) for source in sources), *why_not]) or "no annotation file"
         raise DataError(
             f"{where.root}: no annotation of the {' and '.join(missing)} images. Found: {read}. Looked for "

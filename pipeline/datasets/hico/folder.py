@@ -58,7 +58,7 @@ class Folder:
     nowhere: tuple[Path, ...] = ()
     """Links whose target is not there and whose name is that of an annotation file, of the labels or of an image folder."""
     passed: Mapping[str, str] = field(default_factory=dict)
-    """{path: why} of the folders and files that could not be looked at (`pipeline.outside.walking.told`)."""
+    """{path: why} of the folders and files that could not be looked at (`pipeline.outside.walking.skipped_line`)."""
 
     def listing(self, split: str) -> dict[str, int]:
         """{file name: bytes} of the image folder of a split; empty if there is none. Links to nowhere are no files."""

@@ -31,7 +31,7 @@ from pipeline.datasets.own.words import Words
 from pipeline.datasets.vcoco import reader
 from pipeline.errors import DataError
 from pipeline.outside import reading, walking
-from pipeline.outside.streaming import Told
+from pipeline.outside.streaming import OnProgress
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 OWN = "own.json"
@@ -67,7 +67,7 @@ class Annotated:
         return relations.assign(object_id=things, hoi_id=hois)
 
 
-def own(path: Path, *, told: Told | None = None) -> Source | None:
+def own(path: Path, *, on_progress: OnProgress | None = None) -> Source | None:
     """The annotation of the user's own at a path; None where HICO-DET or V-COCO is there, or nothing that is known.
 
     Raises:
@@ -80,12 +80,12 @@ def own(path: Path, *, told: Told | None = None) -> Source | None:
             return None
     else:
         if (path / OWN).is_file():
-            return find(path, told=told)
+            return find(path, on_progress=on_progress)
         where = folders.look(path)
         if where.annotations or where.labels or where.images or reader.files(path):
             return None
     try:
-        found = find(path, told=told)
+        found = find(path, on_progress=on_progress)
     except DataError:
         return None
     return found if found.layout != ppdm.LAYOUT or folder.ids_beside(found.path) is not None else None
@@ -107,14 +107,14 @@ def read(
     pictures: Pictures | None = None,
     annotator: str | None = None,
     source: Source | None = None,
-    told: Told | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Annotated:
-    """Read annotations; faulty rows are left out and told in `problems`.
+    """Read annotations; faulty rows are left out and listed in `problems`.
 
     Args:
         path: a file, or a folder with one annotation or with LabelMe's files.
         source: what `find` or `own` found there, which is used up; looked for if left out.
-        told: is told of the bytes of a `coco-rel` file that were read, and how many it has.
+        on_progress: is called with the bytes of a `coco-rel` file that were read, and how many it has.
         vocabulary: the words; if left out, `vocabulary.yaml` beside the annotation or in the folder above.
         pictures: the pictures, of which names and sizes are checked; None to take both as they are written.
         annotator: of Label Studio: the id or email of the one whose annotations count.
@@ -124,7 +124,7 @@ def read(
     """
     walking.demand(path)
     with _keeping_objects():
-        return _read(source or find(path, told=told), vocabulary, pictures, annotator)
+        return _read(source or find(path, on_progress=on_progress), vocabulary, pictures, annotator)
 
 
 @contextmanager
@@ -177,19 +177,19 @@ class Source:
     """Of one `coco-rel` file a split, the files; `path` is their folder then, and `value` the first one's."""
 
 
-def find(path: Path, *, told: Told | None = None) -> Source:
+def find(path: Path, *, on_progress: OnProgress | None = None) -> Source:
     """The annotation at a path; DataError with what was seen if there is none, or several."""
     if path.is_file():
-        return _of_file(path, told)
+        return _of_file(path, on_progress)
     if (path / OWN).is_file():
-        return _of_file(path / OWN, told)
+        return _of_file(path / OWN, on_progress)
     passed: dict[str, str] = {}
     below = sorted(file for file, _ in files_under(path, (".json", ".xml", ".zip"), passed))
     found, refused = [], []
     known: set[Path] = set()  # LabelMe's
     for file in (file for file in below if file.parent == path):
         try:
-            source = _of_file(file, told)
+            source = _of_file(file, on_progress)
         except DataError as error:
             refused.append(str(error))
             continue
@@ -210,7 +210,7 @@ def find(path: Path, *, told: Told | None = None) -> Source:
     of_pictures, broken = _labelme((file for file in below if file.suffix == ".json"), known)
     if of_pictures:
         return Source(path, labelme.LAYOUT, files=of_pictures, broken=broken)
-    seen = "; ".join([*refused[:SHOWN], *filter(None, [walking.told(passed)])]) or "no .json, .xml or .zip"
+    seen = "; ".join([*refused[:SHOWN], *filter(None, [walking.skipped_line(passed)])]) or "no .json, .xml or .zip"
     raise DataError(f"{path}: no annotation is here ({seen}). docs/own-data.md lists the tools that are read")
 
 
@@ -226,7 +226,7 @@ def _labelme(files: Iterable[Path], known: Collection[Path]) -> tuple[tuple[Path
     return tuple(found), broken
 
 
-def _of_file(path: Path, told: Told | None) -> Source:
+def _of_file(path: Path, on_progress: OnProgress | None) -> Source:
     """The annotation of a file; DataError saying what else it is."""
     if path.stat().st_size == 0:
         raise DataError(f"{path}: is an empty file; export it again")
@@ -234,7 +234,7 @@ def _of_file(path: Path, told: Told | None) -> Source:
         return Source(path, cvat.LAYOUT)
     if _is_small_labelme(path):
         return Source(path.parent, labelme.LAYOUT, files=(path,))
-    if (content := native_file.read(path, told=told)) is not None:
+    if (content := native_file.read(path, on_progress=on_progress)) is not None:
         if content.is_coco:
             return Source(path, native.LAYOUT, content)
         if labelme.matches(content.keys, content.lists):

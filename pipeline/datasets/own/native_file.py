@@ -142,7 +142,7 @@ class NativeFile:
         return self.lists >= OURS
 
 
-def read(path: Path, *, told: streaming.Told | None = None) -> NativeFile | None:
+def read(path: Path, *, on_progress: streaming.OnProgress | None = None) -> NativeFile | None:
     """What an object in a file has, of which no part but the columns stays in memory; None if the file's value is no object.
 
     Which tool wrote it is to be told by all of its keys, whatever their order.
@@ -152,7 +152,7 @@ def read(path: Path, *, told: streaming.Told | None = None) -> NativeFile | None
     """
     found = NativeFile()
     try:
-        for key, first, part in streaming.parts(path, told=told, passed_over=PASSED_OVER):
+        for key, first, part in streaming.parts(path, on_progress=on_progress, passed_over=PASSED_OVER):
             if not first:
                 found.keys.append(key)
             if first is None:

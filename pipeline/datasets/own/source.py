@@ -83,15 +83,15 @@ class Own:
         from pipeline.datasets.own import splits
 
         rows, own = self._found.rows, self._section.own
-        if (told := splits.told(rows.images["split"].tolist())) is None:
-            told = split_by_rule(self._found, self._place[0], share=own.test_share, seed=own.seed)
+        if (stated := splits.stated(rows.images["split"].tolist())) is None:
+            stated = split_by_rule(self._found, self._place[0], share=own.test_share, seed=own.seed)
         for split in SPLITS:
-            if split not in told:
+            if split not in stated:
                 raise DataError(
-                    f"{self._found.file}: none of {len(told):,} pictures is for {split}; tell more, or another "
+                    f"{self._found.file}: none of {len(stated):,} pictures is for {split}; tell more, or another "
                     "data.own.test_share"
                 )
-        return told
+        return stated
 
     @cached_property
     def _in_both(self) -> int:

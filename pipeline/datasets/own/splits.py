@@ -29,7 +29,7 @@ READERS = 4
 BLOCK = 1024
 
 
-def told(splits: Sequence[str]) -> list[str] | None:
+def stated(splits: Sequence[str]) -> list[str] | None:
     """train or test for every picture, None where no picture tells its split; DataError if some do, or by another word."""
     given = {split.strip().lower() for split in splits}
     if given <= {""}:

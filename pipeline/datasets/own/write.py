@@ -20,7 +20,7 @@ from pipeline.datasets.dataset import CORNERS
 from pipeline.datasets.own.native import SCHEMA
 from pipeline.datasets.own.raw import ALONE
 from pipeline.machine.files import atomic
-from pipeline.outside.streaming import Told
+from pipeline.outside.streaming import OnProgress
 from pipeline.vocabulary.vocabulary import PERSON, Vocabulary, spaced
 
 BATCH = 4096
@@ -67,8 +67,12 @@ def value(
     }
 
 
-def write(path: Path, content: Mapping[str, Any], *, told: Told | None = None) -> None:
-    """Write a file, one row a line, so that two of them can be compared; `told` hears of how many rows of all are written."""
+def write(path: Path, content: Mapping[str, Any], *, on_progress: OnProgress | None = None) -> None:
+    """Write a file, one row a line, so that two of them can be compared.
+
+    Args:
+        on_progress: is called with how many rows are written, and of how many.
+    """
     encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
     lists = {key: part for key, part in content.items() if isinstance(part, list | Rows) and len(part)}
     total, done = sum(map(len, lists.values())), 0
@@ -84,8 +88,8 @@ def write(path: Path, content: Mapping[str, Any], *, told: Told | None = None) -
             while some := [encode(entry) for entry in islice(entries, BATCH)]:
                 file.write(before + ",\n  ".join(some))
                 before, done = ",\n  ", done + len(some)
-                if told is not None:
-                    told(done, total)
+                if on_progress is not None:
+                    on_progress(done, total)
             file.write("\n ]")
         file.write("\n}\n")
 

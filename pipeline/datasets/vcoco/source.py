@@ -162,7 +162,7 @@ def _files(told: Folder, split: str) -> list[Path]:
         if all(part in by_part for part in parts):
             return [by_part[part] for part in parts]
     there = ", ".join(path.name for path in told.annotations) or "none"
-    passed = f"; {passed}" if (passed := walking.told(told.passed)) else ""
+    passed = f"; {passed}" if (passed := walking.skipped_line(told.passed)) else ""
     needed = " or ".join(" and ".join(f"instances_vcoco_{part}.json" for part in parts) for parts in PARTS[split])
     raise DataError(
         f"{told.root}: no pair file of the {split} split: {needed} is needed; there are: {there}{passed}. Name another "

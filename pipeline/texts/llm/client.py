@@ -226,7 +226,7 @@ class Client:
             self._away.add_done_callback(lambda task: task.cancelled() or task.exception())  # seen by whoever waits
 
     async def _look_for_server(self, error: openai.APIConnectionError) -> None:
-        start, told = time.monotonic(), False
+        start, warned = time.monotonic(), False
         while True:
             with contextlib.suppress(openai.APIConnectionError, openai.InternalServerError, MalformedAnswer):
                 await self._openai.get("/models", cast_to=httpx2.Response, options={"timeout": 10.0})
@@ -234,9 +234,9 @@ class Client:
             waited = time.monotonic() - start
             if waited > self._llm.runtime.patience_s:
                 raise self._trouble(error) from error
-            if not told:
+            if not warned:
                 log.warning("%s went away; waiting %g s for it", self._shown, self._llm.runtime.patience_s)
-                told = True
+                warned = True
             await asyncio.sleep(min(LOOK_AGAIN, self._llm.runtime.patience_s))
 
     async def _count(self, request: Request) -> int | None:

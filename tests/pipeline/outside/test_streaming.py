@@ -148,7 +148,7 @@ def test_it_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     path.write_text(json.dumps({"a": list(range(50))}))
     monkeypatch.setattr(reading, "PIECE", 20)
     told: list[tuple[int, int]] = []
-    joined(path, told=lambda done, total: told.append((done, total)))
+    joined(path, on_progress=lambda done, total: told.append((done, total)))
     size = path.stat().st_size
     assert told[-1] == (size, size) and [done for done, _ in told] == sorted({done for done, _ in told})
 

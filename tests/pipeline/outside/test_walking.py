@@ -107,8 +107,8 @@ def test_what_is_no_file_is_told_by_its_kind(tmp_path: Path) -> None:
         "zero": "it is a device",
         "gone": "No such file or directory",
     }
-    assert walking.told({}) == ""
-    assert walking.told({f"/{i}": "it is a pipe" for i in range(7)}).endswith("/4 (it is a pipe); ...")
+    assert walking.skipped_line({}) == ""
+    assert walking.skipped_line({f"/{i}": "it is a pipe" for i in range(7)}).endswith("/4 (it is a pipe); ...")
 
 
 def test_a_data_folder_is_searched_in_spite_of_it(

@@ -152,4 +152,4 @@ def test_a_change_without_an_effect_is_refused(tmp_path: Path, given: str, says:
 
 @pytest.mark.parametrize("given", ["store={root: x}", " store.root=x", "device = cpu"])
 def test_what_is_told_of_a_study_has_no_place_and_no_device(tmp_path: Path, given: str) -> None:
-    assert read(tmp_path, GOOD, given=(given,)).told == read(tmp_path, GOOD).told
+    assert read(tmp_path, GOOD, given=(given,)).shown_overrides == read(tmp_path, GOOD).shown_overrides

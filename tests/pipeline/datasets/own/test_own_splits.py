@@ -15,12 +15,12 @@ from pipeline.errors import DataError
 
 
 def test_told_splits_are_taken_and_half_told_ones_refused() -> None:
-    assert splits.told(["train", "VAL", "Test"]) == ["train", "test", "test"]
-    assert splits.told(["", ""]) is None
+    assert splits.stated(["train", "VAL", "Test"]) == ["train", "test", "test"]
+    assert splits.stated(["", ""]) is None
     with pytest.raises(DataError, match="1 of 2 pictures have no split"):
-        splits.told(["train", ""])
+        splits.stated(["train", ""])
     with pytest.raises(DataError, match=r"split is 'dev'; write train or test"):
-        splits.told(["train", "dev"])
+        splits.stated(["train", "dev"])
 
 
 @given(

@@ -32,7 +32,7 @@ MOST_NAMED = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class TableMetadata:
     """What a table says about itself; empty where it says nothing, or not in the form of `ezhoi predict`.
 
     Attributes:
@@ -60,25 +60,25 @@ class Told:
         return found | ({"added": list(self.added.values())} if self.added else {})
 
 
-def of_table(path: Path) -> Told:
+def of_table(path: Path) -> TableMetadata:
     """What a Parquet file says about itself; empty for any other file or a silent one."""
     if path.suffix.lower() != ".parquet" or not path.is_file():
-        return Told()
+        return TableMetadata()
     try:
         about = json_value((pq.read_schema(path).metadata or {}).get(KEY, b"null").decode())
     except (OSError, ValueError):
-        return Told()
+        return TableMetadata()
     return of_json(about)
 
 
-def of_json(about: object) -> Told:
+def of_json(about: object) -> TableMetadata:
     """The same from the JSON value itself."""
     if not isinstance(about, Mapping):
-        return Told()
+        return TableMetadata()
     says, added, adapted = about.get("says"), about.get("added"), about.get("adapted")
     detector, examples, transductive = about.get("detector"), about.get("examples"), about.get("transductive")
     entries = [one for one in added if isinstance(one, Mapping)] if isinstance(added, list) else []
-    return Told(
+    return TableMetadata(
         says=says if isinstance(says, str) else "",
         added={
             one["hoi_id"]: one["class"]
@@ -98,20 +98,22 @@ def _is_id(value: object) -> bool:
     return type(value) is int and 0 <= value <= LARGEST_ID
 
 
-def placed(frame: pd.DataFrame, told: Told, vocabulary: Vocabulary, *, name: str) -> tuple[pd.DataFrame, list[str]]:
+def placed(
+    frame: pd.DataFrame, metadata: TableMetadata, vocabulary: Vocabulary, *, name: str
+) -> tuple[pd.DataFrame, list[str]]:
     """The rows with the annotations' ids, without rows of classes that the annotations lack, and remarks.
 
     DataError naming a row whose `hoi_id` is no whole number.
     """
-    notes = [f"{Path(name).name} says: {plain(told.says[:MOST_SAID])}"] if told.says else []
-    if not told.added or "hoi_id" not in frame:
+    notes = [f"{Path(name).name} says: {plain(metadata.says[:MOST_SAID])}"] if metadata.says else []
+    if not metadata.added or "hoi_id" not in frame:
         return frame, notes
     try:
         given = columns.whole(frame, "hoi_id", name)
     except ValueError as error:
         raise DataError(str(error)) from None
     here: dict[int, int] = {}
-    for number, called in told.added.items():
+    for number, called in metadata.added.items():
         try:
             here[number] = vocabulary.find(called).hoi_id
         except ValueError:
@@ -121,8 +123,8 @@ def placed(frame: pd.DataFrame, told: Told, vocabulary: Vocabulary, *, name: str
     ours = np.array([here[int(number)] for number in theirs], dtype=np.int64)
     hois = np.where(theirs[place] == given, ours[place], given)
     kept = hois >= 0
-    measured = [called for number, called in told.added.items() if here[number] >= 0]
-    lacking = [called for number, called in told.added.items() if here[number] < 0]
+    measured = [called for number, called in metadata.added.items() if here[number] >= 0]
+    lacking = [called for number, called in metadata.added.items() if here[number] < 0]
     if measured:
         notes.append(f"classes that were added to the model and are annotated here: {_named(measured)}")
     if lacking:
@@ -140,32 +142,32 @@ def _named(names: Iterable[str]) -> str:
     return ", ".join(every[:MOST_NAMED]) + more
 
 
-def unlike(methods: Mapping[str, Told]) -> list[str]:
+def unlike(methods: Mapping[str, TableMetadata]) -> list[str]:
     """A sentence for each respect in which several tables are not comparable, as far as they tell.
 
     Boxes of several detectors, classes known only by name, example pairs that some remember, and pictures from which some
     learned may each explain a whole difference.
     """
     notes = []
-    boxes = {name: _with_digest(told.detector) for name, told in methods.items() if told.detector}
+    boxes = {name: _with_digest(metadata.detector) for name, metadata in methods.items() if metadata.detector}
     if len(set(boxes.values())) > 1:
         every = "; ".join(f"{name}: {detector}" for name, detector in boxes.items())
         notes.append(f"the boxes are not of one detector, which may make all of a difference: {every}")
     for what, having in (
-        ("remembers example pairs (few-shot)", [name for name, told in methods.items() if told.examples]),
+        ("remembers example pairs (few-shot)", [name for name, metadata in methods.items() if metadata.examples]),
         (
             "learned from the pictures that it predicts (transductive)",
             [n for n, t in methods.items() if t.transductive],
         ),
-        ("has classes that it was not trained with", [name for name, told in methods.items() if told.added]),
-        ("adapted added classes", [name for name, told in methods.items() if told.adapted]),
+        ("has classes that it was not trained with", [name for name, metadata in methods.items() if metadata.added]),
+        ("adapted added classes", [name for name, metadata in methods.items() if metadata.adapted]),
     ):
         if having and len(having) < len(methods):
             notes.append(f"{', '.join(having)} {what}, and {_others(methods, having)} not")
     return notes
 
 
-def _others(methods: Mapping[str, Told], having: list[str]) -> str:
+def _others(methods: Mapping[str, TableMetadata], having: list[str]) -> str:
     others = [name for name in methods if name not in having]
     return f"{', '.join(others)} {'does' if len(others) == 1 else 'do'}"
 

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.metrics import told
-from pipeline.metrics.told import Told
+from pipeline.metrics import table_metadata
+from pipeline.metrics.table_metadata import TableMetadata
 from tests.pipeline.predict.bundles import VOCABULARY
 
 
@@ -22,20 +22,21 @@ def rows(*hois: float) -> pd.DataFrame:
 
 
 def test_an_added_class_has_the_id_of_its_name_or_is_left_out() -> None:
-    added = Told(added={3: "walk dog", 20: "groom dog"})  # 3 is ride horse here, and the table's own ids are others
-    frame, notes = told.placed(rows(9, 3, 20, 3, 77), added, VOCABULARY, name="x.parquet")
+    # 3 is ride horse here, and the table's own ids are others.
+    added = TableMetadata(added={3: "walk dog", 20: "groom dog"})
+    frame, notes = table_metadata.placed(rows(9, 3, 20, 3, 77), added, VOCABULARY, name="x.parquet")
     assert frame["hoi_id"].tolist() == [9, 8, 8, 77], "what is not said to be added stays, right or wrong"
     assert notes == [
         "classes that were added to the model and are annotated here: walk dog",
         "classes that were added to the model and that stable does not have, so nothing measures them: groom dog (1 detections "
         "are left out)",
     ]
-    assert told.placed(rows(3), Told(), VOCABULARY, name="x")[0]["hoi_id"].tolist() == [3]
-    assert told.placed(rows(), added, VOCABULARY, name="x")[0].empty
-    largest = told.of_json({"added": [{"hoi_id": (1 << 31) - 1, "class": "walk dog"}]})
-    assert told.placed(rows((1 << 31) - 1), largest, VOCABULARY, name="x")[0]["hoi_id"].tolist() == [8]
+    assert table_metadata.placed(rows(3), TableMetadata(), VOCABULARY, name="x")[0]["hoi_id"].tolist() == [3]
+    assert table_metadata.placed(rows(), added, VOCABULARY, name="x")[0].empty
+    largest = table_metadata.of_json({"added": [{"hoi_id": (1 << 31) - 1, "class": "walk dog"}]})
+    assert table_metadata.placed(rows((1 << 31) - 1), largest, VOCABULARY, name="x")[0]["hoi_id"].tolist() == [8]
     with pytest.raises(DataError, match=r"x row 0.*3\.5"):
-        told.placed(rows(3.5), added, VOCABULARY, name="x")
+        table_metadata.placed(rows(3.5), added, VOCABULARY, name="x")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def test_an_added_class_has_the_id_of_its_name_or_is_left_out() -> None:
     ],
 )
 def test_what_is_no_record_says_nothing(about: Any) -> None:
-    assert told.of_json(about) == Told()
+    assert table_metadata.of_json(about) == TableMetadata()
 
 
 def test_a_table_and_what_is_none(tmp_path: Path) -> None:
@@ -62,16 +63,18 @@ def test_a_table_and_what_is_none(tmp_path: Path) -> None:
     }
     table = pa.Table.from_pandas(rows(5)).replace_schema_metadata({"ezhoi": json.dumps(about)})
     pq.write_table(table, tmp_path / "a.parquet")
-    found = told.of_table(tmp_path / "a.parquet")
-    assert found == Told(says="A model.", added={5: "groom dog"}, adapted="text alone", transductive=False)
+    found = table_metadata.of_table(tmp_path / "a.parquet")
+    assert found == TableMetadata(says="A model.", added={5: "groom dog"}, adapted="text alone", transductive=False)
     pq.write_table(pa.Table.from_pandas(rows(5)).replace_schema_metadata({"ezhoi": b"\xff{"}), tmp_path / "b.parquet")
     (tmp_path / "c.parquet").write_text("none")
-    assert {told.of_table(tmp_path / name).says for name in ("b.parquet", "c.parquet", "d.parquet")} == {""}
+    assert {table_metadata.of_table(tmp_path / name).says for name in ("b.parquet", "c.parquet", "d.parquet")} == {""}
 
 
 def test_a_report_repeats_what_is_said_and_nothing_else() -> None:
-    assert Told().as_json == {}
-    found = Told(detector={"name": "detr"}, added={5: "groom dog"}, examples={"groom dog": 2}, transductive=False)
+    assert TableMetadata().as_json == {}
+    found = TableMetadata(
+        detector={"name": "detr"}, added={5: "groom dog"}, examples={"groom dog": 2}, transductive=False
+    )
     assert found.as_json == {
         "detector": {"name": "detr"},
         "transductive": False,
@@ -83,10 +86,12 @@ def test_a_report_repeats_what_is_said_and_nothing_else() -> None:
 
 def test_unlike_tables_are_told_apart() -> None:
     detr = {"name": "detr", "digest": "a" * 32, "trained_on": "COCO"}
-    one = Told(detector=detr, transductive=False)
-    assert told.unlike({"a": one, "b": one, "c": Told()}) == [], "who says nothing is not accused"
-    other = Told(detector={"name": "mine"}, examples={"ride horse": 2}, added={9: "groom dog"}, transductive=True)
-    boxes, few, learned, more = told.unlike({"a": one, "b": other, "c": one})
+    one = TableMetadata(detector=detr, transductive=False)
+    assert table_metadata.unlike({"a": one, "b": one, "c": TableMetadata()}) == [], "who says nothing is not accused"
+    other = TableMetadata(
+        detector={"name": "mine"}, examples={"ride horse": 2}, added={9: "groom dog"}, transductive=True
+    )
+    boxes, few, learned, more = table_metadata.unlike({"a": one, "b": other, "c": one})
     assert "a: detr, trained on COCO (aaaaaaaaaaaa); b: mine, trained on data not known; c: detr" in boxes
     assert few == "b remembers example pairs (few-shot), and a, c do not"
     assert learned == "b learned from the pictures that it predicts (transductive), and a, c do not"
