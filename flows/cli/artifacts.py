@@ -163,13 +163,13 @@ def diff(
     one, other = described if described[0] != described[1] else (None, None)
     texts = None if one is None or other is None or one.digest == other.digest else (one, other)
     if as_json:
-        found = {
+        compared = {
             "differences": [asdict(d) for d in compare.manifests(a.manifest, b.manifest, store)],
             "causes": [{"stage": c.stage} | asdict(c.difference) for c in found.found],
             "files": files,
             "moves": [asdict(move) for move in found.moves],
         }
-        typer.echo(json.dumps(found | (texts_shown.difference(*texts, store) if texts else {}), indent=1))
+        typer.echo(json.dumps(compared | (texts_shown.difference(*texts, store) if texts else {}), indent=1))
         return
     typer.echo(f"{a.stage}: {a.fingerprint[:12]} -> {b.fingerprint[:12]}")
     for cause in found.found:

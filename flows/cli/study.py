@@ -111,7 +111,7 @@ class Teller:
 
     def __call__(self, ended: Ended) -> None:
         self._ended += 1
-        head = f"{self._told:>3} of {self._of}  {ended.trial!s:<{self._width}}"
+        head = f"{self._ended:>3} of {self._of}  {ended.trial!s:<{self._width}}"
         if ended.why:
             typer.secho(plain(f"{head}  failed: {ended.why}"), fg="red", err=True)
             return

@@ -14,7 +14,7 @@ from split_tables import one_a_split
 from pipeline.datasets.hico.vocabulary import HICO as HICO_DET
 from pipeline.errors import DataError, StoreError
 from pipeline.metrics import annotations
-from pipeline.metrics.groups import told_groups
+from pipeline.metrics.groups import groups_of_table
 from pipeline.store.remote.remote import RemoteStore
 
 BOXES = ["hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2"]
@@ -361,7 +361,7 @@ def test_a_table_of_classes_is_parsed_at_the_door(tmp_path, change, says):
     NAMED.to_parquet(tmp_path / "classes.parquet")
     assert annotations.read(tmp_path).groups.rare == annotations.read(tmp_path).groups.unseen["uo"] == {3}
     with pytest.raises(DataError, match=rf"^classes\.parquet:? {says}"):
-        told_groups(change(NAMED), None, {})
+        groups_of_table(change(NAMED), None, {})
 
 
 def labelled(folder, hois, **more):
