@@ -1,7 +1,7 @@
 """Which artifact takes the place of a stage that a run is not to compute: the pinned one, or the newest that fits.
 
 `ezhoi/utpl` must not train for hours because a description of a seen class changed: it reuses a `seen` artifact, says
-which, and refuses with a reason if none fits. A choice binds what it was made from (`pipeline/engine/fit.py`).
+which, and refuses with a reason if none fits. A choice binds what it was made from (`pipeline/engine/compatibility.py`).
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.config.tree import Config
-from pipeline.engine import fit, graph
+from pipeline.engine import compatibility, graph
 from pipeline.engine.choice import Choice, How, name_of
-from pipeline.engine.fit import Chain
+from pipeline.engine.compatibility import Chain
 from pipeline.engine.stage import Stage
 from pipeline.errors import EzhoiError, StoreError
 from pipeline.store.artifact import Artifact
@@ -24,7 +24,7 @@ def choose(
     config: Config,
     store: Store,
     targets: tuple[str, ...],
-    plan: fit.Plan,
+    plan: compatibility.Plan,
     reuse: Collection[str] = (),
     pins: Mapping[str, str] | None = None,
     force: Collection[str] = (),
@@ -66,7 +66,7 @@ class _Selection:
     config: Config
     store: Store
     targets: tuple[str, ...]
-    plan: fit.Plan
+    plan: compatibility.Plan
     asked: frozenset[str]
     choices: dict[str, Choice] = field(default_factory=dict)
     made_from: dict[str, Artifact] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class _Selection:
         """Take all pinned artifacts, before anything that they bind."""
         for stage, reference in references.items():
             artifact = self._pinned(stage, reference)
-            differs = fit.differences(stage, artifact.manifest, self.config)
+            differs = compatibility.differences(stage, artifact.manifest, self.config)
             self.choices[stage.name] = Choice(artifact, "pinned", differs)
         for stage in references:
             artifact = self.choices[stage.name].artifact
@@ -95,7 +95,7 @@ class _Selection:
         """Take what the configuration asks for, else the newest artifact that fits."""
         refused = []
         for how, artifact in self._candidates(stage):
-            problems = fit.conflicts(stage, artifact.manifest, self.config) or self.store.faults(artifact)
+            problems = compatibility.conflicts(stage, artifact.manifest, self.config) or self.store.faults(artifact)
             chain = Chain() if problems else self._chain(artifact)
             problems += [*chain.conflicts, *chain.lost]
             if not problems:
@@ -126,7 +126,7 @@ class _Selection:
         artifact = self.store.find(reference if "/" in reference else f"{stage.name}/{reference}")
         if artifact.stage != stage.name:
             raise EzhoiError(f"{stage.name} is pinned to {reference}, an artifact of stage {artifact.stage}")
-        if problems := fit.conflicts(stage, artifact.manifest, self.config, seeds=False):
+        if problems := compatibility.conflicts(stage, artifact.manifest, self.config, seeds=False):
             raise _unfit(artifact, problems)
         if faults := self.store.faults(artifact):
             raise StoreError(f"{'; '.join(faults)}. Choose another, or have the stage computed again.")
@@ -143,7 +143,7 @@ class _Selection:
                 yield "newest", artifact
 
     def _chain(self, artifact: Artifact, *, seeds: bool = True) -> Chain:
-        return fit.chain(
+        return compatibility.chain(
             artifact,
             config=self.config,
             store=self.store,
@@ -156,12 +156,12 @@ class _Selection:
 
     def _settle(self, artifact: Artifact, how: How, chain: Chain) -> None:
         stage = graph.stage(artifact.stage)
-        differs = fit.differences(stage, artifact.manifest, self.config)
+        differs = compatibility.differences(stage, artifact.manifest, self.config)
         self.choices[stage.name] = Choice(artifact, how, (*differs, *chain.differs))
         for name in chain.ancestors:
             self.made_from.setdefault(name, artifact)
         for name, source in chain.bound.items():
-            differs = fit.differences(graph.stage(name), source.manifest, self.config)
+            differs = compatibility.differences(graph.stage(name), source.manifest, self.config)
             self.choices[name] = Choice(source, "recorded", differs)
 
 

@@ -61,7 +61,7 @@ class Input:
     part: tuple[str, ...] = ("*",)
     loose: bool = False
     """Where the stage's artifact is reused, this input may differ from the one it was made from: a model that learned with some
-    texts is used with others. The configuration keeps sizes and vocabulary equal (`pipeline/engine/fit.py`)."""
+    texts is used with others. The configuration keeps sizes and vocabulary equal (`pipeline/engine/compatibility.py`)."""
     when: Condition | None = None
     """Under which configurations the stage has this input; None: always."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.engine import fit, graph, plan
+from pipeline.engine import compatibility, graph, plan
 from pipeline.engine.choice import Choice
 from pipeline.engine.run import run
 from pipeline.errors import EzhoiError, StoreError
@@ -74,8 +74,8 @@ def test_what_was_made_before_a_key_was_there_had_its_default(fake: Any) -> None
     assert len(recorded) == len(made.config) - 2
     old = made.model_copy(update={"config": recorded})
     stage = graph.stage("seen")
-    assert fit.conflicts(stage, old, fake.config()) == []
-    assert fit.conflicts(stage, old, fake.config("model.adapter=locality", "model.patterns=10")) == [
+    assert compatibility.conflicts(stage, old, fake.config()) == []
+    assert compatibility.conflicts(stage, old, fake.config("model.adapter=locality", "model.patterns=10")) == [
         "model.adapter is instance, not locality",
         "model.patterns is 0, not 10",
     ]
@@ -87,8 +87,8 @@ def test_a_later_key_fits_whichever_of_its_values_is_recorded(fake: Any, made_wi
     made = run(fake.config(f"model.inter={made_with}"), targets=("seen",))["seen"].artifact.manifest
     assert ("model.inter" in made.config) == (made_with == "attention")
     stage = graph.stage("seen")
-    assert fit.conflicts(stage, made, fake.config(f"model.inter={made_with}")) == []
-    assert fit.conflicts(stage, made, fake.config(f"model.inter={other}")) == [
+    assert compatibility.conflicts(stage, made, fake.config(f"model.inter={made_with}")) == []
+    assert compatibility.conflicts(stage, made, fake.config(f"model.inter={other}")) == [
         f"model.inter is {made_with}, not {other}"
     ]
 
@@ -224,10 +224,12 @@ def test_a_file_counts_as_its_fingerprint_does(fake: Any, tmp_path: Path) -> Non
     made = run(fake.config(*settings), targets=("annotations",))["annotations"].artifact
     (root / "notes.txt").write_text("two")
     config = fake.config(*settings)
-    assert fit.conflicts(graph.stage("annotations"), made.manifest, config, own=True) == []
-    assert fit.differences(graph.stage("annotations"), made.manifest, config) == ()
+    assert compatibility.conflicts(graph.stage("annotations"), made.manifest, config, own=True) == []
+    assert compatibility.differences(graph.stage("annotations"), made.manifest, config) == ()
     (root / "anno_bbox.mat").write_bytes(b"others")
-    assert fit.differences(graph.stage("annotations"), made.manifest, config) == ("content of data.root changed",)
+    assert compatibility.differences(graph.stage("annotations"), made.manifest, config) == (
+        "content of data.root changed",
+    )
 
 
 def test_a_file_that_only_the_stage_reads_is_said(fake: Any, tmp_path: Path) -> None:
