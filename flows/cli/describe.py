@@ -11,7 +11,7 @@ import typer
 
 from flows.cli import display, options
 from pipeline.config.tree import Config
-from pipeline.datasets import sources
+from pipeline.datasets import configured
 from pipeline.errors import DataError, EzhoiError, StoreError
 from pipeline.outside.escaping import plain
 from pipeline.store.artifact import Artifact
@@ -294,7 +294,7 @@ def _show_plan(config: Config, edited: Hoi) -> None:
     """Show which stages the edit makes stale, if there is a store, and whether seen classes are trained again."""
     from pipeline.engine import plan
 
-    hidden = edited.hoi_id in sources.unseen(config) and not config.seen.joint
+    hidden = edited.hoi_id in configured.unseen(config) and not config.seen.joint
     waiting = [status for status in plan.plan(config, store_of(config)) if status.state == "stale"]
     surely = [s.stage for s in waiting if not s.waits]
     # What the seen side reads has no text of an unseen class, so it comes out unchanged.

@@ -53,13 +53,13 @@ def evaluate(
 
     Example: ezhoi evaluate --protocol exact --per-class
     """
-    from pipeline.datasets import sources
+    from pipeline.datasets import configured
     from pipeline.metrics import annotations, results
     from pipeline.vocabulary import settings as zero_shot
 
     config = options.configuration(profile, overrides)
-    more = sources.extended(config.data)
-    own = sources.all_settings(config.data)[1] if more is None else sources.every_setting(config.data)
+    more = configured.extended(config.data)
+    own = configured.all_settings(config.data)[1] if more is None else configured.every_setting(config.data)
     truth = annotations.of_artifact(options.asked("annotations", profile, overrides), vocabulary=more, settings=own)
     zero_shot.unseen(truth.groups.unseen, config.setting)
     file = predictions or options.asked("evaluation", profile, overrides).path("predictions.parquet")

@@ -100,7 +100,7 @@ def _read(
     import dataclasses
 
     from pipeline.config.data import Data
-    from pipeline.datasets import sources
+    from pipeline.datasets import configured
     from pipeline.metrics.vcoco import detections as placing
     from pipeline.metrics.vcoco import exchange, translation
     from pipeline.outside import columns
@@ -112,7 +112,7 @@ def _read(
         table = columns.read(detections, placing.wanted("role"))
     name, notes = str(detections), []
     if classes == "hico":
-        table, note = translation.translated(table, sources.dataset(Data(source="hico")).vocabulary, name=name)
+        table, note = translation.translated(table, configured.dataset(Data(source="hico")).vocabulary, name=name)
         notes.append(note)
     if agents is not None:
         of_actions, name = columns.read(agents, placing.wanted("action")), str(agents)

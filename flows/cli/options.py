@@ -14,7 +14,7 @@ import typer
 from flows.server.stage_name import StageName
 from pipeline.config.loading import load
 from pipeline.config.tree import Config
-from pipeline.datasets import classes, sources
+from pipeline.datasets import classes, configured
 from pipeline.engine import plan
 from pipeline.errors import ConfigError, DataError, StoreError
 from pipeline.outside.parsing import shown
@@ -143,7 +143,7 @@ def bundle(model: str | None, profile: str, overrides: list[str] | None) -> Path
 
 def vocabulary(config: Config) -> Vocabulary:
     """The classes of the configured dataset, from small files; no annotation is read."""
-    return sources.vocabulary(config)
+    return configured.vocabulary(config)
 
 
 def vocabulary_of(artifact: Artifact, profile: str, overrides: list[str] | None) -> Vocabulary:

@@ -80,7 +80,7 @@ def pictures(
 
     Example: ezhoi world pictures scenes --count 12
     """
-    from pipeline.datasets.sources import vocabulary
+    from pipeline.datasets.configured import vocabulary
     from pipeline.datasets.world import pictures
 
     pictures.write(out, count=count, vocabulary=vocabulary(options.configuration("demo", None)))

@@ -14,7 +14,7 @@ from pipeline.config.loading import dotted, load, of_environment, profiles
 from pipeline.config.places import absolute, path_of
 from pipeline.config.section import at_home
 from pipeline.config.tree import Config
-from pipeline.datasets import sources
+from pipeline.datasets import configured
 from pipeline.engine import plan
 from pipeline.engine.choice import Choice
 from pipeline.engine.graph import WHOLE, needed_for
@@ -34,7 +34,7 @@ Profile = Annotated[str, Field(pattern=rf"^({'|'.join(profiles())}|.+\.ya?ml)$")
 AS_IN_PROFILE = "profile"
 # A choice of its own and not null: the form sends what it shows, and a choice beside null it shows as text. A user's own
 # settings are chosen among the overrides: data.settings=FILE, setting=NAME.
-SettingName = Annotated[str, WithJsonSchema({"type": "string", "enum": [AS_IN_PROFILE, *sources.SETTINGS]})]
+SettingName = Annotated[str, WithJsonSchema({"type": "string", "enum": [AS_IN_PROFILE, *configured.SETTINGS]})]
 Seed = Annotated[int | None, WithJsonSchema({"type": ["integer", "null"], "minimum": 0, "title": "seed"})]
 Override = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*=")]
 RunReference = Annotated[
@@ -130,7 +130,7 @@ def portable(
     variables = os.environ if environment is None else environment
     here = (folder or Path.cwd()).absolute()
     config = load(profile=profile, overrides=overrides, environment=variables, folder=here)
-    sources.unseen(config)
+    configured.unseen(config)
     found = written_out([*of_environment(variables).values(), *overrides], config)
     found += [] if here == workplace() else absolute(config, here)
     if profile.endswith((".yaml", ".yml")):

@@ -1,6 +1,6 @@
 """What a dataset is to the pipeline: a vocabulary, zero-shot settings, tables and images.
 
-`pipeline.datasets.sources` chooses the one that `data.source` names. Vocabulary and settings come from light files, so
+`pipeline.datasets.configured` chooses the one that `data.source` names. Vocabulary and settings come from light files, so
 that `ezhoi status` knows them without reading the data; tables and images are read only when they are asked for.
 """
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from pipeline.config.changed import changed
 from pipeline.config.tree import Config
-from pipeline.datasets import sources
+from pipeline.datasets import configured
 from pipeline.engine import estimate, graph, provenance
 from pipeline.engine.choice import Choice
 from pipeline.engine.ingredients import Ingredients, ingredients
@@ -39,7 +39,7 @@ def plan(
     A stage whose input has to run first counts as stale; if the input comes out unchanged, the stage will not run.
     Stages after a forced one are judged by what that made last time.
     """
-    sources.unseen(config)  # a setting that the dataset does not have is told before anything else
+    configured.unseen(config)  # a setting that the dataset does not have is told before anything else
     last = _last_run(config, store)
     chosen = given or {}
     fresh: dict[str, Artifact] = {}

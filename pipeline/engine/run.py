@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from pipeline.config.changed import changed
 from pipeline.config.tree import Config
-from pipeline.datasets import sources
+from pipeline.datasets import configured
 from pipeline.engine import plan
 from pipeline.engine.choice import Choice
 from pipeline.engine.execute import AskHelpers, Outcome, Waiting, execute, no_helpers, say
@@ -51,7 +51,7 @@ class Run:
     _started: float = 0.0
 
     def __post_init__(self) -> None:
-        sources.unseen(self.config)  # a setting that the dataset does not have ends the run before it begins
+        configured.unseen(self.config)  # a setting that the dataset does not have ends the run before it begins
         self.store.sweep()
         self._started = time.perf_counter()
         self.record = runs.new(

@@ -12,7 +12,7 @@ from pathlib import Path
 from pipeline.config.keys import keys
 from pipeline.config.sources import Content, Source
 from pipeline.config.tree import Config
-from pipeline.datasets import sources
+from pipeline.datasets import configured
 from pipeline.datasets.own import folder as own_folder
 from pipeline.store import digest
 from pipeline.work import machines
@@ -22,8 +22,8 @@ Condition = Callable[[Config], bool]
 """A condition on a configuration."""
 DIGESTS: Mapping[Content, Callable[[Path], str]] = {
     "bytes": digest.of_path,
-    "tables": sources.fingerprint,
-    "images": sources.folder_fingerprint,
+    "tables": configured.fingerprint,
+    "images": configured.folder_fingerprint,
     "own": own_folder.fingerprint,
 }
 """The functions that compute the digest of a source, by the content that counts."""

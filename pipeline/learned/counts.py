@@ -12,7 +12,7 @@ from models.hoi import EzHoi
 from models.released.inert import InertText
 from models.unseen import UnseenPrompts
 from pipeline.config.tree import Config
-from pipeline.datasets import sources
+from pipeline.datasets import configured
 from pipeline.errors import ConfigError
 from pipeline.learned.build import clip_weights, released_model, sizes
 
@@ -104,7 +104,7 @@ def summarise(config: Config) -> Summary:
     narrow = {"bottleneck": m.bottleneck, "heads": m.heads}
     released = released_model(config, clip)
     inert = InertText(clip=clip, prompts=m.prompts, **narrow)
-    count = len(sources.unseen(config))
+    count = len(configured.unseen(config))
     utpl = UnseenPrompts(shared=paper.prompts, count=count, joint_width=clip.joint_width, **narrow)
     ours = _by_part(paper) | {"unseen": _count(utpl)}
     live = _by_part(released)

@@ -27,7 +27,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.datasets import classes, coco_split, leakage, sources
+from pipeline.datasets import classes, coco_split, configured, leakage
 from pipeline.datasets.dataset import BOXES, CORNERS, SPLITS, Dataset, SplitTables
 from pipeline.datasets.images import EXHAUSTIVE, UPRIGHT
 from pipeline.tables import arrays
@@ -64,7 +64,7 @@ COLUMNS = {
 def run(work: Work) -> dict[str, Any]:
     """Write the tables; metrics are counts and the source."""
     vocabulary = classes.of_dataset(work.inputs["vocabulary"])
-    dataset = sources.dataset(work.config.data)
+    dataset = configured.dataset(work.config.data)
     parts: dict[str, SplitTables] = {}
     for split in SPLITS:
         with work.clock("read"):

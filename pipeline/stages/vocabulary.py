@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from pipeline.datasets import sources
+from pipeline.datasets import configured
 from pipeline.vocabulary import file, settings
 from pipeline.work.work import Work
 
@@ -25,9 +25,9 @@ log = logging.getLogger("ezhoi.vocabulary")
 def run(work: Work) -> dict[str, Any]:
     """Write the files; metrics are counts and digests."""
     with work.clock("read"):
-        found = sources.dataset(work.config.data).vocabulary
-        own, users = sources.all_settings(work.config.data)
-        more = sources.extended(work.config.data)
+        found = configured.dataset(work.config.data).vocabulary
+        own, users = configured.all_settings(work.config.data)
+        more = configured.extended(work.config.data)
     with work.clock("write"):
         file.write(work.out / "vocabulary.json", found)
         file.write_objects(work.out / "objects.json", found)
@@ -35,7 +35,7 @@ def run(work: Work) -> dict[str, Any]:
         settings.write(work.out / "own_settings.json", users)
         if more is not None:
             file.write(work.out / "extended.json", more)
-    added = [] if more is None else [more.hoi(h).name for h in sorted(sources.added(more, found))]
+    added = [] if more is None else [more.hoi(h).name for h in sorted(configured.added(more, found))]
     if more is not None and not added:
         log.warning("data.classes = %s: %s has all of its classes already", work.config.data.classes, found.name)
     return {

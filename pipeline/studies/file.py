@@ -26,7 +26,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, St
 
 from pipeline.config.loading import dotted, load
 from pipeline.config.section import LARGEST_NUMBER
-from pipeline.datasets import sources
+from pipeline.datasets import configured
 from pipeline.errors import ConfigError
 from pipeline.machine.home import expanded
 from pipeline.outside import parsing, reading
@@ -204,7 +204,7 @@ class _Reader:
                 except ConfigError as error:
                     self.fail(str(error), *at)
                 try:
-                    sources.unseen(config)
+                    configured.unseen(config)
                 except ConfigError as error:
                     self.fail(str(error), "settings", place)
             twin = same.setdefault((config, variant.prefix), variant.name)

@@ -16,7 +16,7 @@ from pipeline.config.changed import changed
 from pipeline.config.loading import key_of, load
 from pipeline.config.places import absolute
 from pipeline.config.tree import Config
-from pipeline.datasets import sources
+from pipeline.datasets import configured
 from pipeline.engine import graph, plan
 from pipeline.errors import ConfigError, DataError
 from pipeline.outside.parsing import shown
@@ -145,7 +145,7 @@ class Study:
         for variant in self.variants:
             for setting in self.settings:
                 try:
-                    sources.unseen(self.config(Trial(variant, setting, self.seeds[0])))
+                    configured.unseen(self.config(Trial(variant, setting, self.seeds[0])))
                 except ConfigError as error:
                     raise ConfigError(f"study {self.name}, variant {variant.name}: {error}") from None
 

@@ -26,7 +26,7 @@ from pipeline.boxes import labels, quality
 from pipeline.boxes.imported import COLUMNS
 from pipeline.config.data import Data
 from pipeline.config.model import Pairing
-from pipeline.datasets import sources
+from pipeline.datasets import configured
 from pipeline.datasets.world.classes import WORLD_VERSION
 from pipeline.learned.checkpoint import save_weights
 from pipeline.tiny.boxes import CALIBRATION, SPLIT, Boxed, object_ids, scene
@@ -66,7 +66,7 @@ def batch(recipe: Recipe, step: int) -> list[Boxed]:
 def train(recipe: Recipe, report: Callable[[int, float], None] = lambda step, loss: None) -> Trained:
     """Train and calibrate the detector; `report` is called with every step and its loss."""
     torch.manual_seed(recipe.seed)
-    names = [thing.name for thing in sources.dataset(Data(source="world")).vocabulary.objects]
+    names = [thing.name for thing in configured.dataset(Data(source="world")).vocabulary.objects]
     told = tuple(names[i] for i in object_ids())
     # In the usual memory layout: with channels_last the backward pass crashes on some CPUs.
     net = build(recipe.sizes, len(told))
@@ -132,7 +132,9 @@ def measure(trained: Trained, *, scenes: int, style: str) -> dict[str, Any]:
 
     The recall is given for all boxes, and for those that the default `pairing` keeps.
     """
-    world = sources.dataset(Data.model_validate({"source": "world", "world": {"test_images": scenes, "style": style}}))
+    world = configured.dataset(
+        Data.model_validate({"source": "world", "world": {"test_images": scenes, "style": style}})
+    )
     tables, objects = world.tables("test"), world.vocabulary.objects
     serves = labels.serving(dict(enumerate(trained.labels)), objects, object_ids())
     net = FcosDetector(trained, torch.from_numpy(serves))

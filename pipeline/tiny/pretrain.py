@@ -22,7 +22,7 @@ from models.clip import Clip, Vocabulary
 from models.clip_loading import build
 from models.text_tower import text_features
 from pipeline.config.data import Data
-from pipeline.datasets import sources
+from pipeline.datasets import configured
 from pipeline.datasets.world.classes import WORLD_VERSION, held_out, world_classes
 from pipeline.learned.checkpoint import save_weights
 from pipeline.texts.lexicon.lexicon import contrast, describe
@@ -73,7 +73,7 @@ class Recipe:
 def vocabulary() -> list[int]:
     """The BPE ids of all that the lexicon can say about HICO-DET's 600 classes. A row for a word is not its meaning: held-out
     words keep their initial embedding."""
-    hico = sources.dataset(Data(source="hico")).vocabulary
+    hico = configured.dataset(Data(source="hico")).vocabulary
     classes = hico.classes
     texts = [hoi.phrase for hoi in classes] + [f"a {thing.noun}" for thing in hico.objects]
     texts += [sentence for hoi in classes for sentence in describe(hoi)]
@@ -96,7 +96,7 @@ def pictures(recipe: Recipe, progress: Callable[[int, int], None] = lambda done,
 def batch(pool: list[Picture], recipe: Recipe, step: int) -> tuple[Tensor, list[str], Tensor]:
     """Pixels (B, 3, S, S) uint8, captions and groups (B,) of a step, a pure function of the recipe's seed and the step."""
     rng = np.random.default_rng([recipe.seed, step])
-    world = sources.dataset(Data(source="world")).vocabulary
+    world = configured.dataset(Data(source="world")).vocabulary
     kind = KINDS[int(rng.integers(len(KINDS)))]
     views, texts, groups = [], [], []
     for index in rng.choice(len(pool), recipe.batch, replace=False):

@@ -7,7 +7,7 @@ import torch
 
 from models.clip import Clip
 from pipeline.config.data import Data
-from pipeline.datasets import sources
+from pipeline.datasets import configured
 from pipeline.datasets.world.classes import held_out
 from pipeline.errors import DataError
 from pipeline.tiny.captions import scene_picture
@@ -20,7 +20,7 @@ def measure(clip: Clip, *, scenes: int = 600, style: str = "outlined") -> dict[s
     own object, where only the verb can tell; `verb_given_object` (top-1 among all classes of the true object, so that a
     bias to shown classes costs) and its `verb_chance`; and the number of `pairs`. Shares, not percent.
     """
-    vocabulary = sources.dataset(Data(source="world")).vocabulary
+    vocabulary = configured.dataset(Data(source="world")).vocabulary
     hois = np.array(vocabulary.ids)
     objects = vocabulary.object_of[hois]
     text, _ = clip.embed_texts([hoi.phrase for hoi in vocabulary.classes])

@@ -17,11 +17,11 @@ from typing import Any, Literal
 
 from pipeline.datasets.hico import folder as folders
 from pipeline.datasets.hico.counts import Finding, compare
-from pipeline.datasets.hico.dataset import ambiguous_folders, in_order
 from pipeline.datasets.hico.folder import Folder
 from pipeline.datasets.hico.image_files import ImageCheck, look_over
 from pipeline.datasets.hico.layouts import detect
 from pipeline.datasets.hico.layouts.detect import Labels
+from pipeline.datasets.hico.loading import ambiguous_folders, in_order
 from pipeline.datasets.hico.rows import Rows
 from pipeline.datasets.hico.tables import Tables
 from pipeline.datasets.vcoco import reader

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.datasets.hico.counts import Finding
-from pipeline.datasets.hico.dataset import image_size
 from pipeline.datasets.hico.folder import Folder, link_to_nowhere
+from pipeline.datasets.hico.loading import image_size
 from pipeline.datasets.hico.tables import Tables
 from pipeline.errors import DataError
 

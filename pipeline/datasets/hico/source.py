@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from pipeline.config.data import Data
-    from pipeline.datasets.hico.dataset import Loaded
+    from pipeline.datasets.hico.loading import Loaded
 
 
 class Hico:
@@ -38,10 +38,10 @@ class Hico:
 
     @cached_property
     def _found(self) -> Loaded:
-        from pipeline.datasets.hico import dataset
+        from pipeline.datasets.hico import loading
 
         section = self._section
-        return dataset.load(section.root, annotations=section.annotations, skip=section.faults == "skip")
+        return loading.load(section.root, annotations=section.annotations, skip=section.faults == "skip")
 
     @cached_property
     def _pairs(self) -> pd.DataFrame:

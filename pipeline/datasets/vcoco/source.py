@@ -182,8 +182,8 @@ def _with_files(table: pd.DataFrame, pictures: Folder, *, skip: bool) -> tuple[p
     """Images with their file, bytes, width and height; those without a file are faults and left out."""
     import pandas as pd
 
-    from pipeline.datasets.hico.dataset import image_size, why_absent
     from pipeline.datasets.hico.faults import Fault
+    from pipeline.datasets.hico.loading import image_size, why_absent
     from pipeline.datasets.vcoco.folder import IMAGES
 
     there = {part: pictures.listing(part) for part in IMAGES}

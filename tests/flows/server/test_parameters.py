@@ -117,7 +117,7 @@ def test_a_relative_path_in_any_key_is_found_by_a_worker(
 
 @pytest.mark.parametrize("key", path_keys())
 def test_a_home_folder_is_its_owners_wherever_a_worker_runs(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.datasets.sources.unseen", lambda config: frozenset())  # opens data.settings
+    monkeypatch.setattr("pipeline.datasets.configured.unseen", lambda config: frozenset())  # opens data.settings
     for folder in (ROOT, Path("/")):
         section, _, name = key.rpartition(".")
         for given in (f"{key}=~/a/it.pt", f"{section}={{{name}: ~/a/it.pt}}"):

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from pipeline.datasets import leakage
-from pipeline.datasets.hico import dataset, settings
+from pipeline.datasets.hico import loading, settings
 from pipeline.datasets.hico.tables import BOXES, continuous
 from pipeline.datasets.hico.vocabulary import HICO
 
@@ -90,7 +90,7 @@ def test_nothing_unseen_touches_nothing() -> None:
 def real() -> pd.DataFrame:
     if not DATA.is_dir():
         pytest.skip(f"no real annotation at {DATA}")
-    tables = dataset.load(DATA).tables.of("train")
+    tables = loading.load(DATA).tables.of("train")
     return tables.pairs.assign(**continuous(tables.pairs[BOXES]))
 
 

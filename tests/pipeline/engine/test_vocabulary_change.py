@@ -10,7 +10,7 @@ import pytest
 
 import pipeline.datasets.world.source as world
 import pipeline.stages.vocabulary as real_stage
-from pipeline.datasets import sources
+from pipeline.datasets import configured
 from pipeline.engine import plan, stage
 from pipeline.engine.run import run
 from pipeline.errors import ConfigError, DataError
@@ -53,7 +53,7 @@ def tables(fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     for path in (world.FILE, world.FILE.with_name("classes.csv")):
         (folder / path.name).write_bytes(path.read_bytes())
-    monkeypatch.setitem(stage.DIGESTS, "tables", lambda _: sources.fingerprint(folder))
+    monkeypatch.setitem(stage.DIGESTS, "tables", lambda _: configured.fingerprint(folder))
     monkeypatch.setattr(world, "FILE", folder / "vocabulary.json")
     monkeypatch.setitem(sys.modules, "pipeline.stages.vocabulary", real_stage)
     run(fake.config())

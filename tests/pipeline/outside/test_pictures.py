@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from pipeline.datasets import images
-from pipeline.datasets.hico import dataset
+from pipeline.datasets.hico import loading
 from pipeline.datasets.own import pictures as own
 from pipeline.errors import DataError
 from pipeline.outside import pictures, reading
@@ -51,7 +51,7 @@ BROKEN = {
 DOORS: dict[str, Callable[[Path], Any]] = {
     "predict": seen.opened,
     "datasets": lambda path: images.read_rgb(path, upright=True),
-    "hico": lambda path: dataset.image_size(path, decode=True),
+    "hico": lambda path: loading.image_size(path, decode=True),
     "own": own._size,
     "llm": shown._check,
 }

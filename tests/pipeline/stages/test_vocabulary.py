@@ -14,7 +14,7 @@ from PIL.Image import Image
 from small_demo import small
 
 from pipeline.config.tree import Config
-from pipeline.datasets import classes, sources
+from pipeline.datasets import classes, configured
 from pipeline.datasets.dataset import SPLITS, SplitTables
 from pipeline.datasets.world.source import World
 from pipeline.engine.run import run
@@ -120,7 +120,7 @@ def under(
     dataset: Any, monkeypatch: pytest.MonkeyPatch, config: Config, given: Mapping[str, Choice] | None = None
 ) -> dict[str, Artifact]:
     """A run in which the world is another dataset."""
-    monkeypatch.setattr(sources, "dataset", lambda data: dataset)
+    monkeypatch.setattr(configured, "dataset", lambda data: dataset)
     return {name: outcome.artifact for name, outcome in run(config, given=given).items()}
 
 

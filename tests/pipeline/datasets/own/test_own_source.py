@@ -18,7 +18,7 @@ from PIL import Image
 
 from pipeline.config.data import Data
 from pipeline.config.data import Own as OwnSection
-from pipeline.datasets import sources
+from pipeline.datasets import configured
 from pipeline.datasets.images import Images
 from pipeline.datasets.own.source import Own
 from pipeline.engine import run, stage
@@ -36,7 +36,7 @@ def yard(tmp_path: Path) -> Path:
 
 
 def test_the_tables_of_both_splits(yard: Path) -> None:
-    own = sources.dataset(Data(source="own", root=yard))
+    own = configured.dataset(Data(source="own", root=yard))
     assert isinstance(own, Own) and own.vocabulary.without_object == (6,)
     train, test = (own.tables(split) for split in ("train", "test"))
     assert test.images["file_name"].tolist() == ["street/gänse-04.png"] and len(train.images) == 5
@@ -64,9 +64,9 @@ def test_test_pictures_that_are_training_pictures_too_are_told(yard: Path, caplo
     train = next(i for i in value["images"] if i["split"] == "train" and (i["width"], i["height"]) == size)
     names = {"test": test["file_name"], "train": train["file_name"]}
     Image.effect_noise(size, 90).convert("RGB").save(yard / names["test"])
-    assert sources.dataset(Data(source="own", root=yard)).about()["in_both_splits"] == 0 and caplog.text == ""
+    assert configured.dataset(Data(source="own", root=yard)).about()["in_both_splits"] == 0 and caplog.text == ""
     shutil.copy(yard / names["test"], yard / names["train"])
-    assert sources.dataset(Data(source="own", root=yard)).about()["in_both_splits"] == 1
+    assert configured.dataset(Data(source="own", root=yard)).about()["in_both_splits"] == 1
     assert f"1 of 1 test pictures are training pictures too, such as {names['test']}" in caplog.text
 
 
@@ -84,7 +84,7 @@ def test_pictures_that_are_not_exhaustively_annotated_are_told(yard: Path, tmp_p
 
 
 def test_a_picture_that_is_stored_turned_is_seen_as_it_is_shown(yard: Path) -> None:
-    assert sources.dataset(Data(source="own", root=yard)).open(2).size == (600, 900)
+    assert configured.dataset(Data(source="own", root=yard)).open(2).size == (600, 900)
     root = yard.parent
     config = small_demo.small(root / "store", "data.source=own", f"data.root={yard}", "setting=default")
     artifact = run.run(config, targets=("annotations",))["annotations"].artifact
@@ -94,8 +94,8 @@ def test_a_picture_that_is_stored_turned_is_seen_as_it_is_shown(yard: Path) -> N
 def test_faulty_rows_stop_a_run_or_are_left_out_and_listed(yard: Path) -> None:
     shutil.copy(DATA / "native/faulty/interactions.json", yard / "own.json")
     with pytest.raises(DataError, match=r"12 rows that cannot be used.*(\n.*)*data\.faults=skip"):
-        sources.dataset(Data(source="own", root=yard)).tables("train")
-    own = sources.dataset(Data(source="own", root=yard, faults="skip"))
+        configured.dataset(Data(source="own", root=yard)).tables("train")
+    own = configured.dataset(Data(source="own", root=yard, faults="skip"))
     listed = own.faults()
     assert len(own.tables("train").pairs) == 5 and listed is not None
     assert "annotation 3" in listed["row"].tolist() and len(listed) == 12
@@ -106,7 +106,7 @@ def test_settings_by_names_and_by_rule(yard: Path) -> None:
     (yard / "vocabulary.yaml").write_text(
         f"{words}settings: {{mine: [hold ladder], verbs: {{unseen verbs: [repair]}}, few: rare 30%}}\n"
     )
-    own = sources.dataset(Data(source="own", root=yard))
+    own = configured.dataset(Data(source="own", root=yard))
     names = {name: {own.vocabulary.hoi(h).name for h in hidden} for name, hidden in own.settings.items()}
     assert names == {
         "default": set(),
@@ -120,9 +120,9 @@ def test_settings_by_names_and_by_rule(yard: Path) -> None:
 def test_splits_are_drawn_once_and_for_all(tmp_path: Path) -> None:
     own_world.make(tmp_path, train=30, test=10, splits=False)
     section = Data(source="own", root=tmp_path)
-    first, again = sources.dataset(section), sources.dataset(section)
+    first, again = configured.dataset(section), configured.dataset(section)
     assert first.splits == again.splits and 4 <= Counter(first.splits)["test"] <= 12
-    other = sources.dataset(Data(source="own", root=tmp_path, own=OwnSection(seed=1)))
+    other = configured.dataset(Data(source="own", root=tmp_path, own=OwnSection(seed=1)))
     assert other.splits != first.splits
     tested, trained = (set(first.tables(split).pairs["hoi_id"]) for split in ("test", "train"))
     assert tested <= trained, "every class that is tested is trained too"
@@ -130,14 +130,14 @@ def test_splits_are_drawn_once_and_for_all(tmp_path: Path) -> None:
 
 def test_a_folder_without_pictures_or_annotation_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="needs the folder"):
-        sources.dataset(Data(source="own")).tables("train")
+        configured.dataset(Data(source="own")).tables("train")
     shutil.copy(DATA / "native/good/interactions.json", tmp_path / "own.json")
     with pytest.raises(DataError, match="no picture is in this folder"):
-        sources.dataset(Data(source="own", root=tmp_path)).tables("train")
+        configured.dataset(Data(source="own", root=tmp_path)).tables("train")
     empty = tmp_path / "empty"
     own_samples.blank(empty)
     with pytest.raises(DataError, match="no annotation is here"):
-        sources.dataset(Data(source="own", root=empty)).tables("train")
+        configured.dataset(Data(source="own", root=empty)).tables("train")
 
 
 def test_what_counts_of_the_folder(yard: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from pipeline.config.data import Data
-from pipeline.datasets import sources
+from pipeline.datasets import configured
 from pipeline.datasets.vcoco import classes
 from pipeline.datasets.vcoco.actions import ROLES
 from pipeline.errors import DataError
@@ -54,7 +54,7 @@ def folder(tmp_path):
 
 
 def dataset(root, **more):
-    return sources.dataset(Data(source="vcoco", root=root, **more))
+    return configured.dataset(Data(source="vcoco", root=root, **more))
 
 
 def test_tables_and_pictures(folder):
@@ -129,11 +129,11 @@ def test_missing_pictures(folder):
 
 def test_the_fingerprint_covers_pair_files_and_pictures(folder):
     root = folder()
-    before = sources.folder_fingerprint(root)
+    before = configured.folder_fingerprint(root)
     (root / "coco" / "val2014" / "COCO_val2014_000000000009.jpg").write_bytes(b"x")
-    more = sources.folder_fingerprint(root)
+    more = configured.folder_fingerprint(root)
     folder(lambda splits: splits["test"].pop())
-    assert len({before, more, sources.folder_fingerprint(root)}) == 3
+    assert len({before, more, configured.folder_fingerprint(root)}) == 3
 
 
 def test_every_class_can_be_read(folder):

@@ -6,12 +6,12 @@ import pandas as pd
 from PIL import Image
 
 from pipeline.config.data import Data
-from pipeline.datasets import sources
+from pipeline.datasets import configured
 from pipeline.datasets.world import pictures
 from pipeline.datasets.world.scenes import sample
 from pipeline.predict import boxes_file
 
-VOCABULARY = sources.dataset(Data(source="world")).vocabulary
+VOCABULARY = configured.dataset(Data(source="world")).vocabulary
 
 
 def test_pictures_and_their_boxes(tmp_path: Path) -> None:

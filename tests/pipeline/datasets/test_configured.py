@@ -15,7 +15,7 @@ from PIL import Image
 from pipeline.config.data import Data
 from pipeline.config.data import World as WorldSection
 from pipeline.config.loading import load
-from pipeline.datasets import classes, sources
+from pipeline.datasets import classes, configured
 from pipeline.datasets.dataset import BOXES
 from pipeline.datasets.hico.settings import RARE, SETTINGS
 from pipeline.datasets.hico.source import Hico
@@ -29,8 +29,8 @@ TRAIN, TEST = "HICO_train2015_00000007.jpg", "HICO_test2015_00000007.jpg"
 
 
 def test_the_source_chooses() -> None:
-    assert isinstance(sources.dataset(Data(source="world")), World)
-    hico = sources.dataset(Data(source="hico"))
+    assert isinstance(configured.dataset(Data(source="world")), World)
+    hico = configured.dataset(Data(source="hico"))
     assert isinstance(hico, Hico) and hico.vocabulary is HICO and hico.settings is SETTINGS and hico.rare == RARE
 
 
@@ -84,7 +84,7 @@ def test_hico_tables_and_pictures(tmp_path: Path) -> None:
     for name, place in ((TRAIN, "train2015"), (TEST, "test2015")):
         (tmp_path / "images" / place).mkdir(parents=True)
         Image.new("RGB", (64, 48), "red").save(tmp_path / "images" / place / name)
-    hico = sources.dataset(Data(source="hico", root=tmp_path))
+    hico = configured.dataset(Data(source="hico", root=tmp_path))
     test = hico.tables("test")
     assert test.images[["image_id", "file_name"]].values.tolist() == [[100_007, f"images/test2015/{TEST}"]]
     assert test.pairs[["hoi_id", "hx1", "hy1", "hx2", "hy2"]].values.tolist() == [[153, 0, 0, 20, 20]]
@@ -98,15 +98,15 @@ def test_settings_of_the_dataset_and_of_the_user(tmp_path: Path) -> None:
     path.write_text("mine: [ride horse]")
     ride = HICO.find("ride horse").hoi_id
     config = load(overrides=[f"data.settings={path}", "setting=mine"], environment={})
-    assert sources.unseen(config) == {ride}
-    assert sources.unseen(load(overrides=["setting=uv"], environment={})) == World(WorldSection()).settings["uv"]
+    assert configured.unseen(config) == {ride}
+    assert configured.unseen(load(overrides=["setting=uv"], environment={})) == World(WorldSection()).settings["uv"]
     with pytest.raises(ConfigError, match=r"setting = 'min': .* Did you mean 'mine'\? Settings: .*uv, mine;"):
-        sources.unseen(load(overrides=[f"data.settings={path}", "setting=min"], environment={}))
+        configured.unseen(load(overrides=[f"data.settings={path}", "setting=min"], environment={}))
     path.write_text("rf_uc: [ride horse]")
     with pytest.raises(DataError, match="setting 'rf_uc': the dataset has a setting of that name"):
-        sources.unseen(config)
+        configured.unseen(config)
     with pytest.raises(DataError, match=r"none\.yaml: cannot be read"):
-        sources.unseen(load(overrides=[f"data.settings={tmp_path / 'none.yaml'}"], environment={}))
+        configured.unseen(load(overrides=[f"data.settings={tmp_path / 'none.yaml'}"], environment={}))
 
 
 MORE = "format: ezhoi-vocabulary/1\nverbs: [{name: vaccinate, ing: vaccinating}]\n"
@@ -116,12 +116,12 @@ def test_classes_that_are_added_are_unseen_in_every_setting(tmp_path: Path) -> N
     path = tmp_path / "more.yaml"
     path.write_text(MORE + "classes: [[vaccinate, horse], [ride, horse]]")
     config = load(overrides=[f"data.classes={path}", "setting=default"], environment={})
-    more, known = sources.vocabulary(config), sources.vocabulary(load(environment={}))
+    more, known = configured.vocabulary(config), configured.vocabulary(load(environment={}))
     new = more.find("vaccinate horse").hoi_id
-    assert sources.added(more, known) == {new} == sources.unseen(config) and new == max(known.ids) + 1
+    assert configured.added(more, known) == {new} == configured.unseen(config) and new == max(known.ids) + 1
     hidden = World(WorldSection()).settings
-    assert sources.every_setting(config.data) == {name: ids | {new} for name, ids in hidden.items()}
-    assert sources.all_settings(config.data)[0] == hidden, "the dataset's own are as they were"
+    assert configured.every_setting(config.data) == {name: ids | {new} for name, ids in hidden.items()}
+    assert configured.all_settings(config.data)[0] == hidden, "the dataset's own are as they were"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_an_added_class_has_an_object_whose_boxes_are_found(content: str, tmp_pa
     with pytest.raises(
         DataError, match=r"no class of rendered world has the object (forklift|truck), so .*predict --cl"
     ):
-        sources.unseen(config)
+        configured.unseen(config)
 
 
 def test_a_table_of_classes_tells_its_vocabulary() -> None:
