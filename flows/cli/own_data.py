@@ -103,12 +103,12 @@ def import_(
 
 def _split(found: Found, path: Path, pictures: Path | None, *, share: float, seed: int) -> None:
     """Draw the split of pictures whose annotation gives none; DataError if it gives some."""
-    from pipeline.datasets.own import source, splits
+    from pipeline.datasets.own import dataset, splits
 
     if splits.stated(found.rows.images["split"].tolist()) is not None:
         raise DataError(f"{found.file} tells which pictures are for testing, so --test-share has nothing to draw")
     root = pictures or (path if path.is_dir() else path.parent)
-    found.rows.images["split"] = source.split_by_rule(found, root, share=share, seed=seed)
+    found.rows.images["split"] = dataset.split_by_rule(found, root, share=share, seed=seed)
 
 
 def _pictures(path: Path, folder: Path | None) -> Pictures | None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from pipeline.datasets.dataset import Dataset
 from pipeline.datasets.hico import folder
-from pipeline.datasets.hico.source import Hico
-from pipeline.datasets.own.source import Own
+from pipeline.datasets.hico.dataset import Hico
+from pipeline.datasets.own.dataset import Own
 from pipeline.datasets.vcoco import folder as vcoco
-from pipeline.datasets.vcoco.source import Vcoco
-from pipeline.datasets.world.source import World
+from pipeline.datasets.vcoco.dataset import Vcoco
+from pipeline.datasets.world.dataset import World
 from pipeline.errors import DataError
 from pipeline.store import digest
 from pipeline.vocabulary import file, settings

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.datasets import classes as class_table
 from pipeline.datasets.dataset import RARE_BELOW
-from pipeline.datasets.hico.source import Hico
+from pipeline.datasets.hico.dataset import Hico
 from pipeline.errors import DataError
 from pipeline.outside import columns
 from pipeline.outside.parsing import shown

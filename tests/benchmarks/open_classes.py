@@ -23,10 +23,10 @@ from pipeline.config.tree import Config
 from pipeline.datasets.dataset import CORNERS, SplitTables
 from pipeline.datasets.own import write
 from pipeline.datasets.world.classes import unseen
+from pipeline.datasets.world.dataset import World
 from pipeline.datasets.world.scenes import Scene
 from pipeline.datasets.world.scenes import draw as paint
 from pipeline.datasets.world.scenes import sample as scene
-from pipeline.datasets.world.source import World
 from pipeline.engine.run import run
 from pipeline.metrics.evaluation import Compared, Judged, judge
 from pipeline.metrics.protocols import PROTOCOLS

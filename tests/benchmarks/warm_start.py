@@ -18,7 +18,7 @@ import pandas as pd
 from pipeline.config.loading import load
 from pipeline.datasets.own import write
 from pipeline.datasets.world import scenes
-from pipeline.datasets.world.source import World
+from pipeline.datasets.world.dataset import World
 from pipeline.engine.run import run
 from pipeline.predict.bundle import FILE
 from pipeline.vocabulary.vocabulary import PERSON

@@ -17,11 +17,11 @@ from pipeline.config.data import World as WorldSection
 from pipeline.config.loading import load
 from pipeline.datasets import classes, configured
 from pipeline.datasets.dataset import BOXES
+from pipeline.datasets.hico.dataset import Hico
 from pipeline.datasets.hico.settings import RARE, SETTINGS
-from pipeline.datasets.hico.source import Hico
 from pipeline.datasets.hico.vocabulary import COCO_IDS, HICO
 from pipeline.datasets.world.classes import held_out, world_classes
-from pipeline.datasets.world.source import World
+from pipeline.datasets.world.dataset import World
 from pipeline.errors import ConfigError, DataError
 from pipeline.vocabulary.coco import COCO
 

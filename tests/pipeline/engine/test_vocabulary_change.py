@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import pipeline.datasets.world.source as world
+import pipeline.datasets.world.dataset as world
 import pipeline.stages.vocabulary as real_stage
 from pipeline.datasets import configured
 from pipeline.engine import plan, stage

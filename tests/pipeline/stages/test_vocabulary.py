@@ -16,7 +16,7 @@ from small_demo import small
 from pipeline.config.tree import Config
 from pipeline.datasets import classes, configured
 from pipeline.datasets.dataset import SPLITS, SplitTables
-from pipeline.datasets.world.source import World
+from pipeline.datasets.world.dataset import World
 from pipeline.engine.run import run
 from pipeline.engine.selection import Choice
 from pipeline.store.artifact import Artifact

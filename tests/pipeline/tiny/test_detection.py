@@ -13,8 +13,8 @@ from pipeline.boxes import configured_detector
 from pipeline.config.loading import load
 from pipeline.config.packaged import TINY_DETECTOR
 from pipeline.datasets.world.classes import world_classes
+from pipeline.datasets.world.dataset import FILE
 from pipeline.datasets.world.scenes import draw, sample
-from pipeline.datasets.world.source import FILE
 from pipeline.tiny import detection
 from pipeline.tiny.boxes import CALIBRATION, SPLIT, Boxed, object_ids, scene
 from pipeline.vocabulary import file

@@ -9,7 +9,7 @@ import pandas as pd
 from pipeline.config.data import World as WorldSection
 from pipeline.datasets.dataset import SPLITS
 from pipeline.datasets.own import write
-from pipeline.datasets.world.source import World
+from pipeline.datasets.world.dataset import World
 
 CORNERS = ["x1", "y1", "x2", "y2"]
 

@@ -20,7 +20,7 @@ from pipeline.config.data import Data
 from pipeline.config.data import Own as OwnSection
 from pipeline.datasets import configured
 from pipeline.datasets.images import Images
-from pipeline.datasets.own.source import Own
+from pipeline.datasets.own.dataset import Own
 from pipeline.engine import run, stage
 from pipeline.errors import DataError
 
