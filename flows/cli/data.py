@@ -60,9 +60,9 @@ def check(
 
     if path.exists():
         with display.watching() as watch:
-            source = annotated.own(path, on_progress=own_data.megabytes(watch, "reading"))
-        if source is not None:
-            if not own_data.check(source, path, pictures, vocabulary, open_pictures=images, as_json=as_json):
+            found = annotated.own(path, on_progress=own_data.megabytes(watch, "reading"))
+        if found is not None:
+            if not own_data.check(found, path, pictures, vocabulary, open_pictures=images, as_json=as_json):
                 raise typer.Exit(1)
             return
 

@@ -16,7 +16,7 @@ from pipeline.outside import walking
 
 if TYPE_CHECKING:
     from pipeline.datasets.own.annotated import Annotated as Found
-    from pipeline.datasets.own.annotated import Source
+    from pipeline.datasets.own.annotated import FoundAnnotation
     from pipeline.datasets.own.pictures import Pictures
     from pipeline.outside.streaming import OnProgress
     from pipeline.work.work import Progress
@@ -155,7 +155,7 @@ def megabytes(watch: Progress, what: str) -> OnProgress:
 
 
 def check(
-    source: Source,
+    found: FoundAnnotation,
     path: Path,
     pictures: Path | None,
     vocabulary: Path | None,
@@ -167,9 +167,9 @@ def check(
     from pipeline.datasets.own import annotated, summary
 
     shown = _noted(path, pictures) if open_pictures else None
-    found = annotated.read(path, vocabulary=vocabulary, pictures=shown, source=source)
-    counts = summary.summary(found)
-    good = not found.problems.of("E")
+    annotations = annotated.read(path, vocabulary=vocabulary, pictures=shown, found=found)
+    counts = summary.summary(annotations)
+    good = not annotations.problems.of("E")
     if as_json:
         typer.echo(json.dumps(counts, indent=1, ensure_ascii=False))
         return good

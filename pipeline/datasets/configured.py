@@ -81,20 +81,18 @@ def extended(data: Data) -> Vocabulary | None:
 
 def all_settings(data: Data) -> tuple[Settings, Settings]:
     """The dataset's own zero-shot settings and the user's; DataError naming the file and the entry that is wrong."""
-    source = dataset(data)
+    known = dataset(data)
     if data.settings is None:
-        return source.settings, {}
-    own = settings.read_own(
-        data.settings, source.vocabulary, taken=source.settings, counts=lambda: _train_counts(source)
-    )
-    return source.settings, own
+        return known.settings, {}
+    own = settings.read_own(data.settings, known.vocabulary, taken=known.settings, counts=lambda: _train_counts(known))
+    return known.settings, own
 
 
-def _train_counts(source: Dataset) -> Mapping[int, int]:
+def _train_counts(known: Dataset) -> Mapping[int, int]:
     """How many training pairs each class has."""
-    if isinstance(source, Hico | Own):
-        return source.train_counts
-    counts = source.tables("train").pairs["hoi_id"].value_counts()
+    if isinstance(known, Hico | Own):
+        return known.train_counts
+    counts = known.tables("train").pairs["hoi_id"].value_counts()
     return dict(zip(counts.index.tolist(), counts.tolist(), strict=True))
 
 

@@ -49,7 +49,7 @@ from pipeline.texts.describing import Described
 from pipeline.vocabulary import file as vocabulary_file
 from pipeline.vocabulary.vocabulary import Vocabulary
 
-Source = Path | str | Image | NDArray[Any]
+PictureLike = Path | str | Image | NDArray[Any]
 """A picture: a file, one of Pillow's, or an array (`pipeline/predict/pictures.py`)."""
 
 
@@ -151,7 +151,7 @@ class Predictor:
 
     def __call__(
         self,
-        picture: Source,
+        picture: PictureLike,
         boxes: Boxes | None = None,
         *,
         name: str | None = None,
@@ -175,7 +175,7 @@ class Predictor:
 
     def batch(
         self,
-        pictures: Sequence[Source],
+        pictures: Sequence[PictureLike],
         boxes: Sequence[Boxes | None] | None = None,
         *,
         names: Sequence[str | None] | None = None,
@@ -190,7 +190,7 @@ class Predictor:
         return self.predict(prepared, top=top, threshold=threshold, only=only)
 
     def prepare(
-        self, picture: Source, boxes: Boxes | None = None, name: str | None = None, *, keep: bool = False
+        self, picture: PictureLike, boxes: Boxes | None = None, name: str | None = None, *, keep: bool = False
     ) -> Prepared:
         """Decode a picture and resize it for the towers; DataError if it cannot be read, or there are no boxes for it.
 

@@ -35,7 +35,7 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class Origin:
     """An artifact or file from which the report was computed."""
 
     name: str
@@ -56,7 +56,7 @@ class Content:
     rows: Sequence[Row]
     annotations: Annotations
     detections: Detections
-    sources: Sequence[Source] = ()
+    origins: Sequence[Origin] = ()
     warning: str | None = None
     leakage: Any = None
     """The leakage report of the annotations: what touched the unseen classes before they were evaluated."""

@@ -20,7 +20,7 @@ from pipeline.metrics.results import Result, class_table, results
 from pipeline.outside import pictures
 from pipeline.outside.file_names import base_name
 from pipeline.outside.pictures import Unreadable
-from pipeline.report.content import SIDE_BY_SIDE, Content, Row, Source, published_rows
+from pipeline.report.content import SIDE_BY_SIDE, Content, Origin, Row, published_rows
 
 
 def content(
@@ -57,7 +57,7 @@ def content(
         rows=[*rows, *(published_rows(setting) if annotations.groups.hico else [])],
         annotations=annotations,
         detections=detections,
-        sources=[Source(name=name, digest=digest) for name, digest in report["digests"].items()],
+        origins=[Origin(name=name, digest=digest) for name, digest in report["digests"].items()],
         open_image=None if pictures is None else _opener(pictures, annotations),
         curves=[class_named(name, annotations) for name in curves],
     )

@@ -49,11 +49,11 @@ def render(content: Content, *, pictures: Sequence[tuple[str, str]] = ()) -> str
             lines.append(f"| {names} | {r['count']} of {r['of']} |")
         lines.append("")
     lines += [*_classes(content), ""]
-    if content.sources:
+    if content.origins:
         lines += ["## Computed from", "", "| input | digest |", "|---|---|"]
-        for source in content.sources:
-            name = markdown(source.name)
-            lines.append(f"| {f'[{name}]({source.link})' if source.link else name} | `{source.digest}` |")
+        for origin in content.origins:
+            name = markdown(origin.name)
+            lines.append(f"| {f'[{name}]({origin.link})' if origin.link else name} | `{origin.digest}` |")
     return "\n".join(lines) + "\n"
 
 

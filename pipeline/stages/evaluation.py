@@ -42,7 +42,7 @@ from pipeline.metrics.results import Means, Result
 from pipeline.predict import started
 from pipeline.predict.scoring import COLUMNS
 from pipeline.report import folder, scenes
-from pipeline.report.content import SIDE_BY_SIDE, SYNTHETIC, Content, Row, Source, published_rows
+from pipeline.report.content import SIDE_BY_SIDE, SYNTHETIC, Content, Origin, Row, published_rows
 from pipeline.store.artifact import Artifact
 from pipeline.work.work import Work
 
@@ -233,8 +233,8 @@ def _write(
         rows=[*rows[::-1], *(published_rows(setting) if truth.groups.hico else [])],
         annotations=truth,
         detections=checked,
-        sources=[
-            Source(name=name, digest=a.digest, link=f"../../{a.stage}/{a.fingerprint}/manifest.json")
+        origins=[
+            Origin(name=name, digest=a.digest, link=f"../../{a.stage}/{a.fingerprint}/manifest.json")
             for name, a in work.inputs.items()
         ],
         warning=SYNTHETIC if work.config.data.source == "world" else None,

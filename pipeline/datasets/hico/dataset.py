@@ -76,8 +76,8 @@ class Hico:
         """The files that were read, and what they lack."""
         found, images = self._found, self._found.tables.images
         return {
-            "source": "HICO-DET: " + "; ".join(f"{s.split} from {s.file.name} ({s.layout})" for s in found.sources),
-            "notes": "; ".join(f"{s.file.name}: {note}" for s in found.sources for note in s.notes),
+            "source": "HICO-DET: " + "; ".join(f"{s.split} from {s.file.name} ({s.layout})" for s in found.used),
+            "notes": "; ".join(f"{s.file.name}: {note}" for s in found.used for note in s.notes),
             "presence": "labels of whole images (anno.mat)" if found.labels else "annotated pairs (no anno.mat)",
             "faults": len(found.faults),
             "image_files": int((images["file_bytes"] > 0).sum()),

@@ -31,7 +31,7 @@ EMPTY, MISSING = "empty, 0 bytes", "no such image file"
 
 
 @dataclass(frozen=True)
-class Source:
+class UsedFile:
     """An annotation file that was used: for which split, its layout and what its reader concluded."""
 
     file: Path
@@ -60,7 +60,7 @@ class Loaded:
     """Tables of both splits. `images` has two more columns: `path`, relative to the root, and `file_bytes` (0: no file)."""
 
     tables: Tables
-    sources: tuple[Source, ...]
+    used: tuple[UsedFile, ...]
     faults: tuple[Fault, ...]
     labels: Labels | None
 
@@ -78,7 +78,7 @@ def load(root: Path | None, *, annotations: Path | None = None, skip: bool = Fal
     """
     where = folders.look(_place(annotations or root))
     images = folders.look(_place(root)) if root and annotations else where
-    parts, sources, faults = _annotation(where, skip=skip)
+    parts, used, faults = _annotation(where, skip=skip)
     images = images.with_images_of({split: tables.images["file_name"] for split, tables in parts.items()})
     nowhere = [
         f"{path.name} is {folders.link_to_nowhere(path)}" for path in dict.fromkeys((*where.nowhere, *images.nowhere))
@@ -101,7 +101,7 @@ def load(root: Path | None, *, annotations: Path | None = None, skip: bool = Fal
     labels = detect.read(where.labels) if where.labels else None
     if labels is not None and not isinstance(labels, Labels):
         raise DataError(f"{where.labels}: is not the anno.mat of whole images")
-    return Loaded(Tables(table, pairs), tuple(sources), tuple(faults), labels)
+    return Loaded(Tables(table, pairs), tuple(used), tuple(faults), labels)
 
 
 def _place(path: Path | None) -> Path:
@@ -112,10 +112,10 @@ def _place(path: Path | None) -> Path:
     return path
 
 
-def _annotation(where: Folder, *, skip: bool) -> tuple[dict[str, Tables], list[Source], list[Fault]]:
+def _annotation(where: Folder, *, skip: bool) -> tuple[dict[str, Tables], list[UsedFile], list[Fault]]:
     """Each split from the first file that has it."""
     parts: dict[str, Tables] = {}
-    sources: list[Source] = []
+    used: list[UsedFile] = []
     faults: list[Fault] = []
     why_not: list[str] = []
     for found in in_order(where):
@@ -128,16 +128,16 @@ def _annotation(where: Folder, *, skip: bool) -> tuple[dict[str, Tables], list[S
             found.rows.faults.stop_if_any()
         faults += found.rows.faults.found if found.fresh else []
         parts |= {split: found.tables[split] for split in found.fresh}
-        sources += [Source(found.file, s, found.rows.layout, tuple(found.rows.notes)) for s in found.fresh]
+        used += [UsedFile(found.file, s, found.rows.layout, tuple(found.rows.notes)) for s in found.fresh]
     if missing := [split for split in SPLITS if split not in parts]:
         why_not += [f"{path} ({folders.link_to_nowhere(path)})" for path in where.nowhere]
         why_not += [line] if (line := walking.skipped_line(where.passed)) else []
-        read = ", ".join([*(str(source.file) for source in sources), *why_not]) or "no annotation file"
+        read = ", ".join([*(str(one.file) for one in used), *why_not]) or "no annotation file"
         raise DataError(
             f"{where.root}: no annotation of the {' and '.join(missing)} images. Found: {read}. Looked for "
             f"{', '.join(folders.USUAL)} down to {folders.DEEPEST} levels; name another place with --set data.annotations=PATH"
         )
-    return parts, sorted(sources, key=lambda source: SPLITS.index(source.split)), faults
+    return parts, sorted(used, key=lambda one: SPLITS.index(one.split)), faults
 
 
 def in_order(where: Folder) -> Iterator[Found]:

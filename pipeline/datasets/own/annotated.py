@@ -67,7 +67,7 @@ class Annotated:
         return relations.assign(object_id=things, hoi_id=hois)
 
 
-def own(path: Path, *, on_progress: OnProgress | None = None) -> Source | None:
+def own(path: Path, *, on_progress: OnProgress | None = None) -> FoundAnnotation | None:
     """The annotation of the user's own at a path; None where HICO-DET or V-COCO is there, or nothing that is known.
 
     Raises:
@@ -106,14 +106,14 @@ def read(
     vocabulary: Path | None = None,
     pictures: Pictures | None = None,
     annotator: str | None = None,
-    source: Source | None = None,
+    found: FoundAnnotation | None = None,
     on_progress: OnProgress | None = None,
 ) -> Annotated:
     """Read annotations; faulty rows are left out and listed in `problems`.
 
     Args:
         path: a file, or a folder with one annotation or with LabelMe's files.
-        source: what `find` or `own` found there, which is used up; looked for if left out.
+        found: what `find` or `own` found there, which is used up; looked for if left out.
         on_progress: is called with the bytes of a `coco-rel` file that were read, and how many it has.
         vocabulary: the words; if left out, `vocabulary.yaml` beside the annotation or in the folder above.
         pictures: the pictures, of which names and sizes are checked; None to take both as they are written.
@@ -124,7 +124,7 @@ def read(
     """
     walking.demand(path)
     with _keeping_objects():
-        return _read(source or find(path, on_progress=on_progress), vocabulary, pictures, annotator)
+        return _read(found or find(path, on_progress=on_progress), vocabulary, pictures, annotator)
 
 
 @contextmanager
@@ -139,12 +139,14 @@ def _keeping_objects() -> Iterator[None]:
             gc.enable()
 
 
-def _read(source: Source, vocabulary: Path | None, pictures: Pictures | None, annotator: str | None) -> Annotated:
-    problems = Problems(str(source.path))
-    known = vocabulary or folder.words_beside(source.path)
+def _read(
+    found: FoundAnnotation, vocabulary: Path | None, pictures: Pictures | None, annotator: str | None
+) -> Annotated:
+    problems = Problems(str(found.path))
+    known = vocabulary or folder.words_beside(found.path)
     given = folder.read_words(known) if known is not None else None
-    words = _words(source, given)
-    raw = _raw(source, words, problems, annotator)
+    words = _words(found, given)
+    raw = _raw(found, words, problems, annotator)
     refused = len(problems.of("E"))  # each is an interaction that its reader could not make
     counts = {
         "images": len(raw.images.names),
@@ -158,12 +160,12 @@ def _read(source: Source, vocabulary: Path | None, pictures: Pictures | None, an
         with_object, alone = rows.by_pair(len(words.verb_names), len(words.object_names))
         occurring = [(verb, thing) for verb, thing in np.argwhere(with_object).tolist()]
         occurring += [(verb, ALONE) for verb in np.flatnonzero(alone).tolist()]
-        given = native_words.vocabulary(source.value.values, str(source.path), occurring)
-    return Annotated(file=source.path, layout=raw.layout, vocabulary=given, rows=rows, problems=problems, counts=counts)
+        given = native_words.vocabulary(found.value.values, str(found.path), occurring)
+    return Annotated(file=found.path, layout=raw.layout, vocabulary=given, rows=rows, problems=problems, counts=counts)
 
 
 @dataclass(frozen=True)
-class Source:
+class FoundAnnotation:
     """Where annotations are and which tool wrote them; `value` is the parsed JSON, of `coco-rel` a `NativeFile`, `files` are
     LabelMe's."""
 
@@ -173,11 +175,11 @@ class Source:
     files: tuple[Path, ...] = ()
     broken: Mapping[Path, str] = field(default_factory=dict)
     """Files that may be LabelMe's, and why they cannot be read."""
-    parts: tuple[Source, ...] = ()
+    parts: tuple[FoundAnnotation, ...] = ()
     """Of one `coco-rel` file a split, the files; `path` is their folder then, and `value` the first one's."""
 
 
-def find(path: Path, *, on_progress: OnProgress | None = None) -> Source:
+def find(path: Path, *, on_progress: OnProgress | None = None) -> FoundAnnotation:
     """The annotation at a path; DataError with what was seen if there is none, or several."""
     if path.is_file():
         return _of_file(path, on_progress)
@@ -189,27 +191,27 @@ def find(path: Path, *, on_progress: OnProgress | None = None) -> Source:
     known: set[Path] = set()  # LabelMe's
     for file in (file for file in below if file.parent == path):
         try:
-            source = _of_file(file, on_progress)
+            annotation = _of_file(file, on_progress)
         except DataError as error:
             refused.append(str(error))
             continue
-        if source.layout == labelme.LAYOUT:
+        if annotation.layout == labelme.LAYOUT:
             known.add(file)
         else:
-            found.append(source)
+            found.append(annotation)
     if len(found) == 1:
         return found[0]
-    if joined.are_splits([source.path for source in found]) and {source.layout for source in found} == {native.LAYOUT}:
-        return Source(path, native.LAYOUT, found[0].value, parts=tuple(found))
+    if joined.are_splits([one.path for one in found]) and {one.layout for one in found} == {native.LAYOUT}:
+        return FoundAnnotation(path, native.LAYOUT, found[0].value, parts=tuple(found))
     if found:
-        names = ", ".join(source.path.name for source in found)
+        names = ", ".join(one.path.name for one in found)
         raise DataError(
             f"{path}: several annotations, {names}; name one of them, or call it {OWN}; "
             "coco-rel files, one a split, are read together if their names end in train and test"
         )
     of_pictures, broken = _labelme((file for file in below if file.suffix == ".json"), known)
     if of_pictures:
-        return Source(path, labelme.LAYOUT, files=of_pictures, broken=broken)
+        return FoundAnnotation(path, labelme.LAYOUT, files=of_pictures, broken=broken)
     seen = "; ".join([*refused[:SHOWN], *filter(None, [walking.skipped_line(passed)])]) or "no .json, .xml or .zip"
     raise DataError(f"{path}: no annotation is here ({seen}). docs/own-data.md lists the tools that are read")
 
@@ -226,19 +228,19 @@ def _labelme(files: Iterable[Path], known: Collection[Path]) -> tuple[tuple[Path
     return tuple(found), broken
 
 
-def _of_file(path: Path, on_progress: OnProgress | None) -> Source:
+def _of_file(path: Path, on_progress: OnProgress | None) -> FoundAnnotation:
     """The annotation of a file; DataError saying what else it is."""
     if path.stat().st_size == 0:
         raise DataError(f"{path}: is an empty file; export it again")
     if path.suffix.lower() in (".xml", ".zip"):
-        return Source(path, cvat.LAYOUT)
+        return FoundAnnotation(path, cvat.LAYOUT)
     if _is_small_labelme(path):
-        return Source(path.parent, labelme.LAYOUT, files=(path,))
+        return FoundAnnotation(path.parent, labelme.LAYOUT, files=(path,))
     if (content := native_file.read(path, on_progress=on_progress)) is not None:
         if content.is_coco:
-            return Source(path, native.LAYOUT, content)
+            return FoundAnnotation(path, native.LAYOUT, content)
         if labelme.matches(content.keys, content.lists):
-            return Source(path.parent, labelme.LAYOUT, files=(path,))
+            return FoundAnnotation(path.parent, labelme.LAYOUT, files=(path,))
         raise _unknown(path)
     try:
         value = reading.json_value(path, largest=reading.LARGEST_DATA)
@@ -247,9 +249,9 @@ def _of_file(path: Path, on_progress: OnProgress | None) -> Source:
             raise
         raise _unknown(path) from None
     if label_studio.matches(value):
-        return Source(path, label_studio.LAYOUT, value)
+        return FoundAnnotation(path, label_studio.LAYOUT, value)
     if ppdm.matches(value):
-        return Source(path, ppdm.LAYOUT, value)
+        return FoundAnnotation(path, ppdm.LAYOUT, value)
     if label_studio.is_minimal(value):
         raise DataError(
             f"{path}: is Label Studio's export JSON-MIN, which has no relations and no region ids; export JSON"
@@ -272,45 +274,45 @@ def _unknown(path: Path) -> DataError:
     )
 
 
-def _words(source: Source, given: Vocabulary | None) -> Words:
+def _words(found: FoundAnnotation, given: Vocabulary | None) -> Words:
     if given is not None:
         return words_of.of(given)
-    for part in source.parts or (source,):  # an export without relations is told before any word that it lacks
-        if source.layout == native.LAYOUT:
+    for part in found.parts or (found,):  # an export without relations is told before any word that it lacks
+        if found.layout == native.LAYOUT:
             native.demand_relations(part.value, str(part.path))
-        elif source.layout == cvat.LAYOUT:
+        elif found.layout == cvat.LAYOUT:
             cvat.content(part.path)
-    if source.layout != native.LAYOUT:
+    if found.layout != native.LAYOUT:
         raise DataError(
-            f"{source.path}: this tool does not say which words are verbs and which classes there are; write a "
+            f"{found.path}: this tool does not say which words are verbs and which classes there are; write a "
             f"vocabulary.yaml beside it, or name it with --vocabulary (docs/own-data.md)"
         )
-    if source.parts:
-        joined.demand_same_words([(part.path, part.value) for part in source.parts])
-    return native_words.words(source.value.values, str(source.path))
+    if found.parts:
+        joined.demand_same_words([(part.path, part.value) for part in found.parts])
+    return native_words.words(found.value.values, str(found.path))
 
 
-def _raw(source: Source, words: Words, problems: Problems, annotator: str | None) -> Raw:
-    file = str(source.path)
-    if source.layout == label_studio.LAYOUT:
-        return label_studio.read(source.value, file, problems, annotator=annotator)
-    if source.layout == ppdm.LAYOUT:
-        known = folder.ids_beside(source.path)
+def _raw(found: FoundAnnotation, words: Words, problems: Problems, annotator: str | None) -> Raw:
+    file = str(found.path)
+    if found.layout == label_studio.LAYOUT:
+        return label_studio.read(found.value, file, problems, annotator=annotator)
+    if found.layout == ppdm.LAYOUT:
+        known = folder.ids_beside(found.path)
         if known is None:
-            beside = source.path.parent / ppdm.IDS
+            beside = found.path.parent / ppdm.IDS
             raise DataError(
                 f"{file}: has numbers without names; write {beside}: objects: {{1: person}}, verbs: {{0: ride}}"
             )
-        return ppdm.read(source.value, file, ppdm.numbers(known), problems)
-    if source.layout == labelme.LAYOUT:
-        for path, why in source.broken.items():
-            problems.add("E", path.relative_to(source.path).as_posix(), why, "the file is left out")
-        return labelme.read(source.path, source.files, words, problems)
-    if source.layout == cvat.LAYOUT:
-        return cvat.read(source.path, words, problems)
-    if source.parts:
-        return joined.read([(part.path, part.value) for part in source.parts], file, problems)
-    return native.read(source.value, file, problems)
+        return ppdm.read(found.value, file, ppdm.numbers(known), problems)
+    if found.layout == labelme.LAYOUT:
+        for path, why in found.broken.items():
+            problems.add("E", path.relative_to(found.path).as_posix(), why, "the file is left out")
+        return labelme.read(found.path, found.files, words, problems)
+    if found.layout == cvat.LAYOUT:
+        return cvat.read(found.path, words, problems)
+    if found.parts:
+        return joined.read([(part.path, part.value) for part in found.parts], file, problems)
+    return native.read(found.value, file, problems)
 
 
 def file_content(found: Annotated, *, about: str = "") -> dict[str, Any]:

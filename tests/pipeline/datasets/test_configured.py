@@ -146,8 +146,8 @@ def test_a_table_of_classes_tells_its_vocabulary() -> None:
 
 def test_knowing_the_vocabulary_reads_no_data() -> None:
     code = (
-        "import sys; from pipeline.config.loading import load; from pipeline.datasets import sources;"
-        "sources.unseen(load(environment={})), sources.unseen(load(profile='hico-vitb', environment={}));"
+        "import sys; from pipeline.config.loading import load; from pipeline.datasets import configured;"
+        "configured.unseen(load(environment={})), configured.unseen(load(profile='hico-vitb', environment={}));"
         "print({'numpy', 'pandas', 'torch', 'PIL'} & set(sys.modules))"
     )
     root = Path(__file__).parents[3]

@@ -31,7 +31,7 @@ def test_two_layouts_make_one_dataset(tmp_path: Path) -> None:
     written.as_json(tmp_path / "instances_test2015.json", written.upt(DATA.of("test"), alphabetical=True))
     found = loading.load(tmp_path)
     written.same(found.tables, DATA)
-    assert [(s.split, s.layout) for s in found.sources] == [("train", "hake"), ("test", "upt")]
+    assert [(s.split, s.layout) for s in found.used] == [("train", "hake"), ("test", "upt")]
     assert found.tables.images["image_id"].tolist() == [7, 100_007]
     assert found.tables.images["path"].tolist() == [f"images/train2015/{TRAIN}", f"images/test2015/{TEST}"]
 
@@ -39,7 +39,7 @@ def test_two_layouts_make_one_dataset(tmp_path: Path) -> None:
 def test_the_official_file_comes_first(tmp_path: Path) -> None:
     written.matlab(tmp_path / "anno_bbox.mat", DATA)
     written.as_json(tmp_path / "instances_test2015.json", {"broken": 1})
-    assert {s.layout for s in loading.load(tmp_path).sources} == {"matlab"}
+    assert {s.layout for s in loading.load(tmp_path).used} == {"matlab"}
 
 
 def test_sizes_come_from_the_files_where_the_layout_tells_none(tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ def test_a_broken_stray_file_stops_neither_the_run_nor_the_check(tmp_path: Path,
     if stray.endswith(".parquet"):
         pd.DataFrame({"first": [1], "second": [2]}).to_parquet(tmp_path / stray)
     found = loading.load(tmp_path)
-    assert [s.file.name for s in found.sources] == ["instances_train2015.json", "instances_test2015.json"]
+    assert [s.file.name for s in found.used] == ["instances_train2015.json", "instances_test2015.json"]
     assert verdict(tmp_path) == ("usable", [])
 
 
