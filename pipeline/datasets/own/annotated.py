@@ -20,7 +20,17 @@ import numpy as np
 import pandas as pd
 
 from pipeline.datasets.hico import folder as folders
-from pipeline.datasets.own import cvat, folder, joined, label_studio, labelme, native, native_file, native_words, ppdm
+from pipeline.datasets.own import (
+    coco_rel,
+    coco_rel_file,
+    coco_rel_words,
+    cvat,
+    folder,
+    joined,
+    label_studio,
+    labelme,
+    ppdm,
+)
 from pipeline.datasets.own import resolve as resolving
 from pipeline.datasets.own import words as words_of
 from pipeline.datasets.own.pictures import Pictures, files_under
@@ -37,7 +47,7 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 OWN = "own.json"
 """Name of the annotation that is taken first in a folder."""
 TITLES = {
-    native.LAYOUT: "coco-rel, COCO instances with relations",
+    coco_rel.LAYOUT: "coco-rel, COCO instances with relations",
     label_studio.LAYOUT: "Label Studio, JSON",
     cvat.LAYOUT: "CVAT, XML",
     labelme.LAYOUT: "LabelMe, one JSON a picture",
@@ -160,13 +170,13 @@ def _read(
         with_object, alone = rows.by_pair(len(words.verb_names), len(words.object_names))
         occurring = [(verb, thing) for verb, thing in np.argwhere(with_object).tolist()]
         occurring += [(verb, ALONE) for verb in np.flatnonzero(alone).tolist()]
-        given = native_words.vocabulary(found.value.values, str(found.path), occurring)
+        given = coco_rel_words.vocabulary(found.value.values, str(found.path), occurring)
     return Annotated(file=found.path, layout=raw.layout, vocabulary=given, rows=rows, problems=problems, counts=counts)
 
 
 @dataclass(frozen=True)
 class FoundAnnotation:
-    """Where annotations are and which tool wrote them; `value` is the parsed JSON, of `coco-rel` a `NativeFile`, `files` are
+    """Where annotations are and which tool wrote them; `value` is the parsed JSON, of `coco-rel` a `CocoRelFile`, `files` are
     LabelMe's."""
 
     path: Path
@@ -201,8 +211,8 @@ def find(path: Path, *, on_progress: OnProgress | None = None) -> FoundAnnotatio
             found.append(annotation)
     if len(found) == 1:
         return found[0]
-    if joined.are_splits([one.path for one in found]) and {one.layout for one in found} == {native.LAYOUT}:
-        return FoundAnnotation(path, native.LAYOUT, found[0].value, parts=tuple(found))
+    if joined.are_splits([one.path for one in found]) and {one.layout for one in found} == {coco_rel.LAYOUT}:
+        return FoundAnnotation(path, coco_rel.LAYOUT, found[0].value, parts=tuple(found))
     if found:
         names = ", ".join(one.path.name for one in found)
         raise DataError(
@@ -236,9 +246,9 @@ def _of_file(path: Path, on_progress: OnProgress | None) -> FoundAnnotation:
         return FoundAnnotation(path, cvat.LAYOUT)
     if _is_small_labelme(path):
         return FoundAnnotation(path.parent, labelme.LAYOUT, files=(path,))
-    if (content := native_file.read(path, on_progress=on_progress)) is not None:
+    if (content := coco_rel_file.read(path, on_progress=on_progress)) is not None:
         if content.is_coco:
-            return FoundAnnotation(path, native.LAYOUT, content)
+            return FoundAnnotation(path, coco_rel.LAYOUT, content)
         if labelme.matches(content.keys, content.lists):
             return FoundAnnotation(path.parent, labelme.LAYOUT, files=(path,))
         raise _unknown(path)
@@ -278,18 +288,18 @@ def _words(found: FoundAnnotation, given: Vocabulary | None) -> Words:
     if given is not None:
         return words_of.of(given)
     for part in found.parts or (found,):  # an export without relations is told before any word that it lacks
-        if found.layout == native.LAYOUT:
-            native.demand_relations(part.value, str(part.path))
+        if found.layout == coco_rel.LAYOUT:
+            coco_rel.demand_relations(part.value, str(part.path))
         elif found.layout == cvat.LAYOUT:
             cvat.content(part.path)
-    if found.layout != native.LAYOUT:
+    if found.layout != coco_rel.LAYOUT:
         raise DataError(
             f"{found.path}: this tool does not say which words are verbs and which classes there are; write a "
             f"vocabulary.yaml beside it, or name it with --vocabulary (docs/own-data.md)"
         )
     if found.parts:
         joined.demand_same_words([(part.path, part.value) for part in found.parts])
-    return native_words.words(found.value.values, str(found.path))
+    return coco_rel_words.words(found.value.values, str(found.path))
 
 
 def _raw(found: FoundAnnotation, words: Words, problems: Problems, annotator: str | None) -> Raw:
@@ -312,7 +322,7 @@ def _raw(found: FoundAnnotation, words: Words, problems: Problems, annotator: st
         return cvat.read(found.path, words, problems)
     if found.parts:
         return joined.read([(part.path, part.value) for part in found.parts], file, problems)
-    return native.read(found.value, file, problems)
+    return coco_rel.read(found.value, file, problems)
 
 
 def file_content(found: Annotated, *, about: str = "") -> dict[str, Any]:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.datasets.own import native
+from pipeline.datasets.own import coco_rel
+from pipeline.datasets.own.coco_rel_file import CocoRelFile
 from pipeline.datasets.own.columns import Whole
-from pipeline.datasets.own.native_file import NativeFile
 from pipeline.datasets.own.problems import Problems
 from pipeline.datasets.own.raw import ALONE, Boxes, Images, Raw, Relations
 from pipeline.errors import DataError
@@ -32,7 +32,7 @@ def are_splits(paths: Sequence[Path]) -> bool:
     return len(names) > 1 and None not in names and len(set(names)) == len(names)
 
 
-def demand_same_words(files: Sequence[tuple[Path, NativeFile]]) -> None:
+def demand_same_words(files: Sequence[tuple[Path, CocoRelFile]]) -> None:
     """DataError if the files, each with what it has, call their objects and verbs otherwise."""
     (first, words), *others = files
     for path, found in others:
@@ -44,19 +44,19 @@ def demand_same_words(files: Sequence[tuple[Path, NativeFile]]) -> None:
                 )
 
 
-def read(files: Sequence[tuple[Path, NativeFile]], folder: str, problems: Problems) -> Raw:
+def read(files: Sequence[tuple[Path, CocoRelFile]], folder: str, problems: Problems) -> Raw:
     """What the files say together; a problem's place begins with the name of its file."""
     raws = []
     for path, found in files:
         own = Problems(str(path))
-        raws.append((path, native.read(found, str(path), own)))
+        raws.append((path, coco_rel.read(found, str(path), own)))
         for one in own.found:
             problems.add(one.level, f"{path.name}, {one.where}", one.what, one.effect, file=one.file)
     boxes_before = np.cumsum([0, *(len(raw.boxes.image) for _, raw in raws)]).tolist()
     images_before = np.cumsum([0, *(len(raw.images.names) for _, raw in raws)]).tolist()
     return Raw(
         file=folder,
-        layout=native.LAYOUT,
+        layout=coco_rel.LAYOUT,
         images=_images(raws),
         boxes=_boxes(raws, images_before, boxes_before),
         relations=_relations(raws, images_before, boxes_before),

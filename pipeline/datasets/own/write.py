@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.datasets.dataset import CORNERS
-from pipeline.datasets.own.native import SCHEMA
+from pipeline.datasets.own.coco_rel import SCHEMA
 from pipeline.datasets.own.raw import ALONE
 from pipeline.machine.files import atomic
 from pipeline.outside.streaming import OnProgress

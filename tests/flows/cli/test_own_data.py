@@ -61,13 +61,13 @@ def test_a_split_is_drawn_once_and_written(tmp_path: Path) -> None:
 
 
 def test_nothing_is_written_while_there_are_errors(pictures: Path, tmp_path: Path) -> None:
-    words = ["import", str(DATA / "native/faulty"), "--pictures", str(pictures), "--vocabulary", str(WORDS)]
+    words = ["import", str(DATA / "coco-rel/faulty"), "--pictures", str(pictures), "--vocabulary", str(WORDS)]
     to = tmp_path / "new" / "own.json"
     refused = CliRunner().invoke(app, ["data", *words, "--to", str(to)])
     assert "Errors (12)" in refused.output and "annotation 3: is empty" in refused.output
     assert "--faults skip" in str(refused.exception) and not to.exists()
     ezhoi(*words, "--to", str(to), "--faults", "skip")
-    wanted = own_samples.expected(DATA / "native/faulty/expected_skip.csv")
+    wanted = own_samples.expected(DATA / "coco-rel/faulty/expected_skip.csv")
     own_samples.same(own_samples.table(annotated.read(to)), wanted)
     assert (to.parent / "vocabulary.yaml").read_bytes() == WORDS.read_bytes()
     code = CliRunner().invoke(app, ["data", "check", *words[1:]]).exit_code

@@ -34,7 +34,7 @@ def test_suspects_come_first_with_their_reasons(tmp_path: Path) -> None:
 
 
 def test_what_is_drawn_of_a_picture(tmp_path: Path) -> None:
-    found = annotated.read(DATA / "native/good/interactions.json", vocabulary=WORDS)
+    found = annotated.read(DATA / "coco-rel/good/interactions.json", vocabulary=WORDS)
     geese = looked.picture(found, 3)
     assert (geese.persons, geese.things) == (2, 2)
     said = {(pair.verbs[0].verb, pair.label) for pair in geese.pairs}

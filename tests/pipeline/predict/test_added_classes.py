@@ -346,7 +346,7 @@ def test_bad_examples_name_their_row(row: dict[str, Any], says: str, tmp_path: P
 
 def test_a_folder_of_annotated_pictures_is_examples(tmp_path: Path, whole: bundles.Header) -> None:
     Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
-    native = {
+    annotation = {
         "info": {"schema": "coco-rel/1.0"},
         "images": [{"id": 1, "file_name": "a.png", "width": 64, "height": 48}],
         "categories": [{"id": 1, "name": "person"}, {"id": 2, "name": "horse"}],
@@ -358,12 +358,12 @@ def test_a_folder_of_annotated_pictures_is_examples(tmp_path: Path, whole: bundl
         "rel_categories": [{"id": 0, "name": "ride", "ing": "riding"}],
         "rel_annotations": [{"id": 1, "image_id": 1, "subject_id": 1, "object_id": 2, "predicate_id": 0}],
     }
-    (tmp_path / "own.json").write_text(json.dumps(native))
+    (tmp_path / "own.json").write_text(json.dumps(annotation))
     (one,) = examples.read(tmp_path, whole.classes)
     assert one.hois.tolist() == [whole.classes.find("ride horse").hoi_id] and len(one.boxes) == 3
     assert one.pairs.tolist() == [[1, 1, 20, 40, 10, 10, 50, 40]]
-    native["rel_annotations"] = [{"id": 1, "image_id": 1, "subject_id": 3, "object_id": 2, "predicate_id": 0}]
-    (tmp_path / "own.json").write_text(json.dumps(native))
+    annotation["rel_annotations"] = [{"id": 1, "image_id": 1, "subject_id": 3, "object_id": 2, "predicate_id": 0}]
+    (tmp_path / "own.json").write_text(json.dumps(annotation))
     with pytest.raises(DataError, match="person"):
         examples.read(tmp_path, whole.classes)
 

@@ -78,7 +78,7 @@ def test_rows_grow_where_they_lie_and_are_packed_there(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("part", ["good", "faulty"])
 def test_pieces_of_any_size_tell_the_same(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = DATA / "native" / part / "interactions.json"
+    path = DATA / "coco-rel" / part / "interactions.json"
     whole = annotated.read(path, vocabulary=WORDS, pictures=own_samples.pictures())
     monkeypatch.setattr(streaming, "BATCH", 2)
     for module in (columns, placed):

@@ -27,10 +27,10 @@ from pipeline.errors import DataError
 
 @pytest.fixture
 def yard(tmp_path: Path) -> Path:
-    """The samples' pictures with the native annotation and its words beside them."""
+    """The samples' pictures with the `coco-rel` annotation and its words beside them."""
     root = tmp_path / "yard"
     own_samples.blank(root)
-    shutil.copy(DATA / "native/good/interactions.json", root / "own.json")
+    shutil.copy(DATA / "coco-rel/good/interactions.json", root / "own.json")
     shutil.copy(WORDS, root)
     return root
 
@@ -92,7 +92,7 @@ def test_a_picture_that_is_stored_turned_is_seen_as_it_is_shown(yard: Path) -> N
 
 
 def test_faulty_rows_stop_a_run_or_are_left_out_and_listed(yard: Path) -> None:
-    shutil.copy(DATA / "native/faulty/interactions.json", yard / "own.json")
+    shutil.copy(DATA / "coco-rel/faulty/interactions.json", yard / "own.json")
     with pytest.raises(DataError, match=r"12 rows that cannot be used.*(\n.*)*data\.faults=skip"):
         configured.dataset(Data(source="own", root=yard)).tables("train")
     own = configured.dataset(Data(source="own", root=yard, faults="skip"))
@@ -131,7 +131,7 @@ def test_splits_are_drawn_once_and_for_all(tmp_path: Path) -> None:
 def test_a_folder_without_pictures_or_annotation_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="needs the folder"):
         configured.dataset(Data(source="own")).tables("train")
-    shutil.copy(DATA / "native/good/interactions.json", tmp_path / "own.json")
+    shutil.copy(DATA / "coco-rel/good/interactions.json", tmp_path / "own.json")
     with pytest.raises(DataError, match="no picture is in this folder"):
         configured.dataset(Data(source="own", root=tmp_path)).tables("train")
     empty = tmp_path / "empty"

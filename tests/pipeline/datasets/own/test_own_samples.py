@@ -20,15 +20,15 @@ from pipeline.errors import DataError
 from pipeline.outside import reading, streaming
 
 GOOD = {
-    "native": "native/good/interactions.json",
-    "by hand": "native/good/by-hand.json",
+    "coco-rel": "coco-rel/good/interactions.json",
+    "by hand": "coco-rel/good/by-hand.json",
     "label-studio": "label-studio/good",
     "cvat-images": "cvat-images/good/annotations.xml",
     "labelme": "labelme/good",
     "ppdm": "ppdm/good/trainval.json",
 }
 FAULTY = {
-    "native": "interactions.json",
+    "coco-rel": "interactions.json",
     "label-studio": "export.json",
     "cvat-images": "annotations.xml",
     "labelme": ".",
@@ -96,7 +96,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
 
 
 def test_the_file_alone_has_the_classes_that_occur() -> None:
-    found = annotated.read(DATA / GOOD["native"], pictures=own_samples.pictures())
+    found = annotated.read(DATA / GOOD["coco-rel"], pictures=own_samples.pictures())
     assert [c.name for c in found.vocabulary.classes] == [
         "water tomato plant",
         "hold watering can",
@@ -154,7 +154,7 @@ def test_images_beside_the_tracks_of_a_video_are_read(tmp_path: Path) -> None:
 
 
 def test_the_former_keys_of_the_export_are_read(tmp_path: Path) -> None:
-    value = json.loads((DATA / GOOD["native"]).read_text(encoding="utf-8"))
+    value = json.loads((DATA / GOOD["coco-rel"]).read_text(encoding="utf-8"))
     hois = [{"id": 7, "verb": "ride", "object": "cargo_bike", "name": "ride cargo bike"}]
     pair = {"id": 0, "image_id": 3, "subject_id": 8, "object_id": 9, "hoi_id": 7, "verb_id": 3}
     former = {key: value[key] for key in ("images", "categories", "annotations")} | {"pairs": [pair], "hois": hois}
@@ -164,8 +164,8 @@ def test_the_former_keys_of_the_export_are_read(tmp_path: Path) -> None:
 
 
 def one_a_split(folder: Path, **changed: Any) -> None:
-    """The native sample as two files, whose ids both begin at 1; `changed` goes into the second."""
-    value = json.loads((DATA / GOOD["native"]).read_text(encoding="utf-8"))
+    """The `coco-rel` sample as two files, whose ids both begin at 1; `changed` goes into the second."""
+    value = json.loads((DATA / GOOD["coco-rel"]).read_text(encoding="utf-8"))
     for split in ("train", "test"):
         images = [image for image in value["images"] if image["split"] == split]
         number = {image["id"]: i for i, image in enumerate(images, 1)}

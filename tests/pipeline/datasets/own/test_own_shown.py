@@ -19,8 +19,8 @@ from pipeline.datasets.own.raw import Boxes, Images, Raw, Relations
 
 HALF = "x\ud800"
 SAMPLES = {
-    "native": "native/good/interactions.json",
-    "by hand": "native/good/by-hand.json",
+    "coco-rel": "coco-rel/good/interactions.json",
+    "by hand": "coco-rel/good/by-hand.json",
     "label-studio": "label-studio/good/project-1-at-2026-03-09-09-00-0a1b2c3d.json",
     "ppdm": "ppdm/good/trainval.json",
     "labelme": "labelme/good/street",
@@ -46,9 +46,9 @@ def halved(value: Any, name: str) -> Any:
 @pytest.mark.parametrize(
     ("sample", "key"),
     [
-        ("native", "file_name"),
-        ("native", "split"),
-        ("native", "name"),
+        ("coco-rel", "file_name"),
+        ("coco-rel", "split"),
+        ("coco-rel", "name"),
         ("by hand", "verb"),
         ("label-studio", "image"),
         ("label-studio", "from_id"),

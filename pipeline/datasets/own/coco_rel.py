@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.datasets.own import rows
+from pipeline.datasets.own.coco_rel_file import RELATIONS, CocoRelFile
 from pipeline.datasets.own.columns import GrowingIds, IdColumn, IdIndex, Whole
-from pipeline.datasets.own.native_file import RELATIONS, NativeFile
 from pipeline.datasets.own.problems import Problems, listed
 from pipeline.datasets.own.raw import ALONE, Boxes, Images, Raw, Relations
 from pipeline.errors import DataError
@@ -44,7 +44,7 @@ KNOWN = {
 _SCHEMA = re.compile(r"coco-rel/(\d{1,4})\.(\d{1,4})")
 
 
-def read(found: NativeFile, file: str, problems: Problems) -> Raw:
+def read(found: CocoRelFile, file: str, problems: Problems) -> Raw:
     """What a file says, whose columns are taken; what is wrong with ids and references is told already.
 
     Raises:
@@ -58,7 +58,7 @@ def read(found: NativeFile, file: str, problems: Problems) -> Raw:
     return Raw(file=file, layout=LAYOUT, images=images, boxes=boxes, relations=relations)
 
 
-def _demand_version(found: NativeFile, file: str, problems: Problems) -> None:
+def _demand_version(found: CocoRelFile, file: str, problems: Problems) -> None:
     info = found.values.get("info")
     stated = info.get("schema", SCHEMA) if isinstance(info, dict) else SCHEMA
     version = _SCHEMA.fullmatch(stated) if isinstance(stated, str) else None
@@ -68,7 +68,7 @@ def _demand_version(found: NativeFile, file: str, problems: Problems) -> None:
         problems.add("N", "the whole file", f"keys that are not read: {listed(unknown)}", "not used")
 
 
-def demand_relations(found: NativeFile, file: str) -> None:
+def demand_relations(found: CocoRelFile, file: str) -> None:
     """DataError, saying what to export instead, if a file of COCO's has no interactions."""
     if any(key in found.keys for key in RELATIONS):
         return
@@ -85,7 +85,7 @@ def demand_relations(found: NativeFile, file: str) -> None:
     )
 
 
-def _images(found: NativeFile) -> tuple[Images, IdIndex]:
+def _images(found: CocoRelFile) -> tuple[Images, IdIndex]:
     read = found.images
     written = read.ids.take()
     ids = written.numbers
@@ -123,7 +123,7 @@ class _Called(Sequence[str]):
         return str(number) if number >= 0 else f"at place {place + 1}"
 
 
-def _boxes(found: NativeFile, file: str, image_of: IdIndex) -> tuple[Boxes, IdIndex]:
+def _boxes(found: CocoRelFile, file: str, image_of: IdIndex) -> tuple[Boxes, IdIndex]:
     read, categories = found.boxes, rows.rows(found.values, "categories", file)
     ids = read.ids.take()
     image, no_image = _found(read.images, image_of)
@@ -176,7 +176,7 @@ def _unique(entries: list[Mapping[str, Any]], key: str, file: str) -> IdIndex:
     return IdIndex(IdColumn(found, {}))
 
 
-def _relations(found: NativeFile, file: str, image_of: IdIndex, box_of: IdIndex, problems: Problems) -> Relations:
+def _relations(found: CocoRelFile, file: str, image_of: IdIndex, box_of: IdIndex, problems: Problems) -> Relations:
     key = next(key for key in RELATIONS if key in found.keys)
     if key in found.values:
         rows.rows(found.values, key, file)  # raises: it is no list
@@ -218,7 +218,7 @@ def _relations(found: NativeFile, file: str, image_of: IdIndex, box_of: IdIndex,
     )
 
 
-def _verbs(found: NativeFile, key: str, file: str) -> tuple[Whole, dict[int, str], list[str], list[str] | None]:
+def _verbs(found: CocoRelFile, key: str, file: str) -> tuple[Whole, dict[int, str], list[str], list[str] | None]:
     """The verb of each entry (-1 for none), {entry: why it has none}, the distinct verbs, and what messages call them where
     the file lists them."""
     read = found.relations[key]

@@ -33,7 +33,7 @@ OURS = {"images", "annotations"}
 Entry = Mapping[str, Any]
 
 
-class Images:
+class ImageColumns:
     """The columns of `images`."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Images:
         self.exhaustive += bytes(row.get("exhaustive", True) is not False for row in entries)
 
 
-class Boxes:
+class BoxColumns:
     """The columns of `annotations`."""
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class Boxes:
         self.verbs_in_attributes |= any(name.lower().startswith(("verb", "action", "interaction")) for name in names)
 
 
-class Relations:
+class RelationColumns:
     """The columns of one of the lists of `RELATIONS`."""
 
     def __init__(self, key: str) -> None:
@@ -120,7 +120,7 @@ class Relations:
         self.alone.add(np.array([thing is None for thing in objects], dtype=np.bool_))
 
 
-class NativeFile:
+class CocoRelFile:
     """All that a file has.
 
     Attributes:
@@ -133,8 +133,8 @@ class NativeFile:
         self.values: dict[str, Any] = {}
         self.keys: list[str] = []
         self.lists: set[str] = set()
-        self.images, self.boxes = Images(), Boxes()
-        self.relations: dict[str, Relations] = {}
+        self.images, self.boxes = ImageColumns(), BoxColumns()
+        self.relations: dict[str, RelationColumns] = {}
 
     @property
     def is_coco(self) -> bool:
@@ -142,7 +142,7 @@ class NativeFile:
         return self.lists >= OURS
 
 
-def read(path: Path, *, on_progress: streaming.OnProgress | None = None) -> NativeFile | None:
+def read(path: Path, *, on_progress: streaming.OnProgress | None = None) -> CocoRelFile | None:
     """What an object in a file has, of which no part but the columns stays in memory; None if the file's value is no object.
 
     Which tool wrote it is to be told by all of its keys, whatever their order.
@@ -150,7 +150,7 @@ def read(path: Path, *, on_progress: streaming.OnProgress | None = None) -> Nati
     Raises:
         DataError: it is no JSON, or an entry of a list is no object.
     """
-    found = NativeFile()
+    found = CocoRelFile()
     try:
         for key, first, part in streaming.parts(path, on_progress=on_progress, passed_over=PASSED_OVER):
             if not first:
@@ -174,14 +174,14 @@ def read(path: Path, *, on_progress: streaming.OnProgress | None = None) -> Nati
     return found
 
 
-def _columns(found: NativeFile, key: str) -> Callable[[list[Entry]], None] | None:
+def _columns(found: CocoRelFile, key: str) -> Callable[[list[Entry]], None] | None:
     """What takes the entries of a list; None for one that is kept as it is."""
     if key == "images":
         return found.images.add
     if key == "annotations":
         return found.boxes.add
     if key in RELATIONS:
-        return found.relations.setdefault(key, Relations(key)).add
+        return found.relations.setdefault(key, RelationColumns(key)).add
     return None
 
 
