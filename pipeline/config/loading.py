@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from pipeline.config.section import at_home
-from pipeline.config.tree import Config, keys
+from pipeline.config.tree import Config, key_names
 from pipeline.errors import ConfigError
 from pipeline.outside import parsing, reading
 from pipeline.outside.addresses import shown_address
@@ -105,7 +105,7 @@ def _read_profile(profile: str, folder: Path | None) -> dict[str, Any]:
 
 def _demand_known_variables(variables: Mapping[str, str]) -> None:
     """ConfigError for a variable that means a key and sets none: EZHOI_SEED has an underscore too few, ezhoi__seed is small."""
-    meant = {_letters(key): key for key in keys()}
+    meant = {_letters(key): key for key in key_names()}
     for name in variables:
         start, rest = name[: len("EZHOI_")].upper(), name[len("EZHOI_") :]
         if start == "EZHOI_" and not name.startswith(ENVIRONMENT_PREFIX) and (key := meant.get(_letters(rest))):
@@ -131,7 +131,7 @@ def _assign(tree: dict[str, Any], override: str, *, origin: str) -> None:
 
 def _each(key: str, value: Any, *, origin: str) -> Iterator[tuple[str, Any]]:
     """Each key that a value sets: its own, or those of a section that a mapping names; the others stay as they are."""
-    if not isinstance(value, dict) or not any(known.startswith(f"{key}.") for known in keys()):
+    if not isinstance(value, dict) or not any(known.startswith(f"{key}.") for known in key_names()):
         yield key, value
         return
     if not value:
@@ -159,7 +159,7 @@ def _explain(error: ValidationError, profile: str) -> str:
     for fault in error.errors():
         key = ".".join(str(part) for part in fault["loc"])
         if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            valid = keys()
+            valid = key_names()
             sections = sorted({k[:i] for k in valid for i, c in enumerate(k) if c == "."})
             near = nearest(key, valid + sections)
             same_leaf = [k for k in valid if k.split(".")[-1] == key.split(".")[-1]]
@@ -171,7 +171,7 @@ def _explain(error: ValidationError, profile: str) -> str:
         else:
             says, value = fault["msg"].removeprefix("Value error, "), fault["input"]
             if fault["type"] in ("model_type", "model_attributes_type", "dataclass_type"):
-                inside = next((k for k in keys() if k.startswith(f"{key}.")), f"{key}.KEY")
+                inside = next((k for k in key_names() if k.startswith(f"{key}.")), f"{key}.KEY")
                 says = f"is a section and takes no value; set a key of it, such as {inside}"
             got = "" if isinstance(value, dict | BaseModel) else f", got {_as_written(value)}"
             lines.append((f"key {shown(key)}: {says[0].lower()}{says[1:]}" if key else says) + got)

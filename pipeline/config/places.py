@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.sources import Source
-from pipeline.config.tree import Config, keys
+from pipeline.config.tree import Config, key_names
 from pipeline.outside.parsing import yaml_text
 
 
@@ -22,5 +22,5 @@ def path_of(config: Config, key: str) -> Path | None:
 
 def absolute(config: Config, folder: Path) -> list[str]:
     """An override for each relative path, which gives it as one that starts in the folder and means the same anywhere."""
-    paths = {key: path for key in keys() if (path := path_of(config, key)) is not None and not path.is_absolute()}
+    paths = {key: path for key in key_names() if (path := path_of(config, key)) is not None and not path.is_absolute()}
     return [f"{key}={yaml_text(str(folder / path))}" for key, path in paths.items()]

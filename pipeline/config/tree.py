@@ -16,10 +16,10 @@ from pydantic import Field, field_validator, model_validator
 
 from models.heads.kinds import KINDS, REGIONS, Column
 from models.sizes import Scope
-from pipeline.config import keys as listed
 from pipeline.config.data import Clip, Data, Detections, Images, Store
 from pipeline.config.evaluation import Evaluation
 from pipeline.config.heads import Heads
+from pipeline.config.keys import keys
 from pipeline.config.language import Descriptions, Disparities, Llm
 from pipeline.config.model import Model, Pairing
 from pipeline.config.section import LARGEST_NUMBER, Section
@@ -178,9 +178,9 @@ def is_device(text: str) -> bool:
     return re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,3})?", text) is not None
 
 
-def keys() -> list[str]:
+def key_names() -> list[str]:
     """Every dotted key of the tree."""
-    return [key.name for key in listed.keys(Config)]
+    return [key.name for key in keys(Config)]
 
 
 def _lookup(tree: dict[str, Any], key: str) -> Any:

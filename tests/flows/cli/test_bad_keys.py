@@ -9,7 +9,7 @@ from bad_input import NUMBERS, TEXTS, call, clean
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.config.tree import keys
+from pipeline.config.tree import key_names
 
 VALUES = (*TEXTS, *NUMBERS)
 EACH = 5
@@ -24,7 +24,7 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EZHOI_HOME", str(tmp_path / "ezhoi"))
 
 
-@pytest.mark.parametrize(("place", "key"), list(enumerate(keys())), ids=keys())
+@pytest.mark.parametrize(("place", "key"), list(enumerate(key_names())), ids=key_names())
 def test_a_key_takes_a_value_or_says_what_it_wants(place: int, key: str) -> None:
     for number in range(EACH):
         value = VALUES[(place * EACH + number) % len(VALUES)]
@@ -34,14 +34,14 @@ def test_a_key_takes_a_value_or_says_what_it_wants(place: int, key: str) -> None
 
 
 def test_a_value_is_given_to_ten_keys_or_more() -> None:
-    assert len(keys()) * EACH // len(VALUES) >= 10
+    assert len(key_names()) * EACH // len(VALUES) >= 10
 
 
 ODD = st.text(max_size=40) | st.text("0123456789.eE+-_[]{}:,'\"~#&*!|>%@` \t\n\\", max_size=30)
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(st.sampled_from(keys()), ODD)
+@given(st.sampled_from(key_names()), ODD)
 def test_whatever_a_key_is_given(key: str, value: str) -> None:
     clean(call("config", "show", "--set", f"{key}={value}"))
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from pipeline.config.keys import keys as listed
+from pipeline.config.keys import keys
 from pipeline.config.loading import load
 from pipeline.config.sources import Source
-from pipeline.config.tree import Config, keys
+from pipeline.config.tree import Config, key_names
 from pipeline.engine.graph import STAGES, stage
 from pipeline.errors import ConfigError
 
@@ -50,7 +50,7 @@ def test_subset_leaves_runtime_out() -> None:
 
 
 def test_keys_are_all_settable() -> None:
-    assert "seen.optimiser.lr" in keys() and "seen" not in keys()
+    assert "seen.optimiser.lr" in key_names() and "seen" not in key_names()
 
 
 def fields(section: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
@@ -79,7 +79,7 @@ def test_no_truth_is_a_number(key: str) -> None:
         assert key in message_of(f"{key}={value}")
 
 
-@pytest.mark.parametrize("key", [key for key in keys() if key != "profile"])
+@pytest.mark.parametrize("key", [key for key in key_names() if key != "profile"])
 def test_an_empty_value_is_an_error_whatever_the_key(key: str) -> None:
     for value in ("", "  ", '""'):
         assert f"{key}'" in message_of(f"{key}={value}")
@@ -204,7 +204,7 @@ def test_unreadable_is_no_runtime_key_and_its_former_name_is_taken_for_it() -> N
     changed = {s.name for s in STAGES if s.config_subset(new) != s.config_subset(usual)}
     assert changed == {"detections", "image_embeddings", "untrained", "pair_features"}
     assert "given twice" in message_of("images.runtime.unreadable=skip", "images.unreadable=error")
-    assert "images.unreadable" in keys() and "images.runtime.unreadable" not in keys()
+    assert "images.unreadable" in key_names() and "images.runtime.unreadable" not in key_names()
 
 
 def test_detr_is_taken_for_hub_as_which_it_was_known() -> None:
@@ -225,7 +225,7 @@ def test_runtime_keys_say_how_and_never_what(section: str, key: str, value: str)
 
 def test_every_runtime_key_is_in_the_list() -> None:
     listed = {f"{section}.runtime.{key}" for section, keys in RUNTIME.items() for key in keys}
-    assert listed == {key for key in keys() if ".runtime." in key}
+    assert listed == {key for key in key_names() if ".runtime." in key}
 
 
 @pytest.mark.parametrize("key", ["accumulate", "processes", "machines"])
@@ -268,7 +268,7 @@ def test_an_absurd_size_is_refused_at_the_door(key: str) -> None:
 
 
 def test_every_key_has_a_meaning() -> None:
-    assert [key.name for key in listed(Config) if not key.means] == []
+    assert [key.name for key in keys(Config) if not key.means] == []
 
 
 def test_a_template_that_no_run_could_use_is_refused_at_the_door(tmp_path: Path) -> None:
@@ -287,7 +287,7 @@ def test_a_template_that_no_run_could_use_is_refused_at_the_door(tmp_path: Path)
 
 
 def test_the_list_of_keys_tells_the_values_of_choices() -> None:
-    values = {key.name: key.values for key in listed(Config)}
+    values = {key.name: key.values for key in keys(Config)}
     assert values["evaluation.protocol"][:2] == ("official", "upt")
     assert values["detections.source"] == ("noisy_truth", "ground_truth", "hub", "parquet", "coco")
     assert values["descriptions.template"] == (
