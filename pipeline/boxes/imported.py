@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.config.data import Detections
+from pipeline.config.detections import Detections
 from pipeline.datasets.dataset import CORNERS
 from pipeline.errors import ConfigError, DataError
 from pipeline.outside import columns, file_names, pixels, reading

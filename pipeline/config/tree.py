@@ -16,14 +16,18 @@ from pydantic import Field, field_validator, model_validator
 
 from models.heads.kinds import KINDS, REGIONS, Column
 from models.sizes import Scope
-from pipeline.config.data import Clip, Data, Detections, Images, Store
+from pipeline.config.clip import Clip
+from pipeline.config.data import Data
+from pipeline.config.detections import Detections
 from pipeline.config.evaluation import Evaluation
 from pipeline.config.heads import Heads
+from pipeline.config.images import Images
 from pipeline.config.keys import keys
 from pipeline.config.language import Descriptions, Disparities, Llm
 from pipeline.config.model import Model, Pairing
 from pipeline.config.section import LARGEST_NUMBER, Section
 from pipeline.config.sources import Source, sources
+from pipeline.config.store import Store
 from pipeline.config.training import Seen, Utpl
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from pipeline.boxes import configured_detector
 from pipeline.boxes.configured_detector import OpenDetector
-from pipeline.config.data import Detections
+from pipeline.config.detections import Detections
 from pipeline.config.loading import load
 from pipeline.errors import ConfigError, DataError
 from pipeline.outside.parsing import shown

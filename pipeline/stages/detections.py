@@ -21,7 +21,7 @@ import pandas as pd
 
 from pipeline.boxes import configured_detector, detector_identity, imported, quality
 from pipeline.boxes.imported import COLUMNS
-from pipeline.config.data import Detections
+from pipeline.config.detections import Detections
 from pipeline.datasets import classes
 from pipeline.datasets.dataset import CORNERS, SPLITS
 from pipeline.datasets.images import of_splits

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from pipeline.boxes import imported
-from pipeline.config.data import Detections
+from pipeline.config.detections import Detections
 from pipeline.datasets.dataset import CORNERS
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import ConfigError, DataError

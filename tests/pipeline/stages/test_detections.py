@@ -16,7 +16,7 @@ from split_tables import one_a_split
 from transformers import DetrImageProcessor
 
 from pipeline.boxes import converted_detector
-from pipeline.config.data import Detections
+from pipeline.config.detections import Detections
 from pipeline.config.loading import load
 from pipeline.datasets.dataset import CORNERS
 from pipeline.datasets.hico.vocabulary import HICO
