@@ -29,7 +29,7 @@ from flows.cli import (
     detector,
     display,
     doctor,
-    evaluate_files,
+    evaluate_detections,
     garbage,
     llm,
     model,
@@ -101,7 +101,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(world.app, name="world")
 ablate.register(app)
 doctor.register(app)
-evaluate_files.register(app)
+evaluate_detections.register(app)
 predict.register(app)
 server.register(app)
 site.register(app)

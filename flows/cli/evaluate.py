@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from flows.cli import options
-from flows.cli.evaluation_files import protocols_of, read_detections, say
+from flows.cli.evaluation_options import protocols_of, read_detections, say
 from pipeline.errors import StoreError
 
 MOST_RESAMPLES = 100_000

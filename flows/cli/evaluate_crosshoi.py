@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from flows.cli import options
-from flows.cli.evaluation_files import say
+from flows.cli.evaluation_options import say
 from pipeline.errors import ConfigError
 
 SCORES = ("instance_f1", "macro_f1", "micro_f1", "exact", "exact_of_questions")

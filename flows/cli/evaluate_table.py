@@ -11,7 +11,7 @@ import typer
 
 from flows.cli import options
 from flows.cli.evaluate import MOST_RESAMPLES
-from flows.cli.evaluation_files import (
+from flows.cli.evaluation_options import (
     AnnotationsFile,
     Boxes,
     ImagesFile,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from flows.cli import options
-from flows.cli.evaluation_files import say
+from flows.cli.evaluation_options import say
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ import typer
 
 from flows.cli import evaluate_crosshoi, evaluate_table, evaluate_vcoco, options
 from flows.cli.evaluate import app
-from flows.cli.evaluation_files import (
+from flows.cli.evaluation_options import (
     AnnotationsFile,
     Boxes,
     Classes,
