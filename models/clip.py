@@ -21,8 +21,8 @@ CONTEXT = 77
 """Tokens that OpenAI's text tower reads at most, and most others."""
 
 
-class Vocabulary:
-    """BPE tokens to rows of the token embedding.
+class Tokenizer:
+    """Turns texts into BPE tokens, as rows of the token embedding.
 
     A pruned table (`kept`, the sorted BPE ids it holds) maps them one to one; every id that it lacks becomes its row
     `unknown`, the one before the last. Start and end of text keep the two highest BPE ids.
@@ -66,13 +66,13 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class Clip:
-    """A frozen open_clip model and its vocabulary.
+    """A frozen open_clip model and its tokenizer.
 
     How images have to be prepared is a property of the checkpoint and travels with it: `net.visual.preprocess_cfg`.
     """
 
     net: open_clip.CLIP
-    vocabulary: Vocabulary
+    tokenizer: Tokenizer
 
     @property
     def text_width(self) -> int:
@@ -126,7 +126,7 @@ class Clip:
 
         pooled, tokens = [], []
         for start in range(0, len(texts), batch):
-            rows, end = self.vocabulary.encode(texts[start : start + batch])
+            rows, end = self.tokenizer.encode(texts[start : start + batch])
             states = text_states(self.net, rows.to(self.device))
             tokens += [state[: e + 1] for state, e in zip(states, end.tolist(), strict=True)]
             pooled.append(states[torch.arange(len(states)), end.to(states.device)])

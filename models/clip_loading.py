@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from models import weight_files
-from models.clip import Clip, Vocabulary
+from models.clip import Clip, Tokenizer
 from models.weight_files import Archive
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -85,9 +85,9 @@ def load(
         UnfitError: the CLIP cannot be used for another reason; the message says which key to change.
     """
     if isinstance(weights, Path):
-        net, vocabulary = _of_file(architecture, weights, image_size)
+        net, tokenizer = _of_file(architecture, weights, image_size)
     else:
-        net, vocabulary = _of_tag(architecture, weights, image_size), None
+        net, tokenizer = _of_tag(architecture, weights, image_size), None
     if (why := unfit(net, architecture)) is not None:
         raise UnfitError("architecture", architecture, why)
     if (name := weight_files.broken(dict(net.named_parameters()))) is not None:
@@ -97,7 +97,7 @@ def load(
     if isinstance(weights, Path):
         _demand_stated_pixels(weights, net)
     net.eval().requires_grad_(False).to(device)
-    return Clip(net, vocabulary or Vocabulary(context=net.context_length))
+    return Clip(net, tokenizer or Tokenizer(context=net.context_length))
 
 
 def skeleton(*, architecture: str, weights: str | Path, image_size: int) -> Clip:
@@ -116,7 +116,7 @@ def skeleton(*, architecture: str, weights: str | Path, image_size: int) -> Clip
         found = _config(architecture)
         config = found | {"vision_cfg": found["vision_cfg"] | {"image_size": image_size}}
     with torch.device("meta"):
-        return Clip(build(config), Vocabulary())
+        return Clip(build(config), Tokenizer())
 
 
 def build(config: Mapping[str, Any]) -> open_clip.CLIP:
@@ -178,7 +178,7 @@ def _of_tag(architecture: str, tag: str, image_size: int) -> open_clip.CLIP:
         ) from None
 
 
-def _of_file(architecture: str, path: Path, image_size: int) -> tuple[open_clip.CLIP, Vocabulary | None]:
+def _of_file(architecture: str, path: Path, image_size: int) -> tuple[open_clip.CLIP, Tokenizer | None]:
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")
     own = _own_config(path)
@@ -288,7 +288,7 @@ def _own_config(path: Path) -> dict[str, Any] | None:
         raise UnfitError("weights", path, "the architecture in its header cannot be read") from None
 
 
-def _own(path: Path, config: dict[str, Any], image_size: int) -> tuple[open_clip.CLIP, Vocabulary]:
+def _own(path: Path, config: dict[str, Any], image_size: int) -> tuple[open_clip.CLIP, Tokenizer]:
     state = _content(path)
     trained_at = config["vision_cfg"].get("image_size")
     if image_size != trained_at:
@@ -301,4 +301,4 @@ def _own(path: Path, config: dict[str, Any], image_size: int) -> tuple[open_clip
         net.load_state_dict({name: value.float() for name, value in state.items()})
     except Exception:  # a foreign header makes open_clip and torch raise nearly anything
         raise UnfitError("weights", path, "its tensors are not those of the architecture in its header") from None
-    return net, Vocabulary(kept, context=net.context_length)
+    return net, Tokenizer(kept, context=net.context_length)

@@ -85,16 +85,16 @@ from types import SimpleNamespace
 import torch
 from PIL import Image
 
-from models.clip import Clip, Vocabulary
+from models.clip import Clip, Tokenizer
 from models.instances import select
 
 assert not {"open_clip", "torchvision"} & set(sys.modules)
 box = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
 kept = select(box, torch.tensor([0.9]), torch.tensor([0]), score_threshold=0.2, nms=0.5, least=1, most=2)
 net = SimpleNamespace(visual=SimpleNamespace(preprocess_cfg={"size": 8}))
-clip = Clip(net=net, vocabulary=Vocabulary())
+clip = Clip(net=net, tokenizer=Tokenizer())
 pixels = clip.preprocess()(Image.new("RGB", (9, 9)))
-print(kept.tolist(), clip.vocabulary.size, tuple(pixels.shape))
+print(kept.tolist(), clip.tokenizer.size, tuple(pixels.shape))
 """
 
 

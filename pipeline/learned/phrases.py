@@ -97,7 +97,7 @@ def _classes(named: Sequence[Hoi], rows: Sequence[Tensor], pooled: Tensor, clip:
     device = clip.device
     memory, absent = pad([row.to(device) for row in rows], clip.joint_width)
     if named:
-        tokens, end = clip.vocabulary.encode([sentence(hoi, preset) for hoi in named])
+        tokens, end = clip.tokenizer.encode([sentence(hoi, preset) for hoi in named])
     else:
         tokens, end = torch.zeros(0, 2, dtype=torch.long), torch.zeros(0, dtype=torch.long)
     phrases = Phrases(tokens.to(device), end.to(device), memory.to(device), absent.to(device))

@@ -45,13 +45,13 @@ def object_sentence(name: str) -> str:
 @torch.no_grad()
 def object_features(clip: Clip, names: Sequence[str] = HICO.object_names) -> Tensor:
     """CLIP's features (O, d_a) of the object sentences, not of unit length; of COCO's 80 objects if none are named."""
-    tokens, end = clip.vocabulary.encode([object_sentence(name) for name in names])
+    tokens, end = clip.tokenizer.encode([object_sentence(name) for name in names])
     return text_features(clip.net, tokens.to(clip.device), end.to(clip.device))
 
 
 def identified_rows(token_prompts: Tensor, clip: Clip) -> list[int] | None:
     """hoi_id of each row of a checkpoint's token embeddings (K, 77, d_t); None if one is no class's in this CLIP."""
-    tokens, _ = clip.vocabulary.encode([class_sentence(hoi) for hoi in HICO.classes])
+    tokens, _ = clip.tokenizer.encode([class_sentence(hoi) for hoi in HICO.classes])
     length = tokens.shape[1]
     sentences = clip.net.token_embedding.weight[tokens.to(clip.device)].flatten(1)
     rows = token_prompts[:, :length].to(sentences).flatten(1)
@@ -74,7 +74,7 @@ def publish(work: Work, vocabulary: Vocabulary) -> dict[str, Any]:
     unseen = set(parts["unseen"][0])
     rows = seen if unseen & set(seen) else _chosen(work, parts, vocabulary)
     clip = frozen_clip(work.config)
-    tokens, end = clip.vocabulary.encode([class_sentence(vocabulary.hoi(h)) for h in rows])
+    tokens, end = clip.tokenizer.encode([class_sentence(vocabulary.hoi(h)) for h in rows])
     with torch.no_grad():
         features = text_features(clip.net, tokens.to(clip.device), end.to(clip.device)).cpu().numpy()
     columns = {

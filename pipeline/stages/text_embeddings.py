@@ -48,7 +48,7 @@ def run(work: Work) -> dict[str, Any]:
     for group, hois in (("seen", seen), ("unseen", unseen)):
         texts = [text_of[h] for h in hois]
         sentences = [list(sentences_of[h]) for h in hois]
-        unknown |= {word for text in texts for word in clip.vocabulary.unknown(text)}
+        unknown |= {word for text in texts for word in clip.tokenizer.unknown(text)}
         with work.clock("compute"):
             phrases = _pooled(clip, [vocabulary.hoi(h).phrase for h in hois])
             pooled, tokens = _texts(clip, texts)

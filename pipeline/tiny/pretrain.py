@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.clip import Clip, Vocabulary
+from models.clip import Clip, Tokenizer
 from models.clip_loading import build
 from models.text_tower import text_features
 from pipeline.config.data import Data
@@ -79,7 +79,7 @@ def vocabulary() -> list[int]:
     texts += [sentence for hoi in classes for sentence in describe(hoi)]
     for template in ("contrast-v1", "contrast-v2"):
         texts += [s for a, b in zip(classes, classes[1:] + classes[:1], strict=True) for s in contrast(a, b, template)]
-    return Vocabulary().bpe_ids(texts)
+    return Tokenizer().bpe_ids(texts)
 
 
 def pictures(recipe: Recipe, progress: Callable[[int, int], None] = lambda done, total: None) -> list[Picture]:
@@ -129,7 +129,7 @@ def train(
     """Train the CLIP; return it with the loss of every step."""
     torch.manual_seed(recipe.seed)
     kept = vocabulary()
-    words = Vocabulary(kept)
+    words = Tokenizer(kept)
     net = build(recipe.architecture(words.size))
     clip = Clip(net, words)
     _initialise(clip, pool, recipe)
@@ -162,7 +162,7 @@ def save(path: Path, clip: Clip, recipe: Recipe, losses: list[float]) -> None:
     """Write the checkpoint (fp16) with its architecture in the header, and beside it a manifest of how it was made."""
     kept = vocabulary()
     state = {k: v.half() for k, v in clip.net.state_dict().items()} | {"vocabulary": torch.tensor(kept)}
-    save_weights(path, state, {"architecture": json.dumps(recipe.architecture(clip.vocabulary.size))})
+    save_weights(path, state, {"architecture": json.dumps(recipe.architecture(clip.tokenizer.size))})
     manifest = {
         "made_by": "ezhoi world clip",
         "recipe": asdict(recipe),

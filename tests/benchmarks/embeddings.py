@@ -22,7 +22,7 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from models.clip import Clip, Vocabulary
+from models.clip import Clip, Tokenizer
 from pipeline.config.loading import load
 from pipeline.datasets.images import read_rgb
 from pipeline.learned import build
@@ -69,7 +69,7 @@ class Bench:
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
         torch.manual_seed(0)
         net = open_clip.create_model(options.architecture, pretrained=None, force_image_size=options.size)
-        self.clip = Clip(net.eval().requires_grad_(False).to(options.device), Vocabulary())
+        self.clip = Clip(net.eval().requires_grad_(False).to(options.device), Tokenizer())
         build.frozen_clip = image_embeddings.frozen_clip = lambda config: self.clip
         self.folder, self.options, self.made = folder, options, 0
         photographs = sorted(options.photographs.rglob("*.jpg")) if options.photographs else []

@@ -25,7 +25,7 @@ import open_clip
 import torch
 from transformers import DetrConfig, DetrForObjectDetection, DetrImageProcessor, ResNetConfig
 
-from models.clip import Clip, Vocabulary
+from models.clip import Clip, Tokenizer
 from models.clip_loading import MEAN, STD
 from models.instances import collate
 from models.sizes import Sizes
@@ -90,7 +90,7 @@ def main() -> None:
     asked = parser.parse_args()
     listed = pictures([str(asked.folder)])[: asked.pictures]
     net = open_clip.create_model("ViT-B-16-quickgelu", pretrained=None, force_image_size=SIZE)
-    clip = Clip(net.eval().requires_grad_(False), Vocabulary(context=net.context_length))
+    clip = Clip(net.eval().requires_grad_(False), Tokenizer(context=net.context_length))
     with tempfile.TemporaryDirectory() as temporary:
         finder, whole = detector(Path(temporary) / "detr"), bundle(clip)
         model = opening.model(whole, clip)

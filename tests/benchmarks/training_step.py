@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from models.clip import Clip, Vocabulary
+from models.clip import Clip, Tokenizer
 from models.clip_loading import build
 from models.hoi import EzHoi, HoiModel, Phrases, pair_prior
 from models.instances import Instances, collate
@@ -64,11 +64,11 @@ class Step:
     def __init__(self, preset: str, batch: int) -> None:
         torch.manual_seed(0)
         net = build(open_clip.get_model_config("ViT-B-16-quickgelu")).eval().requires_grad_(False)
-        self.clip = Clip(net, Vocabulary())
+        self.clip = Clip(net, Tokenizer())
         sizes = Sizes(prompts=2, layers=9, bottleneck=64, heads=2, roi_size=7, logit_scale=20.0)
         self.model: HoiModel = (EzHoi if preset == "paper" else ReleasedHoi)(clip=self.clip, sizes=sizes)
         hois = HICO.classes[:: len(HICO.classes) // CLASSES][:CLASSES]
-        tokens, end = self.clip.vocabulary.encode([h.phrase for h in hois])
+        tokens, end = self.clip.tokenizer.encode([h.phrase for h in hois])
         memory = nn.functional.normalize(torch.randn(len(hois), 1, 512), dim=-1)
         self.phrases = Phrases(tokens, end, memory, torch.zeros(len(hois), 1, dtype=torch.bool))
         self.verbs = torch.tensor([h.verb_id for h in hois])
@@ -117,7 +117,7 @@ def boxes(batch: int) -> Instances:
 def released_text(clip: Clip) -> float:
     """CPU seconds of the released code's text tower in one step, extrapolated from some classes."""
     tokens = torch.zeros(SAMPLED, 77, dtype=torch.long)
-    short, end = clip.vocabulary.encode([class_sentence(h) for h in HICO.classes[:SAMPLED]])
+    short, end = clip.tokenizer.encode([class_sentence(h) for h in HICO.classes[:SAMPLED]])
     tokens[:, : short.shape[1]] = short
     prompts = torch.randn(SAMPLED, 9, 2, 512, requires_grad=True)
     spent = []

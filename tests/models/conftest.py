@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.clip import Clip, Vocabulary
+from models.clip import Clip, Tokenizer
 from models.clip_loading import build
 from models.hoi import Phrases
 from models.instances import Instances, collate
@@ -28,13 +28,13 @@ def architecture() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def clip() -> Clip:
     torch.manual_seed(0)
-    return Clip(build(ARCHITECTURE).eval().requires_grad_(False), Vocabulary())
+    return Clip(build(ARCHITECTURE).eval().requires_grad_(False), Tokenizer())
 
 
 @pytest.fixture
 def phrases(clip: Clip) -> Phrases:
     """Three classes whose descriptions have four, two and one rows."""
-    tokens, end = clip.vocabulary.encode(["a person riding a horse", "a person holding a cup", "a person and a boat"])
+    tokens, end = clip.tokenizer.encode(["a person riding a horse", "a person holding a cup", "a person and a boat"])
     absent = torch.tensor([[0, 0, 0, 0], [0, 0, 1, 1], [0, 1, 1, 1]]).bool()
     return Phrases(tokens, end, torch.randn(3, 4, 32, generator=torch.Generator().manual_seed(3)), absent)
 

@@ -10,7 +10,7 @@ import torch
 from open_clip.model import set_model_preprocess_cfg
 from PIL import Image
 
-from models.clip import Clip, Vocabulary
+from models.clip import Clip, Tokenizer
 from models.hoi import EzHoi, Sizes
 
 TEXTS = ["a person riding a horse", "a person and a cup", "a person holding a very long surfboard under one arm"]
@@ -24,15 +24,15 @@ def test_trimmed_text_features_equal_open_clip_at_77_tokens(clip: Clip) -> None:
 
 
 def test_trimming_keeps_the_longest_text_only(clip: Clip) -> None:
-    tokens, end = clip.vocabulary.encode(TEXTS)
+    tokens, end = clip.tokenizer.encode(TEXTS)
     assert tokens.shape[1] == int(end.max()) + 1
-    assert [int(tokens[i, e]) for i, e in enumerate(end)] == [clip.vocabulary.end] * 3
+    assert [int(tokens[i, e]) for i, e in enumerate(end)] == [clip.tokenizer.end] * 3
 
 
 def test_a_text_longer_than_the_context_keeps_its_end_token(clip: Clip) -> None:
-    tokens, end = clip.vocabulary.encode(["horse " * 200])
+    tokens, end = clip.tokenizer.encode(["horse " * 200])
     assert tokens.shape == (1, 77)
-    assert int(tokens[0, int(end[0])]) == clip.vocabulary.end
+    assert int(tokens[0, int(end[0])]) == clip.tokenizer.end
 
 
 def test_image_tokens_start_with_open_clips_image_feature(clip: Clip) -> None:
@@ -43,8 +43,8 @@ def test_image_tokens_start_with_open_clips_image_feature(clip: Clip) -> None:
 
 
 def test_pruned_vocabulary_maps_ids_one_to_one_and_names_what_it_lacks() -> None:
-    full = Vocabulary()
-    pruned = Vocabulary(full.bpe_ids(["a person riding a horse"]))
+    full = Tokenizer()
+    pruned = Tokenizer(full.bpe_ids(["a person riding a horse"]))
     rows, _ = pruned.encode(["a person riding a horse"])
     assert len(set(rows[0].tolist())) == 6  # 'a' occurs twice
     assert pruned.unknown("a person riding a zebra") == ["zebra"]
@@ -52,7 +52,7 @@ def test_pruned_vocabulary_maps_ids_one_to_one_and_names_what_it_lacks() -> None
 
 
 def test_a_vocabulary_has_the_models_context() -> None:
-    tokens, end = Vocabulary(context=16).encode(["horse " * 200])
+    tokens, end = Tokenizer(context=16).encode(["horse " * 200])
     assert tokens.shape == (1, 16) and end.tolist() == [15]
 
 

@@ -14,7 +14,7 @@ from open_clip import factory, pretrained
 from safetensors.torch import save_file
 
 from models import clip_loading
-from models.clip import Clip, Vocabulary
+from models.clip import Clip, Tokenizer
 from models.clip_loading import build
 
 PIXELS = torch.zeros(1, 3, 56, 56)
@@ -57,7 +57,7 @@ def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
 
 
 def test_own_checkpoint_loads_as_it_was(tmp_path: Path, architecture: dict[str, Any]) -> None:
-    kept = Vocabulary().bpe_ids(["a person riding a horse"])
+    kept = Tokenizer().bpe_ids(["a person riding a horse"])
     architecture["text_cfg"]["vocab_size"] = len(kept) + 1
     net = net_of(architecture)
     path = tmp_path / "own.safetensors"

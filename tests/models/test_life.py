@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from models.clip import Clip, Vocabulary
+from models.clip import Clip, Tokenizer
 from models.clip_loading import build
 from models.hoi import EzHoi, Phrases
 from models.instances import collate
@@ -159,7 +159,7 @@ def test_every_input_is_heard(clip: Clip, phrases: Phrases, scene: Any, made: Ca
 @pytest.mark.parametrize("length", [15, 25, 75])
 def test_trimming_is_exact_for_features_and_gradients(clip: Clip, length: int) -> None:
     """The untrimmed context is padded behind EOT, up to all 77 positions with two prompts."""
-    tokens, end = clip.vocabulary.encode(["a person riding a horse", "a person standing under an umbrella"])
+    tokens, end = clip.tokenizer.encode(["a person riding a horse", "a person standing under an umbrella"])
     padded = nn.functional.pad(tokens, (0, length - tokens.shape[1]))
     start = torch.randn(2, 2, 2, 48, generator=torch.Generator().manual_seed(0))
     found = []
@@ -189,7 +189,7 @@ def operations(model: Any, clip: Clip, people: int, classes: int) -> int:
     boxes[:, 2:] += boxes[:, :2]
     labels = torch.tensor([0] * people + [1, 2, 3])
     found = collate([(boxes / 2, torch.ones(len(boxes)), labels)] * 2)
-    tokens, end = clip.vocabulary.encode(["a person riding a horse"] * classes)
+    tokens, end = clip.tokenizer.encode(["a person riding a horse"] * classes)
     phrases = Phrases(tokens, end, torch.randn(classes, 1, 32), torch.zeros(classes, 1, dtype=torch.bool))
     images = torch.randn(2, 3, 56, 56)
     frozen, objects = clip.embed_images(images), torch.randn(80, 32)
@@ -223,7 +223,7 @@ def test_real_architectures_with_fewer_layers(name: str, widths: tuple[int, int,
         "vision_cfg": config["vision_cfg"] | {"layers": 2},
         "text_cfg": config["text_cfg"] | {"layers": 2},
     }
-    clip = Clip(build(config).eval().requires_grad_(False), Vocabulary())
+    clip = Clip(build(config).eval().requires_grad_(False), Tokenizer())
     assert (clip.text_width, clip.visual_width, clip.joint_width) == widths
     model = EzHoi(clip=clip, sizes=dataclasses.replace(SIZES, bottleneck=64))
     boxes = torch.tensor([[0.1, 0.1, 0.5, 0.9], [0.3, 0.4, 0.9, 0.9]])
@@ -232,7 +232,7 @@ def test_real_architectures_with_fewer_layers(name: str, widths: tuple[int, int,
     frozen = clip.embed_images(images)
     assert frozen.shape == (1, 1 + clip.grid**2, widths[2])
     torch.testing.assert_close(frozen[:, 0], clip.net.encode_image(images), atol=1e-4, rtol=1e-4)
-    tokens, end = clip.vocabulary.encode(["a person riding a horse"])
+    tokens, end = clip.tokenizer.encode(["a person riding a horse"])
     phrases = Phrases(tokens, end, torch.randn(1, 1, widths[2]), torch.zeros(1, 1, dtype=torch.bool))
     x = model.phrase_logits(model.pairs(images, frozen, found, torch.randn(80, widths[2])), model.text(phrases))
     x.sum().backward()

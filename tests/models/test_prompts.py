@@ -16,7 +16,7 @@ SIZES = Sizes(prompts=2, layers=2, bottleneck=16, heads=2, roi_size=7, logit_sca
 
 def phrases(clip: Clip) -> Phrases:
     texts = ["a person riding a horse", "a person holding a cup", "a person and a boat"]
-    tokens, end = clip.vocabulary.encode(texts)
+    tokens, end = clip.tokenizer.encode(texts)
     torch.manual_seed(3)
     return Phrases(tokens, end, torch.randn(3, 4, 32), torch.tensor([[0, 0, 0, 0], [0, 0, 1, 1], [0, 1, 1, 1]]).bool())
 
@@ -34,7 +34,7 @@ def scene() -> tuple[Tensor, object, Tensor]:
 
 
 def test_moving_a_text_prompt_moves_the_feature(clip: Clip) -> None:
-    tokens, end = clip.vocabulary.encode(["a person riding a horse"])
+    tokens, end = clip.tokenizer.encode(["a person riding a horse"])
     prompts = torch.zeros(1, 2, 2, 48)
     still = text_features(clip.net, tokens, end, prompts)
     for layer in range(2):
@@ -44,11 +44,11 @@ def test_moving_a_text_prompt_moves_the_feature(clip: Clip) -> None:
 
 
 def test_text_after_the_end_does_not_matter(clip: Clip) -> None:
-    tokens, end = clip.vocabulary.encode(
+    tokens, end = clip.tokenizer.encode(
         ["a person riding a horse", "a person holding a cup of tea beside a small table"]
     )
     prompts = torch.randn(2, 2, 2, 48)
-    alone = text_features(clip.net, *clip.vocabulary.encode(["a person riding a horse"]), prompts[:1])
+    alone = text_features(clip.net, *clip.tokenizer.encode(["a person riding a horse"]), prompts[:1])
     torch.testing.assert_close(text_features(clip.net, tokens, end, prompts)[:1], alone, atol=1e-5, rtol=1e-5)
 
 

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from models.clip import Clip, Vocabulary
+from models.clip import Clip, Tokenizer
 from models.clip_loading import build
 from models.instances import Instances, collate
 from models.released import keys
@@ -94,7 +94,7 @@ class Parity:
         state["token_embedding.weight"] = torch.from_numpy(table.astype(np.float32))
         missing, unexpected = net.load_state_dict(state, strict=False)
         assert not unexpected and set(missing) <= {"attn_mask"}, (missing, unexpected)
-        return Clip(net.eval().requires_grad_(False), Vocabulary())
+        return Clip(net.eval().requires_grad_(False), Tokenizer())
 
     def model(self) -> ReleasedHoi:
         """With the released weights and without dropout."""

@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from models.clip import Clip, Vocabulary
+from models.clip import Clip, Tokenizer
 from models.clip_loading import build
 from models.prompt_effect import PromptEffect, prompt_effects
 from models.released.inert import features_behind_end
@@ -42,8 +42,8 @@ TextSide = tuple[dict[str, Tensor], Callable[[], Tensor], nn.Module | None]
 def arranged(*, behind_end: bool) -> TextSide:
     """Deep prompts of three classes before their phrase, as parameters; or behind EOT in a plain list, as released."""
     torch.manual_seed(0)
-    clip = Clip(build(SMALL).eval().requires_grad_(False), Vocabulary())
-    tokens, end = clip.vocabulary.encode(PHRASES)
+    clip = Clip(build(SMALL).eval().requires_grad_(False), Tokenizer())
+    tokens, end = clip.tokenizer.encode(PHRASES)
     layers = [0.02 * torch.randn(PROMPTS, clip.text_width) for _ in range(LAYERS)]
     pairs = torch.randn(5, clip.joint_width)
     module = nn.Module()

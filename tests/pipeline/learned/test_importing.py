@@ -152,7 +152,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 def test_sentences_are_the_released_ones(parity: Parity) -> None:
     rows = parity.inputs["inputs.select_HOI_index"].tolist()
     recorded = parity.inputs["inputs.tokenized_prompts"].long()
-    tokens, _ = parity.frozen_clip.vocabulary.encode([class_sentence(HICO.classes[h]) for h in rows])
+    tokens, _ = parity.frozen_clip.tokenizer.encode([class_sentence(HICO.classes[h]) for h in rows])
     assert torch.equal(tokens, recorded[:, : tokens.shape[1]]) and not recorded[:, tokens.shape[1] :].any()
     assert object_sentence("orange") == "a photo of an orange"
     assert object_sentence("fire_hydrant") == "a photo of a fire hydrant"

@@ -57,7 +57,7 @@ def test_each_kind_is_read_row_by_row_and_padded(cached: Any, clip: Clip, guidan
 
 def test_the_released_preset_has_its_own_sentences(cached: Any, clip: Clip) -> None:
     read = phrases.read(cached, "seen", vocabulary=HICO, clip=clip, guidance="pooled", preset="released")
-    tokens, _ = clip.vocabulary.encode([f"A photo of {HICO.classes[h].phrase}." for h in HOIS])
+    tokens, _ = clip.tokenizer.encode([f"A photo of {HICO.classes[h].phrase}." for h in HOIS])
     assert torch.equal(read.phrases.tokens, tokens)
 
 
