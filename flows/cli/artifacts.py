@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli import options, texts_shown
+from flows.cli import lookup, options, texts_shown
 from flows.pages import markdown
 from pipeline.engine import causes
 from pipeline.errors import StoreError
@@ -34,7 +34,7 @@ def list_artifacts(
 
     Example: ezhoi artifacts list seen
     """
-    store = options.store(profile, overrides)
+    store = lookup.store(profile, overrides)
     found = store.artifacts(stage)
     uses = Counter((s, f) for record in runs.records(store) for s, f in record.stages.items())
     kept = marks.read(store)
@@ -67,7 +67,7 @@ def show(
 
     Example: ezhoi artifacts show evaluation
     """
-    artifact = options.artifact(options.store(profile, overrides), reference)
+    artifact = lookup.artifact(lookup.store(profile, overrides), reference)
     manifest = artifact.manifest
     if as_json:
         typer.echo(json.dumps({"folder": artifact.place} | manifest.model_dump(mode="json"), indent=1))
@@ -101,8 +101,8 @@ def verify(
 
     Example: ezhoi artifacts verify
     """
-    store = options.store(profile, overrides)
-    found = [options.artifact(store, r) for r in references] if references else store.artifacts()
+    store = lookup.store(profile, overrides)
+    found = [lookup.artifact(store, r) for r in references] if references else store.artifacts()
     faults = [fault for artifact in found for fault in store.faults(artifact, rehash=True)]
     if not references:
         faults += [broken.fault for broken in store.unusable()] + runs.read(store)[1]
@@ -128,8 +128,8 @@ def lineage(
 
     Example: ezhoi artifacts lineage evaluation
     """
-    store = options.store(profile, overrides)
-    artifact = options.artifact(store, reference)
+    store = lookup.store(profile, overrides)
+    artifact = lookup.artifact(store, reference)
     if mermaid:
         typer.echo(markdown.mermaid(list(lineages.upstream(artifact, store).values())))
     elif as_json:
@@ -153,8 +153,8 @@ def diff(
 
     Example: ezhoi artifacts diff evaluation/3f2a evaluation/91c0
     """
-    store = options.store(profile, overrides)
-    a, b = options.artifact(store, old), options.artifact(store, new)
+    store = lookup.store(profile, overrides)
+    a, b = lookup.artifact(store, old), lookup.artifact(store, new)
     if a.stage != b.stage:
         raise StoreError(f"{old} is of stage {a.stage} and {new} of stage {b.stage}: compare artifacts of one stage")
     found = causes.of_artifacts(a, b, store)
@@ -221,8 +221,8 @@ def adopt(
     """
     from pipeline.engine import adoption
 
-    config = options.configuration(profile, overrides)
-    adopted = adoption.adopt(folder, config=config, store=options.store(profile, overrides))
+    config = lookup.configuration(profile, overrides)
+    adopted = adoption.adopt(folder, config=config, store=lookup.store(profile, overrides))
     typer.echo(f"{adopted.artifact.stage}/{adopted.artifact.fingerprint[:12]} is what the configuration asks for now")
     if adopted.unknown:
         typer.echo(f"not compared, because the stage read other files of them then: {', '.join(adopted.unknown)}")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli import options
+from flows.cli import lookup, options
 from pipeline.errors import ConfigError
 from pipeline.outside.escaping import plain
 
@@ -35,7 +35,7 @@ def export(
     from pipeline.predict import card
 
     _demand_name(out)
-    source = options.bundle(bundle, profile, overrides)
+    source = lookup.bundle(bundle, profile, overrides)
     header = bundles.read_header(source)
     with atomic(out) as temporary:
         shutil.copyfile(source, temporary)
@@ -59,7 +59,7 @@ def show(
     from pipeline.predict import bundle as bundles
     from pipeline.predict import card
 
-    header = bundles.read_header(options.bundle(bundle, profile, overrides))
+    header = bundles.read_header(lookup.bundle(bundle, profile, overrides))
     typer.echo(header.model_dump_json(indent=1) if as_json else plain(card.text(header)))
 
 
@@ -79,7 +79,7 @@ def check(
     """
     from pipeline.predict.predictor import Predictor
 
-    file = options.bundle(bundle, profile, overrides)
+    file = lookup.bundle(bundle, profile, overrides)
     header = Predictor.open(file, clip=clip).header
     summary: dict[str, Any] = {
         "file": str(file),
@@ -110,7 +110,7 @@ def push(
     """
     from pipeline.predict import sharing
 
-    typer.echo(plain(f"shared: {sharing.push(options.bundle(bundle, profile, overrides), place, private=not public)}"))
+    typer.echo(plain(f"shared: {sharing.push(lookup.bundle(bundle, profile, overrides), place, private=not public)}"))
 
 
 @app.command()

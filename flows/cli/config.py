@@ -8,7 +8,7 @@ from typing import Any
 import typer
 import yaml
 
-from flows.cli import options
+from flows.cli import lookup, options
 from pipeline.config.keys import keys as keys_of
 from pipeline.config.loading import PROFILES, profiles
 from pipeline.config.tree import Config
@@ -24,7 +24,7 @@ def show(profile: options.Profile = "demo", overrides: options.Overrides = None,
 
     Example: ezhoi config show --profile hico-vitb --set data.root=/data/hico
     """
-    tree = options.configuration(profile, overrides).model_dump(mode="json")
+    tree = lookup.configuration(profile, overrides).model_dump(mode="json")
     runtime = tree["llm"]["runtime"]
     runtime["base_url"] = shown_address(runtime["base_url"])
     runtime["api_key_env"] = shown_name(runtime["api_key_env"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from flows.cli import display, options, own_data
+from flows.cli import display, lookup, options, own_data
 from pipeline.errors import StoreError
 
 if TYPE_CHECKING:
@@ -125,14 +125,14 @@ def export(
     from pipeline.datasets.hico import export as exports
 
     if annotations is None:
-        source = options.asked("annotations", profile, overrides)
+        source = lookup.asked("annotations", profile, overrides)
     else:
-        source = options.store(profile, overrides).find(f"annotations/{annotations}")
+        source = lookup.store(profile, overrides).find(f"annotations/{annotations}")
     out.mkdir(parents=True, exist_ok=True)
     if format == "parquet":
         written = exports.parquet(source, out)
     else:
-        vocabulary = options.vocabulary_of(source, profile, overrides)
+        vocabulary = lookup.vocabulary_of(source, profile, overrides)
         boxes = _detections_of(source, profile, overrides)
         written = exports.coco(source, out, vocabulary=vocabulary, detections=boxes)
     for path, rows in written.items():
@@ -142,7 +142,7 @@ def export(
 def _detections_of(annotations: Artifact, profile: str, overrides: list[str] | None) -> Artifact | None:
     """The configuration's detections, if the store has them and they were made from these annotations."""
     try:
-        found = options.asked("detections", profile, overrides)
+        found = lookup.asked("detections", profile, overrides)
     except StoreError as error:
         typer.echo(f"note: annotations alone are written. {error}", err=True)
         return None

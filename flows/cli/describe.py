@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import click
 import typer
 
-from flows.cli import display, options
+from flows.cli import display, lookup, options
 from pipeline.config.tree import Config
 from pipeline.datasets import configured
 from pipeline.errors import DataError, EzhoiError, StoreError
@@ -50,7 +50,7 @@ def describe(
     if context.invoked_subcommand is not None:
         return
     chosen = [*(overrides or []), *(["descriptions.tolerated=0", "disparities.tolerated=0"] if strict else [])]
-    config = options.configuration(profile, chosen)
+    config = lookup.configuration(profile, chosen)
     if preview is not None:
         _preview(config, preview)
         return
@@ -73,8 +73,8 @@ def show(name: Name, profile: options.Profile = "demo", overrides: options.Overr
 
     Example: ezhoi describe show "ride horse"
     """
-    artifact = options.asked("descriptions", profile, overrides)
-    hoi = options.hoi_class(name, options.vocabulary_of(artifact, profile, overrides))
+    artifact = lookup.asked("descriptions", profile, overrides)
+    hoi = lookup.hoi_class(name, lookup.vocabulary_of(artifact, profile, overrides))
     row = _row(artifact, hoi)
     how = artifact.table("provenance.parquet")
     more = how[how["hoi_id"] == hoi.hoi_id].drop(columns="hoi_id").to_dict("records")
@@ -93,8 +93,8 @@ def pairs(profile: options.Profile = "demo", overrides: options.Overrides = None
     """
     from flows.cli import texts_shown
 
-    artifact = options.asked("disparities", profile, overrides)
-    texts_shown.show_pairs(artifact, options.vocabulary_of(artifact, profile, overrides))
+    artifact = lookup.asked("disparities", profile, overrides)
+    texts_shown.show_pairs(artifact, lookup.vocabulary_of(artifact, profile, overrides))
 
 
 @app.command()
@@ -115,9 +115,9 @@ def edit(
     from pipeline.texts import edits
     from pipeline.texts.judge import PASSED, judge
 
-    config = options.configuration(profile, overrides)
-    vocabulary = options.vocabulary(config)
-    hoi = options.hoi_class(name, vocabulary)
+    config = lookup.configuration(profile, overrides)
+    vocabulary = lookup.vocabulary(config)
+    hoi = lookup.hoi_class(name, vocabulary)
     path = file or config.descriptions.edits or Path("edits.yaml")
     if text is None:
         text = _edited(_current(path, hoi, vocabulary, config), hoi)
@@ -127,7 +127,7 @@ def edit(
     if verdict != PASSED:
         typer.secho(f"note: the quality gate says: {verdict}", fg="yellow", err=True)
     chosen = [*(overrides or []), f"descriptions.edits={path}"]
-    _show_plan(options.configuration(profile, chosen), hoi)
+    _show_plan(lookup.configuration(profile, chosen), hoi)
     typer.echo(f"use it: ezhoi run --set descriptions.edits={path}")
 
 
@@ -150,7 +150,7 @@ def import_texts(
 
     if to is not None:
         options.demand_another_file(to, file)
-    vocabulary = options.vocabulary(options.configuration(profile, overrides))
+    vocabulary = lookup.vocabulary(lookup.configuration(profile, overrides))
     rows: list[dict[str, Any]] = []
     if disparities:
         for hoi_id, (other, given) in texts.disparities(file, vocabulary).items():
@@ -194,12 +194,12 @@ def export_texts(
 
     stage = "disparities" if disparities else "descriptions"
     if reference is None:
-        artifact = options.asked(stage, profile, overrides)
+        artifact = lookup.asked(stage, profile, overrides)
     else:
-        artifact = options.artifact(options.store(profile, overrides), reference)
+        artifact = lookup.artifact(lookup.store(profile, overrides), reference)
     if artifact.stage != stage:
         raise DataError(f"{reference} is an artifact of stage {artifact.stage}; expected one of {stage}")
-    vocabulary = options.vocabulary_of(artifact, profile, overrides)
+    vocabulary = lookup.vocabulary_of(artifact, profile, overrides)
     table = artifact.table(f"{stage}.parquet").to_dict("records")
     if file.suffix == ".txt" and disparities:
         released.write_pairs(file, {(int(r["hoi_id"]), int(r["seen_hoi_id"])): str(r["text"]) for r in table})
@@ -222,8 +222,8 @@ def _preview(config: Config, name: str) -> None:
     from pipeline.texts.llm import pictures
     from pipeline.texts.llm.templates import template
 
-    vocabulary, section = options.vocabulary(config), config.descriptions
-    hoi = options.hoi_class(name, vocabulary)
+    vocabulary, section = lookup.vocabulary(config), config.descriptions
+    hoi = lookup.hoi_class(name, vocabulary)
     wording = template(section.template, "describe", key="descriptions.template")
     rendered = wording.render(hoi)
     typer.echo(

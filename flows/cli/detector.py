@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import options
+from flows.cli import lookup, options
 from pipeline.boxes.converted_detector import ObjectOrder
 
 app = typer.Typer(no_args_is_help=True, help="Detectors: convert checkpoints, judge cached boxes.")
@@ -69,16 +69,16 @@ def report(
     """
     from pipeline.boxes import detector_identity, quality
 
-    config = options.configuration(profile, overrides)
-    detections = options.asked("detections", profile, overrides)
-    annotations = options.asked("annotations", profile, overrides)
+    config = lookup.configuration(profile, overrides)
+    detections = lookup.asked("detections", profile, overrides)
+    annotations = lookup.asked("annotations", profile, overrides)
     whose = detections.json(detector_identity.FILE)
     found = quality.report(
         found=detections.table(f"{split}.parquet"),
         images=annotations.table(f"{split}-images.parquet"),
         boxes=annotations.table(f"{split}-objects.parquet"),
         pairs=annotations.table(f"{split}-pairs.parquet"),
-        objects=options.vocabulary_of(annotations, profile, overrides).objects,
+        objects=lookup.vocabulary_of(annotations, profile, overrides).objects,
         split=split,
         pairing=config.pairing,
     )

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import typer
 
-from flows.cli import options
+from flows.cli import lookup, options
 from flows.server import local
 
 MARKS = {"ok": ("ok  ", "green"), "note": ("note", "yellow"), "bad": ("BAD ", "red")}
@@ -30,7 +30,7 @@ def doctor(
     from flows.cli.checks import Finding, examine
 
     found: list[Finding] = []
-    for finding in examine(options.configuration(profile, overrides), home=local.home()):
+    for finding in examine(lookup.configuration(profile, overrides), home=local.home()):
         found.append(finding)
         if not as_json:
             mark, colour = MARKS[finding.level]

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from flows.cli import options
+from flows.cli import lookup, options
 from flows.cli.evaluation_options import protocols_of, read_detections, say
 from pipeline.errors import StoreError
 
@@ -57,12 +57,12 @@ def evaluate(
     from pipeline.metrics import annotations, results
     from pipeline.vocabulary import settings as zero_shot
 
-    config = options.configuration(profile, overrides)
+    config = lookup.configuration(profile, overrides)
     more = configured.extended(config.data)
     own = configured.all_settings(config.data)[1] if more is None else configured.every_setting(config.data)
-    truth = annotations.of_artifact(options.asked("annotations", profile, overrides), vocabulary=more, settings=own)
+    truth = annotations.of_artifact(lookup.asked("annotations", profile, overrides), vocabulary=more, settings=own)
     zero_shot.unseen(truth.groups.unseen, config.setting)
-    file = predictions or options.asked("evaluation", profile, overrides).path("predictions.parquet")
+    file = predictions or lookup.asked("evaluation", profile, overrides).path("predictions.parquet")
     found = read_detections(file, truth)
     chosen = protocols_of([protocol or config.evaluation.protocol], [])
     (result,) = results.results(found, truth, protocols=chosen, modes=["default"], setting=config.setting)
@@ -131,7 +131,7 @@ def _evaluation(reference: str, profile: str, overrides: list[str] | None) -> Pa
     if Path(reference).is_dir():
         return Path(reference)
     try:
-        artifact = options.artifact(options.store(profile, overrides), reference)
+        artifact = lookup.artifact(lookup.store(profile, overrides), reference)
     except StoreError as error:
         raise StoreError(f"{reference}: neither a folder nor in the store. {error}") from None
     return artifact.fetched(comparison.REPORT, comparison.JUDGED, comparison.ANNOTATED)

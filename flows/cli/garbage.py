@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import artifacts, options
+from flows.cli import artifacts, lookup, options
 from flows.cli.artifacts import app
 from flows.pages import markdown
 from flows.server.stage_name import StageName
@@ -61,7 +61,7 @@ def gc(
 
     Example: ezhoi artifacts gc --keep 1 --older-than 30d --dry-run
     """
-    store = options.store(profile, overrides)
+    store = lookup.store(profile, overrides)
     found = garbage.garbage(
         store,
         keep_runs=keep,
@@ -137,8 +137,8 @@ def mark(
 
     Example: ezhoi artifacts keep seen/3f2a --note "the checkpoint of the paper"
     """
-    store = options.store(profile, overrides)
-    artifact = options.artifact(store, reference)
+    store = lookup.store(profile, overrides)
+    artifact = lookup.artifact(store, reference)
     if len(note) > LONGEST_NOTE:
         raise ConfigError(f"--note: {len(note):,} letters; at most {LONGEST_NOTE}")
     marks.keep(store, artifact, plain(note))
@@ -153,8 +153,8 @@ def release(
 
     Example: ezhoi artifacts release seen/3f2a
     """
-    store = options.store(profile, overrides)
-    artifact = options.artifact(store, reference)
+    store = lookup.store(profile, overrides)
+    artifact = lookup.artifact(store, reference)
     if artifact.fingerprint not in marks.read(store):
         raise StoreError(f"{artifact.stage}/{artifact.fingerprint[:12]} has no mark")
     marks.release(store, artifact.fingerprint)

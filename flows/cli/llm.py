@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import options
+from flows.cli import lookup, options
 from flows.server import local, vllm
 from pipeline.config.tree import Config
 from pipeline.errors import ServiceError
@@ -59,7 +59,7 @@ def serve(
 
     Example: ezhoi llm serve llava-hf/llava-1.5-7b-hf --requests 32
     """
-    llm = options.configuration(profile, overrides).llm
+    llm = lookup.configuration(profile, overrides).llm
     serving = vllm.Serving(
         model=model or llm.model,
         revision=revision,
@@ -120,9 +120,9 @@ def check(
     """
     from pipeline.machine import awaiting  # with asyncio, which other commands do without
 
-    config = options.configuration(profile, overrides)
-    vocabulary = options.vocabulary(config)
-    awaiting.run(_check(config, options.hoi_class(name, vocabulary), vocabulary))
+    config = lookup.configuration(profile, overrides)
+    vocabulary = lookup.vocabulary(config)
+    awaiting.run(_check(config, lookup.hoi_class(name, vocabulary), vocabulary))
 
 
 async def _check(config: Config, hoi: Hoi, vocabulary: Vocabulary) -> None:

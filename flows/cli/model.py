@@ -6,7 +6,7 @@ import json
 
 import typer
 
-from flows.cli import options
+from flows.cli import lookup, options
 
 app = typer.Typer(no_args_is_help=True, help="Look at the model: its parts and their sizes.")
 
@@ -28,7 +28,7 @@ def summary(
     """
     from pipeline.learned import counts as summaries
 
-    config = options.configuration(profile, overrides)
+    config = lookup.configuration(profile, overrides)
     found = summaries.summarise(config)
     if as_json:
         typer.echo(json.dumps(found.as_json(), indent=1))

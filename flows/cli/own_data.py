@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from flows.cli import display, options
+from flows.cli import display, lookup, options
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic, demand_writable
 from pipeline.outside import walking
@@ -192,7 +192,7 @@ def template(
     from pipeline.datasets.own import template as templates
     from pipeline.vocabulary import file
 
-    words = file.read(vocabulary) if vocabulary else options.vocabulary(options.configuration(profile, overrides))
+    words = file.read(vocabulary) if vocabulary else lookup.vocabulary(lookup.configuration(profile, overrides))
     typer.echo(templates.label_studio(words), nl=False)
 
 

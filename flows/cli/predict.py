@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli import display, options
+from flows.cli import display, lookup, options
 from pipeline.errors import DataError
 from pipeline.outside.escaping import plain
 from pipeline.predict.defaults import THRESHOLD, TOP
@@ -95,7 +95,7 @@ def predict(
 
     job = Job(
         pictures=_pictures(paths or [], out, every),
-        bundle=options.bundle(model, profile, overrides),
+        bundle=lookup.bundle(model, profile, overrides),
         boxes=boxes,
         detector=detector,
         out=out,
@@ -109,7 +109,7 @@ def predict(
         classes=classes,
         examples=examples,
         adapt=adapt,
-        config=options.configuration(profile, overrides),
+        config=lookup.configuration(profile, overrides),
     )
     with display.watching() as progress:
         done = job.run(

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli import options, runs_shown
+from flows.cli import lookup, options, runs_shown
 from pipeline.errors import ConfigError
 from pipeline.metrics.means import MAIN
 from pipeline.outside.escaping import plain, to_cell
@@ -60,7 +60,7 @@ def table(
     if as_csv + as_markdown + as_json > 1:
         raise ConfigError("--csv, --md and --json: choose one")
     metric = sort if sort in MAIN else "unseen"
-    records, unreadable = runs.read(options.store(profile, overrides))
+    records, unreadable = runs.read(lookup.store(profile, overrides))
     rows = runs_table.table(records, filters=filters or (), sort=sort, last=last, seeds=seeds)
     beside = standings.standings(rows, metric) if seeds else [None] * len(rows)
     for line in unreadable:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli import options
+from flows.cli import lookup, options
 from flows.pages.markdown import result_rows
 from pipeline.machine.files import atomic
 from pipeline.metrics.means import MAIN
@@ -37,7 +37,7 @@ def show(
 
     Example: ezhoi runs show newest
     """
-    store = options.store(profile, overrides)
+    store = lookup.store(profile, overrides)
     record = runs.find(store, run)
     if as_json:
         typer.echo(json.dumps(record.model_dump(mode="json") | {"status": record.status}, indent=1))
@@ -93,7 +93,7 @@ def compare(
     from pipeline.studies.side_by_side import side_by_side
 
     options.demand_ending(out, ".html", ".htm", what="the page is HTML")
-    store = options.store(profile, overrides)
+    store = lookup.store(profile, overrides)
     found = side_by_side(store, [runs.find(store, reference) for reference in (a, *others)])
     with atomic(out) as temporary:
         temporary.write_text(pages.page(found), encoding="utf-8")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import options
+from flows.cli import lookup, options
 
 
 def register(app: typer.Typer) -> None:
@@ -37,4 +37,4 @@ def site(
 
     if copy and out is None:
         out = Path("site")
-    typer.echo(f"site: {pages.write(options.store(profile, overrides), out, copy=copy)}")
+    typer.echo(f"site: {pages.write(lookup.store(profile, overrides), out, copy=copy)}")

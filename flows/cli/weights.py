@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from flows.cli import options
+from flows.cli import lookup, options
 
 if TYPE_CHECKING:
     from pipeline.learned.importing import Report
@@ -53,7 +53,7 @@ def import_(
     target = out or path.with_suffix(".released.safetensors")
     options.demand_ending(target, ".safetensors", what="weights are written as safetensors")
     options.demand_another_file(target, path, prompts)
-    config = options.configuration(profile, overrides)
+    config = lookup.configuration(profile, overrides)
     state, moments = importing.read(path)
     if prompts is not None:
         state |= importing.read(prompts)[0]

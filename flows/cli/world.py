@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from flows.cli import options
+from flows.cli import lookup, options
 from pipeline.config.data import MOST_SCENES
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic, demand_writable
@@ -83,7 +83,7 @@ def pictures(
     from pipeline.datasets.configured import vocabulary
     from pipeline.datasets.world import pictures
 
-    pictures.write(out, count=count, vocabulary=vocabulary(options.configuration("demo", None)))
+    pictures.write(out, count=count, vocabulary=vocabulary(lookup.configuration("demo", None)))
     typer.echo(f"{count} pictures in {out}; look at them: ezhoi predict {out} --boxes {out / pictures.BOXES}")
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from split_tables import one_a_split
 from typer.testing import CliRunner
 
-from flows.cli import options
+from flows.cli import lookup
 from flows.cli.app import app
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.datasets.vcoco.classes import compositions
@@ -199,8 +199,8 @@ def test_the_predictions_are_the_configurations(fake: Any) -> None:
     run(fake.config("utpl.steps=7"))
     store = [word for setting in fake.settings for word in ("--set", setting)]
     with pytest.raises(StoreError, match=r"no evaluation .* \(utpl: utpl\.steps: 7 -> 60\).*--target evaluation"):
-        options.asked("evaluation", "demo", store[1::2])
-    assert options.asked("evaluation", "demo", [*store[1::2], "utpl.steps=7"]).stage == "evaluation"
+        lookup.asked("evaluation", "demo", store[1::2])
+    assert lookup.asked("evaluation", "demo", [*store[1::2], "utpl.steps=7"]).stage == "evaluation"
 
 
 def test_a_comparison_fetches_what_it_reads(gate: Any, tmp_path: Path, publish: Any) -> None:
