@@ -13,11 +13,6 @@ from pipeline.studies.ablation import KEYS, SEEDS, SETTINGS
 from pipeline.studies.table import Table
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(ablate)
-
-
 def ablate(
     profile: options.Profile = "demo",
     overrides: options.Overrides = None,

@@ -13,11 +13,6 @@ from flows.server import local
 MARKS = {"ok": ("ok  ", "green"), "note": ("note", "yellow"), "bad": ("BAD ", "red")}
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(doctor)
-
-
 def doctor(
     profile: options.Profile = "demo", overrides: options.Overrides = None, as_json: options.Json = False
 ) -> None:

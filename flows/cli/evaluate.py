@@ -9,12 +9,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from flows.cli import lookup, options
-from flows.cli.evaluation_options import protocols_of, read_detections, say
+from flows.cli import evaluate_crosshoi, evaluate_detections, evaluate_table, evaluate_vcoco, lookup, options
+from flows.cli.evaluation_options import MOST_RESAMPLES, protocols_of, read_detections, say
 from pipeline.errors import StoreError
-
-MOST_RESAMPLES = 100_000
-"""The most draws of a bootstrap, each of which keeps two numbers per class."""
 
 
 class _WithDefault(TyperGroup):
@@ -147,3 +144,7 @@ def _doubt(row: dict[str, Any]) -> str:
 def _difference(name: str, row: dict[str, Any]) -> str:
     values = f"{name:<26}{row['a']:>8.2f}{row['b']:>8.2f}{row['difference']:>+8.2f}"
     return values if row["low"] is None else f"{values}   {row['low']:+.2f} .. {row['high']:+.2f}"
+
+
+for command in (evaluate_detections.export, evaluate_crosshoi.crosshoi, evaluate_table.table, evaluate_vcoco.vcoco):
+    app.command()(command)

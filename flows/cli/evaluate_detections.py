@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli import evaluate_crosshoi, evaluate_table, evaluate_vcoco, options
-from flows.cli.evaluate import app
+from flows.cli import options
 from flows.cli.evaluation_options import (
     AnnotationsFile,
     Boxes,
@@ -41,15 +40,6 @@ class Format(StrEnum):
     qpic = "qpic"
     coco = "coco"
     named = "named"
-
-
-def register(parent: typer.Typer) -> None:
-    """Add `evaluate` with these commands of it, and `evaluate-detections`."""
-    app.command()(evaluate_crosshoi.crosshoi)
-    app.command()(evaluate_table.table)
-    app.command()(evaluate_vcoco.vcoco)
-    parent.add_typer(app, name="evaluate")
-    parent.command("evaluate-detections")(evaluate_detections)
 
 
 def evaluate_detections(
@@ -160,7 +150,6 @@ def _table(evaluated: list[Result]) -> None:
         typer.echo(f"{r.key:<24}{cells}")
 
 
-@app.command()
 def export(
     detections: DetectionsFile,
     annotations: AnnotationsFile,

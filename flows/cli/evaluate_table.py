@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from flows.cli import options
-from flows.cli.evaluate import MOST_RESAMPLES
 from flows.cli.evaluation_options import (
+    MOST_RESAMPLES,
     AnnotationsFile,
     Boxes,
     ImagesFile,

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pipeline.metrics.detections import Detections
     from pipeline.metrics.protocols import Protocol
 
+MOST_RESAMPLES = 100_000
+"""The most draws of a bootstrap, each of which keeps two numbers per class."""
+
 
 class Mode(StrEnum):
     default = "default"

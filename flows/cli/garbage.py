@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import artifacts, lookup, options
-from flows.cli.artifacts import app
+from flows.cli import lookup, options
+from flows.cli.artifacts import summary
 from flows.pages import markdown
 from flows.server.stage_name import StageName
 from pipeline.errors import ConfigError, StoreError
@@ -24,7 +24,12 @@ LONGEST_NOTE = 500
 """The most letters of a note."""
 
 
-@app.command()
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (gc, keep, release):
+        app.command()(command)
+
+
 def gc(
     keep: Annotated[
         int,
@@ -71,7 +76,7 @@ def gc(
         older_than=options.age(older_than),
     )
     if as_json:
-        rows = [artifacts.summary(a) for a in found.artifacts]
+        rows = [summary(a) for a in found.artifacts]
         unusable = [asdict(u) for u in found.unusable]
         others = {"work": found.work, "runs": found.runs, "unusable": unusable, "leftovers": found.leftovers}
         typer.echo(json.dumps({"artifacts": rows} | others | {"bytes": found.bytes}, indent=1))
@@ -124,8 +129,7 @@ def _words(run: RunRecord, alike: set[tuple[str, str]]) -> str:
     return run.model_copy(update={"changed": dict(pair for pair in run.changed.items() if pair not in alike)}).words
 
 
-@app.command("keep")
-def mark(
+def keep(
     reference: options.Reference,
     note: Annotated[str, typer.Option("--note", help="Why it is kept; `artifacts list` shows it.")] = "",
     profile: options.Profile = "demo",
@@ -145,7 +149,6 @@ def mark(
     typer.echo(f"{artifact.stage}/{artifact.fingerprint[:12]} is kept")
 
 
-@app.command()
 def release(
     reference: options.Reference, profile: options.Profile = "demo", overrides: options.Overrides = None
 ) -> None:

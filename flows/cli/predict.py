@@ -22,11 +22,6 @@ SHOWN = 10
 """How many of the pictures that could not be read are listed with the reason."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(predict)
-
-
 def predict(
     paths: Annotated[
         list[str] | None,

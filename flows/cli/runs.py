@@ -23,7 +23,8 @@ RIGHT = (*(column.heading for column in (*RUN, *RESULT) if column.right), standi
 
 
 app = typer.Typer(invoke_without_command=True)
-runs_shown.register(app)
+app.command()(runs_shown.show)
+app.command()(runs_shown.compare)
 
 
 @app.callback()

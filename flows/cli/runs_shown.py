@@ -21,12 +21,6 @@ from pipeline.store.store import Store
 Run = Annotated[str, typer.Argument(metavar="RUN", help="The id of a run or the start of it, or newest.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("show")(show)
-    app.command("compare")(compare)
-
-
 def show(
     run: Run,
     profile: options.Profile = "demo",

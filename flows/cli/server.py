@@ -36,12 +36,6 @@ EVALUATING = ("full", "utpl", "evaluate")
 ENDED_WELL = ("Completed", "Planned")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    for command in (launch, follow, up, deploy, down):
-        app.command()(command)
-
-
 def up(
     no_password: Annotated[
         bool,

@@ -10,11 +10,6 @@ import typer
 from flows.cli import lookup, options
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("site")(site)
-
-
 def site(
     out: Annotated[
         Path | None,

@@ -15,11 +15,6 @@ from pipeline.engine.status import StageStatus
 COLOURS = {"fresh": "green", "stale": "yellow", "missing": "red"}
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(status)
-
-
 def status(
     profile: options.Profile = "demo",
     overrides: options.Overrides = None,

@@ -24,11 +24,6 @@ if TYPE_CHECKING:
 MARKDOWN, CSV, JSON, TEXT = "md", "csv", "json", "text"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(study)
-
-
 def study(
     name: Annotated[
         str,
