@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.datasets.own import rows
 from pipeline.errors import DataError
-from pipeline.outside import reading
+from pipeline.outside import json_rows, reading
 from pipeline.outside.parsing import shown
 
 FILE = r"(?:^|/)(?:COCO_(?:train|val)2014_|(?:train|val)2017/)([0-9]{12})\.jpg$"
@@ -41,15 +40,15 @@ def ids(path: Path) -> frozenset[int]:
         value = reading.json_value(path, largest=reading.LARGEST_DATA)
         if not isinstance(value, dict) or "images" not in value:
             raise DataError(f"{path}: has no images; expected COCO's instances_val2017.json")
-        written = [row.get("id") for row in rows.rows(value, "images", str(path))]
+        written = [row.get("id") for row in json_rows.rows(value, "images", str(path))]
         places = [f"images, entry {place}" for place in range(1, len(written) + 1)]
     else:
         lines = [line.strip() for line in reading.text(path).splitlines()]
         places = [f"line {place}" for place, line in enumerate(lines, start=1) if line]
         written = [int(line) if line.isdecimal() and len(line) < 19 else line for line in lines if line]
-    found = rows.ids(written)
+    found = json_rows.ids(written)
     for place, number in enumerate(found.tolist()):
-        if number == rows.NONE:
+        if number == json_rows.NONE:
             raise DataError(
                 f"{path}: {places[place]} is {shown(written[place])}; expected an image's id, a whole number"
             )

@@ -14,8 +14,8 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.datasets.dataset import SPLITS
+from pipeline.datasets.faults import SHOWN, Fault
 from pipeline.datasets.hico import folder as folders
-from pipeline.datasets.hico.faults import SHOWN, Fault
 from pipeline.datasets.hico.folder import Folder
 from pipeline.datasets.hico.layouts import detect
 from pipeline.datasets.hico.layouts.detect import Labels

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.datasets.hico.faults import Faults
+from pipeline.datasets.faults import Faults
 from pipeline.datasets.hico.tables import BOXES, PAIRS, Tables, image_id, split_of
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError

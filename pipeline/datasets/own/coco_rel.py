@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.datasets.own import rows
 from pipeline.datasets.own.coco_rel_file import RELATIONS, CocoRelFile
 from pipeline.datasets.own.columns import GrowingIds, IdColumn, IdIndex, Whole
 from pipeline.datasets.own.problems import Problems, listed
 from pipeline.datasets.own.raw import ALONE, Boxes, Images, Raw, Relations
 from pipeline.errors import DataError
+from pipeline.outside import json_rows
 from pipeline.outside.parsing import shown
 
 SCHEMA = "coco-rel/1.0"
@@ -98,8 +98,8 @@ def _images(found: CocoRelFile) -> tuple[Images, IdIndex]:
         exhaustive=read.exhaustive,
         where=_Called(written),
     )
-    images.faults = {int(place): "its id is no whole number" for place in np.flatnonzero(ids == rows.NONE)}
-    for same in rows.twice(ids).values():
+    images.faults = {int(place): "its id is no whole number" for place in np.flatnonzero(ids == json_rows.NONE)}
+    for same in json_rows.twice(ids).values():
         images.faults |= {place: f"id given {len(same)} times" for place in same}
     return images, IdIndex(written)
 
@@ -124,21 +124,21 @@ class _Called(Sequence[str]):
 
 
 def _boxes(found: CocoRelFile, file: str, image_of: IdIndex) -> tuple[Boxes, IdIndex]:
-    read, categories = found.boxes, rows.rows(found.values, "categories", file)
+    read, categories = found.boxes, json_rows.rows(found.values, "categories", file)
     ids = read.ids.take()
     image, no_image = _found(read.images, image_of)
     label, no_label = _found(read.categories, _unique(categories, "categories", file))
     faults = read.faults | {place: f"category {said} does not exist" for place, said in no_label.items()}
     faults |= {place: f"image {said} does not exist" for place, said in no_image.items()}
     if ids.first is None:
-        faults |= dict.fromkeys(np.flatnonzero(ids.numbers == rows.NONE).tolist(), "its id is no whole number")
-        for same in rows.twice(ids.numbers).values():
+        faults |= dict.fromkeys(np.flatnonzero(ids.numbers == json_rows.NONE).tolist(), "its id is no whole number")
+        for same in json_rows.twice(ids.numbers).values():
             faults |= dict.fromkeys(same[1:], "") | {same[0]: f"id given {len(same)} times, so all are left out"}
     called = _Called(ids)
     boxes = Boxes(
         image=image,
         label=label,
-        labels=[rows.text(row.get("name")) for row in categories],
+        labels=[json_rows.text(row.get("name")) for row in categories],
         corners=read.corners.take(),
         where=lambda place: f"annotation {called[place]}",
         label_where=[f"category {row.get('id')}" for row in categories],
@@ -165,13 +165,13 @@ def _found(
 
 def _unique(entries: list[Mapping[str, Any]], key: str, file: str) -> IdIndex:
     """Where the ids of a short list are that everything refers to; DataError if one is none or comes twice."""
-    found = rows.ids([row.get("id") for row in entries])
-    for place in np.flatnonzero(found == rows.NONE).tolist():
+    found = json_rows.ids([row.get("id") for row in entries])
+    for place in np.flatnonzero(found == json_rows.NONE).tolist():
         raise DataError(f"{file}: {key}, entry {place + 1}: id is {shown(entries[place].get('id'))}, no whole number")
-    for number, same in rows.twice(found).items():
+    for number, same in json_rows.twice(found).items():
         raise DataError(f"{file}: {key}: id {number} is given {len(same)} times; keep one")
     for place, row in enumerate(entries):
-        if "name" in row and not rows.text(row["name"]).strip():
+        if "name" in row and not json_rows.text(row["name"]).strip():
             raise DataError(f"{file}: {key}, entry {place + 1}: name is {shown(row['name'])}, no text")
     return IdIndex(IdColumn(found, {}))
 
@@ -179,7 +179,7 @@ def _unique(entries: list[Mapping[str, Any]], key: str, file: str) -> IdIndex:
 def _relations(found: CocoRelFile, file: str, image_of: IdIndex, box_of: IdIndex, problems: Problems) -> Relations:
     key = next(key for key in RELATIONS if key in found.keys)
     if key in found.values:
-        rows.rows(found.values, key, file)  # raises: it is no list
+        json_rows.rows(found.values, key, file)  # raises: it is no list
     read = found.relations[key]
     word, names = "interaction" if read.by_hand else "relation", read.ids.take()
     alone = read.alone.take()
@@ -229,10 +229,10 @@ def _verbs(found: CocoRelFile, key: str, file: str) -> tuple[Whole, dict[int, st
         none = {place: f"its verb is {said}, no text" for place, said in read.no_words.items()}
         return np.where(texts[numbers], numbers, -1).astype(np.int32), none, verbs, None
     lists, word = ("rel_categories", "predicate") if key == "rel_annotations" else ("hois", "class")
-    listed_verbs = rows.rows(found.values, lists, file)
+    listed_verbs = json_rows.rows(found.values, lists, file)
     places, missing = _found(read.verbs, _unique(listed_verbs, lists, file))
     none = {place: f"{word} {said} does not exist" for place, said in missing.items()}
     if key == "pairs":
-        return places, none, [rows.text(row.get("verb")) for row in listed_verbs], None
+        return places, none, [json_rows.text(row.get("verb")) for row in listed_verbs], None
     where = [f"predicate {row.get('id')}" for row in listed_verbs]
-    return places, none, [rows.text(row.get("name")) for row in listed_verbs], where
+    return places, none, [json_rows.text(row.get("name")) for row in listed_verbs], where

@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.datasets.own import rows
 from pipeline.datasets.own.columns import GrowingArray, GrowingIds
 from pipeline.errors import DataError
-from pipeline.outside import streaming
+from pipeline.outside import json_rows, streaming
 from pipeline.outside.parsing import shown
 
 RELATIONS = ("rel_annotations", "interactions", "pairs")
@@ -47,9 +46,9 @@ class ImageColumns:
         """Add entries."""
         self.ids.add([row.get("id") for row in entries])
         for column, key in ((self.widths, "width"), (self.heights, "height")):
-            column.add(rows.ids([row.get(key, 0) for row in entries]).clip(0))
-        self.names += [rows.text(row.get("file_name")) for row in entries]
-        self.splits += [sys.intern(rows.text(row.get("split"))) for row in entries]
+            column.add(json_rows.ids([row.get(key, 0) for row in entries]).clip(0))
+        self.names += [json_rows.text(row.get("file_name")) for row in entries]
+        self.splits += [sys.intern(json_rows.text(row.get("split"))) for row in entries]
         self.exhaustive += bytes(row.get("exhaustive", True) is not False for row in entries)
 
 
@@ -69,7 +68,7 @@ class BoxColumns:
         for column, key in ((self.ids, "id"), (self.images, "image_id"), (self.categories, "category_id")):
             column.add([row.get(key) for row in entries])
         boxes = [row.get("bbox") for row in entries]
-        corners = rows.fours(boxes)
+        corners = json_rows.fours(boxes)
         for place in np.flatnonzero(np.isnan(corners).any(axis=1)).tolist():
             what = f"bbox is {shown(boxes[place])}; expected [x, y, width, height], four numbers"
             self.faults[self.corners.count + place] = what
@@ -114,8 +113,10 @@ class RelationColumns:
         }
         verbs = [row.get(self._verb) for row in entries]
         if self.by_hand:
-            self.no_words |= {first + i: shown(verb) for i, verb in enumerate(verbs) if not rows.text(verb).strip()}
-            verbs = [self.words.setdefault(rows.text(verb), len(self.words)) for verb in verbs]
+            self.no_words |= {
+                first + i: shown(verb) for i, verb in enumerate(verbs) if not json_rows.text(verb).strip()
+            }
+            verbs = [self.words.setdefault(json_rows.text(verb), len(self.words)) for verb in verbs]
         self.verbs.add(verbs)
         self.alone.add(np.array([thing is None for thing in objects], dtype=np.bool_))
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pipeline.datasets.own import rows
 from pipeline.datasets.own.words import Words
 from pipeline.errors import DataError
+from pipeline.outside import json_rows
 from pipeline.outside.parsing import shown
 from pipeline.vocabulary import file as vocabulary_file
 from pipeline.vocabulary.vocabulary import PERSON, Vocabulary, comparable
@@ -71,13 +71,15 @@ def vocabulary(value: Mapping[str, Any], file: str, pairs: Iterable[tuple[int, i
 def _objects(value: Mapping[str, Any], file: str) -> list[str]:
     """The objects by id: the person first, then the other categories in order."""
     (person,) = _persons(value, file)
-    names = dict.fromkeys([person, *(rows.text(row.get("name")) for row in rows.rows(value, "categories", file))])
+    names = dict.fromkeys(
+        [person, *(json_rows.text(row.get("name")) for row in json_rows.rows(value, "categories", file))]
+    )
     return list({comparable(name): name for name in reversed(names)}.values())[::-1]
 
 
 def _persons(value: Mapping[str, Any], file: str) -> list[str]:
-    entries = rows.rows(value, "categories", file)
-    names = [rows.text(row.get("name")) for row in entries]
+    entries = json_rows.rows(value, "categories", file)
+    names = [json_rows.text(row.get("name")) for row in entries]
     found = [name for name in names if comparable(name) == "person"]
     found = found or [n for n, row in zip(names, entries, strict=True) if row.get("supercategory") == "person"]
     if not found:
@@ -86,27 +88,30 @@ def _persons(value: Mapping[str, Any], file: str) -> list[str]:
 
 
 def _verbs(value: Mapping[str, Any], file: str) -> list[dict[str, str]]:
-    entries = rows.rows(value, "rel_categories", file)
+    entries = json_rows.rows(value, "rel_categories", file)
     if not entries:
         raise DataError(f"{file}: has no rel_categories, which name the verbs and their -ing forms; {NEEDED}")
     for row in entries:
-        if not rows.text(row.get("ing")).strip() and comparable(rows.text(row.get("name"))) != "no interaction":
+        if (
+            not json_rows.text(row.get("ing")).strip()
+            and comparable(json_rows.text(row.get("name"))) != "no interaction"
+        ):
             raise DataError(
                 f"{file}: rel_categories: {shown(row.get('name'))} has no -ing form; give it as `ing`, or {NEEDED}"
             )
     return [
-        {"name": rows.text(row.get("name")), "ing": rows.text(row.get("ing")) or rows.text(row["name"])}
+        {"name": json_rows.text(row.get("name")), "ing": json_rows.text(row.get("ing")) or json_rows.text(row["name"])}
         for row in entries
     ]
 
 
 def _closed(value: Mapping[str, Any], file: str) -> list[dict[str, Any]]:
     """The classes of `hoi_categories`, with their ids."""
-    verbs = {rows.whole(row.get("id")): row.get("name") for row in rows.rows(value, "rel_categories", file)}
+    verbs = {json_rows.whole(row.get("id")): row.get("name") for row in json_rows.rows(value, "rel_categories", file)}
     things: dict[int | None, Any] = {None: None}
-    things |= {rows.whole(row.get("id")): row.get("name") for row in rows.rows(value, "categories", file)}
+    things |= {json_rows.whole(row.get("id")): row.get("name") for row in json_rows.rows(value, "categories", file)}
     found = []
-    for place, row in enumerate(rows.rows(value, "hoi_categories", file)):
+    for place, row in enumerate(json_rows.rows(value, "hoi_categories", file)):
         verb, thing = row.get("predicate_id"), row.get("category_id")
         plain = isinstance(verb, int) and isinstance(thing, int | None)
         if not plain or verb not in verbs or thing not in things:

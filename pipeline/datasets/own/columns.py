@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.datasets.own import rows
+from pipeline.outside import json_rows
 from pipeline.outside.parsing import shown
 
 Whole = NDArray[np.int64] | NDArray[np.int32]
@@ -77,9 +77,9 @@ class GrowingIds:
 
     def add(self, values: Sequence[Any]) -> None:
         """Add the values of some entries."""
-        numbers = rows.ids(values)
+        numbers = json_rows.ids(values)
         before = len(self._counted) + self._numbers.count
-        for place in np.flatnonzero(numbers == rows.NONE).tolist():
+        for place in np.flatnonzero(numbers == json_rows.NONE).tolist():
             self._odd[before + place] = shown(values[place])
         if not self._numbers.count and (counted := _counted(self._counted, numbers)) is not None:
             self._counted = counted
@@ -110,7 +110,7 @@ def _array(counted: range) -> Whole:
 
 
 class IdColumn:
-    """Ids of a whole column, `rows.NONE` where there is none, and how errors show them.
+    """Ids of a whole column, `json_rows.NONE` where there is none, and how errors show them.
 
     Attributes:
         first: where they count one up from it, the first one; they then take no memory.
@@ -159,7 +159,7 @@ class IdIndex:
         for start in range(0, len(ids), BLOCK):
             wanted = ids[start : start + BLOCK]
             if self._ids.dtype == np.int32 and wanted.dtype == np.int64:  # the longer column is not to be copied for it
-                wanted = np.where(wanted > _MOST, rows.NONE, wanted).astype(np.int32)
+                wanted = np.where(wanted > _MOST, json_rows.NONE, wanted).astype(np.int32)
             at = np.searchsorted(self._ids, wanted).clip(max=len(self._ids) - 1)
             places = at if self._order is None else self._order[at]
             found[start : start + BLOCK] = np.where((self._ids[at] == wanted) & (wanted >= 0), places, -1)

@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.datasets.own import rows
 from pipeline.datasets.own.addresses import file_name
 from pipeline.datasets.own.pictures import SUFFIXES
 from pipeline.datasets.own.problems import Problems
 from pipeline.datasets.own.raw import ALONE, Collected, Images, Raw
 from pipeline.errors import DataError
+from pipeline.outside import json_rows
 from pipeline.outside.parsing import shown
 
 LAYOUT = "label-studio"
@@ -130,7 +130,7 @@ def _sizes(result: Sequence[Mapping[str, Any]], number: Any, problems: Problems)
     for entry in result:
         if entry.get("type") == "relation":
             continue
-        size = (rows.whole(entry.get("original_width")), rows.whole(entry.get("original_height")))
+        size = (json_rows.whole(entry.get("original_width")), json_rows.whole(entry.get("original_height")))
         if min(size) > 0:
             found.setdefault(_index(entry), size)
         elif entry.get("type") in (*LABELS, "rectangle"):
@@ -140,7 +140,7 @@ def _sizes(result: Sequence[Mapping[str, Any]], number: Any, problems: Problems)
 
 
 def _index(entry: Mapping[str, Any]) -> int:
-    return max(0, rows.whole(entry.get("item_index", 0)))
+    return max(0, json_rows.whole(entry.get("item_index", 0)))
 
 
 def _regions(
@@ -168,7 +168,7 @@ def _regions(
         if kind in ("rectangle", "rectanglelabels") or name not in boxes:
             placed[name] += kind in ("rectangle", "rectanglelabels")
             box = found.box(images.get(_index(entry), -1), "", _percent(value), where)
-            if degrees := rows.number(value.get("rotation", 0)):
+            if degrees := json_rows.number(value.get("rotation", 0)):
                 found.turned[box] = degrees if math.isfinite(degrees) else 0.0
             if name in boxes:
                 found.box_faults[box] = ""
@@ -188,7 +188,7 @@ def _regions(
 
 
 def _percent(value: Mapping[str, Any]) -> tuple[float, float, float, float]:
-    x, y, width, height = (rows.number(value.get(key)) for key in ("x", "y", "width", "height"))
+    x, y, width, height = (json_rows.number(value.get(key)) for key in ("x", "y", "width", "height"))
     return x, y, width, height
 
 

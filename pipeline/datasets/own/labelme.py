@@ -12,13 +12,13 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.datasets.own import groups, rows
+from pipeline.datasets.own import groups
 from pipeline.datasets.own.groups import Shape
 from pipeline.datasets.own.problems import Problems
 from pipeline.datasets.own.raw import Collected, Images, Raw
 from pipeline.datasets.own.words import Words
 from pipeline.errors import DataError
-from pipeline.outside import reading
+from pipeline.outside import json_rows, reading
 
 LAYOUT = "labelme"
 BOXES = ("rectangle", "oriented_rectangle", "polygon")
@@ -49,12 +49,12 @@ def read(root: Path, files: Sequence[Path], words: Words, problems: Problems) ->
 
 
 def _picture(value: Mapping[str, Any], name: str, found: Collected, words: Words, problems: Problems) -> None:
-    written = rows.text(value.get("imagePath")).replace("\\", "/")
-    size = [max(0, rows.whole(value.get(key, 0))) for key in ("imageWidth", "imageHeight")]
+    written = json_rows.text(value.get("imagePath")).replace("\\", "/")
+    size = [max(0, json_rows.whole(value.get(key, 0))) for key in ("imageWidth", "imageHeight")]
     beside = posixpath.normpath(posixpath.join(posixpath.dirname(name), written)) if written else ""
     image = found.images.add(beside, *size, where=name)
     shapes = [shape for shape in value["shapes"] if isinstance(shape, dict)]
-    called = numbered([rows.text(shape.get("label")) for shape in shapes])
+    called = numbered([json_rows.text(shape.get("label")) for shape in shapes])
     kept = []
     for shape, label in zip(shapes, called, strict=True):
         where = f"{name}, {label}"
@@ -66,7 +66,7 @@ def _picture(value: Mapping[str, Any], name: str, found: Collected, words: Words
 
 
 def _shape(given: Mapping[str, Any], image: int, where: str, found: Collected, words: Words) -> Shape:
-    label = rows.text(given.get("label"))
+    label = json_rows.text(given.get("label"))
     kind = given.get("shape_type", "polygon")
     corners = _around(given.get("points"), least=2 if kind == "rectangle" else 3)
     box = found.box(image, label, corners, where)
@@ -74,7 +74,7 @@ def _shape(given: Mapping[str, Any], image: int, where: str, found: Collected, w
         count = len(given["points"]) if isinstance(given.get("points"), list) else 0
         found.box_faults[box] = f"a {kind} with {count} point{'s' * (count != 1)} that can be read"
     flags = given.get("flags") if isinstance(given.get("flags"), dict) else {}
-    written = groups.words(rows.text(given.get("description")))
+    written = groups.words(json_rows.text(given.get("description")))
     group = given.get("group_id")
     return Shape(
         box=box,
@@ -95,7 +95,7 @@ def _around(points: Any, *, least: int) -> Corners:
         return NO_CORNERS
     if set(map(type, points)) != {list} or set(map(len, points)) != {2}:
         return NO_CORNERS
-    xs, ys = ([rows.number(point[side]) for point in points] for side in (0, 1))
+    xs, ys = ([json_rows.number(point[side]) for point in points] for side in (0, 1))
     return (min(xs), min(ys), max(xs), max(ys)) if all(map(math.isfinite, xs + ys)) else NO_CORNERS
 
 

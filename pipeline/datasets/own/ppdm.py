@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.datasets.own import rows
 from pipeline.datasets.own.folder import IDS
 from pipeline.datasets.own.problems import Problems
 from pipeline.datasets.own.raw import ALONE, Collected, Images, Raw
 from pipeline.errors import DataError
-from pipeline.outside import reading
+from pipeline.outside import json_rows, reading
 from pipeline.outside.parsing import shown
 
 LAYOUT = "ppdm"
@@ -64,8 +63,8 @@ def read(value: Sequence[Any], file: str, known: Numbers, problems: Problems) ->
             raise DataError(
                 f"{file}: image {place + 1} is {shown(entry)}; expected file_name, annotations, hoi_annotation"
             )
-        name = rows.text(entry.get("file_name"))
-        size = (max(0, rows.whole(entry.get("width", 0))), max(0, rows.whole(entry.get("height", 0))))
+        name = json_rows.text(entry.get("file_name"))
+        size = (max(0, json_rows.whole(entry.get("width", 0))), max(0, json_rows.whole(entry.get("height", 0))))
         image = found.images.add(name, *size, where=name or f"image {place + 1}")
         where = found.images.called(image)
         boxes = [
@@ -78,8 +77,8 @@ def read(value: Sequence[Any], file: str, known: Numbers, problems: Problems) ->
 
 def _box(given: Any, image: int, where: str, found: Collected, known: Numbers) -> int:
     given = given if isinstance(given, dict) else {}
-    number = rows.whole(given.get("category_id"))
-    corners = rows.fours([given.get("bbox")])[0]
+    number = json_rows.whole(given.get("category_id"))
+    corners = json_rows.fours([given.get("bbox")])[0]
     box = found.box(image, known.objects.get(number, ""), tuple(corners.tolist()), where)
     if number not in known.objects:
         found.box_faults[box] = f"object number {shown(given.get('category_id'))} is not in {IDS}"
@@ -100,19 +99,19 @@ def _pair(
 ) -> None:
     verb, subject, thing = (given.get(key) for key in ("category_id", "subject_id", "object_id"))
     fault = None
-    if rows.whole(verb) not in known.verbs:
+    if json_rows.whole(verb) not in known.verbs:
         fault = f"verb number {shown(verb)} is not in {IDS}"
     elif subject == -1:
         fault = "subject_id -1: an interaction without a person"
-    elif not 0 <= rows.whole(subject) < len(boxes):
+    elif not 0 <= json_rows.whole(subject) < len(boxes):
         fault = _beyond("subject_id", subject, len(boxes))
-    elif thing != -1 and not 0 <= rows.whole(thing) < len(boxes):
+    elif thing != -1 and not 0 <= json_rows.whole(thing) < len(boxes):
         fault = _beyond("object_id", thing, len(boxes))
     if fault:
         problems.add("E", where, fault, "left out")
         return
-    end = ALONE if thing == -1 else boxes[rows.whole(thing)]
-    found.relation(image, boxes[rows.whole(subject)], end, known.verbs[rows.whole(verb)], where)
+    end = ALONE if thing == -1 else boxes[json_rows.whole(thing)]
+    found.relation(image, boxes[json_rows.whole(subject)], end, known.verbs[json_rows.whole(verb)], where)
 
 
 def _beyond(key: str, value: Any, count: int) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from pipeline.config.data import Data
-    from pipeline.datasets.hico.faults import Fault
+    from pipeline.datasets.faults import Fault
     from pipeline.datasets.hico.folder import Folder
 
 PARTS = {"train": (("trainval",), ("train", "val")), "test": (("test",),)}
@@ -182,7 +182,7 @@ def _with_files(table: pd.DataFrame, pictures: Folder, *, skip: bool) -> tuple[p
     """Images with their file, bytes, width and height; those without a file are faults and left out."""
     import pandas as pd
 
-    from pipeline.datasets.hico.faults import Fault
+    from pipeline.datasets.faults import Fault
     from pipeline.datasets.hico.loading import image_size, why_absent
     from pipeline.datasets.vcoco.folder import IMAGES
 

@@ -23,7 +23,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.datasets.dataset import BOXES
-from pipeline.datasets.hico.faults import Fault, Faults
+from pipeline.datasets.faults import Fault, Faults
 from pipeline.datasets.hico.folder import annotation_files
 from pipeline.errors import DataError
 from pipeline.outside import reading

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from own_samples import DATA, WORDS
 
-from pipeline.datasets.own import annotated, columns, placed, rows
+from pipeline.datasets.own import annotated, columns, placed
 from pipeline.datasets.own.columns import GrowingArray, GrowingIds, IdColumn, IdIndex, packed
-from pipeline.outside import streaming
+from pipeline.outside import json_rows, streaming
 
 numbers = st.integers(0, 4) | st.integers(2**31 - 2, 2**31 + 2) | st.integers(2**62, 2**63 - 1)
 
@@ -25,7 +25,7 @@ def test_ids_are_kept_as_they_are_written(batches: list[list[Any]]) -> None:
     for batch in batches:
         ids.add(batch)
     found, every = ids.take(), [value for batch in batches for value in batch]
-    assert found.numbers.tolist() == [rows.whole(value) for value in every]
+    assert found.numbers.tolist() == [json_rows.whole(value) for value in every]
     assert [found.shown(place) for place in range(len(every))] == [repr(value) for value in every]
     assert len(found) == len(every)
     if any(value >= 2**31 for value in found.numbers.tolist()):
