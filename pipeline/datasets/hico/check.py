@@ -18,7 +18,7 @@ from typing import Any, Literal
 from pipeline.datasets.hico import folder as folders
 from pipeline.datasets.hico.counts import Finding, compare
 from pipeline.datasets.hico.folder import Folder
-from pipeline.datasets.hico.image_files import ImageCheck, look_over
+from pipeline.datasets.hico.image_check import ImageCheck, look_over
 from pipeline.datasets.hico.layouts import detect
 from pipeline.datasets.hico.layouts.detect import Labels
 from pipeline.datasets.hico.loading import ambiguous_folders, in_order
