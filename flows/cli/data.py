@@ -12,7 +12,7 @@ from flows.cli import display, lookup, options, own_data
 from pipeline.errors import StoreError
 
 if TYPE_CHECKING:
-    from pipeline.datasets.hico.check import Report
+    from pipeline.datasets.check import Report
     from pipeline.store.artifact import Artifact
 
 app = typer.Typer(
@@ -55,7 +55,7 @@ def check(
     """
     from dataclasses import asdict
 
-    from pipeline.datasets.hico import check as checks
+    from pipeline.datasets import check as checks
     from pipeline.datasets.own import annotated
 
     if path.exists():
@@ -122,7 +122,7 @@ def export(
 
     Example: ezhoi data export exported --format coco
     """
-    from pipeline.datasets.hico import export as exports
+    from pipeline.datasets import export as exports
 
     if annotations is None:
         source = lookup.asked("annotations", profile, overrides)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.datasets.dataset import Dataset
-from pipeline.datasets.hico import folder
+from pipeline.datasets.folder import digest_of
+from pipeline.datasets.hico import folder as hico
 from pipeline.datasets.hico.dataset import Hico
 from pipeline.datasets.own.dataset import Own
 from pipeline.datasets.vcoco import folder as vcoco
@@ -36,10 +37,8 @@ def fingerprint(folder: Path) -> str:
 
 def folder_fingerprint(root: Path) -> str:
     """Digest of a user's folder (`data.root`, `data.annotations`): of its files of HICO-DET and of V-COCO."""
-    of_hico, of_vcoco = folder.fingerprint(root), vcoco.look(root)
-    return (
-        digest.of_value([of_hico, folder.digest_of(of_vcoco)]) if of_vcoco.annotations or of_vcoco.images else of_hico
-    )
+    of_hico, of_vcoco = hico.fingerprint(root), vcoco.look(root)
+    return digest.of_value([of_hico, digest_of(of_vcoco)]) if of_vcoco.annotations or of_vcoco.images else of_hico
 
 
 def dataset(data: Data) -> Dataset:

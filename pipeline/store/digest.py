@@ -30,7 +30,7 @@ def of_path(path: Path) -> str:
     """The digest of a file's bytes, or of a folder: the names and the bytes of all its files, including pictures and weights.
 
     A stage reads what is in a folder that it is given. The images of a dataset are the one exception, and have a digest of
-    their own (`pipeline/datasets/hico/folder.py`).
+    their own (`pipeline/datasets/folder.py`).
     """
     if path.is_file():
         return of_file(path)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from pipeline.datasets.dataset import RARE_BELOW
+from pipeline.datasets.findings import Finding
 from pipeline.datasets.hico.settings import RARE
 from pipeline.datasets.hico.tables import BOXES, Tables
 from pipeline.datasets.hico.vocabulary import HICO, TEST_COUNTS, TRAIN_COUNTS
@@ -15,17 +15,6 @@ from pipeline.vocabulary.vocabulary import Hoi
 IMAGES = {"train": 38_118, "test": 9_658}
 EMPTY = {"train": 485, "test": 112}
 """How many images of each split have no pair with boxes."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something worth knowing: a fault (stops the pipeline), a gap (changes some result), or a note (changes none)."""
-
-    level: Literal["fault", "gap", "note"]
-    what: str
-    affects: str = ""
-    examples: tuple[str, ...] = ()
-    count: int = 0
 
 
 def official(split: str) -> list[int]:

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.datasets.hico.counts import Finding
-from pipeline.datasets.hico.folder import Folder, link_to_nowhere
-from pipeline.datasets.hico.loading import image_size
+from pipeline.datasets.findings import Finding, ImageCheck
+from pipeline.datasets.folder import Folder, link_to_nowhere
 from pipeline.datasets.hico.tables import Tables
+from pipeline.datasets.image_files import image_size
 from pipeline.errors import DataError
 
 READERS = 8
-
-
-@dataclass(frozen=True)
-class ImageCheck:
-    """How many files were expected, are there and were decoded whole, and how many have which fault."""
-
-    expected: int
-    present: int
-    decoded: bool
-    unreadable: int
-    other_size: int
-    not_annotated: int
 
 
 def look_over(where: Folder, parts: dict[str, Tables], *, decode: bool) -> tuple[ImageCheck, list[Finding]]:

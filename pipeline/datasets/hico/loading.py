@@ -15,19 +15,18 @@ import pandas as pd
 
 from pipeline.datasets.dataset import SPLITS
 from pipeline.datasets.faults import SHOWN, Fault
+from pipeline.datasets.folder import DEEPEST, Folder, link_to_nowhere
 from pipeline.datasets.hico import folder as folders
-from pipeline.datasets.hico.folder import Folder
 from pipeline.datasets.hico.layouts import detect
 from pipeline.datasets.hico.layouts.detect import Labels
 from pipeline.datasets.hico.layouts.parquet import OtherTableError
 from pipeline.datasets.hico.rows import Rows
 from pipeline.datasets.hico.tables import Tables
+from pipeline.datasets.image_files import EMPTY, MISSING, image_size, why_absent
 from pipeline.errors import DataError
-from pipeline.outside import pictures, walking
-from pipeline.outside.pictures import Unreadable
+from pipeline.outside import walking
 
 log = logging.getLogger("ezhoi.data")
-EMPTY, MISSING = "empty, 0 bytes", "no such image file"
 
 
 @dataclass(frozen=True)
@@ -80,9 +79,7 @@ def load(root: Path | None, *, annotations: Path | None = None, skip: bool = Fal
     images = folders.look(_place(root)) if root and annotations else where
     parts, used, faults = _annotation(where, skip=skip)
     images = images.with_images_of({split: tables.images["file_name"] for split, tables in parts.items()})
-    nowhere = [
-        f"{path.name} is {folders.link_to_nowhere(path)}" for path in dict.fromkeys((*where.nowhere, *images.nowhere))
-    ]
+    nowhere = [f"{path.name} is {link_to_nowhere(path)}" for path in dict.fromkeys((*where.nowhere, *images.nowhere))]
     passed = [line] if (line := walking.skipped_line({**where.passed, **images.passed})) else []
     for what in (*nowhere, *passed, *ambiguous_folders(images)):
         log.warning("%s: %s", images.root, what)
@@ -130,12 +127,12 @@ def _annotation(where: Folder, *, skip: bool) -> tuple[dict[str, Tables], list[U
         parts |= {split: found.tables[split] for split in found.fresh}
         used += [UsedFile(found.file, s, found.rows.layout, tuple(found.rows.notes)) for s in found.fresh]
     if missing := [split for split in SPLITS if split not in parts]:
-        why_not += [f"{path} ({folders.link_to_nowhere(path)})" for path in where.nowhere]
+        why_not += [f"{path} ({link_to_nowhere(path)})" for path in where.nowhere]
         why_not += [line] if (line := walking.skipped_line(where.passed)) else []
         read = ", ".join([*(str(one.file) for one in used), *why_not]) or "no annotation file"
         raise DataError(
             f"{where.root}: no annotation of the {' and '.join(missing)} images. Found: {read}. Looked for "
-            f"{', '.join(folders.USUAL)} down to {folders.DEEPEST} levels; name another place with --set data.annotations=PATH"
+            f"{', '.join(folders.USUAL)} down to {DEEPEST} levels; name another place with --set data.annotations=PATH"
         )
     return parts, sorted(used, key=lambda one: SPLITS.index(one.split)), faults
 
@@ -194,13 +191,6 @@ def _absent(table: pd.DataFrame, images: Folder) -> dict[int, str]:
     return {row: why_absent(images.root / path) for row, path in zip(paths.index.tolist(), paths, strict=True)}
 
 
-def why_absent(path: Path) -> str:
-    """Why there is no picture at a path: it is a link to nowhere, an empty file, or nothing."""
-    if nowhere := folders.link_to_nowhere(path):
-        return nowhere
-    return EMPTY if path.exists() else MISSING
-
-
 def _in_words(absent: dict[int, str], table: pd.DataFrame) -> str:
     """How many images are absent for which reason, with the first of each."""
     empty = [row for row, why in absent.items() if why == EMPTY]
@@ -232,18 +222,6 @@ def _with_sizes(table: pd.DataFrame, images: Folder) -> pd.DataFrame:
             "this layout does not tell them and the image files are not there. Add images/train2015 and images/test2015."
         )
     return table
-
-
-def image_size(path: Path, *, decode: bool = False) -> tuple[int, int]:
-    """Width and height by the file's header; DataError naming the file if it has none, or if it does not decode."""
-    try:
-        with pictures.opened(path) as image:
-            if decode:
-                image.load()
-            return image.size
-    except Unreadable as error:
-        why = why_absent(path) if not path.exists() or path.stat().st_size == 0 else str(error)
-        raise DataError(f"{path}: not a readable image ({why})") from error
 
 
 def _resized(pairs: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.datasets.hico import folder as folders
+from pipeline.datasets.folder import annotation_files
+from pipeline.datasets.hico import folder as hico
 from pipeline.datasets.own import (
     coco_rel,
     coco_rel_file,
@@ -86,12 +87,12 @@ def own(path: Path, *, on_progress: OnProgress | None = None) -> FoundAnnotation
     if path.is_file():
         if path.suffix.lower() in (".xml", ".zip"):
             return find(path)
-        if folders.annotation_files([path], folders.USUAL):
+        if annotation_files([path], hico.USUAL):
             return None
     else:
         if (path / OWN).is_file():
             return find(path, on_progress=on_progress)
-        where = folders.look(path)
+        where = hico.look(path)
         if where.annotations or where.labels or where.images or reader.files(path):
             return None
     try:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pipeline.config.data import Data
     from pipeline.datasets.faults import Fault
-    from pipeline.datasets.hico.folder import Folder
+    from pipeline.datasets.folder import Folder
 
 PARTS = {"train": (("trainval",), ("train", "val")), "test": (("test",),)}
 """The pair files of each split: any one of these groups is enough."""
@@ -183,7 +183,7 @@ def _with_files(table: pd.DataFrame, pictures: Folder, *, skip: bool) -> tuple[p
     import pandas as pd
 
     from pipeline.datasets.faults import Fault
-    from pipeline.datasets.hico.loading import image_size, why_absent
+    from pipeline.datasets.image_files import image_size, why_absent
     from pipeline.datasets.vcoco.folder import IMAGES
 
     there = {part: pictures.listing(part) for part in IMAGES}

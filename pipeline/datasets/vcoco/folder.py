@@ -1,14 +1,14 @@
 """Where things are under a folder of V-COCO: pair files by their names, and COCO's two folders of images.
 
-Light on purpose, as `pipeline/datasets/hico/folder.py` is: the fingerprint is taken whenever a run is planned.
+Light on purpose, as `pipeline/datasets/folder.py` is: the fingerprint is taken whenever a run is planned.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.datasets.hico import folder
-from pipeline.datasets.hico.folder import Folder
+from pipeline.datasets import folder
+from pipeline.datasets.folder import Folder
 
 USUAL = ("instances_vcoco_*.json",)
 """Names of pair files, gzipped or not."""

@@ -24,7 +24,7 @@ import pandas as pd
 
 from pipeline.datasets.dataset import BOXES
 from pipeline.datasets.faults import Fault, Faults
-from pipeline.datasets.hico.folder import annotation_files
+from pipeline.datasets.folder import annotation_files
 from pipeline.errors import DataError
 from pipeline.outside import reading
 from pipeline.outside.columns import number, whole_number

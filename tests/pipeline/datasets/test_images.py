@@ -122,7 +122,7 @@ def bomb(path: Path, width: int, height: int) -> Path:
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("side", [10_000, 14_000, 60_000])
 def test_a_picture_of_too_many_pixels_is_named_before_it_is_decoded(side: int, tmp_path: Path) -> None:
-    from pipeline.datasets.hico.loading import image_size
+    from pipeline.datasets.image_files import image_size
     from pipeline.texts.llm import pictures
 
     (tmp_path / "ride horse").mkdir()

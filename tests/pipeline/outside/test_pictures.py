@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.datasets import images
-from pipeline.datasets.hico import loading
+from pipeline.datasets import image_files, images
 from pipeline.datasets.own import pictures as own
 from pipeline.errors import DataError
 from pipeline.outside import pictures, reading
@@ -51,7 +50,7 @@ BROKEN = {
 DOORS: dict[str, Callable[[Path], Any]] = {
     "predict": seen.opened,
     "datasets": lambda path: images.read_rgb(path, upright=True),
-    "hico": lambda path: loading.image_size(path, decode=True),
+    "hico": lambda path: image_files.image_size(path, decode=True),
     "own": own._size,
     "llm": shown._check,
 }

@@ -12,7 +12,7 @@ from typing import Any
 import own_samples
 import pytest
 
-from pipeline.datasets.hico import check as checks
+from pipeline.datasets import check as checks
 from pipeline.datasets.hico import folder as hico
 from pipeline.datasets.own import annotated
 from pipeline.datasets.own import folder as own

@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from pipeline.datasets.hico import folder
+from pipeline.datasets.folder import annotation_files
+from pipeline.datasets.hico.folder import BESIDE
 from pipeline.datasets.hico.rows import UNTOLD, Rows
 from pipeline.datasets.hico.tables import BOXES, PIXELS
 from pipeline.errors import DataError
@@ -64,7 +65,7 @@ def _images(path: Path) -> pd.DataFrame | None:
     The size of an image that is in several of them is that of the first; copies come last.
     """
     found = []
-    for other in folder.annotation_files(sorted(path.parent.glob("*.parquet")), [folder.BESIDE]):
+    for other in annotation_files(sorted(path.parent.glob("*.parquet")), [BESIDE]):
         table = columns.read(other, [*_SIZE, "hoi_id"])
         if {*_SIZE} <= set(table.columns) and "hoi_id" not in table:
             found.append(table[_SIZE])

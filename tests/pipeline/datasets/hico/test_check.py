@@ -12,7 +12,7 @@ import layout_writers as written
 import pytest
 from PIL import Image
 
-from pipeline.datasets.hico.check import Report, check
+from pipeline.datasets.check import Report, check
 from pipeline.datasets.hico.layouts import detect
 from pipeline.datasets.hico.tables import Tables
 from pipeline.errors import DataError

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from pipeline.datasets.check import check
 from pipeline.datasets.hico import folder, loading, tables
-from pipeline.datasets.hico.check import check
 from pipeline.errors import DataError
 
 TRAIN, TEST = "HICO_train2015_00000007.jpg", "HICO_test2015_00000007.jpg"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.datasets.hico.check import check
+from pipeline.datasets.check import check
 from pipeline.datasets.hico.tables import BOXES
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.datasets.vcoco import reader

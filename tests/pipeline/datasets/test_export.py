@@ -12,8 +12,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from pipeline.config import loading
+from pipeline.datasets import export
 from pipeline.datasets.dataset import SPLITS
-from pipeline.datasets.hico import export
 from pipeline.datasets.hico.layouts import detect
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.engine import run
