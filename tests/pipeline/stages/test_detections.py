@@ -1,22 +1,18 @@
-"""Simulated detections, and a true DETR with random weights through the real loading code on real photographs."""
+"""The tables of boxes, and a true DETR with random weights through the real loading code on real photographs."""
 
 import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
 import words
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 from split_tables import one_a_split
 from transformers import DetrImageProcessor
 
 from pipeline.boxes import converted_detector
-from pipeline.config.detections import Detections
 from pipeline.config.loading import load
 from pipeline.datasets.dataset import CORNERS
 from pipeline.datasets.hico.vocabulary import HICO
@@ -37,17 +33,6 @@ BOXES = pd.DataFrame(
 )
 
 
-def noisy(boxes: pd.DataFrame, seed: int = 0, **changes: float) -> pd.DataFrame:
-    return detections._noisy(boxes, IMAGES, Detections.model_validate(changes), seed, labels=np.array([0, 17, 56]))
-
-
-def test_an_images_detections_do_not_depend_on_the_others() -> None:
-    both, alone = (noisy(boxes, false_boxes=20.0) for boxes in (BOXES, BOXES[BOXES["image_id"] == 2]))
-    mine = [found[found["image_id"] == 2] for found in (both, alone)]
-    np.testing.assert_array_equal(*(found.to_numpy() for found in mine))
-    assert set(mine[0]["object_id"]) == {0, 17, 56}
-
-
 def test_false_boxes_have_the_objects_of_the_datasets_classes(tmp_path: Path, artifact: Callable) -> None:
     """People, although every class names another object; and objects that no image shows."""
     pairs = pd.DataFrame(columns=["image_id", "hoi_id", "object_id", *(f"{s}{c}" for s in "ho" for c in CORNERS)])
@@ -59,35 +44,6 @@ def test_false_boxes_have_the_objects_of_the_datasets_classes(tmp_path: Path, ar
     work = work_in(tmp_path, made, *settings, vocabulary=HICO.subset(hois))
     detections.run(work)
     assert set(pd.read_parquet(work.out / "train.parquet")["object_id"]) == {0, 17, 56}
-
-
-def test_seeds_differ_and_repeat() -> None:
-    assert noisy(BOXES, 5).equals(noisy(BOXES, 5))
-    assert not noisy(BOXES, 5).equals(noisy(BOXES, 6))
-
-
-def test_without_errors_only_the_scores_are_simulated() -> None:
-    found = noisy(BOXES, jitter=0.0, miss=0.0, false_boxes=0.0)
-    assert found.drop(columns="score").to_numpy().tolist() == BOXES.to_numpy().tolist()
-    assert found["score"].between(0, 1).all()
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.integers(0, 10_000), st.floats(0, 0.5), st.floats(0, 5))
-def test_boxes_stay_in_the_image_and_keep_a_size(seed: int, jitter: float, false_boxes: float) -> None:
-    found = noisy(BOXES, seed, jitter=jitter, false_boxes=false_boxes)
-    assert (found["x2"] > found["x1"]).all() and (found["y2"] > found["y1"]).all()
-    assert found[["x1", "y1"]].min().min() >= 0 if len(found) else True
-    assert (found["x2"] <= 256 + 1e-6).all() and (found["y2"] <= 192 + 1e-6).all()
-
-
-def test_true_boxes_score_higher_than_false_ones() -> None:
-    true = pd.concat([noisy(BOXES, seed, false_boxes=0.0) for seed in range(30)])
-    false = pd.concat([noisy(BOXES, seed, miss=0.999, false_boxes=3.0) for seed in range(30)])
-    assert true["score"].mean() > false["score"].mean() + 0.2
-
-
-# --- DETR ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
