@@ -14,7 +14,8 @@ request, and takes answers that another run of this store has to the very same r
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -35,6 +36,17 @@ NAMED: dict[str, pa.DataType] = {"hoi_id": pa.int64(), "name": pa.string()}
 VERB: dict[str, pa.DataType] = {"verb_id": pa.int64(), "name": pa.string()}
 
 
+@dataclass(frozen=True)
+class Texts:
+    """The rows of the tables of a run."""
+
+    classes: list[dict[str, Any]]
+    verbs: list[dict[str, Any]] | None
+    """None where no verb is described (`descriptions.actions`)."""
+    concepts: list[dict[str, Any]] | None
+    """None where `model.head` reads none."""
+
+
 def run(work: Work) -> dict[str, Any]:
     """Write the tables; metrics are counts, and the classes whose texts fail the gate.
 
@@ -44,25 +56,57 @@ def run(work: Work) -> dict[str, Any]:
     section = work.config.descriptions
     with work.clock("read"):
         vocabulary = class_tables.vocabulary(work.inputs["vocabulary"])
-        classes = vocabulary.classes
-        own = describing.own(section, vocabulary, classes)
+        own = describing.own(section, vocabulary, vocabulary.classes)
         added = class_tables.added(work.inputs["vocabulary"])
-    rest = [hoi for hoi in classes if hoi.hoi_id not in own]
-    said = describing.Said()
+    said = _said(work, vocabulary, [hoi for hoi in vocabulary.classes if hoi.hoi_id not in own])
+    made = _texts(work, vocabulary, own, said, added)
+    _judge(made.classes, vocabulary)
+    if section.source == "file":
+        given = {row["name"]: row["verdict"] for row in made.classes if row["source"] == "file"}
+        _tolerate(given, section.tolerated)
+    with work.clock("write"):
+        _write(work, made, said)
+    work.progress(len(made.classes), len(made.classes), "described")
+    return _metrics(made.classes, said)
+
+
+def _said(work: Work, vocabulary: Vocabulary, rest: list[Hoi]) -> describing.Said:
+    """What a language model says about the classes without a text of the user's; nothing where none is asked."""
+    section = work.config.descriptions
+    if not section.asks_model:
+        return describing.Said()
     with work.clock("compute"):
-        if section.asks_model:
-            said = describing.ask(
-                rest,
-                _verbs(classes) if section.actions else [],
-                vocabulary=vocabulary,
-                config=work.config,
-                scratch=work.scratch,
-                exchange=work.exchange,
-                progress=work.progress,
-                concepts=classes if work.config.reads_concepts else (),
-                keep=work.out,
-            )
-    silent = [h for h in rest if h.hoi_id not in said.classes]
+        return describing.ask(
+            rest,
+            _verbs(vocabulary.classes) if section.actions else [],
+            vocabulary=vocabulary,
+            config=work.config,
+            scratch=work.scratch,
+            exchange=work.exchange,
+            progress=work.progress,
+            concepts=vocabulary.classes if work.config.reads_concepts else (),
+            keep=work.out,
+        )
+
+
+def _texts(
+    work: Work,
+    vocabulary: Vocabulary,
+    own: Mapping[int, tuple[str, texts.Given]],
+    said: describing.Said,
+    added: Collection[int],
+) -> Texts:
+    """Every text from the first that has it: the user's own, the language model, the lexicon.
+
+    Args:
+        own: {class id: source and text} of the user's texts.
+        added: the ids of classes of `data.classes`, of which the lexicon need not know the words.
+
+    Raises:
+        DataError: the lexicon is asked for a word that it lacks.
+    """
+    section, classes = work.config.descriptions, vocabulary.classes
+    silent = [hoi for hoi in classes if hoi.hoi_id not in own and hoi.hoi_id not in said.classes]
     bare = [h for h in silent if h.hoi_id in added and not lexicon.knows(h)]
     if bare:
         log.warning("nobody describes %s: the phrase stands for it", ", ".join(hoi.name for hoi in bare))
@@ -70,23 +114,26 @@ def run(work: Work) -> dict[str, Any]:
     verbs = _verbs([h for h in classes if h not in bare or h.verb_id in said.verbs])
     if section.actions:
         lexicon.check((h for h in verbs if h.verb_id not in said.verbs), key="descriptions.source")
-    concepts = concept_tables.rows(classes, said.concepts) if work.config.reads_concepts else None
     wording = lexicon.wording(section.template.text)
-    rows = [_row(hoi, own.get(hoi.hoi_id), said.classes.get(hoi.hoi_id), wording) for hoi in classes]
-    _judge(rows, vocabulary)
-    failing = {str(row["name"]): str(row["verdict"]) for row in rows if row["verdict"] != PASSED}
-    if section.source == "file":
-        _tolerate({row["name"]: row["verdict"] for row in rows if row["source"] == "file"}, section.tolerated)
-    with work.clock("write"):
-        columns.write(work.out / "descriptions.parquet", rows, NAMED | columns.PRODUCED)
-        if concepts is not None:
-            columns.write(work.out / "concepts.parquet", concepts, concept_tables.COLUMNS)
-        if section.actions:
-            actions = [_action(hoi, said.verbs.get(hoi.verb_id)) for hoi in verbs]
-            columns.write(work.out / "actions.parquet", actions, VERB | columns.PRODUCED)
-        measures = [{"hoi_id": hoi_id, **columns.measured(answer)} for hoi_id, answer in sorted(said.classes.items())]
-        columns.write(work.out / "provenance.parquet", measures, {"hoi_id": pa.int64()} | columns.MEASURED)
-    work.progress(len(rows), len(rows), "described")
+    return Texts(
+        classes=[_row(hoi, own.get(hoi.hoi_id), said.classes.get(hoi.hoi_id), wording) for hoi in classes],
+        verbs=[_action(hoi, said.verbs.get(hoi.verb_id)) for hoi in verbs] if section.actions else None,
+        concepts=concept_tables.rows(classes, said.concepts) if work.config.reads_concepts else None,
+    )
+
+
+def _write(work: Work, made: Texts, said: describing.Said) -> None:
+    columns.write(work.out / "descriptions.parquet", made.classes, NAMED | columns.PRODUCED)
+    if made.concepts is not None:
+        columns.write(work.out / "concepts.parquet", made.concepts, concept_tables.COLUMNS)
+    if made.verbs is not None:
+        columns.write(work.out / "actions.parquet", made.verbs, VERB | columns.PRODUCED)
+    measures = [{"hoi_id": hoi_id, **columns.measured(answer)} for hoi_id, answer in sorted(said.classes.items())]
+    columns.write(work.out / "provenance.parquet", measures, {"hoi_id": pa.int64()} | columns.MEASURED)
+
+
+def _metrics(rows: Sequence[Mapping[str, Any]], said: describing.Said) -> dict[str, Any]:
+    """Counts of the classes' texts and of what a language model was asked, and the classes whose texts fail the gate."""
     return {
         "classes": len(rows),
         "mean_words": round(sum(len(row["text"].split()) for row in rows) / max(len(rows), 1), 2),
@@ -95,7 +142,7 @@ def run(work: Work) -> dict[str, Any]:
         "requests": said.tally.requests,
         "reused": said.tally.reused,
         "rejected": said.tally.rejected,
-        "failing": failing,
+        "failing": {str(row["name"]): str(row["verdict"]) for row in rows if row["verdict"] != PASSED},
     }
 
 

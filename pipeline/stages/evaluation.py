@@ -86,7 +86,7 @@ def run(work: Work) -> dict[str, Any]:
     summaries = {variant: found[variant][0].summary for variant in names}
     with work.clock("write"):
         link_or_copy(work.inputs["predictions"].path("predictions.parquet"), work.out / "predictions.parquet")
-        _write(work, names, found, summaries, first, adapted, truth)
+        _write(work, names, found, first, adapted, truth)
         scenes.write(
             work.out / SCENES,
             annotations=work.inputs["annotations"],
@@ -187,50 +187,28 @@ def _write(
     work: Work,
     names: Mapping[str, str],
     found: Mapping[str, list[Means]],
-    summaries: dict[str, dict[str, float]],
     first: Result,
     checked: Detections,
     truth: Annotations,
 ) -> None:
-    own, setting = found["adapted"], work.config.setting
-    table = results.class_table(own, truth, setting)
+    """Write the table of classes and the report.
+
+    Args:
+        names: the name of each variant, the weakest first.
+        found: the means of each variant by protocol and mode, the configured protocol's first.
+        first: the adapted model's result under the configured protocol.
+    """
+    table = results.class_table(found["adapted"], truth, work.config.setting)
     per_class = table[["hoi_id", "name", "unseen", "train_pairs", "test_pairs"]].assign(
         **{f"ap_{variant}": found[variant][0].per_class["ap"].to_numpy() for variant in names}
     )
     per_class.to_parquet(work.out / "classes.parquet", index=False)
-    inputs = {name: artifact.digest for name, artifact in work.inputs.items()}
-    report = results.report(own, annotations=truth, detections=checked, setting=setting, digests=inputs)
-    whose = work.inputs["pair_features"].json(detector_identity.FILE)
-    source = {
-        "source": work.config.data.source,
-        "map": summaries,
-        "untrained": work.inputs["untrained"].json("kind.json") if "untrained" in names else "off",
-        "detector": whose,
-        "transductive": False,
-        "examples": {},
-        "notes": [
-            *report["notes"],
-            f"Boxes: {detector_identity.line(whose)}; they make {whose['pair_recall']} % of the annotated pairs",
-            USED,
-            *([] if "memory" in names else [NO_MEMORY]),
-        ],
-    }
-    if added := [truth.groups.vocabulary.hoi(h).name for h in sorted(truth.groups.added)]:
-        source["added"] = added
-    rows = [
-        Row(
-            label=label,
-            means={r.protocol.name: r.summary for r in found[v] if r.mode == "default"},
-            reference=v == "detector_only",
-        )
-        for v, label in names.items()
-    ]
     content = Content(
         title="Zero-shot HOI detection",
-        report=report | source,
+        report=_report(work, names, found, checked, truth),
         classes=table,
         first=first,
-        rows=[*rows[::-1], *(published_rows(setting) if truth.groups.hico else [])],
+        rows=_rows(work, names, found, truth),
         annotations=truth,
         detections=checked,
         origins=[
@@ -245,6 +223,46 @@ def _write(
         before={label.split(":")[0]: found[v][0].per_class for v, label in names.items() if v != "adapted"},
     )
     folder.write(work.out, content, pictures=[("Scenes and predictions", SCENES)])
+
+
+def _rows(work: Work, names: Mapping[str, str], found: Mapping[str, list[Means]], truth: Annotations) -> list[Row]:
+    """The lines of the table of means: the variants, the best first, then published numbers for HICO-DET's own classes."""
+    rows = [
+        Row(
+            label=label,
+            means={r.protocol.name: r.summary for r in found[v] if r.mode == "default"},
+            reference=v == "detector_only",
+        )
+        for v, label in names.items()
+    ]
+    return [*rows[::-1], *(published_rows(work.config.setting) if truth.groups.hico else [])]
+
+
+def _report(
+    work: Work, names: Mapping[str, str], found: Mapping[str, list[Means]], checked: Detections, truth: Annotations
+) -> dict[str, Any]:
+    """The report as JSON: that of the adapted model, and what this run evaluated."""
+    inputs = {name: artifact.digest for name, artifact in work.inputs.items()}
+    report = results.report(
+        found["adapted"], annotations=truth, detections=checked, setting=work.config.setting, digests=inputs
+    )
+    whose = work.inputs["pair_features"].json(detector_identity.FILE)
+    about = {
+        "source": work.config.data.source,
+        "map": {variant: found[variant][0].summary for variant in names},
+        "untrained": work.inputs["untrained"].json("kind.json") if "untrained" in names else "off",
+        "detector": whose,
+        "transductive": False,
+        "examples": {},
+        "notes": [
+            *report["notes"],
+            f"Boxes: {detector_identity.line(whose)}; they make {whose['pair_recall']} % of the annotated pairs",
+            USED,
+            *([] if "memory" in names else [NO_MEMORY]),
+        ],
+    }
+    added = [truth.groups.vocabulary.hoi(h).name for h in sorted(truth.groups.added)]
+    return report | about | ({"added": added} if added else {})
 
 
 def _tested(found: Mapping[str, Any], truth: Annotations) -> Mapping[str, int]:
