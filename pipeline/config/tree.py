@@ -158,6 +158,11 @@ class Config(Section):
         return self.model.preset != "released" and not self.seen.joint
 
     @property
+    def pair_splits(self) -> tuple[str, ...]:
+        """The splits whose pairs have features: those of training pairs are made for the stage `utpl` alone."""
+        return ("train", "test") if self.utpl_trains else ("test",)
+
+    @property
     def scope(self) -> Scope:
         """Which pairs the phrase of an unseen class speaks for: all, as in training, where `utpl` does not train."""
         return self.utpl.scope if self.utpl_trains else "verb"

@@ -33,15 +33,15 @@ def estimated(status: StageStatus, stage: Stage, *, config: Config, store: Store
     """The status of a stage that would run, with the expected seconds and its unfinished work."""
     found = status
     if stage.sharded(config) and status.fingerprint is not None and now is not None:
-        of = sum(-(-now[split] // shards.SIZE) for split in stage.looks_at(config))
+        of = sum(-(-now[split] // shards.SIZE) for split in stage.pictures(config))
         there = min(shards.finished(store.pieces(status.fingerprint)), of)
         found = replace(found, shards=(there, of) if there else None)
     if status.seconds is None or status.artifact is None:
         return found
     share = 1.0 - found.shards[0] / found.shards[1] if found.shards is not None else 1.0
-    before = _pictures_of(status.artifact, store) if now is not None and stage.pictures else None
+    before = _pictures_of(status.artifact, store) if now is not None and stage.pictures(config) else None
     if now is not None and before is not None:
-        last, present = (sum(of[split] for split in stage.looks_at(config)) for of in (before, now))
+        last, present = (sum(of[split] for split in stage.pictures(config)) for of in (before, now))
         share *= present / max(last, 1)
         found = replace(found, pictures=(last, present) if last != present else None)
     return replace(found, expected=status.seconds * share * _epochs(status.artifact, config))

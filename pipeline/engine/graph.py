@@ -1,7 +1,8 @@
-"""The pipeline on one page: every stage, what it reads and what its version is.
+"""Every stage of the pipeline: what it reads, how it is computed, and what its version is.
 
 A key that is read only under some configurations stands in `when`, with the condition: with a detector that draws nothing, for
-example, the seed is not read. The stages ask the configuration in the same way.
+example, the seed is not read. The stages ask the configuration in the same way. What several declarations name
+stands in `terms.py`.
 
 `pipeline/stages/<name>.py` holds the stage's `run(work) -> metrics`. Raise a stage's version when its code changes what it
 makes from the same inputs.
@@ -11,41 +12,27 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from models.heads.kinds import KINDS, HeadName
+from models.heads.kinds import KINDS
 from pipeline.config.heads import Heads
-from pipeline.config.model import Model
 from pipeline.config.tree import Config
-from pipeline.datasets.dataset import SPLITS
-from pipeline.engine.stage import Condition, Input, Stage, When
+from pipeline.engine.stage import Input, Stage, When, always
+from pipeline.engine.terms import (
+    BOXES,
+    CLIP,
+    DETECTOR,
+    IMAGES,
+    MODEL,
+    NAMES_OF_ALL,
+    REDUCED,
+    TEXTS,
+    TRAINED_HEAD,
+    VOCABULARY,
+    other_machines,
+    pairs_kept,
+    parts_of_a_batch,
+    with_head,
+)
 from pipeline.errors import EzhoiError
-
-TEXTS = ("seen-*", "unseen-*", "objects.parquet")
-"""The text embeddings with which stages compute; the artifact's other files say how well classes can be told apart."""
-CLIP = ("clip.architecture", "clip.weights", "clip.image_size", "clip.mean", "clip.std")
-MODEL = tuple(f"model.{name}" for name in Model.model_fields if name != "head")
-"""The keys of the learned model without its head, which `seen` trains and `pair_features` runs."""
-DETECTOR = ("detections.weights", "detections.revision")
-"""The keys of a detector that is run."""
-
-TRAINED_HEAD = ("text.parquet", "scale.json", "head.safetensors")
-"""The files of stage `utpl` that are read where `model.head` is another head than EZ-HOI's."""
-IMAGES = ("train-images.parquet", "test-images.parquet")
-"""The lists of images of both splits."""
-BOXES = (*IMAGES, "train-objects.parquet", "test-objects.parquet", "test-pairs.parquet")
-"""The annotated boxes of both splits, and the pairs by which a detector is judged."""
-NAMES_OF_ALL = ("vocabulary.json", "extended.json")
-"""The vocabulary with the classes that nobody trains (`data.classes`), which stages that learn from labels do not read."""
-VOCABULARY = (*NAMES_OF_ALL, "settings.json", "own_settings.json")
-"""The files of the vocabulary for stages that tell seen and unseen classes apart."""
-
-REDUCED = When(lambda config: config.images.precision != "fp32", ("images.precision",))
-"""The precision of frozen passes counts only if it is not fp32, which artifacts had before it could be chosen."""
-
-
-def _head(name: HeadName) -> Condition:
-    """The condition that this is the configured head."""
-    return lambda config: config.model.head == name
-
 
 STAGES: tuple[Stage, ...] = (
     Stage(
@@ -72,7 +59,7 @@ STAGES: tuple[Stage, ...] = (
             When(lambda config: config.data.source != "world", ("data.val2017",)),
         ),
         inputs=(Input("vocabulary", ("vocabulary.json", "settings.json")),),
-        pictures=SPLITS,
+        pictures=lambda _: ("train", "test"),
         says="images, pairs and classes as Parquet",
     ),
     Stage(
@@ -98,8 +85,8 @@ STAGES: tuple[Stage, ...] = (
             Input("annotations", (*BOXES, "pixels-*"), when=lambda config: config.detections.source == "hub"),
             Input("vocabulary", ("objects.json",)),
         ),
-        shards=True,
-        pictures=SPLITS,
+        sharded=lambda config: config.detections.source == "hub",
+        pictures=lambda _: ("train", "test"),
         says="boxes, labels and scores of every image",
     ),
     Stage(
@@ -145,8 +132,8 @@ STAGES: tuple[Stage, ...] = (
         reads=(*CLIP, "clip.resize", "clip.tokens", "images.unreadable"),
         when=(REDUCED,),
         inputs=(Input("annotations", (*IMAGES, "pixels-*")),),
-        shards=True,
-        pictures=SPLITS,
+        sharded=always,
+        pictures=lambda _: ("train", "test"),
         says="frozen CLIP image tokens",
     ),
     Stage(
@@ -186,9 +173,12 @@ STAGES: tuple[Stage, ...] = (
             Input("text_embeddings", TEXTS, loose=True),
             Input("disparities", ("embeddings.parquet",), loose=True),
         ),
-        pictures=("train",),
+        pictures=lambda _: ("train",),
         says="prompts, guidance, adapters and fusion trained on the seen classes",
         trains=True,
+        processes=lambda config: config.seen.runtime.processes,
+        joined_by=other_machines,
+        derived=parts_of_a_batch,
     ),
     Stage(
         name="pair_features",
@@ -218,8 +208,9 @@ STAGES: tuple[Stage, ...] = (
             Input("image_embeddings", when=lambda config: config.utpl_trains),
             Input("text_embeddings", ("objects.parquet",), loose=True),
         ),
-        shards=True,
-        pictures=SPLITS,
+        sharded=always,
+        pictures=lambda config: config.pair_splits,
+        derived=pairs_kept,
         says="fused features of all test pairs, and of the training pairs that match an annotated one",
     ),
     Stage(
@@ -230,12 +221,12 @@ STAGES: tuple[Stage, ...] = (
             *("seen.tau", "seen.focal", "seen.joint", "setting", "seed"),
         ),
         when=(
-            When(_head("ezhoi"), ("utpl",)),
+            When(with_head("ezhoi"), ("utpl",)),
             When(
                 lambda config: config.model.head != "ezhoi" and KINDS[config.model.head].trains,
                 ("heads.steps", "heads.batch_size", "heads.optimiser"),
             ),
-            *(When(_head(name), (f"heads.{name}",)) for name in KINDS if name in Heads.model_fields),
+            *(When(with_head(name), (f"heads.{name}",)) for name in KINDS if name in Heads.model_fields),
         ),
         inputs=(
             Input("seen", ("model.safetensors", "phrases.parquet", "unseen.safetensors")),
@@ -263,8 +254,8 @@ STAGES: tuple[Stage, ...] = (
             Input("detections", ("test.parquet",)),
             Input("image_embeddings", ("test-*",), when=lambda config: config.evaluation.untrained == "regions"),
         ),
-        shards=True,
-        pictures=("test",),
+        sharded=always,
+        pictures=lambda _: ("test",),
         says="the frozen CLIP's own features of the test pairs",
     ),
     Stage(
@@ -285,7 +276,7 @@ STAGES: tuple[Stage, ...] = (
             Input("vocabulary", NAMES_OF_ALL),
             Input("vocabulary", VOCABULARY, when=lambda config: config.remembers),
         ),
-        pictures=("test",),
+        pictures=lambda _: ("test",),
         says="scored interactions of the test images, by the adapted model and by what it is compared with",
     ),
     Stage(
@@ -307,7 +298,7 @@ STAGES: tuple[Stage, ...] = (
             ),
             Input("vocabulary", VOCABULARY),
         ),
-        pictures=("test",),
+        pictures=lambda _: ("test",),
         says="mAP and the report",
     ),
     Stage(

@@ -15,11 +15,22 @@ from pipeline.config.tree import Config
 from pipeline.datasets import configured
 from pipeline.datasets.own import folder as own_folder
 from pipeline.store import digest
-from pipeline.work import machines
 from pipeline.work.machines import Rendezvous
 
 Condition = Callable[[Config], bool]
 """A condition on a configuration."""
+
+
+def always(config: Config) -> bool:
+    """The condition that every configuration fulfils."""
+    return True
+
+
+def never(config: Config) -> bool:
+    """The condition that no configuration fulfils."""
+    return False
+
+
 DIGESTS: Mapping[Content, Callable[[Path], str]] = {
     "bytes": digest.of_path,
     "tables": configured.fingerprint,
@@ -54,7 +65,8 @@ def source_digest(source: Source) -> str:
 class Input:
     """An artifact that a stage reads, or the part of it whose files match one of the `part` patterns.
 
-    Only the digests of the named files count, so a stage stays fresh when another part of its input changes.
+    Only the digests of the named files count, so a stage stays fresh when another part of its input changes. Where a stage
+    names the same stage twice, the last input whose `when` holds is the one that it has.
     """
 
     stage: str
@@ -62,12 +74,8 @@ class Input:
     loose: bool = False
     """Where the stage's artifact is reused, this input may differ from the one it was made from: a model that learned with some
     texts is used with others. The configuration keeps sizes and vocabulary equal (`pipeline/engine/compatibility.py`)."""
-    when: Condition | None = None
-    """Under which configurations the stage has this input; None: always."""
-
-    def counts(self, config: Config) -> bool:
-        """Whether the stage has this input under a configuration."""
-        return self.when is None or self.when(config)
+    when: Condition = always
+    """Under which configurations the stage has this input."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +109,17 @@ class Stage:
     """Whether it is a training."""
     embeds: bool = False
     """Whether it embeds texts with CLIP."""
-    pictures: tuple[str, ...] = ()
+    pictures: Callable[[Config], tuple[str, ...]] = lambda _: ()
     """The splits whose number of pictures determines its time."""
-    shards: bool = False
-    """Whether it goes through all images, in shards."""
+    sharded: Condition = never
+    """Whether it goes through these pictures in shards, of which helpers can compute some (`pipeline/work/helpers.py`)."""
+    processes: Callable[[Config], int] = lambda _: 1
+    """How many processes of this machine compute the stage together, one for each GPU."""
+    joined_by: Callable[[Config], Rendezvous | None] = lambda _: None
+    """Where the machines that compute the stage together meet, and which of them this is; None for one machine alone. It raises
+    ConfigError where this is not known (`pipeline/work/machines.py`)."""
+    derived: Callable[[Config], Mapping[str, object]] = lambda _: {}
+    """What enters its fingerprint besides keys: values that follow from several keys, under names that are no keys."""
     asks: Condition | None = None
     """For a stage that makes texts: whether it asks a language model, whose server it then holds alone."""
 
@@ -124,46 +139,16 @@ class Stage:
     def resolved(self, config: Config) -> Stage:
         """The stage with the inputs that it has under a configuration."""
         edges = (*self.inputs, *(self.joint if config.seen.joint else ()))
-        own = {edge.stage: edge for edge in edges if edge.counts(config)}
+        own = {edge.stage: edge for edge in edges if edge.when(config)}
         return replace(self, inputs=tuple(own.values()), joint=())
-
-    def looks_at(self, config: Config) -> tuple[str, ...]:
-        """`pictures` under a configuration: pairs of training pictures are made only for `utpl`."""
-        needless = self.name == "pair_features" and not config.utpl_trains
-        return tuple(split for split in self.pictures if not (needless and split == "train"))
-
-    def sharded(self, config: Config) -> bool:
-        """Whether helpers can compute some of the stage, shard by shard (`pipeline/work/helpers.py`)."""
-        return self.shards and (self.name != "detections" or config.detections.source == "hub")
 
     def computes(self, config: Config) -> bool:
         """Whether it computes on the configured device; it then holds a GPU alone where there is one."""
         return self.trains or self.embeds or self.sharded(config)
 
-    def processes(self, config: Config) -> int:
-        """How many processes of this machine compute the stage together, one for each GPU."""
-        return config.seen.runtime.processes if self.name == "seen" else 1
-
-    def joined_by(self, config: Config) -> Rendezvous | None:
-        """Where the machines that compute the stage together meet, and which of them this is; None for one machine alone.
-
-        Raises:
-            ConfigError: this is not known (`pipeline/work/machines.py`).
-        """
-        trains = self.name == "seen" and config.seen.weights is None
-        return machines.rendezvous(config.seen.runtime) if trains else None
-
     def config_subset(self, config: Config) -> dict[str, object]:
         """What the stage reads of the configuration, as plain JSON; paths are left out, names are not."""
-        found = without_places(config, self.reads_under(config))
-        runtime = config.seen.runtime
-        parts = runtime.machines * runtime.processes * runtime.accumulate
-        if self.name == "seen" and parts > 1 and config.model.preset == "released" and config.seen.weights is None:
-            found["seen.parts"] = parts  # its dropout is drawn anew for each part of a batch
-        if self.name == "pair_features":  # heads that read the same share the pairs
-            found |= {"pairs.columns": list(config.pair_columns)} if config.pair_columns else {}
-            found |= {"pairs.drawn": True} if config.draws_pairs else {}
-        return found
+        return without_places(config, self.reads_under(config)) | dict(self.derived(config))
 
     def sources(self, config: Config) -> dict[str, Source]:
         """{key: the file or folder that it names} of what the stage reads outside of the store."""

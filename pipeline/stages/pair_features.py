@@ -54,9 +54,11 @@ MOST = 8
 def run(work: Work) -> dict[str, Any]:
     """Write the shards; metrics are counts, and the percent of annotated test pairs that the detected ones can match."""
     helpers.compute_all(work, compute)
-    plan = shards.plan_of({name: FrozenTokens(work.inputs["image_embeddings"], name) for name in _splits(work)})
+    plan = shards.plan_of(
+        {name: FrozenTokens(work.inputs["image_embeddings"], name) for name in work.config.pair_splits}
+    )
     left_out = shards.gather(work, plan)
-    counts = dict.fromkeys(_splits(work), 0)
+    counts = dict.fromkeys(work.config.pair_splits, 0)
     for shard in plan:
         counts[shard.split] += len(arrays.read(work.out / shard.name, ["image_id"])["image_id"])
     annotated = work.inputs["annotations"].table("test-pairs.parquet")
@@ -76,7 +78,7 @@ def compute(work: Work) -> int:
     model = built(work.config, clip)
     model.load_state_dict(checkpoint.load_weights(work.inputs["seen"].path("model.safetensors"))[0])
     model.eval()
-    splits = {name: Split(work, clip, name) for name in _splits(work)}
+    splits = {name: Split(work, clip, name) for name in work.config.pair_splits}
     return stream(
         work,
         shards.plan_of({name: split.frozen for name, split in splits.items()}),  # the images that could be embedded

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from flows.pages import plans
+from pipeline.config.loading import load
 from pipeline.engine import estimate, graph, plan
 from pipeline.engine.run import run
 from pipeline.engine.status import StageStatus
@@ -103,5 +104,6 @@ def test_stages_without_shards_have_none(fake: Any) -> None:
 
 
 def test_pictures_count_for_the_stages_that_look_at_them() -> None:
-    assert {s.name for s in graph.STAGES if s.shards} <= {s.name for s in graph.STAGES if s.pictures}
+    config = load(overrides=["detections.source=hub"], environment={})
+    assert {s.name for s in graph.STAGES if s.sharded(config)} <= {s.name for s in graph.STAGES if s.pictures(config)}
     assert shards.SIZE == 200 and shards.finished(["train-1000.parquet", "test-00.parquet", "other-000.parquet"]) == 1

@@ -11,6 +11,7 @@ from pipeline.config.keys import keys
 from pipeline.config.packaged import PROMPTS, TINY_DETECTOR
 from pipeline.config.tree import Config
 from pipeline.engine import graph, plan
+from pipeline.engine import stage as stage_module
 from pipeline.engine.run import run
 from pipeline.engine.stage import covered
 from pipeline.errors import EzhoiError
@@ -180,3 +181,9 @@ def test_fingerprints_know_nothing_of_validation_scenes_where_there_are_none(fak
 
     assert world().keys() == {"train_images", "test_images", "style"}
     assert world("data.world.evaluated=validation")["evaluated"] == "validation"
+
+
+def test_what_a_stage_is_knows_none_by_its_name() -> None:
+    """What is special about a stage stands in its declaration."""
+    source = Path(stage_module.__file__).read_text(encoding="utf-8")
+    assert [name for name in graph.NAMES if f'"{name}"' in source] == []
