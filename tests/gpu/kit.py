@@ -25,6 +25,7 @@ from safetensors.torch import save_file
 from small_demo import small
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
+from weights_apart import weights_apart
 
 from models.clip_loading import build
 from models.precision import Precision, computing_in, tf32
@@ -34,7 +35,6 @@ from pipeline.engine import run
 from pipeline.engine.execute import Outcome
 from pipeline.learned.build import frozen_clip
 from pipeline.learned.build import model as fresh_model
-from pipeline.learned.checkpoint import load_weights
 from pipeline.predict.boxes import Boxes
 from pipeline.predict.predictor import Predictor
 from pipeline.stages import image_embeddings, pair_features
@@ -404,7 +404,7 @@ def resumed(scale: Scale, folder: Path) -> tuple[float, int]:
     """A training is killed at step 5 and goes on.
 
     Returns:
-        The largest difference of a weight from a training that was not killed, and the step that was done first.
+        How far it is apart from a training that was not killed, as a share of the weights, and the step that was done first.
     """
     wanted = ["seen.runtime.deterministic=true", *settings(scale, folder)]
     first = run.run(small(folder / "store", *wanted), targets=("seen",))["seen"].artifact.path("model.safetensors")
@@ -420,11 +420,11 @@ def resumed(scale: Scale, folder: Path) -> tuple[float, int]:
             steps.append(done)
 
     second = run.run(small(store, *wanted), targets=("seen",), progress=progress)["seen"].artifact
-    return difference(first, second.path("model.safetensors")), steps[0]
+    return weights_apart(first, second.path("model.safetensors")), steps[0]
 
 
 def in_two(scale: Scale, folder: Path) -> float:
-    """The largest difference of a weight between a training in one process and in two."""
+    """How far a training in two processes is apart from one in one, as a share of the weights."""
     paths = []
     for processes in (1, 2):
         more = ["device=auto"] if scale.device == "cuda" else []  # which may be two GPUs
@@ -432,11 +432,4 @@ def in_two(scale: Scale, folder: Path) -> float:
         made = run.run(config, targets=("seen",), force=("seen",) if processes == 2 else ())["seen"].artifact
         paths.append(folder / f"{processes}.safetensors")
         paths[-1].write_bytes(made.path("model.safetensors").read_bytes())
-    return difference(*paths)
-
-
-def difference(first: Path, second: Path) -> float:
-    """Largest difference of two models' weights, each relative to the largest weight of its tensor."""
-    one, other = (load_weights(path)[0] for path in (first, second))
-    assert one.keys() == other.keys()
-    return max(float((one[k] - other[k]).abs().max() / one[k].abs().max().clamp(min=1e-3)) for k in one)
+    return weights_apart(*paths)

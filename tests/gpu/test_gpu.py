@@ -18,7 +18,7 @@ NEAR: dict[Precision, float] = {"tf32": 0.9999, "bf16": 0.995}
 LOSSES = 0.05
 """Largest difference of a step's loss in bf16, as a share of it."""
 SAME = 1e-3
-"""Largest difference of a weight between two ways to compute the same, as a share of the largest of its tensor."""
+"""How far two models that were trained in two ways to compute the same may be apart, as a share of their weights."""
 
 
 def scale(architecture: str) -> kit.Scale:

@@ -19,10 +19,9 @@ from typing import Any
 import networks
 import pytest
 from small_demo import small
+from weights_apart import weights_apart
 
 from pipeline.engine import run
-from pipeline.learned.checkpoint import load_weights
-from pipeline.store.artifact import Artifact
 
 pytestmark = pytest.mark.slow
 DEMO = Path(__file__).parents[2] / "demo"
@@ -130,11 +129,4 @@ def test_two_machines_make_one_model_whichever_dies(two: networks.Network, tmp_p
     assert there["reports"] == [] and work == [], "only machine 0 has a scratch folder"
     assert HOUR / 2 < there["now"] - time.time() < 2 * HOUR
     alone = run.run(small(tmp_path / "alone"), targets=("seen",))["seen"].artifact
-    assert difference(alone, here["files"]) <= 1e-3
-
-
-def difference(alone: Artifact, files: dict[str, str]) -> float:
-    """Largest difference of two models' weights, each relative to the largest weight of its tensor."""
-    one, other = (load_weights(p)[0] for p in (alone.path("model.safetensors"), Path(files["model.safetensors"])))
-    assert one.keys() == other.keys()
-    return max(float((one[k] - other[k]).abs().max() / one[k].abs().max().clamp(min=1e-3)) for k in one)
+    assert weights_apart(alone.path("model.safetensors"), Path(here["files"]["model.safetensors"])) <= 1e-4

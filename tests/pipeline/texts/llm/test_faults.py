@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.usefixtures("quick_retries"), pytest.mark.slow]
 
 
 def ask(server, path: Path, *overrides: str) -> tuple[list[Asked], Tally]:
-    settings = [f"llm.runtime.base_url={server.url}", "llm.model=tiny-describer", "llm.runtime.timeout_s=5"]
+    settings = [f"llm.runtime.base_url={server.url}", "llm.model=tiny-describer", "llm.runtime.timeout_s=60"]
     llm = load(overrides=[*settings, *overrides], environment={}).llm
     with Journal(path) as journal:
         return ask_all(QUESTIONS, template=TEMPLATE, llm=llm, journal=journal, progress=lambda *_: None, among=HICO)
