@@ -85,7 +85,7 @@ def predict(
         adapt: Let added classes learn from the nearest seen ones, by text (UTPL); this needs the store of the training.
         examples: A folder or a table of pictures with annotated pairs to remember, one to eight per class.
         out: The folder to which everything is written; one for these pictures and options if left out.
-        every: Take one of so many frames of a video.
+        every: Keep every N-th frame of a video.
         top: How many interactions of a picture are shown, the best ones.
         threshold: The least score of an interaction, from 0 to 1.
         only: Names of the classes to show, such as "ride horse"; all if left out.

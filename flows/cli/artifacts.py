@@ -25,7 +25,7 @@ app = typer.Typer(no_args_is_help=True, help="Look at the artifact store, check 
 
 @app.command("list")
 def list_artifacts(
-    stage: Annotated[str | None, typer.Argument(help="Only this stage's.")] = None,
+    stage: Annotated[str | None, typer.Argument(help="List only artifacts of this stage.")] = None,
     profile: options.Profile = "demo",
     overrides: options.Overrides = None,
     as_json: options.Json = False,

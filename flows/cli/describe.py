@@ -28,7 +28,14 @@ def describe(
     preview: Annotated[
         str | None, typer.Option("--preview", metavar="CLASS", help="Only show what would be asked about this class.")
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Fail if any text fails the quality gate.")] = False,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Fail if any text fails the quality gate, which finds texts that surely do not describe their class: "
+            "refusals, other languages, other objects, texts that are too short or not finished.",
+        ),
+    ] = False,
     separability: Annotated[
         bool,
         typer.Option("--separability", help="Also embed the texts, and show which classes are hard to tell apart."),

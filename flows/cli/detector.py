@@ -23,7 +23,7 @@ def convert(
     order: Annotated[
         ObjectOrder, typer.Option("--objects", help="Object order of an 81-class head: coco80 or alphabetical.")
     ] = "coco80",
-    every: Annotated[bool, typer.Option("--keys", help="List what becomes of every key.")] = False,
+    every: Annotated[bool, typer.Option("--keys", help="List every key of the checkpoint and its new name.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Make a model folder of transformers from a checkpoint of the original code, and say what became of every key.

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from flows.cli import evaluate_crosshoi, evaluate_detections, evaluate_table, evaluate_vcoco, lookup, options
-from flows.cli.evaluation_options import MOST_RESAMPLES, protocols_of, read_detections, say
+from flows.cli.evaluation_options import MOST_RESAMPLES, PROTOCOL_NAMES, protocols_of, read_detections, say
 from pipeline.errors import StoreError
 
 
@@ -41,7 +41,7 @@ def evaluate(
     overrides: options.Overrides = None,
     protocol: Annotated[
         str | None,
-        typer.Option(help="official, upt, qpic, consnet, exact or area; the profile's if left out."),
+        typer.Option(help=f"{PROTOCOL_NAMES}; the profile's if left out."),
     ] = None,
     per_class: Annotated[bool, typer.Option("--per-class", help="List the AP of every class too.")] = False,
     as_json: options.Json = False,

@@ -11,6 +11,7 @@ import typer
 
 from flows.cli import options
 from flows.cli.evaluation_options import (
+    PROTOCOL_NAMES,
     AnnotationsFile,
     Boxes,
     Classes,
@@ -50,7 +51,7 @@ def evaluate_detections(
     ] = "default",
     protocol: Annotated[
         list[str] | None,
-        typer.Option(help="official, upt, qpic, consnet, exact, area or all; can be repeated. official if left out."),
+        typer.Option(help=f"{PROTOCOL_NAMES}, or all; can be repeated. official if left out."),
     ] = None,
     mode: Annotated[
         Mode, typer.Option(help="Evaluate on all images, or on those known to show the object (known-object).")

@@ -12,6 +12,7 @@ import typer
 from flows.cli import options
 from flows.cli.evaluation_options import (
     MOST_RESAMPLES,
+    PROTOCOL_NAMES,
     AnnotationsFile,
     Boxes,
     ImagesFile,
@@ -45,9 +46,7 @@ def table(
     ] = "default",
     protocol: Annotated[
         list[str] | None,
-        typer.Option(
-            help="official, upt, qpic, consnet, exact, area or all; can be repeated. official and upt if left out."
-        ),
+        typer.Option(help=f"{PROTOCOL_NAMES}, or all; can be repeated. official and upt if left out."),
     ] = None,
     mode: Annotated[
         Mode, typer.Option(help="Evaluate on all images, or on those known to show the object (known-object).")

@@ -46,13 +46,23 @@ def vcoco(
         Path | None, typer.Option(help="Parquet for agent AP: file_name or image_id, action, score, hx1 .. hy2.")
     ] = None,
     absent: Annotated[
-        Absent, typer.Option(help="Which role box means that no object is in sight (scenario 1).")
+        Absent,
+        typer.Option(
+            help="Which role box means that no object is in sight (scenario 1): four zeros or four nan (empty, the official "
+            "program), only nan, only zeros, or also a box thinner than a pixel (tiny)."
+        ),
     ] = "empty",
     mean: Annotated[
         Mean,
         typer.Option(help="Over which roles the mean is taken: the 24 of published numbers, or all, point included."),
     ] = "published",
-    ties: Annotated[Ties, typer.Option(help="Order of equal scores.")] = "stable",
+    ties: Annotated[
+        Ties,
+        typer.Option(
+            help="Order of equal scores: that of the official program's stable sort, right ones first (best), or wrong ones "
+            "first (worst)."
+        ),
+    ] = "stable",
     classes: Annotated[
         Literal["vcoco", "hico"],
         typer.Option(help="Whose classes `hoi_id` names: V-COCO's compositions, or HICO-DET's, which are translated."),

@@ -6,10 +6,11 @@ import sys
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
+from pipeline.config.evaluation import ProtocolName
 from pipeline.errors import ConfigError
 from pipeline.outside.parsing import shown
 
@@ -31,6 +32,8 @@ class Mode(StrEnum):
     both = "both"
 
 
+PROTOCOL_NAMES = ", ".join(get_args(ProtocolName))
+"""The names of the evaluation protocols, for help texts."""
 DetectionsFile = Annotated[
     Path,
     typer.Option(

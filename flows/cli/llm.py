@@ -34,7 +34,8 @@ def serve(
         str | None, typer.Option("--revision", help="Revision of the weights; it is recorded with the texts.")
     ] = None,
     context: Annotated[
-        int | None, typer.Option("--context", min=1, help="Tokens of prompt and answer; LLaVA-1.5: 4096.")
+        int | None,
+        typer.Option("--context", min=1, help="The most tokens of prompt and answer together; LLaVA-1.5 takes 4096."),
     ] = None,
     pictures: Annotated[int, typer.Option("--pictures", min=0, help="Pictures in a request; 0 saves memory.")] = 1,
     requests: Annotated[int, typer.Option("--requests", min=1, help="Requests computed at once.")] = 64,

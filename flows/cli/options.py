@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from flows.server.stage_name import StageName
+from pipeline.config.loading import profiles
 from pipeline.errors import ConfigError
 from pipeline.outside.parsing import shown
 
@@ -18,9 +19,7 @@ SplitName = Literal["train", "test"]
 LARGEST_SEED = (1 << 63) - 1
 Profile = Annotated[
     str,
-    typer.Option(
-        "--profile", "-p", help="demo, hico-vitb, hico-vitl, vcoco-vitb, vcoco-vitl, or the path of a YAML file."
-    ),
+    typer.Option("--profile", "-p", help=f"{', '.join(profiles())}, or the path of a YAML file."),
 ]
 Overrides = Annotated[
     list[str] | None,

@@ -56,7 +56,7 @@ def predict(
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to which everything is written.")] = Path(
         "predicted"
     ),
-    every: Annotated[int, typer.Option(min=1, help="Take one of so many frames of a video.")] = 25,
+    every: Annotated[int, typer.Option(min=1, help="Keep every N-th frame of a video.")] = 25,
     top: Annotated[int, typer.Option(min=1, help="How many interactions of a picture are shown, the best ones.")] = TOP,
     threshold: Annotated[
         float, typer.Option(min=0, max=1, help="The least score with which an interaction is shown, from 0 to 1.")
@@ -72,7 +72,7 @@ def predict(
         Path | None, typer.Option(help="File of CLIP's weights, if the bundle was trained with a file.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
-    anew: Annotated[bool, typer.Option("--anew", help="Begin again in a folder that has other predictions.")] = False,
+    anew: Annotated[bool, typer.Option("--anew", help="Overwrite a folder that has other predictions.")] = False,
     profile: options.Profile = "demo",
     overrides: options.Overrides = None,
 ) -> None:

@@ -8,9 +8,12 @@ from pydantic import Field, PositiveFloat
 
 from pipeline.config.section import Section
 
+ProtocolName = Literal["official", "upt", "qpic", "consnet", "exact", "area"]
+"""The names of the protocols of `pipeline/metrics/protocols.py`."""
+
 
 class Evaluation(Section):
-    protocol: Literal["official", "upt", "qpic", "consnet", "exact", "area"] = Field(
+    protocol: ProtocolName = Field(
         "official",
         description="whose rules of AP are used (docs/evaluation.md); with data.source = own the default is exact; the report "
         "shows it beside official and upt",

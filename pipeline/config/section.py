@@ -22,7 +22,7 @@ LONGEST_NAME, LONGEST_PATH = 255, 4_095
 
 
 class Section(BaseModel):
-    """A part of the tree. It is immutable. Unknown keys, infinite numbers, empty texts, and truths as numbers are errors.
+    """A part of the tree. It is immutable. Unknown keys, infinite numbers, empty texts, and booleans as numbers are errors.
 
     A frozen dataclass that `models/` defines may be a part of it too, under the same rules.
     """
@@ -31,7 +31,7 @@ class Section(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _neither_empty_nor_a_truth(cls, value: Any, info: ValidationInfo) -> Any:
+    def _neither_empty_nor_a_boolean(cls, value: Any, info: ValidationInfo) -> Any:
         if isinstance(value, str) and not value.strip():
             raise ValueError("is empty, as an unset variable of a script leaves it; null means none")
         if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:

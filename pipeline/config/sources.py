@@ -144,14 +144,24 @@ def template(text: str, folder: Path = HERE) -> Source:
     return Source(text, path, packaged=True)
 
 
+TEMPLATE_KEYS = {
+    "describe": "descriptions.template",
+    "contrast": "disparities.template",
+    "action": "descriptions.action_template",
+    "concept": "descriptions.concept_template",
+}
+"""The key that the project's own templates are for, by the word in their names."""
+
+
 def _of_kind(kind: str) -> AfterValidator:
-    """Refuse a template of the project's that is made for something else."""
+    """Refuse a template of the project's that is made for another key."""
     own = PackagedTemplates(kind)
 
     def check(value: Source) -> Source:
         if value.packaged and value.text not in own.names():
+            key = next(key for word, key in TEMPLATE_KEYS.items() if word in value.text)
             raise ValueError(
-                f"template {shown(value.text)} is for something else; the project's own here are {', '.join(own.names())}"
+                f"template {shown(value.text)} is for {key}; the project's own here are {', '.join(own.names())}"
             )
         return value
 

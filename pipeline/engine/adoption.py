@@ -58,7 +58,10 @@ def adopt(folder: Path, *, config: Config, store: Store) -> Adopted:
     need = ingredients(stage, config=config, inputs=inputs)
     _demand_absent(stage.name, need.fingerprint, store)
     if differs := _differences(old, need):
-        raise DataError(f"{folder}: made otherwise than the configuration says: {'; '.join(differs)}")
+        raise DataError(
+            f"{folder}: made otherwise than the configuration says: {'; '.join(differs)}. Give --profile and --set as it was "
+            "trained with"
+        )
     different, unknown = _inputs_compared(old.inputs, need.inputs)
     if different:
         raise DataError(f"{folder}: made from other inputs: {'; '.join(different)}")

@@ -118,9 +118,7 @@ class _Selection:
                     f"there. Leave out --force {name}, or have {maker.stage} computed too."
                 )
             if name in self.choices:
-                raise EzhoiError(
-                    f"{name} is to be computed again and not to be computed: force it, or reuse or pin it."
-                )
+                raise EzhoiError(f"--force {name} contradicts --reuse or --pin of {name}; leave one of them out.")
 
     def _pinned(self, stage: Stage, reference: str) -> Artifact:
         artifact = self.store.find(reference if "/" in reference else f"{stage.name}/{reference}")

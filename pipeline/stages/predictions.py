@@ -170,7 +170,9 @@ def _plain_phrases(work: Work) -> dict[int, np.ndarray]:
 def _joined(shards: Sequence[Path], target: Path, columns: Sequence[str]) -> int:
     """Write columns of all shards into one file, shard by shard, and return the number of rows."""
     if not shards:
-        raise DataError("stage predictions: there is no test image to predict for")
+        raise DataError(
+            "stage predictions: there is no test image to predict for; does data.faults = skip leave all of them out?"
+        )
     rows = 0
     with (
         atomic(target) as temporary,

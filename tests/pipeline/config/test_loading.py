@@ -102,7 +102,8 @@ def test_overrides_with_one_key_each_mean_the_same() -> None:
 
 
 def test_other_variables_of_ours_are_no_keys() -> None:
-    load(environment={"EZHOI_HOME": "x", "EZHOI_LLM_API_KEY": "x", "EZHOI_VLLM": "x", "EZHOI": "x", "OTHER_SEED": "1"})
+    others = {"EZHOI_HOME": "x", "EZHOI_LLM_API_KEY": "x", "EZHOI_VLLM": "x", "EZHOI": "x", "OTHER_SEED": "1"}
+    assert load(environment=others) == load(environment={})
 
 
 def test_a_profile_is_no_value_of_another() -> None:

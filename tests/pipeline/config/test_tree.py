@@ -276,7 +276,7 @@ def test_a_template_that_no_run_could_use_is_refused_at_the_door(tmp_path: Path)
         ("disparities.template=foo", "no template 'foo'; the project's own are action-v1, concepts-v1"),
         (
             "descriptions.template=contrast-v1",
-            "template 'contrast-v1' is for something else; the project's own here are describe-slots-v1",
+            "template 'contrast-v1' is for disparities.template; the project's own here are describe-slots-v1",
         ),
         ("disparities.template=paper-contrast-v1", "no wording 'paper-contrast-v1' in the lexicon; valid: contrast-v1"),
         (f"disparities.template={tmp_path}/own.yaml", "no wording .* in the lexicon"),

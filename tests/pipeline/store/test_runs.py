@@ -39,9 +39,11 @@ def test_a_table_beside_the_records_is_none(tmp_path: Path) -> None:
     assert runs.read(store) == ([], [])
 
 
-def test_a_store_that_cannot_be_written_costs_the_record_only(tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_written_costs_the_record_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "store").write_text("")
-    runs.new("demo").save(Store(tmp_path / "store"))
+    record = runs.new("demo")
+    record.save(Store(tmp_path / "store"))
+    assert f"run {record.id} leaves no record" in caplog.text
 
 
 def record_of(state: str, *, here: bool = True, pid: int | None = None, days: float = 0.0) -> RunRecord:

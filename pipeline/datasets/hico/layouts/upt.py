@@ -87,7 +87,8 @@ def object_order(value: dict[str, Any], path: Path) -> str:
     if len(set(told.values())) > 1:
         says = ", ".join(f"{name} says {order}" for name, order in told.items())
         raise DataError(
-            f"{path}: the order of the objects contradicts itself: {says}. The file was put together wrongly."
+            f"{path}: the order of the objects contradicts itself: {says}. The file was put together wrongly; "
+            "take another copy."
         )
     return next(iter(told.values()), COCO)
 
