@@ -353,7 +353,7 @@ def test_a_bound_artifact_that_is_damaged_is_not_used(fake: Any) -> None:
 @pytest.mark.parametrize("force", ["seen", "pair_features", "utpl", "text_embeddings"])
 def test_what_a_choice_was_made_from_cannot_be_forced(fake: Any, force: str) -> None:
     run(fake.config())
-    with pytest.raises(EzhoiError, match=f"{force} is to be computed again"):
+    with pytest.raises(EzhoiError, match=f"--force {force}( contradicts|, or)"):
         chosen(fake, targets=("evaluation",), reuse=["utpl"], force=[force])
     assert chosen(fake, targets=("evaluation",), reuse=["seen"], force=["utpl", "descriptions"])["seen"].how == "exact"
 
