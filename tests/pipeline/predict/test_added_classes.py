@@ -20,7 +20,7 @@ from flows.cli.app import app
 from pipeline.datasets.dataset import BOXES
 from pipeline.engine.run import run
 from pipeline.errors import DataError
-from pipeline.metrics import told
+from pipeline.metrics import table_metadata
 from pipeline.predict import adding, examples
 from pipeline.predict import bundle as bundles
 from pipeline.predict.adding import Adapting
@@ -243,7 +243,7 @@ def test_a_verb_is_added_by_a_line_of_yaml(trained: Trained, call: Callable[...,
     about = json.loads((tmp_path / "shots" / "predictions.json").read_text())["about"]
     assert about["examples"] == {hoi.name: min(len(images), examples.MOST)}
     assert ("leak: 1 of the pictures are examples too" in said) == (trained.images[0] in images)
-    record = told.of_table(tmp_path / "shots" / "predictions.parquet")
+    record = table_metadata.of_table(tmp_path / "shots" / "predictions.parquet")
     assert "2 classes were added" in record.says and "Few-shot: " in record.says
     assert "trained on data not known" in record.says
     assert sorted(record.added.values()) == ["groom well dog", "groom well horse"] and list(record.examples) == [
@@ -271,7 +271,7 @@ def test_an_example_that_is_predicted_is_a_leak(trained: Trained, call: Callable
     assert about["leaked"] == [f"{image}.png"]
     assert (
         "Leak: 1 of the pictures are examples too."
-        in told.of_table(tmp_path / "predicted" / "predictions.parquet").says
+        in table_metadata.of_table(tmp_path / "predicted" / "predictions.parquet").says
     )
 
 
