@@ -84,7 +84,7 @@ def pictures(
     from pipeline.datasets.world import pictures
 
     pictures.write(out, count=count, vocabulary=vocabulary(lookup.configuration("demo", None)))
-    typer.echo(f"{count} pictures in {out}; look at them: ezhoi predict {out} --boxes {out / pictures.BOXES}")
+    typer.echo(f"{count} pictures in {out}; look at them: ezhoi predict {out} --boxes {out / pictures.BOXES_FILE}")
 
 
 @app.command()

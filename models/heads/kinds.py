@@ -13,7 +13,7 @@ from typing import Literal
 HeadName = Literal["ezhoi", "memory", "regions", "lowrank"]
 Column = Literal["human", "object", "union", "geometry"]
 """A column that the record of a pair has for some heads only; see `models.heads.record.PairRecord`."""
-REGIONS: tuple[Column, ...] = ("human", "object", "union")
+REGION_COLUMNS: tuple[Column, ...] = ("human", "object", "union")
 """The columns with the frozen CLIP's features of regions, which are made from its tokens of all patches."""
 CONCEPTS = ("human", "object", "context")
 """The regions that the phrases of `Kind.concepts` describe: the two boxes and their surroundings."""
@@ -34,9 +34,12 @@ class Kind:
 
 KINDS: Mapping[HeadName, Kind] = {
     "ezhoi": Kind(says="EZ-HOI: guided phrases, and UTPL for unseen classes"),
-    "memory": Kind(says="training-free memory (ADA-CM)", reads=REGIONS),
+    "memory": Kind(says="training-free memory (ADA-CM)", reads=REGION_COLUMNS),
     "regions": Kind(
-        says="region concepts and variance prompts (VDRP)", reads=(*REGIONS, "geometry"), concepts=True, trains=True
+        says="region concepts and variance prompts (VDRP)",
+        reads=(*REGION_COLUMNS, "geometry"),
+        concepts=True,
+        trains=True,
     ),
     "lowrank": Kind(says="low-rank class texts (HOLa)", reads=("human", "object", "geometry"), trains=True),
 }

@@ -14,7 +14,7 @@ from typing import Any, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from models.heads.kinds import KINDS, REGIONS, Column
+from models.heads.kinds import KINDS, REGION_COLUMNS, Column
 from models.sizes import Scope
 from pipeline.config.clip import Clip
 from pipeline.config.data import Data
@@ -129,7 +129,7 @@ class Config(Section):
             raise ValueError(
                 f"model.head = {self.model.head} is made from cached training pairs, and {taken} makes none"
             )
-        if self.clip.tokens != "all" and set(KINDS[self.model.head].reads) & set(REGIONS):
+        if self.clip.tokens != "all" and set(KINDS[self.model.head].reads) & set(REGION_COLUMNS):
             raise ValueError(
                 f"model.head = {self.model.head} reads regions of the frozen CLIP's tokens, which clip.tokens = "
                 f"{self.clip.tokens} leaves out"

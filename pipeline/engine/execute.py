@@ -75,8 +75,8 @@ def execute(
     force: bool = False,
     origin: Mapping[str, str] | None = None,
     ask_helpers: AskHelpers = no_helpers,
-    read_before: dict[str, str] | None = None,
-    before: Callable[[], None] = lambda: None,
+    known_digests: dict[str, str] | None = None,
+    on_compute: Callable[[], None] = lambda: None,
     waiting: Waiting = say,
 ) -> Outcome:
     """The stage's artifact: from the store if it is there and intact, computed otherwise.
@@ -86,8 +86,8 @@ def execute(
 
     Args:
         origin: which run this is (`RunRecord.origin`).
-        read_before: digests of the files that the run's earlier stages read, by config key; this stage's are added.
-        before: called before anything is computed.
+        known_digests: digests of the files that the run's earlier stages read, by config key; this stage's are added.
+        on_compute: called before anything is computed.
         waiting: called when the stage waits for another run that makes the same, or has the GPU or the server.
 
     Raises:
@@ -96,7 +96,7 @@ def execute(
     need = ingredients(stage, config=config, inputs=inputs)
     run = origin or {}
     claimant = Claimant(run.get("run", ""), run.get("deployment", ""), lambda line: waiting(stage.name, line))
-    _demand_same(stage, need, {} if read_before is None else read_before)
+    _demand_same(stage, need, {} if known_digests is None else known_digests)
     if not force:
         artifact, faults = store.lookup(stage.name, need.fingerprint)
         if artifact is not None:
@@ -105,7 +105,7 @@ def execute(
             log.warning("%s: %s; the stage runs again", stage.name, fault)
     else:
         faults = []
-    before()
+    on_compute()
     if (meeting := stage.joined_by(config)) is not None and meeting.place.number:
         return _joined(stage, need, meeting, config, store, inputs, force=force, claimant=claimant, progress=progress)
     if stage.sharded(config):

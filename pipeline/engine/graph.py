@@ -17,7 +17,7 @@ from pipeline.config.heads import Heads
 from pipeline.config.tree import Config
 from pipeline.engine.stage import Input, Stage, When, always
 from pipeline.engine.terms import (
-    BOXES,
+    BOX_TABLES,
     CLIP,
     DETECTOR,
     IMAGES,
@@ -81,8 +81,8 @@ STAGES: tuple[Stage, ...] = (
             ),
         ),
         inputs=(
-            Input("annotations", BOXES),
-            Input("annotations", (*BOXES, "pixels-*"), when=lambda config: config.detections.source == "hub"),
+            Input("annotations", BOX_TABLES),
+            Input("annotations", (*BOX_TABLES, "pixels-*"), when=lambda config: config.detections.source == "hub"),
             Input("vocabulary", ("objects.json",)),
         ),
         sharded=lambda config: config.detections.source == "hub",

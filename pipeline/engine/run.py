@@ -82,8 +82,8 @@ class Run:
                 force=stage.name in self.force,
                 origin=self.record.origin(),
                 ask_helpers=self.ask_helpers,
-                read_before=self._sources,
-                before=self._hold,
+                known_digests=self._sources,
+                on_compute=self._hold,
                 waiting=self.waiting,
             )
         self.artifacts[stage.name] = outcome.artifact

@@ -21,7 +21,7 @@ TRAINED_HEAD = ("text.parquet", "scale.json", "head.safetensors")
 """The files of stage `utpl` that are read where `model.head` is another head than EZ-HOI's."""
 IMAGES = ("train-images.parquet", "test-images.parquet")
 """The lists of images of both splits."""
-BOXES = (*IMAGES, "train-objects.parquet", "test-objects.parquet", "test-pairs.parquet")
+BOX_TABLES = (*IMAGES, "train-objects.parquet", "test-objects.parquet", "test-pairs.parquet")
 """The annotated boxes of both splits, and the pairs by which a detector is judged."""
 NAMES_OF_ALL = ("vocabulary.json", "extended.json")
 """The vocabulary with the classes that nobody trains (`data.classes`), which stages that learn from labels do not read."""

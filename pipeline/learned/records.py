@@ -17,7 +17,7 @@ from torch import Tensor
 from models.clip import Clip
 from models.fusion import box_features, union_features
 from models.geometry import numbers
-from models.heads.kinds import REGIONS, Column
+from models.heads.kinds import REGION_COLUMNS, Column
 from models.heads.record import PairRecord
 from models.instances import Instances
 from pipeline.errors import DataError
@@ -43,7 +43,7 @@ def columns(
     """
     image, human, thing = found.pairs.unbind(dim=1)
     columns: dict[str, Tensor] = {}
-    if set(wanted) & set(REGIONS):
+    if set(wanted) & set(REGION_COLUMNS):
         resize: Resize = clip.net.visual.preprocess_cfg["resize_mode"]
         shown = dataclasses.replace(found, boxes=as_shown(found.boxes, sizes, resize))
         rois: dict[str, int] = {"grid": clip.grid, "size": roi_size}

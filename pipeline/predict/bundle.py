@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 
-from models.heads.kinds import KINDS, REGIONS, HeadName
+from models.heads.kinds import KINDS, REGION_COLUMNS, HeadName
 from models.sizes import Preset, Scope, Sizes
 from pipeline.config.model import Pairing
 from pipeline.config.section import Section
@@ -266,7 +266,7 @@ def _header(path: Path, about: Mapping[str, str]) -> Header:
             )
         if (header.head != "ezhoi") != (header.format == WITH_HEAD):
             raise DataError(f"its header is of format {header.format}, which has no head {shown(header.head)}")
-        if header.clip.tokens != "all" and set(KINDS[header.head].reads) & set(REGIONS):
+        if header.clip.tokens != "all" and set(KINDS[header.head].reads) & set(REGION_COLUMNS):
             raise DataError(
                 f"its head {shown(header.head)} reads regions of CLIP's tokens, of which its header keeps one alone"
             )

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from models import instances
-from models.heads.kinds import REGIONS, Column
+from models.heads.kinds import REGION_COLUMNS, Column
 from models.hoi import HoiModel
 from models.transfer import stacked
 from pipeline.boxes import pairs
@@ -201,7 +201,7 @@ class Predictor:
         if boxes is None and self.detector is None:
             raise DataError(f"{name}: has no boxes, and there is no detector that could find some")
         image = opened(picture, what=name)
-        asked = self._model.sizes.parts.vlm_guidance or bool(set(self._reads) & set(REGIONS))
+        asked = self._model.sizes.parts.vlm_guidance or bool(set(self._reads) & set(REGION_COLUMNS))
         return Prepared(
             name=name,
             size=image.size,

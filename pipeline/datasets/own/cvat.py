@@ -28,7 +28,7 @@ from pipeline.vocabulary.vocabulary import comparable
 LAYOUT = "cvat"
 VERBS = frozenset({"verb", "verbs", "action", "actions", "interaction", "interactions", "hoi", "alone"})
 NAMES = ("name", "id")
-BOXES = ("box", "polygon")
+BOX_SHAPES = ("box", "polygon")
 PIECE = 1 << 20
 Corners = tuple[float, float, float, float]
 
@@ -137,7 +137,7 @@ def _picture(
     kept = []
     for shape, label in zip(drawn, called, strict=True):
         where = f"{name}, {label}"
-        if shape.kind not in BOXES:
+        if shape.kind not in BOX_SHAPES:
             problems.add("N", where, f"{shape.kind}, a shape that is no box", "not used")
             continue
         kept.append(_shape(shape, image, where, found, words))

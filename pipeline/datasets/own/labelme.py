@@ -21,7 +21,7 @@ from pipeline.errors import DataError
 from pipeline.outside import json_rows, reading
 
 LAYOUT = "labelme"
-BOXES = ("rectangle", "oriented_rectangle", "polygon")
+BOX_SHAPES = ("rectangle", "oriented_rectangle", "polygon")
 Corners = tuple[float, float, float, float]
 NO_CORNERS: Corners = (math.nan, math.nan, math.nan, math.nan)
 
@@ -58,7 +58,7 @@ def _picture(value: Mapping[str, Any], name: str, found: Collected, words: Words
     kept = []
     for shape, label in zip(shapes, called, strict=True):
         where = f"{name}, {label}"
-        if shape.get("shape_type", "polygon") not in BOXES:
+        if shape.get("shape_type", "polygon") not in BOX_SHAPES:
             problems.add("N", where, f"a {shape.get('shape_type')}, which is no box", "not used")
             continue
         kept.append(_shape(shape, image, where, found, words))

@@ -13,18 +13,18 @@ from pipeline.vocabulary.vocabulary import Vocabulary
 
 SPLIT = "fresh"
 """Name of these scenes' split, on which nothing is trained or evaluated."""
-BOXES = "boxes.parquet"
+BOXES_FILE = "boxes.parquet"
 
 
 def write(folder: Path, *, count: int, vocabulary: Vocabulary) -> list[Path]:
-    """Write fresh scenes as `NNN.png`, and beside them `BOXES`: file_name, label, score (1), x1 .. y2 in pixels."""
+    """Write fresh scenes as `NNN.png`, and beside them `BOXES_FILE`: file_name, label, score (1), x1 .. y2 in pixels."""
     folder.mkdir(parents=True, exist_ok=True)
     scenes = [sample(split=SPLIT, index=index) for index in range(count)]
     paths = [folder / f"{index:03d}.png" for index in range(count)]
     for path, scene in zip(paths, scenes, strict=True):
         with atomic(path) as temporary:
             draw(scene).save(temporary, format="PNG")
-    with atomic(folder / BOXES) as temporary:
+    with atomic(folder / BOXES_FILE) as temporary:
         _boxes(scenes, [path.name for path in paths], vocabulary).to_parquet(temporary, index=False)
     return paths
 
