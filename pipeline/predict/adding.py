@@ -31,6 +31,7 @@ from pipeline.texts.describing import Described, plainly
 from pipeline.texts.given.texts import check_text
 from pipeline.training import seen_pairs
 from pipeline.training.adaptation import Adaptation
+from pipeline.training.optimiser import optimiser
 from pipeline.vocabulary.vocabulary import Vocabulary
 
 Progress = Callable[[int, int, str], None]
@@ -231,15 +232,15 @@ def _train(task: Adaptation, config: Config, progress: Progress) -> None:
     """Make the steps of `utpl` as its stage does; EzhoiError if a loss is not finite."""
     options = config.utpl.optimiser
     learned: Sequence[nn.Parameter] = list(task.module.parameters())
-    optimiser = torch.optim.AdamW(learned, lr=options.lr, weight_decay=options.weight_decay)
+    stepper = optimiser(options, learned)
     for step in range(config.utpl.steps):
-        for group in optimiser.param_groups:
+        for group in stepper.param_groups:
             group["lr"] = options.lr * (1.0 - step / config.utpl.steps)
-        optimiser.zero_grad(set_to_none=True)
+        stepper.zero_grad(set_to_none=True)
         loss = torch.stack(list(task.losses(step).values())).sum()
         loss.backward()
         norm = nn.utils.clip_grad_norm_(learned, options.clip_norm)
         if not bool(torch.isfinite(loss)) or not bool(torch.isfinite(norm)):
             raise EzhoiError(f"adaptation, step {step}: the loss is not finite; try a lower utpl.optimiser.lr")
-        optimiser.step()
+        stepper.step()
         progress(step + 1, config.utpl.steps, f"adapting, loss {float(loss.detach()):.3f}")

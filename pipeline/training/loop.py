@@ -30,6 +30,7 @@ from pipeline.learned.build import seed_of
 from pipeline.training import ranks
 from pipeline.training.ahead import ahead, loaders_for
 from pipeline.training.history import History, intact
+from pipeline.training.optimiser import optimiser
 from pipeline.training.task import Part, Task
 from pipeline.work.torch_device import device
 from pipeline.work.work import Work
@@ -145,7 +146,7 @@ class Trainer(Generic[L, B]):
     ) -> None:
         self.work, self.task, self.section, self.accelerator = work, task, section, accelerator
         self.trainable = [p for p in modules.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.AdamW(self.trainable, lr=section.lr, weight_decay=section.weight_decay)
+        self.optimiser = optimiser(section, self.trainable)
         count = accelerator.num_processes * accumulate
         self.parts = [Part(accelerator.process_index * accumulate + i, count) for i in range(accumulate)]
         self.labelled = False
