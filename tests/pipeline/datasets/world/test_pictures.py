@@ -17,7 +17,7 @@ VOCABULARY = configured.dataset(Data(source="world")).vocabulary
 def test_pictures_and_their_boxes(tmp_path: Path) -> None:
     paths = pictures.write(tmp_path / "scenes", count=3, vocabulary=VOCABULARY)
     assert [path.name for path in paths] == ["000.png", "001.png", "002.png"]
-    found = boxes_file.read(tmp_path / "scenes" / pictures.BOXES, [path.name for path in paths], VOCABULARY)
+    found = boxes_file.read(tmp_path / "scenes" / pictures.BOXES_FILE, [path.name for path in paths], VOCABULARY)
     for place, path in enumerate(paths):
         scene = sample(split=pictures.SPLIT, index=place)
         with Image.open(path) as image:
@@ -25,7 +25,7 @@ def test_pictures_and_their_boxes(tmp_path: Path) -> None:
         boxes = found.of(place)
         assert not boxes.left_out and (boxes.objects == 0).sum() == len(scene.humans)
         assert sorted(boxes.objects[boxes.objects > 0].tolist()) == sorted(number for number, _ in scene.objects)
-    table = pd.read_parquet(tmp_path / "scenes" / pictures.BOXES)
+    table = pd.read_parquet(tmp_path / "scenes" / pictures.BOXES_FILE)
     assert (table["score"] == 1).all() and (table["x2"] > table["x1"]).all()
 
 
