@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.metrics.means import MAIN
-from pipeline.store import compare
+from pipeline.store import compare, moments
 from pipeline.store.artifact import Artifact
 from pipeline.store.runs import RunRecord
 from pipeline.store.store import Store
@@ -31,7 +31,8 @@ def since(previous: RunRecord | None, artifacts: Mapping[str, Artifact], store: 
 def _stage(previous: RunRecord, artifact: Artifact, store: Store) -> tuple[str, ...]:
     before = previous.stages.get(artifact.stage)
     if before == artifact.fingerprint:
-        again = artifact.manifest.made_at > (previous.saved_at or previous.started_at)
+        made, then = map(moments.known, (artifact.manifest.made_at, previous.saved_at or previous.started_at))
+        again = made is not None and then is not None and made > then
         return ("made again from the same inputs after that run: by force, or because it was damaged",) if again else ()
     if before is None:
         return ("that run did not make it",)

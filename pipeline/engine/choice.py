@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pipeline.store import moments
 from pipeline.store.artifact import Artifact
 
 How = Literal["pinned", "exact", "newest", "recorded"]
@@ -28,8 +29,9 @@ class Choice:
             "recorded": "what the artifact chosen downstream was made from",
         }[self.how]
         differs = f"; it differs: {', '.join(self.differs)}" if self.differs else ""
-        made = self.artifact.manifest.made_at[:16]
-        return f"{self.artifact.stage}: uses {name_of(self.artifact)}, {says} (made {made}){differs}"
+        moment = self.artifact.manifest.made_at
+        ahead = "" if moments.known(moment) else ", by a clock that was wrong: others may be newer"
+        return f"{self.artifact.stage}: uses {name_of(self.artifact)}, {says} (made {moment[:16]}{ahead}){differs}"
 
 
 def name_of(artifact: Artifact) -> str:

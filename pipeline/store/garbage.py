@@ -13,7 +13,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from pipeline.errors import StoreError
-from pipeline.store import marks
+from pipeline.store import marks, moments
 from pipeline.store.artifact import Artifact
 from pipeline.store.checks import Unusable
 from pipeline.store.runs import RunRecord, read
@@ -73,7 +73,8 @@ def garbage(
     now = dt.datetime.now(dt.UTC)
     unused = [a for a in store.artifacts() if (a.stage, a.fingerprint) not in used and a.fingerprint not in marked]
     if older_than is not None:
-        unused = [a for a in unused if now - _made(a) > older_than]
+        dated = [(a, moments.known(a.manifest.made_at)) for a in unused]
+        unused = [a for a, made in dated if made is not None and now - made > older_than]
     going = [a for a in unused if (a.stage in stages if stages else results or a.stage not in PRECIOUS)]
     unusable = [u for u in store.unusable() if u.ours and (u.stage, u.fingerprint) not in used]
     interrupted = store.interrupted() if work else {}
@@ -95,11 +96,6 @@ def garbage(
 def _results(record: RunRecord) -> set[str]:
     """Fingerprints of a run's results and trainings: while one of them stays, the record stays, which tells how it was made."""
     return {fingerprint for stage, fingerprint in record.stages.items() if stage in PRECIOUS}
-
-
-def _made(artifact: Artifact) -> dt.datetime:
-    made = dt.datetime.fromisoformat(artifact.manifest.made_at)
-    return made if made.tzinfo is not None else made.replace(tzinfo=dt.UTC)
 
 
 def collect(store: Store, found: Garbage) -> None:
@@ -126,9 +122,11 @@ def _divide(store: Store, keep_runs: int) -> tuple[list[RunRecord], list[RunReco
             + "\n  ".join(unreadable)
             + "\nIf a newer version wrote them, collect with that one. Delete the files that no run needs, then run it again."
         )
-    alike: dict[tuple[str, str, bool], list[RunRecord]] = {}
+    # Runs whose start lies ahead count among themselves: they may be the last ones, and must not be for ever.
+    alike: dict[tuple[str, str, bool, bool], list[RunRecord]] = {}
     for record in records:
-        alike.setdefault((record.profile, record.setting, record.complete), []).append(record)
+        dated = moments.known(record.started_at) is not None
+        alike.setdefault((record.profile, record.setting, record.complete, dated), []).append(record)
     last = {r.id for found in alike.values() for r in (found[-keep_runs:] if keep_runs else [])}
     kept = [r for r in records if r.id in last or r.running()]
     ids = {r.id for r in kept}

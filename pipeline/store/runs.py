@@ -9,14 +9,16 @@ import datetime as dt
 import logging
 import re
 import uuid
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import StoreError
 from pipeline.machine import processes
 from pipeline.machine.files import said
 from pipeline.outside.parsing import first_fault, shown
+from pipeline.store import moments
+from pipeline.store.moments import Moment
 from pipeline.store.names import Fingerprint, RunId, StageName
 from pipeline.store.store import Store
 
@@ -29,15 +31,6 @@ USUAL = "the profile's"
 """Stands for the value of a key that a run does not set."""
 ELSEWHERE = dt.timedelta(days=7)
 """How long a run of another machine, whose process cannot be checked, counts as running after its last finished stage."""
-
-
-def _moment(text: str) -> str:
-    dt.datetime.fromisoformat(text)
-    return text
-
-
-Moment = Annotated[str, AfterValidator(_moment)]
-"""A date and time in ISO 8601."""
 
 
 class RunRecord(BaseModel):
@@ -94,6 +87,11 @@ class RunRecord(BaseModel):
     def complete(self) -> bool:
         """Whether it came to an end and was evaluated."""
         return self.state == "completed" and "evaluation" in self.stages
+
+    @property
+    def when(self) -> tuple[bool, str, str]:
+        """A key that sorts runs by their start; one whose start lies ahead of the clock comes first."""
+        return (*moments.order(self.started_at), self.id)
 
     @property
     def asked(self) -> dict[str, str]:
@@ -175,7 +173,7 @@ def relative(store: Store, record: RunRecord, *, other_than: str | None = None) 
         r
         for r in records(store)
         if (r.profile, r.setting) == (record.profile, record.setting)
-        and (r.started_at, r.id) < (record.started_at, record.id)
+        and r.when < record.when
         and r.complete
         and r.stages["evaluation"] != other_than
     ]
@@ -226,4 +224,4 @@ def read(store: Store) -> tuple[list[RunRecord], list[str]]:
             unreadable.append(f"{store.place}/.runs/{name}: {first_fault(error)}")
         except ValueError as error:
             unreadable.append(f"{store.place}/.runs/{name}: {error}")
-    return sorted(found, key=lambda record: (record.started_at, record.id)), unreadable
+    return sorted(found, key=lambda record: record.when), unreadable

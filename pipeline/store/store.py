@@ -29,7 +29,7 @@ from pipeline.errors import StoreError
 from pipeline.machine.files import atomic
 from pipeline.machine.holder import Claimant
 from pipeline.outside.parsing import shown
-from pipeline.store import checks, digest, leftovers, locks, preview, refusals, seals, trees
+from pipeline.store import checks, digest, leftovers, locks, moments, preview, refusals, seals, trees
 from pipeline.store import manifest as manifests
 from pipeline.store.artifact import Artifact
 from pipeline.store.checks import Unusable
@@ -107,13 +107,15 @@ class Store:
         return checks.files(self.root, there.manifest, rehash=rehash)
 
     def artifacts(self, stage: str | None = None) -> list[Artifact]:
-        """All published artifacts, oldest first. StoreError if the store's folders may not be listed."""
+        """All published artifacts, oldest first (`moments.order`). StoreError if the store's folders may not be listed."""
         if stage is not None and not STAGE.fullmatch(stage):
             return []
         trees.demand_listable(self.root)
         pattern = f"{stage or '*'}/*/{NAME}"
         found = [self.get(p.parent.parent.name, p.parent.name) for p in self.root.glob(pattern)]
-        return sorted((a for a in found if a is not None), key=lambda a: (a.manifest.made_at, a.fingerprint))
+        return sorted(
+            (a for a in found if a is not None), key=lambda a: (moments.order(a.manifest.made_at), a.fingerprint)
+        )
 
     def unusable(self, stage: str | None = None) -> list[Unusable]:
         """Folders in the places of artifacts that are none: with a manifest of an earlier version, a damaged one, or none."""

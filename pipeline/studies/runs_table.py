@@ -248,7 +248,7 @@ def _folded(records: Sequence[RunRecord]) -> list[tuple[tuple[RunRecord, ...], i
             groups.setdefault(alike, {})[record.seed] = record
             counts[alike] += 1
     return [
-        (tuple(sorted(group.values(), key=lambda r: (r.started_at, r.id))), counts[alike] - len(group))
+        (tuple(sorted(group.values(), key=lambda r: r.when)), counts[alike] - len(group))
         for alike, group in groups.items()
     ]
 
@@ -262,7 +262,7 @@ def _metrics(group: Sequence[RunRecord]) -> dict[str, Number]:
     return found
 
 
-def _key(row: Row, sort: str) -> tuple[bool, float, str]:
+def _key(row: Row, sort: str) -> tuple[bool, float, tuple[bool, str, str]]:
     newest = row.newest
     value: float | None = 0.0
     if sort in MAIN:
@@ -271,7 +271,7 @@ def _key(row: Row, sort: str) -> tuple[bool, float, str]:
         value = row.seconds
     elif sort == "seed":
         value = None if newest.seed is None else -float(newest.seed)
-    return value is not None, value or 0.0, newest.started_at
+    return value is not None, value or 0.0, newest.when
 
 
 def _parsed(text: str, records: Sequence[RunRecord]) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.store import compare
+from pipeline.store import compare, moments
 from pipeline.store.artifact import Artifact
 from pipeline.store.store import Store
 
@@ -108,7 +108,7 @@ def embeddings(old: Artifact, new: Artifact, store: Store) -> tuple[Embedded, Em
     common = sorted(candidates[0].keys() & candidates[1].keys())
     if not common:
         return None
-    latest = max(common, key=lambda made: candidates[1][made].manifest.made_at)
+    latest = max(common, key=lambda made: moments.order(candidates[1][made].manifest.made_at))
     return _read(candidates[0][latest]), _read(candidates[1][latest])
 
 

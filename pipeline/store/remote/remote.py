@@ -27,7 +27,7 @@ from pathlib import Path
 from pipeline.errors import StoreError
 from pipeline.machine.holder import Claimant
 from pipeline.machine.home import expanded
-from pipeline.store import checks, digest, trees
+from pipeline.store import checks, digest, moments, trees
 from pipeline.store import manifest as manifests
 from pipeline.store.artifact import Artifact
 from pipeline.store.checks import Unusable
@@ -117,7 +117,9 @@ class RemoteStore(Store):
                 names[name] = parts
         read = self.objects.read_all(list(names))
         found = [self._parse(content, names[name][0], names[name][1])[0] for name, content in read.items()]
-        return sorted((a for a in found if a is not None), key=lambda a: (a.manifest.made_at, a.fingerprint))
+        return sorted(
+            (a for a in found if a is not None), key=lambda a: (moments.order(a.manifest.made_at), a.fingerprint)
+        )
 
     def unusable(self, stage: str | None = None) -> list[Unusable]:
         """Folders in the places of artifacts that are none and are not being uploaded just now."""

@@ -14,7 +14,7 @@ from pipeline.engine.run import run
 from pipeline.errors import EzhoiError, StoreError
 from pipeline.store import lineage
 from pipeline.store.artifact import Artifact
-from pipeline.store.manifest import InputRecord
+from pipeline.store.manifest import NAME, InputRecord
 from pipeline.store.store import Store
 from pipeline.work.work import Work
 
@@ -38,6 +38,24 @@ def test_else_the_newest_that_fits_and_says_how_it_differs(fake: Any) -> None:
     found = chosen(fake, reuse=["seen"])["seen"]
     assert (found.artifact, found.how, found.differs) == (newest, "newest", ("seen.epochs: 4 -> 12",))
     assert "the newest that fits" in str(found) and "seen.epochs: 4 -> 12" in str(found)
+
+
+def dated(artifact: Artifact, made_at: str) -> None:
+    """Date an artifact as a machine would that has another clock."""
+    manifest = artifact.manifest.model_copy(update={"made_at": made_at}).sealed()
+    (Path(artifact.place) / NAME).write_text(manifest.as_json())
+
+
+def test_what_a_clock_that_was_ahead_made_is_not_the_newest(fake: Any) -> None:
+    """Else it would be chosen for years. Where it is the only one, it is said."""
+    ahead = run(fake.config("seen.epochs=3"), targets=("seen",))["seen"].artifact
+    dated(ahead, "2099-01-01T00:00:00.000+00:00")
+    right = run(fake.config("seen.epochs=4"), targets=("seen",))["seen"].artifact
+    assert chosen(fake, reuse=["seen"])["seen"].artifact == right
+    Store(fake.root).remove(right)
+    found = chosen(fake, reuse=["seen"])["seen"]
+    assert found.artifact.fingerprint == ahead.fingerprint
+    assert "(made 2099-01-01T00:00, by a clock that was wrong: others may be newer)" in str(found)
 
 
 def test_a_changed_seen_description_trains_nothing(fake: Any) -> None:
