@@ -34,6 +34,7 @@ from flows.server.prefect_server import HOST
 from flows.server.processes import Process
 from pipeline.errors import ServiceError, StoreError
 from pipeline.machine import locks
+from pipeline.machine.files import atomic
 from pipeline.machine.home import ROOT as ROOT
 from pipeline.machine.home import home as home
 from pipeline.machine.home import private_folder, read_secret, secret, workplace
@@ -96,9 +97,8 @@ def read(folder: Path) -> Local:
 def write(folder: Path, state: Local) -> None:
     """Replace the state file in one step."""
     kept = {name: value for name, value in asdict(state).items() if name != "password"}
-    temporary = folder / "local.json.part"
-    temporary.write_text(json.dumps(kept, indent=1), encoding="utf-8")
-    temporary.replace(folder / "local.json")
+    with atomic(folder / "local.json") as temporary:
+        temporary.write_text(json.dumps(kept, indent=1), encoding="utf-8")
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from typing import Any
 from flows.server import processes
 from flows.server.api import Api
 from pipeline.errors import ServiceError
+from pipeline.machine.files import atomic
 
 log = logging.getLogger("ezhoi.reaper")
 STALLED = dt.timedelta(minutes=5)
@@ -29,9 +30,8 @@ def register(home: Path, flow_run: str, *, api: str) -> None:
     note = {"api": api, "host": socket.gethostname(), **asdict(processes.current())}
     path = _note(home, flow_run)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(note), encoding="utf-8")
-    temporary.replace(path)
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(note), encoding="utf-8")
 
 
 def release(home: Path, flow_run: str) -> None:

@@ -1,17 +1,26 @@
-"""Writing files so that they are whole or absent, and explaining in one sentence what a file system refuses."""
+"""Writing files so that they are whole or absent, and explaining in one sentence what a file system refuses.
+
+A file is written under a temporary name beside its own, `.<name>.<12 digits>.part`, and its writer holds a lock on it. So what
+a killed writer left is known by its free lock: the next process that writes in the folder deletes it, and in a store
+`ezhoi artifacts gc` does too.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
+import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISREG
 
 from pipeline.errors import StoreError
+from pipeline.machine import locks
 
 REFUSALS = {
     errno.ENOSPC: "no space left for {path}. Free some (`ezhoi artifacts gc`), run again",
@@ -43,6 +52,12 @@ ENVIRONMENT = (
 """Error numbers that are never the fault of the code. Others may be, so a stage with them ends with a traceback."""
 NOT_POSSIBLE = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK)
 """The error numbers of `link` where there are no hard links, or no more of them."""
+TEMPORARY = re.compile(r"\..{1,40}\.[0-9a-f]{12}\.(part|probe)", re.DOTALL)
+"""The names of files that this module writes before they have their own."""
+STILL_SECONDS = 600.0
+"""Seconds that such a file was not written to before it counts as left: writers of earlier versions held no locks."""
+_SWEPT: set[Path] = set()
+"""The folders in which this process has looked for what killed ones left."""
 
 
 def sentence(error: OSError, *, path: Path | str = "") -> str:
@@ -75,9 +90,9 @@ def demand_writable(path: Path) -> None:
     """OSError if the result of a long computation, which is to follow, could not be written to `path`."""
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    probe = path.with_name(f".{path.name[:40]}.{uuid.uuid4().hex[:12]}.probe")
+    probe = _temporary(path, "probe")
     probe.touch()
-    probe.unlink()
+    probe.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -86,14 +101,14 @@ def atomic(path: Path) -> Iterator[Path]:
 
     OSError names `path` and never the temporary one.
     """
-    # Not the whole name: with the other parts it might be longer than a name can be. The number of a process is no name of
-    # its own: threads have one, and containers that share a folder often the same.
-    temporary = path.with_name(f".{path.name[:40]}.{uuid.uuid4().hex[:12]}.part")
+    temporary = _temporary(path, "part")
     try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        _sweep_once(path.parent)
+        with _locked(temporary):
+            yield temporary
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
         if error.filename is None or Path(os.fsdecode(error.filename)) != temporary:
@@ -102,6 +117,51 @@ def atomic(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def left_in(folder: Path) -> list[Path]:
+    """The temporary files in a folder whose writers are gone; none where that cannot be known."""
+    found = []
+    with contextlib.suppress(OSError):
+        for path in sorted(one for one in folder.iterdir() if TEMPORARY.fullmatch(one.name)):
+            with contextlib.suppress(OSError, StoreError):  # another user's, or the file system has no locks
+                handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+                try:
+                    stat = os.fstat(handle)
+                    still = time.time() - stat.st_mtime > STILL_SECONDS
+                    if still and S_ISREG(stat.st_mode) and locks.take(handle):
+                        found.append(path)
+                finally:
+                    os.close(handle)
+    return found
+
+
+def _sweep_once(folder: Path) -> None:
+    """Delete what killed writers left in a folder, when this process writes there for the first time."""
+    if folder not in _SWEPT:
+        _SWEPT.add(folder)
+        for path in left_in(folder):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def _temporary(path: Path, kind: str) -> Path:
+    """A name beside the path that nobody else has."""
+    # Not the whole name: with the other parts it might be longer than a name can be. The number of a process is no name of
+    # its own: threads have one, and containers that share a folder often the same.
+    return path.with_name(f".{path.name[:40]}.{uuid.uuid4().hex[:12]}.{kind}")
+
+
+@contextmanager
+def _locked(temporary: Path) -> Iterator[None]:
+    """Make the file, and hold its lock, by which others see that its writer lives."""
+    handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with contextlib.suppress(StoreError):  # the file system has no locks, so nobody sweeps
+            locks.take(handle, wait=True)
+        yield
+    finally:
+        os.close(handle)
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,4 +1,5 @@
-"""What a kill leaves in `.work` that is of no use: folders whose deletion was interrupted, and locks that nobody holds."""
+"""What a kill leaves in a store that is of no use: half-written files of records, pages and seals, and in `.work` folders whose
+deletion was interrupted, and locks that nobody holds."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.errors import StoreError
+from pipeline.machine import files
 from pipeline.store import locks, trees
 
 GONE = ".gone-"
@@ -21,6 +23,10 @@ def found(root: Path) -> dict[str, int]:
             lock = path.suffix == ".lock" and path.is_file()
             if (lock and not locks.held(path)) or (GONE in path.name and not lock):
                 sizes[f".work/{path.name}"] = trees.size(path)
+    for folder in (root / ".seals", root / ".runs", *sorted((root / ".runs").glob("*/"))):
+        for path in [] if folder.is_symlink() else files.left_in(folder):
+            with contextlib.suppress(OSError):
+                sizes[path.relative_to(root).as_posix()] = trees.size(path)
     return sizes
 
 

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import uuid
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.errors import StoreError
+from pipeline.machine.files import atomic
 from pipeline.store import digest
 
 log = logging.getLogger("ezhoi.store")
@@ -173,15 +172,11 @@ class ObjectFolder:
 
         Raises FileNotFoundError if there is none, DamagedError if its digest does not start with `content`.
         """
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:6]}")
-        try:
+        with atomic(path) as temporary:
             self._patiently(lambda: self.files.get_file(self._path(name), str(temporary)))
             found = digest.of_file(temporary)
             if not found.startswith(content):
                 raise DamagedError(f"{self.url}/{name}: damaged, its content does not match its digest")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
         return found
 
     def copy(self, name: str, target: str) -> None:

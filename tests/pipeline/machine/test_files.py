@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,3 +86,35 @@ def test_two_threads_may_write_names_that_begin_alike(tmp_path: Path) -> None:
         first.write_text("1")
         second.write_text("2")
     assert [path.read_text() for path in paths] == ["1", "2"]
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_write(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys; from pathlib import Path; from pipeline.machine import files\n"
+        "with files.atomic(Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.txt")], check=False)
+    (name,) = left(tmp_path)
+    assert done.returncode == -signal.SIGKILL and files.TEMPORARY.fullmatch(name)
+    assert files.left_in(tmp_path) == [], "it was written to just now, and a writer of an earlier version has no lock"
+    os.utime(tmp_path / name, (0, 0))
+    with files.atomic(tmp_path / "b.txt") as temporary:
+        temporary.write_text("whole")
+    assert left(tmp_path) == ["b.txt"]
+
+
+def test_what_a_living_writer_writes_stays(tmp_path: Path) -> None:
+    with files.atomic(tmp_path / "a.txt") as temporary:
+        temporary.write_text("half")
+        os.utime(temporary, (0, 0))
+        assert files.left_in(tmp_path) == []
+    foreign = [".a.txt.part", "a.0123456789ab.part", ".a.0123456789ab.parts"]
+    for name in foreign:
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (0, 0))
+    assert files.left_in(tmp_path) == [] and left(tmp_path) == sorted(["a.txt", *foreign])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,23 @@ def test_what_deletions_left_is_garbage_under_its_own_name(tmp_path: Path) -> No
     assert not gone.exists()
 
 
+def test_half_a_file_beside_records_and_pages_is_garbage(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    names = [
+        ".runs/.keep-f00.json.0123456789ab.part",
+        f".runs/{ID}/.index.html.0123456789ab.part",
+        ".seals/.f00.json.ab0123456789.part",
+    ]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("half")
+        os.utime(tmp_path / name, (0, 0))
+    found = garbage.garbage(store, keep_runs=0)
+    assert sorted(found.leftovers) == sorted(names) and found.bytes == 12
+    garbage.collect(store, found)
+    assert not any((tmp_path / name).exists() for name in names)
+
+
 def complete(fake: Any, *settings: str, days: float = 0.0) -> RunRecord:
     """A run to its end, which began so long ago."""
     from pipeline.engine import run
@@ -231,6 +249,15 @@ def test_partial_runs_push_out_no_complete_one(fake: Any) -> None:
     going = {(a.stage, a.fingerprint) for a in garbage.garbage(store, keep_runs=3).artifacts}
     assert {stage for stage, _ in going} == {"annotations"}, "of the oldest partial run"
     assert not going & {(s, f) for r in (first, second) for s, f in r.stages.items()}
+
+
+def test_a_run_of_a_clock_that_was_ahead_is_not_the_last_one_for_ever(fake: Any) -> None:
+    """It counts among its like, as it may be the last one all the same."""
+    ahead, last = complete(fake, "seed=0", days=-400), complete(fake, "seed=1")
+    store = Store(fake.root)
+    assert [r.id for r in runs.records(store)] == [ahead.id, last.id]
+    assert garbage.garbage(store, keep_runs=1, results=True).artifacts == ()
+    assert runs.relative(store, last) == ahead
 
 
 def test_results_and_trainings_go_only_when_they_are_named(fake: Any) -> None:
