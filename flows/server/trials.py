@@ -41,8 +41,12 @@ def tag(study: Study, trial: Trial) -> str:
 
 
 def parameters(study: Study, trial: Trial) -> dict[str, Any]:
-    """The parameters of `ezhoi/full` for the trial, with paths that mean the same to a worker in another folder."""
-    found = portable(profile=study.profile, overrides=study.overrides_of(trial), environment={}, folder=study.folder)
+    """The parameters of `ezhoi/full` for the trial, with paths that mean the same to a worker in another folder.
+
+    EZHOI__* variables of this process are among them: the study's own configurations have them (`Study.config`), and a trial
+    of another worker is to be the same run, in the same store.
+    """
+    found = portable(profile=study.profile, overrides=study.overrides_of(trial), folder=study.folder)
     return {"profile": found.profile, "overrides": found.overrides}
 
 

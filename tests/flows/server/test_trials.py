@@ -180,3 +180,13 @@ def test_a_trial_has_one_tag_and_paths_that_mean_the_same_elsewhere(
     (trial,) = (read := file.read("paths.yaml", given=tuple(fake.settings), folder=tmp_path)).trials()
     found = trials.parameters(read, trial)["overrides"]
     assert f"descriptions.edits={tmp_path}/edits.yaml" in found
+
+
+def test_a_trial_is_the_run_that_the_study_looks_for(study: Any, fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables of the conducting process are in its configurations, so the trials get them: another worker has its own."""
+    monkeypatch.setenv("EZHOI__SEEN__TAU", "2.0")
+    monkeypatch.setenv("EZHOI__UTPL__STEPS", "99")  # every variant sets it, and wins
+    for trial in study.trials()[:2]:
+        asked = trials.parameters(study, trial)
+        found = load(profile=asked["profile"], overrides=asked["overrides"], environment={})
+        assert found == study.config(trial) and found.seen.tau == 2.0 and found.utpl.steps != 99
