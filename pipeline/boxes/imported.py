@@ -6,11 +6,13 @@
 
 A `file_name` may be the annotated one or, where they are unique, its last parts; beside an image_id it has to be that
 image's. `category_id` is COCO's own (1..90, with gaps). Numbers may be written as texts; fractions of an id and missing
-values are errors, as are a file without a single box and boxes that are not in pixels of their images.
+values are errors, as are a file without a single box and boxes that are not in pixels of their images. Boxes that are there
+twice are taken and counted in a warning: as a rule the file was put together of parts that overlap.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from pipeline.outside.file_names import base_name
 from pipeline.outside.parsing import shown, why_not_read
 from pipeline.vocabulary.vocabulary import Object
 
+log = logging.getLogger("ezhoi.boxes")
 COLUMNS = ["image_id", "object_id", "score", *CORNERS]
 
 
@@ -54,7 +57,18 @@ def read(section: Detections, images: pd.DataFrame, objects: Sequence[Object]) -
     places = pd.Index(images["image_id"]).get_indexer(found["image_id"])
     size = images[["width", "height"]].to_numpy(np.float64)[places]
     pixels.demand(found[CORNERS].to_numpy(np.float64), size, table=f"{path},")
+    if told := repeated(found[["image_id", "object_id", *CORNERS]]):
+        log.warning("%s: %s", path, told)
     return found
+
+
+def repeated(boxes: pd.DataFrame) -> str:
+    """A remark on boxes that repeat another one in all these columns; empty if none does."""
+    if not (again := int(boxes.duplicated().sum())):
+        return ""
+    return (
+        f"{again:,} of its {len(boxes):,} boxes repeat another one of their image; of equal ones pairing.nms leaves one"
+    )
 
 
 def _coco(path: Path, objects: Sequence[Object]) -> pd.DataFrame:

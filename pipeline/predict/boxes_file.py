@@ -46,6 +46,8 @@ class BoxesFile:
     """The object ids; -1 where the vocabulary has no such object."""
     labels: NDArray[Any]
     """The file's own label of each box."""
+    repeated: str = ""
+    """A remark on boxes that are there twice; empty if none is."""
 
     def of(self, place: int) -> Boxes:
         """The boxes of the picture at that place; none where the file has none."""
@@ -82,6 +84,7 @@ def read(path: Path, pictures: Sequence[str], vocabulary: Vocabulary) -> BoxesFi
         scores,
         table["object"].to_numpy(np.int64)[order],
         table["label"].to_numpy()[order],
+        imported.repeated(table[["object", *CORNERS]].assign(place=place)[table["object"] >= 0]),
     )
 
 

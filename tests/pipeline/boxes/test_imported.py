@@ -201,3 +201,10 @@ def test_a_name_and_an_id_that_contradict_each_other_are_named(tmp_path: Path) -
     assert coco(tmp_path, [RESULT | {"file_name": "a.jpg"}])["image_id"].tolist() == [1]
     with pytest.raises(DataError, match=r"row 0: image_id 1 is images/train2015/a\.jpg, not 'c\.jpg'"):
         coco(tmp_path, [RESULT | {"file_name": "c.jpg"}])
+
+
+def test_boxes_that_are_there_twice_are_taken_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert len(parquet(tmp_path, BOXES)) == 3 and not caplog.messages
+    both = pd.concat([BOXES, BOXES.assign(score=0.1)], ignore_index=True)
+    assert len(parquet(tmp_path, both)) == 6
+    assert "3 of its 6 boxes repeat another one of their image" in caplog.messages[0]

@@ -83,3 +83,15 @@ def test_two_pictures_of_one_number_need_names(tmp_path: Path) -> None:
     path = written(tmp_path, image_id=[7, 7, 7], label=["dog"] * 3)
     with pytest.raises(DataError, match=r"has no file names, and 'a/7\.jpg' and 'b/7\.jpg' both end in 7"):
         boxes_file.read(path, ["a/7.jpg", "b/7.jpg"], VOCABULARY)
+
+
+def test_boxes_that_are_there_twice_are_counted(tmp_path: Path) -> None:
+    """Of the same object in the same picture; an object that the model does not know counts nowhere."""
+    twice = {c: [v, v, v] for c, v in (("x1", 1), ("y1", 1), ("x2", 9), ("y2", 9))} | {"score": [0.5, 0.25, 0.75]}
+    for columns, says in (
+        ({"image_id": [7, 7, 9], "label": ["dog"] * 3}, "1 of its 3 boxes repeat another one of their image"),
+        ({"image_id": [7, 7, 9], "label": ["dog", "horse", "dog"]}, ""),
+        ({"image_id": [7, 7, 9], "label": ["cart", "kite", "dog"]}, ""),
+    ):
+        found = boxes_file.read(written(tmp_path, **twice, **columns), PICTURES, VOCABULARY).repeated
+        assert found.startswith(says) and bool(found) is bool(says)
