@@ -38,12 +38,16 @@ Progress = Callable[[int, int, str], None]
 """Called with (done, total, note)."""
 
 
+KEYS = ("utpl", "disparities", "seen.focal", "seen.tau", "seed")
+"""The keys of the configuration by which added classes are adapted."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Adapting:
     """How added classes are adapted.
 
     Args:
-        config: the configuration, of which `utpl`, `disparities`, `seen.focal`, `seen.tau` and `seed` count.
+        config: the configuration, of which `KEYS` count.
         pairs: the artifact of stage `pair_features` from which the bundle was made; None leaves negatives out.
         scratch: the folder that keeps a language model's answers.
     """

@@ -16,7 +16,7 @@ from pipeline.predict import detecting, listing
 from pipeline.predict.bundle import Header
 from pipeline.predict.defaults import THRESHOLD, TOP
 from pipeline.predict.listing import Listed
-from pipeline.store import digest
+from pipeline.store import compare, digest
 from pipeline.store.opening import store_of
 from pipeline.vocabulary import file as vocabulary_file
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -103,7 +103,10 @@ class Job:
         from pipeline.predict import folder as folders
 
         folder = folders.opened(
-            self.out, self._about(header, predictor, leaked), pictures=listing.digest_of(self.pictures), anew=self.anew
+            self.out,
+            self._about(header, predictor, shown, leaked),
+            pictures=listing.digest_of(self.pictures),
+            anew=self.anew,
         )
         try:
             return self._filled(folder, predictor, boxes, progress, say)
@@ -131,6 +134,8 @@ class Job:
         found = boxes_file.read(self.boxes, [picture.name for picture in self.pictures], vocabulary)
         if found.without:
             say(f"{self.boxes} has no box of {found.without:,} of the {len(self.pictures):,} pictures")
+        if found.repeated:
+            say(f"{self.boxes}: {found.repeated}")
         new = range(len(header.classes.objects), len(vocabulary.objects))
         if lacking := [vocabulary.objects[i].noun for i in new if i not in found.objects]:
             raise DataError(
@@ -223,7 +228,9 @@ class Job:
         alike = [one for one in self.pictures if one.path.is_file() and one.path.stat().st_size in sizes]
         return [one.name for one in alike if digest.of_file(one.path) in digests]
 
-    def _about(self, header: Header, predictor: Predictor, leaked: Sequence[str]) -> dict[str, Any]:
+    def _about(
+        self, header: Header, predictor: Predictor, shown: Sequence[Example], leaked: Sequence[str]
+    ) -> dict[str, Any]:
         """Which model predicts, with whose boxes and which options; all written files say it."""
         if self.boxes is not None:
             whose: dict[str, Any] = {"source": "file", "name": self.boxes.name, "digest": digest.of_path(self.boxes)}
@@ -234,9 +241,10 @@ class Job:
         words = predictor.words
         leak = f"Leak: {len(leaked):,} of the pictures are examples too. " if leaked else ""
         learned = f", trained on {whose['trained_on']}" if whose.get("trained_on") else ""
-        files = {
-            name: path for name, path in (("classes", self.classes), ("examples", self.examples)) if path is not None
-        }
+        files = [] if self.classes is None else [("classes_file", self.classes, digest.of_path(self.classes))]
+        if self.examples is not None:  # a table names pictures, which lie beside it
+            content = digest.of_value([digest.of_path(self.examples), *(digest.of_file(one.picture) for one in shown)])
+            files.append(("examples_file", self.examples, content))
         return {
             "says": f"A model trained on {header.dataset}, setting {header.setting} ({len(header.classes.classes)} classes, "
             f"{len(header.unseen)} of them without a labelled pair); boxes: {whose['name']}{learned}. {words.says} {leak}"
@@ -252,7 +260,20 @@ class Job:
             "threshold": self.threshold,
             "only": list(self.only),
             "idle": self.idle,
-        } | {f"{name}_file": {"name": path.name, "digest": digest.of_path(path)} for name, path in files.items()}
+            **({"adapting": self.adapting()} if self.adapt else {}),
+        } | {key: {"name": path.name, "digest": content} for key, path, content in files}
+
+    def adapting(self) -> str:
+        """A digest of what the configuration says of the adaptation (`adding.KEYS`), and of the files that it names there."""
+        from pipeline.predict import adding
+
+        sources = {key: source.path for key, source in self.config.sources().items() if source.path is not None}
+        said = compare.flatten(self.config.subset(adding.KEYS))
+        named = {
+            key: path for key, path in sources.items() if key.startswith(tuple(f"{name}." for name in adding.KEYS))
+        }
+        files = {key: digest.of_path(path) for key, path in named.items()}
+        return digest.of_value([{key: value for key, value in said.items() if key not in files}, files])
 
     def _filled(
         self, folder: Folder, predictor: Predictor, boxes: BoxesFile | None, progress: Progress, say: Say

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config.tree import load
 from pipeline.errors import ConfigError
 from pipeline.predict.job import Job
 
@@ -16,3 +17,27 @@ def test_boxes_and_a_detector_are_one_too_many(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"boxes\.parquet has the boxes already, so some/detr would not be asked"):
         job.run(lambda done, total, note: None, lambda line: None)
     assert not (tmp_path / "out").exists()
+
+
+def test_another_adaptation_is_another_job(tmp_path: Path) -> None:
+    """Else a folder that is full would be taken for its result. Where the store lies counts for nothing."""
+
+    def adapting(*overrides: str) -> str:
+        config = load(overrides=overrides, environment={})
+        return Job(bundle=tmp_path / "none", pictures=(), out=tmp_path / "out", adapt=True, config=config).adapting()
+
+    file = tmp_path / "pairs.csv"
+    file.write_text("class,other,text\n")
+    named = ["disparities.source=file", f"disparities.file={file}"]
+    usual, of_file = adapting(), adapting(*named)
+    assert usual == adapting(f"store.root={tmp_path}", "seen.epochs=3", "utpl.runtime.loaders=2")
+    others = [
+        adapting("utpl.steps=7"),
+        adapting("seed=1"),
+        adapting("seen.tau=2"),
+        adapting("seen.focal.gamma=1"),
+        of_file,
+    ]
+    assert len({usual, *others}) == 6
+    file.write_text("class,other,text\nride horse,pet horse,higher\n")
+    assert adapting(*named) != of_file
