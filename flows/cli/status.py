@@ -11,6 +11,8 @@ from flows.pages import plans
 from flows.server import parameters
 from pipeline.engine.graph import NAMES
 from pipeline.engine.status import StageStatus
+from pipeline.engine.unread import unread
+from pipeline.outside.escaping import plain
 
 COLOURS = {"fresh": "green", "stale": "yellow", "missing": "red"}
 
@@ -60,6 +62,8 @@ def show(found: list[StageStatus], request: parameters.Request) -> None:
         if entry.code_changed:
             typer.echo(f"{'':<18}{_code_note(entry)}")
     typer.echo(plans.summary(found))
+    for line in unread(config):
+        typer.echo(plain(f"note: {line}"))
 
 
 def as_dict(entry: StageStatus) -> dict[str, object]:

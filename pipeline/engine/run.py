@@ -15,6 +15,7 @@ from pipeline.engine.choice import Choice
 from pipeline.engine.execute import AskHelpers, Outcome, Waiting, execute, no_helpers, say
 from pipeline.engine.graph import WHOLE, needed_for, stage
 from pipeline.engine.stage import Stage
+from pipeline.engine.unread import unread
 from pipeline.engine.verdict import Verdict, verdict
 from pipeline.store import runs
 from pipeline.store.artifact import Artifact
@@ -52,6 +53,8 @@ class Run:
 
     def __post_init__(self) -> None:
         configured.unseen(self.config)  # a setting that the dataset does not have ends the run before it begins
+        for line in unread(self.config):
+            log.warning("%s", line)
         self.store.sweep()
         self._started = time.perf_counter()
         self.record = runs.new(

@@ -1,0 +1,20 @@
+"""Keys that a configuration changes although nothing reads them under it, such as `descriptions.file` beside the lexicon."""
+
+from __future__ import annotations
+
+from pipeline.config.changed import changed
+from pipeline.config.keys import keys
+from pipeline.config.tree import Config
+from pipeline.engine.graph import STAGES
+from pipeline.engine.stage import covered
+
+
+def unread(config: Config) -> list[str]:
+    """A line for each key that differs from the profile and that no stage reads, with what the key means."""
+    read = {key for stage in STAGES for key in stage.reads_under(config)}
+    means = {key.name: key.means for key in keys(Config)}
+    return [
+        f"{key} = {value} changes nothing: no stage reads it in this configuration ({means[key]})"
+        for key, value in changed(config).items()
+        if not covered(key, read)
+    ]
