@@ -6,12 +6,16 @@ import difflib
 import importlib.util
 from functools import cache
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from pipeline.config.section import Section
 from pipeline.config.sources import ClipWeights, clip_weights
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+PositiveShare = Annotated[float, Field(gt=0, le=1)]
 
 
 @cache
@@ -32,11 +36,11 @@ class Clip(Section):
         clip_weights("tiny"), description="'tiny', an open_clip pretrained tag such as 'openai', or a checkpoint file"
     )
     image_size: PositiveInt = Field(112, le=4_096, description="side of the square input image, in pixels")
-    mean: tuple[float, float, float] | None = Field(
+    mean: tuple[Share, Share, Share] | None = Field(
         None,
         description="mean of red, green and blue, in 0..1, in its training; null: that of the tag, or OpenAI's for a file",
     )
-    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = Field(
+    std: tuple[PositiveShare, PositiveShare, PositiveShare] | None = Field(
         None, description="standard deviation, as clip.mean"
     )
     resize: Literal["shortest", "squash"] | None = Field(
