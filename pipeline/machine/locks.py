@@ -5,8 +5,10 @@ Every lock of this project is taken here.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,3 +54,18 @@ def held(path: Path, *, elsewhere: str = STORE) -> Iterator[None]:
     with path.open("a", encoding="utf-8") as file:
         take(file, wait=True, elsewhere=elsewhere)
         yield
+
+
+@contextmanager
+def held_folder(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder while a file in it is read and written anew, so that of two who do it nothing is lost.
+
+    Where the file system has no locks for folders, as over NFS, nothing is held.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError, StoreError):
+            take(handle, wait=True)
+        yield
+    finally:
+        os.close(handle)

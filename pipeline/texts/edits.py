@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from pipeline.errors import DataError
+from pipeline.machine import locks
 from pipeline.machine.files import atomic
 from pipeline.outside import parsing, reading
 from pipeline.texts.given.tables import say_foreign
@@ -21,8 +22,13 @@ from pipeline.vocabulary.vocabulary import Vocabulary, comparable
 def put(path: Path, name: str, text: str, vocabulary: Vocabulary) -> None:
     """Set the text of a class in an edits file, which is made if it is missing; all other lines stay as they are.
 
-    Raises DataError if the changed file could not be read; the file then stays as it is.
+    Several processes may do so at the same time. DataError if the changed file could not be read; it then stays as it is.
     """
+    with locks.held_folder(path.parent):
+        _put(path, name, text, vocabulary)
+
+
+def _put(path: Path, name: str, text: str, vocabulary: Vocabulary) -> None:
     before = read(path, vocabulary) if path.exists() else {}
     lines = reading.text(path).splitlines(keepends=True) if path.exists() else []
     if lines and not lines[-1].endswith("\n"):

@@ -1,5 +1,6 @@
 """Edits files: what they may say, and errors that name the file, the line and the key."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,11 @@ def test_an_edit_with_control_characters_leaves_the_file_alone(tmp_path: Path) -
     with pytest.raises(DataError, match=r"U\+001B"):
         edits.put(path, "ride horse", "A \x1b[31mhorse.", HICO)
     assert path.read_text() == "ride horse: A horse.\n" and [p.name for p in tmp_path.iterdir()] == ["edits.yaml"]
+
+
+def test_of_edits_at_the_same_time_none_is_lost(tmp_path: Path) -> None:
+    """Each reads the whole file and writes it anew."""
+    path, names = tmp_path / "edits.yaml", [hoi.name for hoi in HICO.classes[:16]]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: edits.put(path, name, f"This is {name}.", HICO), names))
+    assert set(edits.read(path, HICO).values()) == {f"This is {name}." for name in names}
