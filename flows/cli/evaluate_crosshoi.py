@@ -18,7 +18,11 @@ SCORES = ("instance_f1", "macro_f1", "micro_f1", "exact", "exact_of_questions")
 def crosshoi(
     detections: Annotated[
         Path,
-        typer.Option("--detections", "-d", help="JSON of named classes, or any other format of HICO-DET's classes."),
+        typer.Option(
+            "--detections",
+            "-d",
+            help="JSON of named classes; `ezhoi evaluate export --to named` makes it of any other format.",
+        ),
     ],
     questions: Annotated[
         list[Path],

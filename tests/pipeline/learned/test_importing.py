@@ -109,6 +109,16 @@ def test_what_does_not_fit_is_refused_with_both_shapes(parity: Parity) -> None:
     assert "logit_scale: missing in the file" in str(error.value)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_values_that_are_no_finite_numbers_are_refused(parity: Parity, value: float) -> None:
+    state = state_dict(parity)
+    name = "vis_fuse.0.weight"
+    state[name] = state[name].clone()
+    state[name].view(-1)[-1] = value
+    with pytest.raises(DataError, match=rf"ckpt\.pt: its {name} has values that are no finite numbers"):
+        importing.convert(state, fresh(parity), source="ckpt.pt")
+
+
 def test_another_clip_is_noticed(parity: Parity) -> None:
     state = state_dict(parity)
     state["clip_head.image_encoder.proj"] = state["clip_head.image_encoder.proj"] + 1
