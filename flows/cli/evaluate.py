@@ -63,7 +63,7 @@ def evaluate(
     found = read_detections(file, truth)
     chosen = protocols_of([protocol or config.evaluation.protocol], [])
     (result,) = results.results(found, truth, protocols=chosen, modes=["default"], setting=config.setting)
-    say(found.notes)
+    say([*found.notes, *results.doubt([result])])
     rows = result.per_class.to_dict("records")
     if as_json:
         typer.echo(json.dumps({"map": result.summary} | ({"classes": rows} if per_class else {}), indent=1))

@@ -113,7 +113,7 @@ def evaluate_detections(
     if as_json:
         typer.echo(json.dumps(report, indent=1))
         return
-    say([*truth.notes, *found.notes])
+    say([*truth.notes, *found.notes, *results.doubt(evaluated)])
     _table(evaluated)
     if out is not None:
         typer.echo(f"report: {out / 'report.html'}")

@@ -19,6 +19,8 @@ missing column, unreadable file        error naming the file
 boxes in 0..1, or of resized images     error naming a row (the size is checked where the annotations tell it)
 one file name in several folders       told apart by the folders; error naming both where a name does not tell
 class without detections               AP 0, stays in every mean; a note says how many
+image without detections               its pairs count as missed; a note, if it is so of many annotated images
+all scores are equal                   taken, with a note: the order of the images ranks
 ====================================== ==========================================================================
 """
 
@@ -44,6 +46,9 @@ from pipeline.outside import columns, file_names, reading
 from pipeline.outside.parsing import shown
 from pipeline.tables.boxes import Floats
 from pipeline.vocabulary.vocabulary import Vocabulary
+
+LACKING = 0.1
+"""The share of the annotated images that may have no detection before a note says so; a detector misses the people of some."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,6 +259,15 @@ def _remarks(pairs: Pairs, scores: Floats, annotations: Annotations) -> list[str
     flat = sum((boxes[:, 2:] == boxes[:, :2]).any(axis=1) for boxes in (pairs.human, pairs.object))
     if flat.any():
         notes.append(f"{(flat > 0).sum():,} detections have a box without area: they match nothing")
+    if len(pairs) > 1 and scores.min() == scores.max():
+        notes.append(f"every score is {scores[0]:.4g}: nothing ranks the detections but the order of images and rows")
+    annotated_images = np.unique(annotations.pairs.image)
+    lacking = len(np.setdiff1d(annotated_images, pairs.image))
+    if lacking > LACKING * len(annotated_images):
+        notes.append(
+            f"{lacking:,} of {len(annotated_images):,} images with annotated pairs have no detection: all their pairs count as "
+            "missed"
+        )
     if twice := repeated(pairs, scores):
         notes.append(f"{twice:,} detections repeat another one exactly: each is a false positive")
     annotated = np.unique(annotations.pairs.hoi)

@@ -20,6 +20,8 @@ from pipeline.metrics.summary import summarise
 
 Mode = Literal["default", "known-object"]
 MODES: tuple[Mode, ...] = ("default", "known-object")
+FEW = 0.05
+"""The share of the annotated pairs that even a poor method finds, if every class is scored for every pair of boxes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +89,19 @@ def results(
             yield Result(protocol=protocol, mode=mode, per_class=table, judged=judged, summary=summary)
 
 
+def doubt(found: Sequence[Means]) -> list[str]:
+    """A remark where so few annotated pairs are found at any score that boxes or images are probably meant otherwise."""
+    table = found[0].per_class
+    truth = int(table["n_gt"].sum())
+    hits = round(float((table["max_recall"] * table["n_gt"]).sum()))
+    if not table["n_pred"].sum() or hits >= FEW * truth:
+        return []
+    return [
+        f"only {hits:,} of {truth:,} annotated pairs are found at any score: are the boxes x1, y1, x2, y2 in pixels, those "
+        "with h the person's, and are images and classes numbered as in the annotations?"
+    ]
+
+
 def report(
     found: Sequence[Means],
     *,
@@ -126,7 +141,7 @@ def report(
         },
         "known_objects": annotations.presence_says if any(r.mode == "known-object" for r in found) else None,
         "hico_det": groups.hico,
-        "notes": [*annotations.notes, *detections.notes],
+        "notes": [*annotations.notes, *detections.notes, *doubt(found)],
         "digests": dict(digests),
     } | detections.metadata.as_json
 

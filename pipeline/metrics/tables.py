@@ -80,7 +80,7 @@ def _boxes(frame: pd.DataFrame, corners: Sequence[str], hoi: NDArray[np.int64], 
     boxes = np.stack([columns.numbers(frame, corner, table, missing=True) for corner in corners], axis=1)
     # Asked this way round, nan counts as malformed; infinite corners are caught by the second half.
     sound = (boxes[:, 2] >= boxes[:, 0]) & (boxes[:, 3] >= boxes[:, 1]) & np.isfinite(boxes).all(axis=1)
-    need = "finite x1 <= x2 and y1 <= y2 are needed"
+    need = "finite x1 <= x2 and y1 <= y2 are needed, and no width or height"
     _refuse(~sound, hoi, table, lambda row: f"{kind} box {boxes[row].tolist()}, {need}")
     return boxes
 

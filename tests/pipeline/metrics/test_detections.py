@@ -93,6 +93,29 @@ def test_notes():
     )
 
 
+def test_what_no_score_ranks_and_images_that_are_left_out_are_noted():
+    found = check(rows(["a.jpg", "a.jpg"], hoi=[0, 1], score=[0.5, 0.5])).notes
+    assert found[0] == "every score is 0.5: nothing ranks the detections but the order of images and rows"
+    assert found[1].startswith("1 of 2 images with annotated pairs have no detection")
+    assert check(rows(["a.jpg", "b.jpg"], hoi=[0, 1])).notes == ()
+
+
+def doubt(frame):
+    return results.doubt(
+        list(results.results(check(frame), truth(), protocols=[EXACT], modes=["default"], setting="default"))
+    )
+
+
+def test_where_nothing_is_found_boxes_or_numbers_are_doubted():
+    frame = rows(["a.jpg", "b.jpg"], hoi=[0, 1])
+    swapped = frame.rename(
+        columns=lambda name: {"h": "o", "o": "h"}.get(name[0], name[0]) + name[1:] if name in BOXES else name
+    )
+    assert doubt(frame) == [] and doubt(frame.iloc[:0]) == []
+    assert doubt(swapped)[0].startswith("only 0 of 2 annotated pairs are found at any score: are the boxes")
+    assert doubt(frame.assign(hoi_id=[1, 0])), "classes that are numbered otherwise"
+
+
 def evaluated(frame):
     (result,) = results.results(check(frame), truth(), protocols=[EXACT], modes=["default"], setting="default")
     return result.per_class["ap"]
