@@ -57,8 +57,8 @@ def read(section: Detections, images: pd.DataFrame, objects: Sequence[Object]) -
     places = pd.Index(images["image_id"]).get_indexer(found["image_id"])
     size = images[["width", "height"]].to_numpy(np.float64)[places]
     pixels.demand(found[CORNERS].to_numpy(np.float64), size, table=f"{path},")
-    if told := repeated(found[["image_id", "object_id", *CORNERS]]):
-        log.warning("%s: %s", path, told)
+    if remark := repeated(found[["image_id", "object_id", *CORNERS]]):
+        log.warning("%s: %s", path, remark)
     return found
 
 
