@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.config.tree import load, profiles
+from pipeline.config.loading import load, profiles
 from pipeline.engine.run import Run
 from pipeline.engine.unread import unread
 from pipeline.store.store import Store

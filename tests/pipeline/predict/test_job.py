@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config.tree import load
+from pipeline.config.loading import load
 from pipeline.errors import ConfigError
 from pipeline.predict.job import Job
 
