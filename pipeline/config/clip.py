@@ -13,7 +13,6 @@ from pydantic import Field, PositiveInt, model_validator
 from pipeline.config.section import Section
 from pipeline.config.sources import ClipWeights, clip_weights
 
-
 Share = Annotated[float, Field(ge=0, le=1)]
 PositiveShare = Annotated[float, Field(gt=0, le=1)]
 

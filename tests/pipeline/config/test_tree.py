@@ -239,6 +239,13 @@ def test_the_released_presets_dropout_is_drawn_for_each_part_of_a_batch(key: str
     assert "seen.parts" not in stage("seen").config_subset(imported)
 
 
+def parts(kind: Any) -> Iterator[Any]:
+    """A type, and the types in it."""
+    yield kind
+    for arg in get_args(kind):
+        yield from parts(arg)
+
+
 def numbers(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, list[Any]]]:
     """(dotted key, marks of its type) of every key that is a number."""
     for name, field in section.model_fields.items():
@@ -246,10 +253,11 @@ def numbers(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, l
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             yield from numbers(kind, f"{prefix}{name}.")
             continue
-        nested = [*get_args(kind)] + [part for arg in get_args(kind) for part in get_args(arg)]
-        if {int, float} & {kind, *(part for part in nested if isinstance(part, type))} and kind is not bool:
-            marks = [mark for arg in get_args(kind) for mark in getattr(arg, "__metadata__", ())]
-            yield f"{prefix}{name}", [*field.metadata, *marks]
+        nested = list(parts(kind))
+        if {int, float} & {part for part in nested if isinstance(part, type)} and kind is not bool:
+            inner = [mark for part in nested for mark in getattr(part, "__metadata__", ())]
+            inner += [mark for field_info in inner for mark in getattr(field_info, "metadata", ())]
+            yield f"{prefix}{name}", [*field.metadata, *inner]
 
 
 def test_every_number_has_a_largest_value() -> None:
@@ -258,7 +266,15 @@ def test_every_number_has_a_largest_value() -> None:
     unbounded = [
         key for key, marks in found.items() if not any(hasattr(mark, "le") or hasattr(mark, "lt") for mark in marks)
     ]
-    assert unbounded == ["clip.mean"], "its numbers are held to 0 .. 1 by a check of their own"
+    assert unbounded == [] and {"clip.mean", "clip.std"} <= found.keys()
+
+
+@pytest.mark.parametrize(
+    "override", ["clip.mean=[123.7, 116.3, 103.5]", "clip.std=[58.4, 57.1, 57.4]", "clip.std=[0, 1, 1]"]
+)
+def test_means_and_deviations_of_pictures_with_values_to_255_are_refused(override: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{override[:8]}.*(less than or equal to 1|greater than 0)"):
+        load(overrides=[override], environment={})
 
 
 @pytest.mark.parametrize("key", ["model.layers", "model.bottleneck", "clip.image_size", "data.world.train_images"])
