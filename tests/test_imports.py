@@ -99,7 +99,7 @@ print(kept.tolist(), clip.tokenizer.size, tuple(pixels.shape))
 
 
 def test_what_is_imported_at_its_first_use_is_there_then() -> None:
-    """In a fresh process: in that of the tests something else has imported it."""
+    """This runs in a fresh process, since in that of the tests something else has imported it."""
     done = subprocess.run([sys.executable, "-c", FIRST_USE], cwd=ROOT, capture_output=True, text=True)
     assert done.stderr == "" and done.stdout.strip() == "[0] 49408 (3, 8, 8)"
 
@@ -118,7 +118,7 @@ REFUSALS = ("demand", "is_hico")
 
 
 def uses_of_hico(file: str, source: str) -> list[str]:
-    """HICO-DET's table as a module imports it, if it is none of its formats."""
+    """The imports of HICO-DET's table in a module that is none of HICO-DET's formats."""
     if file.startswith(HICO_FORMATS):
         return []
     found = set()

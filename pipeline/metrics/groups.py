@@ -108,7 +108,7 @@ def groups_of_table(table: pd.DataFrame, vocabulary: Vocabulary | None, settings
 
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with whole numbers as ids and counts, and truths where it tells rare and unseen classes; DataError naming the
+    """The table with whole numbers as ids and counts, and booleans where it tells rare and unseen classes; DataError naming the
     first row that has something else there."""
     if table.empty:
         raise DataError("classes.parquet: has no row, so there is no class to evaluate")
@@ -122,7 +122,7 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
         raise DataError(f"classes.parquet row {bad[0]}: train_count is {table['train_count'].iloc[bad[0]]}")
     tells = [c for c in table if c == "rare" or any(isinstance(value, bool | np.bool_) for value in table[c])]
     try:
-        return table.assign(**{str(c): columns.truths(table, str(c), "classes.parquet") for c in tells})
+        return table.assign(**{str(c): columns.booleans(table, str(c), "classes.parquet") for c in tells})
     except ValueError as error:
         raise DataError(str(error)) from None
 

@@ -1,4 +1,4 @@
-"""Columns of tables that others wrote, as numbers: a fraction, a truth or a missing value never becomes a whole number.
+"""Columns of tables that others wrote, as numbers: a fraction, a boolean or a missing value never becomes a whole number.
 
     frame = columns.read(path, ["hoi_id", "score"])     a Parquet file, whatever pandas kept as its index
     columns.whole(frame, "hoi_id", str(path))           int64, one a row
@@ -121,7 +121,7 @@ def whole_number(value: Any) -> int:
 
 
 def number(value: Any) -> float:
-    """A number, given as such or as a text; nan and infinity are numbers here. ValueError for a truth, or for no number."""
+    """A number, given as such or as a text; nan and infinity are numbers here. ValueError for a boolean, or for no number."""
     given = value
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
@@ -175,8 +175,8 @@ def numbers(frame: pd.DataFrame, column: str, where: str, *, missing: bool = Fal
     return np.array(_each(frame[column], read, column, where), dtype=np.float64)
 
 
-def truths(frame: pd.DataFrame, column: str, where: str) -> NDArray[np.bool_]:
-    """A column's truths; ValueError for the first row whose value is neither true nor false, such as 1 or nothing."""
+def booleans(frame: pd.DataFrame, column: str, where: str) -> NDArray[np.bool_]:
+    """A column's booleans; ValueError for the first row whose value is neither true nor false, such as 1 or nothing."""
 
     def read(value: Any) -> bool:
         if not isinstance(value, bool | np.bool_):

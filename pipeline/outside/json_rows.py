@@ -1,4 +1,4 @@
-"""Columns of JSON rows, typed: a truth, a text or nothing at all never becomes a number."""
+"""Columns of JSON rows, typed: a boolean, a text or nothing at all never becomes a number."""
 
 from __future__ import annotations
 

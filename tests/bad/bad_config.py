@@ -1,4 +1,4 @@
-"""What a wrong configuration is told."""
+"""The messages for wrong configurations."""
 
 import pytest
 

@@ -119,7 +119,7 @@ def _plain(hint: Any) -> type:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a call ended."""
+    """The result of a call."""
 
     code: int
     out: str

@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def milliseconds(way: Callable[[Image.Image, int], object], pictures: list[Image.Image], size: int) -> float:
-    """A crop's, the least of three rounds."""
+    """The time of one crop, the least of three rounds."""
     rounds = []
     for _ in range(3):
         start = time.process_time()

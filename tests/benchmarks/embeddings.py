@@ -102,7 +102,7 @@ class Bench:
             self.clip.embed_images(batch.to(self.clip.device)).cpu()
 
     def one_at_a_time(self) -> Path:
-        """The released extraction's way."""
+        """Embed the images in the way of the released extraction."""
         out = self.folder / "files"
         out.mkdir(exist_ok=True)
         prepare = self.clip.preprocess()

@@ -24,7 +24,7 @@ from pipeline.engine.run import run
 
 
 class OfTexts(LowrankHead):
-    """With the action regulariser as the paper has it."""
+    """A variant with the action regulariser, as the paper has it."""
 
     def _action(self, logits: Tensor) -> Tensor:
         loadings = self.texts() @ torch.linalg.pinv(self.rows.detach())
@@ -35,7 +35,7 @@ class OfTexts(LowrankHead):
 
 
 class NoPlace(LowrankHead):
-    """Without the geometry."""
+    """A variant without the geometry."""
 
     def pair(self, pairs: PairRecord) -> Tensor:
         assert pairs.human is not None and pairs.object is not None

@@ -32,7 +32,7 @@ def timed(*words: str, root: Path) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Measure."""
+    """Measure the site and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=1000)
     count = parser.parse_args().runs

@@ -1,4 +1,4 @@
-"""What a fork cannot have anew."""
+"""What a forked process cannot set up anew is refused."""
 
 from __future__ import annotations
 

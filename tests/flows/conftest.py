@@ -24,7 +24,7 @@ os.environ["PREFECT_SERVER_EPHEMERAL_ENABLED"] = "false"
 
 @pytest.fixture(scope="session")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """A server of its own; flows of this process are recorded there."""
+    """A Prefect server for the test; flows of this process are recorded there."""
     served = Served(tmp_path_factory.mktemp("served"))
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
@@ -87,7 +87,7 @@ class Shell:
         self.prefect("worker", "start", "--pool", pool, "--type", "process", "--run-once")
 
     def worker(self, pool: str, **more: str) -> subprocess.Popen[bytes]:
-        """A worker that goes on."""
+        """Start a worker that runs until it is ended."""
         words = ["worker", "start", "--pool", pool, "--type", "process", "--name", f"{pool}-{time.monotonic_ns()}"]
         command = [sys.executable, "-m", "prefect", *words]
         return subprocess.Popen(
@@ -100,7 +100,7 @@ class Shell:
         )
 
     def stop(self, *workers: subprocess.Popen[bytes]) -> None:
-        """End workers, whatever they are at."""
+        """End the workers, whatever they are doing."""
         for worker in workers:
             if (leader := processes.identify(worker.pid)) is not None:
                 processes.stop(leader, patience=15)
@@ -159,7 +159,7 @@ class Recorded:
         return lines
 
     def artifacts(self, kind: str = "markdown") -> list[dict[str, Any]]:
-        """The run's artifacts of a type."""
+        """The artifacts of a type that a run published."""
         chosen = {"flow_run_id": {"any_": [self.id]}, "type": {"any_": [kind]}}
         found: list[dict[str, Any]] = self.api.post("/artifacts/filter", {"artifacts": chosen})
         return found

@@ -33,7 +33,7 @@ class Network:
 
 
 def missing() -> str:
-    """Why no such network can be made here; empty if one can."""
+    """The reason why no such network can be made here; empty if one can be."""
     if shutil.which("ip") is None:
         return "needs the program `ip` (package iproute2)"
     name = f"ezhoi-{os.getpid()}-tried"

@@ -70,7 +70,7 @@ class Served:
             time.sleep(0.1)
 
     def kill(self) -> None:
-        """SIGKILL: the process that was started, and the one that it serves with."""
+        """Kill the process that was started, and the one with which it serves."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
@@ -80,5 +80,5 @@ class Served:
 
 
 def client(home: Path, api: Api, base: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What a process is started with that talks to the tests' server."""
+    """The environment of a process that talks to the tests' server."""
     return local.environment(home, 0, base, password=PASSWORD) | {"PREFECT_API_URL": api.url}

@@ -22,7 +22,7 @@ READY_SECONDS = 600
 
 @dataclass
 class Served:
-    """The `ezhoi llm serve` process and what it serves."""
+    """The process of `ezhoi llm serve`, and the model that it serves."""
 
     url: str
     folder: Path

@@ -3,7 +3,7 @@
     found = annotated.read(Path("export.json"), pictures=Pictures.under(Path("pictures")))
     found.problems.stop_if_any()
 
-The tool is told by the content, never by the name. Words come from a vocabulary (`vocabulary.yaml`); a `coco-rel` file may do
+The content says which tool it was, never a name. Words come from a vocabulary (`vocabulary.yaml`); a `coco-rel` file may do
 without one, as it names its own.
 """
 
@@ -58,7 +58,7 @@ TITLES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Annotated:
-    """What was read: the rows that can be used, the words, and what is wrong with the rest."""
+    """Annotations that were read: the rows that can be used, the words, and what is wrong with the rest."""
 
     file: Path
     layout: str
@@ -66,11 +66,11 @@ class Annotated:
     rows: Resolved
     problems: Problems
     counts: Mapping[str, int]
-    """images, boxes and interactions that the file has, used or not."""
+    """How many images, boxes and interactions the file has, whether they can be used or not."""
 
     @property
     def pairs(self) -> pd.DataFrame:
-        """image, subject, object, verb_id, object_id and hoi_id of the interactions with an object."""
+        """The interactions with an object: image, subject, object, verb_id, object_id and hoi_id."""
         relations = self.rows.relations[self.rows.relations["object"] != ALONE].reset_index(drop=True)
         things = self.rows.boxes["object_id"].to_numpy()[relations["object"].to_numpy()]
         table = self.vocabulary.lookup(self.vocabulary.ids)
@@ -140,7 +140,7 @@ def read(
 
 @contextmanager
 def _keeping_objects() -> Iterator[None]:
-    """No look-out for garbage: a large file is millions of objects to keep, among which that costs half of the time."""
+    """Switch the garbage collector off: among the millions of objects of a large file it costs half of the time."""
     was = gc.isenabled()
     gc.disable()
     try:
@@ -187,7 +187,7 @@ class FoundAnnotation:
     broken: Mapping[Path, str] = field(default_factory=dict)
     """Files that may be LabelMe's, and why they cannot be read."""
     parts: tuple[FoundAnnotation, ...] = ()
-    """Of one `coco-rel` file a split, the files; `path` is their folder then, and `value` the first one's."""
+    """The annotation of each file, where every split has its own; `path` is then their folder, `value` that of the first."""
 
 
 def find(path: Path, *, on_progress: OnProgress | None = None) -> FoundAnnotation:
@@ -228,7 +228,7 @@ def find(path: Path, *, on_progress: OnProgress | None = None) -> FoundAnnotatio
 
 
 def _labelme(files: Iterable[Path], known: Collection[Path]) -> tuple[tuple[Path, ...], dict[Path, str]]:
-    """Which files are LabelMe's, and which may be but cannot be read, with the reason; `known` ones are not read for it."""
+    """The files that are LabelMe's, and {file: why it cannot be read} of those that may be; `known` files are not read."""
     found, broken = [], {}
     for file in files:
         try:
@@ -240,7 +240,7 @@ def _labelme(files: Iterable[Path], known: Collection[Path]) -> tuple[tuple[Path
 
 
 def _of_file(path: Path, on_progress: OnProgress | None) -> FoundAnnotation:
-    """The annotation of a file; DataError saying what else it is."""
+    """The annotation that a file has; DataError if it is none, saying what it is."""
     if path.stat().st_size == 0:
         raise DataError(f"{path}: is an empty file; export it again")
     if path.suffix.lower() in (".xml", ".zip"):
@@ -271,7 +271,7 @@ def _of_file(path: Path, on_progress: OnProgress | None) -> FoundAnnotation:
 
 
 def _is_small_labelme(path: Path) -> bool:
-    """Whether a small file is LabelMe's, which is told sooner from the whole of it: a folder may have thousands."""
+    """Whether a small file is LabelMe's. It is read as a whole, which is quicker, since a folder may have thousands."""
     try:
         return path.stat().st_size <= reading.PIECE and labelme.is_file(reading.json_value(path))
     except (OSError, DataError):  # whoever reads the file next says what is wrong with it
@@ -288,7 +288,7 @@ def _unknown(path: Path) -> DataError:
 def _words(found: FoundAnnotation, given: Vocabulary | None) -> Words:
     if given is not None:
         return words_of.of(given)
-    for part in found.parts or (found,):  # an export without relations is told before any word that it lacks
+    for part in found.parts or (found,):  # that an export has no relations is said before any word that it lacks
         if found.layout == coco_rel.LAYOUT:
             coco_rel.demand_relations(part.value, str(part.path))
         elif found.layout == cvat.LAYOUT:

@@ -45,7 +45,7 @@ _SCHEMA = re.compile(r"coco-rel/(\d{1,4})\.(\d{1,4})")
 
 
 def read(found: CocoRelFile, file: str, problems: Problems) -> Raw:
-    """What a file says, whose columns are taken; what is wrong with ids and references is told already.
+    """Read what a file says, and use up its columns; wrong ids and references are noted on the way.
 
     Raises:
         DataError: it is of another version, has no interactions, or a list is none.

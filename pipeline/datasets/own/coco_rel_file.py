@@ -23,7 +23,7 @@ RELATIONS = ("rel_annotations", "interactions", "pairs")
 KEPT = ("categories", "rel_categories", "hoi_categories", "hois")
 """The keys of lists that are kept as they are."""
 MOST_KEPT = 100_000
-"""Entries of a list that is kept as it is."""
+"""The most entries of a list that is kept as it is."""
 FARTHEST = 1e30
 """Corners are clipped to this distance from 0, so that they fit 32 bits; no picture is so large."""
 PASSED_OVER = {"imageData"}
@@ -40,7 +40,7 @@ class ImageColumns:
         self.names: list[str] = []
         self.splits: list[str] = []
         self.exhaustive = bytearray()
-        """0 or 1 each."""
+        """For each image 1 if all its pairs are annotated, else 0."""
 
     def add(self, entries: list[Entry]) -> None:
         """Add entries."""
@@ -60,7 +60,7 @@ class BoxColumns:
         self.corners = GrowingArray(np.float32, width=4)
         """x1, y1, x2, y2, in 32 bits: as many millions of boxes as there may be take the most memory of all."""
         self.faults: dict[int, str] = {}
-        """{place: what is no box}."""
+        """{place of the annotation: why its `bbox` is no box}."""
         self.verbs_in_attributes = False
 
     def add(self, entries: list[Entry]) -> None:
@@ -89,13 +89,13 @@ class RelationColumns:
         self.ids, self.images, self.verbs = GrowingIds(), GrowingIds(), GrowingIds()
         self.subjects, self.objects = GrowingIds(), GrowingIds()
         self.alone = GrowingArray(np.bool_)
-        """Whether the object is null."""
+        """For each relation, whether its object is null."""
         self.without_object: dict[int, str] = {}
-        """{place: the key of the object, which is not even null there}."""
+        """{place of the relation: the key that should name its object and is missing, which null would not be}."""
         self.words: dict[str, int] = {}
-        """By hand: the distinct verbs, whose numbers are those of `verbs`."""
+        """{verb: its number in `verbs`} of interactions that are written by hand, with names instead of ids."""
         self.no_words: dict[int, str] = {}
-        """By hand: {place: what is no verb}."""
+        """{place of the interaction: what stands there instead of a verb}, of those written by hand."""
 
     def add(self, entries: list[Entry]) -> None:
         """Add entries."""
@@ -122,7 +122,7 @@ class RelationColumns:
 
 
 class CocoRelFile:
-    """All that a file has.
+    """All that a `coco-rel` file has.
 
     Attributes:
         values: by key: `info`, the lists of `KEPT`, and what is no list where one belongs.
@@ -146,7 +146,7 @@ class CocoRelFile:
 def read(path: Path, *, on_progress: streaming.OnProgress | None = None) -> CocoRelFile | None:
     """What an object in a file has, of which no part but the columns stays in memory; None if the file's value is no object.
 
-    Which tool wrote it is to be told by all of its keys, whatever their order.
+    The keys of all of it say which tool wrote it, whatever their order.
 
     Raises:
         DataError: it is no JSON, or an entry of a list is no object.

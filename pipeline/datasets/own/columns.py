@@ -12,19 +12,19 @@ from pipeline.outside import json_rows
 from pipeline.outside.parsing import shown
 
 Whole = NDArray[np.int64] | NDArray[np.int32]
-"""Whole numbers, in 32 bits where these do."""
+"""Whole numbers, in 32 bits where the values fit them."""
 BLOCK = 1 << 16
-"""Rows that are worked on at once, so that what is made on the way stays small."""
+"""How many rows are worked on at once, so that intermediate arrays stay small."""
 _GROWTH = 1.125
 _MOST = np.iinfo(np.int32).max
 
 
 class GrowingArray:
-    """Rows of one kind, one batch after the other, in one piece of memory that is made larger where it lies.
+    """An array of rows that are added in batches. Its memory is one piece, which is enlarged in place.
 
     Args:
         dtype: of the rows; 32 bits become 64 with the first value that needs them.
-        width: numbers a row; 0 for one that is no list.
+        width: how many numbers a row has; 0 for rows that are one number.
     """
 
     def __init__(self, dtype: type[np.generic], width: int = 0) -> None:
@@ -32,7 +32,7 @@ class GrowingArray:
         self.count = 0
 
     def add(self, values: NDArray[Any]) -> None:
-        """Add rows."""
+        """Add the rows of a batch."""
         if self._rows.dtype == np.int32 and values.dtype == np.int64 and len(values) and values.max() > _MOST:
             self._rows = self._rows.astype(np.int64)
         end = self.count + len(values)
@@ -42,7 +42,7 @@ class GrowingArray:
         self.count = end
 
     def take(self) -> NDArray[Any]:
-        """All rows, which are not kept here any longer."""
+        """Return all rows and forget them."""
         self._resize(self.count)
         found, self._rows, self.count = self._rows, self._rows[:0].copy(), 0
         return found
@@ -65,9 +65,9 @@ def packed(rows: NDArray[Any], used: NDArray[np.int64]) -> NDArray[Any]:
 
 
 class GrowingIds:
-    """A column of ids as they are written: whole numbers from 0, and what stands where there is none.
+    """A column of ids that is read in batches: whole numbers from 0, and for messages what is written where there is no id.
 
-    Those that count one up from the first, as most files' own ids do, take no memory.
+    Ids of which each is one more than the last, as in most files, take no memory.
     """
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class GrowingIds:
         self._odd: dict[int, str] = {}
 
     def add(self, values: Sequence[Any]) -> None:
-        """Add the values of some entries."""
+        """Add the ids of a batch of entries, as the file has them."""
         numbers = json_rows.ids(values)
         before = len(self._counted) + self._numbers.count
         for place in np.flatnonzero(numbers == json_rows.NONE).tolist():
@@ -90,12 +90,12 @@ class GrowingIds:
         self._numbers.add(numbers)
 
     def take(self) -> IdColumn:
-        """All of them, which are not kept here any longer."""
+        """Return the whole column and forget it."""
         return IdColumn(self._counted or self._numbers.take(), self._odd)
 
 
 def _counted(before: range, numbers: NDArray[np.int64]) -> range | None:
-    """What counts one up with these numbers behind it; None if it does not."""
+    """The range `before` continued by these numbers; None if these do not count up by one from its end."""
     if not len(numbers):
         return before
     first = before.stop if before else int(numbers[0])
@@ -110,10 +110,10 @@ def _array(counted: range) -> Whole:
 
 
 class IdColumn:
-    """Ids of a whole column, `json_rows.NONE` where there is none, and how errors show them.
+    """The ids of a whole column, `json_rows.NONE` where an entry has none, and how messages show them.
 
     Attributes:
-        first: where they count one up from it, the first one; they then take no memory.
+        first: the first id, where each id is one more than the last (the column then takes no memory); None elsewhere.
     """
 
     def __init__(self, numbers: Whole | range, odd: dict[int, str]) -> None:
@@ -125,20 +125,20 @@ class IdColumn:
 
     @property
     def numbers(self) -> Whole:
-        """(n,) the ids."""
+        """The ids, (n,)."""
         return _array(self._numbers) if isinstance(self._numbers, range) else self._numbers
 
     def number(self, place: int) -> int:
-        """The id at a place."""
+        """The id of the entry at a place."""
         return int(self._numbers[place])
 
     def shown(self, place: int) -> str:
-        """What is written at a place, as an error shows it."""
+        """What is written as the id of the entry at a place, as messages show it."""
         return self._odd.get(place, str(self.number(place)))
 
 
 class IdIndex:
-    """Where each id is in a list; the first of those that come twice."""
+    """Finds the place of an id in a column; of an id that comes twice, its first place."""
 
     def __init__(self, written: IdColumn) -> None:
         self._first, self._count = written.first, len(written)
@@ -148,7 +148,7 @@ class IdIndex:
         self._ids = ids if self._order is None else ids[self._order]
 
     def of(self, ids: Whole) -> NDArray[np.int32]:
-        """Place by id, -1 where there is none."""
+        """The place of each of these ids, (n,); -1 for an id that the column does not have."""
         found = np.full(len(ids), -1, dtype=np.int32)
         if self._first is not None:
             for start in range(0, len(ids), BLOCK):

@@ -43,7 +43,7 @@ class _Drawn:
 
 
 def read(path: Path, words: Words, problems: Problems) -> Raw:
-    """What a file says: XML, or a zip with `annotations.xml`."""
+    """Read what a file says; it is XML, or a zip with `annotations.xml`."""
     found = Collected(Images())
     text = content(path)
     frames: dict[int, list[_Drawn]] = {}
@@ -101,7 +101,7 @@ def content(path: Path) -> str:
 
 
 def _elements(content: str, file: str, names: set[str]) -> Iterator[ET.Element]:
-    """The elements of these names, each once it is whole."""
+    """Yield the elements of these names, each when it has been read to its end."""
     parser: Any = ET.XMLPullParser(["end"])
     try:
         for start in range(0, len(content), PIECE):

@@ -35,7 +35,7 @@ class Own:
     drawn = False
     upright = True
     rare = None
-    """Rare is what has few training pairs, by count."""
+    """None: a class is rare by the number of its training pairs."""
 
     def __init__(self, section: Data) -> None:
         self._section = section
@@ -56,13 +56,13 @@ class Own:
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """The words of `vocabulary.yaml`; without one, those of the annotation, which is read for them."""
+        """The vocabulary of `vocabulary.yaml`; without that file, the annotation is read for its own words."""
         words = self._place[2]
         return folder.read_words(words) if words is not None else self._found.vocabulary
 
     @cached_property
     def settings(self) -> Settings:
-        """Those of `vocabulary.yaml`, by names or by rule, and the one in which everything is seen."""
+        """The settings of `vocabulary.yaml`, by names or by rule, and the one in which every class is seen."""
         given: Any = {}
         if (words := self._place[2]) is not None:
             value = reading.yaml_value(words)
@@ -133,7 +133,7 @@ class Own:
         if self._section.faults == "error":
             self._found.problems.stop_if_any()
         rows, root = self._found.rows, self._place[0]
-        mine = np.array([told == split for told in self.splits])
+        mine = np.array([one == split for one in self.splits])
         pairs = self._pairs.assign(image_id=self._pairs["image"] + 1)
         counts = pairs["image"].value_counts().reindex(range(len(mine)), fill_value=0).to_numpy()
         images = rows.images[["file_name", "width", "height"]].assign(image_id=range(1, len(mine) + 1), n_pairs=counts)
@@ -151,7 +151,7 @@ class Own:
         )
 
     def open(self, image_id: int) -> Image:
-        """A picture as it is shown."""
+        """The picture of an id, turned as its EXIF orientation says."""
         from pipeline.datasets.images import read_upright
 
         return read_upright(self._place[0] / self._found.rows.images["file_name"][image_id - 1])
@@ -174,7 +174,7 @@ class Own:
         }
 
     def faults(self) -> pd.DataFrame | None:
-        """What was left out, which is only where `data.faults` is "skip"."""
+        """The rows that were left out, with the reasons; there are some only where `data.faults` is "skip"."""
         import pandas as pd
 
         errors = self._found.problems.of("E")

@@ -1,7 +1,7 @@
 """Interactions from boxes alone, for tools without relations (CVAT, LabelMe): groups, names and verbs on shapes.
 
 1. `verb@NAME` on a shape: the person called NAME does it to this shape. An unknown name, or one of two persons, is an error.
-2. A verb on an object: every person of its group does it; several are told. No person in the group, or no group: an error.
+2. A verb on an object: every person of its group does it; several are noted. No person in the group, or no group: an error.
 3. A verb on a person: with the one object of the person's group; alone where there is none; with several, an error.
 4. A group without a verb is no interaction.
 
@@ -31,7 +31,7 @@ class Shape:
     group: int | None
     name: str
     words: tuple[str, ...]
-    """Verbs, or `verb@NAME`."""
+    """The words on the shape: verbs, or `verb@NAME`."""
     where: str
 
 

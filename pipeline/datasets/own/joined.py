@@ -17,7 +17,7 @@ from pipeline.errors import DataError
 
 SPLIT = re.compile(r"(?:.*[-_. ])?(train|training|test|testing|val|validation)(?:20\d\d)?", re.IGNORECASE)
 WORDS = ("categories", "rel_categories", "hoi_categories")
-"""What files of one annotation have alike."""
+"""The lists that must be equal in all files of one annotation."""
 
 
 def split_of(path: Path) -> str | None:
@@ -45,7 +45,7 @@ def demand_same_words(files: Sequence[tuple[Path, CocoRelFile]]) -> None:
 
 
 def read(files: Sequence[tuple[Path, CocoRelFile]], folder: str, problems: Problems) -> Raw:
-    """What the files say together; a problem's place begins with the name of its file."""
+    """Read what the files say together; a problem's place begins with the name of its file."""
     raws = []
     for path, found in files:
         own = Problems(str(path))
@@ -73,7 +73,7 @@ def _images(raws: Named) -> Images:
         found.names += own.names
         found.widths += own.widths
         found.heights += own.heights
-        found.splits += [told or split_of(path) or "" for told in own.splits]
+        found.splits += [split or split_of(path) or "" for split in own.splits]
         found.exhaustive += own.exhaustive
         where += [f"{path.name}, {own.called(place)}" for place in range(len(own.names))]
         found.faults |= {before + place: fault for place, fault in own.faults.items()}
@@ -114,7 +114,7 @@ def _relations(raws: Named, images: list[int], boxes: list[int]) -> Relations:
 
 
 def _after(places: Whole, count: int) -> Whole:
-    """Places behind so many others; what is none (-1) stays none."""
+    """The places, moved behind `count` rows of earlier files; -1, which is no place, stays."""
     return np.where(places == ALONE, ALONE, places + count)
 
 

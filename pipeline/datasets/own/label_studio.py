@@ -50,7 +50,7 @@ def is_minimal(value: Any) -> bool:
 
 
 def read(value: Sequence[Any], file: str, problems: Problems, *, annotator: str | None = None) -> Raw:
-    """What an export says.
+    """Read what an export says.
 
     Args:
         annotator: the id or the email of the one annotator whose annotations count; None for anybody's.

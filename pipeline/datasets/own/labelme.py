@@ -33,12 +33,12 @@ def matches(keys: Collection[str], lists: Collection[str]) -> bool:
 
 
 def is_file(value: Any) -> bool:
-    """The same of a file's JSON value."""
+    """Whether a file's JSON value is LabelMe's (`matches`)."""
     return isinstance(value, dict) and matches(value, [key for key, part in value.items() if isinstance(part, list)])
 
 
 def read(root: Path, files: Sequence[Path], words: Words, problems: Problems) -> Raw:
-    """What the files say; their names in messages are relative to `root`."""
+    """Read what the files say; their names in messages are relative to `root`."""
     found = Collected(Images())
     for path in files:
         value = reading.json_value(path, largest=reading.LARGEST_DATA)
@@ -90,7 +90,7 @@ def _shape(given: Mapping[str, Any], image: int, where: str, found: Collected, w
 
 
 def _around(points: Any, *, least: int) -> Corners:
-    """The upright box around points, of which there must be so many."""
+    """The upright box around points; NaN unless there are at least `least` points of two finite numbers."""
     if not isinstance(points, list) or len(points) < least:
         return NO_CORNERS
     if set(map(type, points)) != {list} or set(map(len, points)) != {2}:

@@ -38,7 +38,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Match:
-    """Which file a name means.
+    """The file that a name means, if it means one.
 
     Attributes:
         file: path relative to the folder; None if none or several fit.
@@ -115,7 +115,7 @@ class Pictures:
 
     @cached_property
     def _by_name(self) -> dict[str, str]:
-        """File by its name in NFC: some systems take letters with accents apart."""
+        """{name in NFC: file}, since some systems write a letter with an accent as two."""
         return {unicodedata.normalize("NFC", name): name for name in self.files}
 
     @cached_property
@@ -189,7 +189,7 @@ def _longest_end(name: str, candidates: Iterable[str], *, lower: bool = False) -
 
 
 def _size(path: Path) -> Size | str:
-    """The sizes by the header, or why it cannot be read."""
+    """The sizes that the file's header says, or why it cannot be read."""
     from PIL import ExifTags
 
     try:

@@ -15,9 +15,9 @@ from pipeline.datasets.own.shown import OVER, Shown
 from pipeline.datasets.own.words import Words
 
 LEAST = 1.0
-"""Pixels of a side that a box has at least."""
+"""The least side of a box that can be used, in pixels."""
 ROUNDED = 0.01
-"""Pixels that a side may lack for the rounding of its ends."""
+"""How many pixels a side may lack because its ends were rounded."""
 EDGES = ("left", "upper", "right", "lower")
 
 
@@ -29,8 +29,8 @@ class Placed:
         corners: (n, 4) x1, y1, x2, y2 within the picture, in 32 bits as all stored boxes: to half a thousandth of a pixel in
             pictures of up to 8,192 pixels a side.
         objects: (n,) object id, -1 where the box cannot be used.
-        faults: {box: why it cannot be used}; what falls with it is not told yet.
-        of_label: the boxes whose label is no object, told once for the label.
+        faults: {box: why it cannot be used}; the relations that fall with it are added later.
+        of_label: the boxes whose label is no object; one message stands for all of a label.
     """
 
     corners: NDArray[np.float32]
@@ -46,7 +46,7 @@ def place(boxes: Boxes, shown: Shown, words: Words, problems: Problems) -> Place
     corners = boxes.corners.astype(np.float32, copy=boxes.percent)  # those in pixels and 32 bits stay where they lie
     sizes, keep = np.append(shown.sizes, [[0, 0]], axis=0), np.append(shown.keep, False)
     faults = dict(boxes.faults)
-    told = np.array(sorted(faults), dtype=np.int64)
+    faulty = np.array(sorted(faults), dtype=np.int64)
     of_label: dict[int, list[int]] = {}
     for start in range(0, len(objects), BLOCK):
         rows = slice(start, start + BLOCK)
@@ -54,7 +54,7 @@ def place(boxes: Boxes, shown: Shown, words: Words, problems: Problems) -> Place
         block = _Block(boxes, start, boxes.corners[rows].astype(np.float64), sizes[image].astype(np.float64))
         left = (image >= 0) & ~keep[image]  # an image of -1 is the box's own fault
         judged = ~left | (block.sizes > 0).all(axis=1)
-        judged[told[(told >= start) & (told < start + BLOCK)] - start] = False
+        judged[faulty[(faulty >= start) & (faulty < start + BLOCK)] - start] = False
         placed = block.in_pixels()
         faulty = block.judge(placed, judged)
         judged[[box - start for box in faulty]] = False
@@ -77,7 +77,7 @@ class _Block:
     sizes: NDArray[np.float64]
 
     def in_pixels(self) -> NDArray[np.float64]:
-        """x1, y1, x2, y2 in pixels; turned boxes as the upright box around them."""
+        """The corners x1, y1, x2, y2 in pixels; those of a turned box are of the upright box around it."""
         if not self.boxes.percent:
             return self.corners
         x, y, width, height = (self.corners[:, i] * self.sizes[:, i % 2] / 100 for i in range(4))
@@ -88,7 +88,7 @@ class _Block:
         return found
 
     def judge(self, corners: NDArray[np.float64], judged: NDArray[np.bool_]) -> dict[int, str]:
-        """The boxes that are empty, no numbers, or not in their picture, and why they cannot be used."""
+        """Find the boxes that are empty, no numbers or outside of their picture; {box: why it cannot be used}."""
         whole = np.concatenate([self.sizes, self.sizes], axis=1)
         clipped = np.clip(corners, 0.0, whole)
         lengths, kept = corners[:, 2:] - corners[:, :2], clipped[:, 2:] - clipped[:, :2]
@@ -111,7 +111,7 @@ class _Block:
         return faults
 
     def clip(self, corners: NDArray[np.float64], judged: NDArray[np.bool_], problems: Problems) -> None:
-        """Clip the judged boxes to their pictures, and tell of those that reach far over an edge."""
+        """Clip the judged boxes to their pictures, and note those that reach far over an edge."""
         over = np.concatenate([-corners[:, :2], corners[:, 2:] - self.sizes], axis=1)
         for box in np.flatnonzero(judged & (over > OVER).any(axis=1)).tolist():
             sides = [f"{over[box, i]:.4g} px over the {EDGES[i]} edge" for i in range(4) if over[box, i] > OVER]

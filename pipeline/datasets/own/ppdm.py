@@ -27,7 +27,7 @@ LAYOUT = "ppdm"
 
 @dataclass(frozen=True)
 class Numbers:
-    """What the numbers of a file mean."""
+    """The names of objects and verbs that the numbers of a file stand for."""
 
     objects: Mapping[int, str]
     verbs: Mapping[int, str]
@@ -56,7 +56,7 @@ def numbers(path: Path) -> Numbers:
 
 
 def read(value: Sequence[Any], file: str, known: Numbers, problems: Problems) -> Raw:
-    """What a file says."""
+    """Read what a file of this layout says; `known` has the meaning of its numbers."""
     found = Collected(Images())
     for place, entry in enumerate(value):
         if not isinstance(entry, dict) or not isinstance(entry.get("annotations", []), list):

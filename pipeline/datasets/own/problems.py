@@ -19,7 +19,7 @@ from pipeline.outside.escaping import with_halves_told
 Level = Literal["E", "W", "N"]
 WORDS: dict[Level, str] = {"E": "error", "W": "warning", "N": "note"}
 SHOWN = 10
-"""Problems that an error lists."""
+"""How many problems an error lists; it counts the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,16 @@ class Problems:
     found: list[Problem] = field(default_factory=list)
 
     def add(self, level: Level, where: str, what: str, effect: str, *, file: str | None = None) -> None:
-        """Note something; `file` where it is not the file that is read."""
+        """Add a problem; `file` names the file that it is in, where that is not the file that is read."""
         file, where, what, effect = map(with_halves_told, (file or self.file, where, what, effect))
         self.found.append(Problem(file, where, what, level, effect))
 
     def of(self, level: Level) -> list[Problem]:
-        """Those of one level."""
+        """The problems of one level."""
         return [problem for problem in self.found if problem.level == level]
 
     def stop_if_any(self) -> None:
-        """DataError with the first errors; nothing if there is none."""
+        """Raise DataError with the first errors, if there is any."""
         errors = self.of("E")
         if not errors:
             return
@@ -68,19 +68,19 @@ class Problems:
         )
 
     def count(self) -> dict[Level, int]:
-        """How many of each level."""
+        """How many problems each level has."""
         counts = Counter(problem.level for problem in self.found)
         return {level: counts[level] for level in WORDS}
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """ " (hold?)" if a known name is near, else ""."""
+    """The hint " (hold?)" if a known name is near, else nothing."""
     near = parsing.nearest(name, known, cutoff=0.6)
     return f" ({near}?)" if near else ""
 
 
 def listed(names: Iterable[str], *, most: int = 5) -> str:
-    """ "6", "6 and 7", "1, 2, 3, 4, 5 and 12 more"."""
+    """The names as a list in a sentence: "6", "6 and 7", "1, 2, 3, 4, 5 and 12 more"."""
     parts = list(names)
     if len(parts) > most:
         return f"{', '.join(parts[:most])} and {len(parts) - most:,} more"

@@ -24,10 +24,10 @@ class Images:
     names: list[str] = field(default_factory=list)
     """File names as they are written."""
     widths: MutableSequence[int] = field(default_factory=list)
-    """Pixels; 0 where it is not told."""
+    """Widths in pixels as the file says them, 0 where it does not; `heights` likewise."""
     heights: MutableSequence[int] = field(default_factory=list)
     splits: list[str] = field(default_factory=list)
-    """"" where it is not told."""
+    """"The split that the file names, "" where it names none."""
     exhaustive: bytearray = field(default_factory=bytearray)
     """1 or 0: whether all pairs of the image are annotated, so that the others are negatives."""
     where: Sequence[str] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Images:
         exhaustive: bool = True,
         uploaded: bool = False,
     ) -> int:
-        """Add an image; its index."""
+        """Add an image and return its index."""
         assert isinstance(self.where, list)  # whoever adds has begun without any
         self.names.append(name)
         self.widths.append(width)
@@ -79,13 +79,13 @@ class Boxes:
     """(n, 4): x1, y1, x2, y2; x, y, width, height in percent where `percent`. NaN where it has a fault. Those in pixels and 32
     bits are clipped where they lie (`pipeline/datasets/own/placed.py`)."""
     where: Callable[[int], str]
-    """What messages call a box."""
+    """A function from a box's index to what messages call it, such as "annotation 3"."""
     label_where: list[str] | None = None
-    """What messages call a label, where the file lists labels: one message then stands for all its boxes."""
+    """What messages call each label, where the file lists labels: one message then stands for all boxes of a label."""
     faults: dict[int, str] = field(default_factory=dict)
-    """{box: why it cannot be used}; "" where that is told with another box."""
+    """{box: why it cannot be used}; "" for a box that the message of another one covers."""
     percent: bool = False
-    """Whether places are percent of the picture as shown."""
+    """Whether corners are in percent of the picture as it is shown, and not in pixels."""
     turned: dict[int, float] = field(default_factory=dict)
     """{box: degrees clockwise}, about the upper left corner in percent, about the centre in pixels."""
 
@@ -96,24 +96,24 @@ class Relations:
 
     image: Whole
     subject: Whole
-    """Position of the box."""
+    """Position of the person's box in `Boxes`."""
     object: Whole
-    """Position of the box, `ALONE` where the person acts alone."""
+    """Position of the object's box in `Boxes`; `ALONE` where the person acts alone."""
     verb: Whole
     """Position in `verbs`."""
     verbs: list[str]
     """The distinct verbs, as they are written."""
     where: Callable[[int], str]
-    """What messages call a relation."""
+    """A function from a relation's index to what messages call it, such as "relation 3"."""
     verb_where: list[str] | None = None
-    """What messages call a verb, where the file lists verbs: one message then stands for all its relations."""
+    """What messages call each verb, where the file lists verbs: one message then stands for all relations of a verb."""
     both_ways: frozenset[int] = frozenset()
-    """Relations without a direction."""
+    """Positions of the relations that were drawn without a direction."""
 
 
 @dataclass(kw_only=True)
 class Raw:
-    """All that a file says."""
+    """All that a file of annotations says, in columns."""
 
     file: str
     layout: str
@@ -145,7 +145,7 @@ class Collected:
     both_ways: set[int] = field(default_factory=set)
 
     def box(self, image: int, label: str, corners: tuple[float, float, float, float], where: str) -> int:
-        """Add a box; its index."""
+        """Add a box and return its index."""
         self.box_image.append(image)
         self.box_label.append(label)
         self.box_corners.append(corners)
@@ -153,13 +153,13 @@ class Collected:
         return len(self.box_image) - 1
 
     def relation(self, image: int, subject: int, thing: int, verb: str, where: str, *, both_ways: bool = False) -> None:
-        """Add a relation."""
+        """Add a relation; `thing` is the object's box, or `ALONE`."""
         if both_ways:
             self.both_ways.add(len(self.relations))
         self.relations.append((image, subject, thing, verb, where))
 
     def raw(self, file: str, layout: str, *, percent: bool = False) -> Raw:
-        """What was collected."""
+        """The collected rows as columns."""
         labels, distinct = codes(self.box_label)
         verbs, distinct_verbs = codes([row[3] for row in self.relations])
         numbers = np.array([row[:3] for row in self.relations], dtype=np.int64).reshape(-1, 3)

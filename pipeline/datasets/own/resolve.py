@@ -1,6 +1,6 @@
 """From what a file says to what holds: the rules that every format shares.
 
-What cannot be used is left out with all that stands on it, and told once: a box with the relations that fall with it.
+What cannot be used is left out with all that refers to it, and one message says so: that of a box names its relations too.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from pipeline.datasets.own.words import Words
 from pipeline.vocabulary.vocabulary import PERSON
 
 NOT_KNOWN = -1
-"""Verb id of a word that is none."""
+"""The verb id of a word that is no verb."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resolved:
-    """What can be used of a file."""
+    """The rows of a file that can be used."""
 
     images: pd.DataFrame
-    """file_name, width, height (as shown), split ("" where it is not told), exhaustive; in the file's order."""
+    """file_name, width, height (as shown), split ("" where none is stated), exhaustive; in the file's order."""
     boxes: pd.DataFrame
     """image (position in `images`), object_id, x1 .. y2 in continuous pixels of the picture as shown."""
     relations: pd.DataFrame
@@ -72,7 +72,7 @@ def resolve(raw: Raw, words: Words, pictures: Pictures | None, problems: Problem
 
 
 class _Rows:
-    """The relations, with fewer of them after each rule."""
+    """The relations that are left after the rules applied so far."""
 
     def __init__(self, raw: Raw, placed: Placed, shown: Shown, words: Words, problems: Problems) -> None:
         self.boxes, self.relations, self.images = raw.boxes, raw.relations, raw.images
@@ -96,13 +96,13 @@ class _Rows:
         self._once()
 
     def tell_of_boxes(self) -> None:
-        """The faults of boxes, with the relations that fell with each."""
+        """Add the faults of boxes to the problems, each with the relations that were left out with the box."""
         for box, why in self.placed.faults.items():
-            if not why:  # told with another box
+            if not why:  # another box's message covers it
                 continue
             self._left_out(self.boxes.where(box), why, LEFT_OUT, self.fallen.get(box, []))
         for label, boxes in self.placed.of_label.items():
-            assert self.boxes.label_where is not None  # only then labels are told once
+            assert self.boxes.label_where is not None  # only then one message stands for a label
             name = self.boxes.labels[label]
             what = f"object {name} is not in the vocabulary{nearest(name, self.words.object_names)}"
             effect = f"{len(boxes):,} box{'es' * (len(boxes) > 1)} left out"
@@ -169,7 +169,7 @@ class _Rows:
         self._keep(~bad)
 
     def _persons(self) -> None:
-        """Whoever acts is a person: relations that were drawn the other way are turned."""
+        """Turn relations that were drawn from the object to the person: who acts is always a person."""
         objects = self.placed.objects
         alone = self.object == ALONE
         subject = objects[self.subject] == PERSON
@@ -197,7 +197,7 @@ class _Rows:
         self._refuse(bad, says)
 
     def _both_ways(self, persons: NDArray[np.bool_]) -> None:
-        """Between two persons, a relation without a direction holds both ways."""
+        """Add the reverse of each relation without a direction between two persons."""
         self._marked = np.isin(self.row, list(self.relations.both_ways))
         extra = persons & self._marked
         if not extra.any():

@@ -15,11 +15,11 @@ from pipeline.outside.escaping import half
 
 LEFT_OUT = "left out"
 LARGEST_SIDE = 1 << 20
-"""Pixels; no picture is wider or higher."""
+"""The largest side of a picture in pixels; no real picture has a larger one."""
 ASPECT = 0.01
-"""How far width by height may be from the picture's, where places are in percent."""
+"""How far the stated ratio of width to height may be from the picture's, where places are in percent."""
 OVER = 1.0
-"""Pixels that a box may reach over an edge before it is told; tools round."""
+"""How many pixels a box may reach over an edge without a message, since tools round."""
 
 
 @dataclass
@@ -90,7 +90,7 @@ def _not_found(name: str, match: Match) -> str:
 
 
 def _halves(images: Images, found: Shown, problems: Problems) -> None:
-    """No table and no file holds half of a character, which JSON can write alone and Python's names of files have."""
+    """Note names with half of a character: JSON and Python's names of files may have it, no table and no UTF-8 file can."""
     for what, texts in (("file name", found.names), ("split", images.splits)):
         for image, text in enumerate(texts):
             if (sign := half(text)) is not None and found.keep[image]:
@@ -100,7 +100,7 @@ def _halves(images: Images, found: Shown, problems: Problems) -> None:
 
 
 def _once(images: Images, found: Shown, problems: Problems) -> None:
-    """A picture that several images are is an error for all of them: nobody knows which counts."""
+    """Note images that mean one picture; all of them are errors, since nobody knows which one counts."""
     hashes = np.fromiter(map(hash, found.names), dtype=np.int64, count=len(found.names))[found.keep]
     hashes.sort()  # eight bytes a name, where a set of them takes sixty
     if (hashes[1:] != hashes[:-1]).all():
@@ -120,28 +120,29 @@ def _once(images: Images, found: Shown, problems: Problems) -> None:
 
 
 def _sizes(raw: Raw, pictures: Pictures | None, found: Shown, problems: Problems) -> None:
-    images, not_told, ends = raw.images, [], _Ends(raw.boxes, len(raw.images.names))
+    images, not_stated, ends = raw.images, [], _Ends(raw.boxes, len(raw.images.names))
     for image in range(len(images.names)):
-        told = (images.widths[image], images.heights[image])
+        stated = (images.widths[image], images.heights[image])
         size = pictures.sizes.get(found.names[image]) if pictures else None
         if not found.keep[image]:
             found.sizes[image] = size.shown if size else (0, 0)
-        elif min(told) <= 0 and size is None:
+        elif min(stated) <= 0 and size is None:
             what = "its size is not told, and there is no picture to read it from"
             _drop(found, problems, image, images.called(image), what)
-        elif max(told) > LARGEST_SIDE:
-            what = f"is {told[0]:,} x {told[1]:,} pixels, which no picture is"
+        elif max(stated) > LARGEST_SIDE:
+            what = f"is {stated[0]:,} x {stated[1]:,} pixels, which no picture is"
             _drop(found, problems, image, images.called(image), what)
         elif size is None:
-            found.sizes[image] = told
+            found.sizes[image] = stated
         else:
             found.sizes[image] = size.shown
-            if min(told) <= 0:
-                not_told.append(image)
-            elif told != size.shown:
-                _other_size(image, told, size, raw, ends, found, problems)
-    if not_told:
-        where = f"{images.word}{'s' * (images.word != '' and len(not_told) > 1)} {listed(images.where[i] for i in not_told)}"
+            if min(stated) <= 0:
+                not_stated.append(image)
+            elif stated != size.shown:
+                _other_size(image, stated, size, raw, ends, found, problems)
+    if not_stated:
+        plural = "s" * (images.word != "" and len(not_stated) > 1)
+        where = f"{images.word}{plural} {listed(images.where[i] for i in not_stated)}"
         problems.add("N", where.strip(), "the size is not told", "read from the picture")
 
 
@@ -152,40 +153,38 @@ class _Ends:
         self._boxes, self._images = boxes, images
 
     def of(self, image: int) -> NDArray[np.float64]:
-        """(n, 2) of one image."""
+        """The corners of one image's boxes, (n, 2)."""
         order, starts = self._sorted
         return self._boxes.corners[order[starts[image] : starts[image + 1]], 2:].astype(np.float64)
 
     @cached_property
     def _sorted(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The boxes by image, and where each image's begin."""
+        """The boxes' positions, sorted by image, and where those of each image begin."""
         order = np.argsort(self._boxes.image, kind="stable")
         return order, np.searchsorted(self._boxes.image[order], np.arange(self._images + 1))
 
 
 def _other_size(
-    image: int, told: tuple[int, int], size: Size, raw: Raw, ends: _Ends, found: Shown, problems: Problems
+    image: int, stated: tuple[int, int], size: Size, raw: Raw, ends: _Ends, found: Shown, problems: Problems
 ) -> None:
-    """Judge a told size that is not the picture's: it is clear what was meant, or the image cannot be used.
+    """Judge a stated size that is not the picture's: it is clear what was meant, or the image cannot be used.
 
     Places in percent need the same shape alone. Otherwise a size before the EXIF orientation is clear where more boxes fit
     the picture as shown.
     """
-    says = f"is {told[0]} x {told[1]} in the file, and the picture is shown as {size.shown[0]} x {size.shown[1]}"
+    says = f"is {stated[0]} x {stated[1]} in the file, and the picture is shown as {size.shown[0]} x {size.shown[1]}"
     where = raw.images.called(image)
     if raw.boxes.percent:
-        aspect = told[0] * size.shown[1] / (told[1] * size.shown[0])
+        aspect = stated[0] * size.shown[1] / (stated[1] * size.shown[0])
         if abs(aspect - 1) > ASPECT:
             _drop(found, problems, image, where, f"{says}: another shape")
         return
     mine = ends.of(image)
-    fit_told, fit_shown = (int((mine <= np.array(limit) + OVER).all(axis=1).sum()) for limit in (told, size.shown))
-    if told == size.stored and (fit_shown > fit_told or not len(mine)):
-        what = (
-            f"{told[0]} x {told[1]} is the size before its EXIF orientation, and its boxes fit the shown picture alone"
-        )
+    fit_stated, fit_shown = (int((mine <= np.array(limit) + OVER).all(axis=1).sum()) for limit in (stated, size.shown))
+    if stated == size.stored and (fit_shown > fit_stated or not len(mine)):
+        what = f"{stated[0]} x {stated[1]} is the size before its EXIF orientation, and its boxes fit the shown picture alone"
         problems.add("W", where, what, f"{size.shown[0]} x {size.shown[1]} is used")
-    elif told == size.stored:
+    elif stated == size.stored:
         what = (
             f"{says} by its EXIF orientation, and its boxes fit the former too; write {size.shown[0]} x {size.shown[1]} "
             "if they were drawn in what is shown, else store the picture without an orientation"

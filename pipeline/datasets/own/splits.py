@@ -1,8 +1,8 @@
-"""Training and test pictures: as they are told, or drawn by a seeded rule.
+"""Training and test pictures: as the annotation states them, or drawn by a seeded rule.
 
 Drawn by picture and stratified: every class keeps a picture for training, and of every class, the rarest first, the asked share
 of its pictures is for testing. Pictures that nearly look the same are on one side, as frames of a video are: a model that has
-learned from one would be tested on what it knows. Where the splits are told, pictures that are on both sides are counted.
+learned from one would be tested on what it knows. Where the splits are stated, pictures that are on both sides are counted.
 """
 
 from __future__ import annotations
@@ -20,17 +20,21 @@ from pipeline.store import digest
 
 NAMES = {"train": "train", "training": "train", "test": "test", "testing": "test", "val": "test", "validation": "test"}
 SIDE = 16
-"""Brightness is compared on a grid of so many places a side."""
+"""The side of the grid of places at which brightness is compared."""
 ALIKE = 12
-"""Of the grid's 256 comparisons, so many differ at most between pictures that nearly look the same: saved anew, resized."""
+"""Pictures nearly look the same (one saved anew, or resized) if at most so many of the grid's 256 comparisons differ."""
 FLAT = 4
-"""Grey values by which two places have to differ; less is noise."""
+"""How many grey values two places have to differ by; a smaller difference is noise."""
 READERS = 4
 BLOCK = 1024
 
 
 def stated(splits: Sequence[str]) -> list[str] | None:
-    """train or test for every picture, None where no picture tells its split; DataError if some do, or by another word."""
+    """train or test for every picture; None if no picture states its split.
+
+    Raises:
+        DataError: only some pictures state one, or one is another word.
+    """
     given = {split.strip().lower() for split in splits}
     if given <= {""}:
         return None

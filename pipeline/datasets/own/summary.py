@@ -12,7 +12,7 @@ from pipeline.vocabulary.vocabulary import PERSON, spaced
 
 TITLE: Mapping[Level, str] = {"E": "Errors", "W": "Warnings", "N": "Notes"}
 MOST = 20
-"""Problems of a level, and rows of the table, that are shown; JSON has all."""
+"""How many problems of a level, and rows of the table of classes, are shown; JSON has all of them."""
 
 
 def summary(found: Annotated) -> dict[str, Any]:
@@ -45,26 +45,26 @@ def summary(found: Annotated) -> dict[str, Any]:
     }
 
 
-def lines(told: Mapping[str, Any]) -> Iterator[str]:
+def lines(counts: Mapping[str, Any]) -> Iterator[str]:
     """The summary for people."""
-    yield f"{TITLES[told['layout']]}: {told['file']}"
+    yield f"{TITLES[counts['layout']]}: {counts['file']}"
     yield (
-        f"  {_count(told['pictures'], 'picture')} ({told['pictures_without_interaction']:,} without interaction), "
-        f"{_count(told['boxes'], 'box', 'boxes')} ({_count(told['persons'], 'person')}), "
-        f"{_count(told['interactions'], 'interaction')}"
+        f"  {_count(counts['pictures'], 'picture')} ({counts['pictures_without_interaction']:,} without interaction), "
+        f"{_count(counts['boxes'], 'box', 'boxes')} ({_count(counts['persons'], 'person')}), "
+        f"{_count(counts['interactions'], 'interaction')}"
     )
-    left = {key: told["in_the_file"][key] - told[name] for key, name in _IN_FILE.items()}
+    left = {key: counts["in_the_file"][key] - counts[name] for key, name in _IN_FILE.items()}
     if any(count > 0 for count in left.values()):
         parts = [_count(count, key[:-1] if key != "boxes" else "box", key) for key, count in left.items() if count > 0]
         yield f"  left out: {', '.join(parts)}"
-    if set(told["pictures_by_split"]) != {"not told"}:
-        yield "  splits: " + ", ".join(f"{n:,} {name}" for name, n in told["pictures_by_split"].items())
-    yield from _classes(told)
+    if set(counts["pictures_by_split"]) != {"not told"}:
+        yield "  splits: " + ", ".join(f"{n:,} {name}" for name, n in counts["pictures_by_split"].items())
+    yield from _classes(counts)
     for name, what in _NEVER.items():
-        if never := told[name]:
+        if never := counts[name]:
             more = f" and {len(never) - MOST:,} more" if len(never) > MOST else ""
             yield f"  {what}: {', '.join(never[:MOST])}{more}"
-    yield from _problems(told["problems"])
+    yield from _problems(counts["problems"])
 
 
 _IN_FILE = {"images": "pictures", "boxes": "boxes", "interactions": "interactions"}
@@ -79,10 +79,10 @@ def _count(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
-def _classes(told: Mapping[str, Any]) -> Iterator[str]:
+def _classes(counts: Mapping[str, Any]) -> Iterator[str]:
     """Classes with their pairs, the rarest first: these are the ones to annotate more of."""
-    found = [(name, count) for name, count in told["by_class"].items()]
-    found += [(f"{name} (alone)", count) for name, count in told["acting_alone"].items()]
+    found = [(name, count) for name, count in counts["by_class"].items()]
+    found += [(f"{name} (alone)", count) for name, count in counts["acting_alone"].items()]
     found.sort(key=lambda entry: entry[1])
     width = max((len(name) for name, _ in found[:MOST]), default=0)
     for name, count in found[:MOST]:

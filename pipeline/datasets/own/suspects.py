@@ -15,17 +15,17 @@ from pipeline.tables.boxes import iou
 from pipeline.vocabulary.vocabulary import spaced
 
 TINY, TINY_PART = 6.0, 0.01
-"""Pixels of a box's shorter side, and that side as a part of its picture's longer one, under which it may be a slip."""
+"""A box may be a slip of the hand if its shorter side is below so many pixels, or this share of its picture's longer side."""
 FAR = 3.0
-"""Person and object further apart than so many times the person's longer side."""
+"""A pair is odd if person and object are further apart than so many times the person's longer side."""
 RARE = 2
-"""Pairs of a class that are few enough to be looked at."""
+"""A class with at most so many pairs is rare enough to be looked at."""
 MANY = 5
-"""Interactions of one person that are many."""
+"""A person with at least so many interactions is odd."""
 DOUBLE = 0.9
-"""Overlap of two boxes of one object that may be the same thing drawn twice."""
+"""Two boxes of one object that overlap by at least this IoU may be one thing, drawn twice."""
 Reason = tuple[int, float, str]
-"""image, weight, and what to look at."""
+"""One reason to look at a picture: the image, how odd it is, and what to look at, in words."""
 
 
 def suspects(found: Annotated) -> dict[int, list[str]]:

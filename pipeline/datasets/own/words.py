@@ -25,11 +25,11 @@ class Words:
     alone: frozenset[int] | None = None
 
     def object_id(self, label: str) -> int | None:
-        """The object that a label names."""
+        """The id of the object that a label names; None if it names none."""
         return self.objects.get(comparable(label))
 
     def verb_id(self, word: str) -> int | None:
-        """The verb that a word names, in base form or with -ing."""
+        """The id of the verb that a word names, in base form or with -ing; None if it names none."""
         return self.verbs.get(comparable(word))
 
     def is_person(self, label: str) -> bool:
@@ -38,7 +38,7 @@ class Words:
 
     @property
     def verb_names(self) -> list[str]:
-        """Base forms, position = id."""
+        """The base forms of the verbs; position = verb id."""
         names: dict[int, str] = {}
         for name, number in self.verbs.items():
             names.setdefault(number, name)
@@ -46,7 +46,7 @@ class Words:
 
     @property
     def object_names(self) -> list[str]:
-        """Names of objects, position = id."""
+        """The names of the objects; position = object id."""
         names: dict[int, str] = {}
         for name, number in self.objects.items():
             names.setdefault(number, name)

@@ -24,7 +24,7 @@ from pipeline.outside.streaming import OnProgress
 from pipeline.vocabulary.vocabulary import PERSON, Vocabulary, spaced
 
 BATCH = 4096
-"""Rows that are made and written at once."""
+"""How many rows are made and written at once."""
 
 
 def value(
@@ -39,7 +39,7 @@ def value(
     """The content of a file, whose long lists are made while they are written.
 
     Args:
-        images: image_id, file_name, width, height; split and exhaustive if they are told.
+        images: image_id, file_name, width, height; and split and exhaustive where these are known.
         boxes: image_id, object_id, x1 .. y2; the n-th gets the id n + 1.
         relations: image_id, subject, object (positions in `boxes`, `ALONE` for a person acting alone), verb_id.
         about: what `info.description` says.

@@ -64,7 +64,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def ezhoi(house: Path) -> Callable[..., str]:
-    """Call a command and check all that holds of any; its message."""
+    """Call a command, check what holds for all of them, and return its message."""
 
     def given(*words: str) -> str:
         before = bad_input.state(house / "store")
@@ -241,7 +241,7 @@ def test_an_option_is_given_what_it_is_not_for(
 
 
 def test_no_file_is_forgotten() -> None:
-    """A new command's files are to be tried too."""
+    """The files of a new command have to be tried too, so it has to be listed."""
     doors = {
         f"{command} {parameter.word or parameter.name.upper()}"
         for command in commands().values()

@@ -188,7 +188,7 @@ def test_the_language_model(fake: Any, models: str, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_files_that_the_configuration_names(fake: Any, tmp_path: Path) -> None:
-    """Those that nobody reads under it may be missing."""
+    """Files of keys that no stage reads under the configuration may be missing."""
     settings = (f"descriptions.edits={tmp_path}", f"detections.path={tmp_path / 'boxes.parquet'}")
     (found,) = checks.files(fake.config())
     assert (found.level, found.says) == ("ok", "clip.weights: there")

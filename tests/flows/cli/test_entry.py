@@ -36,6 +36,6 @@ def test_ctrl_c_while_the_program_is_imported_ends_it_without_a_traceback() -> N
 
 
 def test_one_that_is_ignored_stays_so() -> None:
-    """As a shell has it for what it starts in the background."""
+    """A shell ignores SIGINT for what it starts in the background."""
     done = ended("signal.SIG_IGN")
     assert done.returncode == 0 and "seen.epochs" in done.stdout

@@ -30,7 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def ezhoi(*words: str) -> tuple[int, str]:
-    """Exit code, and all that is said."""
+    """The exit code of a command, and all that it printed."""
     result = CliRunner().invoke(app, list(words))
     return result.exit_code, result.output + str(result.exception or "")
 

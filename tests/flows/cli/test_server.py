@@ -23,7 +23,7 @@ def task(percent: float | None) -> TaskState:
 
 
 class Stream(io.StringIO):
-    """What stands in for a terminal."""
+    """A stand-in for a terminal."""
 
     def isatty(self) -> bool:
         return True

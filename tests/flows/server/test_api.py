@@ -14,7 +14,7 @@ from pipeline.errors import ServiceError
 
 
 class Answers(BaseHTTPRequestHandler):
-    """Gives the prepared answers, (status, text) each, one after the other."""
+    """A server that gives the prepared answers, (status, text) each, one after the other."""
 
     prepared: list[tuple[int, str]] = []  # noqa: RUF012 -- filled by each test
     asked: list[str] = []  # noqa: RUF012

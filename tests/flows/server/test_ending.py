@@ -74,7 +74,7 @@ def test_helper_processes_end_with_the_run(fake: Any) -> None:
 
 
 def test_a_signal_that_is_ignored_stays_so(fake: Any) -> None:
-    """As `nohup` does it."""
+    """`nohup` ignores SIGHUP in this way."""
     given = command(fake, "run", EZHOI_FAKE_SLEEP="detections:3")
     ignore = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)  # noqa: E731
     process = subprocess.Popen(**given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=ignore)

@@ -103,7 +103,7 @@ COMPLETED = dict.fromkeys(("vocabulary", "annotations", "detections"), "Complete
 
 
 def states(api: Api, run: str) -> dict[str, str]:
-    """{stage: its state} of a run, as far as the server knows."""
+    """The states that the server knows of a run's stages, {stage: state}."""
     return {t["name"]: t["state_name"] for t in api.post("/task_runs/filter", {"flow_runs": {"id": {"any_": [run]}}})}
 
 

@@ -356,7 +356,7 @@ NAMED = pd.DataFrame(
     ],
 )
 def test_a_table_of_classes_is_parsed_at_the_door(tmp_path, change, says):
-    """Numbers for `rare` chose classes by their place; truths with a gap were no setting, without a word."""
+    """Numbers for `rare` chose classes by their place; booleans with a gap were no setting, without a word."""
     table().assign(hoi_id=[3, 4, 3]).to_parquet(tmp_path / "pairs.parquet")
     NAMED.to_parquet(tmp_path / "classes.parquet")
     assert annotations.read(tmp_path).groups.rare == annotations.read(tmp_path).groups.unseen["uo"] == {3}

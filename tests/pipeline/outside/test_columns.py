@@ -176,8 +176,8 @@ def test_a_truth_is_no_number(values: list[Any], dtype: Any) -> None:
 def test_a_number_is_no_truth() -> None:
     for dtype in ("bool", "boolean", object, "category"):
         frame = pd.DataFrame({"x": pd.Series([True, False], dtype=dtype)})
-        found = columns.truths(frame, "x", "t")
+        found = columns.booleans(frame, "x", "t")
         assert found.dtype == np.bool_ and found.tolist() == [True, False]
     for value in (1, 0.0, "true", None, math.nan):
         with pytest.raises(ValueError, match=r"^t row 1: x is .*, true or false is needed$"):
-            columns.truths(pd.DataFrame({"x": pd.Series([True, value], dtype=object)}), "x", "t")
+            columns.booleans(pd.DataFrame({"x": pd.Series([True, value], dtype=object)}), "x", "t")

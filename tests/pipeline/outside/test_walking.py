@@ -52,7 +52,7 @@ def vanishing(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 
 def closed(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    """Nobody may look into the folders of these names, whoever runs the tests."""
+    """Make folders of these names unreadable, for root too."""
     scan = os.scandir
 
     def refusing(path: Any = ".") -> Any:

@@ -51,7 +51,7 @@ def header(**changed: Any) -> Header:
 
 
 def bundle(**changed: Any) -> Bundle:
-    """The same with its tensors; two phrases, features of width 4."""
+    """A bundle with this header and its tensors: two phrases, features of width 4."""
     tensors = {
         "model.logit_scale": torch.tensor(20.0),
         "text.hoi_id": torch.tensor([3, 8]),

@@ -10,7 +10,7 @@ from pipeline.predict.job import Job
 
 
 def test_boxes_and_a_detector_are_one_too_many(tmp_path: Path) -> None:
-    """The detector would be passed over without a word."""
+    """With boxes of a file a named detector would be ignored without a message."""
     job = Job(
         bundle=tmp_path / "none", pictures=(), out=tmp_path / "out", boxes=Path("boxes.parquet"), detector="some/detr"
     )

@@ -49,7 +49,7 @@ class Fake:
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> list[Listed]:
-    """Forty, five batches of eight."""
+    """Forty pictures, which are five batches of eight."""
     (tmp_path / "pictures").mkdir()
     found = [Listed(f"{i:02d}.png", tmp_path / "pictures" / f"{i:02d}.png") for i in range(40)]
     for picture in found:
@@ -70,7 +70,7 @@ def predict(fake: Fake, pictures: Sequence[Listed], out: Path, told: list[int] |
 
 
 def written(out: Path) -> tuple[Any, Any, bytes]:
-    """What stands in the files that are made at the end."""
+    """The content of the files that are made at the end."""
     table = pq.read_table(out / "predictions.parquet").to_pylist()
     return json.loads((out / "predictions.json").read_text()), table, (out / "index.html").read_bytes()
 
@@ -118,7 +118,7 @@ sys.stdin.read()
 
 
 def test_the_share_of_a_killed_one_is_taken_over(pictures: list[Listed], tmp_path: Path) -> None:
-    """It is killed while it writes a line, and while the other one works."""
+    """One process is killed while it writes a line, and while the other one works."""
     predict(Fake(), pictures, tmp_path / "alone")
     out = tmp_path / "out"
     with subprocess.Popen(

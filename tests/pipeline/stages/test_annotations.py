@@ -116,7 +116,7 @@ def test_without_a_folder(tmp_path: Path) -> None:
 
 
 class TestFingerprint:
-    """What the stage's fingerprint covers of `data.root`."""
+    """The part of `data.root` that the stage's fingerprint covers."""
 
     @pytest.fixture
     def root(self, tmp_path: Path) -> Path:

@@ -54,7 +54,7 @@ def clip() -> Clip:
 
 @pytest.fixture(scope="module")
 def model(clip: Clip) -> EzHoi:
-    """Its zero-initialised ends are moved, so that every part has an effect."""
+    """The model with its zero-initialised last layers moved, so that every part has an effect."""
     torch.manual_seed(3)
     made = build.paper_model(load(overrides=SETTINGS, environment={}), clip).eval()
     for name, parameter in made.named_parameters():

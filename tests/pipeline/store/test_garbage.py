@@ -1,4 +1,4 @@
-"""What `gc` takes and leaves."""
+"""The artifacts that `gc` removes, and those that it keeps."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_what_a_running_run_uses_stays(fake: Any) -> None:
 
 
 def crowd(fake: Any, store: Store) -> None:
-    """Newer runs of the profile, more than are kept."""
+    """Add newer runs of the profile, more than are kept."""
     from pipeline.engine.graph import stage
 
     for images in (1, 2, 3, 4):
@@ -229,7 +229,7 @@ def test_half_a_file_beside_records_and_pages_is_garbage(tmp_path: Path) -> None
 
 
 def complete(fake: Any, *settings: str, days: float = 0.0) -> RunRecord:
-    """A run to its end, which began so long ago."""
+    """A run that ended and began so long ago."""
     from pipeline.engine import run
 
     run.run(fake.config(*settings))

@@ -1,4 +1,4 @@
-"""The lock of a work says who has it, and what lies there decides nothing."""
+"""The lock of unfinished work: holding it decides who has the work, and a file that lies there decides nothing."""
 
 from __future__ import annotations
 

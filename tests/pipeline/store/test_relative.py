@@ -1,4 +1,4 @@
-"""With whom a run is compared."""
+"""The run that another run is compared with."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def make(root: Path, text: str = "one", fingerprint: str = "f00") -> Artifact:
 
 
 def script(root: Path, code: str) -> subprocess.Popen[str]:
-    """Another process with `make` at hand."""
+    """Start another process in which `make` is defined."""
     text = MAKE + f"root = {str(root)!r}\n" + textwrap.dedent(code)
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     return subprocess.Popen([sys.executable, "-c", text], **pipes, text=True)
@@ -616,7 +616,7 @@ def test_a_damaged_table_is_named(tmp_path: Path) -> None:
 
 
 def test_the_newest_is_told_from_what_cannot_be_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever asks for the newest must not get an older one in silence."""
+    """A call for the newest artifact must not return an older one without a message."""
     store = Store(tmp_path)
     old, new = make(tmp_path, "old", "f00"), make(tmp_path, "new", "f01")
     assert store.newest("seen") == store.find("seen") and store.newest("utpl") is None and not caplog.text

@@ -37,7 +37,7 @@ def test_a_store_that_nobody_made_yet_is_empty(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["no folder", "a link to nothing"])
 @pytest.mark.parametrize("where", ["store", ".runs"])
 def test_what_is_no_folder_is_no_empty_store(where: str, kind: str, tmp_path: Path) -> None:
-    """Were the records taken for none, a clean-up would take what all runs use."""
+    """If the records were taken for absent, `gc` would remove what all runs use."""
     place = tmp_path / "store" if where == "store" else tmp_path / "store" / where
     place.parent.mkdir(exist_ok=True)
     if kind == "no folder":

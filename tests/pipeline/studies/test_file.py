@@ -1,4 +1,4 @@
-"""Study files: what they say, and what each fault in one is told as."""
+"""Study files: what they say, and the message for each fault in one."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ A, B, C, D = (Trial(Variant(name), "uv", 0) for name in "abcd")
 
 
 def queue(**works: tuple[str, str, bool]) -> Queue:
-    """Of each trial: its run, its training, and whether the store has that."""
+    """For each trial its run, its training, and whether the store has that training."""
     trials = {"a": A, "b": B, "c": C, "d": D}
     return Queue({trials[n]: Work(*w) for n, w in works.items()}, [trials[n] for n in works])
 

@@ -30,7 +30,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
-    """How often the store is asked for what."""
+    """Counts how often the store is asked for each thing."""
     count: Counter[str] = Counter()
 
     def counting(name: str, real: Any) -> Any:

@@ -21,7 +21,7 @@ STUDIES = {
 
 
 def told(config: Config) -> set[str]:
-    """The readings that an evaluation of the configuration has numbers of."""
+    """The readings for which an evaluation of the configuration has numbers."""
     rows = set(get_args(Variant)) - {"adapted"} | {RESULT, "untrained"}
     rows -= {"memory"} if not config.remembers else set()
     return rows - {"untrained"} if config.evaluation.untrained == "off" else rows

@@ -87,7 +87,7 @@ def test_each_thing_is_found_once_by_its_surest_box() -> None:
 
 
 def test_scores_of_the_shipped_detector_are_probabilities() -> None:
-    """In scenes of no split that it was shown or calibrated by."""
+    """The detector is measured in scenes of no split that it learned from or was calibrated on."""
     trained = fcos.read(TINY_DETECTOR)
     found = fcos.FcosDetector(trained, torch.eye(len(trained.labels), dtype=torch.bool))
     said, true = [], []

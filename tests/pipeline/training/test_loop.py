@@ -80,7 +80,7 @@ def fit(
 
 
 class Killed(Regression):
-    """Dies at a step."""
+    """A task that dies at a step."""
 
     def losses(self, batch: tuple[int, Tensor], positives: float) -> dict[str, Tensor]:
         if batch[0] == 23:
@@ -89,14 +89,14 @@ class Killed(Regression):
 
 
 class Dropping(Regression):
-    """Random beyond its batch: dropout."""
+    """A task that draws more than its batch: it has dropout."""
 
     def losses(self, batch: tuple[int, Tensor], positives: float) -> dict[str, Tensor]:
         return super().losses((batch[0], nn.functional.dropout(batch[1], 0.3)), positives)
 
 
 class Counting(Regression):
-    """Knows the steps that it was asked for."""
+    """A task that remembers the steps that it was asked for."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -244,7 +244,7 @@ def cut_lines(path: Path) -> None:
 
 
 def change_a_number(path: Path) -> None:
-    """A line that is valid JSON and says something else."""
+    """A line of the history that is valid JSON and no entry of it."""
     lines = path.read_text().splitlines()
     lines[3] = json.dumps(json.loads(lines[3]) | {"loss": 0.0})
     path.write_text("\n".join(lines) + "\n")

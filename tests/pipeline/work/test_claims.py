@@ -1,4 +1,4 @@
-"""In which order machines take up shards."""
+"""The order in which machines take shards."""
 
 from __future__ import annotations
 

@@ -13,10 +13,10 @@ from pipeline.datasets.world.drawing.styles import Ink
 from pipeline.datasets.world.drawing.thing import Thing
 
 BEHIND, MIDDLE, UNDER_ARM, FRONT = 5, 30, 65, 80
-"""Painting levels of an object: behind everybody, between far limbs and body, under the near arm, before all."""
+"""The painting levels of an object: behind everybody, between far limbs and body, under the near arm, before all."""
 
 HUMAN, OBJECT, EXTRA = "human", "object", "extra"
-"""Owners of shapes; extras (a leash, a wave) are in no box."""
+"""What a shape may belong to; extras (a leash, a wave) are in no box."""
 
 Part: TypeAlias = tuple[int, str, Shape]
 
@@ -38,24 +38,24 @@ class Act:
         return build(self.name, ink=self.object_ink, verb=self.verb)
 
     def person(self, pose: Pose) -> None:
-        """Adds the posed person."""
+        """Add the posed person."""
         self.parts += [(level, HUMAN, shape) for level, shape in person_parts(self.body, pose)]
 
     def put(self, thing: Thing, level: int, *, split: bool = False) -> None:
-        """Adds the object; where `split`, its front shapes are painted over the person."""
+        """Add the object; where `split`, its front shapes are painted over the person."""
         for shape in thing.shapes:
             self.parts.append((FRONT if split and shape.front else level, OBJECT, shape))
 
     def extra(self, shapes: Iterable[Shape], level: int) -> None:
-        """Adds scenery that belongs to the interaction but to no box."""
+        """Add scenery that belongs to the interaction but to no box."""
         self.parts += [(level, EXTRA, shape) for shape in shapes]
 
     def spread(self, low: float, high: float) -> float:
-        """A uniform number."""
+        """Draw a uniform number between `low` and `high`."""
         return float(self.rng.uniform(low, high))
 
     def chance(self, share: float) -> bool:
-        """True with probability `share`."""
+        """Draw whether something is so, with probability `share`."""
         return bool(self.rng.random() < share)
 
     def ordered(self) -> list[Part]:
@@ -64,4 +64,4 @@ class Act:
 
 
 Play: TypeAlias = Callable[[Act], None]
-"""Composes one verb: puts the person and the object of an `Act` into it."""
+"""A function that composes one verb: it puts the person and the object into the `Act`."""

@@ -15,7 +15,7 @@ def _facing(act: Act) -> Thing:
 
 
 def _bend(act: Act, target: Point, *, x: float) -> Pose:
-    """Standing at `x` and bending or crouching until the hand reaches `target`."""
+    """The pose of a person who stands at `x` and bends or crouches until the hand reaches `target`."""
     height = act.body.height
     low = max(0.0, 0.62 * height - target[1])
     crouch, lean = min(0.46, 0.85 * low), min(0.75, 0.08 + 1.1 * low)
@@ -50,7 +50,7 @@ def _food(act: Act, at: Point) -> list[Shape]:
 
 
 def feed(act: Act) -> None:
-    """Facing the animal, a hand with food at its mouth."""
+    """Compose "feed": the person faces the animal, a hand with food at its mouth."""
     thing = _facing(act)
     mouth = thing.anchor("mouth")
     shift = -mouth[0]
@@ -70,7 +70,7 @@ def feed(act: Act) -> None:
 
 
 def pet(act: Act) -> None:
-    """Beside the animal, a flat hand on its back or head, no food."""
+    """Compose "pet": the person stands beside the animal, a flat hand on its back or head, without food."""
     thing = _facing(act) if act.chance(0.5) else act.thing()
     act.put(thing, BEHIND)
     small = act.name in ("dog", "cat")
@@ -81,7 +81,7 @@ def pet(act: Act) -> None:
 
 
 def hug(act: Act) -> None:
-    """Both arms round it, the chest and the head against it."""
+    """Compose "hug": both arms are round the object, chest and head against it."""
     if act.name in ("teddy_bear", "cat"):
         _hug_lifted(act)
         return
@@ -96,7 +96,7 @@ def hug(act: Act) -> None:
 
 
 def _hug_lifted(act: Act) -> None:
-    """Held up against the chest; a cat hangs upright with its head over the shoulder."""
+    """Compose "hug" with an object that is held up against the chest; a cat hangs upright, its head over the shoulder."""
     body = act.body
     x, y = shoulder_of(body, hip=(0.0, body.stand), lean=0.06)
     if act.name == "cat":
@@ -110,7 +110,7 @@ def _hug_lifted(act: Act) -> None:
 
 
 def walk_animal(act: Act) -> None:
-    """Walking ahead or beside, the animal following on a lead."""
+    """Compose "walk": the person walks ahead or beside, the animal follows on a lead."""
     body = act.body
     behind = act.name != "dog" or act.chance(0.4)
     thing = act.thing()
@@ -149,7 +149,7 @@ def watch(act: Act) -> None:
 
 
 def no_interaction(act: Act) -> None:
-    """Near it but turned away, arms down."""
+    """Compose "no_interaction": the person is near the object but turned away, arms down."""
     thing = _facing(act) if act.chance(0.5) else act.thing()
     right = bounds(thing.shapes)[2]
     act.put(thing.placed(Placement(at=(-0.24 - act.spread(0.0, 0.2) - right, 0.0))), BEHIND)

@@ -12,7 +12,7 @@ _THROWN = ("frisbee", "sports_ball")
 
 
 def hold(act: Act) -> None:
-    """Standing still, the thing in a hand before the body at mid height, or a ball as one about to throw holds it."""
+    """Compose "hold": the person stands still, the thing in a hand at mid height, or a ball as if about to throw it."""
     body = act.body
     hip = (0.0, body.stand)
     x, y = shoulder_of(body, hip=hip, lean=0.0)
@@ -39,7 +39,7 @@ def hold(act: Act) -> None:
 
 
 def carry(act: Act) -> None:
-    """Walking with it: under the arm, at the side, on a shoulder, overhead or on both forearms."""
+    """Compose "carry": the person walks, the thing under the arm, at the side, on a shoulder, overhead or on both forearms."""
     body = act.body
     hip = (0.0, 0.955 * body.stand)
     x, y = shoulder_of(body, hip=hip, lean=0.06)
@@ -89,7 +89,7 @@ def _on_forearms(act: Act, hip: Point) -> None:
 
 
 def eat(act: Act) -> None:
-    """The food at the mouth, the elbow raised."""
+    """Compose "eat": the food is at the mouth, the elbow raised."""
     body = act.body
     nod = act.spread(-0.02, 0.12)
     mouth = mouth_of(body, hip=(0.0, body.stand), lean=0.0, nod=nod)
@@ -100,7 +100,7 @@ def eat(act: Act) -> None:
 
 
 def drink_with(act: Act) -> None:
-    """The vessel tilted at the mouth, the head back."""
+    """Compose "drink_with": the vessel is tilted at the mouth, the head back."""
     body = act.body
     nod = -act.spread(0.3, 0.45)
     mouth = mouth_of(body, hip=(0.0, body.stand), lean=-0.06, nod=nod)
@@ -111,7 +111,7 @@ def drink_with(act: Act) -> None:
 
 
 def read(act: Act) -> None:
-    """Held open before the face, the head bent to it."""
+    """Compose "read": the thing is held open before the face, the head bent to it."""
     body = act.body
     hip = (0.0, body.stand)
     x, y = shoulder_of(body, hip=hip, lean=0.04)
@@ -125,7 +125,7 @@ def read(act: Act) -> None:
 
 
 def wear(act: Act) -> None:
-    """On the body: a pack on the back, skis under the feet of someone standing still."""
+    """Compose "wear": a pack is on the back, or skis are under the feet of a person who stands still."""
     body = act.body
     if act.name == "skis":
         thing = act.thing()
@@ -148,7 +148,7 @@ def wear(act: Act) -> None:
 
 
 def kick(act: Act) -> None:
-    """A leg swung forward, the ball just off the foot."""
+    """Compose "kick": a leg is swung forward, the ball just off the foot."""
     body = act.body
     hip = (0.0, 0.97 * body.stand)
     foot = (0.33 * body.height, act.spread(0.14, 0.24))
@@ -169,7 +169,7 @@ def kick(act: Act) -> None:
 
 
 def throw(act: Act) -> None:
-    """The thing just off a raised, stretched hand; a step forward."""
+    """Compose "throw": the thing is just off a raised, stretched hand, in a step forward."""
     _arm_stretched(act, gap=act.spread(0.16, 0.24))
 
 
@@ -196,7 +196,7 @@ def _arm_stretched(act: Act, *, gap: float) -> None:
 
 
 def fly(act: Act) -> None:
-    """A kite high ahead on a string, both hands up, looking at it."""
+    """Compose "fly": a kite is high ahead on a string; the person looks at it, both hands up."""
     body = act.body
     hip = (0.0, body.stand)
     hand = ahead(body, hip=hip, lean=-0.1, raised=act.spread(0.3, 0.6))
@@ -218,7 +218,7 @@ def fly(act: Act) -> None:
 
 
 def drag(act: Act) -> None:
-    """Walking and leaning forward, pulling it along the ground behind."""
+    """Compose "drag": the person walks, leaning forward, and pulls the thing along the ground behind."""
     body = act.body
     hip = (0.0, 0.93 * body.stand)
     hand = hanging(body, hip=hip, lean=0.22, swing=-0.75)
@@ -234,7 +234,7 @@ def drag(act: Act) -> None:
 
 
 def push(act: Act) -> None:
-    """Behind it, both arms stretched to it, the whole body leaning in."""
+    """Compose "push": the person is behind the thing, both arms stretched to it, the whole body leaning in."""
     body = act.body
     thing = act.thing()
     tail = thing.anchor("tail")

@@ -81,7 +81,7 @@ def _flat_water(act: Act, *, low: float = -0.16, top: float = 0.02) -> list[Shap
 
 
 def ride(act: Act) -> None:
-    """On the moving thing's back, seat or deck, leaning into the motion."""
+    """Compose "ride": the person is on the moving thing's back, seat or deck and leans into the motion."""
     if act.name in _ANIMALS:
         thing = act.thing()
         act.put(thing, MIDDLE)
@@ -155,7 +155,7 @@ def _skier(act: Act, deck: Point, angle: float, *, crouch: float, lean: float) -
 
 
 def sit_on(act: Act) -> None:
-    """Sitting at rest, hands on the knees, upright."""
+    """Compose "sit_on": the person sits upright at rest, hands on the knees."""
     thing = act.thing()
     seat = thing.anchor("seat")
     wide = act.name in ("couch", "bench", "bed")
@@ -168,7 +168,7 @@ def sit_on(act: Act) -> None:
 
 
 def lie_on(act: Act) -> None:
-    """Stretched out along it: face down on a surfboard, on the back elsewhere."""
+    """Compose "lie_on": the person is stretched out along the thing, face down on a surfboard, on the back elsewhere."""
     if act.name == "surfboard":
         thing = act.thing().placed(Placement(at=(0.0, 0.1)))
         act.put(thing, BEHIND)
@@ -182,7 +182,7 @@ def lie_on(act: Act) -> None:
 
 
 def stand_on(act: Act) -> None:
-    """Upright on top of it, at rest, arms down or one arm up."""
+    """Compose "stand_on": the person is upright on top of the thing, at rest, arms down or one arm up."""
     thing = act.thing()
     body = act.body
     if act.name == "boat":
@@ -201,7 +201,7 @@ def stand_on(act: Act) -> None:
 
 
 def jump(act: Act) -> None:
-    """Clear of the ground together with what is ridden, tilted, limbs gathered."""
+    """Compose "jump": the person is clear of the ground together with the thing, tilted, limbs gathered."""
     high = act.spread(0.34, 0.5)
     if act.name in _WHEELS:
         _on_wheels(act, Placement(at=(0.0, high), angle=act.spread(0.22, 0.42)), rise=1.0)

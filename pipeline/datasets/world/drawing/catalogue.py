@@ -34,7 +34,7 @@ FORMS: Mapping[str, Mapping[str, Builder]] = {
     "umbrella": {"carry": home.closed_umbrella},
     "suitcase": {"drag": home.rolling_suitcase},
 }
-"""Forms that a verb asks for: a book is read open and held closed."""
+"""The forms of an object for verbs that need another than the usual one: a book is read open and held closed."""
 
 
 def build(name: str, *, ink: Ink, verb: str = "") -> Thing:

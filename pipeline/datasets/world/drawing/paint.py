@@ -11,10 +11,10 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 from pipeline.datasets.world.drawing.shapes import Colour
 
 SUPERSAMPLING = 2
-"""Every scene is painted this many times larger and averaged down."""
+"""How many times larger than its picture a scene is painted, before it is averaged down."""
 
 INK_LINE: Colour = (30, 26, 28)
-"""Colour of outlines."""
+"""The colour of outlines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ def _hatch(canvas: Image.Image, points: list[float], fill: Colour) -> None:
 
 
 def sensor(image: Image.Image, *, noise: float, seed: int) -> Image.Image:
-    """A camera's traces: uneven light, slight blur and grain of `noise` grey levels. `noise` 0 changes nothing."""
+    """The picture with a camera's traces: uneven light, slight blur, grain of `noise` grey levels; none with 0."""
     if noise <= 0:
         return image
     rng = np.random.default_rng(seed)

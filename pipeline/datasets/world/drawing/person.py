@@ -38,42 +38,42 @@ class Body:
 
     @property
     def thigh(self) -> float:
-        """Hip to knee."""
+        """Length from hip to knee."""
         return 0.245 * self.height
 
     @property
     def shin(self) -> float:
-        """Knee to ankle."""
+        """Length from knee to ankle."""
         return 0.235 * self.height
 
     @property
     def ankle(self) -> float:
-        """Ankle above the sole."""
+        """Height of the ankle above the sole."""
         return 0.03 * self.height
 
     @property
     def torso(self) -> float:
-        """Hip to shoulder."""
+        """Length from hip to shoulder."""
         return 0.295 * self.height
 
     @property
     def upper_arm(self) -> float:
-        """Shoulder to elbow."""
+        """Length from shoulder to elbow."""
         return 0.16 * self.height
 
     @property
     def forearm(self) -> float:
-        """Elbow to palm."""
+        """Length from elbow to palm."""
         return 0.165 * self.height
 
     @property
     def reach(self) -> float:
-        """The whole arm, a little bent."""
+        """How far the arm reaches from the shoulder, a little bent."""
         return 0.97 * (self.upper_arm + self.forearm)
 
     @property
     def stand(self) -> float:
-        """Hip above the ground when standing."""
+        """Height of the hip above the ground when the person stands."""
         return 0.985 * (self.thigh + self.shin) + self.ankle
 
 
@@ -229,7 +229,7 @@ def _head(body: Body, pose: Pose) -> list[Shape]:
     cosine, sine = math.cos(turn), math.sin(turn)
 
     def at(x: float, y: float) -> Point:
-        """From face coordinates (x forward, y to the crown, in head radii) to the composition."""
+        """The place in the composition of a point of the face (x forward, y to the crown, in head radii)."""
         x, y = 0.074 * size * x, 0.082 * size * y
         return (cx + cosine * x + sine * y, cy - sine * x + cosine * y)
 

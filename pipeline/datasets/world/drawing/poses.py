@@ -7,7 +7,7 @@ from pipeline.datasets.world.drawing.shapes import Point
 
 
 def hanging(body: Body, *, hip: Point, lean: float = 0.0, swing: float = 0.0) -> Point:
-    """Where the palm of a hanging arm is; `swing` turns the arm towards +x (radians)."""
+    """The palm of a hanging arm; `swing` turns the arm towards +x (radians)."""
     x, y = shoulder_of(body, hip=hip, lean=lean)
     return (x + math.sin(swing) * body.reach, y - math.cos(swing) * body.reach)
 
@@ -31,7 +31,7 @@ def stand(
     crouch: float = 0.0,
     spread: float = 0.045,
 ) -> Pose:
-    """Upright on the ground at `x`; arms hang unless hands are given; `crouch` lowers the hip by that share."""
+    """The pose of a person who stands at `x`; arms hang unless hands are given; `crouch` lowers the hip by that share."""
     hip = (x - 0.5 * lean * body.torso, ground + body.stand * (1.0 - crouch))
     foot = ground + body.ankle
     return Pose(
@@ -55,7 +55,7 @@ def walk(
     nod: float = 0.0,
     stride: float = 0.17,
 ) -> Pose:
-    """In mid-stride at `x`; a free arm swings against its leg."""
+    """The pose of a person in mid-stride at `x`; a free arm swings against its leg."""
     hip = (x, 0.955 * body.stand)
     return Pose(
         hip=hip,
@@ -79,7 +79,7 @@ def sit(
     nod: float = 0.0,
     forward: float = 0.24,
 ) -> Pose:
-    """Sitting with the hip at `seat`, thighs forward, feet on the floor; hands rest on the knees."""
+    """The pose of a person who sits with the hip at `seat`, thighs forward, feet on the floor; hands rest on the knees."""
     knee = (seat[0] + 0.2 * body.height, seat[1] + 0.07 * body.height)
     return Pose(
         hip=seat,
@@ -118,7 +118,7 @@ def lie(body: Body, *, hip: Point, prone: bool = False) -> Pose:
 
 
 def board_stance(body: Body, *, deck: Point, crouch: float, lean: float, balance: float, angle: float = 0.0) -> Pose:
-    """Sideways on a board: feet apart on the deck, knees bent, arms out for balance."""
+    """The pose of a person sideways on a board: feet apart on the deck, knees bent, arms out for balance."""
     hip = (deck[0] - 0.3 * lean * body.torso, deck[1] + body.stand * (1.0 - crouch))
     x, y = shoulder_of(body, hip=hip, lean=lean)
     wide = 0.15 * body.height

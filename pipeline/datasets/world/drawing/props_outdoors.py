@@ -9,7 +9,7 @@ from pipeline.datasets.world.drawing.shapes import Point, Shape, blob, box, elli
 from pipeline.datasets.world.drawing.styles import Ink
 
 _LOWEST = 192.0
-"""The picture's lower edge."""
+"""The row of the picture's lower edge."""
 
 
 def hill(ink: Ink, rng: np.random.Generator, x: float, horizon: float) -> list[Shape]:
@@ -116,7 +116,7 @@ def fir(ink: Ink, rng: np.random.Generator, x: float, horizon: float) -> list[Sh
 
 
 def palm(ink: Ink, rng: np.random.Generator, x: float, horizon: float) -> list[Shape]:
-    """A bent trunk and five hanging leaves."""
+    """A palm: a bent trunk and five hanging leaves."""
     y, tall, bend = horizon + float(rng.uniform(0, 8)), float(rng.uniform(44, 70)), float(rng.uniform(-12, 12))
     head, leaf = (x + bend, y - tall), ink(ink.pick("green", "darkgreen"))
     return [
@@ -162,7 +162,7 @@ def fence(ink: Ink, rng: np.random.Generator, x: float, horizon: float) -> list[
 
 
 def railing(ink: Ink, rng: np.random.Generator, x: float, horizon: float) -> list[Shape]:
-    """Tall iron bars over the whole width."""
+    """A railing: tall iron bars over the whole width."""
     iron, top = ink(ink.pick("darkgrey", "black", "darkgreen")), horizon - float(rng.uniform(40, 58))
     start = float(rng.uniform(0, 10))
     bars = [stroke([(at, top), (at, horizon + 3)], 1.8, iron, line=False) for at in np.arange(start, x, 11).tolist()]
@@ -189,13 +189,13 @@ def rock(ink: Ink, rng: np.random.Generator, x: float, horizon: float) -> list[S
 
 
 def pond(ink: Ink, rng: np.random.Generator, x: float, horizon: float) -> list[Shape]:
-    """Flat water on the ground."""
+    """A pond: flat water on the ground."""
     y = horizon + float(rng.uniform(8, 22))
     return [ellipse((x, y), float(rng.uniform(24, 44)), float(rng.uniform(4, 8)), ink("water"))]
 
 
 def sea(ink: Ink, rng: np.random.Generator, x: float, horizon: float) -> list[Shape]:
-    """A band of water at the horizon, with crests."""
+    """The sea: a band of water at the horizon, with crests."""
     deep = float(rng.uniform(14, 26))
     water, foam = ink("water"), ink("white")
     crests = [(float(rng.uniform(0, x)), horizon + float(rng.uniform(-deep + 3, 4))) for _ in range(7)]
@@ -216,7 +216,7 @@ def kerb(ink: Ink, rng: np.random.Generator, x: float, horizon: float) -> list[S
 
 
 def pitch(ink: Ink, rng: np.random.Generator, x: float, horizon: float) -> list[Shape]:
-    """White lines of a playing field."""
+    """The white lines of a playing field."""
     row, at = horizon + float(rng.uniform(10, 24)), float(rng.uniform(0.2, 0.8)) * x
     return [
         stroke([(-4, row), (x + 4, row)], 2.0, ink("white"), line=False),
@@ -225,7 +225,7 @@ def pitch(ink: Ink, rng: np.random.Generator, x: float, horizon: float) -> list[
 
 
 def stand(ink: Ink, rng: np.random.Generator, x: float, horizon: float) -> list[Shape]:
-    """Rising rows of seats with spots of spectators."""
+    """A stand: rising rows of seats with spots of spectators."""
     step, rows = 9.0, int(rng.integers(2, 5))
     shapes: list[Shape] = []
     for row in range(rows, 0, -1):
@@ -252,7 +252,7 @@ def goal(ink: Ink, rng: np.random.Generator, x: float, horizon: float) -> list[S
 
 
 def flag(ink: Ink, rng: np.random.Generator, x: float, horizon: float) -> list[Shape]:
-    """A pole with a small flag."""
+    """A flag: a pole with a small cloth."""
     foot = horizon + float(rng.uniform(2, 14))
     cloth = [(x, foot - 40), (x + 15, foot - 35), (x, foot - 29)]
     return [

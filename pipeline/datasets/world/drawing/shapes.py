@@ -141,7 +141,7 @@ def _rotation(angle: float) -> Points:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """Mirror (x -> -x), then scale, then turn counter-clockwise by `angle` radians, then move by `at`."""
+    """A placement: mirror (x -> -x), then scale, then turn counter-clockwise by `angle` radians, then move by `at`."""
 
     at: Point = (0.0, 0.0)
     scale: float = 1.0
@@ -149,13 +149,13 @@ class Placement:
     mirror: bool = False
 
     def point(self, point: Point) -> Point:
-        """Where `point` goes."""
+        """The point that `point` becomes."""
         x, y = (-point[0] if self.mirror else point[0]) * self.scale, point[1] * self.scale
         cosine, sine = math.cos(self.angle), math.sin(self.angle)
         return (cosine * x - sine * y + self.at[0], sine * x + cosine * y + self.at[1])
 
     def shape(self, shape: Shape) -> Shape:
-        """Where `shape` goes; stroke widths scale along."""
+        """The shape that `shape` becomes; stroke widths are scaled too."""
         sign = np.array([-self.scale if self.mirror else self.scale, self.scale])
         moved = (shape.points * sign) @ _rotation(self.angle).T + np.asarray(self.at)
         return replace(shape, points=moved, width=shape.width * self.scale)

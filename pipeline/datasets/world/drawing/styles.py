@@ -73,7 +73,7 @@ _OUTLINED: Mapping[str, Colour] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
-    """How shapes become pixels.
+    """A drawing style: how shapes become pixels.
 
     Attributes:
         name: The style's name.
@@ -139,11 +139,11 @@ class Ink:
         return (_level(red * gain + dr), _level(green * gain + dg), _level(blue * gain + db))
 
     def pick(self, *names: str) -> str:
-        """One of the colour names, at random."""
+        """Draw one of the colour names at random."""
         return names[int(self._rng.integers(len(names)))]
 
     def spread(self, low: float, high: float) -> float:
-        """A uniform number for this thing's proportions."""
+        """Draw a uniform number between `low` and `high`, for this thing's proportions."""
         return float(self._rng.uniform(low, high))
 
 

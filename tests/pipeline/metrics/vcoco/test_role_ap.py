@@ -85,7 +85,7 @@ def test_overlaps_count_inclusive_pixels(people):
 
 
 def sequential(found, people, scenario, role):
-    """Person by person, detection by detection, as the official program goes."""
+    """AP computed person by person and detection by detection, as the official program does."""
 
     def overlap(a, b):
         w = min(a[2], b[2]) - max(a[0], b[0]) + 1

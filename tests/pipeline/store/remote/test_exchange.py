@@ -50,7 +50,7 @@ def work_in(space: Workspace, *, helper: bool = False, place: Place | None = WIT
 
 
 class Machine:
-    """Computes shards, and counts which."""
+    """A stage that computes shards and counts which ones."""
 
     def __init__(self, *, seconds: float = 0.0) -> None:
         self.made: list[int] = []
@@ -297,7 +297,7 @@ def test_what_a_helper_cannot_read_the_publisher_judges(machines: Any, unreadabl
 
 
 def test_a_helper_comes_too_late(tmp_path: Path) -> None:
-    """On one disk: between its look and its claim the work was published."""
+    """Two processes on one disk: the work was published between the look and the claim of the second."""
     store, late = Store(tmp_path), Machine()
     with store.workspace("f00"), store.helper_workspace("image_embeddings", "f00") as space:
         assert space is not None

@@ -130,7 +130,7 @@ def test_lists_of_models() -> None:
 
 @pytest.mark.usefixtures("quick_retries")
 class TestAsked:
-    """The same through the client."""
+    """A completion is asked for through the client too."""
 
     @pytest.mark.parametrize(
         "fault",

@@ -180,7 +180,7 @@ def test_published_answers_are_those_used_and_serve_other_runs(tmp_path: Path) -
 
 
 def test_answers_that_come_in_together_share_syncs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And each is on disk when its own `add` returns."""
+    """Each answer is on disk when its own `add` returns."""
     syncs = []
 
     def slow(number: int) -> None:

@@ -1,4 +1,4 @@
-"""Keys and passwords: in no message, whatever says it."""
+"""Keys and passwords are in no message, whoever writes it."""
 
 import logging
 from pathlib import Path
