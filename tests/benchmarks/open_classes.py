@@ -110,7 +110,7 @@ def trained(folder: Path, store: Path, seed: int) -> dict[str, Artifact]:
 
 
 def configuration(folder: Path, store: Path, seed: int) -> Config:
-    """The settings that a model is made with."""
+    """The configuration that a model is made with."""
     return load(
         overrides=[
             *("data.source=own", f"data.root={folder}", "setting=default", f"store.root={store}", f"seed={seed}"),

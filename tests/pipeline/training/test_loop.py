@@ -244,7 +244,7 @@ def cut_lines(path: Path) -> None:
 
 
 def change_a_number(path: Path) -> None:
-    """A line of the history that is valid JSON and no entry of it."""
+    """Change the loss in a line of the history, which stays valid JSON."""
     lines = path.read_text().splitlines()
     lines[3] = json.dumps(json.loads(lines[3]) | {"loss": 0.0})
     path.write_text("\n".join(lines) + "\n")

@@ -297,7 +297,7 @@ def test_what_a_helper_cannot_read_the_publisher_judges(machines: Any, unreadabl
 
 
 def test_a_helper_comes_too_late(tmp_path: Path) -> None:
-    """Two processes on one disk: the work was published between the look and the claim of the second."""
+    """The work was published after the helper had found it and before it claimed it, on one disk."""
     store, late = Store(tmp_path), Machine()
     with store.workspace("f00"), store.helper_workspace("image_embeddings", "f00") as space:
         assert space is not None

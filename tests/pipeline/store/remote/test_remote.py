@@ -207,7 +207,7 @@ def test_a_store_that_stays_away_is_one_error(two: Any, gate: Any) -> None:
     ],
 )
 def test_missing_credentials_are_an_error_at_once(two: Any, fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Repeated requests would not find it either."""
+    """A repeated request would find no credentials either, so there is one alone."""
     one, asked = two[0], []
 
     def refuse(*given: Any, **named: Any) -> None:
