@@ -46,7 +46,7 @@ def place(boxes: Boxes, shown: Shown, words: Words, problems: Problems) -> Place
     corners = boxes.corners.astype(np.float32, copy=boxes.percent)  # those in pixels and 32 bits stay where they lie
     sizes, keep = np.append(shown.sizes, [[0, 0]], axis=0), np.append(shown.keep, False)
     faults = dict(boxes.faults)
-    faulty = np.array(sorted(faults), dtype=np.int64)
+    refused = np.array(sorted(faults), dtype=np.int64)
     of_label: dict[int, list[int]] = {}
     for start in range(0, len(objects), BLOCK):
         rows = slice(start, start + BLOCK)
@@ -54,7 +54,7 @@ def place(boxes: Boxes, shown: Shown, words: Words, problems: Problems) -> Place
         block = _Block(boxes, start, boxes.corners[rows].astype(np.float64), sizes[image].astype(np.float64))
         left = (image >= 0) & ~keep[image]  # an image of -1 is the box's own fault
         judged = ~left | (block.sizes > 0).all(axis=1)
-        judged[faulty[(faulty >= start) & (faulty < start + BLOCK)] - start] = False
+        judged[refused[(refused >= start) & (refused < start + BLOCK)] - start] = False
         placed = block.in_pixels()
         faulty = block.judge(placed, judged)
         judged[[box - start for box in faulty]] = False
