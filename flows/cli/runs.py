@@ -66,6 +66,8 @@ def table(
     beside = standings.standings(rows, metric) if seeds else [None] * len(rows)
     for line in unreadable:
         typer.echo(plain(f"not read: {line}"), err=True)
+    for line in runs_table.unrecorded(records, filters or ()):
+        typer.echo(plain(f"note: {line}"), err=True)
     if as_json:
         typer.echo(json.dumps([_plain(row, standing) for row, standing in zip(rows, beside, strict=True)], indent=1))
         return

@@ -21,6 +21,8 @@ from pipeline.store.runs import RunRecord
 ORDERS = ("when", *MAIN, "seconds", "seed")
 UNSAID = "–"
 """Stands for a value that a run does not have."""
+OF_RECORD = ("setting", "seed", "state", "profile", "by", "protocol")
+"""What every record tells, and a filter may name beside the keys of the configuration."""
 NOT_RECORDED = "not recorded"
 """Stands for the setting of a run of an early version, whose record does not tell it."""
 
@@ -188,6 +190,19 @@ def chosen(records: Sequence[RunRecord], *, filters: Sequence[str] = (), last: i
     return found[-last:] if last is not None else found
 
 
+def unrecorded(records: Sequence[RunRecord], filters: Sequence[str]) -> list[str]:
+    """A line for each filter by a key that some records lack: these runs left it as in their profile, whatever that was."""
+    found = []
+    for key, value in (_parsed(text, records) for text in filters):
+        if key in OF_RECORD or not (lacking := sum(key not in record.changed for record in records)):
+            continue
+        found.append(
+            f"{lacking} of {len(records)} runs are left out whatever their profile says of {key}: records hold only what "
+            f"differs from it, so these may have {shown(value)} too"
+        )
+    return found
+
+
 def left_out(records: Sequence[RunRecord], rows: Sequence[Row]) -> str:
     """What folding the records into the rows leaves out, in words; empty if nothing."""
     others = [r for r in records if not _is_folded(r)]
@@ -276,7 +291,7 @@ def _key(row: Row, sort: str) -> tuple[bool, float, tuple[bool, str, str]]:
 
 def _parsed(text: str, records: Sequence[RunRecord]) -> tuple[str, str]:
     key, separator, value = text.partition("=")
-    known = {"setting", "seed", "state", "profile", "by", "protocol", *(key for r in records for key in r.changed)}
+    known = {*OF_RECORD, *(key for r in records for key in r.changed)}
     if not separator or (records and key not in known):
         raise ConfigError(f"--filter {shown(text)}: expected key=value, the key one of {', '.join(sorted(known))}")
     return key, value

@@ -128,3 +128,13 @@ def test_a_record_that_does_not_tell_its_settings_makes_no_columns() -> None:
     early = record(7, None, setting="", changed={})
     rows = runs_table.table([*RUNS[:2], early])
     assert rows[0].asked == {} and runs_table.unchanged(rows) == {"seen.epochs": "3"}
+
+
+def test_a_filter_says_which_runs_it_cannot_judge() -> None:
+    """Records hold what differs from the profile, so a run may have the value without saying it."""
+    some = [
+        r.model_copy(update={"changed": changed}) for r, changed in zip(RUNS, ({"seen.epochs": "3"}, {}), strict=False)
+    ]
+    (line,) = runs_table.unrecorded(some, ["seen.epochs=12", "seed=0"])
+    assert line.startswith("1 of 2 runs are left out whatever their profile says of seen.epochs") and "'12'" in line
+    assert runs_table.unrecorded(some[:1], ["seen.epochs=3"]) == []
