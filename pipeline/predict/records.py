@@ -140,13 +140,6 @@ def picture(
         raise ValueError(f"top {top}: a number of interactions, or None for all")
 
     hoi_of = vocabulary.lookup(vocabulary.ids if classes is None else classes)[found["object_id"]]
-    pair, verb = np.nonzero((hoi_of >= 0) & (scores >= threshold))
-    # Stable, so that equal scores stay in the order of pairs and verbs, and every run says the same.
-    order = np.argsort(-scores[pair, verb], kind="stable")[:top]
-    kept: dict[int, list[VerbScore]] = {}
-    for p, v in zip(pair[order].tolist(), verb[order].tolist(), strict=True):
-        said = vocabulary.verbs[v]
-        kept.setdefault(p, []).append(VerbScore(said.name, int(hoi_of[p, v]), float(scores[p, v]), said.idle))
     boxes = np.stack([found[column] for column in BOXES], axis=1)
     pairs = tuple(
         Pair(
@@ -157,7 +150,7 @@ def picture(
             label=vocabulary.objects[int(found["object_id"][p])].name,
             verbs=tuple(verbs),
         )
-        for p, verbs in kept.items()
+        for p, verbs in _kept(hoi_of, scores, vocabulary, top=top, threshold=threshold).items()
     )
     return Picture(
         name=name,
@@ -168,6 +161,26 @@ def picture(
         left_out=dict(left_out or {}),
         pairs=pairs,
     )
+
+
+def _kept(
+    hoi_of: np.ndarray, scores: np.ndarray, vocabulary: Vocabulary, *, top: int | None, threshold: float
+) -> dict[int, list[VerbScore]]:
+    """{pair: its verbs that are kept, the best first}, in the order of the pairs' best verbs.
+
+    Args:
+        hoi_of: (P, V), the class of every verb with the pair's object; -1 where they form none.
+    """
+    import numpy as np
+
+    pair, verb = np.nonzero((hoi_of >= 0) & (scores >= threshold))
+    # Stable, so that equal scores stay in the order of pairs and verbs, and every run says the same.
+    order = np.argsort(-scores[pair, verb], kind="stable")[:top]
+    kept: dict[int, list[VerbScore]] = {}
+    for p, v in zip(pair[order].tolist(), verb[order].tolist(), strict=True):
+        said = vocabulary.verbs[v]
+        kept.setdefault(p, []).append(VerbScore(said.name, int(hoi_of[p, v]), float(scores[p, v]), said.idle))
+    return kept
 
 
 def table(pictures: Sequence[Picture]) -> pd.DataFrame:

@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("ezhoi.training")
 L = TypeVar("L")
 B = TypeVar("B")
+WITHOUT_LABELS = (
+    "stage %s: no pair of detected boxes matched an annotated one in any of %d steps, so no label taught anything; are "
+    "the boxes those of these pictures?"
+)
 
 
 def train(
@@ -99,12 +103,7 @@ def train(
             work.progress(step + 1, steps, f"loss {row['loss']:.3f}")
     # Only of a training that began here: the steps before a checkpoint may have had labels.
     if accelerator.is_main_process and start == 0 < steps and not trainer.labelled:
-        log.warning(
-            "stage %s: no pair of detected boxes matched an annotated one in any of %d steps, so no label taught anything; are "
-            "the boxes those of these pictures?",
-            work.stage,
-            steps,
-        )
+        log.warning(WITHOUT_LABELS, work.stage, steps)
     return history
 
 
