@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,9 +17,18 @@ from torch import Tensor, nn
 
 if TYPE_CHECKING:
     import open_clip  # seconds and 0.3 GB with all that it imports, which only a process with a CLIP needs
+    from open_clip.tokenizer import SimpleTokenizer
 
 CONTEXT = 77
 """Tokens that OpenAI's text tower reads at most, and most others."""
+
+
+@cache
+def _bpe() -> SimpleTokenizer:
+    """CLIP's byte pairs, whose table of 48,894 merges is read once a process."""
+    from open_clip.tokenizer import SimpleTokenizer
+
+    return SimpleTokenizer()
 
 
 class Tokenizer:
@@ -29,9 +39,7 @@ class Tokenizer:
     """
 
     def __init__(self, kept: Sequence[int] | None = None, *, context: int = CONTEXT) -> None:
-        from open_clip.tokenizer import SimpleTokenizer
-
-        self._bpe, self.context = SimpleTokenizer(), context
+        self._bpe, self.context = _bpe(), context
         self.start, self.end = self._bpe.sot_token_id, self._bpe.eot_token_id
         self._row = None if kept is None else {token: row for row, token in enumerate(kept)}
         self.size = self._bpe.vocab_size if kept is None else len(kept) + 1
