@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ast
-import contextlib
 import importlib.metadata
+import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -17,8 +15,11 @@ from pipeline.store import digest
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("models", "pipeline")
-TRIES = 5
-"""How often a file is parsed before an error of Python's own counts."""
+_IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|.*)|import[ \t]+(.*))$", re.MULTILINE)
+"""A statement of imports: the package and its names, or the modules. Syntax trees of all our files would take a second, in
+every run; a line of a text that reads like such a statement is taken for one, which does no harm."""
+_NAME = re.compile(r"[\w.]+")
+_NO_NAME = re.compile(r"#.*|\bas\s+\w+")
 PACKAGES = (
     "torch",
     "torchvision",
@@ -37,7 +38,7 @@ PACKAGES = (
 def code_digest(stage: str) -> str:
     """The digest of the stage's module and of all our modules that it imports, directly or indirectly."""
     files = closure(ROOT / "pipeline" / "stages" / f"{stage}.py")
-    return digest.of_files((str(f.relative_to(ROOT)), digest.of_file(f)) for f in files)
+    return digest.of_files((str(f.relative_to(ROOT)), _digest_of(f)) for f in files)
 
 
 def closure(start: Path) -> frozenset[Path]:
@@ -56,11 +57,9 @@ def closure(start: Path) -> frozenset[Path]:
 def imports(file: Path) -> tuple[Path, ...]:
     """Our files that a file imports anywhere in its text, packages' `__init__` included."""
     names = set()
-    for node in _statements(_parsed(file)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    for package, inside, whole in _IMPORT.findall(file.read_text(encoding="utf-8")):
+        words = _NAME.findall(_NO_NAME.sub("", inside or whole))
+        names |= {package, *(f"{package}.{word}" for word in words)} if package else set(words)
     files = []
     for name in names:
         if name.split(".")[0] in OURS:
@@ -69,27 +68,9 @@ def imports(file: Path) -> tuple[Path, ...]:
     return tuple(files)
 
 
-def _parsed(file: Path) -> ast.Module:
-    """The syntax tree of a file.
-
-    Some versions of Python fail at random (SystemError: recursion depth mismatch), when their count of a tree's depth is
-    disturbed from outside of the call. A further try gives the tree.
-    """
-    text = file.read_text(encoding="utf-8")
-    for _ in range(TRIES):
-        with contextlib.suppress(SystemError):
-            return ast.parse(text, filename=str(file))
-    return ast.parse(text, filename=str(file))
-
-
-def _statements(tree: ast.Module) -> Iterator[ast.AST]:
-    """All statements, including nested ones. Expressions, which are most of the nodes, hold no import and are not entered."""
-    pending: list[ast.AST] = [tree]
-    while pending:
-        node = pending.pop()
-        for field in ("body", "orelse", "finalbody", "handlers", "cases"):
-            pending += getattr(node, field, ())
-        yield node
+@cache
+def _digest_of(file: Path) -> str:
+    return digest.of_file(file)
 
 
 @cache
