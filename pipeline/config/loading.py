@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -105,14 +106,19 @@ def _read_profile(profile: str, folder: Path | None) -> dict[str, Any]:
 
 def _demand_known_variables(variables: Mapping[str, str]) -> None:
     """ConfigError for a variable that means a key and sets none: EZHOI_SEED has an underscore too few, ezhoi__seed is small."""
-    meant = {_letters(key): key for key in key_names()}
     for name in variables:
         start, rest = name[: len("EZHOI_")].upper(), name[len("EZHOI_") :]
-        if start == "EZHOI_" and not name.startswith(ENVIRONMENT_PREFIX) and (key := meant.get(_letters(rest))):
+        if start == "EZHOI_" and not name.startswith(ENVIRONMENT_PREFIX) and (key := _meant().get(_letters(rest))):
             if key == "profile":
                 raise ConfigError(f"{name} sets nothing: a profile is chosen by its name or its file, with --profile")
             right = ENVIRONMENT_PREFIX + key.upper().replace(".", "__")
             raise ConfigError(f"{name} sets nothing: the variable of the key {key} is {right}")
+
+
+@cache
+def _meant() -> dict[str, str]:
+    """{the letters of a key: the key}"""
+    return {_letters(key): key for key in key_names()}
 
 
 def _letters(name: str) -> str:
@@ -161,7 +167,7 @@ def _explain(error: ValidationError, profile: str) -> str:
         if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             valid = key_names()
             sections = sorted({k[:i] for k in valid for i, c in enumerate(k) if c == "."})
-            near = nearest(key, valid + sections)
+            near = nearest(key, [*valid, *sections])
             same_leaf = [k for k in valid if k.split(".")[-1] == key.split(".")[-1]]
             guess = near or (same_leaf[0] if same_leaf else None)
             lines.append(

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, PlainSerializer, PlainValidator, ValidationInfo
-from pydantic.fields import FieldInfo
 
 from pipeline.config.packaged import HICO, LEXICON, PROMPTS, TINY_CLIP, TINY_DETECTOR, VCOCO, WORLD
 from pipeline.config.section import Here, at_home
@@ -224,20 +224,24 @@ whose content then enters the fingerprint."""
 
 def sources(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, Source]]:
     """(dotted key, what it names) of every source of a configuration; keys that name nothing are left out."""
-    for name, field in type(section).model_fields.items():
+    for name, marks in _marks(type(section)).items():
         value = getattr(section, name)
         if isinstance(value, BaseModel):
             yield from sources(value, f"{prefix}{name}.")
         elif isinstance(value, Source):
             yield f"{prefix}{name}", value
         else:
-            for mark in _marks(field):
+            for mark in marks:
                 if (found := mark.source(value)) is not None:
                     refined = getattr(section, "refined", None)
                     yield f"{prefix}{name}", refined(name, found) if refined else found
 
 
-def _marks(field: FieldInfo) -> list[Files | Packaged]:
-    """The marks of a field's annotation, also those of an optional field."""
-    nested: list[Any] = [mark for part in get_args(field.annotation) for mark in getattr(part, "__metadata__", ())]
-    return [mark for mark in (*field.metadata, *nested) if isinstance(mark, Files | Packaged)]
+@cache
+def _marks(section: type[BaseModel]) -> dict[str, list[Files | Packaged]]:
+    """{field: the marks of its annotation}, also those of an optional field."""
+    found = {}
+    for name, field in section.model_fields.items():
+        nested = [mark for part in get_args(field.annotation) for mark in getattr(part, "__metadata__", ())]
+        found[name] = [mark for mark in (*field.metadata, *nested) if isinstance(mark, Files | Packaged)]
+    return found

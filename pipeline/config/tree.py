@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Self, get_args
 
@@ -187,9 +188,10 @@ def is_device(text: str) -> bool:
     return re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,3})?", text) is not None
 
 
-def key_names() -> list[str]:
+@cache
+def key_names() -> tuple[str, ...]:
     """Every dotted key of the tree."""
-    return [key.name for key in keys(Config)]
+    return tuple(key.name for key in keys(Config))
 
 
 def _lookup(tree: dict[str, Any], key: str) -> Any:

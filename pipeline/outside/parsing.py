@@ -25,6 +25,8 @@ LONGEST = 80
 """The most letters of a value that an error shows."""
 LONGEST_FAULT = 300
 """The most letters of a parser's message, which may quote a name of any length."""
+DEEPEST = 100
+"""The most brackets and braces that may be open in a YAML text."""
 
 
 class TwiceError(Exception):
@@ -193,6 +195,11 @@ def twice(text: str) -> tuple[str, int, int]:
 
 class _Strict(yaml.SafeLoader):
     """YAML's safe loader without its traps: see the top of this module."""
+
+    def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
+        if self.flow_level == DEEPEST:  # the scanner looks at all open brackets for each further letter
+            raise RecursionError
+        super().fetch_flow_collection_start(token)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         lines: dict[tuple[str, str], int] = {}

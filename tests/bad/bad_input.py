@@ -301,5 +301,12 @@ sys.addaudithook(_notice)
 
 def state(root: Path) -> dict[str, tuple[int, int]]:
     """{file: (size, time of change)} of the artifacts in a store."""
-    files = (f for f in root.glob("[!.]*/*/*") if f.is_file())
-    return {str(f.relative_to(root)): (f.stat().st_size, f.stat().st_mtime_ns) for f in files}
+    found = {}
+    for stage in os.scandir(root):
+        if not stage.name.startswith(".") and stage.is_dir():
+            for artifact in os.scandir(stage):
+                for file in os.scandir(artifact) if artifact.is_dir() else ():
+                    if file.is_file():
+                        known = file.stat()
+                        found[f"{stage.name}/{artifact.name}/{file.name}"] = known.st_size, known.st_mtime_ns
+    return found

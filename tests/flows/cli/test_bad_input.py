@@ -5,9 +5,11 @@ The store is a real one, of one training and one test image: what a command does
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import shlex
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +19,7 @@ import pytest
 from bad_input import NUMBERS, TEXTS, WRITES, Command, Ended, Parameter, call, clean, commands
 
 from flows.cli import app as cli
+from flows.pages import html
 from flows.server import local, vllm
 from pipeline.errors import ServiceError
 from pipeline.store.store import Store
@@ -55,6 +58,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.chdir(folder)
         patch.setattr(local, "up", none)
         patch.setattr(vllm, "find", none)
+        patch.setattr(html, "_rendered", functools.cache(html._rendered))  # hundreds of runs show the same artifacts
         assert call("run").code == 0
         store = Store(folder / "store")
         for stage, file in (("predictions", "predictions.parquet"), ("annotations", "test-pairs.parquet")):
@@ -62,18 +66,29 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-@pytest.fixture
+RECORDS = 8
+"""How many records of the calls before one are left, so that it does not read those of hundreds."""
+
+
+@pytest.fixture(scope="module")
 def ezhoi(house: Path) -> Callable[..., str]:
     """Call a command, check what holds for all of them, and return its message."""
+    store = house / "store"
+    before = bad_input.state(store)
 
     def given(*words: str) -> str:
-        before = bad_input.state(house / "store")
+        nonlocal before
         WRITES.clear()
         ended: Ended = call(*words)
         tried = {path for path in WRITES if not path.startswith((str(house), "/dev/")) and "__pycache__" not in path}
         outside = [path for path in tried if path not in ("/", "/proc") and os.path.exists(path)]  # noqa: PTH110, a name may be none
         assert outside == [], f"{words} wrote {outside}"
-        assert before.items() <= bad_input.state(house / "store").items(), f"{words} changed the store"
+        after = bad_input.state(store)
+        assert before.items() <= after.items(), f"{words} changed the store"
+        before = after
+        for old in sorted((store / ".runs").glob("*.json"))[1:-RECORDS]:
+            old.unlink()
+            shutil.rmtree(old.with_suffix(""), ignore_errors=True)
         return clean(ended)
 
     return given

@@ -155,6 +155,10 @@ def test_what_yaml_cannot_make_is_an_error(text: str) -> None:
         parsing.yaml_value(text)
 
 
+def test_a_hundred_brackets_are_not_too_many() -> None:
+    assert parsing.yaml_value("[" * 99 + "{}" + "]" * 99) != []
+
+
 @pytest.mark.parametrize("parse", [parsing.yaml_value, parsing.yaml_node])
 @pytest.mark.parametrize(
     ("text", "says"),
@@ -164,6 +168,7 @@ def test_what_yaml_cannot_make_is_an_error(text: str) -> None:
         ("a\x00", r"character 2 is U\+0000"),
         ("*" + "x" * 100_000, "line 1: found undefined alias"),
         ("[" * 100_000, "it is nested too deeply"),
+        ("[" * 100 + "{" + "}" + "]" * 100, "it is nested too deeply"),
     ],
 )
 def test_faults_of_yaml_are_a_line_with_its_number(parse: Callable[[str], Any], text: str, says: str) -> None:
