@@ -18,6 +18,7 @@ from pipeline.outside.parsing import shown
 
 SETTLE_SECONDS = 3.0
 POLL_SECONDS = 0.5
+SLOWEST_POLL_SECONDS = 2.0
 PATIENCE_SECONDS = 60.0
 """Seconds that the server may be silent, or a run may wait for a worker that is gone, before following gives up."""
 
@@ -102,7 +103,7 @@ def follow(folder: Path, state: Local, run: str) -> Iterator[RunState]:
 
     Raises ServiceError if the server stays silent, or the worker is gone while the run waits for one.
     """
-    silent_since = waiting_since = time.monotonic()
+    began = silent_since = waiting_since = time.monotonic()
     ended_since: float | None = None
     while True:
         now = time.monotonic()
@@ -112,7 +113,7 @@ def follow(folder: Path, state: Local, run: str) -> Iterator[RunState]:
         except ServiceError:
             if now - silent_since > PATIENCE_SECONDS:
                 raise
-            time.sleep(POLL_SECONDS)
+            time.sleep(pause(now - began))
             continue
         yield seen
         if seen.final:
@@ -126,7 +127,12 @@ def follow(folder: Path, state: Local, run: str) -> Iterator[RunState]:
             gone = [pool for pool in POOLS if pool not in state.workers or not state.workers[pool].alive()]
             logs = "\n".join(tail(folder / "logs" / f"{pool}.log") for pool in gone)
             raise ServiceError(f"run {seen.name} waits, and a worker is gone: `ezhoi up` starts it.\n{logs}")
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause(now - began))
+
+
+def pause(seconds: float) -> float:
+    """Seconds until the next look at a run that has been followed for so long; each look is three requests to the server."""
+    return min(max(seconds / 40, POLL_SECONDS), SLOWEST_POLL_SECONDS)
 
 
 def errors(api: Api, run: str, *, lines: int = 12) -> list[str]:
