@@ -223,7 +223,7 @@ def down(folder: Path, say: Say = lambda line: None) -> list[str]:
 def worker_command(pool: str) -> list[str]:
     """The command line of a pool's worker on this machine."""
     runs = max(1, len(devices.gpus())) if pool == "ezhoi-gpu" else CPU_RUNS
-    start = [sys.executable, "-m", "prefect", "worker", "start"]
+    start = [sys.executable, "-m", "flows.server.worker", "worker", "start"]
     return [*start, "--pool", pool, "--type", "process", "--name", worker_name(pool), "--limit", str(runs)]
 
 
