@@ -44,12 +44,13 @@ SERVED = (
     "tests/flows/test_deployments.py",
     "tests/flows/test_docs.py",
     "tests/flows/test_flow.py",
+    "tests/flows/test_forks.py",
     "tests/flows/test_predict.py",
     "tests/flows/test_share.py",
     "tests/flows/test_study.py",
     "tests/flows/test_workers.py",
 )
-"""The files whose tests share a Prefect server (the fixture `api` of `tests/flows/conftest.py`)."""
+"""The files whose tests share a Prefect server and its forks (the fixtures `api` and `forks` of `tests/flows/conftest.py`)."""
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -75,7 +76,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     First come the tests of the shared server, then the files with a test that is marked `slow`, then the others.
     """
     files = {item: item.nodeid.split("::", 1)[0] for item in items}
-    if outside := {files[item] for item in items if "api" in getattr(item, "fixturenames", ())} - set(SERVED):
+    if outside := {files[item] for item in items if {"api", "forks"} & set(getattr(item, "fixturenames", ()))} - set(
+        SERVED
+    ):
         raise pytest.UsageError(f"tests of the shared Prefect server in {', '.join(sorted(outside))}: add to SERVED")
     slow = {files[item] for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: 0 if files[item] in SERVED else 1 if files[item] in slow else 2)
@@ -131,17 +134,30 @@ class FakePipeline:
         return kept | {"PYTHONPATH": str(FAKES)} | more
 
 
-@pytest.fixture
-def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakePipeline:
-    """All stages of this process are stand-ins (tests/flows/fake_stages)."""
+@pytest.fixture(scope="session")
+def make_fake() -> Callable[[Path, pytest.MonkeyPatch], FakePipeline]:
+    """Makes stand-ins (tests/flows/fake_stages) the stages of this process, until the patch is undone."""
     spec = importlib.util.spec_from_file_location("fake_stages", FAKES / "sitecustomize.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    for name in module.STAGES:
-        # Set through monkeypatch first, so that the real modules are back after the test.
-        monkeypatch.setitem(sys.modules, f"pipeline.stages.{name}", module)
-    return FakePipeline(tmp_path)
+
+    def make(folder: Path, patch: pytest.MonkeyPatch) -> FakePipeline:
+        for name in module.STAGES:
+            patch.setitem(sys.modules, f"pipeline.stages.{name}", module)
+        return FakePipeline(folder)
+
+    return make
+
+
+@pytest.fixture
+def fake(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make_fake: Callable[[Path, pytest.MonkeyPatch], FakePipeline],
+) -> FakePipeline:
+    """All stages of this process are stand-ins."""
+    return make_fake(tmp_path, monkeypatch)
 
 
 @pytest.fixture

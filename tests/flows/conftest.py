@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
+from forked_prefect import Forks
 from served_prefect import PASSWORD, Served, client
 
 from flows.server import following, local, processes
@@ -20,6 +23,15 @@ from flows.server.api import Api
 
 # What Prefect has left to send when the tests' server is gone must not start a server of its own at exit.
 os.environ["PREFECT_SERVER_EPHEMERAL_ENABLED"] = "false"
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """The server of which processes of Prefect are forks."""
+    with tempfile.TemporaryDirectory() as folder:  # the name of a socket has to be short
+        server = Forks(Path(folder))
+        yield server
+        server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -54,42 +66,65 @@ def served(tmp_path: Path) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="session")
-def deployed(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Api:
-    """`prefect deploy --all --no-prompt` on a fresh server, once its pools are there."""
+def deployed(api: Api, forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Api:
+    """`prefect deploy --all --no-prompt` on a fresh server, once its pools are there. Their runs are forks."""
+    from prefect.workers.process import ProcessWorker
+
+    template = ProcessWorker.get_default_base_job_template()
+    template["variables"]["properties"]["command"]["default"] = shlex.join(forks.command("prefect.engine"))
     for pool in local.POOLS:
-        api.post("/work_pools/", {"name": pool, "type": "process"})
+        api.post("/work_pools/", {"name": pool, "type": "process", "base_job_template": template})
     environment = client(tmp_path_factory.mktemp("deploy"), api)
-    command = [sys.executable, "-m", "prefect", "deploy", "--all", "--no-prompt"]
+    command = forks.command("prefect", "deploy", "--all", "--no-prompt")
     done = subprocess.run(command, cwd=local.ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return api
 
 
 class Shell:
-    """`prefect ...` and workers against the test's server, with stand-in stages."""
+    """`prefect ...` and workers against the test's server, with stand-in stages; all of them are forks."""
 
-    def __init__(self, api: Api, fake: Any, folder: Path) -> None:
-        self.api, self.fake = api, fake
+    def __init__(self, api: Api, forks: Forks, fake: Any, folder: Path) -> None:
+        self.api, self.forks, self.fake = api, forks, fake
         self.home = folder / "home"
         self.environment = client(self.home, api, fake.environment())
 
     def prefect(self, *words: str, code: int = 0) -> str:
         """Run a command to its end."""
-        command = [sys.executable, "-m", "prefect", *words]
+        command = self.forks.command("prefect", *words)
         done = subprocess.run(
             command, env=self.environment, cwd=local.ROOT, capture_output=True, text=True, timeout=300
         )
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 
+    def ask(self, deployment: str, *settings: str, flow: str = "ezhoi", **parameters: Any) -> str:
+        """Ask for a run of a deployment, on the stand-ins' store, and return its id."""
+        given = {"overrides": [*self.fake.settings, *settings]} | parameters
+        return following.trigger(self.api, flow=flow, deployment=deployment, parameters=given)
+
+    def execute(self, run: str, **more: str) -> subprocess.Popen[bytes]:
+        """The process of a run, as a worker starts it."""
+        return self._begin(self.forks.command("prefect.engine"), PREFECT__FLOW_RUN_ID=run, **more)
+
     def work(self, pool: str) -> None:
-        """A worker that executes what is scheduled and ends."""
-        self.prefect("worker", "start", "--pool", pool, "--type", "process", "--run-once")
+        """Execute in this process what the pool has for a worker, from the folder and with the parameters of its deployment."""
+        from prefect.flow_engine import load_flow_and_flow_run, run_flow
+
+        for found in self.api.post(f"/work_pools/{pool}/get_scheduled_flow_runs", {}):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.chdir("/")
+                patch.setenv("EZHOI_HOME", str(self.home))
+                patch.setenv("PREFECT__FLOW_RUN_ID", found["flow_run"]["id"])
+                run, flow = load_flow_and_flow_run(UUID(found["flow_run"]["id"]))
+                run_flow(flow, flow_run=run, return_type="state")
 
     def worker(self, pool: str, **more: str) -> subprocess.Popen[bytes]:
         """Start a worker that runs until it is ended."""
         words = ["worker", "start", "--pool", pool, "--type", "process", "--name", f"{pool}-{time.monotonic_ns()}"]
-        command = [sys.executable, "-m", "prefect", *words]
+        return self._begin(self.forks.command("prefect", *words), **more)
+
+    def _begin(self, command: list[str], **more: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             command,
             env=self.environment | more,
@@ -99,32 +134,29 @@ class Shell:
             start_new_session=True,
         )
 
-    def stop(self, *workers: subprocess.Popen[bytes]) -> None:
-        """End the workers, whatever they are doing."""
-        for worker in workers:
-            if (leader := processes.identify(worker.pid)) is not None:
+    def stop(self, *begun: subprocess.Popen[bytes]) -> None:
+        """End processes, whatever they are doing."""
+        for process in begun:
+            if (leader := processes.identify(process.pid)) is not None:
                 processes.stop(leader, patience=15)
-            worker.wait()
+            process.wait()
 
     def overrides(self, *more: str) -> str:
         """The value of the parameter `overrides`, with the stand-ins' store."""
         return json.dumps([*self.fake.settings, *more])
 
-    def newest(self) -> following.RunState:
-        """The run that was asked for last, once its tasks, which reach the server through events, stand still."""
-        last = following.look(self.api, following.newest_run(self.api))
-        for _ in range(30):
-            time.sleep(1)
-            seen = following.look(self.api, last.id)
-            if seen == last and all(task.final for task in seen.tasks):
-                break
-            last = seen
-        return last
+    def ended(self, run: str, seconds: float = 240) -> following.RunState:
+        """The run, once it has ended and its tasks, which reach the server through events, have too."""
+        deadline = time.monotonic() + seconds
+        while not ((seen := following.look(self.api, run)).final and all(task.final for task in seen.tasks)):
+            assert time.monotonic() < deadline, f"{seen.name} did not end"
+            time.sleep(0.2)
+        return seen
 
 
 @pytest.fixture
-def shell(deployed: Api, fake: Any, tmp_path: Path) -> Shell:
-    return Shell(deployed, fake, tmp_path)
+def shell(deployed: Api, forks: Forks, fake: Any, tmp_path: Path) -> Shell:
+    return Shell(deployed, forks, fake, tmp_path)
 
 
 class Recorded:
@@ -186,5 +218,5 @@ def recorded(api: Api, fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture(scope="session")
 def make_recorder(api: Api) -> Any:
-    """Makes a recorder of the real stages under some settings; EZHOI_HOME is the caller's business."""
-    return lambda settings: Recorded(api, SimpleNamespace(settings=settings))
+    """Makes a recorder of stand-ins, or of the real stages under some settings; EZHOI_HOME is the caller's business."""
+    return lambda made: Recorded(api, SimpleNamespace(settings=made) if isinstance(made, list) else made)

@@ -66,7 +66,7 @@ def killed(shell: Any) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 def test_worker_and_run_killed_at_once(shell: Any, killed: Any, recorded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A power cut: nobody is left to tell the server. The next run marks the dead one and goes on from the store."""
     worker = killed(EZHOI_FAKE_SLEEP="descriptions:100")
-    shell.prefect("deployment", "run", "ezhoi/full", "-p", f"overrides={shell.overrides()}")
+    shell.ask("full")
     until(lambda: executes(shell.fake, "descriptions"))
     run, process = note(shell.home)
     os.kill(worker.pid, signal.SIGKILL)
@@ -85,7 +85,7 @@ def test_worker_and_run_killed_at_once(shell: Any, killed: Any, recorded: Any, m
 def test_a_killed_worker_leaves_its_run_alive_and_nobody_marks_it(shell: Any, killed: Any, tmp_path: Path) -> None:
     gate = tmp_path / "open"
     worker = killed(EZHOI_FAKE_GATE=f"descriptions:{gate}")
-    shell.prefect("deployment", "run", "ezhoi/full", "-p", f"overrides={shell.overrides()}")
+    shell.ask("full")
     until(lambda: executes(shell.fake, "descriptions"))
     run, process = note(shell.home)
     os.kill(worker.pid, signal.SIGKILL)

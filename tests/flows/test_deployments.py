@@ -70,8 +70,8 @@ def test_an_unknown_parameter_is_named(shell: Any) -> None:
 def test_run_full_from_the_shell(shell: Any) -> None:
     given = ["-p", "profile=demo", "-p", "setting=uv", "-p", f"overrides={shell.overrides()}"]
     shell.prefect("deployment", "run", "ezhoi/full", *given)
-    shell.work("ezhoi-gpu")
-    last = shell.newest()
+    shell.prefect("worker", "start", "--pool", "ezhoi-gpu", "--type", "process", "--run-once")
+    last = shell.ended(following.newest_run(shell.api))
     assert last.state == "Completed", last.message
     seen = Store(shell.fake.root).find("seen")
     assert seen.manifest.config["setting"] == "uv"
@@ -81,33 +81,30 @@ def test_run_full_from_the_shell(shell: Any) -> None:
 
 
 def test_utpl_alone_says_which_checkpoint_it_uses_or_why_none_fits(shell: Any) -> None:
-    ask = ["deployment", "run", "ezhoi/utpl", "-p"]
-    shell.prefect(*ask, f"overrides={shell.overrides()}")
+    asked = shell.ask("utpl")
     shell.work("ezhoi-gpu")
-    refused = shell.newest()
+    refused = shell.ended(asked)
     assert refused.state == "Failed" and "no seen artifact" in refused.message and refused.tasks == ()
 
     old = run(shell.fake.config("seen.epochs=3"), targets=("seen",))["seen"].artifact
     new = run(shell.fake.config("seen.epochs=4"), targets=("seen",))["seen"].artifact
     shell.fake.executed()
-    shell.prefect(*ask, f"overrides={shell.overrides()}")
-    shell.prefect(*ask, f"overrides={shell.overrides('utpl.steps=7')}", "-p", f"seen={old.fingerprint}")
+    newest, pinned = shell.ask("utpl"), shell.ask("utpl", "utpl.steps=7", seen=old.fingerprint)
     shell.work("ezhoi-gpu")
+    assert {shell.ended(asked).state for asked in (newest, pinned)} == {"Completed"}
     assert "seen" not in shell.fake.executed()
     made = {a.manifest.config["utpl"]["steps"]: a for a in Store(shell.fake.root).artifacts("utpl")}
     used = {steps: a.manifest.inputs[0].fingerprint for steps, a in made.items()}
     assert used == {60: new.fingerprint, 7: old.fingerprint}
-    assert {t.stage: t.state for t in shell.newest().tasks}["seen"] == "Reused"
+    assert {t.stage: t.state for t in shell.ended(pinned).tasks}["seen"] == "Reused"
 
 
 def test_a_dry_run_of_a_deployment_shows_the_plan(shell: Any) -> None:
     run(shell.fake.config())
     shell.fake.executed()
-    shell.prefect(
-        "deployment", "run", "ezhoi/full", "-p", f"overrides={shell.overrides('utpl.steps=7')}", "-p", "dry_run=true"
-    )
+    asked = shell.ask("full", "utpl.steps=7", dry_run=True)
     shell.work("ezhoi-gpu")
-    last = shell.newest()
+    last = shell.ended(asked)
     assert last.state == "Planned" and last.message.startswith(
         f"{len(NAMES) - 4} of {len(NAMES)} stages cached; 1 would run, 3 more if what they read comes "
         "out otherwise: at most about 0"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +24,37 @@ def test_the_form_offers_the_stages_of_the_graph() -> None:
     assert tuple(StageName) == NAMES
 
 
-def test_second_run_is_all_cached(recorded: Any) -> None:
-    assert recorded.run() == dict.fromkeys(ALL, "Completed")
-    assert recorded.fake.executed() == ALL
-    assert recorded.run() == dict.fromkeys(ALL, "Cached")
-    assert recorded.fake.executed() == [] and recorded.state.is_completed()
-    assert recorded.state.message == f"{len(NAMES)} stages: {len(NAMES)} cached"
-    assert not list((Path(recorded.fake.root.parent) / "home" / "runs").iterdir()), "the note of the process stayed"
+@dataclass
+class Seen:
+    """A run that is over: what reads it back from the server, its states, and the stages that it executed."""
+
+    recorded: Any
+    states: dict[str, str]
+    executed: list[str]
+
+
+@pytest.fixture(scope="module")
+def three(make_fake: Any, make_recorder: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Seen, ...]]:
+    """Three runs on one store, which tests only look at: all is computed, nothing is, and what another `utpl.steps` costs."""
+    folder = tmp_path_factory.mktemp("three")
+    with pytest.MonkeyPatch.context() as patch:
+        fake = make_fake(folder, patch)
+        patch.setenv("EZHOI_HOME", str(folder / "home"))
+        seen = []
+        for settings in ((), (), ("utpl.steps=7",)):
+            recorded = make_recorder(fake)
+            seen.append(Seen(recorded, recorded.run(*settings), fake.executed()))
+        yield tuple(seen)
+
+
+def test_second_run_is_all_cached(three: tuple[Seen, ...]) -> None:
+    first, second, _ = three
+    assert first.states == dict.fromkeys(ALL, "Completed") and first.executed == ALL
+    assert second.states == dict.fromkeys(ALL, "Cached") and second.executed == []
+    state = second.recorded.state
+    assert state.is_completed() and state.message == f"{len(NAMES)} stages: {len(NAMES)} cached"
+    home = Path(second.recorded.fake.root.parent) / "home"
+    assert not list((home / "runs").iterdir()), "the note of the process stayed"
 
 
 def test_it_shares_the_store_with_plain_runs(recorded: Any) -> None:
@@ -36,20 +62,20 @@ def test_it_shares_the_store_with_plain_runs(recorded: Any) -> None:
     assert set(recorded.run().values()) == {"Cached"}
 
 
-def test_with_and_without_a_server_the_artifacts_are_equal(recorded: Any, tmp_path: Path) -> None:
-    recorded.run()
-    there = {a.stage: a for a in Store(recorded.fake.root).artifacts()}
-    here = run(recorded.fake.config(f"store.root={tmp_path / 'other'}"))
-    assert {n: o.artifact.fingerprint for n, o in here.items()} == {n: a.fingerprint for n, a in there.items()}
-    assert {n: o.artifact.digest for n, o in here.items()} == {n: a.digest for n, a in there.items()}
-    pages = {page.name for page in (recorded.fake.root / ".runs").glob("*/*.html")}
+def test_with_and_without_a_server_the_artifacts_are_equal(three: tuple[Seen, ...], fake: Any) -> None:
+    root = three[0].recorded.fake.root
+    there = {(a.stage, a.fingerprint): a.digest for a in Store(root).artifacts()}
+    here = run(fake.config(f"clip.weights={three[0].recorded.fake.weights}"))
+    assert {n: there.get((n, o.artifact.fingerprint)) for n, o in here.items()} == {
+        n: o.artifact.digest for n, o in here.items()
+    }
+    pages = {page.name for page in (root / ".runs").glob("*/*.html")}
     assert pages == {f"{name}.html" for name in (*NAMES, "index")}, "a recorded run has its pages on disk too"
 
 
-def test_a_change_shows_in_the_states(recorded: Any) -> None:
-    recorded.run()
-    states = recorded.run("utpl.steps=7")
-    assert {n for n, s in states.items() if s == "Completed"} == {"utpl", "predictions", "evaluation", "bundle"}
+def test_a_change_shows_in_the_states(three: tuple[Seen, ...]) -> None:
+    computed = {"utpl", "predictions", "evaluation", "bundle"}
+    assert {n for n, s in three[2].states.items() if s == "Completed"} == computed == set(three[2].executed)
 
 
 def test_targets_and_force(recorded: Any) -> None:
@@ -60,7 +86,7 @@ def test_targets_and_force(recorded: Any) -> None:
 
 
 def test_a_deleted_artifact_is_made_again(recorded: Any) -> None:
-    recorded.run()
+    run(recorded.fake.config())
     artifact = Store(recorded.fake.root).find("seen")
     next(artifact._folder.glob("*.parquet")).unlink()
     states = recorded.run()
@@ -69,8 +95,8 @@ def test_a_deleted_artifact_is_made_again(recorded: Any) -> None:
     assert "missing; the stage ran again" in page["data"]
 
 
-def test_edges_of_the_graph(recorded: Any) -> None:
-    recorded.run()
+def test_edges_of_the_graph(three: tuple[Seen, ...]) -> None:
+    recorded = three[0].recorded
     nodes = dict(recorded.api.get(f"/flow_runs/{recorded.id}/graph-v2")["nodes"])
     names = {identity: node["label"] for identity, node in nodes.items()}
     parents = {n["label"]: {names[p["id"]] for p in n["parents"]} for n in nodes.values()}
@@ -78,9 +104,8 @@ def test_edges_of_the_graph(recorded: Any) -> None:
     assert parents["disparities"] == {"descriptions", "text_embeddings", "vocabulary"}
 
 
-def test_every_stage_has_its_page_also_when_cached(recorded: Any) -> None:
-    recorded.run()
-    recorded.run()
+def test_every_stage_has_its_page_also_when_cached(three: tuple[Seen, ...]) -> None:
+    recorded = three[1].recorded
     pages = {a["key"]: a for a in recorded.artifacts()}
     assert set(pages) == {key(name) for name in ALL} | {"ezhoi-lineage"}
     tasks = {t["name"]: t["id"] for t in recorded.tasks()}
@@ -96,16 +121,14 @@ def test_every_stage_has_its_page_also_when_cached(recorded: Any) -> None:
         assert "Result: mAP" not in pages[key(name)]["data"], f"{name} evaluates nothing"
 
 
-def test_a_runs_artifacts_are_listed_newest_first_so_results_come_first(recorded: Any) -> None:
-    recorded.run()
-    keys = [artifact["key"] for artifact in recorded.artifacts()]
+def test_a_runs_artifacts_are_listed_newest_first_so_results_come_first(three: tuple[Seen, ...]) -> None:
+    keys = [artifact["key"] for artifact in three[0].recorded.artifacts()]
     made = [f"ezhoi-{stage.replace('_', '-')}" for stage in ALL]
     assert keys[0] == "ezhoi-lineage" and keys[1:] == made[::-1]
 
 
-def test_the_lineage_page_colours_hits_and_misses(recorded: Any) -> None:
-    recorded.run()
-    recorded.run("utpl.steps=7")
+def test_the_lineage_page_colours_hits_and_misses(three: tuple[Seen, ...]) -> None:
+    recorded = three[2].recorded
     page = next(a for a in recorded.artifacts() if a["key"] == "ezhoi-lineage")["data"]
     assert f"{len(NAMES) - 4} cached, 4 computed" in page
     utpl = next(a for a in recorded.artifacts() if a["key"] == "ezhoi-utpl")
@@ -122,10 +145,8 @@ def test_the_lineage_page_colours_hits_and_misses(recorded: Any) -> None:
     assert "- utpl.steps: 60 -\\> 7" in utpl["data"] and "Computed in" in utpl["data"]
 
 
-def test_the_logs_last_lines_are_the_answer(recorded: Any) -> None:
-    recorded.run()
-    recorded.run("utpl.steps=7")
-    lines = recorded.log(until="lineage: ")
+def test_the_logs_last_lines_are_the_answer(three: tuple[Seen, ...]) -> None:
+    lines = three[2].recorded.log(until="lineage: ")
     result = next(i for i, line in enumerate(lines) if line.startswith("after UTPL"))
     rest = "\n".join(lines[result:])
     for wanted in ("report: ", "compared with the run of 20", "mAP unseen  14.25", "what was changed:", "lineage: "):
@@ -133,12 +154,10 @@ def test_the_logs_last_lines_are_the_answer(recorded: Any) -> None:
     assert "  utpl.steps: 60 -> 7" in lines
 
 
-def test_a_cached_page_links_the_run_that_computed_it(recorded: Any) -> None:
-    recorded.run()
-    first = recorded.id
-    recorded.run()
-    page = next(a for a in recorded.artifacts() if a["key"] == "ezhoi-seen")["data"]
-    assert f"by [a run of ezhoi](../../runs/flow-run/{first})" in page and "Cached, made " in page
+def test_a_cached_page_links_the_run_that_computed_it(three: tuple[Seen, ...]) -> None:
+    first, second, _ = (seen.recorded for seen in three)
+    page = next(a for a in second.artifacts() if a["key"] == "ezhoi-seen")["data"]
+    assert f"by [a run of ezhoi](../../runs/flow-run/{first.id})" in page and "Cached, made " in page
     assert "nothing: the same artifact" in page
 
 

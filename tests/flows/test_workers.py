@@ -1,9 +1,8 @@
-"""Two workers, two runs of one deployment at once: each artifact is computed once, on one disk and over an object store."""
+"""Two runs of one deployment at once, on one disk and over an object store: no artifact is computed twice."""
 
 from __future__ import annotations
 
 import collections
-import json
 import re
 import time
 from collections.abc import Callable
@@ -27,22 +26,15 @@ def test_two_runs_at_once_compute_each_artifact_once(kind: str, request: Any, fa
         request.getfixturevalue("gate")
     shell = request.getfixturevalue("shell")
     root = f"s3://bucket/{tmp_path.name}" if kind == "objects" else str(fake.root)
-    asked = [
-        json.dumps([f"clip.weights={fake.weights}", f"store.root={root}", f"store.cache={tmp_path / name}"])
-        for name in ("one", "other")
-    ]
-    workers = [shell.worker("ezhoi-gpu", EZHOI_FAKE_GATE=f"descriptions:{tmp_path / 'open'}") for _ in asked]
+    runs = [shell.ask("full", f"store.root={root}", f"store.cache={tmp_path / name}") for name in ("one", "other")]
+    processes = [shell.execute(run, EZHOI_FAKE_GATE=f"descriptions:{tmp_path / 'open'}") for run in runs]
     try:
-        runs = []
-        for overrides in asked:
-            parameters = {"overrides": json.loads(overrides)}
-            runs.append(following.trigger(shell.api, deployment="full", parameters=parameters))
         deadline = time.monotonic() + 240
         _until(deadline, lambda: any(line.startswith(WAITS) for line in _log(shell.api, runs)))
         (tmp_path / "open").write_text("")
-        _until(deadline, lambda: all(following.look(shell.api, run).final for run in runs))
+        assert [process.wait(240) for process in processes] == [0, 0]
     finally:
-        shell.stop(*workers)
+        shell.stop(*processes)
     ended = [following.look(shell.api, run) for run in runs]
     assert [run.state for run in ended] == ["Completed", "Completed"], [run.message for run in ended]
     logs = [fake.root / ".ran"] if kind == "folder" else list(tmp_path.glob("*/*/.ran"))
@@ -79,7 +71,9 @@ def test_the_workers_of_a_pool_share_an_image_stage(kind: str, request: Any, fak
     overrides = [f"clip.weights={fake.weights}", f"store.root={root}", f"store.cache={tmp_path / 'cache'}"]
     pool = "/work_pools/ezhoi-gpu/workers/filter"
     before = {w["id"] for w in shell.api.post(pool, {}) or []}
-    workers = [shell.worker("ezhoi-gpu", EZHOI_FAKE_SHARDS="image_embeddings:80") for _ in range(2)]
+    (meeting := tmp_path / "meeting").mkdir()
+    shards = {"EZHOI_FAKE_SHARDS": "image_embeddings:12", "EZHOI_FAKE_MEET": str(meeting)}
+    workers = [shell.worker("ezhoi-gpu", **shards) for _ in range(2)]
     try:
         deadline = time.monotonic() + 240
         _until(deadline, lambda: len({w["id"] for w in shell.api.post(pool, {})} - before) == 2)
@@ -96,8 +90,8 @@ def test_the_workers_of_a_pool_share_an_image_stage(kind: str, request: Any, fak
     helped = [following.look(shell.api, h) for h in asked]
     assert {h.state for h in helped} <= {"Completed", "Cancelled"}
     made = re.findall(r"(\d+) shards of image_embeddings made here", " ".join(h.message for h in helped))
-    assert 0 < sum(map(int, made)) < 80
+    assert 0 < sum(map(int, made)) < 12
     store = store_of(fake.config(*overrides[1:]))
     (embeddings,) = store.artifacts("image_embeddings")
-    assert len([f for f in embeddings.manifest.files if f.name.startswith("train-0")]) == 80
+    assert len([f for f in embeddings.manifest.files if f.name.startswith("train-0")]) == 12
     assert store.faults(embeddings, rehash=True) == []

@@ -4,6 +4,7 @@ Each writes tables of one row under the names that downstream stages read; lists
 Every execution is a line in `<store>/.ran`.
 EZHOI_FAKE_FAIL=stage makes a stage fail, EZHOI_FAKE_SLEEP=stage:seconds makes it slow, EZHOI_FAKE_GATE=stage:path has it
 wait until there is such a file, EZHOI_FAKE_SHARDS=stage:number has it make shards, half a second each.
+EZHOI_FAKE_MEET=folder has each shard wait, and no longer, until the processes of two flow runs make some.
 """
 
 from __future__ import annotations
@@ -119,10 +120,20 @@ def compute(work) -> int:
     from pipeline.work.stream import stream
 
     def make(shard: Shard, ids: list[int], values: list[int]) -> dict[str, object]:
-        time.sleep(0.5)
+        if folder := os.environ.get("EZHOI_FAKE_MEET"):
+            meet(Path(folder))
+        else:
+            time.sleep(0.5)
         return {"image_id": values}
 
     return stream(work, shards_of(work), read=lambda shard, image_id: image_id, compute=make, batch=1)
+
+
+def meet(folder: Path) -> None:
+    """Wait until another flow run has come here too."""
+    (folder / os.environ["PREFECT__FLOW_RUN_ID"]).touch()
+    while len(list(folder.iterdir())) < 2:
+        time.sleep(0.05)
 
 
 def shards_of(work) -> list:

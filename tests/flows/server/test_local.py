@@ -16,7 +16,9 @@ from typing import Any
 import psutil
 import pytest
 from served_prefect import database
+from typer.testing import CliRunner
 
+from flows.cli.app import app
 from flows.server import deployment, local, processes
 from flows.server.local import Local
 from flows.server.processes import Process
@@ -285,20 +287,25 @@ def test_prefect_yaml_declares_what_the_readme_names() -> None:
 
 @pytest.mark.slow
 def test_up_launch_down(fake: Any, tmp_path: Path) -> None:
-    """The whole way of `make run`, twice, beside another server's port, with a user's foreign Prefect settings."""
+    """The whole way of `make run`, beside another server's port, with a user's foreign Prefect settings; then what fails."""
     home = tmp_path / "home"
     database(home / "prefect", local.server_environment(home, 0))
     environment = fake.environment(EZHOI_HOME=str(home), PREFECT_API_URL="http://192.0.2.1/api", EZHOI__SEED="7")
     settings = [word for setting in fake.settings for word in ("--set", setting)]
 
-    def ezhoi(*words: str, fails: bool = False) -> str:
+    def process(*words: str, fails: bool = False) -> str:
         command = [sys.executable, "-m", "flows.cli.app", *words]
         done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=400)
         assert bool(done.returncode) == fails, done.stdout + done.stderr
         return done.stdout + done.stderr
 
+    def ezhoi(*words: str, fails: bool = False) -> str:
+        done = CliRunner().invoke(app, words, env=environment)
+        assert bool(done.exit_code) == fails, done.output
+        return f"{done.output}{done.exception}" if fails else done.output
+
     try:
-        first = ezhoi("launch", *settings)
+        first = process("launch", *settings)
         assert "starting the Prefect server" in first and "deploying" in first
         assert f"{len(NAMES)} stages: {len(NAMES)} computed" in first and "after UTPL      20.00" in first
         assert f"all runs: {fake.root / '.site' / 'index.html'}" in first
@@ -309,9 +316,7 @@ def test_up_launch_down(fake: Any, tmp_path: Path) -> None:
         assert "nothing was running" not in said and local.read(home) == state
         assert "by themselves" not in said, "only the checkout's own server is found in the checkout"
         assert _answer_of_plain_prefect(said, fake.environment()).count("ezhoi/full") == 1
-        second = ezhoi("launch", *settings)
-        assert "deploying" not in second and f"{len(NAMES)} stages: {len(NAMES)} cached" in second
-        recorded = ezhoi("run", "--record", *settings)
+        recorded = process("run", "--record", *settings)
         assert (
             f"{len(NAMES)} stages: {len(NAMES)} cached" in recorded and state.api_url.removesuffix("/api") in recorded
         )
@@ -323,8 +328,9 @@ def test_up_launch_down(fake: Any, tmp_path: Path) -> None:
         )
         assert "unknown key" in ezhoi("launch", "--set", "a.b=1", fails=True)
         Path(fake.weights).unlink()
-        failed = ezhoi("launch", *settings, fails=True)
-        assert "ended Failed" in failed and "does not exist" in failed and "Traceback" not in failed
+        failed = process("launch", *settings, fails=True)
+        assert "deploying" not in failed and "ended Failed" in failed and "does not exist" in failed
+        assert "Traceback" not in failed
         assert _who_says(state.password, home, fake.root) == {home / "password", home / "prefect" / "profiles.toml"}
         shown = [" ".join(p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"])]
         assert shown and not [line for line in shown if state.password in line]

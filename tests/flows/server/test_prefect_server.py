@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import importlib.util
 import json
@@ -188,35 +187,41 @@ def test_another_user_gets_in_nowhere(deployed: Api) -> None:
         assert refused.returncode == 1 and "Permission denied" in refused.stderr and refused.stdout == ""
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("place", ["profile", "environment"])
 @pytest.mark.parametrize(
     ("variables", "sent"),
     [
-        ({"PREFECT_API_AUTH_STRING": "me:word"}, "Basic bWU6d29yZA=="),
-        ({"PREFECT_API_KEY": "pnu_1"}, "Bearer pnu_1"),
-        ({"PREFECT_API_KEY": "pnu_1", "PREFECT_CLIENT_CUSTOM_HEADERS": '{"X-Gate": "open"}'}, "Bearer pnu_1"),
-        ({}, None),
+        ({"PREFECT_API_AUTH_STRING": "me:word"}, {"Authorization": "Basic bWU6d29yZA=="}),
+        ({"PREFECT_API_KEY": "pnu_1"}, {"Authorization": "Bearer pnu_1"}),
+        (
+            {"PREFECT_API_KEY": "pnu_1", "PREFECT_CLIENT_CUSTOM_HEADERS": '{"X-Gate": "open"}'},
+            {"Authorization": "Bearer pnu_1", "X-Gate": "open"},
+        ),
+        ({}, {}),
     ],
 )
 def test_a_run_speaks_to_a_server_of_the_users_own_with_the_credentials_given_for_it(
-    variables: dict[str, str], sent: str | None, tmp_path: Path
+    variables: dict[str, str], sent: dict[str, str], place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What helpers and the reaper send, as the environment or the profile says."""
-    code = "from flows.ezhoi import api_of_this_run as a; print(a().url, a()._headers)"
-    profile = 'active = "mine"\n[profiles.mine]\nPREFECT_API_URL = "https://prefect.example.org/api"\n'
-    profile += "".join(f"{name} = {json.dumps(value)}\n" for name, value in variables.items())
-    (tmp_path / "profiles.toml").write_text(profile)
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")} | {"PREFECT_HOME": str(tmp_path)}
-    kept["PREFECT_PROFILES_PATH"] = str(
-        tmp_path / "profiles.toml"
-    )  # in the checkout it is that of `ezhoi up` otherwise
-    asked = {"PREFECT_API_URL": "https://prefect.example.org/api", "PREFECT_PROFILE": "ephemeral"} | variables
-    for environment in (kept, kept | asked):
-        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-        url, _, headers = done.stdout.strip().partition(" ")
-        wanted = {"Authorization": sent} if sent else {}
-        wanted |= {"X-Gate": "open"} if "PREFECT_CLIENT_CUSTOM_HEADERS" in variables else {}
-        assert (url, ast.literal_eval(headers)) == ("https://prefect.example.org/api", wanted)
+    """What helpers and the reaper send, as the profile or the environment says, which Prefect reads when it is imported."""
+    from prefect.context import root_settings_context
+
+    from flows.ezhoi import api_of_this_run
+
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        monkeypatch.delenv(name)
+    known = {"PREFECT_API_URL": "https://prefect.example.org/api"} | variables
+    if place == "environment":
+        for name, value in known.items():
+            monkeypatch.setenv(name, value)
+        known = {}
+    lines = ['active = "mine"', "[profiles.mine]", *(f"{name} = {json.dumps(value)}" for name, value in known.items())]
+    (tmp_path / "profiles.toml").write_text("\n".join(lines))
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    monkeypatch.setenv("PREFECT_PROFILES_PATH", str(tmp_path / "profiles.toml"))
+    with root_settings_context():
+        api = api_of_this_run()
+    assert api is not None and (api.url, api._headers) == ("https://prefect.example.org/api", sent)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import stat
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,7 @@ from flows.server import local, profile
 from flows.server.api import Api
 
 
-def prefect(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "prefect", "work-pool", "ls"]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=200)
-
-
-def test_prefect_finds_server_and_password_in_the_checkout(api: Api, fake: Any, tmp_path: Path) -> None:
+def test_prefect_finds_server_and_password_in_the_checkout(api: Api, forks: Any, fake: Any, tmp_path: Path) -> None:
     """Nothing is exported: the checkout's pyproject.toml names the profile."""
     checkout = tmp_path / "checkout"
     checkout.mkdir()
@@ -30,10 +24,15 @@ def test_prefect_finds_server_and_password_in_the_checkout(api: Api, fake: Any, 
     profile.write(checkout / ".ezhoi", api.url, PASSWORD)
     assert stat.S_IMODE(profile.path(checkout / ".ezhoi").stat().st_mode) == 0o600
     api.post("/work_pools/", {"name": "found-by-itself", "type": "process"})
-    found = prefect(checkout, environment)
+
+    def prefect() -> subprocess.CompletedProcess[str]:
+        command = forks.command("prefect", "work-pool", "ls")
+        return subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, timeout=200)
+
+    found = prefect()
     assert found.returncode == 0 and "found-by-" in found.stdout, found.stdout + found.stderr
     profile.remove(checkout / ".ezhoi")
-    lost = prefect(checkout, environment)
+    lost = prefect()
     assert lost.returncode == 1 and "No Prefect API URL provided" in lost.stdout + lost.stderr, (
         "it started its own server"
     )

@@ -5,24 +5,15 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from served_prefect import client
 
 from flows.server import following, reaper
 from flows.server.api import Api
 from pipeline.errors import ServiceError
-
-RUN = """
-import sys
-from flows.ezhoi import ezhoi
-ezhoi(overrides=sys.argv[1:], return_state=True)
-"""
 
 
 class Server:
@@ -108,30 +99,25 @@ def states(api: Api, run: str) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_a_killed_run_does_not_say_running_for_ever(api: Api, fake: Any, tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    environment = client(home, api, fake.environment(EZHOI_FAKE_SLEEP="descriptions:60"))
-    child = subprocess.Popen([sys.executable, "-c", RUN, *fake.settings], env=environment)
-    log = fake.root / ".ran"
-    deadline = time.monotonic() + 60
-    while not (log.exists() and "descriptions" in log.read_text()):
-        assert time.monotonic() < deadline and child.poll() is None
+def test_a_killed_run_does_not_say_running_for_ever(shell: Any) -> None:
+    run = shell.ask("full")
+    process = shell.execute(run, EZHOI_FAKE_SLEEP="descriptions:100")
+    deadline = time.monotonic() + 100
+    while states(shell.api, run) != COMPLETED | {"descriptions": "Running"}:  # they reach the server through events
+        assert time.monotonic() < deadline and process.poll() is None, states(shell.api, run)
         time.sleep(0.1)
-    run = next((home / "runs").glob("*.json")).stem
-    while states(api, run) != COMPLETED | {"descriptions": "Running"}:  # they reach the server through events
-        assert time.monotonic() < deadline and child.poll() is None, states(api, run)
-        time.sleep(0.1)
-    assert reaper.reap(home, api) == [] and api.get(f"/flow_runs/{run}")["state_name"] == "Running"
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    assert len(reaper.reap(home, api)) == 1
-    assert api.get(f"/flow_runs/{run}")["state_name"] == "Crashed"
-    assert states(api, run) == COMPLETED | {"descriptions": "Crashed"}
+    assert reaper.reap(shell.home, shell.api) == []
+    assert shell.api.get(f"/flow_runs/{run}")["state_name"] == "Running"
+    os.kill(json.loads((shell.home / "runs" / f"{run}.json").read_text())["pid"], signal.SIGKILL)
+    process.wait()
+    assert len(reaper.reap(shell.home, shell.api)) == 1
+    assert shell.api.get(f"/flow_runs/{run}")["state_name"] == "Crashed"
+    assert states(shell.api, run) == COMPLETED | {"descriptions": "Crashed"}
 
 
 @pytest.mark.slow
 def test_a_run_that_its_worker_never_started_gets_another_worker(shell: Any) -> None:
-    run = following.trigger(shell.api, deployment="describe", parameters={"overrides": shell.fake.settings})
+    run = shell.ask("describe")
     shell.api.post(f"/flow_runs/{run}/set_state", {"state": {"type": "PENDING"}, "force": True})  # and there it dies
     assert reaper.requeue(shell.home, shell.api) == [], "it may just be starting"
     later = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=6)
