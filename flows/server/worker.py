@@ -7,6 +7,7 @@ it needs, and which imports Prefect for that: two seconds of a core in each run.
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
 from typing import Any
 
@@ -29,6 +30,8 @@ def main() -> None:
     from prefect.cli import app
 
     ProcessWorker.job_configuration = AtOnce
+    # By SIGINT Prefect stops a worker. What a shell starts in its background, such as `ezhoi up &`, ignores it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     app()
 
 
