@@ -93,6 +93,7 @@ def serve(path: str) -> None:
             for output in outputs:
                 os.close(output)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background of a shell ignore it
     client.send(str(os.getpid()).encode())
     threading.Thread(target=_end_with, args=(client,), daemon=True).start()
     code = _be(**json.loads(asked), files=outputs)
