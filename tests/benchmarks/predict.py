@@ -44,7 +44,7 @@ SIZE = 224
 SIZES = Sizes(prompts=2, layers=9, bottleneck=64, heads=2, roi_size=7, logit_scale=20.0)
 
 
-def detector(place: Path) -> detecting.HubDetector:
+def detector(place: Path) -> detecting.ConfiguredDetector:
     """DETR with ResNet-50 and random weights, through the real loading code."""
     names = {i: (CATEGORIES.get(i) or f"N/A {i}").replace("_", " ") for i in range(91)}
     settings = {"use_timm_backbone": False, "use_pretrained_backbone": False, "id2label": names}
