@@ -92,7 +92,7 @@ def ask(api: Api, method: str, path: str, **headers: str) -> httpx.Response:
     """A request of somebody who knows no password, but all that a page could find out."""
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     body = {} if method == "POST" else None
-    return httpx.request(method, api.url + path, headers=names, json=body, trust_env=False, timeout=30)
+    return httpx.request(method, api.url + path, headers=names, json=body, trust_env=False, timeout=60)
 
 
 @pytest.mark.slow
@@ -117,7 +117,7 @@ def test_nothing_is_told_or_done_without_the_password(api: Api) -> None:
 
 def _token(api: Api) -> dict[str, str]:
     """A token that the server takes: as if a page had got hold of one."""
-    with httpx.Client(auth=("ezhoi", PASSWORD.partition(":")[2]), trust_env=False) as http:
+    with httpx.Client(auth=("ezhoi", PASSWORD.partition(":")[2]), trust_env=False, timeout=60) as http:
         answer = http.get(f"{api.url}/csrf-token", params={"client": "me"})
     return {"Prefect_Csrf_Token": answer.json()["token"], "Prefect_Csrf_Client": "me"}
 
