@@ -94,6 +94,15 @@ def one_command_line() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """Fills a folder with the store of the small demo, which all processes of the session make once (`shared_demo.py`)."""
+    from shared_demo import copying
+
+    own = tmp_path_factory.getbasetemp()
+    return copying(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
+
+
 FAKES = Path(__file__).parent / "flows" / "fake_stages"
 
 

@@ -51,6 +51,7 @@ class Recipe:
     warmup: int = 60
     decay: float = 0.02
     calibration_scenes: int = 300
+    """At most; no more than it has learned from."""
     styles: tuple[str, ...] = ("flat", "outlined", "outlined")
     """The drawing styles, in turn."""
     sizes: FcosSizes = field(default_factory=FcosSizes)
@@ -98,7 +99,7 @@ def calibrated(trained: Trained, recipe: Recipe) -> Trained:
     """
     plain = FcosDetector(replace(trained, calibration=None), torch.eye(len(trained.labels), dtype=torch.bool))
     scores, true = [], []
-    for index in range(recipe.calibration_scenes):
+    for index in range(min(recipe.calibration_scenes, recipe.scenes)):
         shown = scene(index, split=CALIBRATION, style=recipe.styles[index % len(recipe.styles)])
         pixels = (shown.pixels[None] * 255).round().to(torch.uint8)
         ((boxes, sure, labels),) = plain.detect([({"pixel_values": pixels}, (pixels.shape[3], pixels.shape[2]))])

@@ -39,7 +39,7 @@ class Trained:
 
 
 def train(folder: Path) -> Trained:
-    """Run the demo in a folder."""
+    """Run the demo in a folder, whose `store` may have it."""
     made = {stage: outcome.artifact for stage, outcome in run(small(folder / "store")).items()}
     found = Trained(made, folder)
     found.bundle.parent.mkdir()

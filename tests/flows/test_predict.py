@@ -12,18 +12,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from small_demo import SETTINGS, small
-
-from pipeline.engine.run import run
+from shared_demo import Copied
+from small_demo import SETTINGS
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory, demo: Copied) -> Path:
     """A folder with a store that has a bundle, two pictures and their boxes."""
     folder = tmp_path_factory.mktemp("predict")
-    run(small(folder / "store"))
+    demo(folder / "store")
     (folder / "pictures").mkdir()
     for name in ("a.jpg", "b.png"):
         Image.new("RGB", (64, 48), "green").save(folder / "pictures" / name)

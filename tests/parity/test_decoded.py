@@ -7,6 +7,7 @@ from typing import Any
 import decoded
 import numpy as np
 import pytest
+from shared_demo import Copied
 from small_demo import small
 
 from pipeline.engine import run
@@ -31,8 +32,8 @@ def differences(found: Any, kept: Any, where: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_the_smallest_demo_makes_what_it_made(tmp_path: Path) -> None:
-    outcomes = run.run(small(tmp_path))
+def test_the_smallest_demo_makes_what_it_made(demo: Copied, tmp_path: Path) -> None:
+    outcomes = run.run(small(demo(tmp_path)))
     found = decoded.decoded({stage: outcome.artifact for stage, outcome in outcomes.items()})
     kept = json.loads(decoded.REFERENCE.read_text(encoding="utf-8"))
     changed = differences(found, kept, "")

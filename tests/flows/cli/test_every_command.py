@@ -17,6 +17,7 @@ import pytest
 import torch
 import typer
 from PIL import Image
+from shared_demo import Copied
 from small_demo import SETTINGS
 from typer.testing import CliRunner
 
@@ -28,18 +29,20 @@ from pipeline.store.store import Store
 from tests.models.original_detr import build
 
 TESTS = Path(__file__).parents[2]
-SMALLER = ("data.world.train_images=24", "data.world.test_images=12", "seen.epochs=1", "utpl.steps=4")
 EDIT = "hug horse: A person stands close beside a horse with both arms round its neck, the cheek against its mane.\n"
 
 CASES = {
-    "ablate": ("--settings rf_uc --seeds 0 --rows llm --full", "| model | unseen | gain | seen |"),
+    "ablate": (
+        "--settings rf_uc --seeds 0 --rows llm --full --set seen.epochs=1",
+        "| model | unseen | gain | seen |",
+    ),
     "artifacts diff": ("evaluation/{old} evaluation/{new}", "descriptions: descriptions.edits: hug horse"),
     "artifacts gc": ("--keep 0 --results --dry-run", "evaluation/{new:.12}"),
     "artifacts keep": ("{new} --note 'the best'", "is kept"),
     "artifacts lineage": ("evaluation", "        annotations/"),
     "artifacts list": ("evaluation", "evaluation        {new:.12}"),
     "artifacts release": ("{old}", "is not kept any more"),
-    "artifacts show": ("utpl", "utpl.steps = 4"),
+    "artifacts show": ("utpl", "utpl.steps = 8"),
     "artifacts verify": ("", "0 faults"),
     "bundle check": ("", "whole; 122 classes"),
     "bundle export": ("--out mine.safetensors", "model card: mine.md"),
@@ -53,7 +56,7 @@ CASES = {
     "data import": ("yard/yard-rel.json --to own/own.json", "1 picture (0 without interaction), 2 boxes (1 person)"),
     "data look": ("yard/yard-rel.json", "1 of 1 pictures are drawn in look.html"),
     "data template": ("label-studio", '<Relation value="hug"/>'),
-    "data export": ("out --format coco", "instances_test.json: 12 images"),
+    "data export": ("out --format coco", "instances_test.json: 24 images"),
     "describe": ("--separability", "verb eat"),
     "describe edit": ("'pet cat' --text 'A person strokes a cat.' --file more.yaml", "use it: ezhoi run"),
     "describe export": ("texts.csv", "122 texts of descriptions/"),
@@ -77,7 +80,7 @@ CASES = {
     "runs compare": ("{run} newest --out better.html", "descriptions.edits: hug horse"),
     "runs show": ("newest", "descriptions.edits = edits.yaml"),
     "site": ("--out site --copy", "site/index.html"),
-    "status": ("--set utpl.steps=5", "utpl.steps: 4 -> 5"),
+    "status": ("--set utpl.steps=5", "utpl.steps: 8 -> 5"),
     "study": ("ablation --variant llm --settings rf_uc --seeds 0 --set seen.epochs=1", "+ LLM guidance"),
     "world classes": ("", "hug horse"),
     "world clip": ("tiny.safetensors --steps 1 --scenes 8", "tiny.safetensors: loss"),
@@ -131,17 +134,17 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def shop(tmp_path_factory: pytest.TempPathFactory, demo: Copied) -> Iterator[Shop]:
     folder = tmp_path_factory.mktemp("shop")
+    demo(folder / "artifacts")
     (folder / "edits.yaml").write_text(EDIT)
-    settings = [*SETTINGS, *SMALLER, f"store.root={folder / 'artifacts'}"]
+    settings = [*SETTINGS, f"store.root={folder / 'artifacts'}"]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("EZHOI_HOME", str(folder / "home"))
         for setting in settings:
             key, _, value = setting.partition("=")
             patch.setenv("EZHOI__" + key.upper().replace(".", "__"), value)
-        run(loading.load())
         edited = run(loading.load(overrides=["descriptions.edits=edits.yaml"]))["evaluation"].artifact
         patch.setenv("EZHOI__DESCRIPTIONS__EDITS", "edits.yaml")
         store = Store(folder / "artifacts")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from shared_demo import Copied
 from small_demo import small
 
 from models.clip import Clip
@@ -22,8 +23,8 @@ HOIS = [10, 150, 151]
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("store")
+def store(tmp_path_factory: pytest.TempPathFactory, demo: Copied) -> Path:
+    return demo(tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture(scope="module")

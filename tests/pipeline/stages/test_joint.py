@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from shared_demo import Copied
 from small_demo import small
 
 from pipeline.datasets import classes
@@ -25,8 +26,8 @@ def test_only_joint_training_reads_the_unseen_classes(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("store")
+def store(tmp_path_factory: pytest.TempPathFactory, demo: Copied) -> Path:
+    return demo(tmp_path_factory.mktemp("store"))
 
 
 @pytest.mark.slow

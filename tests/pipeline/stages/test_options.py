@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from shared_demo import Copied
 from small_demo import small
 
 from pipeline.engine import run
@@ -21,8 +22,8 @@ CHOSEN = (
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return run.run(small(tmp_path_factory.mktemp("store"), *CHOSEN))
+def outcomes(tmp_path_factory: pytest.TempPathFactory, demo: Copied) -> Any:
+    return run.run(small(demo(tmp_path_factory.mktemp("store")), *CHOSEN))
 
 
 @pytest.mark.slow

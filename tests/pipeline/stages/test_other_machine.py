@@ -11,6 +11,8 @@ from small_demo import small
 from pipeline.engine import run
 from pipeline.store.opening import store_of
 
+FEW = ("data.world.train_images=12", "data.world.test_images=12", "seen.epochs=1", "utpl.steps=1")
+
 
 @pytest.mark.slow
 def test_evaluation_where_nothing_or_some_of_it_is_in_the_cache(gate: Any, tmp_path: Path) -> None:
@@ -19,7 +21,7 @@ def test_evaluation_where_nothing_or_some_of_it_is_in_the_cache(gate: Any, tmp_p
     url = f"s3://bucket/{uuid.uuid4().hex[:8]}"
 
     def config(cache: str) -> Any:
-        return small(Path("unused"), f"store.root={url}", f"store.cache={tmp_path / cache}")
+        return small(Path("unused"), *FEW, f"store.root={url}", f"store.cache={tmp_path / cache}")
 
     here = run.run(config("here"))
     expected = here["evaluation"].artifact.json("report.json")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from shared_demo import Copied
 from small_demo import small
 
 from models.released import quirks
@@ -39,8 +40,8 @@ def demand_released_scores(outcomes: dict[str, Outcome], scale: float) -> None:
 
 
 @pytest.mark.slow
-def test_trained_then_imported_weights_give_the_same_predictions(tmp_path: Path) -> None:
-    trained = run.run(small(tmp_path, RELEASED))
+def test_trained_then_imported_weights_give_the_same_predictions(demo: Copied, tmp_path: Path) -> None:
+    trained = run.run(small(demo(tmp_path), RELEASED))
     seen = trained["seen"].artifact
     with safe_open(seen.path("model.safetensors"), framework="pt") as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118

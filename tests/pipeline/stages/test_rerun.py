@@ -1,6 +1,7 @@
 """What a change costs: exactly the stages that read what changed."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from fnmatch import fnmatch
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from shared_demo import Copied
 from small_demo import small
 
 from pipeline.datasets.world.classes import unseen, world_classes
@@ -27,10 +29,12 @@ TEXT = "A person stands beside it with one arm stretched forward. The hand touch
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("store")
-    run.run(small(root))
-    return root
+def store(tmp_path_factory: pytest.TempPathFactory, demo: Copied) -> Path:
+    return demo(tmp_path_factory.mktemp("store"))
+
+
+SHORT = ("seen.epochs=1", "utpl.steps=2")
+"""For tests that need artifacts of a training and look at no number of it."""
 
 
 def computed(outcomes: dict[str, Outcome]) -> set[str]:
@@ -102,7 +106,8 @@ def test_stages_read_no_file_that_they_do_not_declare(tmp_path: Path, monkeypatc
     monkeypatch.setattr(Artifact, "_listed", noted)
     mine = tmp_path / "mine.yaml"
     mine.write_text("mine: [ride horse]")
-    config = small(tmp_path / "store", f"data.settings={mine}", "setting=mine")
+    fewer = ("data.world.train_images=24", "data.world.test_images=12")
+    config = small(tmp_path / "store", f"data.settings={mine}", "setting=mine", *SHORT, *fewer)
     run.run(config)
     parts = {(s.name, e.stage): e.part for s in graph.STAGES for e in s.resolved(config).inputs}
     assert ("seen", "annotations", "train-pairs.parquet") in reads
@@ -134,8 +139,6 @@ def test_a_damaged_parquet_file_is_named_and_made_again(store: Path, caplog: pyt
 
 @pytest.mark.slow
 def test_a_deleted_artifact_is_made_again_and_nothing_else(store: Path) -> None:
-    import shutil
-
     artifact = run.run(small(store))["text_embeddings"].artifact
     shutil.rmtree(artifact._folder)
     assert computed(run.run(small(store))) == {"text_embeddings"}
@@ -201,13 +204,14 @@ def test_another_seed_does_not_cost_the_untrained_baseline(store: Path) -> None:
     """With a detector that draws nothing: its boxes are the same, and so is what the frozen CLIP makes of them."""
     exact = ("detections.source=ground_truth",)
     first = run.run(small(store, *exact), targets=("untrained",))["untrained"]
-    again = run.run(small(store, *exact, "seed=1"))
+    again = run.run(small(store, *exact, *SHORT, "seed=1"), targets=("untrained", "seen"))
     assert again["untrained"].hit and again["untrained"].artifact == first.artifact
     assert not again["seen"].hit
 
 
 @pytest.mark.slow
-def test_without_the_untrained_baseline_nothing_of_it_is_made(tmp_path: Path) -> None:
+def test_without_the_untrained_baseline_nothing_of_it_is_made(demo: Copied, tmp_path: Path) -> None:
+    shutil.rmtree(demo(tmp_path) / "untrained")
     outcomes = run.run(small(tmp_path, "evaluation.untrained=off"))
     assert "untrained" not in outcomes and not (tmp_path / "untrained").exists()
     evaluation = outcomes["evaluation"].artifact
@@ -221,7 +225,7 @@ def test_without_the_untrained_baseline_nothing_of_it_is_made(tmp_path: Path) ->
 @pytest.mark.slow
 @pytest.mark.parametrize("setting", ["nf_uc", "uo", "uv", "default"])
 def test_every_setting_runs(store: Path, setting: str) -> None:
-    outcomes = run.run(small(store, f"setting={setting}"))
+    outcomes = run.run(small(store, *SHORT, f"setting={setting}"))
     metrics = outcomes["evaluation"].artifact.manifest.metrics
     assert ("unseen" in metrics) == (setting != "default")
     demand_means_of_classes(outcomes["evaluation"].artifact)
@@ -232,5 +236,5 @@ def test_every_setting_runs(store: Path, setting: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("guidance", ["sentence", "token"])
 def test_guidance_by_sentences_and_tokens(store: Path, guidance: str) -> None:
-    outcomes = run.run(small(store, f"model.guidance={guidance}"), targets=("utpl",))
+    outcomes = run.run(small(store, *SHORT, f"model.guidance={guidance}"), targets=("utpl",))
     assert computed(outcomes) == {"seen", "pair_features", "utpl"}

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from shared_demo import Copied
 from small_demo import small
 
 from pipeline.datasets.images import Images
@@ -21,8 +22,8 @@ from pipeline.work.work import Work
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Outcome]]:
-    root = tmp_path_factory.mktemp("store")
+def made(tmp_path_factory: pytest.TempPathFactory, demo: Copied) -> tuple[Path, dict[str, Outcome]]:
+    root = demo(tmp_path_factory.mktemp("store"))
     return root, run.run(small(root, "setting=uv"))
 
 

@@ -26,6 +26,8 @@ from pipeline.vocabulary.vocabulary import Vocabulary, hoi
 SPLIT = "mine: [ride motorcycle, wear backpack, lie on bed, hold book, ride elephant]"
 """A user's own zero-shot setting, by names."""
 
+FEW = ("data.world.train_images=24", "seen.epochs=1", "utpl.steps=4")
+
 
 @dataclass(frozen=True)
 class Renumbered:
@@ -106,7 +108,7 @@ class Renamed(World):
 
 def configuration(root: Path, split: str, *more: str) -> Config:
     (root / "mine.yaml").write_text(split)
-    return small(root / "store", f"data.settings={root / 'mine.yaml'}", "setting=mine", *more)
+    return small(root / "store", *FEW, f"data.settings={root / 'mine.yaml'}", "setting=mine", *more)
 
 
 @pytest.fixture(scope="module")
