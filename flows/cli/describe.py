@@ -56,7 +56,7 @@ def describe(
     """
     if context.invoked_subcommand is not None:
         return
-    chosen = [*(overrides or []), *(["descriptions.tolerated=0", "disparities.tolerated=0"] if strict else [])]
+    chosen = [*(overrides or []), *(["descriptions.tolerated=0"] if strict else [])]
     config = lookup.configuration(profile, chosen)
     if preview is not None:
         _preview(config, preview)

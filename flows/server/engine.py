@@ -16,8 +16,8 @@ def main() -> None:
     with contextlib.suppress(PermissionError):  # started by hand, it leads a group already
         os.setsid()
     # A file is started in a search path that begins with its own folder. A run is of the code that its worker is of.
-    root = str(Path(__file__).parents[2])
-    sys.path[:1] = [] if root in sys.path else [root]
+    here, root = str(Path(__file__).parent), str(Path(__file__).parents[2])
+    sys.path[:] = [root, *(place for place in sys.path if place not in (here, root))]
     # What an import makes is kept, and looking for garbage among it costs a seventh of Prefect's.
     gc.disable()
     import prefect.flow_engine  # noqa: F401

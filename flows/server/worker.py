@@ -1,7 +1,8 @@
 """Prefect's command line, whose workers start the process of a run at once. `python -m flows.server.worker worker start ...`
 
 Where nobody names a command, Prefect's process worker first starts a process that fetches the flow's code and installs what
-it needs, and which imports Prefect for that: two seconds of a core in each run. Our code lies where the worker is.
+it needs, and which imports Prefect for that: two seconds of a core in each run. Our code lies where the worker is. In return
+the hooks of a run that was cancelled or crashed are called in the worker itself, so with the code that it was started with.
 """
 
 from __future__ import annotations

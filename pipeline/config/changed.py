@@ -16,18 +16,21 @@ TOLD_APART = ("profile", "setting", "seed", "device", "store")
 def changed(config: Config) -> dict[str, str]:
     """{key: value as text} of the keys that differ from the profile, without `runtime` sections.
 
-    A path is given by its last part, since it does not matter where a file lies. A profile that does not come with the project
-    is compared with the defaults.
+    A path is given by its last part, since it does not matter where a file lies.
     """
-    known = config.profile in profiles()
-    usual = load(profile=config.profile, environment={}) if known else Config(profile=config.profile)
-    before, after = (dict(_leaves(each.model_dump(mode="json"))) for each in (usual, config))
+    before, after = (dict(_leaves(each.model_dump(mode="json"))) for each in (usual(config), config))
     places = {key for key, source in config.sources().items() if source.is_place}
     return {
         key: Path(str(value)).name if key in places else _text(value)
         for key, value in after.items()
         if value != before.get(key) and key.split(".")[0] not in TOLD_APART and "runtime" not in key.split(".")
     }
+
+
+def usual(config: Config) -> Config:
+    """The configuration's profile as it comes with the project; the defaults for a profile of the user's own."""
+    known = config.profile in profiles()
+    return load(profile=config.profile, environment={}) if known else Config(profile=config.profile)
 
 
 def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -30,7 +30,7 @@ class Choice:
         }[self.how]
         differs = f"; it differs: {', '.join(self.differs)}" if self.differs else ""
         moment = self.artifact.manifest.made_at
-        ahead = "" if moments.known(moment) else ", by a clock that was wrong: others may be newer"
+        ahead = "" if moments.known(moment) else ", ahead of this machine's clock: others may be newer"
         return f"{self.artifact.stage}: uses {name_of(self.artifact)}, {says} (made {moment[:16]}{ahead}){differs}"
 
 

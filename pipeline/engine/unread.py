@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.config.changed import changed
+from pipeline.config.changed import changed, usual
 from pipeline.config.keys import keys
 from pipeline.config.tree import Config
 from pipeline.engine.graph import STAGES
@@ -10,8 +10,11 @@ from pipeline.engine.stage import covered
 
 
 def unread(config: Config) -> list[str]:
-    """A line for each key that differs from the profile and that no stage reads, with what the key means."""
-    read = {key for stage in STAGES for key in stage.reads_under(config)}
+    """A line for each key that differs from the profile and that no stage reads, with what the key means.
+
+    A key that a stage reads under the profile is none: `images.precision=fp32` is why nothing of bf16 is read any more.
+    """
+    read = {key for stage in STAGES for asked in (config, usual(config)) for key in stage.reads_under(asked)}
     means = {key.name: key.means for key in keys(Config)}
     return [
         f"{key} = {value} changes nothing: no stage reads it in this configuration ({means[key]})"

@@ -1,8 +1,7 @@
 """Writing files so that they are whole or absent, and explaining in one sentence what a file system refuses.
 
-A file is written under a temporary name beside its own, `.<name>.<12 digits>.part`, and its writer holds a lock on it. So what
-a killed writer left is known by its free lock: the next process that writes in the folder deletes it, and in a store
-`ezhoi artifacts gc` does too.
+A file is written under a temporary name beside its own, `.<name>.<12 digits>.part`. What a killed writer left is known by its
+age: the first write of a later process in the folder deletes it, and in a store `ezhoi artifacts gc` does too.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from pathlib import Path
 from stat import S_ISREG
 
 from pipeline.errors import StoreError
-from pipeline.machine import locks
 
 REFUSALS = {
     errno.ENOSPC: "no space left for {path}. Free some (`ezhoi artifacts gc`), run again",
@@ -54,8 +52,9 @@ NOT_POSSIBLE = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errn
 """The error numbers of `link` where there are no hard links, or no more of them."""
 TEMPORARY = re.compile(r"\..{1,40}\.[0-9a-f]{12}\.(part|probe)", re.DOTALL)
 """The names of files that this module writes before they have their own."""
-STILL_SECONDS = 600.0
-"""Seconds that such a file was not written to before it counts as left: writers of earlier versions held no locks."""
+STILL_SECONDS = 86_400.0
+"""Seconds that such a file was not written to before it counts as left. A lock would tell sooner whether its writer lives, but
+some file systems let nobody write to a locked file (SMB), and others keep each machine's locks to itself."""
 _SWEPT: set[Path] = set()
 """The folders in which this process has looked for what killed ones left."""
 
@@ -104,11 +103,10 @@ def atomic(path: Path) -> Iterator[Path]:
     temporary = _temporary(path, "part")
     try:
         _sweep_once(path.parent)
-        with _locked(temporary):
-            yield temporary
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
-            temporary.replace(path)
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
         if error.filename is None or Path(os.fsdecode(error.filename)) != temporary:
@@ -120,19 +118,14 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def left_in(folder: Path) -> list[Path]:
-    """The temporary files in a folder whose writers are gone; none where that cannot be known."""
+    """The temporary files in a folder that nobody has written to for a day."""
     found = []
     with contextlib.suppress(OSError):
         for path in sorted(one for one in folder.iterdir() if TEMPORARY.fullmatch(one.name)):
-            with contextlib.suppress(OSError, StoreError):  # another user's, or the file system has no locks
-                handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
-                try:
-                    stat = os.fstat(handle)
-                    still = time.time() - stat.st_mtime > STILL_SECONDS
-                    if still and S_ISREG(stat.st_mode) and locks.take(handle):
-                        found.append(path)
-                finally:
-                    os.close(handle)
+            with contextlib.suppress(OSError):  # its writer has just ended
+                stat = path.lstat()
+                if S_ISREG(stat.st_mode) and time.time() - stat.st_mtime > STILL_SECONDS:
+                    found.append(path)
     return found
 
 
@@ -150,18 +143,6 @@ def _temporary(path: Path, kind: str) -> Path:
     # Not the whole name: with the other parts it might be longer than a name can be. The number of a process is no name of
     # its own: threads have one, and containers that share a folder often the same.
     return path.with_name(f".{path.name[:40]}.{uuid.uuid4().hex[:12]}.{kind}")
-
-
-@contextmanager
-def _locked(temporary: Path) -> Iterator[None]:
-    """Make the file, and hold its lock, by which others see that its writer lives."""
-    handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        with contextlib.suppress(StoreError):  # the file system has no locks, so nobody sweeps
-            locks.take(handle, wait=True)
-        yield
-    finally:
-        os.close(handle)
 
 
 def sync_folder(folder: Path) -> None:

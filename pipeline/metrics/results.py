@@ -92,9 +92,10 @@ def results(
 def doubt(found: Sequence[Means]) -> list[str]:
     """A remark where so few annotated pairs are found at any score that boxes or images are probably meant otherwise."""
     table = found[0].per_class
+    table = table[table["n_pred"] > 0]  # a file may be of some classes only
     truth = int(table["n_gt"].sum())
     hits = round(float((table["max_recall"] * table["n_gt"]).sum()))
-    if not table["n_pred"].sum() or hits >= FEW * truth:
+    if hits >= FEW * truth:
         return []
     return [
         f"only {hits:,} of {truth:,} annotated pairs are found at any score: are the boxes x1, y1, x2, y2 in pixels, those "

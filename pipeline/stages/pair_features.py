@@ -88,10 +88,6 @@ def compute(work: Work) -> int:
     )
 
 
-def _splits(work: Work) -> tuple[str, ...]:
-    return ("train", "test") if work.config.utpl_trains else ("test",)
-
-
 class Split:
     """One split's images, detections and annotations."""
 

@@ -15,15 +15,16 @@ GONE = ".gone-"
 """A part of the name of a work's folder that is being deleted."""
 
 
-def found(root: Path) -> dict[str, int]:
-    """The leftovers, as {path below the store's root: bytes}."""
+def found(root: Path, *, pages: bool = True) -> dict[str, int]:
+    """The leftovers, as {path below the store's root: bytes}; `pages`: also those in the folder of each run's pages."""
     sizes = {}
     for path in sorted((root / ".work").glob("*")):
         with contextlib.suppress(OSError, StoreError):  # another user's, or whoever deletes it is still at it
             lock = path.suffix == ".lock" and path.is_file()
             if (lock and not locks.held(path)) or (GONE in path.name and not lock):
                 sizes[f".work/{path.name}"] = trees.size(path)
-    for folder in (root / ".seals", root / ".runs", *sorted((root / ".runs").glob("*/"))):
+    of_runs = sorted((root / ".runs").glob("*/")) if pages else []
+    for folder in (root / ".seals", root / ".runs", *of_runs):
         for path in [] if folder.is_symlink() else files.left_in(folder):
             with contextlib.suppress(OSError):
                 sizes[path.relative_to(root).as_posix()] = trees.size(path)

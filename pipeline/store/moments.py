@@ -1,7 +1,7 @@
 """The moments that artifacts and records of runs state, and their order where a clock was wrong.
 
-A moment that lies ahead tells only that a clock was wrong when it was written. It counts as older than every other one: as the
-newest, it would be chosen until the clocks have come to it.
+A moment that lies ahead tells only that a clock is wrong, this machine's or its writer's. It counts as older than every other
+one: as the newest, it would be chosen until the clocks have come to it.
 """
 
 from __future__ import annotations

@@ -144,10 +144,8 @@ class RunRecord(BaseModel):
             return False
         if self.process is not None and self.machine == processes.machine():
             return self.process.alive()
-        last = dt.datetime.fromisoformat(self.saved_at or self.started_at)
-        if last.tzinfo is None:
-            last = last.replace(tzinfo=dt.UTC)
-        return dt.datetime.now(dt.UTC) - last < ELSEWHERE
+        last = moments.known(self.saved_at or self.started_at)
+        return last is not None and dt.datetime.now(dt.UTC) - last < ELSEWHERE
 
 
 def new(profile: str, **known: Any) -> RunRecord:

@@ -291,7 +291,7 @@ class Store:
 
     def sweep(self) -> None:
         """Delete what earlier processes left on this machine."""
-        leftovers.drop(self.root, leftovers.found(self.root))
+        leftovers.drop(self.root, leftovers.found(self.root, pages=False))
 
     def remove(self, artifact: Artifact | Unusable) -> None:
         """Delete an artifact: its manifest first, so that a kill never leaves half of one."""

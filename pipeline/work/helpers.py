@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 import logging
+import os
 import signal
 import threading
 import time
@@ -126,8 +127,18 @@ def _start(work: Work, group: str, index: int) -> Any:
     return process
 
 
+def _end_with_the_stage() -> None:
+    """End this helper process when the one that started it is gone, though it was killed: nobody else would."""
+    from multiprocessing import parent_process
+
+    if (stage := parent_process()) is not None:
+        stage.join()
+        os._exit(1)
+
+
 def _worker(given: dict[str, Any], group: str, index: int) -> None:
     """Run a helper process; the GPUs that the stage holds are assigned in turn."""
+    threading.Thread(target=_end_with_the_stage, daemon=True).start()
     work = Work(**given)
     if work.gpus:
         device = work.gpus[index % len(work.gpus)]

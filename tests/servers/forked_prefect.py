@@ -58,7 +58,8 @@ class Forks:
 
     def __init__(self, folder: Path) -> None:
         self._socket = folder / "forks"
-        self._server = subprocess.Popen([sys.executable, __file__, str(self._socket)], cwd=Path(__file__).parents[2])
+        command = [sys.executable, __file__, str(self._socket)]
+        self._server = subprocess.Popen(command, cwd=Path(__file__).parents[2], stdin=subprocess.PIPE)
         while not self._socket.exists():
             assert self._server.poll() is None, "the server of forks ended"
             time.sleep(0.05)
@@ -79,6 +80,8 @@ def serve(path: str) -> None:
     for name in IMPORTED:
         importlib.import_module(name)
     gc.freeze()
+    server = os.getpid()
+    threading.Thread(target=_end_with_the_tests, args=(server,), daemon=True).start()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks but their clients
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
         listening.bind(f"{path}.part")
@@ -99,6 +102,12 @@ def serve(path: str) -> None:
     code = _be(**json.loads(asked), files=outputs)
     client.send(str(code).encode())
     client.detach()  # it stays open, as long as this process lives
+
+
+def _end_with_the_tests(server: int) -> None:
+    """End when the process of the tests is gone, however it ended: nothing is ever written to this one's input."""
+    os.read(sys.stdin.fileno(), 1)
+    os.kill(server, signal.SIGTERM)
 
 
 def _leave() -> None:

@@ -22,7 +22,6 @@ def test_a_run_is_our_engine_unless_its_deployment_or_pool_names_a_command(named
     job = AtOnce(command=named, name=None)
     job.prepare_for_flow_run(FlowRun(id=uuid4(), flow_id=uuid4()))
     assert job.command == started
-    assert job._command_configured, "or Prefect starts another process first"
 
 
 def test_a_worker_that_was_started_in_the_background_of_a_shell_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,9 @@ from pipeline.store.store import Store
 
 
 @pytest.mark.parametrize("profile", profiles())
-def test_a_profile_sets_nothing_in_vain(profile: str) -> None:
-    assert unread(load(profile=profile, environment={})) == []
+def test_what_turns_off_a_choice_of_the_profile_is_not_in_vain(profile: str) -> None:
+    overrides = ["images.precision=fp32", "seen.precision=fp32", "descriptions.source=lexicon"]
+    assert unread(load(profile=profile, overrides=overrides, environment={})) == []
 
 
 @pytest.mark.parametrize(
