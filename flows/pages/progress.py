@@ -46,8 +46,11 @@ class _Stage:
     wait_page: UUID | None = None
     progress_page: UUID | None = None
     curve_page: UUID | None = None
-    shown: float = field(default_factory=lambda: time.monotonic())
-    drawn: float = field(default_factory=lambda: time.monotonic())
+    begun: float = field(default_factory=lambda: time.monotonic())
+    shown: float | None = None
+    """When its page of progress was last given to the thread; None before the first time."""
+    drawn: float | None = None
+    """Likewise its curve."""
     logged: float = field(default_factory=lambda: time.monotonic())
 
 
@@ -95,11 +98,11 @@ class ProgressPages:
             at.values.setdefault(found[1], []).append(float(found[2]))
         text = describe(done, total, note, since_first=done - at.first, seconds=now - at.started)
         last = done >= total
-        due = now - at.shown >= SHOW_SECONDS or (last and at.progress_page is not None)
+        due = now - (at.shown or at.begun) >= SHOW_SECONDS or (last and at.shown is not None)
         percent = 100.0 * done / max(total, 1)
         if due and self._later(lambda: self._show(at, stage, percent, text), wait=last):
             at.shown = now
-        due = bool(at.values) and (now - at.drawn >= CURVE_SECONDS or (last and at.curve_page is not None))
+        due = bool(at.values) and (now - (at.drawn or at.begun) >= CURVE_SECONDS or (last and at.drawn is not None))
         if due and self._later(lambda: self._draw(at, stage), wait=last):
             at.drawn = now
         if now - at.logged >= LOG_SECONDS:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -120,3 +121,24 @@ def test_a_wait_is_a_line_in_the_log_and_a_page_that_says_when_it_is_over(caplog
     assert (page.key, page.description) == ("ezhoi-waiting", caplog.messages[0])
     ((_, over),) = client.updated
     assert over.description.startswith("over after 0.0 s: seen waits for run 2026")
+
+
+def test_the_end_is_shown_though_the_page_is_still_being_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "SHOW_SECONDS", 0.0)
+    go_on = threading.Event()
+
+    class Busy(Client):
+        def create_artifact(self, artifact: Any) -> Any:
+            assert go_on.wait(60)
+            return super().create_artifact(artifact)
+
+    client = Busy()
+    pages = ProgressPages(client, logger=logging.getLogger("test"), flow_run=uuid4())  # type: ignore[arg-type]
+    pages.begin(uuid4())
+    pages("detections", 1, 2, "")
+    monkeypatch.setattr(progress, "SHOW_SECONDS", 60.0)
+    pages("detections", 2, 2, "")
+    go_on.set()
+    pages.close()
+    assert [page.data for page in client.created] == [50.0]
+    assert [page.data for _, page in client.updated] == [100.0]
