@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -178,23 +179,30 @@ def test_interrupted_work_is_listed_and_dropped(machines: Any, tmp_path: Path) -
 @pytest.mark.parametrize("place", [THE_HELPER, None], ids=["asked for", "by itself"])
 def test_a_helper_on_another_machine_makes_what_the_publisher_does_not(machines: Any, place: Place | None) -> None:
     one, other = machines
-    first, second = Machine(seconds=0.5), Machine(seconds=0.5)
+    first, second, helped = Machine(seconds=0.5), Machine(seconds=0.5), threading.Event()
+
+    def wait_for_help() -> None:
+        assert len(first.made) != 2 or helped.wait(60)
+
+    def tell() -> None:
+        if len(second.made) == 2:
+            helped.set()
 
     def help_out() -> None:
         with other.helper_workspace("image_embeddings", "f00") as space:
             assert space is not None
-            helpers.help_with(work_in(space, helper=True, place=place), second.compute)
+            helpers.help_with(work_in(space, helper=True, place=place), partial(second.compute, then=tell))
 
     with one.workspace("f00") as space:
         thread = threading.Thread(target=help_out)
         thread.start()
         work = work_in(space)
-        helpers.compute_all(work, first.compute)
+        helpers.compute_all(work, partial(first.compute, then=wait_for_help))
         shards.gather(work, PLAN)
         assert sorted(p.name for p in work.out.iterdir()) == [s.name for s in PLAN]
         for shard in PLAN:
             assert arrays.read(work.out / shard.name)["image_id"].tolist() == list(shard.ids)
-        thread.join(30)
+        thread.join(60)
     assert set(first.made + second.made) == set(range(6)), "twice is harmless"
     assert len(first.made) < 6 and second.made
     assert first.made[:2] == [0, 2], "a machine begins with its own"
