@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -122,3 +123,25 @@ def test_helpers_end_when_the_stage_fails(
         helpers._together(work_in(tmp_path), here)
     assert time.monotonic() - start < 30
     assert not multiprocessing.active_children() and not caplog.records
+
+
+KILLED = """
+import multiprocessing, os, signal, threading
+from pipeline.work import helpers
+
+def helper():
+    threading.Thread(target=helpers._end_with_the_stage, daemon=True).start()
+    signal.pause()
+
+if __name__ == "__main__":
+    multiprocessing.get_context("spawn").Process(target=helper).start()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_helper_process_ends_when_the_one_that_started_it_was_killed(tmp_path: Path) -> None:
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    # The helper has its parent's output, which ends only when no process is left that could write to it.
+    done = subprocess.run([sys.executable, str(script)], stdout=subprocess.PIPE, timeout=60)
+    assert done.returncode == -signal.SIGKILL
