@@ -14,16 +14,17 @@ import pytest
 
 from flows.server import engine
 
-ROOT = str(Path(engine.__file__).parents[2])
+HERE = Path(engine.__file__).parent
+ROOT = str(HERE.parents[1])
 
 
 @pytest.mark.parametrize(
     ("path", "becomes"),
     [
-        (["/some/flows/server", "/packages"], [ROOT, "/packages"]),
-        (["/some/flows/server", "/packages", ROOT], ["/packages", ROOT]),
+        ([str(HERE), "/packages"], [ROOT, "/packages"]),
+        (["/packages", "/another/checkout", ROOT], [ROOT, "/packages", "/another/checkout"]),
     ],
-    ids=["a checkout that is not installed", "where packages are"],
+    ids=["started as a file", "where another checkout is installed"],
 )
 def test_it_is_prefects_engine_in_a_session_of_its_own_with_the_workers_code(
     path: list[str], becomes: list[str], monkeypatch: pytest.MonkeyPatch

@@ -55,7 +55,7 @@ def test_what_a_clock_that_was_ahead_made_is_not_the_newest(fake: Any) -> None:
     Store(fake.root).remove(right)
     found = chosen(fake, reuse=["seen"])["seen"]
     assert found.artifact.fingerprint == ahead.fingerprint
-    assert "(made 2099-01-01T00:00, by a clock that was wrong: others may be newer)" in str(found)
+    assert "(made 2099-01-01T00:00, ahead of this machine's clock: others may be newer)" in str(found)
 
 
 def test_a_changed_seen_description_trains_nothing(fake: Any) -> None:
