@@ -1,4 +1,4 @@
-"""Train in separate processes through `accelerate launch`: one for each GPU, or one whose death leaves this process alive.
+"""Train in separate processes: one for each GPU, through `accelerate launch`, or one whose death leaves this process alive.
 
     ezhoi run --profile hico-vitb --target seen --set seen.runtime.processes=4
 
@@ -104,19 +104,21 @@ def train_apart(work: Work, *, processes: int) -> dict[str, Any]:
 
 
 def command(processes: int, spec: Path, meeting: Rendezvous | None = None, *, patience: int = 0) -> list[str]:
-    """The command line of accelerate for `processes` processes on this machine.
+    """The command line of `processes` processes on this machine: accelerate's launcher, but where one process trains alone.
 
     `--multi_gpu` means several processes there, on CPUs too.
     """
-    several = ["--multi_gpu", "--main_process_port", "0"] if processes > 1 else []
-    count = 1
+    training = ["-m", "pipeline.training.launch", str(spec)]
+    if processes == 1 and meeting is None:
+        return [sys.executable, *training]
+    several, count = ["--multi_gpu", "--main_process_port", "0"], 1
     if meeting is not None:
         count = meeting.place.count
         several = ["--multi_gpu", "--machine_rank", str(meeting.place.number), "--main_process_ip", meeting.host]
         several += ["--main_process_port", str(meeting.port), "--rdzv_conf", f"timeout={patience}"]
     line = [sys.executable, "-m", "accelerate.commands.launch", *several, "--num_processes", str(processes * count)]
     line += ["--config_file", str(CONFIG), "--num_machines", str(count), "--mixed_precision", "no"]
-    return [*line, "--dynamo_backend", "no", "-m", "pipeline.training.launch", str(spec)]
+    return [*line, "--dynamo_backend", "no", *training]
 
 
 def _environment(device: str, meeting: Rendezvous | None = None) -> Mapping[str, str]:
