@@ -11,6 +11,7 @@ from pathlib import Path
 import forked
 import pytest
 import torch
+from shared_demo import Copied
 from small_demo import small
 from weights_apart import weights_apart
 
@@ -117,9 +118,9 @@ def test_it_ends_with_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Artifact]:
-    """A store, and what one process trains in it."""
-    root = tmp_path_factory.mktemp("store")
+def alone(demo: Copied, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Artifact]:
+    """A store, and what one process has trained in it."""
+    root = demo(tmp_path_factory.mktemp("store"))
     return root, run.run(small(root), targets=("seen",))["seen"].artifact
 
 
