@@ -5,8 +5,9 @@
 
 What grows with the pictures is repeated until it is as large as with all of them: annotated pairs, pair features and untrained
 features of the fraction's pictures, under other ids. (Features get a little noise, or equal scores would tie.) Then `utpl`,
-`predictions` and `evaluation` each compute in a process of their own, with one thread of arithmetic. CPU-seconds include
-the imports; what a command adds around its stages (reading the store, publishing) is not in them.
+`predictions` and `evaluation` each compute in a process of their own, or one after the other in one (`--together`, as a command
+does), with one thread of arithmetic. Seconds include the imports; what a command adds around its stages (reading the store,
+publishing) is not in them.
 Several programs (`--python NAME=PATH`, e.g. of another checkout) take turns at each stage.
 """
 
@@ -17,6 +18,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,7 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=50, help="copies of the test split")
     parser.add_argument("--python", action="append", default=[], metavar="NAME=PATH", type=lambda x: x.split("=", 1))
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
+    parser.add_argument("--together", action="store_true", help="in one process")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as of full_size")
     parser.add_argument("--only", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -43,16 +46,17 @@ def main() -> None:
     tiles = options.folder / "tiled"
     if options.only:
         into = tiles / options.python[0][0]
-        print(json.dumps(compute(options.only, options.folder, options.store, into, options.set)))
+        sizes = [compute(stage, options.folder, options.store, into, options.set) for stage in options.only.split(",")]
+        print(json.dumps({"bytes": sum(sizes)}))
         return
     if not (tiles / "made.json").exists():
         repeat(options.store, tiles, {"train": options.train, "test": options.test})
     programs = options.python or [["now", sys.executable]]
-    print(f"| stage | {' | '.join(f'{name}: CPU s | peak GB | MB' for name, _ in programs)} |")
-    print("|---|" + "---:|" * 3 * len(programs))
-    for stage in options.stages:
-        cells = [measure(stage, name, Path(path).absolute(), options) for name, path in programs]
-        print(f"| {stage} | {' | '.join(cells)} |", flush=True)
+    print(f"| stage | {' | '.join(f'{name}: CPU s | s | peak GB | MB' for name, _ in programs)} |")
+    print("|---|" + "---:|" * 4 * len(programs))
+    for stages in [",".join(options.stages)] if options.together else options.stages:
+        cells = [measure(stages, name, Path(path).absolute(), options) for name, path in programs]
+        print(f"| {stages} | {' | '.join(cells)} |", flush=True)
 
 
 def repeat(store: Path, tiles: Path, times: dict[str, int]) -> None:
@@ -99,24 +103,34 @@ def _copies(table: Any, target: Path, stem: str, count: int, source: np.random.G
         pq.write_table(pa.concat_tables(made), target / f"{stem}.parquet", compression="zstd")
 
 
-def measure(stage: str, name: str, python: Path, options: argparse.Namespace) -> str:
-    """A stage in a process of its own: CPU-seconds, memory, bytes."""
-    command = [str(python), __file__, str(options.folder), str(options.store), "--python", f"{name}=x", "--only", stage]
+def measure(stages: str, name: str, python: Path, options: argparse.Namespace) -> str:
+    """Stages (names with commas between them) in one process: CPU-seconds, seconds, memory, bytes."""
+    command = [
+        str(python),
+        __file__,
+        str(options.folder),
+        str(options.store),
+        "--python",
+        f"{name}=x",
+        "--only",
+        stages,
+    ]
     command += [part for chosen in options.set for part in ("--set", chosen)]
     root = python.parents[2]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(root)}
+    begun = time.monotonic()
     process = subprocess.Popen(command, env=environment, cwd=root, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     said = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         sys.exit(f"{' '.join(command)} failed")
-    size = json.loads(said.splitlines()[-1])["bytes"]
-    return f"{usage.ru_utime + usage.ru_stime:.1f} | {usage.ru_maxrss / 1e6:.2f} | {size / 1e6:.0f}"
+    took, size = time.monotonic() - begun, json.loads(said.splitlines()[-1])["bytes"]
+    return f"{usage.ru_utime + usage.ru_stime:.1f} | {took:.1f} | {usage.ru_maxrss / 1e6:.2f} | {size / 1e6:.0f}"
 
 
-def compute(stage: str, folder: Path, store: Path, into: Path, chosen: list[str]) -> dict[str, Any]:
-    """Run a stage's function on what was repeated, on what the stages before made of it, and on the store."""
+def compute(stage: str, folder: Path, store: Path, into: Path, chosen: list[str]) -> int:
+    """Run a stage's function on what was repeated, on what the stages before made of it, and on the store; give its bytes."""
     import importlib
     import shutil
 
@@ -145,7 +159,7 @@ def compute(stage: str, folder: Path, store: Path, into: Path, chosen: list[str]
     inputs.pop(stage, None)
     work = Work(stage=stage, config=load(overrides=settings, environment={}), inputs=inputs, out=out, scratch=scratch)
     importlib.import_module(f"pipeline.stages.{stage}").run(work)
-    return {"bytes": sum(p.stat().st_size for p in out.rglob("*") if p.is_file())}
+    return sum(p.stat().st_size for p in out.rglob("*") if p.is_file())
 
 
 if __name__ == "__main__":
