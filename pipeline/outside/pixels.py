@@ -48,8 +48,11 @@ def demand(boxes: NDArray[np.float64], size: NDArray[np.float64] | None, *, tabl
     if size is None:
         return
     width, height = size.T
-    out_x, out_y = np.maximum(-boxes[:, :2], boxes[:, 2:] - size).T
-    beyond = np.maximum(out_x, out_y) > SLACK * np.maximum(width, height)
+    # Column by column: of four million boxes, each array of all corners has 128 MB.
+    out = np.maximum(-boxes[:, 0], boxes[:, 2] - width)
+    for further in (-boxes[:, 1], boxes[:, 3] - height):
+        np.maximum(out, further, out=out)
+    beyond = out > SLACK * np.maximum(width, height)
     known = (width > 0) & (height > 0)  # nan is not
     outside = beyond & known
     if outside.sum() > MOST_OUTSIDE * known.sum():
@@ -59,7 +62,10 @@ def demand(boxes: NDArray[np.float64], size: NDArray[np.float64] | None, *, tabl
             f"{size[row, 1]:.0f} pixels, as do {outside.sum():,} of {known.sum():,}: they are of resized or of other images. "
             "Scale them back to the annotated size"
         )
-    if known.sum() >= ENOUGH and (reach := (boxes[known, 2:] / size[known]).max()) < REACH:
+    if known.sum() < ENOUGH:
+        return
+    reach = max((boxes[known, 2] / width[known]).max(), (boxes[known, 3] / height[known]).max())
+    if reach < REACH:
         log.warning(
             "%s of %s boxes none reaches beyond %.2f of its image's width or height: are they those of images that were shrunk "
             "before? Then scale them back to the annotated size",
