@@ -44,10 +44,11 @@ def given(tmp_path: Path, fake: Any) -> Callable[..., list[str]]:
     return words
 
 
-def until(condition: Callable[[], Any], seconds: float = 180) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 180, *, otherwise: Callable[[], Any] = lambda: "") -> Any:
+    """Wait for what is true in the end; else the message has what `otherwise` finds."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not happen"
+        assert time.monotonic() < deadline, f"it did not happen {otherwise()}"
         time.sleep(0.2)
     return found
 
@@ -206,6 +207,11 @@ def test_a_cancelled_study_cancels_its_trials(shell: Any, workers: Any, tmp_path
     run = ask(shell, path, at_once=2)
     until(lambda: ran(shell.fake).count("seen") == 2)
     shell.prefect("flow-run", "cancel", run)
-    until(lambda: all(c["state_type"] == "CANCELLED" for c in children(shell.api, run)), 120)
+    until(
+        lambda: all(c["state_type"] == "CANCELLED" for c in children(shell.api, run)),
+        otherwise=lambda: [
+            (r["name"], r["state"]) for r in (*children(shell.api, run), shell.api.get(f"/flow_runs/{run}"))
+        ],
+    )
     until(lambda: following.look(shell.api, run).state == "Cancelled", 120)
     assert len(children(shell.api, run)) == 2, "four trainings could run, two were asked for at once, and no more then"
