@@ -72,13 +72,13 @@ def _lack(lacking: Sequence[str], count: int, labels: Mapping[int, str]) -> str:
             "its labels have no names (LABEL_0, LABEL_1, ...), so nothing says what its boxes show; write them into "
             "id2label of its config.json, in English"
         )
-    told = f"its labels lack {len(lacking)} of the {count} objects: {_listed(lacking)}; they are {_listed(labels.values())}."
+    lack = f"its labels lack {len(lacking)} of the {count} objects: {_listed(lacking)}; they are {_listed(labels.values())}."
     if len(lacking) == count:
         return (
-            f"{told} Labels are compared with the vocabulary's names: write id2label of its config.json in these words"
+            f"{lack} Labels are compared with the vocabulary's names: write id2label of its config.json in these words"
         )
     return (
-        f"{told} A detector that is asked for objects by name finds others than it was trained for (detections.weights = "
+        f"{lack} A detector that is asked for objects by name finds others than it was trained for (detections.weights = "
         "IDEA-Research/grounding-dino-tiny or google/owlv2-base-patch16-ensemble); or import boxes (detections.source=parquet)"
     )
 

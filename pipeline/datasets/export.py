@@ -72,9 +72,9 @@ def _instances(
     placed = boxes.assign(id=range(1, len(boxes) + 1))
     linked = _linked(pairs, placed)
     relations = linked.assign(subject=linked["subject"] - 1, object=linked["object"] - 1)
-    told = images.assign(split=split)
+    in_split = images.assign(split=split)
     numbers = _categories(vocabulary)
-    return write.value(told, boxes, relations, vocabulary=vocabulary, about=about, categories=numbers)
+    return write.value(in_split, boxes, relations, vocabulary=vocabulary, about=about, categories=numbers)
 
 
 def _linked(pairs: pd.DataFrame, placed: pd.DataFrame) -> pd.DataFrame:

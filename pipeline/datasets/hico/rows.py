@@ -16,7 +16,7 @@ from pipeline.errors import DataError
 from pipeline.outside.columns import number, whole_number
 from pipeline.outside.parsing import shown
 
-UNTOLD = -1
+UNSTATED = -1
 """Stands for a verb or an object that the layout does not give beside the class."""
 _LARGEST = np.iinfo(np.int16).max
 
@@ -59,8 +59,8 @@ class Rows:
         human: Any,
         thing: Any,
         *,
-        verb_id: Any = UNTOLD,
-        object_id: Any = UNTOLD,
+        verb_id: Any = UNSTATED,
+        object_id: Any = UNSTATED,
     ) -> None:
         """Add a pair of an image that was added; `position` is its place in the file's list for that image."""
         try:
@@ -131,8 +131,8 @@ def _wrong(pairs: pd.DataFrame) -> dict[int, str]:
     limit = np.where(size > 0, size, _LARGEST)[:, None, :]
     outside = ((sides[:, :, :2] < 1) | (sides[:, :, 2:] > limit)).any(axis=(1, 2))
     told_verb, told_object = pairs["verb_id"].to_numpy(), pairs["object_id"].to_numpy()
-    in_range = (told_verb >= UNTOLD) & (told_verb < len(HICO.verbs))
-    object_in_range = (told_object >= UNTOLD) & (told_object < len(HICO.objects))
+    in_range = (told_verb >= UNSTATED) & (told_verb < len(HICO.verbs))
+    object_in_range = (told_object >= UNSTATED) & (told_object < len(HICO.objects))
     tests = (
         (~known.to_numpy(), "hoi_id {hoi_id} is out of range 0..599"),
         (~object_in_range, "object index {object_id} is out of range 0..79"),
@@ -141,8 +141,11 @@ def _wrong(pairs: pd.DataFrame) -> dict[int, str]:
         (~whole, "a box is not whole pixels: {boxes}"),
         (empty, "a box is empty (x2 < x1 or y2 < y1): {boxes}"),
         (outside, "a box leaves its image of {width} x {height} pixels (1-based, inclusive): {boxes}"),
-        ((told_object != UNTOLD) & (told_object != object_of[safe]), "object index {object_id} is not that of {name}"),
-        ((told_verb != UNTOLD) & (told_verb != verb_of[safe]), "verb index {verb_id} is not that of {name}"),
+        (
+            (told_object != UNSTATED) & (told_object != object_of[safe]),
+            "object index {object_id} is not that of {name}",
+        ),
+        ((told_verb != UNSTATED) & (told_verb != verb_of[safe]), "verb index {verb_id} is not that of {name}"),
     )
     found: dict[int, str] = {}
     for mask, what in tests:

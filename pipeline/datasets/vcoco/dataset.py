@@ -116,11 +116,11 @@ class Vcoco:
         for place in (section.root, section.annotations):
             if place is not None and not place.exists():
                 raise DataError(f"{place}: no such folder or file (data.root or data.annotations)")
-        told = folder.look(section.annotations or section.root)
-        return _load(told, folder.look(section.root), skip=section.faults == "skip")
+        annotation = folder.look(section.annotations or section.root)
+        return _load(annotation, folder.look(section.root), skip=section.faults == "skip")
 
 
-def _load(told: Folder, pictures: Folder, *, skip: bool) -> _Loaded:
+def _load(annotation: Folder, pictures: Folder, *, skip: bool) -> _Loaded:
     """Read the pair files and join them with the image files.
 
     Raises:
@@ -133,7 +133,7 @@ def _load(told: Folder, pictures: Folder, *, skip: bool) -> _Loaded:
     images, pairs, files = [], [], []
     faults: list[Fault] = []
     for split in PARTS:
-        for path in _files(told, split):
+        for path in _files(annotation, split):
             found = reader.read(path, skip=skip)
             _demand_roles(found, path)
             images.append(found.images.assign(split=split))
@@ -142,7 +142,9 @@ def _load(told: Folder, pictures: Folder, *, skip: bool) -> _Loaded:
             faults += found.faults
     table = pd.concat(images, ignore_index=True)
     if (twice := table["image_id"].duplicated()).any():
-        raise DataError(f"{told.root}: image {table['file_name'][twice].iloc[0]} is in two splits, or twice in one")
+        raise DataError(
+            f"{annotation.root}: image {table['file_name'][twice].iloc[0]} is in two splits, or twice in one"
+        )
     table, absent = _with_files(table, pictures, skip=skip)
     every = pd.concat(pairs, ignore_index=True)
     every = every[every["image_id"].isin(table["image_id"])].reset_index(drop=True)
@@ -152,20 +154,20 @@ def _load(told: Folder, pictures: Folder, *, skip: bool) -> _Loaded:
     return _Loaded(pictures.root, table, _classed(every[in_sight], files), people, tuple(files), (*faults, *absent))
 
 
-def _files(told: Folder, split: str) -> list[Path]:
+def _files(annotation: Folder, split: str) -> list[Path]:
     """The pair files of a split; DataError naming what is missing."""
     by_part: dict[str, Path] = {}
-    for path in told.annotations:
+    for path in annotation.annotations:
         part = path.name.removeprefix("instances_vcoco_").partition(".")[0]
         by_part.setdefault(part, path)
     for parts in PARTS[split]:
         if all(part in by_part for part in parts):
             return [by_part[part] for part in parts]
-    there = ", ".join(path.name for path in told.annotations) or "none"
-    passed = f"; {passed}" if (passed := walking.skipped_line(told.passed)) else ""
+    there = ", ".join(path.name for path in annotation.annotations) or "none"
+    passed = f"; {passed}" if (passed := walking.skipped_line(annotation.passed)) else ""
     needed = " or ".join(" and ".join(f"instances_vcoco_{part}.json" for part in parts) for parts in PARTS[split])
     raise DataError(
-        f"{told.root}: no pair file of the {split} split: {needed} is needed; there are: {there}{passed}. Name another "
+        f"{annotation.root}: no pair file of the {split} split: {needed} is needed; there are: {there}{passed}. Name another "
         "place with --set data.annotations=PATH"
     )
 

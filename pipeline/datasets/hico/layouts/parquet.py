@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from pipeline.datasets.folder import annotation_files
 from pipeline.datasets.hico.folder import BESIDE
-from pipeline.datasets.hico.rows import UNTOLD, Rows
+from pipeline.datasets.hico.rows import UNSTATED, Rows
 from pipeline.datasets.hico.tables import BOXES, PIXELS
 from pipeline.errors import DataError
 from pipeline.outside import columns
@@ -51,9 +51,9 @@ def read(path: Path) -> Rows:
         for name, width, height in sizes[_SIZE].fillna(0).itertuples(index=False)
         if rows.image(str(name), width, height)
     }
-    told = table.reindex(columns=[*_NEEDED, "verb_id", "object_id"]).astype({"file_name": str})
-    told = told.fillna({"verb_id": UNTOLD, "object_id": UNTOLD})
-    for row, (name, hoi, *rest) in enumerate(told.itertuples(index=False)):
+    pairs = table.reindex(columns=[*_NEEDED, "verb_id", "object_id"]).astype({"file_name": str})
+    pairs = pairs.fillna({"verb_id": UNSTATED, "object_id": UNSTATED})
+    for row, (name, hoi, *rest) in enumerate(pairs.itertuples(index=False)):
         if name in known:
             rows.pair(name, row, hoi, rest[:4], rest[4:8], verb_id=rest[8], object_id=rest[9])
     return rows

@@ -18,7 +18,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline.datasets.hico.rows import UNTOLD, Rows
+from pipeline.datasets.hico.rows import UNSTATED, Rows
 from pipeline.datasets.hico.tables import split_of
 from pipeline.datasets.hico.vocabulary import COCO_IDS, HICO
 from pipeline.outside.columns import number, whole_number
@@ -73,7 +73,7 @@ def _pair(rows: Rows, entry: dict[str, Any], position: int, pair: Any, shift: in
     try:
         ends = [whole_number(pair[key]) for key in ("subject_id", "object_id")]
         needed = "category_id" if "hoi_category_id" not in pair else "hoi_category_id"
-        told, verb = whole_number(pair[needed]) - 1, whole_number(pair.get("category_id", UNTOLD + 1)) - 1
+        stated, verb = whole_number(pair[needed]) - 1, whole_number(pair.get("category_id", UNSTATED + 1)) - 1
     except (KeyError, TypeError, ValueError) as error:
         rows.faults.add(
             where, f"subject_id, object_id, category_id or hoi_category_id is missing or no number ({error})"
@@ -92,7 +92,7 @@ def _pair(rows: Rows, entry: dict[str, Any], position: int, pair: Any, shift: in
         rows.faults.add(where, f"object category {category} is none of COCO's 80")
         return
     thing_id = _OBJECT_OF[category]
-    hoi = told if needed == "hoi_category_id" else HICO.of(verb, thing_id)
+    hoi = stated if needed == "hoi_category_id" else HICO.of(verb, thing_id)
     if hoi is None:
         rows.faults.add(where, f"verb {verb + 1} and object category {category} are no class of HICO-DET")
     else:

@@ -83,14 +83,14 @@ def object_order(value: dict[str, Any], path: Path) -> str:
             ]
         ),
     }
-    told = {name: order for name, order in witnesses.items() if order is not None}
-    if len(set(told.values())) > 1:
-        says = ", ".join(f"{name} says {order}" for name, order in told.items())
+    known = {name: order for name, order in witnesses.items() if order is not None}
+    if len(set(known.values())) > 1:
+        says = ", ".join(f"{name} says {order}" for name, order in known.items())
         raise DataError(
             f"{path}: the order of the objects contradicts itself: {says}. The file was put together wrongly; "
             "take another copy."
         )
-    return next(iter(told.values()), COCO)
+    return next(iter(known.values()), COCO)
 
 
 def _list(entry: Any, key: str) -> list[Any]:
