@@ -73,6 +73,11 @@ def parse(
         if name in taken or (name == DEFAULT and classes):
             raise DataError(f"{where}: the dataset has a setting of that name; choose another")
         hidden = _hidden(classes, vocabulary, where, counts)
+        if classes and not hidden:
+            raise DataError(
+                f"{where}: {shown(classes)} leaves none of the {len(vocabulary.classes)} classes unseen: take a larger share "
+                "(each verb and each object keeps a seen class), or name words; with [] every class is seen"
+            )
         if len(hidden) == len(vocabulary.classes):
             raise DataError(f"{where}: all {len(hidden)} classes are unseen, so nothing is left to train on")
         found[name] = frozenset(hidden)
