@@ -1,5 +1,6 @@
 """Videos as pictures: which frames, once each, and what is no video."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,13 @@ av = pytest.importorskip("av", reason="PyAV is not installed: pip install 'ezhoi
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     """Twelve frames of 64 x 48 pixels, each of one grey: 0, 20, 40, ..."""
-    path = tmp_path / "clip.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=25)
+    return written(tmp_path / "clip.mp4")
+
+
+def written(path: Path, **options: str) -> Path:
+    """A video of twelve frames of 64 x 48 pixels, each of one grey: 0, 20, 40, ..."""
+    with av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream("mpeg1video" if path.suffix == ".mpg" else "mpeg4", rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for number in range(12):
             frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 20 * number, np.uint8), format="rgb24")
@@ -34,9 +39,46 @@ def test_every_nth_frame_once(clip: Path, tmp_path: Path) -> None:
             assert image.size == (64, 48) and abs(np.asarray(image).mean() - 20 * number) < 12
     stamps = [one.stamp for one in found]
     assert [one.stamp for one in video.frames([str(clip)], tmp_path / "frames", every=5)] == stamps
-    assert len(video.frames([str(clip)], tmp_path / "frames", every=1)) == 12
-    (tmp_path / "frames" / "clip.mp4" / video.WHOLE).write_text("{")  # killed while it wrote
+    (found[0].path.parent / video.WHOLE).write_text("{")  # killed while it wrote
     assert len(video.frames([str(clip)], tmp_path / "frames", every=5)) == 3
+
+
+def test_another_n_or_video_leaves_the_frames_of_the_first(clip: Path, tmp_path: Path) -> None:
+    first = video.frames([str(clip)], tmp_path / "frames", every=5)
+    stamps = [one.stamp for one in first]
+    assert len(video.frames([str(clip)], tmp_path / "frames", every=1)) == 12
+    (tmp_path / "other").mkdir()
+    other = written(tmp_path / "other" / "clip.mp4", movflags="faststart")
+    assert len(video.frames([str(other)], tmp_path / "frames", every=5)) == 3
+    assert [one.stamp for one in first] == stamps
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("clip.mp4", {"movflags": "faststart"}, r"its frames end after 0\.\d of 0\.5 s, so it may be cut off"),
+        ("clip.mkv", {}, r"its frames end after 0\.\d of 0\.5 s, so it may be cut off"),
+        ("clip.mpg", {}, r"1 of \d+ frames damaged"),
+    ],
+)
+def test_a_video_that_is_cut_off_is_warned_of(
+    name: str, options: dict[str, str], said: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = written(tmp_path / name, **options)
+    assert len(video.frames([str(path)], tmp_path / "frames", every=1)) == 12
+    assert not caplog.text
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    for _ in range(2):  # also of frames that are there
+        caplog.clear()
+        assert 0 < len(video.frames([str(path)], tmp_path / "frames", every=1)) < 12
+        assert re.search(said, caplog.text)
+
+
+def test_a_list_of_other_files_is_no_video(clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "list.mp4").write_text(f"ffconcat version 1.0\nfile {clip.name}\n")
+    with pytest.raises(DataError, match=r"list\.mp4: cannot be read as a video"):
+        video.frames([str(tmp_path / "list.mp4")], tmp_path / "frames")
 
 
 def test_what_is_no_video_is_said(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
