@@ -32,7 +32,8 @@ log = logging.getLogger("ezhoi.lineage")
 class RunPages:
     """The pages of one run. Each links to the version of its inputs' pages that this run published.
 
-    Pages are made in a separate thread while the next stages run; `close` waits for the last one.
+    Pages are made in a separate thread while the next stages run; `close` waits for the last one. If the server does not answer
+    then, the pages that are left are given up: each would be tried for a minute, and a run could end a quarter of an hour late.
     """
 
     def __init__(self, client: SyncPrefectClient, steps: Run, *, flow_run: UUID | None) -> None:
@@ -40,6 +41,7 @@ class RunPages:
         self._published: dict[str, UUID] = {}
         self._previous = steps.against or runs.relative(steps.store, steps.record)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pages")
+        self._closing = self._unanswered = False
 
     def stage(self, outcome: Outcome, *, task_run: UUID | None) -> None:
         """Publish a new version of the stage's page, attached to the task run; this returns at once."""
@@ -49,6 +51,7 @@ class RunPages:
         """Publish the run's lineage page, and wait until all pages are there."""
         if outcomes:
             self._submit(self._run, outcomes, state)
+        self._closing = True
         self._thread.shutdown(wait=True)
 
     def _submit(self, work: Callable[..., None], *arguments: object) -> None:
@@ -65,8 +68,7 @@ class RunPages:
             sample=sample(outcome.artifact, artifacts, root=store.root, images=config.data.root),
         )
         fingerprint = outcome.artifact.fingerprint[:12]
-        identity = create(
-            self._client,
+        identity = self._create(
             ArtifactCreate(
                 key=markdown.key(outcome.stage),
                 type="markdown",
@@ -74,7 +76,7 @@ class RunPages:
                 data=text,
                 flow_run_id=self._flow_run,
                 task_run_id=task_run,
-            ),
+            )
         )
         if identity is not None:
             self._published[outcome.stage] = identity
@@ -84,8 +86,7 @@ class RunPages:
         artifacts = {o.stage: o.artifact for o in outcomes}
         changed = changes.since(self._steps.relative or self._previous, artifacts, self._steps.store)
         all_runs = code(str(self._steps.store.root / FOLDER / "index.html"))
-        create(
-            self._client,
+        self._create(
             ArtifactCreate(
                 key=markdown.LINEAGE_KEY,
                 type="markdown",
@@ -100,8 +101,23 @@ class RunPages:
                 )
                 + f"\nAll runs of the store as pages: {all_runs}, which `ezhoi site` brings up to date.\n",
                 flow_run_id=self._flow_run,
-            ),
+            )
         )
+
+    def _create(self, page: ArtifactCreate) -> UUID | None:
+        """Publish a page and return its id; None, with a warning, if that was not possible."""
+        if self._closing and self._unanswered:
+            log.warning("the page %s is given up: the server does not answer", page.key)
+            return None
+        with forgiving():
+            try:
+                identity = self._client.create_artifact(page).id
+            except httpx.TransportError:
+                self._unanswered = True
+                raise
+            self._unanswered = False
+            return identity
+        return None
 
     def _link(self, artifact: Artifact) -> str:
         """The link to the version that this run published, or to all versions if it could not publish one."""
