@@ -17,7 +17,7 @@ from pipeline.engine.graph import WHOLE, needed_for, stage
 from pipeline.engine.stage import Stage
 from pipeline.engine.unread import unread
 from pipeline.engine.verdict import Verdict, verdict
-from pipeline.store import runs
+from pipeline.store import lineage, runs
 from pipeline.store.artifact import Artifact
 from pipeline.store.opening import store_of
 from pipeline.store.runs import RunRecord
@@ -95,6 +95,7 @@ class Run:
             metrics = outcome.artifact.manifest.metrics
             self.record.metrics = {name: float(x) for name, x in metrics.items() if isinstance(x, int | float)}
             self.record.protocol = self.config.evaluation.protocol
+            self.record.made_of = lineage.made_of(outcome.artifact, self.artifacts, self.store, but="seed")
         if outcome.hit:
             self.record.hits.append(stage.name)
         if outcome.choice is not None:

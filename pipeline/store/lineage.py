@@ -7,6 +7,9 @@ as that has the content that was read.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from pipeline.store import digest
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import InputRecord
 from pipeline.store.store import Store
@@ -40,3 +43,29 @@ def upstream(artifact: Artifact, store: Store) -> dict[str, Artifact]:
             sources = [source(record, store) for record in made.manifest.inputs]
             pending += [each for each in sources if each is not None]
     return dict(reversed(found.items()))
+
+
+def made_of(artifact: Artifact, beside: Mapping[str, Artifact], store: Store, *, but: str) -> str:
+    """A digest of the stages' versions, configuration and files that it was made of, down to the root.
+
+    Unlike its fingerprint it is the same for artifacts that differ only in the key `but` and in what numbers came out.
+
+    Arguments:
+        beside: the artifacts of the run; an input with their content counts as one of them, whichever it was.
+    """
+    known: dict[tuple[str, str], str] = {}
+
+    def of(made: Artifact) -> str:
+        name = made.stage, made.fingerprint
+        if name not in known:
+            manifest, inputs = made.manifest, []
+            for record in manifest.inputs:
+                found = beside.get(record.stage)
+                if found is None or not has(found, record):
+                    found = source(record, store)
+                inputs.append([record.stage, list(record.part), record.digest if found is None else of(found)])
+            config = {key: value for key, value in manifest.config.items() if key != but}
+            known[name] = digest.of_value([*name[:1], manifest.version, config, manifest.sources, inputs])
+        return known[name]
+
+    return of(artifact)

@@ -73,6 +73,9 @@ class RunRecord(BaseModel):
     """The mAP in percent of the run's evaluation: full, seen, unseen, and those of the models beside it."""
     protocol: str = ""
     """The protocol of the metrics."""
+    made_of: str = ""
+    """What the evaluation was made of, whatever the seed (`lineage.made_of`): with another version of the project or another
+    content of a file, runs that ask for the same are no repetition of each other."""
     seconds: float | None = None
     """The wall time from start to end in seconds."""
     answer: list[str] = Field(default_factory=list)

@@ -24,7 +24,7 @@ UNSAID = "–"
 OF_RECORD = ("setting", "seed", "state", "profile", "by", "protocol")
 """What every record tells, and a filter may name beside the keys of the configuration."""
 NOT_RECORDED = "not recorded"
-"""Stands for the setting of a run of an early version, whose record does not tell it."""
+"""Stands for what the record of a run of an early version does not tell."""
 
 
 @dataclass(frozen=True)
@@ -229,13 +229,23 @@ def _varied(asked: Sequence[Mapping[str, str]]) -> list[str]:
 
 
 def _tell_apart(records: Sequence[RunRecord], asked: Sequence[dict[str, str]]) -> None:
-    """Add the descriptions to rows that ask for the same but had different texts, because a file was changed between them."""
+    """Add to rows that ask for the same what they were made of, where that differs.
+
+    It is the descriptions if the texts in a file were changed between them; else a digest, since another version of the
+    project or another content of any file makes the difference, which `ezhoi runs compare` names.
+    """
     texts: dict[object, set[str]] = {}
+    rest: dict[object, set[str]] = {}
     for record in records:
         texts.setdefault(_asked(record), set()).add(_texts_of_a_file(record))
+        if _is_folded(record):
+            rest.setdefault((_asked(record), _texts_of_a_file(record)), set()).add(record.made_of)
     for record, own in zip(records, asked, strict=True):
-        if len(texts[_asked(record)] - {""}) > 1 and (name := _texts_of_a_file(record)):
+        name = _texts_of_a_file(record)
+        if len(texts[_asked(record)] - {""}) > 1 and name:
             own["descriptions"] = name[:12]
+        if _is_folded(record) and len(rest[_asked(record), name]) > 1:
+            own["made of"] = record.made_of[:12] or NOT_RECORDED
 
 
 def _texts_of_a_file(record: RunRecord) -> str:
@@ -245,7 +255,8 @@ def _texts_of_a_file(record: RunRecord) -> str:
 
 
 def _asked(record: RunRecord) -> tuple[object, ...]:
-    return record.profile, record.setting, record.protocol, record.seed, tuple(sorted(record.changed.items()))
+    """What a run asked for, whatever its seed."""
+    return record.profile, record.setting, record.protocol, tuple(sorted(record.changed.items()))
 
 
 def _is_folded(record: RunRecord) -> bool:
@@ -253,13 +264,12 @@ def _is_folded(record: RunRecord) -> bool:
 
 
 def _folded(records: Sequence[RunRecord]) -> list[tuple[tuple[RunRecord, ...], int]]:
-    """(runs of a row, how many it leaves out); runs with other texts in the file that they name are no repetition."""
+    """(runs of a row, how many it leaves out); runs that were made of something else are no repetition."""
     groups: dict[tuple[object, ...], dict[int | None, RunRecord]] = {}
     counts: Counter[tuple[object, ...]] = Counter()
     for record in records:
         if _is_folded(record):
-            profile, setting, protocol, _, changed = _asked(record)
-            alike = (profile, setting, protocol, changed, _texts_of_a_file(record))
+            alike = (_asked(record), _texts_of_a_file(record), record.made_of)
             groups.setdefault(alike, {})[record.seed] = record
             counts[alike] += 1
     return [

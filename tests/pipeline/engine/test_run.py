@@ -87,6 +87,19 @@ def test_the_content_of_a_file_counts_and_its_name_does_not(fake: Any) -> None:
     assert fake.executed() == ["image_embeddings"]
 
 
+def test_a_record_says_what_its_evaluation_was_made_of_whatever_the_seed(fake: Any) -> None:
+    def made_of(*overrides: str) -> str:
+        run(fake.config(*overrides))
+        return runs.records(Store(fake.root))[-1].made_of
+
+    first = made_of()
+    assert first and made_of("seed=1") == first
+    template = made_of("descriptions.template=describe-v1")  # equal texts, so the evaluation is that of the first run
+    assert template != first and made_of("descriptions.template=describe-v1", "seed=1") == template
+    assert made_of("utpl.steps=3") not in (first, template)
+    assert made_of() == first
+
+
 def test_a_missing_file_is_named(fake: Any) -> None:
     fake.weights.unlink()
     with pytest.raises(DataError, match=r"image_embeddings: clip\.weights = .*weights\.safetensors does not exist"):

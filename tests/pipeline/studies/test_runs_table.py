@@ -124,6 +124,20 @@ def test_runs_of_other_texts_in_a_file_of_one_name_are_no_repetition() -> None:
     assert row.repeats == 1 and row.asked == {}
 
 
+@pytest.mark.parametrize("before", ["a" * 32, ""], ids=["another version", "a record of an early version"])
+def test_runs_that_were_made_of_something_else_are_no_repetition(before: str) -> None:
+    some = [record(minute, 20.0 + minute, seed=minute, made_of="b" * 32) for minute in (0, 1)]
+    assert runs_table.table(some, seeds=True)[0].metrics["unseen"].mean == 20.5
+    some[0].made_of = before
+    rows = runs_table.table(some, seeds=True)
+    assert [row.cells()["made of"] for row in rows] == ["b" * 12, before[:12] or "not recorded"]
+    assert [row.metrics["unseen"].mean for row in rows] == [21.0, 20.0]
+    killed = record(2, None, state="failed")
+    assert "made of" not in runs_table.table([some[1], killed])[0].cells(), (
+        "it was never evaluated, so it tells nothing"
+    )
+
+
 def test_a_record_that_does_not_tell_its_settings_makes_no_columns() -> None:
     early = record(7, None, setting="", changed={})
     rows = runs_table.table([*RUNS[:2], early])
