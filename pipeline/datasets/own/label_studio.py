@@ -172,6 +172,11 @@ def _regions(
                 found.turned[box] = degrees if math.isfinite(degrees) else 0.0
             if name in boxes:
                 found.box_faults[box] = ""
+            elif json_rows.number(entry.get("image_rotation") or 0) % 360:
+                found.box_faults[box] = (
+                    f"its picture was turned by {shown(entry['image_rotation'])} degrees there, so its place in the picture as "
+                    "it is shown is not known: turn it back in Label Studio and submit again"
+                )
             boxes.setdefault(name, box)
     for name, box in boxes.items():
         found.box_label[box] = labels.get(name, "")

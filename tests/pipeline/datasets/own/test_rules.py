@@ -96,6 +96,16 @@ def test_what_cannot_be_used_is_told_once(tmp_path: Path) -> None:
     assert [problem.what for problem in found.problems.of("W")] == ["the same as task 1, relation person-goose"]
 
 
+@pytest.mark.parametrize(("degrees", "boxes"), [(90, 3), (-90, 3), ("x", 3), (0, 4), (360, 4), (None, 4)])
+def test_a_box_in_a_picture_that_was_turned_in_the_tool_is_not_taken(degrees: Any, boxes: int, tmp_path: Path) -> None:
+    export = label_studio(relation("person", "goose", "hug"), relation("person", "child", "hug"))
+    export[0]["annotations"][0]["result"][2]["image_rotation"] = degrees  # the goose's
+    found = read(tmp_path, export)
+    assert len(found.rows.boxes) == boxes
+    said = [str(problem) for problem in found.problems.of("E")]
+    assert any("region goose" in text and "was turned by" in text for text in said) == (boxes == 3)
+
+
 def test_one_annotator_of_several(tmp_path: Path) -> None:
     export = label_studio(relation("person", "goose", "hug"))
     first = {**export[0]["annotations"][0], "completed_by": 1, "updated_at": "2026-01-01"}
