@@ -10,16 +10,16 @@ CLIP and of a detector are not in it: they are named, and CLIP's must have the d
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError, field_validator
 
 from models.heads.kinds import KINDS, REGION_COLUMNS, HeadName
 from models.sizes import Preset, Scope, Sizes
-from pipeline.config.model import Pairing
+from pipeline.config.model import Model, Pairing
 from pipeline.config.section import Section
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic
@@ -146,6 +146,16 @@ class Header(Section):
     start: Start | None = Field(None, description="where the training started, if not afresh")
     vocabulary: dict[str, Any]
     texts: Texts | None = Field(None, description="null in bundles that classes cannot be added to: the first ones")
+
+    @field_validator("sizes")
+    @classmethod
+    def _as_configured(cls, sizes: Sizes) -> Sizes:
+        """Only sizes that can be configured are sizes of a model."""
+        try:
+            Model.model_validate(asdict(sizes))
+        except ValidationError as error:
+            raise ValueError(first_fault(error)) from None
+        return sizes
 
     @cached_property
     def classes(self) -> Vocabulary:

@@ -84,6 +84,17 @@ def test_a_header_is_read_without_torch(tmp_path: Path) -> None:
         ({"tau": -1}, "its header is not as format 1 has it: tau"),
         ({"colour": "red"}, "its header is not as format 1 has it: colour"),
         ({"sizes": {"prompts": 2}}, "its header is not as format 1 has it: sizes"),
+        *(
+            ({"sizes": json.loads(header().model_dump_json())["sizes"] | sizes}, f"has it: sizes: {says}")
+            for sizes, says in [
+                ({"prompts": 10**19}, "prompts"),
+                ({"bottleneck": 0}, "bottleneck"),
+                ({"heads": 3}, "model.heads = 3 do not divide model.bottleneck = 8"),
+                ({"roi_size": 10_000}, "roi_size"),
+                ({"patterns": 10**19}, "patterns"),
+                ({"logit_scale": -1.0}, "logit_scale"),
+            ]
+        ),
         ({"vocabulary": {"format": "ezhoi-vocabulary/1"}}, "the bundle's vocabulary: classes is missing"),
         ({"unseen": [8, 77]}, "its header calls a class unseen that its vocabulary does not have, 77"),
         (
