@@ -64,6 +64,8 @@ def at_home(text: str) -> str:
 
 def folder_or_address(value: object) -> object:
     """An address (s3://bucket/prefix) stays text; a folder, given as such or as file:///folder, is a path."""
+    if not isinstance(value, str | Path):
+        raise ValueError("expected a folder or an address; a folder whose name YAML reads otherwise is written ./NAME")
     text = at_home(str(value))
     found = _ADDRESS.match(text)
     if found is None:

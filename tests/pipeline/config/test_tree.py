@@ -149,6 +149,16 @@ def test_a_store_among_pictures_of_ones_own_is_refused(tmp_path: Path) -> None:
     [
         ("store.root=s3:/bucket/x", "write s3://bucket/x"),
         ("store.root=s3://", "expected a bucket"),
+        (
+            "store.root=null",
+            "expected a folder or an address; a folder whose name YAML reads otherwise is written ./NAME, got null",
+        ),
+        (
+            "store.root=~",
+            "expected a folder or an address; a folder whose name YAML reads otherwise is written ./NAME, got null",
+        ),
+        ("store.root=1e3", "expected a folder or an address"),
+        ("store.root=[a]", "expected a folder or an address"),
         ("store.root=gs:/x", "write gs://x"),
         ("store.root=file://other/x", "a folder of this machine"),
         ("store.root=~nobody-of-that-name/x", "no user has the home folder"),
