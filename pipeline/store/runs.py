@@ -9,7 +9,7 @@ import datetime as dt
 import logging
 import re
 import uuid
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -31,6 +31,9 @@ USUAL = "the profile's"
 """Stands for the value of a key that a run does not set."""
 ELSEWHERE = dt.timedelta(days=7)
 """How long a run of another machine, whose process cannot be checked, counts as running after its last finished stage."""
+
+Percent = Annotated[float, Field(ge=0, le=100 + 1e-6)]
+"""A mAP; means are rounded, so that all classes found may give a little more than 100."""
 
 
 class RunRecord(BaseModel):
@@ -69,14 +72,14 @@ class RunRecord(BaseModel):
     changed: dict[str, str] = Field(default_factory=dict)
     """{key: value} of what differs from the profile, without setting, seed and keys that only say how to compute."""
     targets: list[StageName] = Field(default_factory=list)
-    metrics: dict[str, float] = Field(default_factory=dict)
+    metrics: dict[str, Percent] = Field(default_factory=dict)
     """The mAP in percent of the run's evaluation: full, seen, unseen, and those of the models beside it."""
     protocol: str = ""
     """The protocol of the metrics."""
     made_of: str = ""
     """What the evaluation was made of, whatever the seed (`lineage.made_of`): with another version of the project or another
     content of a file, runs that ask for the same are no repetition of each other."""
-    seconds: float | None = None
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     """The wall time from start to end in seconds."""
     answer: list[str] = Field(default_factory=list)
     """Its last lines: whether it is better than its relative, whether that is noise, and what was changed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -101,3 +102,20 @@ def test_a_damaged_record_is_named_with_what_is_wrong(tmp_path: Path) -> None:
     assert f"{ID}.json: Invalid JSON" in line and ": :" not in line
     with pytest.raises(StoreError, match="the record of the run cannot be read"):
         runs.find(store, ID[:10])
+
+
+@pytest.mark.parametrize(
+    ("key", "number"),
+    [
+        *(("metrics.unseen", number) for number in ("NaN", "Infinity", "-5", "1e308", "null", '"x"')),
+        *(("seconds", number) for number in ("NaN", "Infinity", "-5")),
+    ],
+)
+def test_a_record_with_numbers_that_mean_nothing_is_named_and_is_no_run(key: str, number: str, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    record = json.dumps(OLD | {"id": ID, "metrics": {"unseen": 5.5}, "seconds": 7.5})
+    store.write_record(f"{ID}.json", record)
+    assert len(runs.records(store)) == 1
+    store.write_record(f"{ID}.json", record.replace("7.5" if key == "seconds" else "5.5", number))
+    found, (line,) = runs.read(store)
+    assert not found and f"{ID}.json: {key}" in line

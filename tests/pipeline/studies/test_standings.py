@@ -16,7 +16,7 @@ def record(place: int, unseen: float, **known: Any) -> RunRecord:
         "demo", **({"setting": "uv", "seed": 0, "protocol": "official", "state": "completed"} | known)
     )
     made.id = f"20260131T120000-{place:06x}"
-    made.stages, made.metrics = {"evaluation": f"e{place}"}, {"unseen": unseen, "seen": -unseen}
+    made.stages, made.metrics = {"evaluation": f"e{place}"}, {"unseen": unseen, "seen": 100 - unseen}
     return made
 
 
