@@ -99,6 +99,8 @@ def _counted(schema: pa.Schema) -> dict[str, range]:
 
 def whole_number(value: Any) -> int:
     """A whole number within 64 bits, given as an integer, or as a float, decimal or text that is whole; else ValueError."""
+    if type(value) is int and _LEAST <= value <= _MOST:
+        return value  # nearly all are, and a real file has millions
     given, number = value, None
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
@@ -122,6 +124,8 @@ def whole_number(value: Any) -> int:
 
 def number(value: Any) -> float:
     """A number, given as such or as a text; nan and infinity are numbers here. ValueError for a boolean, or for no number."""
+    if type(value) is float or (type(value) is int and _LEAST <= value <= _MOST):
+        return float(value)
     given = value
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
