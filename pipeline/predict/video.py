@@ -43,8 +43,8 @@ SHORT = 0.25
 
 
 def is_video(text: str) -> bool:
-    """Whether a path has the suffix of a video."""
-    return text.lower().endswith(SUFFIXES)
+    """Whether a path has the suffix of a video, and is no folder, such as that of a video's frames."""
+    return text.lower().endswith(SUFFIXES) and not expanded(text).is_dir()
 
 
 def pictures(given: Sequence[str], folder: Path, *, every: int = EVERY) -> list[Listed]:

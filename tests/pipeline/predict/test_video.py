@@ -43,6 +43,12 @@ def test_every_nth_frame_once(clip: Path, tmp_path: Path) -> None:
     assert len(video.frames([str(clip)], tmp_path / "frames", every=5)) == 3
 
 
+def test_a_folder_called_like_a_video_is_a_folder_of_pictures(clip: Path, tmp_path: Path) -> None:
+    video.frames([str(clip)], tmp_path / "frames", every=5)
+    found = video.pictures([str(tmp_path / "frames" / "clip.mp4")], tmp_path / "others")
+    assert [one.name for one in found] == ["000000.jpg", "000005.jpg", "000010.jpg"]
+
+
 def test_another_n_or_video_leaves_the_frames_of_the_first(clip: Path, tmp_path: Path) -> None:
     first = video.frames([str(clip)], tmp_path / "frames", every=5)
     stamps = [one.stamp for one in first]
