@@ -23,6 +23,8 @@ from flows.server.api import Api
 
 # What Prefect has left to send when the tests' server is gone must not start a server of its own at exit.
 os.environ["PREFECT_SERVER_EPHEMERAL_ENABLED"] = "false"
+LOG_SECONDS = 0.2
+"""How often a run sends its log: Prefect's two seconds are waited for by every test that reads one."""
 
 
 @pytest.fixture(scope="session")
@@ -45,10 +47,12 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         PREFECT_API_URL,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
         PREFECT_HOME,
+        PREFECT_LOGGING_TO_API_BATCH_INTERVAL,
         temporary_settings,
     )
 
     known = {PREFECT_API_URL: served.api.url, PREFECT_API_AUTH_STRING: PASSWORD, PREFECT_HOME: served.home}
+    known[PREFECT_LOGGING_TO_API_BATCH_INTERVAL] = LOG_SECONDS
     with temporary_settings(known | {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         yield served.api
         # What is still queued has to be sent while there is a server: at exit it would be complaints.
@@ -88,6 +92,7 @@ class Shell:
         self.api, self.forks, self.fake = api, forks, fake
         self.home = folder / "home"
         self.environment = client(self.home, api, fake.environment())
+        self.environment["PREFECT_LOGGING_TO_API_BATCH_INTERVAL"] = str(LOG_SECONDS)
 
     def prefect(self, *words: str, code: int = 0) -> str:
         """Run a command to its end."""
@@ -183,11 +188,11 @@ class Recorded:
         """The run's log, once it has a line that begins so: lines reach the server in bunches."""
         asked = {"logs": {"flow_run_id": {"any_": [self.id]}}, "sort": "TIMESTAMP_ASC"}
         lines: list[str] = []
-        for _ in range(60):
+        for _ in range(150):
             lines = [line["message"] for line in self.api.post("/logs/filter", asked)]
             if any(line.startswith(until) for line in lines):
                 break
-            time.sleep(0.5)
+            time.sleep(LOG_SECONDS)
         return lines
 
     def artifacts(self, kind: str = "markdown") -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from flows.pages import progress
 from flows.pages.markdown import key
 from flows.server.stage_name import StageName
 from pipeline.engine.graph import NAMES
@@ -200,7 +201,8 @@ def test_a_mistake_fails_before_anything_runs_with_one_line_in_the_log(
 
 
 def test_long_stages_show_progress(recorded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EZHOI_FAKE_SLEEP", "detections:2.5")
+    monkeypatch.setattr(progress, "SHOW_SECONDS", 0.2)
+    monkeypatch.setenv("EZHOI_FAKE_SLEEP", "detections:0.6")
     recorded.run(targets=[StageName.detections])
     shown = recorded.artifacts("progress")
     assert [(a["key"], a["data"]) for a in shown] == [("ezhoi-detections-progress", 100.0)]
