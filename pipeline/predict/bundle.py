@@ -24,6 +24,7 @@ from pipeline.config.section import Section
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic
 from pipeline.outside.parsing import first_fault, json_value, shown
+from pipeline.store.runs import Percent
 from pipeline.tables.tensors import refused_as_usual
 from pipeline.vocabulary import file as vocabulary_file
 from pipeline.vocabulary.vocabulary import Vocabulary
@@ -74,14 +75,14 @@ class Detector(Section):
     kind: str | None = None
     trained_on: str | None = None
     note: str | None = None
-    pair_recall: float | None = Field(None, description="percent of the annotated test pairs that its boxes make")
+    pair_recall: Percent | None = Field(None, description="percent of the annotated test pairs that its boxes make")
 
 
 class Measured(Section):
     """The result of the model's evaluation."""
 
     protocol: str
-    means: dict[str, float | None] = Field(description="mAP in percent, by group of classes")
+    means: dict[str, Percent | None] = Field(description="mAP in percent, by group of classes")
     images: NonNegativeInt | None = Field(description="test images; null where that is not known")
     annotated_pairs: NonNegativeInt
     on: Literal["test", "validation"] = Field("test", description="which pictures these are")
@@ -135,7 +136,7 @@ class Header(Section):
     preset: Preset
     sizes: Sizes
     scope: Scope = Field(description="which pairs the phrase of an unseen class speaks for")
-    scale: float = Field(description="learned scale of the logits")
+    scale: PositiveFloat = Field(description="learned scale of the logits")
     tau: PositiveFloat = Field(description="power of the detection prior")
     pairing: Pairing
     clip: ClipIdentity

@@ -34,13 +34,21 @@ DEFAULT = "default"
 
 
 def unseen(settings: Settings, name: str) -> frozenset[int]:
-    """The classes that a setting hides from training; ConfigError naming the valid settings and the nearest one."""
+    """The classes that a setting hides from training.
+
+    ConfigError for an unknown one, naming the valid settings and the nearest one, and for one of the user's that hides none.
+    """
     if name not in settings:
         near = nearest(name.lower().replace("-", "_"), settings, cutoff=0.4)
         hint = f" Did you mean {shown(near)}?" if near else ""
         raise ConfigError(
             f"setting = {shown(name)}: this dataset has no such zero-shot setting.{hint} Settings: {', '.join(settings)}; "
             "your own come from a YAML file, --set data.settings=FILE"
+        )
+    if not settings[name] and name != DEFAULT:
+        raise ConfigError(
+            f"setting = {shown(name)} leaves no class unseen: name some, or take a larger share (`rare` leaves every verb and "
+            f"every object a seen class); without unseen classes it is --set setting={DEFAULT}"
         )
     return settings[name]
 
@@ -73,11 +81,6 @@ def parse(
         if name in taken or (name == DEFAULT and classes):
             raise DataError(f"{where}: the dataset has a setting of that name; choose another")
         hidden = _hidden(classes, vocabulary, where, counts)
-        if classes and not hidden:
-            raise DataError(
-                f"{where}: {shown(classes)} leaves none of the {len(vocabulary.classes)} classes unseen: take a larger share "
-                "(each verb and each object keeps a seen class), or name words; with [] every class is seen"
-            )
         if len(hidden) == len(vocabulary.classes):
             raise DataError(f"{where}: all {len(hidden)} classes are unseen, so nothing is left to train on")
         found[name] = frozenset(hidden)

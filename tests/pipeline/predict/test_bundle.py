@@ -82,6 +82,11 @@ def test_a_header_is_read_without_torch(tmp_path: Path) -> None:
         ({"head": "memory"}, "is of format 1, which has no head 'memory'"),
         ({"format": None}, "is of format None"),
         ({"tau": -1}, "its header is not as format 1 has it: tau"),
+        ({"scale": 0}, "its header is not as format 1 has it: scale"),
+        (
+            {"measured": json.loads(header().measured.model_dump_json()) | {"means": {"full": 101}}},
+            "its header is not as format 1 has it: measured.means.full",
+        ),
         ({"colour": "red"}, "its header is not as format 1 has it: colour"),
         ({"sizes": {"prompts": 2}}, "its header is not as format 1 has it: sizes"),
         *(
