@@ -207,7 +207,7 @@ def look(
 
     Example: ezhoi data look pictures --to look.html
     """
-    from flows.pages import looked
+    from flows.pages import annotation_page
     from pipeline.datasets.own import annotated
 
     options.demand_another_file(to, path, vocabulary)
@@ -218,7 +218,7 @@ def look(
     if shown is None:
         raise DataError(f"{path}: no picture is in {place}, so nothing can be drawn; name their folder with --pictures")
     found = annotated.read(path, vocabulary=vocabulary, pictures=shown)
-    text = looked.page(found, place, count=count)
+    text = annotation_page.page(found, place, count=count)
     with atomic(to) as temporary:
         temporary.write_text(text, encoding="utf-8")
     typer.echo(f"{min(count, len(found.rows.images)):,} of {len(found.rows.images):,} pictures are drawn in {to}")

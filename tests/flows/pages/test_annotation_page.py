@@ -10,7 +10,7 @@ import own_samples
 from own_samples import DATA, WORDS
 from PIL import Image
 
-from flows.pages import looked
+from flows.pages import annotation_page
 from pipeline.datasets.own import annotated, suspects
 from pipeline.datasets.own.pictures import Pictures
 
@@ -25,21 +25,21 @@ def test_suspects_come_first_with_their_reasons(tmp_path: Path) -> None:
     assert "hold: drawn from the object to the person, and turned" in odd[1]
     assert "hold ladder: the only pair of its class" in odd[1]
     assert names.index("yard/empty-06.jpg") not in odd
-    page = looked.page(found, tmp_path, count=60)
+    page = annotation_page.page(found, tmp_path, count=60)
     captions = re.findall(r"<figcaption><b>(.*?)</b>", page)
     assert captions[0] == "garden/bed-02.jpg" and captions[-1] == "yard/empty-06.jpg" and len(captions) == 6
     assert page.count('src="data:image/jpeg') == 6
     assert "5 of 6 pictures have something" in page and "from object to person" in page
-    assert looked.page(found, tmp_path, count=2).count("<figure>") == 2
+    assert annotation_page.page(found, tmp_path, count=2).count("<figure>") == 2
 
 
 def test_what_is_drawn_of_a_picture(tmp_path: Path) -> None:
     found = annotated.read(DATA / "coco-rel/good/interactions.json", vocabulary=WORDS)
-    geese = looked.picture(found, 3)
+    geese = annotation_page.picture(found, 3)
     assert (geese.persons, geese.things) == (2, 2)
     said = {(pair.verbs[0].verb, pair.label) for pair in geese.pairs}
     assert said == {("feed", "goose"), ("wave", "")}
-    bike = looked.picture(found, 2)
+    bike = annotation_page.picture(found, 2)
     assert [[verb.verb for verb in pair.verbs] for pair in bike.pairs] == [["ride", "hold"]]
     assert all(math.isnan(verb.score) for pair in bike.pairs for verb in pair.verbs)
 
@@ -64,5 +64,5 @@ def test_texts_from_outside_are_texts(tmp_path: Path) -> None:
     evil = (tmp_path / "own.json").read_text().replace("yard.jpg", "<script>x</script>.jpg")
     (tmp_path / "own.json").write_text(evil)
     Image.new("RGB", (64, 48)).save(tmp_path / "other.png")
-    page = looked.page(annotated.read(tmp_path), tmp_path, count=3)
+    page = annotation_page.page(annotated.read(tmp_path), tmp_path, count=3)
     assert "<script>x" not in page and "&lt;script&gt;" in page
