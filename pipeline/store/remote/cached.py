@@ -9,7 +9,7 @@ from pipeline.errors import StoreError
 from pipeline.store import digest
 from pipeline.store.artifact import Artifact
 from pipeline.store.manifest import Manifest
-from pipeline.store.remote.objects import ObjectFolder
+from pipeline.store.remote.objects import DamagedError, ObjectFolder
 
 
 def folder_of(manifest: Manifest) -> str:
@@ -33,7 +33,10 @@ class Cache:
         return self.root / folder_of(manifest)
 
     def fetch(self, manifest: Manifest, name: str) -> None:
-        """Fetch one file, intact; StoreError if the object store has it damaged or not at all."""
+        """Fetch one file, intact; DamagedError if the object store has it damaged or not at all.
+
+        That it was damaged is noted, so that the next run does not find it only when it needs it again (`doubtful`).
+        """
         path = self.folder(manifest) / name
         record = next(f for f in manifest.files if f.name == name)
         if (path, record.digest) in self._here and path.is_file():
@@ -45,13 +48,19 @@ class Cache:
             try:
                 self._objects.download(remote, path, content=record.digest)
             except FileNotFoundError:
-                raise StoreError(
-                    f"{self._objects.url}/{remote}: missing. Run again: its stage makes it anew."
-                ) from None
+                raise DamagedError(f"{self._objects.url}/{remote}: missing") from None
+            except DamagedError:
+                _note(path).touch()
+                raise
+        _note(path).unlink(missing_ok=True)
         self._here.add((path, record.digest))
 
+    def doubtful(self, manifest: Manifest, name: str) -> bool:
+        """Whether a file was damaged when it was fetched last: in the object store, or on the way."""
+        return _note(self.folder(manifest) / name).exists()
+
     def fetch_again(self, manifest: Manifest, name: str) -> None:
-        """Fetch one file anew, whatever is here; StoreError as of `fetch`."""
+        """Fetch one file anew, whatever is here; DamagedError as of `fetch`."""
         (self.folder(manifest) / name).unlink(missing_ok=True)
         self.fetch(manifest, name)
 
@@ -75,13 +84,20 @@ class RemoteArtifact(Artifact):
         """Path of one of its files, fetched and checked; StoreError if the object store has it damaged or not at all."""
         path = self._listed(name)
         if self.cache is not None:
-            self.cache.fetch(self.manifest, name)
+            try:
+                self.cache.fetch(self.manifest, name)
+            except DamagedError as error:
+                raise StoreError(f"{error}. Run again: its stage makes it anew.") from None
         return path
 
     @property
     def place(self) -> str:
         """Its address in the object store."""
         return f"{self.url}/{folder_of(self.manifest)}"
+
+
+def _note(path: Path) -> Path:
+    return path.with_name(f".{path.name}.damaged")
 
 
 def _reopen(root: Path, url: str) -> Cache:

@@ -37,7 +37,7 @@ from pipeline.store.remote import lease
 from pipeline.store.remote.cached import Cache, RemoteArtifact, folder_of
 from pipeline.store.remote.exchange import ObjectExchange, lease_of
 from pipeline.store.remote.lease import Lease, LostError
-from pipeline.store.remote.objects import ObjectFolder
+from pipeline.store.remote.objects import DamagedError, ObjectFolder
 from pipeline.store.store import Store, Workspace
 
 log = logging.getLogger("ezhoi.store")
@@ -73,7 +73,10 @@ class RemoteStore(Store):
         return (None, []) if content is None else self._parse(content, stage, fingerprint)
 
     def lookup(self, stage: str, fingerprint: str) -> tuple[Artifact | None, list[str]]:
-        """The artifact if it exists and all its files are there in full size; content is checked when it is fetched."""
+        """The artifact if it exists and all its files are there in full size.
+
+        Content is checked when it is fetched, and again here where it was damaged then.
+        """
         artifact, faults = self.read(stage, fingerprint)
         if artifact is not None:
             faults = self._file_faults(artifact, rehash=False)
@@ -99,10 +102,10 @@ class RemoteStore(Store):
                 found.append(f"{name}: missing")
             elif size != record.bytes:
                 found.append(f"{name}: damaged, has {size} bytes and not {record.bytes}")
-            elif rehash:
+            elif rehash or self.cache.doubtful(artifact.manifest, record.name):
                 try:
                     self.cache.fetch_again(artifact.manifest, record.name)
-                except StoreError as error:
+                except DamagedError as error:
                     found.append(str(error))
         return found + [f"{self.url}/{name}: was added, the manifest does not list it" for name in sorted(sizes)]
 

@@ -129,6 +129,21 @@ def test_damage_is_named_and_never_used(two: Any) -> None:
     assert make(other).path("a.txt").read_text() == "one"
 
 
+def test_what_was_damaged_when_it_was_read_is_looked_at_by_the_next_run(two: Any) -> None:
+    """Else every run would find the artifact there, compute what needs it, and end where it reads it."""
+    one, other = two
+    folder = f"seen/f00/{make(one).manifest.data}"
+    one.objects.write(f"{folder}/a.txt", b"onf")
+    with pytest.raises(StoreError, match=r"a\.txt: damaged, .* Run again: its stage makes it anew\.$"):
+        other.get("seen", "f00").path("a.txt")
+    found, faults = RemoteStore(other.url, cache=other.root.parent).lookup("seen", "f00")
+    assert found is None and "a.txt: damaged" in faults[0]
+    one.objects.write(f"{folder}/a.txt", b"one")  # it was damaged on the way, or somebody has put it right
+    for _ in range(2):
+        found, faults = other.lookup("seen", "f00")
+        assert faults == [] and found is not None and found.path("a.txt").read_text() == "one"
+
+
 @pytest.mark.parametrize("again", [False, True], ids=["first", "by force"])
 def test_a_helper_whose_last_piece_came_too_late_leaves_none(two: Any, again: bool) -> None:
     """It computes a shard that the publisher makes as well; the publisher is done before, and has cleared the pieces."""
