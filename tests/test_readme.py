@@ -6,12 +6,12 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import forked
 import pytest
 import yaml
+from shared_demo import Copied
 from small_demo import SETTINGS
 
 ROOT = Path(__file__).parents[1]
@@ -75,7 +75,9 @@ def test_a_command_of_the_world_or_the_keys_runs(command: str, tmp_path: Path) -
 
 
 @pytest.mark.slow
-def test_the_commands_that_build_on_one_another_run(tmp_path: Path) -> None:
+def test_the_commands_that_build_on_one_another_run(tmp_path: Path, demo: Copied) -> None:
+    """The first of them finds the shared demo in its store: tests/flows/test_installed.py has the script compute it."""
+    demo(tmp_path / "artifacts")
     for body in (body for kind, body in BLOCKS if kind == "yaml"):
         assert yaml.safe_load(body)
         (tmp_path / body.splitlines()[0].removeprefix("# ")).write_text(body)
@@ -89,9 +91,7 @@ def test_the_commands_that_build_on_one_another_run(tmp_path: Path) -> None:
 
 def succeeds(folder: Path, command: str, words: list[str], *, installed: bool = False) -> None:
     """Run a command in the folder, with `words` for its names of runs and evaluations, and have it end well."""
-    begun = time.monotonic()
     done = ezhoi(folder, *words, installed=installed)
-    print(f"{time.monotonic() - begun:.1f} s: {command}")
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 

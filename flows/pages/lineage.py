@@ -51,7 +51,7 @@ class RunPages:
         """Publish the run's lineage page, and wait until all pages are there."""
         if outcomes:
             self._submit(self._run, outcomes, state)
-        self._closing = True
+        self._closing, self._unanswered = True, False
         self._thread.shutdown(wait=True)
 
     def _submit(self, work: Callable[..., None], *arguments: object) -> None:

@@ -98,8 +98,7 @@ def _train_counts(known: Dataset) -> Mapping[int, int]:
 def every_setting(data: Data) -> Settings:
     """The dataset's settings and the user's together; classes that nobody trains (`data.classes`) are unseen in all."""
     own, users = all_settings(data)
-    more = extended(data)
-    beyond = frozenset() if more is None else added(more, dataset(data).vocabulary)
+    beyond = _beyond(data)
     return {name: hidden | beyond for name, hidden in (*own.items(), *users.items())}
 
 
@@ -107,10 +106,18 @@ def unseen(config: Config) -> frozenset[int]:
     """The unseen classes of the configured setting, with those that no setting trains (`data.classes`).
 
     Raises:
-        ConfigError: neither the dataset nor the user has the setting; the message names the valid settings and the nearest one.
+        ConfigError: neither the dataset nor the user has the setting, or it hides none of the dataset's classes
+            (`settings.unseen`).
         DataError: a file of the user's cannot be read.
     """
-    return settings.unseen(every_setting(config.data), config.setting)
+    own, users = all_settings(config.data)
+    return settings.unseen({**own, **users}, config.setting) | _beyond(config.data)
+
+
+def _beyond(data: Data) -> frozenset[int]:
+    """The classes of `data.classes` that the dataset does not have."""
+    more = extended(data)
+    return frozenset() if more is None else added(more, dataset(data).vocabulary)
 
 
 def added(more: Vocabulary, known: Vocabulary) -> frozenset[int]:

@@ -35,7 +35,7 @@ QUALITY = 95
 """The quality of the JPEGs."""
 OPTIONS = {
     "protocol_whitelist": "file",
-    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo",
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,asf,flv,mpeg,mpegts,mpegvideo",
 }
 """FFmpeg's options: it opens videos alone, and no list of other files or addresses that is called like a video."""
 SHORT = 0.25
@@ -65,7 +65,8 @@ def pictures(given: Sequence[str], folder: Path, *, every: int = EVERY) -> list[
 def frames(videos: Sequence[str], folder: Path, *, every: int = EVERY) -> list[Listed]:
     """The frames 0, N, 2 N, ... of videos as pictures called `clip.mp4/000025.jpg`, turned as the video says.
 
-    They are written under `folder`, unless they are there; those of another N or another video of that name stay beside them.
+    They are written under `folder` in `clip.mp4/every-25-DIGEST`, unless they are there; those of another N
+    or another video of that name stay beside them.
     A video that is cut off or damaged is warned of, each time.
 
     Raises:
@@ -81,7 +82,7 @@ def frames(videos: Sequence[str], folder: Path, *, every: int = EVERY) -> list[L
         if not path.is_file():
             raise DataError(f"{path}: there is no such file")
         status = path.stat()
-        own = folder / name / digest.of_value([status.st_size, status.st_mtime_ns, every])[:12]
+        own = folder / name / f"every-{every}-{digest.of_value([status.st_size, status.st_mtime_ns])[:12]}"
         if (remark := _remark(own)) is None:
             own.parent.mkdir(parents=True, exist_ok=True)
             with locks.held(folder / f".{name}.lock", elsewhere=ELSEWHERE):
@@ -140,7 +141,7 @@ def _cut_off(container: av.container.InputContainer, last: av.VideoFrame) -> str
     stream = container.streams.video[0]
     if stream.duration is not None and stream.time_base is not None:
         seconds = float(stream.duration * stream.time_base)
-    elif container.duration is not None:
+    elif container.duration is not None and len(container.streams) == 1:  # else it may be that of the sound
         seconds = container.duration / 1_000_000
     else:
         return ""

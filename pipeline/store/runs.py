@@ -33,7 +33,7 @@ ELSEWHERE = dt.timedelta(days=7)
 """How long a run of another machine, whose process cannot be checked, counts as running after its last finished stage."""
 
 Percent = Annotated[float, Field(ge=0, le=100 + 1e-6)]
-"""A mAP; means are rounded, so that all classes found may give a little more than 100."""
+"""A mAP; means are rounded, which may put 100 slightly above it."""
 
 
 class RunRecord(BaseModel):

@@ -104,7 +104,7 @@ def train_apart(work: Work, *, processes: int) -> dict[str, Any]:
 
 
 def command(processes: int, spec: Path, meeting: Rendezvous | None = None, *, patience: int = 0) -> list[str]:
-    """The command line of `processes` processes on this machine: accelerate's launcher, but where one process trains alone.
+    """The command line of `processes` processes on this machine: accelerate's launcher; a single process is started without.
 
     `--multi_gpu` means several processes there, on CPUs too.
     """

@@ -36,7 +36,7 @@ DEFAULT = "default"
 def unseen(settings: Settings, name: str) -> frozenset[int]:
     """The classes that a setting hides from training.
 
-    ConfigError for an unknown one, naming the valid settings and the nearest one, and for one of the user's that hides none.
+    ConfigError for an unknown one, naming the valid settings and the nearest one, and for one but `default` that hides none.
     """
     if name not in settings:
         near = nearest(name.lower().replace("-", "_"), settings, cutoff=0.4)

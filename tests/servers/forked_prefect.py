@@ -172,7 +172,7 @@ def ask(path: str, module: str, *words: str) -> int:
         while server.recv(LARGEST):  # until the fork has ended, which may have something left to do after its code
             pass
     with contextlib.suppress(ProcessLookupError):
-        while True:  # its files are closed a moment before it is gone
+        for _ in range(10_000):  # its files are closed a moment before it is gone
             os.kill(fork, 0)
             time.sleep(0.001)
     return int(code or KILLED)

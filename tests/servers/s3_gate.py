@@ -27,6 +27,7 @@ class Gate(ThreadingHTTPServer):
 
 class _Pass(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # header and body are two writes, and the second would wait 40 ms
     server: Gate
 
     def _pass(self) -> None:

@@ -130,22 +130,22 @@ def _wrong(pairs: pd.DataFrame) -> dict[int, str]:
     size = pairs[["width", "height"]].to_numpy()
     limit = np.where(size > 0, size, _LARGEST)[:, None, :]
     outside = ((sides[:, :, :2] < 1) | (sides[:, :, 2:] > limit)).any(axis=(1, 2))
-    told_verb, told_object = pairs["verb_id"].to_numpy(), pairs["object_id"].to_numpy()
-    in_range = (told_verb >= UNSTATED) & (told_verb < len(HICO.verbs))
-    object_in_range = (told_object >= UNSTATED) & (told_object < len(HICO.objects))
+    stated_verb, stated_object = pairs["verb_id"].to_numpy(), pairs["object_id"].to_numpy()
+    verb_in_range = (stated_verb >= UNSTATED) & (stated_verb < len(HICO.verbs))
+    object_in_range = (stated_object >= UNSTATED) & (stated_object < len(HICO.objects))
     tests = (
         (~known.to_numpy(), "hoi_id {hoi_id} is out of range 0..599"),
         (~object_in_range, "object index {object_id} is out of range 0..79"),
-        (~in_range, "verb index {verb_id} is out of range 0..116"),
+        (~verb_in_range, "verb index {verb_id} is out of range 0..116"),
         (~finite, "a box has a coordinate that is not a finite number: {boxes}"),
         (~whole, "a box is not whole pixels: {boxes}"),
         (empty, "a box is empty (x2 < x1 or y2 < y1): {boxes}"),
         (outside, "a box leaves its image of {width} x {height} pixels (1-based, inclusive): {boxes}"),
         (
-            (told_object != UNSTATED) & (told_object != object_of[safe]),
+            (stated_object != UNSTATED) & (stated_object != object_of[safe]),
             "object index {object_id} is not that of {name}",
         ),
-        ((told_verb != UNSTATED) & (told_verb != verb_of[safe]), "verb index {verb_id} is not that of {name}"),
+        ((stated_verb != UNSTATED) & (stated_verb != verb_of[safe]), "verb index {verb_id} is not that of {name}"),
     )
     found: dict[int, str] = {}
     for mask, what in tests:

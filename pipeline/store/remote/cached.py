@@ -35,7 +35,8 @@ class Cache:
     def fetch(self, manifest: Manifest, name: str) -> None:
         """Fetch one file, intact; DamagedError if the object store has it damaged or not at all.
 
-        That it was damaged is noted, so that the next run does not find it only when it needs it again (`doubtful`).
+        That it was damaged is noted, so that the next run on this machine does not find it only where
+        it needs it again (`doubtful`).
         """
         path = self.folder(manifest) / name
         record = next(f for f in manifest.files if f.name == name)

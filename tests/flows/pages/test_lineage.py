@@ -40,14 +40,20 @@ def published(server: Server, pages: int) -> list[UUID | None]:
         page = ArtifactCreate(key=f"page-{number}", type="markdown", data="text")
         run._submit(lambda page=page: found.append(run._create(page)))
 
+    closing(run, server)
+    return found
+
+
+def closing(run: RunPages, server: Server) -> None:
+    """End the run; the server answers only then."""
+
     def answer() -> None:
         while not run._closing:
             time.sleep(0.01)
         server.open.set()
 
-    threading.Thread(target=answer).start()
+    threading.Thread(target=answer, daemon=True).start()
     run.close([], state="failed")
-    return found
 
 
 def test_pages_that_wait_are_given_up_once_the_server_does_not_answer(caplog: pytest.LogCaptureFixture) -> None:
@@ -55,6 +61,19 @@ def test_pages_that_wait_are_given_up_once_the_server_does_not_answer(caplog: py
     assert published(server, 3) == [None, None, None] and server.asked == 1
     assert "an artifact page could not be published: nobody listens" in caplog.text
     assert "the page page-2 is given up: the server does not answer" in caplog.text
+
+
+def test_a_server_that_is_back_when_the_run_ends_is_asked_again() -> None:
+    server = Server(GONE, None)
+    server.open.set()
+    run = RunPages(server, SimpleNamespace(against="another run"), flow_run=None)  # type: ignore[arg-type]
+    page = ArtifactCreate(key="page", type="markdown", data="text")
+    assert run._create(page) is None, "a page of a stage, while the run goes on"
+    found: list[UUID | None] = []
+    server.open.clear()
+    run._submit(lambda: found.append(run._create(page)))
+    closing(run, server)
+    assert found[0] is not None
 
 
 def test_a_page_that_is_refused_keeps_no_other_from_being_tried() -> None:

@@ -50,7 +50,7 @@ def test_processes_that_are_launched_get_their_ranks_from_the_launcher(monkeypat
 
 
 def test_a_user_s_own_configuration_of_accelerate_does_not_count(tmp_path: Path) -> None:
-    """Were the file read, the processes would see GPU 7 alone."""
+    """Were the file read, accelerate would give the two processes one GPU, number 7, or refuse to."""
     own = tmp_path / "accelerate" / "default_config.yaml"
     own.parent.mkdir()
     own.write_text("compute_environment: LOCAL_MACHINE\ndistributed_type: MULTI_GPU\nnum_processes: 1\ngpu_ids: '7'\n")
