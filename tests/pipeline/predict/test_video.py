@@ -49,6 +49,24 @@ def test_a_folder_called_like_a_video_is_a_folder_of_pictures(clip: Path, tmp_pa
     assert [one.name for one in found] == ["000000.jpg", "000005.jpg", "000010.jpg"]
 
 
+def test_sound_that_is_longer_than_the_picture_cuts_nothing_off(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "clip.mkv"
+    with av.open(str(path), "w") as container:
+        stream, sound = container.add_stream("mpeg4", rate=25), container.add_stream("pcm_s16le", rate=8000)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(12):
+            frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+        heard = av.AudioFrame.from_ndarray(np.zeros((1, 16_000), np.int16), format="s16", layout="mono")
+        heard.sample_rate = 8000
+        container.mux(sound.encode(heard))
+        container.mux(sound.encode())
+    assert len(video.frames([str(path)], tmp_path / "frames", every=5)) == 3 and caplog.text == ""
+
+
 def test_another_n_or_video_leaves_the_frames_of_the_first(clip: Path, tmp_path: Path) -> None:
     first = video.frames([str(clip)], tmp_path / "frames", every=5)
     stamps = [one.stamp for one in first]
