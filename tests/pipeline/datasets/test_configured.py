@@ -122,6 +122,10 @@ def test_classes_that_are_added_are_unseen_in_every_setting(tmp_path: Path) -> N
     hidden = World(WorldSection()).settings
     assert configured.every_setting(config.data) == {name: ids | {new} for name, ids in hidden.items()}
     assert configured.all_settings(config.data)[0] == hidden, "the dataset's own are as they were"
+    (tmp_path / "mine.yaml").write_text("none: []")
+    chosen = [f"data.classes={path}", f"data.settings={tmp_path / 'mine.yaml'}", "setting=none"]
+    with pytest.raises(ConfigError, match="setting = 'none' leaves no class unseen"):
+        configured.unseen(load(overrides=chosen, environment={}))
 
 
 @pytest.mark.parametrize(
