@@ -54,13 +54,17 @@ def test_a_user_s_own_configuration_of_accelerate_does_not_count(tmp_path: Path)
     own = tmp_path / "accelerate" / "default_config.yaml"
     own.parent.mkdir()
     own.write_text("compute_environment: LOCAL_MACHINE\ndistributed_type: MULTI_GPU\nnum_processes: 1\ngpu_ids: '7'\n")
-    (tmp_path / "script.py").write_text("import os; print(os.environ.get('CUDA_VISIBLE_DEVICES', 'all'))")
+    (tmp_path / "script.py").write_text(
+        "import os, pathlib\n"
+        "seen = pathlib.Path(__file__).with_name('gpus-of-' + os.environ['RANK'])\n"
+        "seen.write_text(os.environ.get('CUDA_VISIBLE_DEVICES', 'all'))\n"
+    )
     line = launch.command(2, tmp_path)
     line = [*line[: line.index("-m", 3)], str(tmp_path / "script.py")]
     environment = ranks.without(os.environ) | {"HF_HOME": str(tmp_path), "ACCELERATE_USE_CPU": "1"}
     environment.pop("CUDA_VISIBLE_DEVICES", None)
     done = subprocess.run(line, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.stdout.split() == ["all", "all"], done.stderr
+    assert [path.read_text() for path in tmp_path.glob("gpus-of-*")] == ["all", "all"], done.stderr
 
 
 def test_machines_that_would_train_something_else_do_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
