@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from flows.server import trials
+from flows.server.api import Api
 from flows.server.helpers import Workers
 from pipeline.engine import graph, provenance
 from pipeline.engine.ingredients import ingredients
@@ -62,6 +64,54 @@ def test_each_other_worker_is_asked_and_who_did_not_come_is_told_so(fake: Any) -
     assert [(a["parameters"]["helper"], a["parameters"]["helpers"]) for a in server.asked] == [(1, 3), (2, 3), (3, 3)]
     assert parameters["code"] == provenance.code_digest("image_embeddings")
     assert server.cancelled == ["/flow_runs/run-1/set_state"], "the other two have begun"
+
+
+class Taken:
+    """The server's API, where a worker takes a run just after somebody has read that it waits."""
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+
+    def get(self, path: str) -> Any:
+        found = self.api.get(path)
+        propose(self.api, str(found["id"]), "PENDING")
+        return found
+
+    def post(self, path: str, body: Any) -> Any:
+        found = self.api.post(path, body)
+        if path == "/flow_runs/filter":
+            for run in found:
+                propose(self.api, str(run["id"]), "PENDING")
+        return found
+
+
+def propose(api: Api, run: str, state: str) -> str:
+    """Propose a state as a worker does, and return the state that the run has afterwards."""
+    api.post(f"/flow_runs/{run}/set_state", {"state": {"type": state}})
+    return str(api.get(f"/flow_runs/{run}")["state_type"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("whose", ["stage", "study"])
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_run_that_is_cancelled_while_a_worker_takes_it_does_not_run(shell: Any, whose: str, taken: bool) -> None:
+    """A run that only waits is cancelled at once; the worker that has taken one is told to end it."""
+    api: Any = Taken(shell.api) if taken else shell.api
+    if whose == "stage":
+        run = shell.ask("full")
+        Workers(api, "mine", {}, 1)._dismiss(run)
+    else:
+        study = shell.ask("full")
+        parent = shell.api.post("/task_runs/", {"flow_run_id": study, "task_key": "trial", "dynamic_key": "0"})["id"]
+        flow = shell.api.get(f"/flow_runs/{study}")["flow_id"]
+        asked = {"flow_id": flow, "parent_task_run_id": parent, "state": {"type": "SCHEDULED"}}
+        run = shell.api.post("/flow_runs/", asked)["id"]
+        trials.cancel(api, study)
+        assert propose(shell.api, study, "CANCELLING") == "CANCELLED"
+    assert shell.api.get(f"/flow_runs/{run}")["state_type"] == ("CANCELLING" if taken else "CANCELLED")
+    if taken:
+        assert propose(shell.api, run, "RUNNING") == "CANCELLING"
+        assert propose(shell.api, run, "CANCELLED") == "CANCELLED"
 
 
 @pytest.mark.parametrize(
