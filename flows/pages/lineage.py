@@ -28,6 +28,9 @@ from pipeline.store.artifact import Artifact
 
 log = logging.getLogger("ezhoi.lineage")
 
+NOBODY_BEHIND = frozenset({None, 502, 503, 504})
+"""Statuses of a proxy whose server does not answer; None where nothing answers at all."""
+
 
 class RunPages:
     """The pages of one run. Each links to the version of its inputs' pages that this run published.
@@ -112,8 +115,9 @@ class RunPages:
         with forgiving():
             try:
                 identity = self._client.create_artifact(page).id
-            except httpx.TransportError:
-                self._unanswered = True
+            except httpx.HTTPError as error:
+                status = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
+                self._unanswered = status in NOBODY_BEHIND
                 raise
             self._unanswered = False
             return identity

@@ -32,7 +32,7 @@ from models.precision import computing_in, tf32
 from models.transfer import to_device
 from pipeline.datasets import classes
 from pipeline.datasets.hico.vocabulary import demand
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, EzhoiError
 from pipeline.learned import build, checkpoint, importing, phrases
 from pipeline.learned.build import frozen_clip
 from pipeline.predict import started, warm_start
@@ -76,6 +76,12 @@ def run(work: Work) -> dict[str, Any]:
             runtime=config.runtime,
             accumulate=config.runtime.accumulate,
         )
+    scale = float(model.logit_scale.detach())
+    if scale <= 0:
+        raise EzhoiError(
+            f"stage seen: the learned scale of the cosines is {scale:.4g}; it must be positive, or what fits least scores "
+            "best. Try a lower learning rate."
+        )
     checkpoint.save_weights(work.out / "model.safetensors", model.state_dict())
     if task.unseen is not None:
         checkpoint.save_weights(work.out / "unseen.safetensors", task.unseen.module.state_dict())
@@ -89,7 +95,7 @@ def run(work: Work) -> dict[str, Any]:
         "phrases": len(task.phrases.hois),
         "loss_first_tenth": float(np.mean(losses[:tenth])),
         "loss_last_tenth": float(np.mean(losses[-tenth:])),
-        "logit_scale": float(model.logit_scale.detach()),
+        "logit_scale": scale,
     } | history.speed(len(task.images.ids) / per_epoch)
 
 

@@ -48,7 +48,8 @@ def upstream(artifact: Artifact, store: Store) -> dict[str, Artifact]:
 def made_of(artifact: Artifact, beside: Mapping[str, Artifact], store: Store, *, but: str) -> str:
     """A digest of the stages' versions, configuration and files that it was made of, down to the root.
 
-    Unlike its fingerprint it is the same for artifacts that differ only in the key `but` and in what numbers came out.
+    Unlike its fingerprint it is the same for artifacts that differ only in the key `but` and in what numbers came out. An
+    input whose artifact is not in the store any more counts by its content, so with its numbers.
 
     Arguments:
         beside: the artifacts of the run; an input with their content counts as one of them, whichever it was.

@@ -29,7 +29,10 @@ class Server:
 
 
 GONE = httpx.ConnectError("nobody listens")
-REFUSED = httpx.HTTPStatusError("409", request=httpx.Request("POST", "http://x"), response=httpx.Response(409))
+REFUSED, PROXY = (
+    httpx.HTTPStatusError(str(status), request=httpx.Request("POST", "http://x"), response=httpx.Response(status))
+    for status in (409, 502)
+)
 
 
 def published(server: Server, pages: int) -> list[UUID | None]:
@@ -56,10 +59,13 @@ def closing(run: RunPages, server: Server) -> None:
     run.close([], state="failed")
 
 
-def test_pages_that_wait_are_given_up_once_the_server_does_not_answer(caplog: pytest.LogCaptureFixture) -> None:
-    server = Server(GONE, None, None)
+@pytest.mark.parametrize("gone", [GONE, PROXY], ids=["nobody", "a proxy"])
+def test_pages_that_wait_are_given_up_once_the_server_does_not_answer(
+    gone: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Server(gone, None, None)
     assert published(server, 3) == [None, None, None] and server.asked == 1
-    assert "an artifact page could not be published: nobody listens" in caplog.text
+    assert f"an artifact page could not be published: {gone}" in caplog.text
     assert "the page page-2 is given up: the server does not answer" in caplog.text
 
 

@@ -9,7 +9,7 @@ from shared_demo import Copied
 from small_demo import small
 
 from pipeline.engine import run
-from pipeline.errors import DataError
+from pipeline.errors import DataError, EzhoiError
 from pipeline.learned.checkpoint import load_weights
 from pipeline.predict import bundle as bundles
 from pipeline.predict.boxes import Boxes
@@ -63,3 +63,13 @@ def test_more_patterns_than_pairs_are_one_clear_error(outcomes: Any) -> None:
     config = small(outcomes["seen"].artifact.path("model.safetensors").parents[2], *CHOSEN, "model.patterns=9000")
     with pytest.raises(DataError, match=r"model\.patterns = 9000: only \d+ annotated pairs of seen classes differ"):
         run.run(config, targets=("seen",))
+
+
+@pytest.mark.slow
+def test_a_training_that_turns_the_scale_around_is_one_clear_error(tmp_path: Any, demo: Copied) -> None:
+    """The sign of the scale says whether what fits best or least scores best; a bundle could not be made of it."""
+    steep = ("model.logit_scale=0.001", "seen.optimiser.lr=0.01", "seen.epochs=1", "seen.batch_size=48")
+    with pytest.raises(
+        EzhoiError, match=r"stage seen: the learned scale of the cosines is -0\.0\d+; it must be positive"
+    ):
+        run.run(small(demo(tmp_path), *steep), targets=("seen",))
