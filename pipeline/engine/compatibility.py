@@ -28,17 +28,21 @@ def conflicts(stage: Stage, manifest: Manifest, config: Config, *, seeds: bool =
     CLIP, the model's sizes. So must the content of a file that both read. Keys that only the stage reads (its epochs) may
     differ, unless `own` asks for them too. With `seeds` the seed counts. A key that was not read for the artifact (the
     detector's name, where no detector ran) cannot differ. A key that the stage always reads but the artifact does not record
-    was added later: the artifact was made as with `unrecorded`.
+    was added later: the artifact was made as with `unrecorded`. What was made for its readers alone has to be there: what is
+    derived for another stage than a training, and what a name stands for that the stage reads now.
     """
     if manifest.version != stage.version:
         return [f"stage version {manifest.version}, not {stage.version}"]
     others = {key for other in graph.STAGES if other.name != stage.name for key in other.declared()}
+    names = {*stage.names, *(name for when in stage.when if when.holds(config) for name in when.names)}
+    derived = {} if stage.trains else stage.derived(config)
 
     def matters(key: str) -> bool:
         if key == "seed":
             return seeds
         recorded = key in then or key in manifest.sources
-        return (own or covered(key, others)) and (recorded or covered(key, (*stage.reads, *stage.names)))
+        shared = own or covered(key, others)
+        return key in derived or (shared and (recorded or covered(key, (*stage.reads, *names))))
 
     first = {key: value for key, value in unrecorded().items() if covered(key, stage.reads)}
     now = compare.flatten(stage.config_subset(config) | without_places(config, stage.declared()))

@@ -219,6 +219,25 @@ def test_what_is_reused_fits_the_whole_run(fake: Any, reuse: tuple[str, ...], se
         chosen(fake, *[setting] * bool(setting), targets=("evaluation",), reuse=reuse)
 
 
+@pytest.mark.parametrize(
+    ("setting", "reuse", "reason"),
+    [
+        ("evaluation.memory=true", BOTH, "pairs.columns is not set, not .*human"),
+        ("evaluation.memory=true", ("pair_features",), "pairs.columns is not set, not .*human"),
+        ("model.head=regions", ("pair_features",), "pairs.drawn is not set, not True"),
+        ("model.head=regions", ("text_embeddings",), r"descriptions/\w+, where model\.head is not set, not regions"),
+        ("model.head=regions", ("descriptions",), r"model\.head is not set, not regions"),
+    ],
+)
+def test_what_is_reused_has_what_other_stages_read(
+    fake: Any, setting: str, reuse: tuple[str, ...], reason: str
+) -> None:
+    """Columns and texts that are made where something reads them alone: a key of the reader decides about them."""
+    run(fake.config())
+    with pytest.raises(EzhoiError, match=f"(?s)artifact in .* fits.*{reason}"):
+        chosen(fake, setting, targets=("evaluation",), reuse=reuse)
+
+
 @pytest.mark.parametrize("stage", ["image_embeddings", "pair_features", "detections"])
 def test_other_data_is_found_through_the_whole_chain(fake: Any, stage: str) -> None:
     run(fake.config())
