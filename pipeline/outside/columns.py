@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
@@ -51,6 +52,7 @@ def read(path: Path, wanted: Iterable[str], *, repeated: Iterable[str] = ()) -> 
         schema = dataset.schema
         _demand_few_rows(dataset, path)
         there = [name for name in wanted if name in schema.names]
+        demand_once([name for name in schema.names if name in there], path)
         _demand_plain(schema, there, path)
         table = pq.read_table(path, columns=there, read_dictionary=[name for name in repeated if name in there])
         frame = table.to_pandas(ignore_metadata=True)
@@ -59,6 +61,13 @@ def read(path: Path, wanted: Iterable[str], *, repeated: Iterable[str] = ()) -> 
     counted = {name: count for name, count in _counted(schema).items() if name in wanted and name not in frame}
     kept = {name: np.array(count, dtype=np.int64) for name, count in counted.items() if len(count) == len(table)}
     return frame.assign(**kept)[[name for name in wanted if name in frame or name in kept]] if kept else frame
+
+
+def demand_once(names: Iterable[str], path: Path) -> None:
+    """DataError for a column that is in the file twice: nobody can tell which of them is meant."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise DataError(f"{path}: the column {shown(name)} is there twice; leave one of them")
 
 
 def _demand_plain(schema: pa.Schema, names: Iterable[str], path: Path) -> None:

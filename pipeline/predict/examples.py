@@ -9,13 +9,10 @@ Of a class the first `MOST` pairs are remembered, in the order of the annotation
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +22,7 @@ from pipeline.datasets.dataset import BOXES, CORNERS
 from pipeline.datasets.own import annotated
 from pipeline.datasets.own.pictures import Pictures
 from pipeline.errors import DataError
-from pipeline.outside import columns, file_names, pixels, reading
+from pipeline.outside import columns, csv_rows, file_names, pixels
 from pipeline.outside.parsing import shown
 from pipeline.predict.boxes import Boxes
 from pipeline.predict.boxes import names as object_names
@@ -145,11 +142,7 @@ def _table(path: Path, vocabulary: Vocabulary) -> tuple[Example, ...]:
 def _rows(path: Path) -> pd.DataFrame:
     if path.suffix.lower() == ".parquet":
         return columns.read(path, ["file_name", *NAMED, *BOXES])
-    try:
-        rows: list[Mapping[str, Any]] = list(csv.DictReader(io.StringIO(reading.text(path), newline="")))
-    except csv.Error as error:
-        raise DataError(f"{path}: cannot be read as CSV: {error}") from None
-    return pd.DataFrame(rows)
+    return pd.DataFrame([row for _, row in csv_rows.read(path)])
 
 
 def _pictures(path: Path, written: pd.Series) -> list[Path]:

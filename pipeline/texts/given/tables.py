@@ -13,7 +13,6 @@ a spreadsheet would take for a formula begins with ', which is not part of the t
 from __future__ import annotations
 
 import csv
-import io
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -22,21 +21,13 @@ from typing import Any
 
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic
-from pipeline.outside import parsing, reading
+from pipeline.outside import columns, csv_rows, parsing, reading
 from pipeline.outside.columns import whole_number
 from pipeline.outside.escaping import from_cell, to_cell
 from pipeline.outside.parsing import shown
 from pipeline.texts.given.rows import Row
 from pipeline.vocabulary.vocabulary import Vocabulary
 
-log = logging.getLogger("ezhoi.given")
-
-FOREIGN = -1
-"""Stands for a class that the vocabulary lacks, though it has its verb and its object."""
-CLASS = (("class", "name"), ("hoi_id",), ("verb", "object"))
-"""Columns that say what a text is about: by name, by number, by parts."""
-OTHER = (("other", "seen"), ("other_hoi_id", "seen_hoi_id"), ("other_verb", "other_object"))
-"""Columns that say what a class is compared with."""
 COLUMNS = "class (or hoi_id, or verb and object) and text"
 
 
@@ -44,7 +35,7 @@ CLASS = (("class", "name"), ("hoi_id",), ("verb", "object"))
 """Columns that say what a text is about: by name, by number, by parts."""
 OTHER = (("other", "seen"), ("other_hoi_id", "seen_hoi_id"), ("other_verb", "other_object"))
 """Columns that say what a class is compared with."""
-KNOWN = {"text", *(column for columns in (*CLASS, *OTHER) for column in columns)}
+KNOWN = {"text", *(column for names in (*CLASS, *OTHER) for column in names)}
 """The columns that are read."""
 log = logging.getLogger("ezhoi.given")
 FOREIGN = -1
@@ -155,26 +146,8 @@ def _number(value: Any, where: str, vocabulary: Vocabulary) -> int:
 
 
 def _csv(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
-    content = reading.text(path)
-    csv.field_size_limit(reading.LARGEST_FILE)
-    reader = csv.reader(io.StringIO(content, newline=""))
-    rows: list[tuple[str, Mapping[str, Any]]] = []
-    try:
-        head = next(reader, [])
-        if len(set(head)) < len(head):
-            raise DataError(f"{path}: a column is there twice: {', '.join(head)}")
-        for cells in reader:
-            if len(cells) > len(head):
-                raise DataError(
-                    f"{path.name}, line {reader.line_num}: {len(cells)} cells, but {len(head)} columns. "
-                    'Put a text that has commas in quotes ("...").'
-                )
-            if cells:  # a blank line is no row
-                row = dict(zip(head, map(from_cell, cells), strict=False))
-                rows.append((f"line {reader.line_num}", row))
-    except csv.Error as error:
-        raise DataError(f"{path}: line {reader.line_num} cannot be read as CSV: {error}") from None
-    return rows
+    rows = csv_rows.read(path)
+    return [(f"line {line}", {name: from_cell(cell) for name, cell in row.items()}) for line, row in rows]
 
 
 def _json(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
@@ -198,7 +171,9 @@ def _parquet(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
         with pq.ParquetFile(path) as file:
             if file.metadata.num_rows > reading.MOST_ROWS:
                 raise DataError(f"{path}: has {file.metadata.num_rows:,} rows; a file of texts has few")
-            for batch in file.iter_batches(batch_size=64, columns=[c for c in file.schema_arrow.names if c in KNOWN]):
+            names = [name for name in file.schema_arrow.names if name in KNOWN]
+            columns.demand_once(names, path)
+            for batch in file.iter_batches(batch_size=64, columns=names):
                 size += batch.nbytes
                 if size > reading.LARGEST_FILE:
                     raise DataError(

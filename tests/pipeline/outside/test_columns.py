@@ -139,6 +139,15 @@ def test_a_column_kept_as_index_is_read_and_others_are_not_looked_at(tmp_path: P
         columns.read(tmp_path / "absent.parquet", ["n"])
 
 
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    """Arrow would say that there is none, or take the last; one that nobody reads does not count."""
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table([[1], [2], [3], [4]], names=["n", "m", "m", "score"]), path)
+    assert columns.read(path, ["n", "score"]).to_dict("list") == {"n": [1], "score": [4]}
+    with pytest.raises(DataError, match=r"t\.parquet: the column 'm' is there twice"):
+        columns.read(path, ["n", "m"])
+
+
 def test_rows_without_end_are_refused_before_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A few megabytes can hold some hundred million equal rows."""
     monkeypatch.setattr(columns, "MOST_ROWS", 1000)

@@ -344,6 +344,20 @@ def test_bad_examples_name_their_row(row: dict[str, Any], says: str, tmp_path: P
         examples.read(tmp_path / "pairs.csv", whole.classes)
 
 
+@pytest.mark.parametrize(
+    ("head", "more", "says"),
+    [
+        ("", ",horse", r"pairs\.csv, line 2: 11 cells, but 10 columns"),
+        (",hx1", ",1", "the column 'hx1' is there twice"),
+    ],
+)
+def test_no_cell_of_an_example_is_lost(head: str, more: str, says: str, tmp_path: Path, whole: bundles.Header) -> None:
+    row = pair()
+    (tmp_path / "pairs.csv").write_text(f"{','.join(row)}{head}\n{','.join(map(str, row.values()))}{more}\n")
+    with pytest.raises(DataError, match=says):
+        examples.read(tmp_path / "pairs.csv", whole.classes)
+
+
 def test_a_folder_of_annotated_pictures_is_examples(tmp_path: Path, whole: bundles.Header) -> None:
     Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
     annotation = {

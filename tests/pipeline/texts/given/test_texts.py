@@ -76,7 +76,8 @@ def test_what_is_written_is_read_again(ending: str, tmp_path: Path) -> None:
             "class,text\nride horse,High on a horse, astride.\n",
             r"t\.csv, line 2: 3 cells, but 2 columns.*quotes",
         ),
-        ("t.csv", "class,text,text\nride horse,a,b\n", "a column is there twice"),
+        ("t.csv", "class,text,text\nride horse,a,b\n", "the column 'text' is there twice"),
+        ("t.csv", "class,text,,\nride horse,A person, sitting,\n", "4 cells, but 2 columns"),
         ("t.csv", "class,text\nride horse,A \x1b[31mhorse.\n", r"line 2: the text of ride horse has .* U\+001B"),
         ("t.csv", f"class,text\nride horse,{'a horse ' * 20_000}\n", r"line 2: .* has 159,999 characters"),
         ("t.csv", "class,text\nride horse,<think>A horse\n", r"line 2: .* is a model's thinking without an answer"),
@@ -110,6 +111,18 @@ def test_what_is_written_is_read_again(ending: str, tmp_path: Path) -> None:
 def test_faults_are_named(name: str, text: str, says: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=says):
         texts.descriptions(wrote(tmp_path, name, text), HICO)
+
+
+def test_two_columns_of_texts_in_parquet_are_refused(tmp_path: Path) -> None:
+    table = pa.table([["ride horse"], ["A horse."], ["Another."], [1], [2]], names=["class", "text", "text", "x", "x"])
+    pq.write_table(table, tmp_path / "t.parquet")
+    with pytest.raises(DataError, match=r"t\.parquet: the column 'text' is there twice"):
+        texts.descriptions(tmp_path / "t.parquet", HICO)
+
+
+def test_the_empty_cells_of_a_spreadsheet_are_no_columns(tmp_path: Path) -> None:
+    path = wrote(tmp_path, "t.csv", "class,text,,\nride horse,A horse.,,\n")
+    assert [given.text for given in texts.descriptions(path, HICO).values()] == ["A horse."]
 
 
 @pytest.mark.parametrize("spelling", ["{}", "{}.0", '"{}"', '" {} "', "{}e0"])
