@@ -144,6 +144,8 @@ class Store:
     def find(self, prefix: str) -> Artifact:
         """The one artifact whose fingerprint, or `stage/fingerprint`, starts so; the name of a stage means its newest."""
         stage, _, start = prefix.rpartition("/")
+        if not start.strip():  # every fingerprint starts so
+            raise StoreError(f"{shown(prefix)} has no fingerprint, nor its beginning. See `ezhoi artifacts list`.")
         is_stage = not stage and not set(prefix) <= set(string.hexdigits)
         if is_stage and (newest := self.newest(prefix)):
             return newest

@@ -536,6 +536,7 @@ def test_find(tmp_path: Path) -> None:
         ("/etc/aab", "no artifact"),
         ("../seen/aab", "no artifact"),
         ("**/aab", "no artifact"),
+        *((nothing, "has no fingerprint, nor its beginning") for nothing in ("", " ", "seen/", "seen/ ")),
     ):
         with pytest.raises(StoreError, match=words):
             store.find(wrong)
