@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Failed
 
-from flows.ezhoi import register, released
+from flows.ezhoi import failed, register, released
 from flows.server.parameters import Override, Profile
 from flows.study import AtOnce, cancelled, conduct
-from pipeline.errors import EzhoiError
 from pipeline.studies import ablation
 from pipeline.studies.ablation import KEYS, RowKey
 
@@ -55,6 +53,6 @@ def ablate(
         study = ablation.study(
             profile=profile, overrides=overrides, rows=rows, settings=settings, seeds=seeds, full=full
         )
-    except EzhoiError as error:
-        return Failed(message=str(error))
-    return conduct(study, key=KEY, at_once=at_once)
+        return conduct(study, key=KEY, at_once=at_once)
+    except Exception as error:
+        return failed(error)

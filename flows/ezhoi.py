@@ -45,8 +45,7 @@ from flows.server.stage_name import StageName
 from pipeline.engine.execute import AskHelpers, Outcome, no_helpers
 from pipeline.engine.run import Run
 from pipeline.engine.stage import Stage
-from pipeline.errors import EzhoiError
-from pipeline.outside.escaping import plain
+from pipeline.outside.escaping import brief, plain
 
 
 class Ref(BaseModel):
@@ -63,6 +62,16 @@ def released(flow: Flow[..., State], flow_run: FlowRun, state: State) -> None:
     """Remove the run's note once the server knows how the run ended; without it, a run whose server died would stay Running."""
     with contextlib.suppress(OSError):
         reaper.release(local.home(), str(flow_run.id))
+
+
+def failed(error: Exception, *, of: str = "") -> State:
+    """The state of a run, or of its task `of` that name, that ends by an error which a user can correct.
+
+    The message of such an error says all; a traceback would bury it. A fault of this program is raised again.
+    """
+    if (says := ending.foreseen(error)) is None:
+        raise error
+    return Failed(message=brief(says if of in says else f"{of}: {says}"))
 
 
 @flow(
@@ -112,15 +121,15 @@ def ezhoi(
                 targets=targets,
                 force=force,
                 reuse=reuse,
-                pins=dict(pins) | ({"seen": seen} if seen else {}),
+                pins=dict(pins) | ({"seen": seen} if seen is not None else {}),
                 against=against,
             )
             if dry_run:
                 return _planned(request, client)
             given = {"profile": profile, "setting": setting, "seed": seed, "overrides": overrides}
             return _run(request, client, given)
-        except EzhoiError as error:
-            return Failed(message=str(error))
+        except Exception as error:
+            return failed(error)
 
 
 def _planned(request: Request, client: SyncPrefectClient) -> State:
@@ -225,8 +234,8 @@ class _Recorded:
             self.progress.begin(uuid_of(this_task.get_id()))
             try:
                 outcome = self.steps.step(stage)
-            except EzhoiError as error:  # its message says all; a traceback would bury it
-                return Failed(message=_named(stage, error))
+            except Exception as error:
+                return failed(error, of=stage.name)
             self.outcomes[stage.name] = outcome
             seconds = outcome.artifact.manifest.duration
             chosen = f"{outcome.choice}; " if outcome.choice else ""
@@ -237,11 +246,6 @@ class _Recorded:
             )
 
         return step
-
-
-def _named(stage: Stage, error: EzhoiError) -> str:
-    text = str(error)
-    return text if stage.name in text else f"{stage.name}: {text}"
 
 
 def _ref(outcome: Outcome) -> Ref:

@@ -21,14 +21,14 @@ from prefect.runtime import flow_run as this_flow
 from prefect.states import Completed, Failed
 from pydantic import Field, WithJsonSchema
 
-from flows.ezhoi import register, released, uuid_of
+from flows.ezhoi import failed, register, released, uuid_of
 from flows.pages import lineage, predicted
 from flows.server import local
 from flows.server.parameters import Override, Profile
 from pipeline.config.loading import load
-from pipeline.config.section import at_home
+from pipeline.config.section import named_path
 from pipeline.engine.stage import source_digest, under, without_places
-from pipeline.errors import DataError, EzhoiError
+from pipeline.errors import ConfigError, DataError
 from pipeline.outside.escaping import plain
 from pipeline.outside.file_names import FRAMES
 from pipeline.predict import listing, video
@@ -96,7 +96,7 @@ def predict(
     try:
         config = load(profile=profile, overrides=overrides)
         chosen = Job(
-            bundle=bundle_file(model, store_of(config)),
+            bundle=bundle_file(_said("model", model), store_of(config)),
             pictures=[] if video.is_video(pictures) else listing.pictures([pictures]),
             boxes=_there("boxes", boxes),
             detector=detector,
@@ -111,7 +111,7 @@ def predict(
             device=config.device,
         )
         if video.is_video(pictures):
-            job = placed(chosen, out, of=[Path(at_home(pictures)), every])
+            job = placed(chosen, out, of=[named_path(pictures, of="pictures"), every])
             job = replace(job, pictures=video.frames([pictures], job.out / FRAMES, every=every))
         else:
             job = placed(chosen, out, of=[])
@@ -119,8 +119,8 @@ def predict(
         if not state.is_completed():
             return Failed(message=state.message)
         done: Done = state.result()
-    except EzhoiError as error:
-        return Failed(message=str(error))
+    except Exception as error:
+        return failed(error)
     with get_client(sync_client=True) as client:
         page = predicted.page(done.out, done.faults)
         flow_run = uuid_of(this_flow.get_id())
@@ -134,15 +134,19 @@ def predict(
     return Completed(message=f"{summary}: {done.out / 'index.html'}")
 
 
+def _said(parameter: str, text: str | None) -> str | None:
+    """What a parameter says; ConfigError for a blank text, which would name the folder that the worker is in."""
+    if text is not None and not text.strip():
+        raise ConfigError(f"{parameter} is an empty text; leave the parameter out if none is meant")
+    return text
+
+
 def _there(parameter: str, text: str | None) -> Path | None:
     """The file or folder that a parameter names; DataError naming the parameter if there is none."""
-    if text is None:
+    if (text := _said(parameter, text)) is None:
         return None
-    try:
-        path = Path(at_home(text))
-    except ValueError as error:
-        raise DataError(f"{parameter} = {text}: {error}") from None
-    if not text.strip() or not path.exists():
+    path = named_path(text, of=parameter)
+    if not path.exists():
         raise DataError(
             f"{parameter} = {text}: there is no such file or folder; leave the parameter out if none is meant"
         )
@@ -155,8 +159,8 @@ def placed(job: Job, out: str | None, *, of: Sequence[Path | int]) -> Job:
     Args:
         of: a video, whose frames will lie in that folder, and how many frames there are from one picture to the next.
     """
-    if out is not None:
-        return replace(job, out=Path(at_home(out)))
+    if (out := _said("out", out)) is not None:
+        return replace(job, out=named_path(out, of="out"))
     named = [digest.of_file(job.bundle), None if job.boxes is None else digest.of_path(job.boxes), job.detector]
     asked: list[object] = [job.top, job.threshold, list(job.only), listing.digest_of(job.pictures)]
     asked += [str(part.absolute()) if isinstance(part, Path) else part for part in of]
@@ -182,6 +186,6 @@ def _task(job: Job) -> State:
 
     try:
         done = job.run(progress, lambda line: logger.info("%s", plain(line)))
-    except EzhoiError as error:  # its message says all; a traceback would bury it
-        return Failed(message=str(error))
+    except Exception as error:
+        return failed(error)
     return Completed(message=f"{done.pictures} pictures in {done.out}", data=done)

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 from pydantic import Field
 
-from flows.ezhoi import register, released
+from flows.ezhoi import failed, register, released
 from flows.server.parameters import AS_IN_PROFILE, Override, Profile, Seed, SettingName, resolve
 from flows.server.stage_name import StageName
 from pipeline.engine import execute, graph, provenance
@@ -74,8 +74,8 @@ def share(
             fingerprint=fingerprint,
             place=Place(helper, 1 + helpers) if 0 < helper <= helpers else None,
         )
-    except EzhoiError as error:
-        return Failed(message=str(error))
+    except Exception as error:
+        return failed(error)
     return Completed(message=f"{made} shards of {stage} made here" if made else f"{stage}: no shard was left to make")
 
 

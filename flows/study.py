@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -26,13 +25,14 @@ from prefect.runtime import task_run as this_task
 from prefect.states import Completed, Failed
 from pydantic import Field, WithJsonSchema
 
-from flows.ezhoi import api_of_this_run, register, released, uuid_of
+from flows.ezhoi import api_of_this_run, failed, register, released, uuid_of
 from flows.pages.lineage import create, forgiving
 from flows.pages.progress import ProgressPages
 from flows.server import local, reaper, trials
 from flows.server.parameters import Override
 from flows.server.trials import Served
-from pipeline.errors import EzhoiError, ServiceError
+from pipeline.config.section import named_path
+from pipeline.errors import ServiceError
 from pipeline.outside.escaping import plain
 from pipeline.store.opening import store_of
 from pipeline.studies import file as files
@@ -84,12 +84,12 @@ def study(
     """
     register()
     try:
-        read = files.read(file, given=tuple(overrides), folder=Path(folder) if folder else None)
+        read = files.read(file, given=tuple(overrides), folder=named_path(folder, of="folder") if folder else None)
         chosen = read.part(variants=variants, settings=settings, seeds=seeds)
         chosen.check()
-    except EzhoiError as error:
-        return Failed(message=str(error))
-    return conduct(chosen, key=f"ezhoi-study-{chosen.name.replace('_', '-')}", at_once=at_once)
+        return conduct(chosen, key=f"ezhoi-study-{chosen.name.replace('_', '-')}", at_once=at_once)
+    except Exception as error:
+        return failed(error)
 
 
 def conduct(study: Study, *, key: str, at_once: int | None = None) -> State:
@@ -119,8 +119,8 @@ def conduct(study: Study, *, key: str, at_once: int | None = None) -> State:
         where = table.write(store)
         page.show()
     if table.failed:
-        failed = [f"{trial}: {why}" for trial, why in table.failed.items()]
-        return Failed(message="; ".join([summary_line(table), *failed]))
+        reasons = [f"{trial}: {why}" for trial, why in table.failed.items()]
+        return Failed(message="; ".join([summary_line(table), *reasons]))
     return Completed(message=f"{summary_line(table)}: {where}")
 
 

@@ -62,21 +62,24 @@ def _said_of(failed: Exception) -> int:
     """The exit code of an error, once it is said."""
     if isinstance(failed, BrokenPipeError):
         return 1  # whoever read our output has seen enough
+    message = foreseen(failed)
+    say(_unforeseen(failed) if message is None else message)
+    return UNFORESEEN if message is None else 1
+
+
+def foreseen(failed: Exception) -> str | None:
+    """What to tell a user of an error that is the fault of the input or the environment; None for one of this program."""
     if isinstance(failed, EzhoiError):
-        message = str(failed)
-    elif isinstance(failed, OSError):
-        message = _refused(failed)
-    elif isinstance(failed, UnicodeEncodeError):
-        message = f"the locale cannot express {failed.object[failed.start : failed.end]!r}. Set LC_ALL=C.UTF-8"
-    elif isinstance(failed, UnicodeDecodeError):
-        message = f"a file is not UTF-8 ({failed}). Convert it, for example with `iconv -f latin1 -t utf-8`"
-    elif _wants_memory(failed):
-        message = f"there is not enough memory ({_said(failed)}). Compute less at once: fewer images, smaller sizes"
-    else:
-        say(_unforeseen(failed))
-        return UNFORESEEN
-    say(message)
-    return 1
+        return str(failed)
+    if isinstance(failed, OSError):
+        return _refused(failed)
+    if isinstance(failed, UnicodeEncodeError):
+        return f"the locale cannot express {failed.object[failed.start : failed.end]!r}. Set LC_ALL=C.UTF-8"
+    if isinstance(failed, UnicodeDecodeError):
+        return f"a file is not UTF-8 ({failed}). Convert it, for example with `iconv -f latin1 -t utf-8`"
+    if _wants_memory(failed):
+        return f"there is not enough memory ({_said(failed)}). Compute less at once: fewer images, smaller sizes"
+    return None
 
 
 def say(message: str, *, word: str = "error: ") -> None:

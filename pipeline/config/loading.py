@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.config.section import at_home
+from pipeline.config.section import named_path
 from pipeline.config.tree import Config, key_names
 from pipeline.errors import ConfigError
 from pipeline.outside import parsing, reading
@@ -90,7 +90,9 @@ def _key_and_text(override: str) -> tuple[str, str]:
 
 def _read_profile(profile: str, folder: Path | None) -> dict[str, Any]:
     path = (
-        (folder or Path()) / at_home(profile) if profile.endswith((".yaml", ".yml")) else PROFILES / f"{profile}.yaml"
+        (folder or Path()) / named_path(profile, of="profile")
+        if profile.endswith((".yaml", ".yml"))
+        else PROFILES / f"{profile}.yaml"
     )
     if not path.is_file():
         near = nearest(profile, profiles(), cutoff=0.4)

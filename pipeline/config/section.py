@@ -10,6 +10,9 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, field_validator
 
+from pipeline.errors import ConfigError
+from pipeline.outside.parsing import shown
+
 _ADDRESS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):/(/?)")
 
 
@@ -60,6 +63,14 @@ def at_home(text: str) -> str:
     if len(found) > LONGEST_PATH or any(len(part.encode(errors="replace")) > LONGEST_NAME for part in found.split("/")):
         raise ValueError("is too long for a name in a file system")
     return found
+
+
+def named_path(text: str, *, of: str) -> Path:
+    """The path that a text means; ConfigError that begins with what it is the value `of`, if it can be none."""
+    try:
+        return Path(at_home(text))
+    except ValueError as error:
+        raise ConfigError(f"{of} {shown(text)}: {error}") from None
 
 
 def folder_or_address(value: object) -> object:

@@ -76,3 +76,12 @@ def test_the_flow_names_what_failed(recorded: Any, monkeypatch: pytest.MonkeyPat
     assert state.is_failed() and "uv, seed 0, + LLM guidance: seen.csv row 7" in state.message
     refused = ablate(overrides=["seen.epoch=3"], return_state=True)
     assert refused.is_failed() and "Did you mean 'seen.epochs'" in refused.message
+
+
+@pytest.mark.slow
+def test_a_store_that_cannot_be_is_one_message_of_the_flow(recorded: Any) -> None:
+    from flows.ablate import ablate
+
+    given = {"rows": ["utpl"], "settings": ["uv"], "seeds": [0]}
+    state = ablate(overrides=[*recorded.fake.settings, "store.root=/proc/nowhere"], **given, return_state=True)
+    assert state.is_failed() and state.message == "/proc/nowhere: no such file or folder"

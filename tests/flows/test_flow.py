@@ -182,7 +182,10 @@ def test_a_failing_stage_fails_with_its_message(recorded: Any, monkeypatch: pyte
     [
         ({"overrides": ["seen.epoch=3"]}, "unknown key 'seen.epoch'. Did you mean 'seen.epochs'?"),
         ({"profile": "none.yaml"}, "none.yaml"),
+        ({"profile": "a\0.yaml"}, "a path has no NUL in it"),
         ({"pins": {"seen": "0123abcd"}}, "'seen/0123abcd'"),
+        ({"seen": ""}, "'seen/' has no fingerprint"),
+        ({"pins": {"seen": ""}}, "'seen/' has no fingerprint"),
         ({"against": "20200101"}, "no run '20200101'; `ezhoi runs` lists them"),
     ],
 )

@@ -117,8 +117,15 @@ def test_the_flow_takes_classes_and_examples(
     for changed, says in (
         ({"classes": None, "adapt": True}, "adapt (--adapt) adapts the classes that a file adds"),
         ({"classes": str(tmp_path / "none.yaml")}, "none.yaml: there is no such file or folder"),
-        ({"examples": ""}, "examples = : there is no such file or folder; leave the parameter out"),
-        ({"boxes": "~nobody-at-all/x"}, "boxes = ~nobody-at-all/x: no user has the home folder"),
+        ({"examples": ""}, "examples is an empty text; leave the parameter out"),
+        ({"out": ""}, "out is an empty text; leave the parameter out"),
+        ({"model": " "}, "model is an empty text; leave the parameter out"),
+        ({"boxes": "~nobody-at-all/x"}, "boxes '~nobody-at-all/x': no user has the home folder"),
+        ({"out": "a\0b"}, "out 'a\\x00b': a path has no NUL in it"),
+        ({"out": str(made / "boxes.parquet")}, f"{made / 'boxes.parquet'}: is there already, as a file where a folder"),
+        ({"model": str(made)}, f"{made}: a folder is where a file should be"),
+        ({"model": "gone.safetensors"}, "gone.safetensors: no such file or folder"),
+        ({"pictures": "x" * 5_000}, "the name is too long for the file system"),
         ({"detector": "tiny"}, "has the boxes already, so tiny would not be asked"),
     ):
         refused = predict(**given | changed, return_state=True)

@@ -13,6 +13,19 @@ def test_every_profile_loads() -> None:
         assert load(profile=name, environment={}).profile == name
 
 
+@pytest.mark.parametrize(
+    ("profile", "says"),
+    [
+        ("~nobody-at-all/x.yaml", r"^profile '~nobody-at-all/x\.yaml': no user has the home folder ~nobody-at-all"),
+        ("a\0.yaml", r"^profile 'a\\x00\.yaml': a path has no NUL in it$"),
+        (f"{'x' * 300}.yaml", r"^profile 'x+\.\.\. \(305 letters\): is too long for a name in a file system$"),
+    ],
+)
+def test_a_profile_that_can_be_no_file_is_one_error(profile: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        load(profile=profile, environment={})
+
+
 def test_override_beats_environment_beats_profile() -> None:
     environment = {"EZHOI__SEEN__EPOCHS": "7", "EZHOI__SEED": "3", "OTHER": "x"}
     config = load(overrides=["seed=9"], environment=environment)
