@@ -12,7 +12,7 @@ import typer
 from flows.cli import lookup, options, runs_shown
 from pipeline.errors import ConfigError
 from pipeline.metrics.means import MAIN
-from pipeline.outside.escaping import plain, to_cell
+from pipeline.outside.escaping import markdown, plain, to_cell
 from pipeline.store import runs
 from pipeline.studies import runs_table, standings
 from pipeline.studies.runs_table import RESULT, RUN, Row
@@ -125,7 +125,7 @@ def _markdown(table: list[dict[str, str]]) -> list[str]:
         ["---:" if head in RIGHT else "---" for head in heads],
         *([row[h] for h in heads] for row in table),
     ]
-    return [plain("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |") for line in lines]
+    return ["| " + " | ".join(map(markdown, line)) + " |" for line in lines]
 
 
 def _plain(row: Row, standing: Standing | None) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pipeline.machine.files import atomic
 from pipeline.metrics import comparison
+from pipeline.outside.escaping import to_cell
 from pipeline.report import html, markdown
 from pipeline.report.content import Content
 
@@ -40,7 +41,8 @@ def write(folder: Path, content: Content, *, pictures: Sequence[tuple[str, str]]
     _text(folder / "report.html", html.render(content, drawn))
     _text(folder / "report.md", markdown.render(content, pictures=shown))
     with atomic(folder / "per_class.csv") as temporary:
-        content.classes.to_csv(temporary, index=False, float_format="%.6f")
+        cells = content.classes.map(lambda cell: to_cell(cell) if isinstance(cell, str) else cell)
+        cells.to_csv(temporary, index=False, float_format="%.6f")
     comparison.save(folder, content.first.judged)
     _text(folder / "report.json", json.dumps(content.report, indent=1, allow_nan=False) + "\n")
 

@@ -227,6 +227,15 @@ def test_runs(ezhoi: Any, fake: Any) -> None:
         assert CliRunner().invoke(app, ["runs", *wrong]).exit_code == 1
 
 
+def test_no_text_of_a_record_is_markup_or_a_formula(ezhoi: Any, fake: Any) -> None:
+    """The records of a bucket are somebody else's."""
+    for edits in ("![x](http://evil/x.png)", "=cmd|x"):
+        runs.new("demo", setting="rf_uc", seed=0, changed={"descriptions.edits": edits}).save(Store(fake.root))
+    said = ezhoi("runs", "--md")
+    assert "![" not in said and "://evil" not in said and r"=cmd\|x" in said
+    assert "'=cmd|x" in ezhoi("runs", "--csv")
+
+
 def test_a_run_is_shown_and_compared(ezhoi: Any, fake: Any, tmp_path: Path) -> None:
     ezhoi("run")
     ezhoi("run", "--set", "utpl.steps=7")

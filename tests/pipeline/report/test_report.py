@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -84,6 +85,13 @@ def test_the_folder(data, tmp_path):
     assert report["per_class"][0]["ap"] is None
     table = pd.read_csv(out / "per_class.csv")
     assert table["ap"].notna().sum() == 3 and "ap exact known-object" in table
+
+
+def test_a_class_of_somebody_elses_is_no_formula_in_a_spreadsheet(data, tmp_path):
+    given = content(data)
+    folder.write(tmp_path / "out", replace(given, classes=given.classes.assign(name='=HYPERLINK("http://evil") horse')))
+    table = pd.read_csv(tmp_path / "out" / "per_class.csv")
+    assert set(table["name"]) == {'\'=HYPERLINK("http://evil") horse'} and table["ap"].notna().sum() == 3
 
 
 def test_the_page_needs_nothing_but_itself(data, tmp_path):
