@@ -111,9 +111,10 @@ def tensors(values: Any) -> dict[str, Tensor] | None:
 
 def broken(tensors: Mapping[str, Tensor]) -> str | None:
     """The first tensor with a value that is no finite number, as a training that diverged leaves them; None if none has one."""
-    return next(
-        (name for name, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()), None
-    )
+    floats = {name: value for name, value in tensors.items() if value.is_floating_point()}
+    # Of floats of 8 bits torch does not tell which are finite.
+    wide = ((name, value.float() if value.element_size() == 1 else value) for name, value in floats.items())
+    return next((name for name, value in wide if not value.isfinite().all()), None)
 
 
 def _demand_unpacked(path: Path) -> None:

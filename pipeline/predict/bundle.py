@@ -5,6 +5,9 @@ Its tensors are the learned weights (`model.*`), the text features of the C phra
 (`head.*`). Everything else is one JSON value in the file's header under the key `ezhoi`, read into `Header`. The weights of
 CLIP and of a detector are not in it: they are named, and CLIP's must have the digest that the header states
 (`pipeline/predict/opening.py`). Reading executes nothing.
+
+Beside it stands a digest of the JSON and the tensors, by which a file that was edited or damaged is known; the first bundles
+have none.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from pipeline.config.section import Section
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic
 from pipeline.outside.parsing import first_fault, json_value, shown
+from pipeline.store import digest
 from pipeline.store.runs import Percent
 from pipeline.tables.tensors import refused_as_usual
 from pipeline.vocabulary import file as vocabulary_file
@@ -38,6 +42,8 @@ FILE, CARD = "bundle.safetensors", "README.md"
 """The names of the bundle and of its model card in the artifact."""
 KEY = "ezhoi"
 """The key of the JSON in the header of safetensors, whose values are texts."""
+DIGEST = "digest"
+"""The key, beside it, of the digest of that JSON and of the tensors."""
 MODEL = "model."
 """The beginning of the names of the learned tensors."""
 HEAD = "head."
@@ -207,7 +213,7 @@ def write(path: Path, bundle: Bundle) -> None:
     """Write the whole file or nothing; OSError if it cannot be written."""
     from safetensors.torch import save_file
 
-    header = bundle.header
+    header, tensors = bundle.header, {name: t.detach().cpu().contiguous() for name, t in bundle.tensors.items()}
     # A key that says nothing is left out, so that a reader which does not know it yet has nothing to refuse.
     silent = {
         "start": header.start is None,
@@ -221,8 +227,9 @@ def write(path: Path, bundle: Bundle) -> None:
     if header.measured.on == "test":
         unsaid["measured"] = {"on"}
     about = {KEY: header.model_dump_json(exclude=unsaid)}
+    about[DIGEST] = _digest(about, tensors)
     with atomic(path) as temporary, refused_as_usual(path):
-        save_file({k: v.detach().cpu().contiguous() for k, v in bundle.tensors.items()}, temporary, metadata=about)
+        save_file(tensors, temporary, metadata=about)
 
 
 def read_header(path: Path) -> Header:
@@ -233,10 +240,23 @@ def read_header(path: Path) -> Header:
 def read(path: Path) -> Bundle:
     """Read the bundle in a file; DataError naming the file and what is wrong with it."""
     file = _opened(path, "pt")
-    header = _header(path, file.metadata() or {})
+    about = file.metadata() or {}
+    header = _header(path, about)
     tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     _demand_whole(path, header, tensors)
+    if DIGEST in about and about[DIGEST] != _digest(about, tensors):
+        raise DataError(
+            f"{path}: its content is not what was written, by the digest in it: it was edited or damaged. Export it again, or "
+            "ask whoever made it"
+        )
     return Bundle(header, tensors)
+
+
+def _digest(about: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
+    """The digest of the JSON in the header and of the tensors."""
+    from models import digests  # with torch, which whoever reads the header alone does without
+
+    return digest.of_value([about[KEY], digests.of_tensors(tensors)])
 
 
 def _opened(path: Path, framework: str) -> Any:
@@ -296,12 +316,18 @@ def _demand_whole(path: Path, header: Header, tensors: Mapping[str, Tensor]) -> 
 
     if missing := [name for name in TEXTS if name not in tensors]:
         raise DataError(f"{path}: has no tensor {shown(missing[0])}")
+    for name, value in tensors.items():
+        kinds = "torch.int64" if name == TEXTS[0] else "torch.float32"
+        if not name.startswith(HEAD) and str(value.dtype) != kinds:
+            raise DataError(f"{path}: its tensor {shown(name)} is of type {value.dtype}, and {kinds} in a bundle")
     if (broken := weight_files.broken(tensors)) is not None:
         raise DataError(f"{path}: its tensor {shown(broken)} has values that are no finite numbers")
     hois, before, after, objects = (tensors[name] for name in TEXTS)
     known = set(header.classes.ids)
-    if hois.dim() != 1 or hois.is_floating_point() or not set(hois.tolist()) <= known:
+    if hois.dim() != 1 or not set(hois.tolist()) <= known:
         raise DataError(f"{path}: text.hoi_id names classes that are not in its vocabulary")
+    if not len(hois) and header.head == "ezhoi":
+        raise DataError(f"{path}: has no phrase, so its model tells no class apart")
     if before.shape != after.shape or before.dim() != 2 or len(before) != len(hois):
         raise DataError(
             f"{path}: text.before {tuple(before.shape)} and text.after {tuple(after.shape)} are not a row a phrase"

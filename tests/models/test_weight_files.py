@@ -31,3 +31,9 @@ def test_a_zip_of_a_version_that_is_not_known_is_one_error(tmp_path: Path) -> No
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"weights\.pt: cannot be read as a PyTorch checkpoint"):
         weight_files.content(path)
+
+
+def test_floats_of_eight_bits_are_looked_at_too() -> None:
+    one = torch.tensor([1.0, 2.0])
+    assert weight_files.broken({"a": one, "b": one.to(torch.float8_e4m3fn)}) is None
+    assert weight_files.broken({"a": one, "b": torch.tensor([1.0, torch.nan]).to(torch.float8_e5m2)}) == "b"

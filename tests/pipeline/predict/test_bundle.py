@@ -125,7 +125,23 @@ def test_another_header_is_refused(tmp_path: Path, changed: dict[str, Any], says
         ({"text.after": torch.eye(2, 5)}, "are not a row a phrase"),
         ({"objects": torch.zeros(3, 4)}, "objects (3, 4) is not a row for each of 4 objects"),
         ({"objects": None}, "has no tensor 'objects'"),
-        ({"text.hoi_id": torch.tensor([3.0, 8.0])}, "text.hoi_id names classes that are not in its vocabulary"),
+        (
+            {"text.hoi_id": torch.tensor([3.0, 8.0])},
+            "tensor 'text.hoi_id' is of type torch.float32, and torch.int64 in a",
+        ),
+        (
+            {"text.before": torch.eye(2, 4).half()},
+            "tensor 'text.before' is of type torch.float16, and torch.float32 in",
+        ),
+        (
+            {"objects": torch.zeros(4, 4).to(torch.float8_e4m3fn)},
+            "tensor 'objects' is of type torch.float8_e4m3fn, and",
+        ),
+        (
+            {"text.hoi_id": torch.zeros(0, dtype=torch.int64), "text.before": torch.zeros(0, 4)}
+            | {"text.after": torch.zeros(0, 4)},
+            "has no phrase, so its model tells no class apart",
+        ),
         ({"text.after": torch.full((2, 4), torch.nan)}, "tensor 'text.after' has values that are no finite numbers"),
         ({"model.logit_scale": torch.tensor(torch.inf)}, "tensor 'model.logit_scale' has values that are no finite"),
     ],
@@ -137,6 +153,26 @@ def test_tensors_that_do_not_fit_are_refused(tmp_path: Path, changed: dict[str, 
     with pytest.raises(DataError) as error:
         bundles.read(path)
     assert str(error.value).startswith(f"{path}: ") and says in str(error.value)
+
+
+@pytest.mark.parametrize("edited", ["header", "transposed", "added", "exchanged"])
+def test_a_bundle_that_was_edited_or_damaged_is_refused(tmp_path: Path, edited: str) -> None:
+    """It would predict all the same, and otherwise than the model that was evaluated."""
+    path = tmp_path / "b.safetensors"
+    bundles.write(path, bundle(**{"model.square": torch.arange(4.0).reshape(2, 2)}))
+    with safe_open(path, framework="pt") as file:
+        tensors, about = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    if edited == "header":
+        about["ezhoi"] = about["ezhoi"].replace('"tau":2.8', '"tau":9.8')
+    elif edited == "transposed":
+        tensors["model.square"] = tensors["model.square"].T.contiguous()
+    elif edited == "added":
+        tensors["model.more"] = torch.zeros(1)
+    else:
+        tensors["text.hoi_id"] = tensors["text.hoi_id"].flip(0)
+    save_file(tensors, path, metadata=about)
+    with pytest.raises(DataError, match=f"^{path}: its content is not what was written, by the digest in it"):
+        bundles.read(path)
 
 
 def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
