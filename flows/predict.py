@@ -77,7 +77,7 @@ def predict(
     """Predict the pictures that this model has not predicted yet with these boxes and options.
 
     Args:
-        pictures: A folder, a file, a pattern or a video on the worker's machine; relative paths start in the checkout.
+        pictures: A folder, a file, a video or a pattern of files on the worker's machine; relative paths start in the checkout.
         model: A bundle's file or its fingerprint in the store; the newest there if left out.
         boxes: File of another detector's boxes (Parquet, or COCO's results as JSON).
         detector: Name or folder of a detector of transformers; the bundle's own if left out.
@@ -95,9 +95,10 @@ def predict(
     register()
     try:
         config = load(profile=profile, overrides=overrides)
+        others, videos = video.parted([pictures])
         chosen = Job(
             bundle=bundle_file(_said("model", model), store_of(config)),
-            pictures=[] if video.is_video(pictures) else listing.pictures([pictures]),
+            pictures=listing.pictures(others) if others else [],
             boxes=_there("boxes", boxes),
             detector=detector,
             classes=_there("classes", classes),
@@ -110,11 +111,10 @@ def predict(
             only=tuple(only),
             device=config.device,
         )
-        if video.is_video(pictures):
-            job = placed(chosen, out, of=[named_path(pictures, of="pictures"), every])
-            job = replace(job, pictures=video.frames([pictures], job.out / FRAMES, every=every))
-        else:
-            job = placed(chosen, out, of=[])
+        job = placed(chosen, out, of=[*(named_path(one, of="pictures") for one in videos), every] if videos else [])
+        if videos:
+            frames = video.frames(videos, job.out / FRAMES, every=every)
+            job = replace(job, pictures=[*chosen.pictures, *frames])
         state: State = _task(job, return_state=True)
         if not state.is_completed():
             return Failed(message=state.message)
@@ -157,7 +157,7 @@ def placed(job: Job, out: str | None, *, of: Sequence[Path | int]) -> Job:
     """The job with its output folder; if none is given, one whose name follows from everything that the job depends on.
 
     Args:
-        of: a video, whose frames will lie in that folder, and how many frames there are from one picture to the next.
+        of: videos, whose frames will lie in that folder, and how many frames there are from one picture to the next.
     """
     if (out := _said("out", out)) is not None:
         return replace(job, out=named_path(out, of="out"))

@@ -66,6 +66,10 @@ class Folder:
         self.journal.refresh()
         return all(picture.name in self.journal.tried or self.has(picture) for picture in pictures)
 
+    def others(self, pictures: Sequence[Listed]) -> int:
+        """How many other pictures are done in this folder, by earlier commands."""
+        return len(self.journal.stamps.keys() - {picture.name for picture in pictures})
+
     def draw(self, name: str, image: Image.Image) -> None:
         """Write the drawing of the picture of that name; several threads may do so."""
         target = self.path / drawn(name)

@@ -296,4 +296,10 @@ class Job:
             done = folder.finish(self.pictures)
             say(f"{done:,} of {len(self.pictures):,} pictures so far, in {folder.path}; the same again goes on")
             raise
-        return Done(folder.path, folder.finish(self.pictures), faults)
+        done = folder.finish(self.pictures)
+        if others := folder.others(self.pictures):
+            say(
+                f"{folder.path} has drawings of {others:,} other pictures, of earlier commands; the table, the JSON and the "
+                "page are of those named now. To have all in them, name all in one command"
+            )
+        return Done(folder.path, done, faults)

@@ -64,14 +64,22 @@ def _files(text: str) -> Iterable[Path]:
         return _of_folder(path)
     if path.exists():
         return [path]
-    if any(letter in text for letter in "*?["):
-        names = glob.glob(str(path), recursive=True)  # noqa: PTH207 -- pathlib's own gives hidden files too
-        fixed = set(path.parts)
-        paths = sorted(Path(name) for name in names if Path(name).is_file())
-        if matching := [path for path in paths if not _was_written(path, fixed)]:
-            return matching
-        raise DataError(f"{text}: no file is called so")
+    if (matching := of_pattern(text)) is not None:
+        return matching
     raise DataError(f"{text}: there is no such file or folder")
+
+
+def of_pattern(text: str) -> list[Path] | None:
+    """The files that a pattern means; None where the text is none, or a file has this name. DataError if it means no file."""
+    path = expanded(text)
+    if not any(letter in text for letter in "*?[") or path.exists():
+        return None
+    names = glob.glob(str(path), recursive=True)  # noqa: PTH207 -- pathlib's own gives hidden files too
+    fixed = set(path.parts)
+    paths = sorted(Path(name) for name in names if Path(name).is_file())
+    if matching := [path for path in paths if not _was_written(path, fixed)]:
+        return matching
+    raise DataError(f"{text}: no file is called so")
 
 
 def _was_written(path: Path, named: Set[str]) -> bool:

@@ -42,9 +42,17 @@ SHORT = 0.25
 """By how many seconds a video may be shorter than it says."""
 
 
-def is_video(text: str) -> bool:
-    """Whether a path has the suffix of a video, and is no folder, such as that of a video's frames."""
-    return text.lower().endswith(SUFFIXES) and not expanded(text).is_dir()
+def parted(given: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What of the given paths means pictures, and the paths of videos; a pattern is replaced by the files that it means.
+
+    A path with the suffix of a video is one, unless it is a folder, such as that of a video's frames.
+
+    Raises:
+        DataError: a pattern means no file.
+    """
+    paths = [str(path) for text in given for path in listing.of_pattern(text) or (text,)]
+    videos = [text for text in paths if text.lower().endswith(SUFFIXES) and not expanded(text).is_dir()]
+    return [text for text in paths if text not in videos], videos
 
 
 def pictures(given: Sequence[str], folder: Path, *, every: int = EVERY) -> list[Listed]:
@@ -56,8 +64,7 @@ def pictures(given: Sequence[str], folder: Path, *, every: int = EVERY) -> list[
     Raises:
         ConfigError, DataError: as of `listing.pictures` and `frames`.
     """
-    videos = [text for text in given if is_video(text)]
-    others = [text for text in given if text not in videos]
+    others, videos = parted(given)
     found = listing.pictures(others) if others or not videos else []
     return found + frames(videos, folder, every=every)
 

@@ -105,6 +105,16 @@ def test_other_options_are_refused_or_begin_anew(tmp_path: Path) -> None:
     assert pq.read_table(tmp_path / "out" / "predictions.parquet").num_rows == 0
 
 
+def test_other_pictures_of_earlier_commands_are_counted(tmp_path: Path) -> None:
+    one, two = listed(tmp_path, "one.jpg"), listed(tmp_path, "two.jpg")
+    folder = opened(tmp_path / "out")
+    for picture in (one, two):
+        add(folder, picture)
+    assert folder.finish([two]) == 1, "the table is of those that are named"
+    assert folder.others([two]) == 1 and folder.others([one, two]) == 0
+    folder.close()
+
+
 def test_a_foreign_file_in_the_journals_place_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / folders.JOURNAL).write_text("mine\n")
     with pytest.raises(DataError, match="is no journal of predictions"):

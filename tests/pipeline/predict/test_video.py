@@ -119,4 +119,16 @@ def test_what_is_no_video_is_said(clip: Path, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setitem(__import__("sys").modules, "av", None)
     with pytest.raises(ConfigError, match=r"pip install 'ezhoi\[video\]'"):
         video.frames([str(clip)], tmp_path / "others")
-    assert video.is_video("A.MOV") and not video.is_video("a.jpg")
+    assert video.parted(["A.MOV", "a.jpg"]) == (["a.jpg"], ["A.MOV"])
+
+
+def test_a_pattern_may_mean_videos(clip: Path, tmp_path: Path) -> None:
+    """A shell leaves a pattern in quotes as it is, and the form of the deployment has no shell."""
+    Image.new("RGB", (8, 6)).save(tmp_path / "clip.png")
+    written(tmp_path / "more.mp4")
+    found = video.pictures([str(tmp_path / "*.mp4")], tmp_path / "frames", every=8)
+    assert [one.name for one in found] == [f"{name}/00000{n}.jpg" for name in ("clip.mp4", "more.mp4") for n in (0, 8)]
+    found = video.pictures([str(tmp_path / "clip.*")], tmp_path / "frames", every=8)
+    assert [one.name for one in found] == ["clip.png", "clip.mp4/000000.jpg", "clip.mp4/000008.jpg"]
+    with pytest.raises(DataError, match=r"\*\.mkv: no file is called so"):
+        video.pictures([str(tmp_path / "*.mkv")], tmp_path / "frames")
