@@ -10,7 +10,7 @@ import typer
 
 from flows.cli import options
 from flows.cli.evaluation_options import say
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, DataError
 
 SCORES = ("instance_f1", "macro_f1", "micro_f1", "exact", "exact_of_questions")
 
@@ -71,6 +71,10 @@ def crosshoi(
     found, notes = [], []
     for path, by_image in asked.items():
         absent = sum(image not in detected for image in by_image)
+        if absent == len(by_image):
+            raise DataError(
+                f"{detections}: has none of the {absent:,} images of {path}; are these of another data set?"
+            )
         if absent:
             notes.append(f"{path}: {absent:,} of {len(by_image):,} images are not in {detections}: not counted")
         answered = answers.answers(by_image, detected, selection=selection, choices=choices)

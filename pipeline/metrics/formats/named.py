@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
-from pipeline.outside import reading
+from pipeline.outside import pixels, reading
 from pipeline.outside.parsing import shown
 from pipeline.tables.boxes import Floats
 from pipeline.vocabulary.vocabulary import Vocabulary, comparable
@@ -53,6 +53,8 @@ def packed(entry: dict[str, Any]) -> Any:
     names = entry["ao_names"]
     if not all(isinstance(name, str) for name in names):
         return nothing._replace(fault="ao_names must be texts")
+    if bool in set(map(type, entry["ho_scores"])):
+        return nothing._replace(fault="a score is a number, not true or false")
     try:
         human, thing = (np.array(entry[key], dtype=np.float64).reshape(len(names), 4) for key in LISTS[:2])
         return Image(
@@ -101,7 +103,8 @@ def by_image(path: Path) -> dict[str, Image]:
     """The rows of a file by image, with its own names.
 
     Raises:
-        DataError: the file is not of this layout, or an image's lists do not fit (the message names the image).
+        DataError: the file is not of this layout, an image's lists do not fit, a score or a box is none (the message names the
+            image), or all boxes are fractions of their images.
     """
     content = reading.json_value(path, largest=reading.LARGEST_DATA, each=packed)
     if not matches(content):
@@ -111,7 +114,23 @@ def by_image(path: Path) -> dict[str, Image]:
         )
     for name, image in content.items():
         _demand_sound(name, image, path)
+        _demand_measured(name, image, path)
+    boxes = np.concatenate([np.empty((0, 8)), *(image.boxes for image in content.values())])
+    pixels.demand(boxes.reshape(-1, 4), None, table=str(path))
     return dict(content)
+
+
+def _demand_measured(name: str, image: Image, path: Path) -> None:
+    """DataError naming the first row of an image whose score or box is none; it would compare with nothing."""
+    boxes = image.boxes.reshape(-1, 2, 4)
+    sound = np.isfinite(image.scores) & np.isfinite(image.boxes).all(axis=1)
+    sound &= (boxes[..., :2] <= boxes[..., 2:]).all(axis=(1, 2))
+    if not sound.all():
+        row = int(sound.argmin())
+        raise DataError(
+            f"{path}, image {shown(name)}, row {row}: score {image.scores[row]}, boxes {image.boxes[row].tolist()}; a finite "
+            "score and finite boxes x1, y1, x2, y2 are needed"
+        )
 
 
 def _demand_sound(name: str, image: Any, path: Path) -> None:

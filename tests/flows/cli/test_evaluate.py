@@ -314,3 +314,12 @@ def test_a_model_of_vcocos_classes_is_judged_on_hico_det(files: tuple[Path, Path
     assert (report["setting"], report["seen"], report["unseen"]) == ("vcoco", 100.0, 0.0)
     assert any("of HICO-DET's 600 classes were made of" in note for note in report["notes"])
     evaluate((tmp_path / "v.parquet", files[1]), "--classes", "vcoco", "--setting", "uv")
+
+
+def test_questions_about_images_of_which_none_was_looked_at_are_an_error(tmp_path: Path) -> None:
+    asked = {"a.jpg": {"gt_choices": ["ride a horse"], "wrong_choices": ["feed a horse"]}}
+    rows = {"h_boxes": [[0, 0, 9, 9]], "o_boxes": [[5, 5, 20, 20]], "ho_scores": [0.5], "ao_names": ["ride a horse"]}
+    (tmp_path / "q.json").write_text(json.dumps(asked))
+    (tmp_path / "d.json").write_text(json.dumps({"b.jpg": rows}))
+    refused = call("evaluate", "crosshoi", "-d", tmp_path / "d.json", "-q", tmp_path / "q.json", error=DataError)
+    assert "has none of the 1 images of" in str(refused.exception)

@@ -8,6 +8,7 @@ import pytest
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError
 from pipeline.metrics import detections
+from pipeline.metrics.formats import named
 
 BOX, OTHER = [0, 0, 10, 10], [5, 5, 20, 20.5]
 RIDE, NOTHING = (HICO.find(name).hoi_id for name in ("ride horse", "no_interaction airplane"))
@@ -50,6 +51,7 @@ def test_a_cut_file_is_told(tmp_path):
         (image("ride a horse", ho_scores=[]), "image 'b.jpg': h_boxes, .* must be lists of equal length"),
         (image("ride a horse", h_boxes=[[1, 2, 3]]), "image 'b.jpg': a box needs four numbers, a score one"),
         (image("ride a horse", ho_scores=["much"]), "image 'b.jpg': a box needs four numbers, a score one"),
+        (image("ride a horse", ho_scores=[True]), "image 'b.jpg': a score is a number, not true or false"),
         (image(3), "image 'b.jpg': ao_names must be texts"),
         ({"h_boxes": []}, "image 'b.jpg': needs h_boxes, o_boxes, ho_scores, ao_names"),
         ([], "image 'b.jpg': needs h_boxes"),
@@ -58,6 +60,33 @@ def test_a_cut_file_is_told(tmp_path):
 def test_faults_name_the_image(tmp_path, content, says):
     with pytest.raises(DataError, match=says):
         read(tmp_path, {"a.jpg": image("ride a horse"), "b.jpg": content})
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"ho_scores": [0.5, None]},
+        {"ho_scores": [0.5, float("nan")]},
+        {"o_boxes": [OTHER, [None, 5, 20, 20]]},
+        {"h_boxes": [BOX, BOX[::-1]]},
+    ],
+)
+def test_a_row_that_compares_with_nothing_is_an_error_for_those_who_take_the_images_as_they_are(tmp_path, changed):
+    """CrossHOI-Bench's questions compare scores and overlaps, which for such a row are false without a word."""
+    (tmp_path / "hola.json").write_text(
+        json.dumps({"a.jpg": image("ride a horse"), "b.jpg": image("x", "y", **changed)})
+    )
+    with pytest.raises(
+        DataError, match=r"image 'b\.jpg', row 1: score .* a finite score and finite boxes x1, y1, x2, y2"
+    ):
+        named.by_image(tmp_path / "hola.json")
+
+
+def test_boxes_in_fractions_are_an_error_there_too(tmp_path):
+    content = {"a.jpg": image("ride a horse", h_boxes=[[0, 0, 0.5, 1]], o_boxes=[[0, 0, 1, 1]])}
+    (tmp_path / "hola.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match="fractions of their images"):
+        named.by_image(tmp_path / "hola.json")
 
 
 def test_a_file_of_empty_images_has_no_rows(tmp_path):
