@@ -41,6 +41,8 @@ KNOWN = {
     "pairs",
     "hois",
 }
+ENOUGH, NEARLY_ALL = 20, 0.99
+"""Of so many boxes this share is wider than its x and higher than its y if they are corners; else it would be about a half."""
 _SCHEMA = re.compile(r"coco-rel/(\d{1,4})\.(\d{1,4})")
 
 
@@ -54,6 +56,7 @@ def read(found: CocoRelFile, file: str, problems: Problems) -> Raw:
     demand_relations(found, file)
     images, image_of = _images(found)
     boxes, box_of = _boxes(found, file, image_of)
+    _doubt(found, len(boxes.corners), problems)
     relations = _relations(found, file, image_of, box_of, problems)
     return Raw(file=file, layout=LAYOUT, images=images, boxes=boxes, relations=relations)
 
@@ -145,6 +148,21 @@ def _boxes(found: CocoRelFile, file: str, image_of: IdIndex) -> tuple[Boxes, IdI
         faults=faults,
     )
     return boxes, IdIndex(ids)
+
+
+def _doubt(found: CocoRelFile, count: int, problems: Problems) -> None:
+    """Note what is odd about the boxes of a file, of which there are so many, and cannot be seen in any one of them."""
+    read = found.boxes
+    if count >= ENOUGH and read.like_corners >= NEARLY_ALL * count:
+        what = (
+            f"{read.like_corners:,} of {count:,} boxes are wider than their x and higher than their y, as if bbox were "
+            "[x1, y1, x2, y2]; it is [x, y, width, height]: look at some (ezhoi data look)"
+        )
+        problems.add("W", "the whole file", what, "used as they are")
+    if read.crowds:
+        problems.add(
+            "W", "the whole file", f"boxes of crowds (iscrowd): {read.crowds:,}", "used as if of one thing each"
+        )
 
 
 def _found(

@@ -62,6 +62,10 @@ class BoxColumns:
         self.faults: dict[int, str] = {}
         """{place of the annotation: why its `bbox` is no box}."""
         self.verbs_in_attributes = False
+        self.like_corners = 0
+        """How many are wider than their x and higher than their y, as every box is that was written x1, y1, x2, y2."""
+        self.crowds = 0
+        """How many stand for several things at once (`iscrowd`)."""
 
     def add(self, entries: list[Entry]) -> None:
         """Add entries."""
@@ -72,6 +76,8 @@ class BoxColumns:
         for place in np.flatnonzero(np.isnan(corners).any(axis=1)).tolist():
             what = f"bbox is {shown(boxes[place])}; expected [x, y, width, height], four numbers"
             self.faults[self.corners.count + place] = what
+        self.like_corners += int((corners[:, 2:] > corners[:, :2]).all(axis=1).sum())
+        self.crowds += sum(row.get("iscrowd") in (1, True) for row in entries)
         corners[:, 2:] += corners[:, :2]
         self.corners.add(corners.clip(-FARTHEST, FARTHEST).astype(np.float32))
         given = [row["attributes"] for row in entries if isinstance(row.get("attributes"), dict)]

@@ -18,7 +18,7 @@ from typing import Any
 from pipeline.datasets.own import groups
 from pipeline.datasets.own.groups import Shape
 from pipeline.datasets.own.labelme import numbered
-from pipeline.datasets.own.problems import Problems
+from pipeline.datasets.own.problems import Problems, listed
 from pipeline.datasets.own.raw import Collected, Images, Raw
 from pipeline.datasets.own.words import Words
 from pipeline.errors import DataError
@@ -141,6 +141,10 @@ def _picture(
             problems.add("N", where, f"{shape.kind}, a shape that is no box", "not used")
             continue
         kept.append(_shape(shape, image, where, found, words))
+        for key, value in shape.written.items():
+            if key not in VERBS | set(NAMES) and (verbs := groups.verbs(value, words)):
+                what = f"its attribute {key} says {listed(verbs)}; verbs are read from an attribute called verbs"
+                problems.add("N", where, what, "not used")
     groups.relations(kept, image, found, problems)
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from pipeline.datasets.own.problems import Problems
 from pipeline.datasets.own.raw import ALONE, Collected
+from pipeline.datasets.own.words import Words
 
 _SPLIT = re.compile(r"[;,\n]")
 NOTHING = frozenset({"", "none", "-", "undefined", "__undefined__"})
@@ -38,6 +39,11 @@ class Shape:
 def words(text: str) -> tuple[str, ...]:
     """The words of a text that parts them by `;` or `,`."""
     return tuple(word for part in _SPLIT.split(text) if (word := part.strip()).lower() not in NOTHING)
+
+
+def verbs(text: str, known: Words) -> list[str]:
+    """The words of a text that are verbs, or `verb@NAME`."""
+    return [word for word in words(text) if known.verb_id(word.partition("@")[0]) is not None]
 
 
 def relations(shapes: Sequence[Shape], image: int, found: Collected, problems: Problems) -> None:

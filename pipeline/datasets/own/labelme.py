@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.datasets.own import groups
 from pipeline.datasets.own.groups import Shape
-from pipeline.datasets.own.problems import Problems
+from pipeline.datasets.own.problems import Problems, listed
 from pipeline.datasets.own.raw import Collected, Images, Raw
 from pipeline.datasets.own.words import Words
 from pipeline.errors import DataError
@@ -53,6 +53,12 @@ def _picture(value: Mapping[str, Any], name: str, found: Collected, words: Words
     size = [max(0, json_rows.whole(value.get(key, 0))) for key in ("imageWidth", "imageHeight")]
     beside = posixpath.normpath(posixpath.join(posixpath.dirname(name), written)) if written else ""
     image = found.images.add(beside, *size, where=name)
+    flags = value.get("flags")
+    flags = [flag for flag, ticked in flags.items() if ticked is True] if isinstance(flags, dict) else []
+    if verbs := [flag for flag in flags if words.verb_id(flag) is not None]:
+        problems.add(
+            "N", name, f"flags of the picture as a whole say {listed(verbs)}; verbs are flags of shapes", "not used"
+        )
     shapes = [shape for shape in value["shapes"] if isinstance(shape, dict)]
     called = numbered([json_rows.text(shape.get("label")) for shape in shapes])
     kept = []

@@ -18,6 +18,8 @@ LEAST = 1.0
 """The least side of a box that can be used, in pixels."""
 ROUNDED = 0.01
 """How many pixels a side may lack because its ends were rounded."""
+FRACTION = 1.0
+"""The largest number in a whole file of boxes in fractions of their pictures, where percent are expected."""
 EDGES = ("left", "upper", "right", "lower")
 
 
@@ -46,6 +48,9 @@ def place(boxes: Boxes, shown: Shown, words: Words, problems: Problems) -> Place
     corners = boxes.corners.astype(np.float32, copy=boxes.percent)  # those in pixels and 32 bits stay where they lie
     sizes, keep = np.append(shown.sizes, [[0, 0]], axis=0), np.append(shown.keep, False)
     faults = dict(boxes.faults)
+    if boxes.percent and np.fmax.reduce(boxes.corners, axis=None, initial=0.0) <= FRACTION and len(boxes.corners):
+        what = f"no number of any box is above {FRACTION:g}: fractions instead of percent? Multiply them by 100"
+        faults = dict.fromkeys(range(len(boxes.corners)), what) | faults
     refused = np.array(sorted(faults), dtype=np.int64)
     of_label: dict[int, list[int]] = {}
     for start in range(0, len(objects), BLOCK):

@@ -106,6 +106,68 @@ def test_a_box_in_a_picture_that_was_turned_in_the_tool_is_not_taken(degrees: An
     assert any("region goose" in text and "was turned by" in text for text in said) == (boxes == 3)
 
 
+def coco_rel(boxes: list[list[float]], **more: Any) -> dict[str, Any]:
+    """A file of one picture with these boxes, persons and geese in turn, each person hugging the next goose."""
+    return {
+        "images": [{"id": 1, "file_name": "a.jpg", "width": 200, "height": 100}],
+        "categories": [{"id": 1, "name": "person"}, {"id": 2, "name": "goose"}],
+        "annotations": [
+            {"id": i, "image_id": 1, "category_id": 1 + i % 2, "bbox": box, **more} for i, box in enumerate(boxes)
+        ],
+        "interactions": [
+            {"image_id": 1, "subject": i, "object": i + 1, "verb": "hug"} for i in range(0, len(boxes), 2)
+        ],
+    }
+
+
+@pytest.mark.parametrize("corners", [False, True])
+def test_corners_in_the_place_of_width_and_height_are_doubted(corners: bool, tmp_path: Path) -> None:
+    """They fit the picture, where boxes are small or far up and left: no single box is wrong to look at."""
+    boxes = [[4.0 * i, 2 * i, 4 * i + 8, 2 * i + 9] if corners else [4.0 * i, 2 * i, 8, 9] for i in range(20)]
+    found = read(tmp_path, coco_rel(boxes))
+    said = [problem.what for problem in found.problems.of("W") if "as if bbox were [x1, y1, x2, y2]" in problem.what]
+    assert len(said) == corners and not found.problems.of("E")
+
+
+def test_boxes_of_crowds_are_told(tmp_path: Path) -> None:
+    found = read(tmp_path, coco_rel([[10, 10, 20, 30], [40, 10, 20, 30]], iscrowd=1))
+    assert [problem.what for problem in found.problems.of("W")] == ["boxes of crowds (iscrowd): 2"]
+
+
+def test_fractions_in_the_place_of_percent_are_an_error(tmp_path: Path) -> None:
+    """In a large picture each would be some pixels in the upper left corner."""
+    value = label_studio(relation("person", "child", "hug"))
+    for result in value[0]["annotations"][0]["result"]:
+        result |= {"original_width": 8000, "original_height": 4000} if "value" in result else {}
+        if "value" in result:
+            result["value"] |= {key: result["value"][key] / 100 for key in ("x", "y", "width", "height")}
+    found = read(tmp_path, value)
+    assert not len(found.rows.boxes)
+    assert all("fractions instead of percent? Multiply them by 100" in str(one) for one in found.problems.of("E")[:4])
+
+
+def test_verbs_where_nobody_reads_them_are_told(tmp_path: Path) -> None:
+    vocabulary_file.write(tmp_path / "words.json", WORDS)
+    box = '<box label="{}" xtl="{}" ytl="10" xbr="{}" ybr="60" group_id="1">{}</box>'
+    attributes = '<attribute name="relation">hug; sleep</attribute><attribute name="pose">upright</attribute>'
+    drawn = box.format("person", 10, 40, "") + box.format("goose", 60, 90, attributes)
+    (tmp_path / "annotations.xml").write_text(
+        f'<annotations><image id="0" name="a.jpg" width="200" height="100">{drawn}</image></annotations>'
+    )
+    found = annotated.read(tmp_path / "annotations.xml", vocabulary=tmp_path / "words.json")
+    assert [str(one) for one in found.problems.of("N")] == [
+        "a.jpg, goose: its attribute relation says hug; verbs are read from an attribute called verbs (not used)"
+    ]
+    flags = {"hug": True, "sit on": False, "blurred": True}
+    labelme = {"shapes": [], "imagePath": "a.jpg", "imageWidth": 200, "imageHeight": 100, "flags": flags}
+    (tmp_path / "labelme").mkdir()
+    (tmp_path / "labelme" / "a.json").write_text(json.dumps(labelme))
+    found = annotated.read(tmp_path / "labelme", vocabulary=tmp_path / "words.json")
+    assert [str(one) for one in found.problems.of("N")] == [
+        "a.json: flags of the picture as a whole say hug; verbs are flags of shapes (not used)"
+    ]
+
+
 def test_one_annotator_of_several(tmp_path: Path) -> None:
     export = label_studio(relation("person", "goose", "hug"))
     first = {**export[0]["annotations"][0], "completed_by": 1, "updated_at": "2026-01-01"}
