@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -40,21 +41,24 @@ def read(path: Path, wanted: Iterable[str], *, repeated: Iterable[str] = ()) -> 
     """Read those of the wanted columns that a Parquet file (or a folder of parts) has, in the wanted order.
 
     Other columns are not read. Texts of the `repeated` columns become categories, which keep each of them once.
-    A column that pandas kept as the table's index (`set_index`, `groupby`) is a column
-    like the others.
+    A column that pandas kept as the table's index (`set_index`, `groupby`) is a column like the others.
 
-    Raises DataError naming the file if it cannot be read, or if a row has several values in one of these columns.
+    Raises DataError naming the file if it cannot be read, if a row has several values in one of these columns, or if there are
+    more rows or texts than are read.
     """
-    wanted = list(wanted)
+    wanted, repeated = list(wanted), set(repeated)
     try:
         reading.demand_no_pipe(path)
         dataset = pq.ParquetDataset(path)
         schema = dataset.schema
-        _demand_few_rows(dataset, path)
         there = [name for name in wanted if name in schema.names]
+        _demand_bounded(dataset, there, path)
         demand_once([name for name in schema.names if name in there], path)
         _demand_plain(schema, there, path)
-        table = pq.read_table(path, columns=there, read_dictionary=[name for name in repeated if name in there])
+        table = pq.read_table(path, columns=there, read_dictionary=there)
+        for place, name in enumerate(table.column_names):
+            if name not in repeated:
+                table = table.set_column(place, name, _unpacked(table[name], schema.field(name).type, path))
         frame = table.to_pandas(ignore_metadata=True)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{path}: cannot be read as Parquet ({reading.why(error)})") from error
@@ -77,10 +81,33 @@ def _demand_plain(schema: pa.Schema, names: Iterable[str], path: Path) -> None:
             raise DataError(f"{path}, row 0: {name} is of the type {str(kind)[:80]}, and one value a row is needed")
 
 
-def _demand_few_rows(dataset: pq.ParquetDataset, path: Path) -> None:
-    """DataError for too many rows: equal values are packed so well that a small file can hold any number of rows."""
-    if (rows := sum(part.metadata.num_rows for part in dataset.fragments)) > MOST_ROWS:
+def _demand_bounded(dataset: pq.ParquetDataset, names: Iterable[str], path: Path) -> None:
+    """DataError for too many rows or texts: equal values are packed so well that a small file can hold any number of them."""
+    parts = [part.metadata for part in dataset.fragments]
+    if (rows := sum(part.num_rows for part in parts)) > MOST_ROWS:
         raise DataError(f"{path}: has {rows:,} rows, more than the {MOST_ROWS:,} that are read")
+    wanted = set(names)
+    groups = [part.row_group(number) for part in parts for number in range(part.num_row_groups)]
+    found = [group.column(place) for group in groups for place in range(group.num_columns)]
+    texts = [column for column in found if column.physical_type == "BYTE_ARRAY" and column.path_in_schema in wanted]
+    _demand_small(sum(column.total_uncompressed_size for column in texts), path)
+
+
+def _unpacked(column: pa.ChunkedArray, kind: pa.DataType, path: Path) -> pa.ChunkedArray:
+    """A column that was read with each of its texts once, as its type says; DataError if that takes more than is read."""
+    if not pa.types.is_dictionary(column.type):
+        return column
+    if pa.types.is_string(column.type.value_type) or pa.types.is_binary(column.type.value_type):
+        lengths = (pc.take(pc.binary_length(chunk.dictionary), chunk.indices) for chunk in column.chunks)
+        _demand_small(sum(pc.sum(of_rows).as_py() or 0 for of_rows in lengths), path)
+    return column if pa.types.is_dictionary(kind) else column.cast(column.type.value_type)
+
+
+def _demand_small(size: int, path: Path) -> None:
+    if size > reading.LARGEST_DATA:
+        raise DataError(
+            f"{path}: its texts unpack to more than {reading.LARGEST_DATA >> 20:,} MiB, the most that is read"
+        )
 
 
 def names(path: Path) -> list[str]:

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import DataError
-from pipeline.outside import columns
+from pipeline.outside import columns, reading
 
 INTS = st.integers(-(2**63), 2**63 - 1)
 
@@ -163,6 +163,38 @@ def test_rows_without_end_are_refused_before_they_are_read(tmp_path: Path, monke
         columns.read(folder, ["n"])
     pd.DataFrame({"n": [7] * 1000}).to_parquet(path)
     assert len(columns.read(path, ["n"])) == 1000
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+@pytest.mark.parametrize("dictionary", [True, False])
+def test_texts_without_end_are_refused_before_they_are_unpacked(
+    compression: str, dictionary: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file holds a long text once, or packs equal ones to nothing, however many rows have it."""
+    monkeypatch.setattr(reading, "LARGEST_DATA", 4 << 20)
+    path = tmp_path / "t.parquet"
+    for rows in (3, 6):  # of a megabyte each, in row groups of two
+        table = pa.table({"text": ["x" * (1 << 20)] * rows, "n": range(rows)})
+        pq.write_table(
+            table, path, row_group_size=2, compression=compression, use_dictionary=dictionary, write_statistics=False
+        )
+        if rows == 3:
+            assert columns.read(path, ["text"])["text"].str.len().tolist() == [1 << 20] * 3
+    with pytest.raises(DataError, match=r"t\.parquet: its texts unpack to more than 4 MiB"):
+        columns.read(path, ["n", "text"])
+    assert columns.read(path, ["n"])["n"].tolist() == list(range(6))
+
+
+def test_texts_are_as_they_were_written(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    kinds = (pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.dictionary(pa.int32(), pa.string()))
+    for kind in kinds:
+        column = pa.array([b"b", None, b"a", b"b"] if kind == pa.binary() else ["b", None, "a", "b"], kind)
+        pq.write_table(pa.table({"text": column}), path, row_group_size=2)
+        found = columns.read(path, ["text"])["text"]
+        plain = pq.read_table(path).to_pandas(ignore_metadata=True)["text"]
+        assert found.dtype == plain.dtype and found.isna().tolist() == [False, True, False, False]
+        assert found.dropna().tolist() == plain.dropna().tolist()
 
 
 def test_a_counted_index_without_end_is_passed_over(tmp_path: Path) -> None:
