@@ -2,12 +2,14 @@
 
 The first line says which model predicts, with which options. Every other line is a picture that is done or could not be read;
 the last line of a picture counts. A line is added under a lock, and other processes read it when they look; the part of a line
-that a killed process left is cut off by the next process that adds one.
+that a killed process left is cut off by the next process that adds one. Each line has a digest of its own: one that was damaged
+or edited counts as not there. Lines of earlier releases have none and are read as they are.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +20,9 @@ from pipeline.errors import DataError
 from pipeline.machine import locks
 from pipeline.predict import records
 from pipeline.predict.records import Picture
+from pipeline.store import digest
+
+log = logging.getLogger("ezhoi.predict")
 
 CHUNK = 1 << 22
 """How many bytes are read at a time."""
@@ -48,6 +53,7 @@ class Journal:
     """{name: (place, length)} of a picture's line."""
     _end: int = 0
     """Where the lines that were read end."""
+    _damaged: int = 0
 
     def begin(self, about: Mapping[str, Any]) -> None:
         """Forget all lines and write the first one anew; for a process that has the journal for itself."""
@@ -71,6 +77,8 @@ class Journal:
             )
         self._end = len(first) + 1
         self.refresh()
+        if self._damaged:
+            log.warning("%s: lines are damaged (%d); their pictures are predicted again", self.path, self._damaged)
         self.tried.clear()
         self.added = 0
 
@@ -116,7 +124,7 @@ class Journal:
         return chunk
 
     def _add(self, entry: Mapping[str, Any]) -> None:
-        line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
+        line = json.dumps({**entry, "digest": digest.of_value(entry)}, ensure_ascii=False).encode() + b"\n"
         with locks.held(self.alone, elsewhere=ELSEWHERE):
             self.refresh()
             self._write(self._end, line)
@@ -137,11 +145,14 @@ class Journal:
         """Take the content of a line; if it is damaged, its picture is predicted again."""
         try:
             entry = json.loads(line)
+            if (stated := entry.pop("digest", None)) is not None and stated != digest.of_value(entry):
+                raise ValueError("the line is another one than was written")
             if "unread" in entry:
                 name, why = str(entry["name"]), str(entry["unread"])
             else:
                 name, stamp = records.of_json(entry["picture"]).name, list(entry["stamp"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            self._damaged += 1
             return
         self.added += 1
         if "unread" in entry:

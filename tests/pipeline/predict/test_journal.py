@@ -75,6 +75,22 @@ def test_a_damaged_line_is_passed_over_alone(tmp_path: Path, line: bytes) -> Non
     assert "a" in again and "b" in again and len(again.stamps) == 2
 
 
+def test_a_line_that_was_edited_is_not_there_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A digit that is another one leaves JSON as it was; lines of earlier releases have no digest."""
+    one = journal(tmp_path)
+    for name in ("a", "b"):
+        one.add(record(name), [1, 2])
+    one.add_fault("c", "is gone")
+    lines = [json.loads(line) for line in one.path.read_bytes().splitlines()]
+    lines[1].pop("digest")
+    lines[2]["picture"]["width"] = 5
+    lines[3]["unread"] = "is there"
+    one.path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    again = journal(tmp_path)
+    assert "a" in again and "b" not in again and not again.faults
+    assert caplog.messages == [f"{one.path}: lines are damaged (2); their pictures are predicted again"]
+
+
 def test_lines_longer_than_what_is_read_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pipeline.predict import journal as journals
 
