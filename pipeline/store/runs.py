@@ -6,6 +6,7 @@ They determine what `gc` keeps (`pipeline/store/garbage.py`), and the run with w
 from __future__ import annotations
 
 import datetime as dt
+import json
 import logging
 import re
 import uuid
@@ -17,7 +18,7 @@ from pipeline.errors import StoreError
 from pipeline.machine import processes
 from pipeline.machine.files import said
 from pipeline.outside.parsing import first_fault, shown
-from pipeline.store import moments
+from pipeline.store import digest, moments
 from pipeline.store.moments import Moment
 from pipeline.store.names import Fingerprint, RunId, StageName
 from pipeline.store.store import Store
@@ -32,6 +33,9 @@ USUAL = "the profile's"
 ELSEWHERE = dt.timedelta(days=7)
 """How long a run of another machine, whose process cannot be checked, counts as running after its last finished stage."""
 
+DIGEST = "digest"
+"""The key of a record's file that no field has: the digest of all other keys."""
+
 Percent = Annotated[float, Field(ge=0, le=100 + 1e-6)]
 """A mAP; means are rounded, which may put 100 slightly above it."""
 
@@ -39,7 +43,8 @@ Percent = Annotated[float, Field(ge=0, le=100 + 1e-6)]
 class RunRecord(BaseModel):
     """One run of the pipeline, kept as `<root>/.runs/<id>.json` and rewritten after every stage.
 
-    Fields that a later version adds are ignored; those that this version knows must have the right type.
+    Fields that a later version adds are ignored; those that this version knows must have the right type. In the file stands a
+    digest of all the others, so that a record that was damaged or edited is none; those of earlier versions have none.
     """
 
     model_config = ConfigDict(extra="ignore", validate_assignment=True)
@@ -140,7 +145,9 @@ class RunRecord(BaseModel):
         """Write the record. In a store that cannot be written a run of hits still works, without a record."""
         self.saved_at = dt.datetime.now(dt.UTC).isoformat()
         try:
-            store.write_record(f"{self.id}.json", self.model_dump_json(indent=1))
+            content = self.model_dump(mode="json")
+            sealed = content | {DIGEST: digest.of_value(content)}
+            store.write_record(f"{self.id}.json", json.dumps(sealed, indent=1, ensure_ascii=False))
         except (OSError, StoreError) as error:
             log.warning("run %s leaves no record: %s", self.id, said(error))
 
@@ -223,9 +230,17 @@ def read(store: Store) -> tuple[list[RunRecord], list[str]]:
             record = RunRecord.model_validate_json(content)
             if name != f"{record.id}.json":
                 raise ValueError(f"it is the record of another run, {record.id}")
+            _demand_as_written(content)
             found.append(record)
         except ValidationError as error:
             unreadable.append(f"{store.place}/.runs/{name}: {first_fault(error)}")
         except ValueError as error:
             unreadable.append(f"{store.place}/.runs/{name}: {error}")
     return sorted(found, key=lambda record: record.when), unreadable
+
+
+def _demand_as_written(content: str | bytes) -> None:
+    """ValueError if a record has a digest, and it is that of something else."""
+    value = json.loads(content)
+    if (stated := value.pop(DIGEST, None)) is not None and stated != digest.of_value(value):
+        raise ValueError("it is not as it was written: it was damaged or edited")

@@ -104,6 +104,18 @@ def test_a_damaged_record_is_named_with_what_is_wrong(tmp_path: Path) -> None:
         runs.find(store, ID[:10])
 
 
+@pytest.mark.parametrize(("was", "now"), [("12.25", "99.25"), ("0a0a0a", "0a0b0a"), ("completed", "failed")])
+def test_a_record_that_was_edited_is_named_and_is_no_run(was: str, now: str, tmp_path: Path) -> None:
+    """A digit of its result or of an artifact that it names is not seen otherwise, and `gc` would take that artifact."""
+    store, record = Store(tmp_path), RunRecord(**OLD, metrics={"unseen": 12.25}, changed={"data.root": "Straße"})
+    record.save(store)
+    assert runs.read(store) == ([record], [])
+    path = tmp_path / ".runs" / f"{ID}.json"
+    path.write_text(path.read_text().replace(was, now, 1))
+    found, (line,) = runs.read(store)
+    assert not found and line.endswith(f"{ID}.json: it is not as it was written: it was damaged or edited")
+
+
 @pytest.mark.parametrize(
     ("key", "number"),
     [
