@@ -75,8 +75,8 @@ def alive(pid: int) -> bool:
 
 
 def gone(pid: int) -> bool:
-    """Whether a process ends within a few seconds: a killed one takes a moment on a busy machine."""
-    deadline = time.monotonic() + 10
+    """Whether a process ends soon: a killed one takes a moment on a busy machine."""
+    deadline = time.monotonic() + 60
     while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     return not alive(pid)

@@ -84,7 +84,7 @@ def test_who_waits_for_something_else_is_not_in_the_way(
     held.release()
     assert turns.take(tmp_path, {"cuda:1": "GPU-b"}, wait=False) is None
     first.release()
-    waiter.join(10)
+    waiter.join(60)
 
 
 def test_tickets_of_the_dead_and_of_jokers_do_not_count(tmp_path: Path) -> None:

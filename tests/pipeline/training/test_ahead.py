@@ -22,7 +22,7 @@ def test_the_next_step_is_made_while_one_is_in_use() -> None:
 
     stream = ahead(load, range(2), threads=1)
     assert next(stream) == 0
-    assert made.wait(5), "step 1 waits until step 0 is done with"
+    assert made.wait(60), "step 1 waits until step 0 is done with"
 
 
 def test_an_error_comes_with_its_step() -> None:

@@ -74,7 +74,7 @@ def test_reading_overlaps_computing(tmp_path: Path) -> None:
         return i
 
     def compute(shard: Shard, ids: list[int], values: list[int]) -> dict[str, object]:
-        assert started.wait(10), "image 4 is read only after the first batch is computed"
+        assert started.wait(60), "image 4 is read only after the first batch is computed"
         return double(shard, ids, values)
 
     run(work_in(tmp_path), read, compute)

@@ -61,7 +61,7 @@ def test_a_renewal_tells_that_the_lease_is_gone(objects: ObjectFolder) -> None:
     mine = lease.claim(objects, "x", ttl=0.6)
     objects.delete(["x/000001"])
     objects.create("x/000002", b'{"holder": "another", "beat": 0}')
-    mine._thread.join(10)
+    mine._thread.join(60)
     assert mine._lost and objects.names("x") == ["x/000002"], "its object did not come back"
 
 

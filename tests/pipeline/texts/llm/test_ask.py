@@ -197,7 +197,9 @@ def test_a_server_that_dies_midway_stops_the_run_and_loses_nothing(language_serv
 
 def test_a_request_that_the_server_stumbles_over_costs_its_class_alone(language_server, tmp_path: Path) -> None:
     language_server.faults["eating a pizza"] = ["500"] * 9
-    llm = configured(language_server, "llm.runtime.retries=3")
+    llm = configured(
+        language_server, "llm.runtime.retries=3", "llm.runtime.concurrency=1"
+    )  # others come between its tries
     with pytest.raises(DataError, match=r"1 of 6 classes.*\n  eat pizza: rejected by the server.*while others"):
         ask(llm, tmp_path / "j", names=NAMES)
 
