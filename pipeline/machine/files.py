@@ -48,6 +48,8 @@ ENVIRONMENT = (
     errno.EMFILE,
 )
 """Error numbers that are never the fault of the code. Others may be, so a stage with them ends with a traceback."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Error numbers that only writing meets: the system names no file with them."""
 NOT_POSSIBLE = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK)
 """The error numbers of `link` where there are no hard links, or no more of them."""
 TEMPORARY = re.compile(r"\..{1,40}\.[0-9a-f]{12}\.(part|probe)", re.DOTALL)
@@ -98,7 +100,7 @@ def demand_writable(path: Path) -> None:
 def atomic(path: Path) -> Iterator[Path]:
     """A temporary path that becomes `path` when the block ends well: the file is whole or absent, also after a power cut.
 
-    OSError names `path` and never the temporary one.
+    OSError names `path` and never the temporary one, also where the system names no file, or what is copied from.
     """
     temporary = _temporary(path, "part")
     try:
@@ -109,7 +111,8 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        if error.filename is None or Path(os.fsdecode(error.filename)) != temporary:
+        named = {os.fsdecode(name) for name in (error.filename, error.filename2) if name is not None}
+        if str(temporary) not in named and (named or error.errno not in FULL):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:

@@ -73,6 +73,21 @@ def test_the_temporary_name_is_never_told(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
 
 
+@pytest.mark.parametrize("number", files.FULL)
+def test_a_full_disk_is_that_of_the_file_that_is_written(number: int, tmp_path: Path) -> None:
+    """The system names no file when it writes, and when it copies first of all the one that is read."""
+    for names in ((), ("source", None, "temporary")):
+        with pytest.raises(OSError) as caught, files.atomic(tmp_path / "a") as temporary:
+            raise OSError(number, "full", *(str(temporary) if name == "temporary" else name for name in names))
+        assert (caught.value.errno, caught.value.filename) == (number, str(tmp_path / "a"))
+    with pytest.raises(OSError) as caught, files.atomic(tmp_path / "a"):
+        raise OSError(number, "full", "another")
+    assert caught.value.filename == "another"
+    with pytest.raises(OSError) as caught, files.atomic(tmp_path / "a"):
+        raise OSError(errno.EIO, "it may have been read")
+    assert caught.value.filename is None
+
+
 def test_a_name_as_long_as_a_name_can_be(tmp_path: Path) -> None:
     path = tmp_path / ("ü" * 120 + ".parquet")  # 248 bytes
     with files.atomic(path) as temporary:
