@@ -43,6 +43,8 @@ FOLDER = ".site"
 """Where the site of a store is, below its root, unless it is put elsewhere."""
 GENERATOR = '<meta name="generator" content="ezhoi site">'
 """The mark by which the first page of a site is recognised."""
+BEGUN = f"<!doctype html>{GENERATOR}<p>This site was not written to its end. Run <code>ezhoi site</code> again.</p>\n"
+"""The first page until the others are there, so that the folder of one that was stopped is known again."""
 _MANIFEST = re.compile(r'<a href="\.\./\.\./[a-z0-9_]+/[a-z0-9_-]+/manifest\.json">(.*?)</a>')
 """A link of a report to what it was computed from, which stays in the store."""
 RUNS, TEXTS = 20, 12
@@ -71,7 +73,10 @@ def write(store: Store, folder: Path | None = None, *, copy: bool = False) -> Pa
         raise ConfigError(f"{folder} is not empty and no site of ezhoi; choose a new folder")
     site = Site(store, folder, overview(store), copy)
     pages = folder / "runs"
-    pages.mkdir(parents=True, exist_ok=True)
+    if not first.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        _save(first, BEGUN)
+    pages.mkdir(exist_ok=True)
     for record in site.seen.records:
         _save_if_new(pages / f"{record.id}.html", _run(site, record))
     known = {record.id for record in site.seen.records}
@@ -225,7 +230,7 @@ def _address(site: Site, path: Path, start: Path) -> str:
     place.parent.mkdir(parents=True, exist_ok=True)
     for old, new in copied.items():
         if not new.is_file() or new.stat().st_mtime < old.stat().st_mtime:
-            new.write_text(_MANIFEST.sub(r"\1", old.read_text(encoding="utf-8")), encoding="utf-8")
+            _save(new, _MANIFEST.sub(r"\1", old.read_text(encoding="utf-8")))
     return quote(os.path.relpath(place, start))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import re
 import shutil
@@ -77,6 +78,26 @@ def test_a_copy_needs_nothing_beside_it(two: Store, tmp_path: Path) -> None:
         for link in links(page):
             assert (page.parent / link.split("#")[0]).exists(), (page, link)
     assert (moved / "reports" / f"{evaluation.fingerprint}.html").read_text() == "made from annotations"
+
+
+def test_a_page_whose_copying_was_cut_off_is_copied_again(
+    two: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, or a kill: half a page that is newer than its source would stay for ever."""
+    for evaluation in two.artifacts("evaluation"):
+        (two.root / "evaluation" / evaluation.fingerprint / "report.html").write_text("a whole report")
+    write = Path.write_text
+
+    def half(path: Path, text: str, **named: Any) -> int:
+        write(path, text[:7], **named)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr(Path, "write_text", half)
+        site.write(two, tmp_path / "copy", copy=True)
+    site.write(two, tmp_path / "copy", copy=True)
+    copied = list((tmp_path / "copy" / "reports").iterdir())
+    assert copied and {page.read_text() for page in copied} == {"a whole report"}
 
 
 def test_a_run_with_a_report_of_its_own_leads_to_that(two: Store) -> None:
