@@ -54,7 +54,7 @@ class Folder:
         """Whether the picture is done, and neither its file nor its drawing was changed since."""
         stamp = self.journal.stamps.get(picture.name)
         try:
-            return stamp is not None and stamp == picture.stamp and (self.path / drawn(picture.name)).is_file()
+            return stamp is not None and (self.path / drawn(picture.name)).is_file() and picture.has(stamp)
         except OSError:  # it is gone, and reading it says so
             return False
 

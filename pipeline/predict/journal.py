@@ -19,6 +19,7 @@ from typing import IO, Any
 from pipeline.errors import DataError
 from pipeline.machine import locks
 from pipeline.predict import records
+from pipeline.predict.listing import Stamp
 from pipeline.predict.records import Picture
 from pipeline.store import digest
 
@@ -41,7 +42,7 @@ class Journal:
     path: Path
     file: IO[bytes]
     alone: Path
-    stamps: dict[str, list[int]] = field(default_factory=dict)
+    stamps: dict[str, Stamp] = field(default_factory=dict)
     """{name: stamp of the file} of the pictures that are done."""
     faults: dict[str, str] = field(default_factory=dict)
     """{name: why} of the pictures that could not be read."""
@@ -92,7 +93,7 @@ class Journal:
                 self._take_in(line)
                 self._end += len(line)
 
-    def add(self, record: Picture, stamp: list[int]) -> None:
+    def add(self, record: Picture, stamp: Stamp) -> None:
         """Note that a picture is done."""
         self._add({"stamp": stamp, "picture": record.as_json()})
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from pipeline.errors import DataError
 from pipeline.machine.home import expanded
@@ -17,6 +18,10 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", "
 """The suffixes by which files of a folder are taken for pictures, in either case. A file that is named always is one."""
 
 
+Stamp: TypeAlias = list[int | str]
+"""A file at some time: size in bytes, times of the last change of it and of its entry, its entry's number, content's digest."""
+
+
 @dataclass(frozen=True)
 class Listed:
     """The file of a picture and its name: its path from the folder that all have in common, with slashes."""
@@ -25,10 +30,24 @@ class Listed:
     path: Path
 
     @property
-    def stamp(self) -> list[int]:
-        """The size in bytes and the time of the last change in nanoseconds, which change with the file."""
+    def stamp(self) -> Stamp:
+        """What the file is now; OSError if it cannot be read."""
+        seen = self._seen()
+        return [*seen, digest.of_file(self.path) if seen[0] else ""]  # of a device, which has no size, there is no end
+
+    def has(self, stamp: Stamp) -> bool:
+        """Whether the file is still what it was then: by its entry, or, where that alone differs, by its content.
+
+        OSError if it cannot be read.
+        """
+        seen = self._seen()
+        return stamp[:-1] == seen or (stamp[:1] == seen[:1] and stamp[-1] == digest.of_file(self.path))
+
+    def _seen(self) -> Stamp:
+        # The time of a change can be set, as archives do to that of their files, all of one size perhaps; that of the entry
+        # cannot, but goes by steps of some milliseconds, in which several files may be written.
         status = self.path.stat()
-        return [status.st_size, status.st_mtime_ns]
+        return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
 def pictures(given: Sequence[str]) -> list[Listed]:

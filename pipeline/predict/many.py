@@ -22,7 +22,7 @@ from pipeline.predict import drawing
 from pipeline.predict.boxes import Boxes
 from pipeline.predict.folder import Folder
 from pipeline.predict.journal import ELSEWHERE, Journal
-from pipeline.predict.listing import Listed
+from pipeline.predict.listing import Listed, Stamp
 from pipeline.predict.pictures import opened
 from pipeline.predict.predictor import Predictor
 from pipeline.predict.prepared import Prepared
@@ -45,7 +45,7 @@ class Read:
     """A picture that was read."""
 
     name: str
-    stamp: list[int]
+    stamp: Stamp
     """The stamp of its file, before it was read."""
     prepared: Prepared
     """The picture prepared for the model."""
@@ -79,7 +79,7 @@ class _Drawing:
 
     batch: _Batch
     record: Picture
-    stamp: list[int]
+    stamp: Stamp
     drawn: Future[None]
 
 

@@ -1,6 +1,8 @@
 """The output folder: what is done stays done, whoever is killed when; the files are made of the journal."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +81,22 @@ def test_a_picture_that_changed_or_lost_its_drawing_is_not_done(tmp_path: Path) 
         json.loads((tmp_path / "out" / "predictions.json").read_text())["pictures"][0]["pairs"][0]["verbs"][0]["score"]
         == 0.5
     )
+
+
+def test_a_picture_of_the_same_name_size_and_time_from_another_folder_is_another(tmp_path: Path) -> None:
+    """As two archives leave them: bitmaps of one size, whose time is that of no clock."""
+    one, other = Listed("1.bmp", tmp_path / "a" / "1.bmp"), Listed("1.bmp", tmp_path / "b" / "1.bmp")
+    for picture, colour in ((one, "red"), (other, "green")):
+        picture.path.parent.mkdir()
+        Image.new("RGB", (8, 6), colour).save(picture.path)
+        os.utime(picture.path, (315532800, 315532800))
+    folder = opened(tmp_path / "out")
+    add(folder, one)
+    assert folder.has(one) and not folder.has(other)
+    one.path.rename(tmp_path / "moved.bmp")
+    shutil.copyfile(tmp_path / "moved.bmp", one.path)
+    assert folder.has(one), "a copy with other times is the same picture"
+    folder.close()
 
 
 def test_other_options_are_refused_or_begin_anew(tmp_path: Path) -> None:

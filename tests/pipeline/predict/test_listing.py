@@ -27,6 +27,11 @@ def test_a_folder_a_pattern_and_a_file_each_once(folder: Path) -> None:
     assert names(str(folder / "sub")) == ["c.jpeg"], "a name begins where the pictures' folders part"
 
 
+def test_of_what_has_no_size_nothing_is_read() -> None:
+    """A device has no end; opening it as a picture says what it is."""
+    assert listing.Listed("zero", Path("/dev/zero")).stamp[-1] == ""
+
+
 def test_a_name_with_the_letters_of_a_pattern_is_a_name(folder: Path) -> None:
     (folder / "x[1].jpg").touch()
     assert names(str(folder / "x[1].jpg")) == ["x[1].jpg"]
