@@ -76,7 +76,7 @@ def demand(path: Path) -> None:
 
 def leads_nowhere(path: Path) -> bool:
     """Whether a path is a link whose target is not there, or that leads in a circle."""
-    return path.is_symlink() and not os.path.exists(path)  # noqa: PTH110, pathlib's raises where nobody may look
+    return os.path.islink(path) and not os.path.exists(path)  # noqa: PTH110, PTH114, pathlib's raise where nobody may look
 
 
 def files(paths: Iterable[Path], passed: dict[str, str]) -> Iterator[tuple[Path, int]]:

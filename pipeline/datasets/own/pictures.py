@@ -7,6 +7,7 @@ Studio spells uploads. The longest end of the name that fits one file decides; t
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -147,7 +148,7 @@ def files_under(
         passed, twice: as of `walking.walk` and `walking.files`.
     """
     for folder, folders, names in walking.walk(root, passed, twice=twice):
-        written = PREDICTED if (folder / JOURNAL).exists() else ()
+        written = PREDICTED if os.path.exists(folder / JOURNAL) else ()  # noqa: PTH110, pathlib's raises where nobody may look
         folders[:] = [name for name in folders if name not in written]
         named = (folder / name for name in names if name.lower().endswith(suffixes) and name not in written)
         yield from walking.files(named, passed)

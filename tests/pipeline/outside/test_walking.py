@@ -152,6 +152,27 @@ def test_pictures_of_ones_own_are_found_in_spite_of_it(tmp_path: Path, vanishing
     assert own.fingerprint(tmp_path) != before
 
 
+def test_a_folder_that_can_be_listed_and_not_entered_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mode r--: its names are known, and nothing else is; for root too, who may enter every folder."""
+    for name in ("open/1.jpg", "shut/2.jpg"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b"x")
+
+    def refusing(look: Callable[..., os.stat_result]) -> Callable[..., os.stat_result]:
+        def looked(path: Any, **named: Any) -> os.stat_result:
+            if not isinstance(path, int) and Path(os.fsdecode(path)).parent.name == "shut":
+                raise PermissionError(13, "Permission denied", os.fsdecode(path))
+            return look(path, **named)
+
+        return looked
+
+    for name in ("stat", "lstat"):
+        monkeypatch.setattr(os, name, refusing(getattr(os, name)))
+    found = Pictures.under(tmp_path)
+    assert found.files == {"open/1.jpg": 1}
+    assert {Path(path).name: why for path, why in found.passed.items()} == {"2.jpg": "Permission denied"}
+
+
 @pytest.mark.parametrize("look", [checks.check, annotated.read])
 def test_what_is_neither_a_file_nor_a_folder_is_named(tmp_path: Path, look: Callable[[Path], object]) -> None:
     os.mkfifo(tmp_path / "own.json")
