@@ -18,11 +18,15 @@ def of_value(value: Any) -> str:
 
 
 def of_file(path: Path) -> str:
-    """The digest of a file's bytes."""
+    """The digest of a file's bytes. OSError names the file, as that of a disk with a fault does not by itself."""
     state = hashlib.blake2b(digest_size=16)
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            state.update(chunk)
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                state.update(chunk)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
     return state.hexdigest()
 
 

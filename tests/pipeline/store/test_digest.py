@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.machine.files import sentence
 from pipeline.store import digest
 
 VALUES = st.recursive(
@@ -78,3 +79,10 @@ def test_a_file_larger_than_a_chunk(tmp_path: Path) -> None:
     whole = digest.of_file(path)
     path.write_bytes(b"x" * digest.CHUNK + b"y")
     assert digest.of_file(path) != whole
+
+
+def test_a_disk_with_a_fault_is_told_with_the_file() -> None:
+    """What the memory of a process has at its beginning cannot be read, which the system tells as it tells a bad disk."""
+    with pytest.raises(OSError) as caught:
+        digest.of_file(Path("/proc/self/mem"))
+    assert sentence(caught.value).startswith("/proc/self/mem: the disk reports an error")
