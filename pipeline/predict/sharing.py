@@ -27,10 +27,10 @@ def push(file: Path, place: str, *, private: bool = True) -> str:
         private: whether a new repository is private.
 
     Raises:
-        DataError: the file is no bundle. ConfigError: nobody is logged in.
+        DataError: the file is no whole bundle. ConfigError: nobody is logged in.
         ServiceError: the hub refuses.
     """
-    text = card.text(bundle.read_header(file))
+    text = card.text(bundle.read(file).header)
     folder = _folder(place)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)

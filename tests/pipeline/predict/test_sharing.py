@@ -26,6 +26,16 @@ def test_through_a_folder(file: Path, tmp_path: Path) -> None:
     assert (tmp_path / "theirs.md").read_text() == (tmp_path / "shared" / "README.md").read_text()
 
 
+def test_what_is_not_whole_is_not_handed_on(file: Path, tmp_path: Path) -> None:
+    """Of a bundle with another value the header can be read as before."""
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(DataError, match="its content is not what was written"):
+        sharing.push(file, f"{tmp_path}/shared/")
+    assert not (tmp_path / "shared").exists()
+
+
 def test_what_is_not_whole_is_not_written(file: Path, tmp_path: Path) -> None:
     sharing.push(file, f"{tmp_path}/shared/")
     shared = tmp_path / "shared" / "bundle.safetensors"
