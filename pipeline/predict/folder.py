@@ -51,7 +51,7 @@ class Folder:
     journal: Journal
 
     def has(self, picture: Listed) -> bool:
-        """Whether the picture is done, and neither its file nor its drawing was changed since."""
+        """Whether the picture is done: its drawing is there, and its file was not changed since."""
         stamp = self.journal.stamps.get(picture.name)
         try:
             return stamp is not None and (self.path / drawn(picture.name)).is_file() and picture.has(stamp)
