@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ CHUNK = 1 << 20
 def of_value(value: Any) -> str:
     """The digest of a JSON value; equal values have equal digests in any process (keys sorted, no whitespace)."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    # A file's name need not be UTF-8; Python has its other bytes as lone surrogates.
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
 def of_file(path: Path) -> str:
@@ -33,13 +35,23 @@ def of_file(path: Path) -> str:
 def of_path(path: Path) -> str:
     """The digest of a file's bytes, or of a folder: the names and the bytes of all its files, including pictures and weights.
 
-    A stage reads what is in a folder that it is given. The images of a dataset are the one exception, and have a digest of
-    their own (`pipeline/datasets/folder.py`).
+    A stage reads what is in a folder that it is given, also behind links. The images of a dataset are the one exception, and
+    have a digest of their own (`pipeline/datasets/folder.py`).
     """
     if path.is_file():
         return of_file(path)
-    found = sorted(p for p in path.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
-    return of_value([[p.relative_to(path).as_posix(), of_file(p)] for p in found])
+    return of_value([[p.relative_to(path).as_posix(), of_file(p)] for p in sorted(_files_below(path))])
+
+
+def _files_below(root: Path) -> Iterator[Path]:
+    """Yield the files of a folder and of those below it; links are followed, but never in a circle."""
+    above: dict[str, frozenset[Path]] = {str(root): frozenset()}
+    for here, folders, names in os.walk(root, followlinks=True):
+        folder = Path(here)
+        over = above.pop(here) | {folder.resolve()}
+        folders[:] = [n for n in folders if n != "__pycache__" and (folder / n).resolve() not in over]
+        above |= {os.path.join(here, name): over for name in folders}  # noqa: PTH118, as os.walk spells it
+        yield from (folder / name for name in names if (folder / name).is_file())
 
 
 def of_files(entries: Iterable[tuple[str, str]]) -> str:

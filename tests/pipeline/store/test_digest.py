@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -86,3 +87,35 @@ def test_a_disk_with_a_fault_is_told_with_the_file() -> None:
     with pytest.raises(OSError) as caught:
         digest.of_file(Path("/proc/self/mem"))
     assert sentence(caught.value).startswith("/proc/self/mem: the disk reports an error")
+
+
+def test_the_content_behind_links_counts_and_a_circle_ends(tmp_path: Path) -> None:
+    """A folder of pictures may be a folder of links to folders, and a stage reads what is there."""
+    folder, elsewhere = tmp_path / "given", tmp_path / "elsewhere"
+    for one in (folder, elsewhere):
+        one.mkdir()
+    (elsewhere / "a.jpg").write_bytes(b"one")
+    (folder / "ride horse").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(folder)
+    (folder / "itself").symlink_to("itself")
+    before = digest.of_path(folder)
+    assert digest.of_path(folder) == before
+    (elsewhere / "a.jpg").write_bytes(b"two")
+    assert digest.of_path(folder) != before
+
+
+def test_a_folder_in_a_cache_of_python_counts_and_one_below_does_not(tmp_path: Path) -> None:
+    folder = tmp_path / "__pycache__" / "given"
+    (folder / "__pycache__").mkdir(parents=True)
+    (folder / "a").write_text("one")
+    before = digest.of_path(folder)
+    (folder / "__pycache__" / "a.pyc").write_text("any")
+    assert digest.of_path(folder) == before
+    (folder / "a").write_text("two")
+    assert digest.of_path(folder) != before
+
+
+def test_a_name_that_is_not_utf_8_counts(tmp_path: Path) -> None:
+    before = digest.of_path(tmp_path)
+    (tmp_path / os.fsdecode(b"caf\xe9.png")).write_bytes(b"one")
+    assert digest.of_path(tmp_path) != before
