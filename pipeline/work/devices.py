@@ -20,6 +20,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
+from itertools import takewhile
 from pathlib import Path
 from typing import TypeVar
 
@@ -36,13 +37,28 @@ log = logging.getLogger("ezhoi.devices")
 
 @cache
 def gpus() -> tuple[str, ...]:
-    """Identifiers of the GPUs that this process may use, in torch's order (cuda:0 first); empty without any."""
+    """Identifiers of the GPUs that this process may use, in torch's order (cuda:0 first); empty without any.
+
+    A GPU has one identifier, and so one lock, however `CUDA_VISIBLE_DEVICES` names it. As CUDA does, this reads the variable up
+    to the first name of none.
+    """
     every = _installed()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         return every
-    wanted = [v.strip() for v in visible.split(",") if v.strip() and v.strip() != "-1"]
-    return tuple(every[int(v)] if v.isdigit() and int(v) < len(every) else v for v in wanted)
+    return tuple(takewhile(bool, (_identifier(name.strip(), every) for name in visible.split(","))))
+
+
+def _identifier(name: str, every: Sequence[str]) -> str:
+    """The identifier of the GPU with a number, or of which the name is the beginning; empty if it is surely none."""
+    if name.startswith("-"):
+        return ""
+    if not every:  # without the driver's tool, names are all that is known
+        return name
+    if name.isdecimal():
+        return every[int(name)] if int(name) < len(every) else ""
+    alike = [one for one in every if one.startswith(name)] if name.startswith("GPU-") else []
+    return alike[0] if len(alike) == 1 else name
 
 
 @contextmanager

@@ -113,6 +113,29 @@ def test_visible_devices_count_in_their_order(monkeypatch: pytest.MonkeyPatch) -
     devices.gpus.cache_clear()
 
 
+@pytest.mark.parametrize(
+    ("visible", "expected"),
+    [
+        ("GPU-8932", ("GPU-8932f937-d72c",)),
+        ("1,GPU-8932f937-d72c", ("GPU-77aa0000-1111", "GPU-8932f937-d72c")),
+        ("GPU-77", ("GPU-77aa0000-1111",)),
+        ("MIG-5", ("MIG-5",)),
+        ("1,-1,0", ("GPU-77aa0000-1111",)),
+        ("1,7,0", ("GPU-77aa0000-1111",)),
+        ("-2", ()),
+    ],
+)
+def test_a_gpu_has_one_lock_by_whatever_name_it_is_visible(
+    visible: str, expected: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CUDA takes the beginning of an identifier, and nothing after a name that it does not know."""
+    monkeypatch.setattr(devices, "_installed", lambda: ("GPU-8932f937-d72c", "GPU-77aa0000-1111"))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    devices.gpus.cache_clear()
+    assert devices.gpus() == expected
+    devices.gpus.cache_clear()
+
+
 def test_a_language_models_server_is_asked_by_one_stage_at_a_time(tmp_path: Path, waits: threading.Event) -> None:
     order: list[str] = []
 
