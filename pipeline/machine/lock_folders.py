@@ -46,14 +46,18 @@ def shared(place: Path = SHARED) -> Path:
 
 
 def own() -> Path:
-    """The user's folder of locks: in $XDG_RUNTIME_DIR where there is one, else `~/.ezhoi/locks`.
+    """The user's folder of locks: in $XDG_RUNTIME_DIR where that is an absolute path, else `~/.ezhoi/locks`.
+
+    A relative one would be another folder for each working directory; its standard has it ignored.
 
     Raises:
         EzhoiError: it cannot be made, or is not the user's alone.
     """
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     try:
-        folder = Path(runtime) / "ezhoi" if runtime else Path.home() / ".ezhoi" / "locks"
+        folder = (
+            Path(runtime) / "ezhoi" if runtime and Path(runtime).is_absolute() else Path.home() / ".ezhoi" / "locks"
+        )
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.lstat()
         if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid():

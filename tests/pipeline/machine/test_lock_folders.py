@@ -88,6 +88,8 @@ def test_the_own_folder_is_the_users_alone(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.delenv("XDG_RUNTIME_DIR")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert lock_folders.own() == tmp_path / ".ezhoi" / "locks"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "run")
+    assert lock_folders.own() == tmp_path / ".ezhoi" / "locks", "it would be another one for each working directory"
 
 
 @pytest.mark.parametrize("made", ["link", "file", "other's"])
