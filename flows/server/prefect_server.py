@@ -7,15 +7,15 @@ from a page, from a page of this server. It works before the password, and also 
 
 from __future__ import annotations
 
+import re
 import sys
-from urllib.parse import urlsplit
 
 from flows.server.asgi import App, Receive, Scope, Send
 from flows.server.newest_first import NewestFirst
 
 HOST = "127.0.0.1"
-NAMES = ("127.0.0.1", "localhost", "::1")
-"""The names of this machine. The port may be another one, such as that of a tunnel."""
+OWN = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
+"""This machine as a request names it. The port may be another one, such as that of a tunnel."""
 
 
 def origins(port: int) -> tuple[str, ...]:
@@ -48,19 +48,10 @@ class Gate:
         """Whether the request has one Host, which is this machine, and its Origin, if it has one, is the same place."""
         hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
         sent_by = [value.decode("latin-1") for name, value in headers if name == b"origin"]
-        if len(hosts) != 1 or _name(hosts[0]) not in NAMES:
+        if len(hosts) != 1 or OWN.fullmatch(hosts[0]) is None:
             return False
         own = {*self._origins, f"http://{hosts[0]}", f"https://{hosts[0]}"}
         return all(origin in own for origin in sent_by)
-
-
-def _name(host: str) -> str | None:
-    """The host's name without its port; None if it is no host."""
-    try:
-        parts = urlsplit(f"//{host}")
-        return parts.hostname if parts.netloc == host and "@" not in host else None
-    except ValueError:
-        return None
 
 
 def serve(port: int) -> None:
