@@ -76,17 +76,20 @@ class Artifact:
             raise DataError(f"{path}: cannot be read as Parquet ({error}). Run again: it is made anew.") from error
 
     def tables(self, pattern: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """All Parquet files that match, one after the other, in the order of `names`."""
+        """All Parquet files that match, one after the other, in the order of `names`; DataError if none does."""
         import pandas as pd
 
-        return pd.concat([self.table(name, columns) for name in self.names(pattern)], ignore_index=True)
+        names = self.names(pattern)
+        if not names:
+            raise DataError(f"artifact {self.stage}/{self.fingerprint}: has no file {pattern}")
+        return pd.concat([self.table(name, columns) for name in names], ignore_index=True)
 
     def json(self, name: str) -> Any:
         """A JSON file's value; DataError naming the file if it cannot be read."""
         path = self.path(name)
         try:
             return json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise DataError(f"{path}: cannot be read as JSON ({error}). Run again: it is made anew.") from error
 
     def _listed(self, name: str) -> Path:

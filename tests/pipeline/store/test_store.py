@@ -77,8 +77,14 @@ def test_a_folder_misses_no_file(tmp_path: Path) -> None:
 
 
 def test_a_value_that_is_no_json_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"a\.txt: cannot be read as JSON"):
-        make(tmp_path).json("a.txt")
+    for text in ("one", "[" * 100_000):
+        with pytest.raises(DataError, match=r"a\.txt: cannot be read as JSON"):
+            make(tmp_path, text).json("a.txt")
+
+
+def test_tables_of_which_there_is_none_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"seen/f00: has no file test-\*\.parquet"):
+        make(tmp_path).tables("test-*.parquet")
 
 
 def test_published_is_there(tmp_path: Path) -> None:
