@@ -256,8 +256,13 @@ def _demand_stated_pixels(path: Path, net: open_clip.CLIP) -> None:
     try:
         stated = PreprocessCfg(**json.loads(beside.read_text(encoding="utf-8"))["preprocess_cfg"])
         wanted = {"mean": list(stated.mean), "std": list(stated.std), "resize": stated.resize_mode}
-    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AssertionError, RecursionError) as error:
         raise UnfitError("weights", path, f"{beside.name} beside it cannot be read ({error})") from None
+    if stated.interpolation != "bicubic" or stated.resize_mode not in ("shortest", "squash"):
+        how = f"{stated.interpolation}, {stated.resize_mode}"
+        raise UnfitError(
+            "weights", path, f"{beside.name} beside it has its images resized otherwise than any are here ({how})"
+        )
     values = net.visual.preprocess_cfg
     given = {"mean": list(values["mean"]), "std": list(values["std"]), "resize": values["resize_mode"]}
     if given != wanted:

@@ -150,6 +150,28 @@ def test_what_is_told_beside_a_file_has_to_be_said(tmp_path: Path, named: dict[s
     assert found.net.visual.preprocess_cfg["resize_mode"] == "squash"
 
 
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (
+            '{"preprocess_cfg": {"interpolation": "bilinear"}}',
+            "resized otherwise than any are here (bilinear, shortest)",
+        ),
+        ('{"preprocess_cfg": {"resize_mode": "longest"}}', "resized otherwise than any are here (bicubic, longest)"),
+        ("[" * 100_000, "cannot be read"),
+    ],
+)
+def test_what_is_told_beside_a_file_and_cannot_be_had_is_refused(
+    tmp_path: Path, named: dict[str, Any], told: str, words: str
+) -> None:
+    """With every key that there is, the pixels would be others than in its training."""
+    file = tmp_path / "open_clip_model.safetensors"
+    save_file({k: v.contiguous() for k, v in net_of(named["Small"]).state_dict().items()}, file)
+    (tmp_path / "open_clip_config.json").write_text(told)
+    with pytest.raises(clip_loading.UnfitError, match=re.escape(words)):
+        loaded("Small", file)
+
+
 class Evil:
     def __reduce__(self) -> tuple[Any, ...]:
         return (exec, ("raise SystemExit('executed')",))
