@@ -23,12 +23,17 @@ from pipeline.datasets.own.raw import Collected, Images, Raw
 from pipeline.datasets.own.words import Words
 from pipeline.errors import DataError
 from pipeline.outside import reading
+from pipeline.outside.parsing import shown
 from pipeline.vocabulary.vocabulary import comparable
 
 LAYOUT = "cvat"
 VERBS = frozenset({"verb", "verbs", "action", "actions", "interaction", "interactions", "hoi", "alone"})
 NAMES = ("name", "id")
 BOX_SHAPES = ("box", "polygon")
+OUTSIDE = {"0": False, "1": True, "false": False, "true": True}
+"""Whether a track's object is out of sight; CVAT itself writes 0 and 1."""
+LONGEST_WHOLE = 17
+"""The most digits of a whole number."""
 PIECE = 1 << 20
 Corners = tuple[float, float, float, float]
 
@@ -56,7 +61,7 @@ def read(path: Path, words: Words, problems: Problems) -> Raw:
         elif element.tag == "original_size":
             size = (_whole(element.findtext("width")), _whole(element.findtext("height")))
         else:
-            _track(element, frames)
+            _track(element, frames, problems)
             element.clear()
     for frame in sorted(frames):
         _picture(f"frame_{frame:06d}", size, frames[frame], found, words, problems)
@@ -119,14 +124,20 @@ def _drawn(element: ET.Element) -> _Drawn:
     return _Drawn(element.tag, dict(element.attrib), written)
 
 
-def _track(track: ET.Element, frames: dict[int, list[_Drawn]]) -> None:
-    """Add the shapes of a video's track to those of their frames."""
+def _track(track: ET.Element, frames: dict[int, list[_Drawn]], problems: Problems) -> None:
+    """Add the shapes of a video's track to those of their frames, but for those that are out of sight there."""
     group = {"label": track.get("label") or "", "group_id": track.get("group_id") or "0"}
-    for shape in track:
-        if shape.get("outside") != "1":
+    for number, shape in enumerate(track, start=1):
+        where = f"track {track.get('id')} ({group['label']}), shape {number}"
+        outside, frame = OUTSIDE.get(shape.get("outside", "0").strip().lower()), shape.get("frame", "").strip()
+        if outside is None:
+            what = f"outside = {shown(shape.get('outside'))}, which is neither 0 nor 1"
+            problems.add("E", where, what, "left out")
+        elif not frame.isascii() or not frame.isdigit() or len(frame) > LONGEST_WHOLE:
+            problems.add("E", where, f"frame = {shown(frame)}, which is no whole number", "left out")
+        elif not outside:
             drawn = _drawn(shape)
-            drawn_there = frames.setdefault(_whole(shape.get("frame")), [])
-            drawn_there.append(_Drawn(drawn.kind, {**drawn.given, **group}, drawn.written))
+            frames.setdefault(int(frame), []).append(_Drawn(drawn.kind, {**drawn.given, **group}, drawn.written))
 
 
 def _picture(
@@ -198,4 +209,4 @@ def _number(text: str | None) -> float:
 
 
 def _whole(text: str | None) -> int:
-    return int(text) if text and text.strip().isascii() and text.strip().isdigit() and len(text) < 18 else 0
+    return int(text) if text and text.strip().isascii() and text.strip().isdigit() and len(text) <= LONGEST_WHOLE else 0

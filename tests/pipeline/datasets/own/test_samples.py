@@ -244,3 +244,35 @@ def test_a_wrong_export_is_told_before_the_words_that_it_lacks(tmp_path: Path) -
     (tmp_path / "own.json").touch()
     with pytest.raises(DataError, match=r"own\.json: is an empty file"):
         annotated.read(tmp_path)
+
+
+VIDEO = DATA / "cvat-video/good/annotations.xml"
+
+
+@pytest.mark.parametrize(("zero", "one"), [("false", "true"), ("False", "True"), ("0", "1")])
+def test_what_is_out_of_sight_in_a_video_is_no_box_however_that_is_spelled(tmp_path: Path, zero: str, one: str) -> None:
+    text = VIDEO.read_text(encoding="utf-8")
+    assert 'outside="1"' in text
+    path = tmp_path / "annotations.xml"
+    path.write_text(text.replace('outside="0"', f'outside="{zero}"').replace('outside="1"', f'outside="{one}"'))
+    found = annotated.read(path, vocabulary=WORDS)
+    own_samples.same(own_samples.table(found), own_samples.expected(DATA / "cvat-video/good/expected.csv"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ('outside="0"', 'outside="yes"', "outside = 'yes', which is neither 0 nor 1"),
+        ('outside="0"', 'outside=""', "outside = '', which is neither 0 nor 1"),
+        (' frame="0"', ' frame="0.5"', "frame = '0.5', which is no whole number"),
+        (' frame="0"', ' frame="-1"', "frame = '-1', which is no whole number"),
+        (' frame="0"', "", "frame = '', which is no whole number"),
+    ],
+)
+def test_a_shape_of_a_video_that_says_not_where_it_is_is_an_error(
+    tmp_path: Path, old: str, new: str, what: str
+) -> None:
+    path = tmp_path / "annotations.xml"
+    path.write_text(VIDEO.read_text(encoding="utf-8").replace(old, new, 1))
+    found = annotated.read(path, vocabulary=WORDS)
+    assert f"track 0 (person), shape 1: {what} (left out)" in [str(e) for e in found.problems.of("E")]
