@@ -1,9 +1,11 @@
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from pipeline.store.manifest import FileRecord, Manifest, fingerprint
+from pipeline.store.manifest import NAME, FileRecord, Manifest, fingerprint
 
 BASE: dict[str, Any] = {
     "stage": "seen",
@@ -54,3 +56,10 @@ def test_a_part_is_the_files_that_match() -> None:
 def test_it_survives_json() -> None:
     manifest = make({"a": "b"})
     assert Manifest.model_validate_json(manifest.model_dump_json()) == manifest
+
+
+@pytest.mark.parametrize("names", [(NAME,), (f"{NAME}/x",), ("MANIFEST.json",), ("a.txt", "A.txt"), ("a", "a/b")])
+def test_files_that_would_be_written_over_each_other_or_the_manifest_are_refused(names: tuple[str, ...]) -> None:
+    """A bucket that others write to may list them, and fetching one would replace the other."""
+    with pytest.raises(ValidationError, match="cannot lie beside the others"):
+        make(dict.fromkeys(names, "0"))
