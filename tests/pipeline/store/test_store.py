@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -101,8 +102,11 @@ def test_nothing_is_there(tmp_path: Path) -> None:
 
 
 def test_a_file_the_manifest_does_not_list(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"seen/f00.*c\.txt"):
-        make(tmp_path).path("c.txt")
+    artifact = make(tmp_path)
+    (artifact.fetched() / "c.txt").write_text("added")
+    for name in ("c.txt", NAME, "../f00/a.txt"):
+        with pytest.raises(DataError, match=re.escape(f"seen/f00: has no file {name!r}")):
+            artifact.path(name)
 
 
 def test_damage_of_the_same_size_is_named(tmp_path: Path) -> None:
