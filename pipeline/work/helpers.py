@@ -116,14 +116,20 @@ def _reason(group: str, index: int) -> str:
 
 
 def _start(work: Work, group: str, index: int) -> Any:
-    from multiprocessing import get_context
+    from multiprocessing import get_context, resource_tracker
 
     # All but its clock, which has a lock, and its voice: only this process tells how far the stage is.
     names = ("stage", "config", "inputs", "out", "scratch", "exchange", "helper", "place", "gpus")
     given = {name: getattr(work, name) for name in names}
     arguments = (given | {"inputs": dict(work.inputs)}, group, index)
     process = get_context("spawn").Process(target=_worker, args=arguments, daemon=True)
-    process.start()
+    resource_tracker.ensure_running()  # or the first start would start it, which lets SIGINT in again
+    # Ctrl-C comes to all processes of a terminal, and is for the one that started them: it ends its helpers.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return process
 
 

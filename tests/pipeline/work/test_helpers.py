@@ -145,3 +145,34 @@ def test_a_helper_process_ends_when_the_one_that_started_it_was_killed(tmp_path:
     # The helper has its parent's output, which ends only when no process is left that could write to it.
     done = subprocess.run([sys.executable, str(script)], stdout=subprocess.PIPE, timeout=60)
     assert done.returncode == -signal.SIGKILL
+
+
+INTERRUPTED = """
+import os, signal, sys
+from pathlib import Path
+from types import SimpleNamespace
+from pipeline.config.loading import load
+from pipeline.work import helpers
+from pipeline.work.work import Work
+
+def interrupted(work):
+    os.kill(os.getpid(), signal.SIGINT)
+    return 2
+
+sys.modules["pipeline.stages.image_embeddings"] = SimpleNamespace(compute=interrupted)
+if __name__ == "__main__":
+    config = load(overrides=["images.runtime.workers=3"], environment={})
+    scratch = Path(sys.argv[1])
+    work = Work(stage="image_embeddings", config=config, inputs={}, out=scratch, scratch=scratch)
+    print(helpers._together(work, lambda work: 1))
+"""
+
+
+def test_ctrl_c_is_for_the_process_that_started_the_helpers(tmp_path: Path) -> None:
+    """A terminal sends it to all of them: a helper that took it would show its traceback, and be said to be gone."""
+    script = tmp_path / "interrupted.py"
+    script.write_text(INTERRUPTED)
+    (tmp_path / "scratch").mkdir()
+    command = [sys.executable, str(script), str(tmp_path / "scratch")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.stderr) == ("5\n", "")
