@@ -299,7 +299,7 @@ class Job:
         done = folder.finish(self.pictures)
         if others := folder.others(self.pictures):
             say(
-                f"{folder.path} has drawings of {others:,} other pictures, of earlier commands; the table, the JSON and the "
-                "page are of those named now. To have all in them, name all in one command"
+                f"{folder.path} also has {others:,} pictures of earlier commands; the table, the JSON and the page are of "
+                "those that this command names"
             )
         return Done(folder.path, done, faults)

@@ -2,8 +2,8 @@
 
 The first line says which model predicts, with which options. Every other line is a picture that is done or could not be read;
 the last line of a picture counts. A line is added under a lock, and other processes read it when they look; the part of a line
-that a killed process left is cut off by the next process that adds one. Each line has a digest of its own: one that was damaged
-or edited counts as not there. Lines of earlier releases have none and are read as they are.
+that a killed process left is cut off by the next process that adds one. Each line ends with a digest of what is before: one
+that was damaged or edited counts as not there, and so do those of earlier releases, which do not say of which file they are.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -27,6 +27,8 @@ log = logging.getLogger("ezhoi.predict")
 
 CHUNK = 1 << 22
 """How many bytes are read at a time."""
+DIGEST = b', "digest": "'
+"""Stands between the text of a line and its digest. In no text is it: there quotation marks have a backslash."""
 ELSEWHERE = "choose an --out on another one"
 
 
@@ -54,7 +56,8 @@ class Journal:
     """{name: (place, length)} of a picture's line."""
     _end: int = 0
     """Where the lines that were read end."""
-    _damaged: int = 0
+    _unused: int = 0
+    """How many lines are damaged, or of an earlier release."""
 
     def begin(self, about: Mapping[str, Any]) -> None:
         """Forget all lines and write the first one anew; for a process that has the journal for itself."""
@@ -78,8 +81,13 @@ class Journal:
             )
         self._end = len(first) + 1
         self.refresh()
-        if self._damaged:
-            log.warning("%s: lines are damaged (%d); their pictures are predicted again", self.path, self._damaged)
+        if self._unused:
+            log.warning(
+                "%s: lines that are damaged, or of an earlier release, are not used (%d); a picture that no other line has is "
+                "predicted again",
+                self.path,
+                self._unused,
+            )
         self.tried.clear()
         self.added = 0
 
@@ -105,6 +113,12 @@ class Journal:
         else:
             self._add({"name": name, "unread": why})
 
+    def forget(self, names: Iterable[str]) -> None:
+        """Count pictures as not done, until a further line says that they are."""
+        for name in names:
+            self._places.pop(name, None)
+            self.stamps.pop(name, None)
+
     def __contains__(self, name: str) -> bool:
         """Whether a picture of that name is done."""
         return name in self._places
@@ -125,7 +139,7 @@ class Journal:
         return chunk
 
     def _add(self, entry: Mapping[str, Any]) -> None:
-        line = json.dumps({**entry, "digest": digest.of_value(entry)}, ensure_ascii=False).encode() + b"\n"
+        line = _sealed(json.dumps(entry, ensure_ascii=False).encode())
         with locks.held(self.alone, elsewhere=ELSEWHERE):
             self.refresh()
             self._write(self._end, line)
@@ -143,25 +157,31 @@ class Journal:
             raise
 
     def _take_in(self, line: bytes) -> None:
-        """Take the content of a line; if it is damaged, its picture is predicted again."""
+        """Take the content of a line, unless it is damaged or has no digest."""
         try:
-            entry = json.loads(line)
-            if (stated := entry.pop("digest", None)) is not None and stated != digest.of_value(entry):
+            text, _, _ = line.rpartition(DIGEST)
+            if line != _sealed(text + b"}"):
                 raise ValueError("the line is another one than was written")
+            entry = json.loads(line)
             if "unread" in entry:
                 name, why = str(entry["name"]), str(entry["unread"])
             else:
-                name, stamp = records.of_json(entry["picture"]).name, list(entry["stamp"])
+                name, stamp = records.of_json(entry["picture"]).name, Stamp(*entry["stamp"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            self._damaged += 1
+            self._unused += 1
             return
         self.added += 1
         if "unread" in entry:
             self.faults[name] = why
             self.tried.add(name)
-            self._places.pop(name, None)
-            self.stamps.pop(name, None)
+            self.forget([name])
         else:
             self._places[name], self.stamps[name] = (self._end, len(line)), stamp
             self.faults.pop(name, None)
             self.tried.discard(name)
+
+
+def _sealed(entry: bytes) -> bytes:
+    """The line of an entry, which is a JSON object: with the digest of all before it as its last value."""
+    text = entry[:-1]
+    return text + DIGEST + digest.of_bytes(text).encode() + b'"}\n'

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple
 
 from pipeline.errors import DataError
 from pipeline.machine.home import expanded
@@ -18,8 +18,19 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", "
 """The suffixes by which files of a folder are taken for pictures, in either case. A file that is named always is one."""
 
 
-Stamp: TypeAlias = list[int | str]
-"""A file at some time: size in bytes, times of the last change of it and of its entry, its entry's number, content's digest."""
+class Stamp(NamedTuple):
+    """A file as it was at some time."""
+
+    size: int
+    """In bytes."""
+    changed: int
+    """When its content was changed last, in nanoseconds. It can be set, as archives do to that of all their files."""
+    entered: int
+    """When its entry was changed last (ctime). It cannot be set, but several files may be written in one of its steps."""
+    number: int
+    """The number of its entry (inode)."""
+    digest: str
+    """Of its content; empty for what has no size, as a device, whose content has no end."""
 
 
 @dataclass(frozen=True)
@@ -32,22 +43,20 @@ class Listed:
     @property
     def stamp(self) -> Stamp:
         """What the file is now; OSError if it cannot be read."""
-        seen = self._seen()
-        return [*seen, digest.of_file(self.path) if seen[0] else ""]  # of a device, which has no size, there is no end
+        entry = self._entry()
+        return Stamp(*entry, digest.of_file(self.path) if entry[0] else "")
 
     def has(self, stamp: Stamp) -> bool:
         """Whether the file is still what it was then: by its entry, or, where that alone differs, by its content.
 
         OSError if it cannot be read.
         """
-        seen = self._seen()
-        return stamp[:-1] == seen or (stamp[:1] == seen[:1] and stamp[-1] == digest.of_file(self.path))
+        entry = self._entry()
+        return stamp[:-1] == entry or (stamp.size == entry[0] > 0 and stamp.digest == digest.of_file(self.path))
 
-    def _seen(self) -> Stamp:
-        # The time of a change can be set, as archives do to that of their files, all of one size perhaps; that of the entry
-        # cannot, but goes by steps of some milliseconds, in which several files may be written.
+    def _entry(self) -> tuple[int, int, int, int]:
         status = self.path.stat()
-        return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+        return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 def pictures(given: Sequence[str]) -> list[Listed]:

@@ -110,6 +110,7 @@ class Many:
         others, whichever process computes it and whatever is done already, because the last digits of a score depend on it.
         """
         done = {picture.name for picture in pictures if self.folder.has(picture)}
+        self.folder.journal.forget(picture.name for picture in pictures if picture.name not in done)
         plan = shards.plan({"pictures": range(len(pictures))}, size=BATCH)
         plan = [shard for shard in plan if not done.issuperset(pictures[i].name for i in shard.ids)]
         pace = _Pace(self.folder.journal, sum(picture.name not in done for picture in pictures), progress)

@@ -16,7 +16,12 @@ def of_value(value: Any) -> str:
     """The digest of a JSON value; equal values have equal digests in any process (keys sorted, no whitespace)."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     # A file's name need not be UTF-8; Python has its other bytes as lone surrogates.
-    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+    return of_bytes(text.encode(errors="surrogatepass"))
+
+
+def of_bytes(content: bytes) -> str:
+    """The digest of bytes."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def of_file(path: Path) -> str:

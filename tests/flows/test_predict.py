@@ -56,7 +56,7 @@ def test_the_flow_predicts_publishes_and_does_nothing_twice(
     other = predict(**several | {"pictures": str(made / "pictures" / "*.png")}, return_state=True)
     recorded.id = str(other.state_details.flow_run_id)
     log = " ".join(recorded.log(until="Finished in state Completed"))
-    assert other.is_completed() and f"{tmp_path / 'one'} has drawings of 1 other pictures, of earlier commands" in log
+    assert other.is_completed() and f"{tmp_path / 'one'} also has 1 pictures of earlier commands" in log
     refused = predict(**given | {"pictures": str(made / "nowhere")}, return_state=True)
     assert refused.is_failed() and refused.message.endswith("nowhere: there is no such file or folder")
     unknown = predict(**given | {"only": ["ride hors"]}, return_state=True)

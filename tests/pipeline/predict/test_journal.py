@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.predict.journal import Journal
+from pipeline.predict.listing import Stamp
 from pipeline.predict.records import Picture
 
 ABOUT = {"says": "who"}
@@ -21,24 +22,28 @@ def journal(folder: Path) -> Journal:
     return found
 
 
+def stamp(size: int, changed: int) -> Stamp:
+    return Stamp(size, changed, 0, 0, "")
+
+
 def record(name: str, width: int = 4) -> Picture:
     return Picture(name=name, width=width, height=3, persons=0, things=0, pairs=())
 
 
 def test_what_one_adds_the_other_has_when_it_looks(tmp_path: Path) -> None:
     one, other = journal(tmp_path), journal(tmp_path)
-    one.add(record("a"), [1, 2])
+    one.add(record("a"), stamp(1, 2))
     assert "a" in one and "a" not in other
-    other.add(record("b"), [3, 4])
+    other.add(record("b"), stamp(3, 4))
     assert "a" in other and "b" in other and other.added == 2
     one.refresh()
-    assert list(one.records(["b", "a"])) == [record("b"), record("a")] and one.stamps == {"a": [1, 2], "b": [3, 4]}
+    assert list(one.records(["b", "a"])) == [record("b"), record("a")] and one.stamps == {"a": stamp(1, 2), "b": stamp(3, 4)}
 
 
 def test_of_a_pictures_lines_the_last_one_counts(tmp_path: Path) -> None:
     one, other = journal(tmp_path), journal(tmp_path)
-    one.add(record("a"), [1, 2])
-    one.add(record("a", width=5), [2, 2])
+    one.add(record("a"), stamp(1, 2))
+    one.add(record("a", width=5), stamp(2, 2))
     other.add_fault("a", "is gone")
     one.refresh()
     assert "a" not in one and one.faults == {"a": "is gone"} and one.tried == {"a"}
@@ -47,56 +52,59 @@ def test_of_a_pictures_lines_the_last_one_counts(tmp_path: Path) -> None:
     size = later.path.stat().st_size
     later.add_fault("a", "is gone")
     assert later.path.stat().st_size == size and later.tried == {"a"} and later.added == 1
-    later.add(record("a"), [5, 5])
+    later.add(record("a"), stamp(5, 5))
     assert "a" in later and not later.faults and not later.tried
 
 
 @pytest.mark.parametrize("torn", [b'{"stamp": [1', b'{"stamp": "\xff', b"\0" * 50])
 def test_what_a_killed_one_left_of_a_line_is_cut_off(tmp_path: Path, torn: bytes) -> None:
     one, other = journal(tmp_path), journal(tmp_path)
-    one.add(record("a"), [1, 2])
+    one.add(record("a"), stamp(1, 2))
     with one.path.open("ab") as file:
         file.write(torn)
-    other.add(record("b"), [3, 4])
+    other.add(record("b"), stamp(3, 4))
     one.refresh()
     assert "b" in one
     lines = one.path.read_bytes().splitlines()
-    assert [json.loads(line).get("stamp") for line in lines] == [None, [1, 2], [3, 4]]
+    assert [json.loads(line).get("stamp", [])[:2] for line in lines] == [[], [1, 2], [3, 4]]
 
 
 @pytest.mark.parametrize("line", [b"no json", b"[]", b"3", b'{"picture": 3}', b'{"unread": 1}', b"\xff", b"[" * 10_000])
 def test_a_damaged_line_is_passed_over_alone(tmp_path: Path, line: bytes) -> None:
     one = journal(tmp_path)
-    one.add(record("a"), [1, 2])
+    one.add(record("a"), stamp(1, 2))
     with one.path.open("ab") as file:
         file.write(line + b"\n")
-    one.add(record("b"), [3, 4])
+    one.add(record("b"), stamp(3, 4))
     again = journal(tmp_path)
     assert "a" in again and "b" in again and len(again.stamps) == 2
 
 
-def test_a_line_that_was_edited_is_not_there_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A digit that is another one leaves JSON as it was; lines of earlier releases have no digest."""
+def test_a_line_that_was_edited_or_is_of_an_earlier_release_is_not_there_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A digit that is another one leaves JSON as it was; an earlier release wrote no digest."""
     one = journal(tmp_path)
-    for name in ("a", "b"):
-        one.add(record(name), [1, 2])
-    one.add_fault("c", "is gone")
-    lines = [json.loads(line) for line in one.path.read_bytes().splitlines()]
-    lines[1].pop("digest")
-    lines[2]["picture"]["width"] = 5
-    lines[3]["unread"] = "is there"
-    one.path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for name in ("a", "b", "c"):
+        one.add(record(name), stamp(1, 2))
+    one.add_fault("d", "is gone")
+    lines = one.path.read_bytes().splitlines(keepends=True)
+    lines[2] = lines[2].replace(b'"width": 4', b'"width": 5')
+    lines[3] = b'{"stamp": [1, 2], "picture": ' + json.dumps(record("c").as_json()).encode() + b"}\n"
+    lines[4] = lines[4].replace(b"is gone", b"is here")
+    one.path.write_bytes(b"".join(lines))
     again = journal(tmp_path)
-    assert "a" in again and "b" not in again and not again.faults
-    assert caplog.messages == [f"{one.path}: lines are damaged (2); their pictures are predicted again"]
+    assert "a" in again and "b" not in again and "c" not in again and not again.faults
+    assert "not used (3)" in caplog.text and "a picture that no other line has is predicted again" in caplog.text
+    again.add(record("b"), stamp(1, 2))
+    assert "b" in journal(tmp_path)
 
 
-def test_lines_longer_than_what_is_read_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline.predict import journal as journals
-
-    monkeypatch.setattr(journals, "CHUNK", 64)
-    one = journal(tmp_path)
-    names = [f"{'long' * 50 * i}{i}" for i in range(5)]
-    for name in names:
-        one.add(record(name), [1, 2])
-    assert list(journal(tmp_path).records(names)) == [record(name) for name in names]
+def test_what_is_forgotten_is_there_again_with_a_further_line(tmp_path: Path) -> None:
+    one, other = journal(tmp_path), journal(tmp_path)
+    one.add(record("a"), stamp(1, 2))
+    one.forget(["a", "never there"])
+    assert "a" not in one and not one.stamps
+    other.add(record("a", width=5), stamp(2, 2))
+    one.refresh()
+    assert list(one.records(["a"])) == [record("a", width=5)]

@@ -102,6 +102,23 @@ def test_two_share_the_pictures(pictures: list[Listed], tmp_path: Path) -> None:
     assert not (out / ".locks").exists()
 
 
+def test_what_is_known_of_another_picture_of_that_name_is_in_no_file(pictures: list[Listed], tmp_path: Path) -> None:
+    """A second command, whose first picture has changed, is stopped before it comes to it."""
+    predict(Fake(), pictures, tmp_path / "out")
+    Image.new("RGB", (4, 3), "red").save(pictures[0].path)
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    folder = folders.opened(tmp_path / "out", ABOUT, pictures="these")
+    run = Many(predictor=Fake(stop), folder=folder, boxes=None, top=None, threshold=0, workers=2)  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        run.run(pictures, lambda done, total, note: None)
+    assert folder.finish(pictures) == len(pictures) - 1
+    folder.close()
+    assert pictures[0].name not in [picture["name"] for picture in written(tmp_path / "out")[0]["pictures"]]
+
+
 HOLDS = """
 import sys, time
 from pathlib import Path
