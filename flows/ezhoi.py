@@ -45,6 +45,7 @@ from flows.server.stage_name import StageName
 from pipeline.engine.execute import AskHelpers, Outcome, no_helpers
 from pipeline.engine.run import Run
 from pipeline.engine.stage import Stage
+from pipeline.errors import EzhoiError
 from pipeline.outside.escaping import brief, plain
 
 
@@ -64,14 +65,14 @@ def released(flow: Flow[..., State], flow_run: FlowRun, state: State) -> None:
         reaper.release(local.home(), str(flow_run.id))
 
 
-def failed(error: Exception, *, of: str = "") -> State:
-    """The state of a run, or of its task `of` that name, that ends by an error which a user can correct.
+def failed(error: Exception) -> State:
+    """The state of a run that ends by an error which a user can correct.
 
     The message of such an error says all; a traceback would bury it. A fault of this program is raised again.
     """
     if (says := ending.foreseen(error)) is None:
         raise error
-    return Failed(message=brief(says if of in says else f"{of}: {says}"))
+    return Failed(message=brief(says))
 
 
 @flow(
@@ -234,8 +235,8 @@ class _Recorded:
             self.progress.begin(uuid_of(this_task.get_id()))
             try:
                 outcome = self.steps.step(stage)
-            except Exception as error:
-                return failed(error, of=stage.name)
+            except EzhoiError as error:  # its message says all; a traceback would bury it
+                return Failed(message=brief(_named(stage, str(error))))
             self.outcomes[stage.name] = outcome
             seconds = outcome.artifact.manifest.duration
             chosen = f"{outcome.choice}; " if outcome.choice else ""
@@ -246,6 +247,10 @@ class _Recorded:
             )
 
         return step
+
+
+def _named(stage: Stage, says: str) -> str:
+    return says if says.startswith((stage.name, f"stage {stage.name}")) else f"{stage.name}: {says}"
 
 
 def _ref(outcome: Outcome) -> Ref:

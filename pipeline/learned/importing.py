@@ -195,6 +195,7 @@ def publish(work: Work, path: Path) -> dict[str, Any]:
     rows = tensors.pop(ROWS)
     expected = build.model(work.config, build.frozen_clip(work.config)).state_dict()
     _demand_fit(tensors, expected, {}, str(path))
+    tensors = {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
     checkpoint.save_weights(work.out / "model.safetensors", tensors)
     arrays.write(work.out / "phrases.parquet", {"hoi_id": rows.tolist()})
     pd.DataFrame().to_parquet(work.out / "history.parquet", index=False)

@@ -100,7 +100,7 @@ def demand_writable(path: Path) -> None:
 def atomic(path: Path) -> Iterator[Path]:
     """A temporary path that becomes `path` when the block ends well: the file is whole or absent, also after a power cut.
 
-    OSError names `path` and never the temporary one, also where the system names no file, or what is copied from.
+    OSError names `path` and never the temporary one. Of a copy it names what is copied from, unless there is no space left.
     """
     temporary = _temporary(path, "part")
     try:
@@ -111,13 +111,21 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        named = {os.fsdecode(name) for name in (error.filename, error.filename2) if name is not None}
-        if str(temporary) not in named and (named or error.errno not in FULL):
-            raise
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        copied = _is(error.filename2, temporary)
+        full = error.errno in FULL and (copied or error.filename is None)
+        if full or _is(error.filename, temporary):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        if copied:
+            raise OSError(error.errno, error.strerror, error.filename) from error
+        raise
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def _is(name: object, path: Path) -> bool:
+    """Whether what an OSError names is this path."""
+    return isinstance(name, str | bytes | os.PathLike) and os.fsdecode(name) == str(path)
 
 
 def left_in(folder: Path) -> list[Path]:

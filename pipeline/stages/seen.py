@@ -49,13 +49,29 @@ log = logging.getLogger("ezhoi.training")
 
 
 def run(work: Work) -> dict[str, Any]:
-    """Train, here or in separate processes; metrics are first and last losses, trained parameters and speed."""
+    """Train, here or in separate processes, or take given weights; metrics are losses, trained parameters and speed.
+
+    Raises:
+        EzhoiError: the scale that was learned turns the scores around.
+    """
     config = work.config.seen
     if config.weights is not None:
-        return importing.publish(work, config.weights)
-    if launch.wanted(config.runtime):
-        return launch.train_apart(work, processes=config.runtime.processes)
-    clip = frozen_clip(work.config)
+        metrics = importing.publish(work, config.weights)
+    elif launch.wanted(config.runtime):
+        metrics = launch.train_apart(work, processes=config.runtime.processes)
+    else:
+        metrics = _train(work)
+    if metrics["logit_scale"] <= 0:
+        raise EzhoiError(
+            f"stage seen: the learned scale of the cosines is {metrics['logit_scale']:.4g}; it must be positive, or what fits "
+            "least scores best. Try a lower learning rate, or other weights where they are given (seen.weights)."
+        )
+    return metrics
+
+
+def _train(work: Work) -> dict[str, Any]:
+    """Train in this process; metrics are first and last losses, trained parameters and speed."""
+    config, clip = work.config.seen, frozen_clip(work.config)
     torch.manual_seed(work.config.seed)
     model, begun = build.model(work.config, clip), None
     if config.init is not None:
@@ -76,12 +92,6 @@ def run(work: Work) -> dict[str, Any]:
             runtime=config.runtime,
             accumulate=config.runtime.accumulate,
         )
-    scale = float(model.logit_scale.detach())
-    if scale <= 0:
-        raise EzhoiError(
-            f"stage seen: the learned scale of the cosines is {scale:.4g}; it must be positive, or what fits least scores "
-            "best. Try a lower learning rate."
-        )
     checkpoint.save_weights(work.out / "model.safetensors", model.state_dict())
     if task.unseen is not None:
         checkpoint.save_weights(work.out / "unseen.safetensors", task.unseen.module.state_dict())
@@ -95,7 +105,7 @@ def run(work: Work) -> dict[str, Any]:
         "phrases": len(task.phrases.hois),
         "loss_first_tenth": float(np.mean(losses[:tenth])),
         "loss_last_tenth": float(np.mean(losses[-tenth:])),
-        "logit_scale": scale,
+        "logit_scale": float(model.logit_scale.detach()),
     } | history.speed(len(task.images.ids) / per_epoch)
 
 

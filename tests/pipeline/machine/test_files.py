@@ -86,6 +86,15 @@ def test_a_full_disk_is_that_of_the_file_that_is_written(number: int, tmp_path: 
     with pytest.raises(OSError) as caught, files.atomic(tmp_path / "a"):
         raise OSError(errno.EIO, "it may have been read")
     assert caught.value.filename is None
+    with pytest.raises(OSError) as caught, files.atomic(tmp_path / "a"):
+        raise OSError(number, "full", 3)  # a number of a file that is open
+    assert caught.value.filename == 3
+
+
+def test_what_a_copy_cannot_read_is_what_it_copies(tmp_path: Path) -> None:
+    with pytest.raises(OSError) as caught, files.atomic(tmp_path / "a") as temporary:
+        raise OSError(errno.EIO, "the disk", "source", None, str(temporary))
+    assert (caught.value.errno, caught.value.filename, caught.value.filename2) == (errno.EIO, "source", None)
 
 
 def test_a_name_as_long_as_a_name_can_be(tmp_path: Path) -> None:

@@ -37,7 +37,10 @@ def test_what_one_adds_the_other_has_when_it_looks(tmp_path: Path) -> None:
     other.add(record("b"), stamp(3, 4))
     assert "a" in other and "b" in other and other.added == 2
     one.refresh()
-    assert list(one.records(["b", "a"])) == [record("b"), record("a")] and one.stamps == {"a": stamp(1, 2), "b": stamp(3, 4)}
+    assert list(one.records(["b", "a"])) == [record("b"), record("a")] and one.stamps == {
+        "a": stamp(1, 2),
+        "b": stamp(3, 4),
+    }
 
 
 def test_of_a_pictures_lines_the_last_one_counts(tmp_path: Path) -> None:

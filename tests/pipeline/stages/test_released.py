@@ -15,7 +15,7 @@ from models.released import quirks
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.engine import run
 from pipeline.engine.execute import Outcome
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, EzhoiError
 from pipeline.learned import checkpoint, importing
 from pipeline.tables import arrays
 
@@ -66,3 +66,14 @@ def test_trained_then_imported_weights_give_the_same_predictions(demo: Copied, t
 
     with pytest.raises(ConfigError, match=r"made for preset 'released', but model\.preset is 'paper'"):
         run.run(small(tmp_path, f"seen.weights={path}"), targets=("seen",))
+
+    half = {name: tensor.half() for name, tensor in tensors.items()} | {importing.ROWS: torch.tensor(rows)}
+    checkpoint.save_weights(path, half, {"preset": "released"})
+    again = run.run(small(tmp_path, RELEASED, f"seen.weights={path}"), targets=("seen",))["seen"].artifact
+    taken, _ = checkpoint.load_weights(again.path("model.safetensors"))
+    assert {name: value.dtype for name, value in taken.items()} == {
+        name: value.dtype for name, value in tensors.items()
+    }
+    checkpoint.save_weights(path, half | {"logit_scale": torch.tensor(-2.0)}, {"preset": "released"})
+    with pytest.raises(EzhoiError, match=r"learned scale of the cosines is -2; it must be positive.*seen\.weights"):
+        run.run(small(tmp_path, RELEASED, f"seen.weights={path}"), targets=("seen",))
