@@ -142,7 +142,7 @@ def _said(parameter: str, text: str | None) -> str | None:
 
 
 def _there(parameter: str, text: str | None) -> Path | None:
-    """The file or folder that a parameter names; DataError naming the parameter if there is none."""
+    """The file or folder that a parameter names; ConfigError or DataError naming the parameter if there is none."""
     if (text := _said(parameter, text)) is None:
         return None
     path = named_path(text, of=parameter)

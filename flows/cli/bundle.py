@@ -36,7 +36,7 @@ def export(
 
     _demand_name(out)
     source = lookup.bundle(bundle, profile, overrides)
-    header = bundles.read_header(source)
+    header = bundles.read(source).header
     with atomic(out) as temporary:
         shutil.copyfile(source, temporary)
     beside = out.with_suffix(".md")
@@ -59,7 +59,7 @@ def show(
     from pipeline.predict import bundle as bundles
     from pipeline.predict import card
 
-    header = bundles.read_header(lookup.bundle(bundle, profile, overrides))
+    header = bundles.read(lookup.bundle(bundle, profile, overrides)).header
     typer.echo(header.model_dump_json(indent=1) if as_json else plain(card.text(header)))
 
 

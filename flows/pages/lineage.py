@@ -28,8 +28,8 @@ from pipeline.store.artifact import Artifact
 
 log = logging.getLogger("ezhoi.lineage")
 
-NOBODY_BEHIND = frozenset({None, 502, 503, 504})
-"""Statuses of a proxy whose server does not answer; None where nothing answers at all."""
+PROXY_ALONE = frozenset({502, 503, 504})
+"""Statuses of a proxy whose server does not answer."""
 
 
 class RunPages:
@@ -116,8 +116,8 @@ class RunPages:
             try:
                 identity = self._client.create_artifact(page).id
             except httpx.HTTPError as error:
-                status = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
-                self._unanswered = status in NOBODY_BEHIND
+                answer = error.response if isinstance(error, httpx.HTTPStatusError) else None
+                self._unanswered = answer is None or answer.status_code in PROXY_ALONE
                 raise
             self._unanswered = False
             return identity

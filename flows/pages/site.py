@@ -28,7 +28,7 @@ from pipeline.engine.choice import Choice
 from pipeline.engine.execute import Outcome
 from pipeline.engine.graph import NAMES
 from pipeline.errors import ConfigError
-from pipeline.machine.files import atomic
+from pipeline.machine.files import TEMPORARY, atomic
 from pipeline.metrics.means import MAIN
 from pipeline.store import names, runs
 from pipeline.store.artifact import Artifact
@@ -69,7 +69,8 @@ def write(store: Store, folder: Path | None = None, *, copy: bool = False) -> Pa
     """
     folder = store.root / FOLDER if folder is None else folder
     first = folder / "index.html"
-    if folder.is_dir() and any(folder.iterdir()) and not _is_ours(first):
+    others = folder.is_dir() and any(not TEMPORARY.fullmatch(one.name) for one in folder.iterdir())
+    if others and not _is_ours(first):
         raise ConfigError(f"{folder} is not empty and no site of ezhoi; choose a new folder")
     site = Site(store, folder, overview(store), copy)
     pages = folder / "runs"

@@ -139,6 +139,15 @@ class Api:
         return answer
 
 
+def cancel_run(api: Api, run: str, *, why: str) -> None:
+    """Have the server cancel a run.
+
+    It makes `CANCELLED` at once of a run that waits, and has the worker end one that it has taken. Were `CANCELLED` proposed
+    from here, a worker that takes the run at this moment would leave that state again.
+    """
+    api.post(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "message": why}})
+
+
 def _detail(answer: httpx.Response) -> str:
     try:
         detail = answer.json()["detail"]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from flows.server.api import Api
+from flows.server.api import Api, cancel_run
 from pipeline.engine import provenance
 from pipeline.engine.ingredients import Ingredients
 from pipeline.engine.stage import Stage
@@ -73,12 +73,7 @@ class Workers:
             log.info("%s: %d other workers of %s are asked to help with it", stage.name, len(asked), pool)
 
     def _dismiss(self, run: str) -> None:
-        """Cancel a run if no worker has taken it; one that has begun finds no shard left and ends by itself.
-
-        The server makes `CANCELLED` of it at once where the run is still waiting. Set from here, that state would be left
-        again by a worker that takes the run at this moment.
-        """
+        """Cancel a run if no worker has taken it; one that has begun finds no shard left and ends by itself."""
         found = self.api.get(f"/flow_runs/{run}")
         if found is not None and found["state_type"] == "SCHEDULED":
-            state = {"type": "CANCELLING", "message": "The stage is done without it."}
-            self.api.post(f"/flow_runs/{run}/set_state", {"state": state})
+            cancel_run(self.api, run, why="The stage is done without it.")

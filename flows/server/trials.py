@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from flows.server.api import Api
+from flows.server.api import Api, cancel_run
 from flows.server.parameters import portable
 from flows.server.reaper import FINAL
 from pipeline.errors import EzhoiError, ServiceError
@@ -177,19 +177,14 @@ class Served:
 
 
 def cancel(api: Api, study_run: str) -> list[str]:
-    """Cancel the unfinished runs that a study's flow run has asked for, and return their names.
-
-    The server makes `CANCELLED` at once of those that wait. Set from here, that state would be left again by a worker that
-    takes the run at this moment.
-    """
+    """Cancel the unfinished runs that a study's flow run has asked for, and return their names."""
     at_work = [state for state in AT_WORK if state != "CANCELLING"]
     chosen = {"parent_flow_run_id": {"any_": [study_run]}, "state": {"type": {"any_": at_work}}}
     cancelled: dict[str, str] = {}
     while found := api.post("/flow_runs/filter", {"flow_runs": chosen}) or []:  # 200 runs at a time
         fresh = [run for run in found if run["id"] not in cancelled]
         for run in fresh:
-            state = {"type": "CANCELLING", "message": "Its study was cancelled."}
-            api.post(f"/flow_runs/{run['id']}/set_state", {"state": state})
+            cancel_run(api, run["id"], why="Its study was cancelled.")
             cancelled[run["id"]] = str(run["name"])
         if not fresh:
             break

@@ -75,10 +75,13 @@ def demand_once(names: Iterable[str], path: Path) -> None:
 
 
 def _demand_plain(schema: pa.Schema, names: Iterable[str], path: Path) -> None:
-    """DataError for a column of lists, which cannot be compared, sorted or counted."""
+    """DataError for a column of lists, which cannot be compared, sorted or counted, or of bytes, which nothing here is."""
     for name in names:
-        if pa.types.is_nested(kind := schema.field(name).type):
-            raise DataError(f"{path}, row 0: {name} is of the type {str(kind)[:80]}, and one value a row is needed")
+        kind = schema.field(name).type
+        if pa.types.is_nested(kind) or pa.types.is_fixed_size_binary(kind):
+            raise DataError(
+                f"{path}, row 0: {name} is of the type {str(kind)[:80]}, and one number or text a row is needed"
+            )
 
 
 def _demand_bounded(dataset: pq.ParquetDataset, names: Iterable[str], path: Path) -> None:

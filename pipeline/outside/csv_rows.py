@@ -11,7 +11,7 @@ from pipeline.outside import columns, reading
 
 
 def read(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """The rows below the line of column names, each with the number of its line; a blank line is none.
+    """The rows below the line of column names, each with the number of its line. A blank line is no row.
 
     Raises:
         DataError: naming the file, if it is no CSV, a column is there twice, or a row has more cells than there are columns.
@@ -20,14 +20,14 @@ def read(path: Path) -> list[tuple[int, dict[str, str]]]:
     reader = csv.reader(io.StringIO(reading.text(path), newline=""))
     rows: list[tuple[int, dict[str, str]]] = []
     try:
-        head = next(reader, [])
+        head = next((cells for cells in reader if any(cells)), [])
         while head and not head[-1]:  # a spreadsheet writes empty cells up to its widest row
             head.pop()
-        columns.demand_once(head, path)
+        columns.demand_once(filter(None, head), path)
         for cells in reader:
             if any(cells[len(head) :]):
                 raise DataError(
-                    f"{path.name}, line {reader.line_num}: {len(cells)} cells, but {len(head)} columns. "
+                    f"{path}, line {reader.line_num}: {len(cells)} cells, but {len(head)} columns. "
                     'Put a text that has commas in quotes ("...").'
                 )
             if cells:

@@ -317,9 +317,9 @@ def _demand_whole(path: Path, header: Header, tensors: Mapping[str, Tensor]) -> 
     if missing := [name for name in TEXTS if name not in tensors]:
         raise DataError(f"{path}: has no tensor {shown(missing[0])}")
     for name, value in tensors.items():
-        kinds = "torch.int64" if name == TEXTS[0] else "torch.float32"
-        if not name.startswith(HEAD) and str(value.dtype) != kinds:
-            raise DataError(f"{path}: its tensor {shown(name)} is of type {value.dtype}, and {kinds} in a bundle")
+        kind = "torch.int64" if name == "text.hoi_id" else "torch.float32"
+        if not name.startswith(HEAD) and str(value.dtype) != kind:
+            raise DataError(f"{path}: its tensor {shown(name)} is of type {value.dtype}, and {kind} in a bundle")
     if (broken := weight_files.broken(tensors)) is not None:
         raise DataError(f"{path}: its tensor {shown(broken)} has values that are no finite numbers")
     hois, before, after, objects = (tensors[name] for name in TEXTS)

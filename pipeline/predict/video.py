@@ -51,8 +51,8 @@ def parted(given: Sequence[str]) -> tuple[list[str], list[str]]:
         DataError: a pattern means no file.
     """
     paths = [str(path) for text in given for path in listing.of_pattern(text) or (text,)]
-    videos = [text for text in paths if text.lower().endswith(SUFFIXES) and not expanded(text).is_dir()]
-    return [text for text in paths if text not in videos], videos
+    videos = {text: None for text in paths if text.lower().endswith(SUFFIXES) and not expanded(text).is_dir()}
+    return [text for text in paths if text not in videos], list(videos)
 
 
 def pictures(given: Sequence[str], folder: Path, *, every: int = EVERY) -> list[Listed]:

@@ -42,7 +42,7 @@ KNOWN = {
     "hois",
 }
 ENOUGH, NEARLY_ALL = 20, 0.99
-"""Of so many boxes this share is wider than its x and higher than its y if they are corners; else it would be about a half."""
+"""Boxes may be corners where there are at least so many, and at least this share of them is wider than x and higher than y."""
 _SCHEMA = re.compile(r"coco-rel/(\d{1,4})\.(\d{1,4})")
 
 

@@ -77,7 +77,7 @@ class BoxColumns:
             what = f"bbox is {shown(boxes[place])}; expected [x, y, width, height], four numbers"
             self.faults[self.corners.count + place] = what
         self.like_corners += int((corners[:, 2:] > corners[:, :2]).all(axis=1).sum())
-        self.crowds += sum(row.get("iscrowd") in (1, True) for row in entries)
+        self.crowds += sum(row.get("iscrowd") == 1 for row in entries)
         corners[:, 2:] += corners[:, :2]
         self.corners.add(corners.clip(-FARTHEST, FARTHEST).astype(np.float32))
         given = [row["attributes"] for row in entries if isinstance(row.get("attributes"), dict)]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,15 +53,20 @@ def packed(entry: dict[str, Any]) -> Any:
     names = entry["ao_names"]
     if not all(isinstance(name, str) for name in names):
         return nothing._replace(fault="ao_names must be texts")
-    if bool in set(map(type, entry["ho_scores"])):
-        return nothing._replace(fault="a score is a number, not true or false")
     try:
+        if _true_or_false(itertools.chain(entry["ho_scores"], *entry["h_boxes"], *entry["o_boxes"])):
+            return nothing._replace(fault="true and false are no numbers")
         human, thing = (np.array(entry[key], dtype=np.float64).reshape(len(names), 4) for key in LISTS[:2])
         return Image(
             np.hstack([human, thing]), np.array(entry["ho_scores"], dtype=np.float64).reshape(len(names)), names
         )
     except (ValueError, TypeError):
         return nothing._replace(fault="a box needs four numbers, a score one")
+
+
+def _true_or_false(values: Iterable[Any]) -> bool:
+    """Whether one of the values is true or false, which numpy takes for 1 and 0."""
+    return bool in set(map(type, values))
 
 
 def matches(content: Any) -> bool:

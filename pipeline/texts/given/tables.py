@@ -28,16 +28,16 @@ from pipeline.outside.parsing import shown
 from pipeline.texts.given.rows import Row
 from pipeline.vocabulary.vocabulary import Vocabulary
 
+log = logging.getLogger("ezhoi.given")
+
 COLUMNS = "class (or hoi_id, or verb and object) and text"
-
-
+"""The columns that a table needs, in words."""
 CLASS = (("class", "name"), ("hoi_id",), ("verb", "object"))
 """Columns that say what a text is about: by name, by number, by parts."""
 OTHER = (("other", "seen"), ("other_hoi_id", "seen_hoi_id"), ("other_verb", "other_object"))
 """Columns that say what a class is compared with."""
 KNOWN = {"text", *(column for names in (*CLASS, *OTHER) for column in names)}
 """The columns that are read."""
-log = logging.getLogger("ezhoi.given")
 FOREIGN = -1
 """Stands for a class that the vocabulary lacks, though it has its verb and its object."""
 

@@ -156,6 +156,13 @@ def test_a_folder_with_other_things_is_refused(two: Store, tmp_path: Path) -> No
     assert (tmp_path / "index.html").read_text() == "my homepage" and not (tmp_path / "runs").exists()
 
 
+def test_what_a_kill_left_before_the_first_page_is_no_other_thing(two: Store, tmp_path: Path) -> None:
+    left = tmp_path / "site" / ".index.html.0123456789ab.part"
+    left.parent.mkdir()
+    left.write_text("<!doctype")
+    assert site.write(two, left.parent).is_file()
+
+
 def test_texts_from_outside_stay_texts(tmp_path: Path, publish: Callable[..., Artifact]) -> None:
     import pandas as pd
 

@@ -185,6 +185,15 @@ def test_texts_without_end_are_refused_before_they_are_unpacked(
     assert columns.read(path, ["n"])["n"].tolist() == list(range(6))
 
 
+def test_bytes_of_a_fixed_length_are_refused(tmp_path: Path) -> None:
+    """A small file can hold any number of equal ones."""
+    pq.write_table(pa.table({"n": pa.array([b"x" * 999] * 3, pa.binary(999))}), tmp_path / "t.parquet")
+    with pytest.raises(
+        DataError, match=r"row 0: n is of the type fixed_size_binary\[999\], and one number or text a row"
+    ):
+        columns.read(tmp_path / "t.parquet", ["n"])
+
+
 def test_texts_are_as_they_were_written(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     kinds = (pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.dictionary(pa.int32(), pa.string()))

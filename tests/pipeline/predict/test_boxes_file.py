@@ -63,7 +63,10 @@ def test_results_of_coco(tmp_path: Path) -> None:
             {"image_id": [7, 7, 7], "label": ["cart"] * 3},
             "the model knows none of the objects .*'cart'.* it knows person",
         ),
-        ({"image_id": [7, 7, 7], "label": [["dog"]] * 3}, "row 0: label is of the type list<.*, and one value a row"),
+        (
+            {"image_id": [7, 7, 7], "label": [["dog"]] * 3},
+            "row 0: label is of the type list<.*, and one number or text a row",
+        ),
         ({"file_name": [["7.jpg"]] * 3, "label": ["dog"] * 3}, "row 0: file_name is of the type list<"),
         ({"image_id": [7, 7, 7], "label": ["dog"] * 3, "x2": [9, 1e300, 9]}, "row 1: box .* is in no picture"),
         ({"image_id": [1, 2, 3], "label": ["dog"] * 3}, "has no box of any of the 3 pictures"),
