@@ -6,8 +6,9 @@ Its tensors are the learned weights (`model.*`), the text features of the C phra
 CLIP and of a detector are not in it: they are named, and CLIP's must have the digest that the header states
 (`pipeline/predict/opening.py`). Reading executes nothing.
 
-Beside it stands a digest of the JSON and the tensors, by which a file that was edited or damaged is known; the first bundles
-have none.
+The last tensor (`digest`, bytes) is the digest of the JSON and of the others, by which a file that was edited or damaged is
+known; the first bundles have none. It is no second text of the header because safetensors writes texts in any order, and the
+same bundle has the same bytes.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ FILE, CARD = "bundle.safetensors", "README.md"
 KEY = "ezhoi"
 """The key of the JSON in the header of safetensors, whose values are texts."""
 DIGEST = "digest"
-"""The key, beside it, of the digest of that JSON and of the tensors."""
+"""The name of the tensor with the digest of that JSON and of the other tensors."""
 MODEL = "model."
 """The beginning of the names of the learned tensors."""
 HEAD = "head."
@@ -226,10 +227,9 @@ def write(path: Path, bundle: Bundle) -> None:
         unsaid["sizes"] = {"inter"}
     if header.measured.on == "test":
         unsaid["measured"] = {"on"}
-    about = {KEY: header.model_dump_json(exclude=unsaid)}
-    about[DIGEST] = _digest(about, tensors)
+    text = header.model_dump_json(exclude=unsaid)
     with atomic(path) as temporary, refused_as_usual(path):
-        save_file(tensors, temporary, metadata=about)
+        save_file(tensors | {DIGEST: _digest(text, tensors)}, temporary, metadata={KEY: text})
 
 
 def read_header(path: Path) -> Header:
@@ -243,8 +243,9 @@ def read(path: Path) -> Bundle:
     about = file.metadata() or {}
     header = _header(path, about)
     tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    stated = tensors.pop(DIGEST, None)
     _demand_whole(path, header, tensors)
-    if DIGEST in about and about[DIGEST] != _digest(about, tensors):
+    if stated is not None and stated.tolist() != _digest(about[KEY], tensors).tolist():
         raise DataError(
             f"{path}: its content is not what was written, by the digest in it: it was edited or damaged. Export it again, or "
             "ask whoever made it"
@@ -252,11 +253,13 @@ def read(path: Path) -> Bundle:
     return Bundle(header, tensors)
 
 
-def _digest(about: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
-    """The digest of the JSON in the header and of the tensors."""
+def _digest(text: str, tensors: Mapping[str, Tensor]) -> Tensor:
+    """The digest of the JSON in the header and of the tensors, as bytes (16,)."""
+    import torch
+
     from models import digests  # with torch, which whoever reads the header alone does without
 
-    return digest.of_value([about[KEY], digests.of_tensors(tensors)])
+    return torch.tensor(list(bytes.fromhex(digest.of_value([text, digests.of_tensors(tensors)]))), dtype=torch.uint8)
 
 
 def _opened(path: Path, framework: str) -> Any:

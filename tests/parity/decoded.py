@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from pipeline.engine import run
+from pipeline.predict.bundle import DIGEST
 from pipeline.store.artifact import Artifact
 
 REFERENCE = Path(__file__).with_name("decoded.json")
@@ -54,7 +55,10 @@ def _artifact(artifact: Artifact) -> dict[str, Any]:
         elif path.suffix == ".safetensors":
             from safetensors.numpy import load_file
 
-            found |= {f"{name}:{key}": _array(value) for key, value in sorted(load_file(path).items())}
+            tensors = {
+                key: value for key, value in load_file(path).items() if key != DIGEST
+            }  # of the others' last bits
+            found |= {f"{name}:{key}": _array(value) for key, value in sorted(tensors.items())}
         elif path.suffix == ".json" and name not in UNREAD:
             found[name] = _plain(json.loads(path.read_text(encoding="utf-8")))
     metrics = {key: value for key, value in artifact.manifest.metrics.items() if not key.endswith(SPEED)}

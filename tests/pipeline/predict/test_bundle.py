@@ -175,6 +175,15 @@ def test_a_bundle_that_was_edited_or_damaged_is_refused(tmp_path: Path, edited: 
         bundles.read(path)
 
 
+def test_the_same_bundle_has_the_same_bytes(tmp_path: Path) -> None:
+    """Several times: what is written in any order is in the same one by chance."""
+    contents = set()
+    for number in range(8):
+        bundles.write(tmp_path / f"{number}.safetensors", bundle())
+        contents.add((tmp_path / f"{number}.safetensors").read_bytes())
+    assert len(contents) == 1
+
+
 def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
     whole, other = tmp_path / "b.safetensors", tmp_path / "other.safetensors"
     bundles.write(whole, bundle())
