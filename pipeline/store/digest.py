@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 CHUNK = 1 << 20
+OWN = "digest"
+"""The key in a JSON object that stands for all its others: their digest."""
 
 
 def of_value(value: Any) -> str:
@@ -17,6 +19,19 @@ def of_value(value: Any) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     # A file's name need not be UTF-8; Python has its other bytes as lone surrogates.
     return of_bytes(text.encode(errors="surrogatepass"))
+
+
+def with_own(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON object with the digest of itself, for a file in which a damaged or edited number must be noticed."""
+    return {**content, OWN: of_value(content)}
+
+
+def demand_own(content: Mapping[str, Any]) -> bool:
+    """Whether a JSON object has the digest of itself; those of earlier versions have none. ValueError if it is another's."""
+    others = {key: value for key, value in content.items() if key != OWN}
+    if OWN in content and content[OWN] != of_value(others):
+        raise ValueError("it is not as it was written: it was damaged or edited")
+    return OWN in content
 
 
 def of_bytes(content: bytes) -> str:

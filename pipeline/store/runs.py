@@ -33,9 +33,6 @@ USUAL = "the profile's"
 ELSEWHERE = dt.timedelta(days=7)
 """How long a run of another machine, whose process cannot be checked, counts as running after its last finished stage."""
 
-DIGEST = "digest"
-"""The key of a record's file that no field has: the digest of all other keys."""
-
 Percent = Annotated[float, Field(ge=0, le=100 + 1e-6)]
 """A mAP; means are rounded, which may put 100 slightly above it."""
 
@@ -145,9 +142,8 @@ class RunRecord(BaseModel):
         """Write the record. In a store that cannot be written a run of hits still works, without a record."""
         self.saved_at = dt.datetime.now(dt.UTC).isoformat()
         try:
-            content = self.model_dump(mode="json")
-            sealed = content | {DIGEST: digest.of_value(content)}
-            store.write_record(f"{self.id}.json", json.dumps(sealed, indent=1, ensure_ascii=False))
+            content = digest.with_own(self.model_dump(mode="json"))
+            store.write_record(f"{self.id}.json", json.dumps(content, indent=1, ensure_ascii=False))
         except (OSError, StoreError) as error:
             log.warning("run %s leaves no record: %s", self.id, said(error))
 
@@ -230,17 +226,10 @@ def read(store: Store) -> tuple[list[RunRecord], list[str]]:
             record = RunRecord.model_validate_json(content)
             if name != f"{record.id}.json":
                 raise ValueError(f"it is the record of another run, {record.id}")
-            _demand_as_written(content)
+            digest.demand_own(json.loads(content))
             found.append(record)
         except ValidationError as error:
             unreadable.append(f"{store.place}/.runs/{name}: {first_fault(error)}")
         except ValueError as error:
             unreadable.append(f"{store.place}/.runs/{name}: {error}")
     return sorted(found, key=lambda record: record.when), unreadable
-
-
-def _demand_as_written(content: str | bytes) -> None:
-    """ValueError if a record has a digest, and it is that of something else."""
-    value = json.loads(content)
-    if (stated := value.pop(DIGEST, None)) is not None and stated != digest.of_value(value):
-        raise ValueError("it is not as it was written: it was damaged or edited")

@@ -6,6 +6,7 @@ It grows trial by trial and is kept in the store beside the records of runs, as 
 from __future__ import annotations
 
 import json
+import logging
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any
 
 from pipeline.metrics.means import MAIN
 from pipeline.outside.escaping import code, markdown
+from pipeline.store import digest
 from pipeline.store.artifact import Artifact
 from pipeline.store.store import Store
 from pipeline.studies import cost as costs
@@ -20,6 +22,7 @@ from pipeline.studies.cost import Cost
 from pipeline.studies.gains import Gain, ImageChance, name_of
 from pipeline.studies.study import ABOVE, Study, Trial, Variant
 
+log = logging.getLogger("ezhoi.studies")
 GROUPS = tuple(reversed(MAIN))
 UNSAID = "–"
 HEADS = ("model", "unseen", "gain", "seen", "gain", "full", "runs", *costs.HEADS)
@@ -41,14 +44,24 @@ class _Last:
     """{trial as text: why it failed}"""
 
     @classmethod
-    def read(cls, content: bytes | None) -> _Last:
-        """Read it from the table's JSON; empty if there is none, or if it is damaged or of an earlier version."""
-        try:
-            tree = json.loads(content or b"{}")
-            kept = {n: {g: (float(a), float(b)) for g, (a, b) in own.items()} for n, own in tree["intervals"].items()}
-            return cls(kept, {str(trial): str(why) for trial, why in tree["failed"].items()})
-        except (ValueError, KeyError, TypeError, AttributeError):
+    def read(cls, content: bytes | None, name: str) -> _Last:
+        """Read it from a table's JSON, whose name is for messages; empty if there is none, or if it is damaged or edited."""
+        if content is None:
             return cls({}, {})
+        try:
+            tree = json.loads(content)
+            own = digest.demand_own(tree)
+            kept = {n: {g: (float(a), float(b)) for g, (a, b) in of.items()} for n, of in tree["intervals"].items()}
+            last = cls(kept, {str(trial): str(why) for trial, why in tree["failed"].items()})
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            why = str(error) if isinstance(error, ValueError) else "it is no table of a study"
+            log.warning("%s: is not used, and its intervals are drawn again: %s", name, why)
+            return cls({}, {})
+        if not own:
+            log.warning(
+                "%s: an earlier version wrote it without a digest, so nothing shows whether it was edited", name
+            )
+        return last
 
 
 @dataclass
@@ -139,13 +152,14 @@ class Table:
 
     def write(self, store: Store) -> str:
         """Write JSON and Markdown into the store, over earlier ones of the same study; return the path of the Markdown."""
-        store.write_record(f"{self.record}.json", json.dumps(self.as_json(), indent=1) + "\n")
+        store.write_record(f"{self.record}.json", json.dumps(digest.with_own(self.as_json()), indent=1) + "\n")
         store.write_record(f"{self.record}.md", self.as_markdown())
         return f"{store.place}/.runs/{self.record}.md"
 
     def remember(self, store: Store) -> None:
         """Take over the intervals of an earlier table of the same study, since each takes a second to draw."""
-        self._last = _Last.read(store.read_records().get(f"{self.record}.json"))
+        name = f"{self.record}.json"
+        self._last = _Last.read(store.read_records().get(name), f"{store.place}/.runs/{name}")
         self.chance.known |= self._last.intervals
 
     def recall_failures(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from pathlib import Path
 
+import pytest
 from made_table import MORE, PLAIN, STUDY, evaluation, filled
 
 from pipeline.store import runs
@@ -77,6 +79,40 @@ def test_intervals_are_taken_over_from_the_last_table(tmp_path: Path) -> None:
         fresh = Table(STUDY)
         fresh.remember(store)
         assert fresh.chance.known == {}
+
+
+def test_a_table_that_was_edited_is_not_shown_as_the_result(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store, table = Store(tmp_path), filled()
+    table.failed[Trial(MORE, "uv", 0)] = "the disk is full"
+    table.write(store)
+    (path,) = (tmp_path / ".runs").glob("*.json")
+    for was, now in (("1.5,", "2.5,"), ("the disk", "the dish"), ('"intervals"', '"gone": {}, "intervals"')):
+        text = path.read_text()
+        assert was in text
+        path.write_text(text.replace(was, now))
+        later = Table(STUDY)
+        later.remember(store)
+        later.recall_failures()
+        assert (later.chance.known, later.failed) == ({}, {}), now
+        assert caplog.messages.pop() == (
+            f"{path}: is not used, and its intervals are drawn again: it is not as it was written: it was damaged or edited"
+        )
+        path.write_text(text)
+
+
+def test_a_table_of_an_earlier_version_is_read_which_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store, table = Store(tmp_path), filled()
+    table.write(store)
+    (path,) = (tmp_path / ".runs").glob("*.json")
+    tree = json.loads(path.read_text())
+    del tree["digest"]
+    path.write_text(json.dumps(tree))
+    later = Table(STUDY)
+    later.remember(store)
+    assert later.chance.known == table.chance.known
+    assert caplog.messages == [
+        f"{path}: an earlier version wrote it without a digest, so nothing shows whether it was edited"
+    ]
 
 
 def test_before_utpl_there_are_no_draws_of_images() -> None:
