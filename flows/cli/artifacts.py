@@ -215,7 +215,8 @@ def adopt(
     """Take a training of an earlier version into the store, as the one that this configuration asks for.
 
     A release may change fingerprints; then this saves a new training. Everything that can be compared has to agree: the files
-    with their manifest, the configuration, the weights that were read, and the inputs that have the same parts as then.
+    with their manifest, the configuration, the weights that were read, and the inputs that have the same parts as then. To
+    adopt it once more changes nothing.
 
     Example: ezhoi artifacts adopt /data/old/seen/3f2a9c0d --profile hico-vitb --set setting=uv
     """

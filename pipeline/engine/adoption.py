@@ -44,9 +44,11 @@ class Adopted:
 def adopt(folder: Path, *, config: Config, store: Store) -> Adopted:
     """Publish the artifact in `folder`, a training of an earlier version, as what `config` asks for.
 
+    Adopting it again, as after a kill that left unknown whether it was done, changes nothing.
+
     Raises:
         DataError: the folder is no training's artifact, a file of it is damaged, or it was made otherwise than `config` says.
-        StoreError: an input of the stage is not in the store yet, or the artifact is there already.
+        StoreError: an input of the stage is not in the store yet, or another training is there already.
     """
     old = _manifest(folder)
     stage = graph.stage(old.stage).resolved(config)
@@ -56,7 +58,7 @@ def adopt(folder: Path, *, config: Config, store: Store) -> Adopted:
         )
     inputs = _inputs(stage.name, config, store)
     need = ingredients(stage, config=config, inputs=inputs)
-    _demand_absent(stage.name, need.fingerprint, store)
+    there = _there(old, need.fingerprint, store)
     if differs := _differences(old, need):
         raise DataError(
             f"{folder}: made otherwise than the configuration says: {'; '.join(differs)}. Give --profile and --set as it was "
@@ -65,8 +67,11 @@ def adopt(folder: Path, *, config: Config, store: Store) -> Adopted:
     different, unknown = _inputs_compared(old.inputs, need.inputs)
     if different:
         raise DataError(f"{folder}: made from other inputs: {'; '.join(different)}")
+    if there is not None:
+        return Adopted(there, tuple(unknown))
     with store.workspace(need.fingerprint) as space:
-        _demand_absent(stage.name, need.fingerprint, store)  # a run may have made it while this waited for the lock
+        if (there := _there(old, need.fingerprint, store)) is not None:  # made while this waited for the lock
+            return Adopted(there, tuple(unknown))
         for file in old.files:
             target = space.out / file.name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -77,10 +82,15 @@ def adopt(folder: Path, *, config: Config, store: Store) -> Adopted:
     return Adopted(artifact, tuple(unknown))
 
 
-def _demand_absent(stage: str, fingerprint: str, store: Store) -> None:
-    """StoreError if the store has the artifact, intact."""
-    if store.lookup(stage, fingerprint)[0] is not None:
-        raise StoreError(f"{store.place} has {stage}/{fingerprint[:12]} already, which the configuration asks for")
+def _there(old: Manifest, fingerprint: str, store: Store) -> Artifact | None:
+    """The artifact if the store has it with the same files, None if it has none; StoreError if it has another training."""
+    there, _ = store.lookup(old.stage, fingerprint)
+    if there is not None and there.digest != old.digest:
+        raise StoreError(
+            f"{store.place} has {old.stage}/{fingerprint[:12]} already, which the configuration asks for: another training. "
+            "It stays, and nothing was adopted"
+        )
+    return there
 
 
 def _manifest(folder: Path) -> Manifest:

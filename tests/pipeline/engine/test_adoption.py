@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from flows.cli.app import app
 from pipeline.engine.adoption import adopt
 from pipeline.engine.run import run
-from pipeline.errors import DataError, EzhoiError, StoreError
+from pipeline.errors import DataError, StoreError
+from pipeline.store import digest
 from pipeline.store.manifest import NAME, OWN
 from pipeline.store.store import Store
 
@@ -119,22 +120,36 @@ def test_an_input_that_is_not_there_yet_is_named(fake: Any, earlier: Path) -> No
         adopt(earlier, config=fake.config("data.world.train_images=7"), store=Store(fake.root))
 
 
-def test_what_is_there_already_stays(fake: Any, earlier: Path) -> None:
-    run(fake.config(), targets=("seen",))
-    with pytest.raises(StoreError, match="already, which the configuration asks for"):
+def trained_otherwise(folder: Path) -> None:
+    """Give the training other files, with a manifest that fits them."""
+    files = json.loads((folder / NAME).read_text())["files"]
+    (folder / files[0]["name"]).write_bytes(content := b"other weights")
+    files[0] |= {"bytes": len(content), "digest": digest.of_bytes(content)}
+    rewrite(folder, files=files, digest=digest.of_files((f["name"], f["digest"]) for f in files))
+
+
+def test_another_training_that_is_there_already_stays(fake: Any, earlier: Path) -> None:
+    made = run(fake.config(), targets=("seen",))["seen"].artifact
+    trained_otherwise(earlier)
+    with pytest.raises(StoreError, match="already, which the configuration asks for: another training"):
         adopt(earlier, config=fake.config(), store=Store(fake.root))
+    assert Store(fake.root).find("seen").manifest == made.manifest
 
 
-def test_the_command(fake: Any, earlier: Path) -> None:
+def test_adopting_again_changes_nothing(fake: Any, earlier: Path) -> None:
+    """Whoever was killed while it was adopted does not know whether it was done, and asks again."""
     words = [word for setting in fake.settings for word in ("--set", setting)]
-    done = CliRunner().invoke(app, ["artifacts", "adopt", str(earlier), *words])
-    assert done.exit_code == 0 and "is what the configuration asks for now" in done.output
-    again = CliRunner().invoke(app, ["artifacts", "adopt", str(earlier), *words])
-    assert isinstance(again.exception, EzhoiError)
+    first, again = (CliRunner().invoke(app, ["artifacts", "adopt", str(earlier), *words]) for _ in range(2))
+    assert (first.exit_code, again.exit_code) == (0, 0) and first.output == again.output
+    assert "is what the configuration asks for now" in first.output
+    (artifact,) = Store(fake.root).artifacts("seen")
+    adopt(earlier, config=fake.config(), store=Store(fake.root))
+    assert Store(fake.root).find("seen").manifest == artifact.manifest, "not published anew"
 
 
+@pytest.mark.parametrize("other", [False, True])
 def test_a_run_that_makes_it_meanwhile_is_not_replaced(
-    fake: Any, earlier: Path, monkeypatch: pytest.MonkeyPatch
+    other: bool, fake: Any, earlier: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the adoption waits for the lock of the work, the run that has it publishes."""
     store, original, made = Store(fake.root), Store.workspace, []
@@ -145,7 +160,11 @@ def test_a_run_that_makes_it_meanwhile_is_not_replaced(
         return original(self, fingerprint, *given)
 
     monkeypatch.setattr(Store, "workspace", waits)
-    with pytest.raises(StoreError, match="already, which the configuration asks for"):
+    if other:
+        trained_otherwise(earlier)
+        with pytest.raises(StoreError, match="already, which the configuration asks for"):
+            adopt(earlier, config=fake.config(), store=store)
+    else:
         adopt(earlier, config=fake.config(), store=store)
     assert store.find("seen").manifest.manifest_digest == made[0].manifest.manifest_digest
 
