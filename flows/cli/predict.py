@@ -72,7 +72,9 @@ def predict(
         Path | None, typer.Option(help="File of CLIP's weights, if the bundle was trained with a file.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
-    anew: Annotated[bool, typer.Option("--anew", help="Overwrite a folder that has other predictions.")] = False,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Overwrite a folder that has other predictions, drawings too.")
+    ] = False,
     profile: options.Profile = "demo",
     overrides: options.Overrides = None,
 ) -> None:

@@ -1,6 +1,6 @@
 """The output folder of predictions, which survives a kill at any moment, so that the same command goes on.
 
-    drawn/<name>.jpg|png    the picture with its pairs; JPEG of a JPEG, PNG of all else
+    drawn/<name>            the picture with its pairs: a JPEG of a JPEG, a PNG of a PNG, <name>.drawn.png of all else
     predictions.parquet     rows as the evaluation reads them
     predictions.json        which model predicted, and each picture with its pairs, boxes and verbs
     index.html              a page to look at (pipeline/predict/page.py)
@@ -8,8 +8,8 @@
     .locks/                 locks on the pictures that are being computed (pipeline/work/claims.py)
 
 The journal decides; the other files are made of it at the end, picture by picture, so that memory does not grow with the number
-of pictures. A picture counts as done while its file and the options are those of the journal. Several processes may predict
-the same pictures into one folder: each writes the other files when all is done, and they are equal.
+of pictures. A picture counts as done while its file, its drawing and the options are those of the journal. Several processes
+may predict the same pictures into one folder: each writes the other files when all is done, and they are equal.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from pipeline.machine.files import atomic
 from pipeline.outside.file_names import DRAWN, JOURNAL
 from pipeline.predict import page, records
 from pipeline.predict.journal import ELSEWHERE, Journal
-from pipeline.predict.listing import Listed
+from pipeline.predict.listing import Listed, Stamp
 from pipeline.work.claims import LOCKS
 
 ROWS = 500
@@ -39,6 +39,8 @@ ROWS = 500
 JPEG = (".jpg", ".jpeg")
 QUALITY = 90
 """The quality of the drawn JPEGs."""
+OTHERS = ".drawn.png"
+"""What the drawing of a picture that is neither a JPEG nor a PNG has behind the picture's name."""
 
 
 @dataclass
@@ -51,10 +53,10 @@ class Folder:
     journal: Journal
 
     def has(self, picture: Listed) -> bool:
-        """Whether the picture is done: its drawing is there, and its file was not changed since."""
-        stamp = self.journal.stamps.get(picture.name)
+        """Whether the picture is done: neither its file nor its drawing was changed since, or is gone."""
+        stamp, name = self.journal.stamps.get(picture.name), picture.name
         try:
-            return stamp is not None and (self.path / drawn(picture.name)).is_file() and picture.has(stamp)
+            return stamp is not None and picture.has(stamp) and self._drawing(name).has(self.journal.drawings[name])
         except OSError:  # it is gone, and reading it says so
             return False
 
@@ -70,15 +72,22 @@ class Folder:
         """How many other pictures are done in this folder, by earlier commands."""
         return len(self.journal.stamps.keys() - {picture.name for picture in pictures})
 
-    def draw(self, name: str, image: Image.Image) -> None:
-        """Write the drawing of the picture of that name; several threads may do so."""
-        target = self.path / drawn(name)
+    def draw(self, name: str, image: Image.Image) -> Stamp:
+        """Write the drawing of the picture of that name, and return its stamp; several threads may do so."""
+        target = self._drawing(name).path
         target.parent.mkdir(parents=True, exist_ok=True)
         with atomic(target) as temporary:
             if target.suffix.lower() in JPEG:
                 image.save(temporary, "JPEG", quality=QUALITY)
             else:
                 image.save(temporary, "PNG")
+        return self._drawing(name).stamp
+
+    def add_fault(self, name: str, why: str) -> None:
+        """Note that a picture could not be read, and remove the drawing of what it was before."""
+        if name in self.journal.drawings:
+            _remove(self._drawing(name), self.journal.drawings[name], self.path)
+        self.journal.add_fault(name, why)
 
     def finish(self, pictures: Sequence[Listed]) -> int:
         """Write the table, the JSON and the page of the pictures that are done, and return how many these are."""
@@ -103,6 +112,10 @@ class Folder:
         finally:
             self.journal.file.close()
 
+    def _drawing(self, name: str) -> Listed:
+        """The file of a picture's drawing."""
+        return Listed(name, self.path / drawn(name))
+
     def _write_table(self, names: Sequence[str]) -> None:
         schema = pa.Schema.from_pandas(records.table([]), preserve_index=False).remove_metadata()
         with_metadata = schema.with_metadata({"ezhoi": json.dumps(self.about, ensure_ascii=False)})
@@ -116,8 +129,9 @@ class Folder:
 
 
 def drawn(name: str) -> str:
-    """Where the drawing of a picture lies in the folder."""
-    return f"{DRAWN}/{name}" if Path(name).suffix.lower() in (*JPEG, ".png") else f"{DRAWN}/{name}.png"
+    """Where the drawing of a picture lies in the folder; two pictures, such as one.webp and one.webp.png, have two places."""
+    own = name.lower().endswith((*JPEG, ".png")) and not name.lower().endswith(OTHERS)
+    return f"{DRAWN}/{name}{'' if own else OTHERS}"
 
 
 def opened(path: Path, about: Mapping[str, Any], *, pictures: str, anew: bool = False) -> Folder:
@@ -125,7 +139,7 @@ def opened(path: Path, about: Mapping[str, Any], *, pictures: str, anew: bool = 
 
     Args:
         pictures: a digest of the pictures to predict: other processes may predict the same pictures, but no others.
-        anew: whether to forget what is done.
+        anew: whether to forget what is done, and to remove its drawings.
 
     Raises:
         DataError: it holds predictions of another model or with other options, or somebody else is writing there.
@@ -148,6 +162,8 @@ def _join(journal: Journal, listed: Path, about: Mapping[str, Any], *, pictures:
     handle, folder = journal.file.fileno(), journal.path.parent
     while True:
         if locks.take(handle, elsewhere=ELSEWHERE):
+            if anew:
+                _remove_drawings(journal)
             if anew or not journal.path.stat().st_size:
                 journal.begin(about)
             listed.parent.mkdir(exist_ok=True)
@@ -164,4 +180,26 @@ def _join(journal: Journal, listed: Path, about: Mapping[str, Any], *, pictures:
                 f"{folder}: another command is writing predictions of other pictures there; wait for it, or choose another "
                 "--out"
             )
+        return
+
+
+def _remove_drawings(journal: Journal) -> None:
+    """Remove the drawings that a journal speaks of, whoever made it."""
+    before, folder = Journal(journal.path, journal.file, journal.alone), journal.path.parent
+    before.refresh()
+    for name, stamp in before.drawings.items():
+        _remove(Listed(name, folder / drawn(name)), stamp, folder)
+
+
+def _remove(drawing: Listed, stamp: Stamp, folder: Path) -> None:
+    """Remove a drawing, and folders that have no other; a file that is another one by now, or lies elsewhere, stays."""
+    place, home = drawing.path, folder.resolve() / DRAWN
+    try:
+        if place.is_symlink() or not place.parent.resolve().is_relative_to(home) or not drawing.has(stamp):
+            return
+        place.unlink()
+        while place.parent != folder:
+            place = place.parent
+            place.rmdir()
+    except OSError:  # it is gone, or a folder has more
         return

@@ -3,7 +3,7 @@
 The first line says which model predicts, with which options. Every other line is a picture that is done or could not be read;
 the last line of a picture counts. A line is added under a lock, and other processes read it when they look; the part of a line
 that a killed process left is cut off by the next process that adds one. Each line ends with a digest of what is before: one
-that was damaged or edited counts as not there, and so do those of earlier releases, which do not say of which file they are.
+that was damaged or edited counts as not there, and so do those of earlier releases, which do not say of which files they are.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ class Journal:
     alone: Path
     stamps: dict[str, Stamp] = field(default_factory=dict)
     """{name: stamp of the file} of the pictures that are done."""
+    drawings: dict[str, Stamp] = field(default_factory=dict)
+    """{name: stamp of the drawing} of all pictures that a process drew, those that are forgotten too."""
     faults: dict[str, str] = field(default_factory=dict)
     """{name: why} of the pictures that could not be read."""
     tried: set[str] = field(default_factory=set)
@@ -101,9 +103,9 @@ class Journal:
                 self._take_in(line)
                 self._end += len(line)
 
-    def add(self, record: Picture, stamp: Stamp) -> None:
-        """Note that a picture is done."""
-        self._add({"stamp": stamp, "picture": record.as_json()})
+    def add(self, record: Picture, stamp: Stamp, drawing: Stamp) -> None:
+        """Note that a picture is done: what is known of it, and the stamps of its file and of its drawing."""
+        self._add({"stamp": stamp, "drawing": drawing, "picture": record.as_json()})
 
     def add_fault(self, name: str, why: str) -> None:
         """Note that a picture could not be read."""
@@ -166,7 +168,8 @@ class Journal:
             if "unread" in entry:
                 name, why = str(entry["name"]), str(entry["unread"])
             else:
-                name, stamp = records.of_json(entry["picture"]).name, Stamp(*entry["stamp"])
+                name = records.of_json(entry["picture"]).name
+                stamp, drawing = Stamp(*entry["stamp"]), Stamp(*entry["drawing"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             self._unused += 1
             return
@@ -177,6 +180,7 @@ class Journal:
             self.forget([name])
         else:
             self._places[name], self.stamps[name] = (self._end, len(line)), stamp
+            self.drawings[name] = drawing
             self.faults.pop(name, None)
             self.tried.discard(name)
 

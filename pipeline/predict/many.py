@@ -80,7 +80,7 @@ class _Drawing:
     batch: _Batch
     record: Picture
     stamp: Stamp
-    drawn: Future[None]
+    drawn: Future[Stamp]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +180,7 @@ class Many:
         found = [future.result() for future in batch.reading]
         for one in found:
             if isinstance(one, Unread) and one.name in batch.wanted:
-                self.folder.journal.add_fault(one.name, one.why)
+                self.folder.add_fault(one.name, one.why)
         read = [one for one in found if isinstance(one, Read)]
         batch.left = sum(one.name in batch.wanted for one in read)
         if not batch.left:
@@ -192,15 +192,14 @@ class Many:
             if one.name in batch.wanted:
                 yield _Drawing(batch, record, one.stamp, drawers.submit(self._draw, record, one.image))
 
-    def _draw(self, record: Picture, image: Image) -> None:
-        self.folder.draw(record.name, drawing.draw(image, record, idle=self.idle))
+    def _draw(self, record: Picture, image: Image) -> Stamp:
+        return self.folder.draw(record.name, drawing.draw(image, record, idle=self.idle))
 
     def _keep(self, waiting: deque[_Drawing], *, most: int) -> None:
         """Wait until at most so many pictures are being drawn, and note those that are."""
         while len(waiting) > most or (waiting and waiting[0].drawn.done()):
             one = waiting.popleft()
-            one.drawn.result()
-            self.folder.journal.add(one.record, one.stamp)
+            self.folder.journal.add(one.record, one.stamp, one.drawn.result())
             one.batch.left -= 1
             if not one.batch.left:
                 one.batch.claim.release()

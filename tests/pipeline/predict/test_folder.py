@@ -35,8 +35,7 @@ def add(folder: Folder, picture: Listed, score: float = 0.75) -> None:
     record = records.picture(
         picture.name, (8, 6), FOUND, np.array([[score, 0.0, 0.0]]), VOCABULARY, persons=1, things=1, threshold=0.1
     )
-    folder.draw(picture.name, Image.new("RGB", (8, 6)))
-    folder.journal.add(record, picture.stamp)
+    folder.journal.add(record, picture.stamp, folder.draw(picture.name, Image.new("RGB", (8, 6))))
 
 
 def opened(path: Path, about: dict[str, Any] = ABOUT, **how: Any) -> Folder:
@@ -57,7 +56,7 @@ def test_it_is_gone_on_with(tmp_path: Path) -> None:
     again.close()
     told = json.loads((tmp_path / "out" / "predictions.json").read_text())
     assert told["about"] == ABOUT and [p["name"] for p in told["pictures"]] == ["two.gif", "sub/one.jpg"]
-    assert [p["drawn"] for p in told["pictures"]] == ["drawn/two.gif.png", "drawn/sub/one.jpg"]
+    assert [p["drawn"] for p in told["pictures"]] == ["drawn/two.gif.drawn.png", "drawn/sub/one.jpg"]
     assert told["pictures"][1]["pairs"][0]["verbs"] == [{"verb": "ride", "hoi_id": 3, "score": 0.75, "idle": False}]
     for picture in told["pictures"]:
         assert (tmp_path / "out" / picture["drawn"]).is_file()
@@ -81,6 +80,29 @@ def test_a_picture_that_changed_or_lost_its_drawing_is_not_done(tmp_path: Path) 
         json.loads((tmp_path / "out" / "predictions.json").read_text())["pictures"][0]["pairs"][0]["verbs"][0]["score"]
         == 0.5
     )
+
+
+@pytest.mark.parametrize("names", [("one.gif", "one.gif.png"), ("one", "one.png"), ("a.bmp", "a.bmp.drawn.png")])
+def test_two_pictures_have_two_drawings(names: tuple[str, str], tmp_path: Path) -> None:
+    """Such as a picture and its copy, which a converter called by both suffixes."""
+    assert len({folders.drawn(name) for name in names}) == 2
+
+
+@pytest.mark.parametrize("name", ["one.jpg", "one.gif"])
+def test_a_drawing_that_is_another_one_than_was_drawn_is_drawn_again(name: str, tmp_path: Path) -> None:
+    one, folder = listed(tmp_path, name), opened(tmp_path / "out")
+    add(folder, one)
+    drawing = tmp_path / "out" / folders.drawn(name)
+    whole, times = bytearray(drawing.read_bytes()), drawing.stat()
+    os.utime(drawing)
+    assert folder.has(one), "other times alone are no change"
+    whole[len(whole) // 2] ^= 1
+    drawing.write_bytes(whole)
+    os.utime(drawing, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert not folder.has(one)
+    add(folder, one)
+    assert folder.has(one)
+    folder.close()
 
 
 def test_a_picture_of_the_same_name_size_and_time_from_another_folder_is_another(tmp_path: Path) -> None:
@@ -121,6 +143,49 @@ def test_other_options_are_refused_or_begin_anew(tmp_path: Path) -> None:
     anew.close()
     assert json.loads((tmp_path / "out" / "predictions.json").read_text())["pictures"] == []
     assert pq.read_table(tmp_path / "out" / "predictions.parquet").num_rows == 0
+
+
+def test_drawings_that_no_page_names_any_more_are_removed_and_other_files_never(tmp_path: Path) -> None:
+    out, outside = tmp_path / "out", tmp_path / "outside"
+    gone, empty, mine, linked = (
+        listed(tmp_path, name) for name in ("a/gone.jpg", "b/empty.gif", "a/mine.jpg", "a/b.png")
+    )
+    folder = opened(out)
+    for picture in (gone, empty, mine, linked):
+        add(folder, picture)
+    folder.close()
+    (out / "drawn" / "a" / "mine.jpg").write_text("another file by now")
+    outside.mkdir()
+    (out / "drawn" / "a" / "b.png").rename(outside / "b.png")
+    (out / "drawn" / "a" / "b.png").symlink_to(outside / "b.png")
+    (out / "drawn" / "note.txt").write_text("mine")
+    opened(out, ABOUT | {"top": 3}, anew=True).close()
+    left = sorted(path.relative_to(out).as_posix() for path in (out / "drawn").rglob("*"))
+    assert left == ["drawn/a", "drawn/a/b.png", "drawn/a/mine.jpg", "drawn/note.txt"]
+    assert (outside / "b.png").is_file()
+
+
+def test_a_journal_that_leads_elsewhere_removes_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    Image.new("RGB", (8, 6)).save(tmp_path / "mine.jpg")
+    stamp = Listed("mine", tmp_path / "mine.jpg").stamp
+    folder = opened(out)
+    (out / "drawn").mkdir()
+    for evil in ("../../mine.jpg", "a/../../../mine.jpg", str(tmp_path / "mine.jpg")):
+        record = records.picture(evil, (8, 6), FOUND, np.array([[1.0, 0.0, 0.0]]), VOCABULARY, persons=1, things=1)
+        folder.journal.add(record, stamp, stamp)
+    folder.close()
+    opened(out, anew=True).close()
+    assert (tmp_path / "mine.jpg").is_file()
+
+
+def test_a_picture_that_cannot_be_read_any_more_has_no_drawing(tmp_path: Path) -> None:
+    one, folder = listed(tmp_path, "one.jpg"), opened(tmp_path / "out")
+    add(folder, one)
+    folder.journal.forget(["one.jpg"])
+    folder.add_fault("one.jpg", "is no picture")
+    assert not (tmp_path / "out" / "drawn").exists() and folder.finish([one]) == 0
+    folder.close()
 
 
 def test_other_pictures_of_earlier_commands_are_counted(tmp_path: Path) -> None:
