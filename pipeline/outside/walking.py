@@ -6,14 +6,19 @@ may be pipes and devices. None of that ends a walk: what cannot be read is skipp
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pipeline.errors import DataError
 from pipeline.outside import reading
+from pipeline.outside.parsing import shown
 
+log = logging.getLogger("ezhoi.outside")
 MACS = "__MACOSX"
 """The folder that a Mac adds to an archive; it holds no data."""
 KINDS: Mapping[int, str] = {
@@ -25,6 +30,30 @@ KINDS: Mapping[int, str] = {
 }
 """Entries that are no readable files, by their type (`stat.S_IFMT`)."""
 SHOWN = 5
+MOST_WAYS = 100
+"""By how many ways one folder is walked into. Below /proc and /sys links lead to each other by more ways than can be walked."""
+EVERY = 10.0
+"""After so many seconds a line says how far a walk is, and then again."""
+
+
+class Visits:
+    """How often a walk from `root` has come to each folder; it says from time to time how many these are."""
+
+    def __init__(self, root: Path) -> None:
+        self._root, self._said = root, time.monotonic()
+        self._ways: Counter[Hashable] = Counter()
+
+    def add(self, folder: Path, key: Hashable) -> None:
+        """Note that the walk comes to a folder, which `key` tells from others; DataError if it does so again and again."""
+        self._ways[key] += 1
+        if self._ways[key] > MOST_WAYS:
+            raise DataError(
+                f"{self._root}: links in it lead to one folder by more than {MOST_WAYS} ways, such as {shown(str(folder))}. "
+                "Name the folder that has the data"
+            )
+        if time.monotonic() - self._said > EVERY:
+            self._said = time.monotonic()
+            log.warning("%s: %s folders so far; now in %s", self._root, f"{self._ways.total():,}", folder)
 
 
 def walk(root: Path, passed: dict[str, str], *, twice: bool = False) -> Iterator[tuple[Path, list[str], list[str]]]:
@@ -36,6 +65,9 @@ def walk(root: Path, passed: dict[str, str], *, twice: bool = False) -> Iterator
     Args:
         passed: gets {path: why} of the folders that could not be looked into.
         twice: whether a folder to which several links lead comes by each of their names, or only by the first one.
+
+    Raises:
+        DataError: a folder comes by more than `MOST_WAYS` names.
     """
 
     def pass_over(error: OSError) -> None:
@@ -51,6 +83,7 @@ def walk(root: Path, passed: dict[str, str], *, twice: bool = False) -> Iterator
 
     seen = {key(root)}
     above = {str(root): frozenset(seen)}
+    visits = Visits(root)
     for here, folders, names in os.walk(root, followlinks=True, onerror=pass_over):
         folder = Path(here)
         over = above.pop(here)
@@ -60,6 +93,7 @@ def walk(root: Path, passed: dict[str, str], *, twice: bool = False) -> Iterator
             found = key(folder / name)
             if found is not None and found not in (over if twice else seen):
                 seen.add(found)
+                visits.add(folder / name, found)
                 above[os.path.join(here, name)] = over | {found}  # noqa: PTH118, as os.walk spells it
                 folders.append(name)
         yield folder, folders, sorted(name for name in names if not name.startswith("."))

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.outside.walking import Visits
+
 CHUNK = 1 << 20
 OWN = "digest"
 """The key in a JSON object that stands for all its others: their digest."""
@@ -56,7 +58,7 @@ def of_path(path: Path) -> str:
     """The digest of a file's bytes, or of a folder: the names and the bytes of all its files, including pictures and weights.
 
     A stage reads what is in a folder that it is given, also behind links. The images of a dataset are the one exception, and
-    have a digest of their own (`pipeline/datasets/folder.py`).
+    have a digest of their own (`pipeline/datasets/folder.py`). DataError as of `walking.walk`.
     """
     if path.is_file():
         return of_file(path)
@@ -66,9 +68,11 @@ def of_path(path: Path) -> str:
 def _files_below(root: Path) -> Iterator[Path]:
     """Yield the files of a folder and of those below it; links are followed, but never in a circle."""
     above: dict[str, frozenset[Path]] = {str(root): frozenset()}
+    visits = Visits(root)
     for here, folders, names in os.walk(root, followlinks=True):
         folder = Path(here)
-        over = above.pop(here) | {folder.resolve()}
+        visits.add(folder, place := folder.resolve())
+        over = above.pop(here) | {place}
         folders[:] = [n for n in folders if n != "__pycache__" and (folder / n).resolve() not in over]
         above |= {os.path.join(here, name): over for name in folders}  # noqa: PTH118, as os.walk spells it
         yield from (folder / name for name in names if (folder / name).is_file())

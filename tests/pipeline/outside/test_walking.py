@@ -19,6 +19,7 @@ from pipeline.datasets.own import folder as own
 from pipeline.datasets.own.pictures import Pictures
 from pipeline.errors import DataError
 from pipeline.outside import walking
+from pipeline.store import digest
 
 JSON = "instances_train2015.json"
 
@@ -192,3 +193,37 @@ def test_a_file_of_labelme_that_cannot_be_read_is_an_error(tmp_path: Path) -> No
     (fault,) = found.problems.of("E")
     assert fault.where == "deeper/cut.json" and fault.what.startswith("not valid JSON")
     assert len(found.rows.relations)
+
+
+def linked(root: Path, ways: int) -> Path:
+    """A folder with a file, to which so many ways lead, its own name among them."""
+    (root / "real").mkdir(parents=True)
+    (root / "real" / "a.jpg").write_bytes(b"x")
+    for i in range(ways - 1):
+        (root / f"way{i}").symlink_to("real")
+    return root
+
+
+def test_links_that_lead_to_one_folder_again_and_again_are_an_error(tmp_path: Path) -> None:
+    """Below /sys the ways from folder to folder are more than can be walked."""
+    few, many = linked(tmp_path / "few", walking.MOST_WAYS), linked(tmp_path / "many", walking.MOST_WAYS + 1)
+    assert len(entries(few, twice=True)[0]) == walking.MOST_WAYS and len(entries(many)[0]) == 1
+    assert digest.of_path(few) != digest.of_path(tmp_path / "few" / "real")
+    for walk in (lambda: entries(many, twice=True), lambda: digest.of_path(many), lambda: Pictures.under(many)):
+        with pytest.raises(
+            DataError, match=r"many: links in it lead to one folder by more than 100 ways, such as .*way"
+        ):
+            walk()
+
+
+def test_a_long_walk_says_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    entries(tmp_path)
+    assert not caplog.messages
+    monkeypatch.setattr(walking, "EVERY", -1.0)
+    entries(tmp_path)
+    assert caplog.messages == [
+        f"{tmp_path}: {count} folders so far; now in {tmp_path / name}" for count, name in ((1, "a"), (2, "a/b"))
+    ]
