@@ -40,7 +40,7 @@ class Config(Section):
     setting: str = Field(
         "rf_uc", description="zero-shot setting, the dataset's or your own (data.settings): which classes are unseen"
     )
-    device: str = Field("auto", description="'auto', 'cpu', 'cuda' or 'cuda:N'")
+    device: str = Field("auto", description="'auto', 'cpu', 'cuda' or 'cuda:N', N as `nvidia-smi` numbers them")
     store: Store = Field(default_factory=Store)
     data: Data = Data()
     images: Images = Images()

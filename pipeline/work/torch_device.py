@@ -7,6 +7,7 @@ import torch
 from pipeline.config.tree import Config, is_device
 from pipeline.errors import ConfigError
 from pipeline.outside.parsing import shown
+from pipeline.work import devices
 
 
 def device(config: Config) -> torch.device:
@@ -16,6 +17,7 @@ def device(config: Config) -> torch.device:
 
 def named(text: str) -> torch.device:
     """The device of that name; 'auto' is the first GPU, or the CPU without one. ConfigError if there is no such device."""
+    devices.number_as_listed()
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if text == "auto":
         return torch.device("cuda" if count else "cpu")

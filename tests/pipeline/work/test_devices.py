@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -134,6 +135,26 @@ def test_a_gpu_has_one_lock_by_whatever_name_it_is_visible(
     devices.gpus.cache_clear()
     assert devices.gpus() == expected
     devices.gpus.cache_clear()
+
+
+@pytest.mark.parametrize("call", ["devices.gpus()", "torch_device.named('cpu')"])
+@pytest.mark.parametrize("before", [None, "FASTEST_FIRST"])
+def test_a_gpu_is_numbered_as_its_lock_before_torch_starts_cuda(call: str, before: str | None) -> None:
+    """Where GPUs differ CUDA would begin with the fastest, and `nvidia-smi` with the first of the bus."""
+    code = f"""
+import os
+from unittest import mock
+import torch
+from pipeline.work import devices, torch_device
+order = lambda *given: found.append(os.environ.get("CUDA_DEVICE_ORDER"))
+found = []
+with mock.patch.object(torch.cuda, "is_available", order), mock.patch.object(devices, "_installed", lambda: order() or ()):
+    {call}
+print(found)
+"""
+    environment = os.environ | {"CUDA_DEVICE_ORDER": before or ""}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["['PCI_BUS_ID']"]
 
 
 def test_a_language_models_server_is_asked_by_one_stage_at_a_time(tmp_path: Path, waits: threading.Event) -> None:
