@@ -1,18 +1,30 @@
 """The console script: `ezhoi` from its first moment, before what it imports is there.
 
-Until `flows/server/ending.py` listens, nothing has begun, so Ctrl-C ends the process as SIGTERM does then: at once, by the
-signal, without a word. Python's own handler would show where in which library it was.
+Until `flows/server/ending.py` listens, nothing has begun. A signal then ends the process at once, with a line and the exit code
+that it has later too. Python's own handler would show where in which library it was, and the system's would say nothing.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
+from types import FrameType
+from typing import NoReturn
 
 
 def main() -> None:
     """Import the command line and run it; ends with its exit code."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, _end)
     from flows.cli.app import main as command_line
 
     command_line()
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    """Say so and leave; modules that are half imported are not asked to close anything."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"stopped by {signal.Signals(number).name}. Nothing had begun\n".encode())
+    os._exit(128 + number)

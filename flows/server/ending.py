@@ -155,7 +155,7 @@ def _listen() -> list[int]:
 
     for number in (signal.SIGINT, *ENDING):
         with contextlib.suppress(ValueError):  # not in the main thread
-            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, end)
     return received
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
 INTERRUPTED_IMPORT = """
 import importlib.abc, os, signal, sys
@@ -14,10 +16,10 @@ import importlib.abc, os, signal, sys
 class Finder(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
         if name == "flows.cli.app":
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.{name})
         return None
 
-signal.signal(signal.SIGINT, {handler})
+signal.signal(signal.{name}, {handler})
 sys.meta_path.insert(0, Finder())
 sys.argv = ["ezhoi", "config", "keys"]
 from flows.cli.entry import main
@@ -25,17 +27,23 @@ main()
 """
 
 
-def ended(handler: str) -> subprocess.CompletedProcess[str]:
-    code = INTERRUPTED_IMPORT.format(handler=handler)
+def ended(name: str, handler: str) -> subprocess.CompletedProcess[str]:
+    code = INTERRUPTED_IMPORT.format(name=name, handler=handler)
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
 
 
-def test_ctrl_c_while_the_program_is_imported_ends_it_without_a_traceback() -> None:
-    done = ended("signal.default_int_handler")
-    assert done.returncode == -signal.SIGINT and done.stderr == "" and done.stdout == ""
+@pytest.mark.parametrize(
+    ("name", "handler"),
+    [("SIGINT", "signal.default_int_handler"), ("SIGTERM", "signal.SIG_DFL"), ("SIGHUP", "signal.SIG_DFL")],
+)
+def test_a_signal_while_the_program_is_imported_is_one_line_as_it_is_later(name: str, handler: str) -> None:
+    done = ended(name, handler)
+    assert done.returncode == 128 + signal.Signals[name] and done.stdout == ""
+    assert done.stderr == f"stopped by {name}. Nothing had begun\n"
 
 
-def test_one_that_is_ignored_stays_so() -> None:
-    """A shell ignores SIGINT for what it starts in the background."""
-    done = ended("signal.SIG_IGN")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_one_that_is_ignored_stays_so(name: str) -> None:
+    """A shell ignores SIGINT for what it starts in the background, and nohup SIGHUP for all."""
+    done = ended(name, "signal.SIG_IGN")
     assert done.returncode == 0 and "seen.epochs" in done.stdout
