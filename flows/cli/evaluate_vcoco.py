@@ -111,6 +111,7 @@ def _read(
 
     from pipeline.config.data import Data
     from pipeline.datasets import configured
+    from pipeline.metrics import table_metadata
     from pipeline.metrics.vcoco import detections as placing
     from pipeline.metrics.vcoco import exchange, translation
     from pipeline.outside import columns
@@ -120,9 +121,11 @@ def _read(
         table, of_actions = exchange.read(detections)
     else:
         table = columns.read(detections, placing.wanted("role"))
-    name, notes = str(detections), []
+    name = str(detections)
+    vocabulary = configured.dataset(Data(source=classes)).vocabulary
+    table, notes = table_metadata.placed(table, table_metadata.of_table(detections), vocabulary, name=name)
     if classes == "hico":
-        table, note = translation.translated(table, configured.dataset(Data(source="hico")).vocabulary, name=name)
+        table, note = translation.translated(table, vocabulary, name=name)
         notes.append(note)
     if agents is not None:
         of_actions, name = columns.read(agents, placing.wanted("action")), str(agents)

@@ -73,12 +73,14 @@ def read_detections(path: Path, truth: Annotations, classes: Classes = "annotate
     """Read detections in any known format and check them against the annotations; V-COCO's compositions are translated."""
     import dataclasses
 
+    from pipeline.datasets.vcoco import classes as vcoco
     from pipeline.metrics import detections, table_metadata
     from pipeline.metrics.vcoco import translation
 
     frame, notes = detections.read(path, truth.groups.vocabulary)
     about = table_metadata.of_table(path)
-    frame, more = table_metadata.placed(frame, about, truth.groups.vocabulary, name=str(path))
+    named = vcoco.vocabulary() if classes == "vcoco" else truth.groups.vocabulary
+    frame, more = table_metadata.placed(frame, about, named, name=str(path))
     notes = [*notes, *more]
     if classes == "vcoco":
         frame, note = translation.to_hico(frame, truth.groups.vocabulary, name=str(path))

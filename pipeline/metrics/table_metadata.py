@@ -1,11 +1,12 @@
-"""What a table of detections says about itself: whose boxes it has, and which classes were added to the model that made it.
+"""What a table of detections says about itself: its classes, whose boxes it has, and which interactions it leaves out.
 
-`ezhoi predict` writes it into the table's metadata. Added classes have ids of their own, so their names identify them: a class
-that the annotations have under that name is measured, whatever its id is there; others cannot be.
+`ezhoi predict` writes it into the table's metadata. Every vocabulary numbers its classes, and a user's is edited, so names
+identify them: a class that the annotations have under that name is measured, whatever its id is there; others cannot be.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from pipeline.errors import DataError
 from pipeline.outside import columns
 from pipeline.outside.escaping import plain
 from pipeline.outside.parsing import json_value
-from pipeline.vocabulary.vocabulary import Vocabulary
+from pipeline.vocabulary.vocabulary import Vocabulary, comparable
 
 KEY = b"ezhoi"
 """The key of the metadata, whose value is JSON."""
@@ -27,6 +28,9 @@ MOST_SAID = 1_000
 """How many letters of a table's own words are quoted."""
 LARGEST_ID = (1 << 31) - 1
 """The largest id of a class, whoever numbered it."""
+ALL = 100_000
+"""So many interactions of a picture are all of them."""
+_NUMBER = re.compile(r"[0-9]{1,10}")
 MOST_NAMED = 8
 """How many classes a note names."""
 
@@ -37,19 +41,23 @@ class TableMetadata:
 
     Attributes:
         says: its own words, in sentences.
+        classes: {class id: class name} of all classes of the model, by which the rows are numbered.
         added: {class id: class name} of the classes that the model was not trained with.
         detector: whose boxes they are (`pipeline/boxes/detector_identity.py`).
         adapted: how added classes were adapted, in words.
         examples: {class name: number of remembered example pairs}.
         transductive: whether something was learned from the predicted pictures; None if the table does not say it.
+        cut: which interactions it has, in words, where it has not all of them: the best of a picture, above a score.
     """
 
     says: str = ""
+    classes: Mapping[int, str] = field(default_factory=dict)
     added: Mapping[int, str] = field(default_factory=dict)
     detector: Mapping[str, Any] = field(default_factory=dict)
     adapted: str = ""
     examples: Mapping[str, int] = field(default_factory=dict)
     transductive: bool | None = None
+    cut: str = ""
 
     @property
     def as_json(self) -> dict[str, Any]:
@@ -78,8 +86,15 @@ def of_json(about: object) -> TableMetadata:
     says, added, adapted = about.get("says"), about.get("added"), about.get("adapted")
     detector, examples, transductive = about.get("detector"), about.get("examples"), about.get("transductive")
     entries = [one for one in added if isinstance(one, Mapping)] if isinstance(added, list) else []
+    classes = about.get("classes")
+    named = classes.items() if isinstance(classes, Mapping) else ()
     return TableMetadata(
         says=says if isinstance(says, str) else "",
+        classes={
+            int(number): called
+            for number, called in named
+            if isinstance(number, str) and _NUMBER.fullmatch(number) and _is_id(int(number)) and isinstance(called, str)
+        },
         added={
             one["hoi_id"]: one["class"]
             for one in entries
@@ -91,7 +106,19 @@ def of_json(about: object) -> TableMetadata:
         if isinstance(examples, Mapping)
         else {},
         transductive=transductive if isinstance(transductive, bool) else None,
+        cut=_cut(about),
     )
+
+
+def _cut(about: Mapping[Any, Any]) -> str:
+    """Which interactions `ezhoi predict` kept of a picture, in words; empty if it kept all, or the table does not say it."""
+    top, threshold, only = about.get("top"), about.get("threshold"), about.get("only")
+    parts = [f"the best {top:,} of a picture"] if type(top) is int and 0 < top < ALL else []
+    if type(threshold) is float and threshold > 0:
+        parts.append(f"those with a score of {threshold:g} or more")
+    if isinstance(only, list) and only and all(isinstance(name, str) for name in only):
+        parts.append(f"those of {_named(only)}")
+    return ", ".join(parts)
 
 
 def _is_id(value: object) -> bool:
@@ -105,34 +132,58 @@ def placed(
 
     DataError naming a row whose `hoi_id` is no whole number.
     """
-    notes = [f"{Path(name).name} says: {plain(metadata.says[:MOST_SAID])}"] if metadata.says else []
-    if not metadata.added or "hoi_id" not in frame:
+    notes = _remarks(metadata, name=name)
+    if not (metadata.added or metadata.classes) or "hoi_id" not in frame:
         return frame, notes
     try:
         given = columns.whole(frame, "hoi_id", name)
     except ValueError as error:
         raise DataError(str(error)) from None
-    here: dict[int, int] = {}
-    for number, called in metadata.added.items():
-        try:
-            here[number] = vocabulary.find(called).hoi_id
-        except ValueError:
-            here[number] = -1
+    named = {**metadata.classes, **metadata.added}
+    here = {number: _place(number, called, vocabulary) for number, called in named.items()}
+    if metadata.classes and max(here.values()) < 0:
+        raise DataError(f"{name}: {vocabulary.name} has none of its classes, such as {_named(named.values())}")
     theirs = np.sort(np.array(list(here), dtype=np.int64))
     place = np.minimum(np.searchsorted(theirs, given), len(theirs) - 1)
     ours = np.array([here[int(number)] for number in theirs], dtype=np.int64)
-    hois = np.where(theirs[place] == given, ours[place], given)
-    kept = hois >= 0
-    measured = [called for number, called in metadata.added.items() if here[number] >= 0]
-    lacking = [called for number, called in metadata.added.items() if here[number] < 0]
-    if measured:
+    is_named = theirs[place] == given
+    hois = np.where(is_named, ours[place], given)
+    kept = ~is_named | (hois >= 0)
+    if measured := [called for number, called in metadata.added.items() if here[number] >= 0]:
         notes.append(f"classes that were added to the model and are annotated here: {_named(measured)}")
-    if lacking:
-        notes.append(
-            f"classes that were added to the model and that {vocabulary.name} does not have, so nothing measures them: "
-            f"{_named(lacking)} ({(~kept).sum():,} detections are left out)"
-        )
+    if moved := sum(number != there >= 0 for number, there in here.items() if number not in metadata.added):
+        notes.append(f"{moved:,} classes of the model have other ids in {vocabulary.name}: their names tell them")
+    for what, numbers in (
+        ("classes that were added to the model and that ", [n for n in named if n in metadata.added and here[n] < 0]),
+        ("classes of the model that ", [n for n in named if n not in metadata.added and here[n] < 0]),
+    ):
+        if numbers:
+            notes.append(
+                f"{what}{vocabulary.name} does not have, so nothing measures them: "
+                f"{_named(named[n] for n in numbers)} ({np.isin(given, numbers).sum():,} detections are left out)"
+            )
     return frame.assign(hoi_id=hois)[kept], notes
+
+
+def _remarks(metadata: TableMetadata, *, name: str) -> list[str]:
+    """What a table says of itself, for whoever evaluates it."""
+    notes = [f"{Path(name).name} says: {plain(metadata.says[:MOST_SAID])}"] if metadata.says else []
+    if metadata.cut:
+        notes.append(
+            f"{Path(name).name} holds a part of the interactions only ({metadata.cut}), and AP counts all: predict them with "
+            f"--threshold 0 --top {ALL}, in another --out"
+        )
+    return notes
+
+
+def _place(number: int, called: str, vocabulary: Vocabulary) -> int:
+    """The id of a class in a vocabulary by its name; -1 if it has none of that name. The same id is preferred."""
+    if number in vocabulary.ids and comparable(vocabulary.hoi(number).name) == comparable(called):
+        return number
+    try:
+        return vocabulary.find(called).hoi_id
+    except ValueError:
+        return -1
 
 
 def _named(names: Iterable[str]) -> str:

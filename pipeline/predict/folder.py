@@ -17,8 +17,9 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -51,6 +52,8 @@ class Folder:
     about: Mapping[str, Any]
     """Which model predicts, with which options; predictions.json begins with it."""
     journal: Journal
+    classes: Mapping[int, str] = field(default_factory=dict)
+    """{class id: class name} of all classes of the model; the table says it, since another vocabulary has other ids."""
 
     def has(self, picture: Listed) -> bool:
         """Whether the picture is done: neither its file nor its drawing was changed since, or is gone."""
@@ -118,7 +121,8 @@ class Folder:
 
     def _write_table(self, names: Sequence[str]) -> None:
         schema = pa.Schema.from_pandas(records.table([]), preserve_index=False).remove_metadata()
-        with_metadata = schema.with_metadata({"ezhoi": json.dumps(self.about, ensure_ascii=False)})
+        says = {**self.about, "classes": self.classes}
+        with_metadata = schema.with_metadata({"ezhoi": json.dumps(says, ensure_ascii=False)})
         with (
             atomic(self.path / "predictions.parquet") as temporary,
             pq.ParquetWriter(temporary, with_metadata, compression="zstd") as file,
@@ -134,12 +138,20 @@ def drawn(name: str) -> str:
     return f"{DRAWN}/{name}{'' if own else OTHERS}"
 
 
-def opened(path: Path, about: Mapping[str, Any], *, pictures: str, anew: bool = False) -> Folder:
+def opened(
+    path: Path,
+    about: Mapping[str, Any],
+    *,
+    pictures: str,
+    anew: bool = False,
+    classes: Mapping[int, str] = MappingProxyType({}),
+) -> Folder:
     """Open the folder, which is made if it is missing, and read what is done in it.
 
     Args:
         pictures: a digest of the pictures to predict: other processes may predict the same pictures, but no others.
         anew: whether to forget what is done, and to remove its drawings.
+        classes: the names of the model's classes by their ids.
 
     Raises:
         DataError: it holds predictions of another model or with other options, or somebody else is writing there.
@@ -154,7 +166,7 @@ def opened(path: Path, about: Mapping[str, Any], *, pictures: str, anew: bool = 
     except BaseException:
         journal.file.close()
         raise
-    return Folder(path, about, journal)
+    return Folder(path, about, journal, dict(classes))
 
 
 def _join(journal: Journal, listed: Path, about: Mapping[str, Any], *, pictures: str, anew: bool) -> None:

@@ -107,6 +107,7 @@ class Job:
             self._about(header, predictor, shown, leaked),
             pictures=listing.digest_of(self.pictures),
             anew=self.anew,
+            classes={hoi.hoi_id: hoi.name for hoi in predictor.vocabulary.classes},
         )
         try:
             return self._filled(folder, predictor, boxes, progress, say)

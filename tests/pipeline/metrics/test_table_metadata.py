@@ -39,13 +39,44 @@ def test_an_added_class_has_the_id_of_its_name_or_is_left_out() -> None:
         table_metadata.placed(rows(3.5), added, VOCABULARY, name="x")
 
 
+def test_classes_have_the_ids_of_their_names_whatever_ids_their_vocabulary_gave_them() -> None:
+    # The user has put a class in front of the others since: ride horse was 0, walk dog 1, groom dog 2.
+    earlier = table_metadata.of_json({"classes": {"0": "ride horse", "1": "Walk_Dog", "2": "groom dog"}})
+    frame, notes = table_metadata.placed(rows(1, 0, 2, 77), earlier, VOCABULARY, name="x.parquet")
+    assert frame["hoi_id"].tolist() == [8, 3, 77], "what the table does not name stays, right or wrong"
+    assert notes == [
+        "2 classes of the model have other ids in stable: their names tell them",
+        "classes of the model that stable does not have, so nothing measures them: groom dog (1 detections are left out)",
+    ]
+    same = table_metadata.of_json({"classes": {"3": "ride horse", "8": "walk dog"}})
+    assert table_metadata.placed(rows(3, 8), same, VOCABULARY, name="x")[1] == []
+    with pytest.raises(DataError, match="stable has none of its classes, such as feed cow"):
+        table_metadata.placed(rows(3), table_metadata.of_json({"classes": {"3": "feed cow"}}), VOCABULARY, name="x")
+
+
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        ({"top": 10, "threshold": 0.1, "only": []}, "the best 10 of a picture, those with a score of 0.1 or more"),
+        ({"top": None, "threshold": 0.0, "only": ["ride horse"]}, "those of ride horse"),
+        ({"top": 100_000, "threshold": 0.0, "only": []}, None),
+        ({"top": "10", "threshold": True, "only": [3]}, None),
+    ],
+)
+def test_a_table_that_was_cut_says_so(about: dict[str, Any], said: str | None) -> None:
+    _, notes = table_metadata.placed(rows(3), table_metadata.of_json(about), VOCABULARY, name="out/x.parquet")
+    part = f"x.parquet holds a part of the interactions only ({said}), and AP counts all: predict them with "
+    assert notes == ([] if said is None else [f"{part}--threshold 0 --top 100000, in another --out"])
+
+
 @pytest.mark.parametrize(
     "about",
     [
         None,
         [],
         "text",
-        {"added": {"a": 1}},
+        {"added": {"a": 1}, "classes": ["ride horse"]},
+        {"classes": {"1x": "ride horse", "-1": "a", str(1 << 31): "b", "9" * 5000: "c", "3": 4}},
         {"added": [1, {"hoi_id": "3", "class": "x"}], "examples": [], "detector": 3},
         {"added": [{"hoi_id": number, "class": "walk dog"} for number in (10**20, 1 << 31, -1, True)]},
     ],

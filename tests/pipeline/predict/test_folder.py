@@ -49,7 +49,7 @@ def test_it_is_gone_on_with(tmp_path: Path) -> None:
     first.close()
     with (tmp_path / "out" / folders.JOURNAL).open("ab") as journal:
         journal.write(b'{"stamp": [1, 2], "picture": {"na')  # killed while it wrote
-    again = opened(tmp_path / "out")
+    again = opened(tmp_path / "out", classes={3: "ride horse"})
     assert again.has(one) and not again.has(two)
     add(again, two, score=0.25)  # in the place of what was cut short
     assert again.finish([two, one]) == 2
@@ -62,7 +62,7 @@ def test_it_is_gone_on_with(tmp_path: Path) -> None:
         assert (tmp_path / "out" / picture["drawn"]).is_file()
     table = pq.read_table(tmp_path / "out" / "predictions.parquet")
     assert table["file_name"].to_pylist() == ["two.gif", "sub/one.jpg"] and table["score"].to_pylist() == [0.25, 0.75]
-    assert json.loads(table.schema.metadata[b"ezhoi"]) == ABOUT
+    assert json.loads(table.schema.metadata[b"ezhoi"]) == ABOUT | {"classes": {"3": "ride horse"}}
 
 
 def test_a_picture_that_changed_or_lost_its_drawing_is_not_done(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from pipeline.errors import DataError
 from pipeline.predict import bundle as bundles
 from pipeline.predict import many, records
 from pipeline.predict.boxes import Boxes
+from pipeline.predict.listing import Stamp
 from pipeline.predict.predictor import Predictor
 
 pytestmark = pytest.mark.slow
@@ -182,11 +183,12 @@ def test_the_command_goes_on_where_it_was(trained: Trained, tmp_path: Path, monk
     drawn: list[str] = []
     real = many.Many._draw
 
-    def draw(self: many.Many, picture: Any, *rest: Any) -> None:
+    def draw(self: many.Many, picture: Any, *rest: Any) -> Stamp:
         drawn.append(picture.name)
-        real(self, picture, *rest)
+        stamp = real(self, picture, *rest)
         if len(drawn) == 7:
             raise KeyboardInterrupt
+        return stamp
 
     monkeypatch.setattr(many.Many, "_draw", draw)
     monkeypatch.setattr(many, "BATCH", 4)
