@@ -47,3 +47,26 @@ def test_one_that_is_ignored_stays_so(name: str) -> None:
     """A shell ignores SIGINT for what it starts in the background, and nohup SIGHUP for all."""
     done = ended(name, "signal.SIG_IGN")
     assert done.returncode == 0 and "seen.epochs" in done.stdout
+
+
+TAKEN_APART = """
+import os, signal, sys
+
+class Last:
+    def __del__(self, kill=os.kill, process=os.getpid(), number=signal.{name}):
+        kill(process, number)
+
+sys.argv = ["ezhoi", "config", "{word}"]
+last = Last()
+from flows.cli.entry import main
+main()
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize(("word", "code"), [("keys", 0), ("nothing", 2)])
+def test_a_signal_when_all_is_done_changes_no_exit_code(name: str, word: str, code: int) -> None:
+    """It comes while Python takes modules apart, which knows no handlers any more."""
+    text = TAKEN_APART.format(name=name, word=word)
+    done = subprocess.run([sys.executable, "-c", text], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == code and "stopped" not in done.stderr
