@@ -62,6 +62,7 @@ def crosshoi(
     from pipeline.metrics.crosshoi import questions as asking
     from pipeline.metrics.crosshoi.answers import Selection
     from pipeline.metrics.formats import named
+    from pipeline.metrics.remarks import FEW
 
     if sum(value is not None for value in (rank, threshold, best)) > 1:
         raise ConfigError("--rank, --threshold and --best are three ways of choosing rows; give one")
@@ -78,6 +79,12 @@ def crosshoi(
         if absent:
             notes.append(f"{path}: {absent:,} of {len(by_image):,} images are not in {detections}: not counted")
         answered = answers.answers(by_image, detected, selection=selection, choices=choices)
+        with_answer = sum(bool(given) for _, given in answered)
+        if with_answer < FEW * len(answered):
+            notes.append(
+                f"{path}: only {with_answer:,} of {len(answered):,} questions get an answer: are the boxes x1, y1, x2, y2 in "
+                "pixels, the classes named as there, and do enough rows count (--rank, --threshold, --best)?"
+            )
         given = sorted({question.setting for listed in by_image.values() for question in listed})
         about = {"file": str(path), "given": ", ".join(given), "absent_images": absent}
         found.append(about | scores.scores(answered))

@@ -94,7 +94,9 @@ def table(
         typer.echo(json.dumps(report, indent=1))
         return
     say([*truth.notes, *(f"{name}: {note}" for name, found in notes.items() for note in found), *unlike])
-    for block in blocks:
+    for place, block in enumerate(blocks):
+        if not place:
+            say(f"{row['name']}: {note}" for row in block["methods"] for note in row["notes"])
         _print(block)
 
 

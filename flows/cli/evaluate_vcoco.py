@@ -89,6 +89,7 @@ def vcoco(
     if export is not None:
         notes += exchange.write(export, truth, roles, actions)
     tables = {f"scenario {n}": table for n, table in role_ap.role_ap(roles, truth, rules=rules).items()}
+    notes += role_ap.doubt(tables["scenario 2"])
     of_agents = role_ap.agent_ap(actions, truth, rules=rules) if actions else None
     if as_json:
         found: dict[str, Any] = {name.replace(" ", "_"): _values(table, mean) for name, table in tables.items()}

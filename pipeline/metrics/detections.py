@@ -37,6 +37,7 @@ from numpy.typing import NDArray
 from pipeline.datasets.hico.tables import TEST_IDS_FROM
 from pipeline.datasets.hico.vocabulary import demand
 from pipeline.errors import DataError
+from pipeline.metrics import remarks
 from pipeline.metrics.annotations import Annotations, demand_pixels
 from pipeline.metrics.formats import coco, matlab, named, qpic, table
 from pipeline.metrics.matching import Pairs
@@ -46,9 +47,6 @@ from pipeline.outside import columns, file_names, reading
 from pipeline.outside.parsing import shown
 from pipeline.tables.boxes import Floats
 from pipeline.vocabulary.vocabulary import Vocabulary
-
-LACKING = 0.1
-"""The share of the annotated images that may have no detection before a note says so; a detector misses the people of some."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,27 +247,16 @@ def unmeasured(annotations: Annotations) -> list[str]:
 
 
 def _remarks(pairs: Pairs, scores: Floats, annotations: Annotations) -> list[str]:
-    notes = []
     if not len(annotations.pairs):
         return ["there is no annotated pair: no class has an AP"]
+    notes = remarks.of_rows(
+        pairs.image, scores, annotated=np.unique(annotations.pairs.image), repeated=repeated(pairs, scores)
+    )
     if not len(pairs):
-        return ["there is no detection: every AP is 0"]
-    if scores.min() < 0 or scores.max() > 1:
-        notes.append(f"scores range from {scores.min():.4g} to {scores.max():.4g}: only their order counts")
+        return notes
     flat = sum((boxes[:, 2:] == boxes[:, :2]).any(axis=1) for boxes in (pairs.human, pairs.object))
     if flat.any():
         notes.append(f"{(flat > 0).sum():,} detections have a box without area: they match nothing")
-    if len(pairs) > 1 and scores.min() == scores.max():
-        notes.append(f"every score is {scores[0]:.4g}: nothing ranks the detections but the order of images and rows")
-    annotated_images = np.unique(annotations.pairs.image)
-    lacking = len(np.setdiff1d(annotated_images, pairs.image))
-    if lacking > LACKING * len(annotated_images):
-        notes.append(
-            f"{lacking:,} of {len(annotated_images):,} images with annotated pairs have no detection: all their pairs count as "
-            "missed"
-        )
-    if twice := repeated(pairs, scores):
-        notes.append(f"{twice:,} detections repeat another one exactly: each is a false positive")
     annotated = np.unique(annotations.pairs.hoi)
     without = np.setdiff1d(annotated, pairs.hoi)
     if len(without):

@@ -23,7 +23,7 @@ from pipeline.metrics.comparison import members, resamples_for
 from pipeline.metrics.detections import Detections
 from pipeline.metrics.protocols import Protocol
 from pipeline.metrics.resampling import Resampled
-from pipeline.metrics.results import Mode, Result, results
+from pipeline.metrics.results import Mode, Result, doubt, results
 from pipeline.tables.boxes import Floats
 
 LEVEL = 0.95
@@ -43,9 +43,9 @@ def compare(
 ) -> Iterator[dict[str, Any]]:
     """Yield a block for each protocol and mode, made one after the other.
 
-    A block has `protocol`, `mode`, `resamples`; `methods`, best first: `name` and, per group of classes, `value`, `low` and
-    `high` in percent; and `gaps` between every two of them: `better`, `worse`, `group`, `difference`, `low`, `high`, and
-    `noise`, whether the interval spans 0. Intervals are None where the protocol's rule has none.
+    A block has `protocol`, `mode`, `resamples`; `methods`, best first: `name`, `notes` (`results.doubt`) and, per group of
+    classes, `value`, `low` and `high` in percent; and `gaps` between every two of them: `better`, `worse`, `group`,
+    `difference`, `low`, `high`, and `noise`, whether the interval spans 0. Intervals are None where the rule has none.
     """
     streams = [
         results(found, annotations, protocols=protocols, modes=modes, setting=setting) for found in methods.values()
@@ -81,7 +81,7 @@ def _block(
         "resamples": draws,
         "level": LEVEL,
         "methods": [
-            {"name": names[m]}
+            {"name": names[m], "notes": doubt([evaluated[names[m]]])}
             | {g: {"value": float(v[m]), **_ends(drawn[m], around=float(v[m]))} for g, (v, drawn) in values.items()}
             for m in order
         ],

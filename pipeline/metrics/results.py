@@ -16,12 +16,11 @@ from pipeline.metrics.detections import Detections
 from pipeline.metrics.evaluation import Compared, Judged, judge, per_class
 from pipeline.metrics.known_objects import known_object_images
 from pipeline.metrics.protocols import Protocol, Ties
+from pipeline.metrics.remarks import few_found
 from pipeline.metrics.summary import summarise
 
 Mode = Literal["default", "known-object"]
 MODES: tuple[Mode, ...] = ("default", "known-object")
-FEW = 0.05
-"""The share of the annotated pairs that even a poor method finds, if every class is scored for every pair of boxes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,12 +94,7 @@ def doubt(found: Sequence[Means]) -> list[str]:
     table = table[table["n_pred"] > 0]  # a file may be of some classes only
     truth = int(table["n_gt"].sum())
     hits = round(float((table["max_recall"] * table["n_gt"]).sum()))
-    if hits >= FEW * truth:
-        return []
-    return [
-        f"only {hits:,} of {truth:,} annotated pairs are found at any score: are the boxes x1, y1, x2, y2 in pixels, those "
-        "with h the person's, and are images and classes numbered as in the annotations?"
-    ]
+    return few_found(hits, truth)
 
 
 def report(

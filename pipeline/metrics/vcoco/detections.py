@@ -15,6 +15,8 @@ nan or infinite score, reversed corners       error naming the row
 an object's box that is nan in part           error naming the row
 a row of `point instr`                        left out where the annotation lacks it (pair files), with a note
 categories, texts of numbers, decimals        read as what they name
+the same row twice, equal scores, no row      taken, with a note
+images of positives without a detection       their positives count as missed; a note, if it is so of many
 ============================================= =======================================================================
 """
 
@@ -22,7 +24,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -33,7 +35,9 @@ from pipeline.datasets.vcoco import classes
 from pipeline.datasets.vcoco.actions import POINT, ROLES
 from pipeline.datasets.vcoco.reader import is_name
 from pipeline.errors import DataError
-from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
+from pipeline.metrics import remarks
+from pipeline.metrics.matching import Pairs
+from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX, repeated
 from pipeline.metrics.vcoco.people import People
 from pipeline.outside import columns, file_names, pixels
 from pipeline.outside.parsing import shown
@@ -102,15 +106,22 @@ def place(frame: pd.DataFrame, people: People, *, what: What = "role", name: str
     if dropped.any():
         notes.append(f"{dropped.sum():,} detections of {POINT}, which the annotation lacks: left out")
     rows = np.flatnonzero(~outside & ~dropped)
-    return Reported(
+    found = Reported(
         image=image[rows],
         what=number[rows],
         score=numbers["score"].to_numpy()[rows],
         human=human[rows],
         thing=thing[rows],
         row=rows,
-        notes=tuple(notes),
     )
+    return replace(found, notes=(*notes, *_remarks(found, people, people.does if what == "role" else people.acts)))
+
+
+def _remarks(found: Reported, people: People, does: NDArray[np.bool_]) -> list[str]:
+    """What an evaluation of any dataset says about its detections."""
+    pairs = Pairs(image=found.image, hoi=found.what, human=found.human, object=found.thing)
+    annotated = np.unique(people.image[does.any(axis=1)])
+    return remarks.of_rows(found.image, found.score, annotated=annotated, repeated=repeated(pairs, found.score))
 
 
 def _roles_of(frame: pd.DataFrame, name: str) -> pd.Series[Any]:

@@ -24,6 +24,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.datasets.vcoco.actions import POINT
+from pipeline.metrics import remarks
 from pipeline.metrics.average_precision import average_precision
 from pipeline.metrics.matching import Pairs, best_truth, reorder_ties
 from pipeline.metrics.vcoco.detections import Reported
@@ -65,7 +66,8 @@ class _Best:
 
 
 def role_ap(found: Reported, people: People, *, rules: Rules | None = None) -> dict[Scenario, pd.DataFrame]:
-    """AP of every role in both scenarios: `role`, `ap` in [0, 1] (nan without positives), `n_truth`, `n_pred`."""
+    """AP of every role in both scenarios: `role`, `ap` in [0, 1] (nan without positives), `n_truth`, `n_pred`, and
+    `n_found`, how many positives are found at any score."""
     rules = rules or Rules()
     best = _best_person(found, people)
     rows = _rows_of_doers(best, people.does, found.what)
@@ -79,7 +81,7 @@ def role_ap(found: Reported, people: People, *, rules: Rules | None = None) -> d
 
 
 def agent_ap(found: Reported, people: People, *, rules: Rules | None = None) -> pd.DataFrame:
-    """AP of every action without its roles: `action`, `ap`, `n_truth`, `n_pred`."""
+    """AP of every action without its roles: `action`, `ap`, `n_truth`, `n_pred`, `n_found`."""
     best = _best_person(found, people)
     passed = np.zeros(len(found), dtype=np.bool_)
     passed[_rows_of_doers(best, people.acts, found.what)] = True
@@ -95,6 +97,12 @@ def lost_positives(found: Reported, people: People, *, rules: Rules | None = Non
         f"no detection says that its object is out of sight, so scenario 1 finds none of the {absent:,} positives (of "
         f"{int(people.does.sum()):,}) whose object is"
     )
+
+
+def doubt(table: pd.DataFrame) -> list[str]:
+    """A remark where so few positives of the reported roles are found at any score that boxes are probably meant otherwise."""
+    reported = table[table["n_pred"] > 0]
+    return remarks.few_found(int(reported["n_found"].sum()), int(reported["n_truth"].sum()))
 
 
 def mean_ap(table: pd.DataFrame, *, mean: Mean = "published") -> float:
@@ -160,4 +168,12 @@ def _table(
     n_truth = does.sum(axis=0)
     runs = [hits[start:end] for start, end in itertools.pairwise(starts)]
     ap = [average_precision(run, int(n), rule="all_points") for run, n in zip(runs, n_truth, strict=True)]
-    return pd.DataFrame({column: known, "ap": ap, "n_truth": n_truth, "n_pred": np.diff(starts)})
+    return pd.DataFrame(
+        {
+            column: known,
+            "ap": ap,
+            "n_truth": n_truth,
+            "n_pred": np.diff(starts),
+            "n_found": [int(r.sum()) for r in runs],
+        }
+    )

@@ -323,3 +323,16 @@ def test_questions_about_images_of_which_none_was_looked_at_are_an_error(tmp_pat
     (tmp_path / "d.json").write_text(json.dumps({"b.jpg": rows}))
     refused = call("evaluate", "crosshoi", "-d", tmp_path / "d.json", "-q", tmp_path / "q.json", error=DataError)
     assert "has none of the 1 images of" in str(refused.exception)
+
+
+def test_questions_of_which_hardly_one_is_answered_are_remarked_on(tmp_path: Path) -> None:
+    boxes = {"human": [0, 0, 9, 9], "object": [5, 5, 20, 20], "object_class": "horse"}
+    asked = {"gt_choices": ["ride a horse"], "wrong_choices": ["feed a horse"], "boxes": boxes}
+    rows = {"h_boxes": [[0, 0, 9, 9]], "o_boxes": [[5, 5, 20, 20]], "ho_scores": [0.5], "ao_names": ["ride a horse"]}
+    words = ["evaluate", "crosshoi", "-d", tmp_path / "d.json", "-q", tmp_path / "q.json"]
+    (tmp_path / "q.json").write_text(json.dumps({f"{n}.jpg": asked for n in range(30)}))
+    (tmp_path / "d.json").write_text(json.dumps({f"{n}.jpg": rows for n in range(30)}))
+    assert "get an answer" not in call(*words).stderr
+    twice = rows | {key: [[2 * corner for corner in rows[key][0]]] for key in ("h_boxes", "o_boxes")}
+    (tmp_path / "d.json").write_text(json.dumps({f"{n}.jpg": twice for n in range(30)}))
+    assert "only 0 of 30 questions get an answer: are the boxes x1, y1, x2, y2 in pixels" in call(*words).stderr

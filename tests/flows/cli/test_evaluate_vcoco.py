@@ -81,3 +81,31 @@ def test_a_model_of_hico_det_is_evaluated(tmp_path: Path, detections: Path, labe
     result = call("-d", tmp_path / "h.parquet", *labels, "--classes", "hico")
     assert result.stdout.splitlines()[-1].split() == ["mean", "100.00", "100.00"]
     assert "1 detections of 1 of 24 roles were made of 1 of HICO-DET's classes" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: d.iloc[:0], "there is no detection: every AP is 0"),
+        (lambda d: pd.concat([d, d]), "1 detections repeat another one exactly: each is a false positive"),
+        (lambda d: pd.concat([d, d.assign(hx1=1)]), "every score is 0.5: nothing ranks the detections"),
+        (lambda d: d.assign(score=7.5), "scores range from 7.5 to 7.5: only their order counts"),
+        (lambda d: d.assign(**{c: 2 * d[c] + 40 for c in BOXES}), "only 0 of 1 annotated pairs are found at any score"),
+    ],
+)
+def test_detections_that_hardly_mean_what_they_say_are_remarked_on(
+    detections: Path, labels: list[Any], change: Any, said: str
+) -> None:
+    change(pd.read_parquet(detections)).to_parquet(detections)
+    assert f"note: {said}" in call("-d", detections, *labels).stderr
+    report = json.loads(call("-d", detections, *labels, "--json").stdout)
+    assert any(note.startswith(said) for note in report["notes"])
+
+
+def test_images_without_a_detection_are_counted(tmp_path: Path, detections: Path) -> None:
+    names = [NAME, NAME.replace("1.jpg", "2.jpg")]
+    entry = {"boxes_h": [[0, 0, 9, 9]], "boxes_o": [[5, 5, 20, 20]], "actions": [0], "objects": [42]}
+    content = {"annotations": [entry | {"file_name": name} for name in names], "classes": ["hold obj"]}
+    (tmp_path / "v.json").write_text(json.dumps(content | {"action_to_object": []}))
+    result = call("-d", detections, "-a", tmp_path / "v.json")
+    assert "1 of 2 images with annotated pairs have no detection: all their pairs count as missed" in result.stderr

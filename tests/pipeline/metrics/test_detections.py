@@ -87,8 +87,8 @@ def test_notes():
     frame.loc[2, "hx2"] = 0.0
     assert check(frame).notes == (
         "scores range from -2 to 1.5: only their order counts",
-        "1 detections have a box without area: they match nothing",
         "1 detections repeat another one exactly: each is a false positive",
+        "1 detections have a box without area: they match nothing",
         "1 of 2 annotated classes have no detection: their AP is 0",
     )
 

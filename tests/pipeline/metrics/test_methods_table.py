@@ -77,3 +77,12 @@ def test_a_rule_without_weighted_meaning_has_no_interval(found, truth):
     protocol = with_switches(PROTOCOLS["exact"], ["rule=auc"])
     (block,) = methods_table.compare(found, truth, protocols=[protocol], modes=MODES[:1], setting="default")
     assert block["resamples"] == 0 and block["methods"][0]["full"]["low"] is None and block["gaps"][0]["noise"] is None
+
+
+def test_a_method_whose_boxes_lie_elsewhere_is_doubted(found, truth):
+    blocks = compared(found | {"elsewhere": method(truth, 0.0, 4)}, truth, "official", "upt", resamples=10)
+    notes = {row["name"]: row["notes"] for row in blocks[0]["methods"]}
+    assert [name for name, said in notes.items() if said] == ["elsewhere"]
+    assert notes["elsewhere"][0].startswith(
+        "only 0 of 60 annotated pairs are found at any score: are the boxes x1, y1, x2"
+    )
