@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic
+from pipeline.outside import reading
 from pipeline.tables.tensors import refused_as_usual
 from pipeline.work.pieces import Pieces
 
@@ -41,7 +42,7 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise DataError(f"{path}: cannot be read ({error})") from error
+        raise DataError(f"{path}: cannot be read ({reading.why(error)})") from error
 
 
 def save(pieces: Pieces, *, step: int, history: str, modules: nn.Module, optimiser: torch.optim.Optimizer) -> None:

@@ -24,6 +24,7 @@ from torch import Tensor
 from models.precision import Precision, computing_in
 from models.transfer import stacked
 from pipeline.errors import DataError
+from pipeline.outside import reading
 from pipeline.store.artifact import Artifact
 
 if TYPE_CHECKING:
@@ -115,7 +116,9 @@ def _open(path: Path) -> tuple[list[int], tuple[int, ...], _Mapped | _Anyhow]:
         ids = file.read(columns=["image_id"]).column("image_id").to_pylist()
         column = file.schema_arrow.names.index("tokens")
     except (OSError, KeyError, ValueError, pa.ArrowInvalid) as error:
-        raise DataError(f"{path}: cannot be read as Parquet ({error}). Run again: the stage recomputes it.") from error
+        raise DataError(
+            f"{path}: cannot be read as Parquet ({reading.why(error)}). Run again: the stage recomputes it."
+        ) from error
     metadata = file.schema_arrow.metadata or {}
     shape = tuple(int(n) for n in metadata.get(b"shape:tokens", b"0").split(b","))
     size = 2 * int(np.prod(shape))

@@ -66,7 +66,8 @@ def read(path: Path, vocabulary: Vocabulary | None = None) -> tuple[pd.DataFrame
     """Read the table of a file in any known format, with remarks.
 
     The name and the content tell the format: ``.parquet``; ``.json`` or ``.json.gz`` (QPIC's, named or COCO's);
-    ``.mat`` or a folder of them, or of the parts of one Parquet table. MATLAB's and QPIC's are about HICO-DET's classes.
+    ``.mat`` or a folder of them, or of the parts of one Parquet table, also in folders as ``split=test``. MATLAB's and QPIC's
+    are about HICO-DET's classes.
 
     Raises:
         DataError: the file is missing, empty, or in no known format, or its format does not know the vocabulary's classes.
@@ -78,11 +79,18 @@ def read(path: Path, vocabulary: Vocabulary | None = None) -> tuple[pd.DataFrame
     kind = path.suffix.lower()
     if kind == ".parquet" or any(path.glob("*.parquet")):
         return table.read(path), []
+    if path.is_dir() and not any(path.glob("*.mat")):
+        if not any(path.glob("**/*.parquet")):
+            raise DataError(f"{path}: has neither the parts of a Parquet table nor detections_NN.mat")
+        return table.read(path), []
     if path.is_dir() or kind == ".mat":
         demand(vocabulary, f"{path} (MATLAB)")
         return matlab.read(path), []
     if kind not in (".json", ".gz"):
-        raise DataError(f"{path}: detections are .parquet, .json, .json.gz, .mat or a folder of detections_NN.mat")
+        raise DataError(
+            f"{path}: detections are .parquet, .json, .json.gz, .mat or a folder of detections_NN.mat or of "
+            "the parts of a Parquet table"
+        )
     content = reading.json_value(path, largest=reading.LARGEST_DATA, each=named.packed)
     if named.matches(content):
         return named.read(path, content, vocabulary)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import DataError
+from pipeline.outside import reading
 from pipeline.store.manifest import Manifest
 from pipeline.store.names import in_order
 
@@ -73,7 +74,9 @@ class Artifact:
         try:
             return pd.read_parquet(path, columns=list(columns) if columns else None)
         except (OSError, ValueError, KeyError) as error:
-            raise DataError(f"{path}: cannot be read as Parquet ({error}). Run again: it is made anew.") from error
+            raise DataError(
+                f"{path}: cannot be read as Parquet ({reading.why(error)}). Run again: it is made anew."
+            ) from error
 
     def tables(self, pattern: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """All Parquet files that match, one after the other, in the order of `names`; DataError if none does."""
@@ -90,7 +93,9 @@ class Artifact:
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
-            raise DataError(f"{path}: cannot be read as JSON ({error}). Run again: it is made anew.") from error
+            raise DataError(
+                f"{path}: cannot be read as JSON ({reading.why(error)}). Run again: it is made anew."
+            ) from error
 
     def _listed(self, name: str) -> Path:
         if not any(f.name == name for f in self.manifest.files):

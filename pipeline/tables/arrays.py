@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic
+from pipeline.outside import reading
 
 LARGEST_PAGE = 1 << 30
 """Bytes of a page, more than any row has, so that a row group of one row has one page."""
@@ -89,7 +90,9 @@ def _table(path: Path, columns: Sequence[str] | None) -> pa.Table:
     try:
         return pq.read_table(path, columns=list(columns) if columns else None)
     except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{path}: cannot be read as Parquet ({error}). Run again: the stage recomputes it.") from error
+        raise DataError(
+            f"{path}: cannot be read as Parquet ({reading.why(error)}). Run again: the stage recomputes it."
+        ) from error
 
 
 def _column(column: pa.Array, shape: str | None) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic
+from pipeline.outside import reading
 
 Row = dict[str, Any]
 KINDS = ("data", "forward", "backward")
@@ -104,7 +105,9 @@ def _read(path: Path, steps: int) -> list[Row]:
     try:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()[:steps]]
     except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: cannot be read ({error}). Delete its folder: the training starts anew.") from error
+        raise DataError(
+            f"{path}: cannot be read ({reading.why(error)}). Delete its folder: the training starts anew."
+        ) from error
     if len(rows) < steps:
         raise DataError(
             f"{path}: has {len(rows)} steps, but the checkpoint beside it {steps}. "

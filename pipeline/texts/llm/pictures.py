@@ -76,4 +76,4 @@ def _check(file: Path) -> None:
         with pictures.opened(file, what=what) as picture:
             picture.verify()
     except (OSError, pictures.Unreadable) as error:
-        raise DataError(f"{what} cannot be read as a picture: {error}") from None
+        raise DataError(f"{what} cannot be read as a picture: {reading.why(error)}") from None

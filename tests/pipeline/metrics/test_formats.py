@@ -1,6 +1,7 @@
 """Every format is read back as it was written; layouts are what other programs expect."""
 
 import contextlib
+import errno
 import io
 import json
 
@@ -89,6 +90,33 @@ def test_the_official_layout(tmp_path):
     assert cells[horse.index(hoi.hoi_id), 2].tolist() == [[1, 2, 29, 39, 6, 7, 34, 44, 0.5]]
     assert sum(cell.size > 0 for cell in cells.ravel()) == 1
     assert sorted(h for thing in range(80) for h in matlab.classes_of(thing)) == list(range(600))
+
+
+def test_a_folder_that_holds_no_detections_is_said_so(tmp_path):
+    (tmp_path / "of notes").mkdir()
+    (tmp_path / "of notes" / "a.txt").write_text("x")
+    with pytest.raises(DataError, match=r"of notes: has neither the parts of a Parquet table nor detections_NN\.mat"):
+        detections.read(tmp_path / "of notes")
+
+
+def test_what_the_system_refuses_is_in_words_without_its_number(tmp_path, monkeypatch):
+    """As a disk with a fault, or a share that went away, refuses to read on."""
+    from pipeline.datasets.hico.layouts.matlab import load
+    from pipeline.learned import checkpoint, tokens
+    from pipeline.tables import arrays
+
+    def refuse(*given, **named):
+        raise OSError(errno.EIO, "Input/output error", "x")
+
+    for module, name, call in (
+        ("scipy.io", "loadmat", lambda: load(tmp_path / "x.mat")),
+        ("pipeline.learned.checkpoint", "safe_open", lambda: checkpoint.load_weights(tmp_path / "x")),
+        ("pyarrow.parquet", "ParquetFile", lambda: tokens._open(tmp_path / "x")),
+        ("pyarrow.parquet", "read_table", lambda: arrays.read(tmp_path / "x", ["a"])),
+    ):
+        monkeypatch.setattr(f"{module}.{name}", refuse)
+        with pytest.raises(DataError, match=r"\(Input/output error\)"):
+            call()
 
 
 def test_faults_of_the_official_layout(tmp_path):
@@ -253,6 +281,16 @@ def test_the_parts_of_a_table_are_one_table(tmp_path):
         TABLE.to_parquet(folder / f"part-{part}.parquet")
     (folder / "_SUCCESS").touch()
     assert len(detections.check(detections.read(folder)[0], truth()).pairs) == 2
+
+
+@pytest.mark.parametrize("by", [["split"], ["split", "hoi_id"]], ids=str)
+def test_a_table_in_folders_by_a_column_is_one_table(by, tmp_path):
+    """As Spark and `to_parquet(partition_cols=...)` leave it: d/split=test/hoi_id=3/part.parquet."""
+    pd.concat([TABLE.assign(split=split, hoi_id=3) for split in ("a", "b")]).to_parquet(
+        tmp_path / "d", partition_cols=by
+    )
+    found = detections.check(detections.read(tmp_path / "d")[0], truth())
+    assert (found.pairs.hoi.tolist(), found.pairs.image.tolist(), found.scores.tolist()) == ([3, 3], [0, 0], [0.5, 0.5])
 
 
 @pytest.mark.parametrize(

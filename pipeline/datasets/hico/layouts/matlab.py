@@ -20,6 +20,7 @@ from pipeline.datasets.hico.tables import image_id
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.errors import DataError
 from pipeline.machine import memory
+from pipeline.outside import reading
 
 LARGEST = 8 << 30
 """Most bytes that a MATLAB file may take in memory: scipy makes an array of every number of `anno_bbox.mat`."""
@@ -38,7 +39,7 @@ def load(path: Path) -> dict[str, Any]:
             f"{path}: its {path.stat().st_size:,} bytes need more than {LARGEST >> 30} GiB of memory, or more than there is"
         ) from None
     except Exception as error:  # a damaged file makes scipy raise nearly anything
-        raise DataError(f"{path}: cannot be read as a MATLAB 5 file ({error})") from error
+        raise DataError(f"{path}: cannot be read as a MATLAB 5 file ({reading.why(error)})") from error
 
 
 def has_boxes(value: dict[str, Any]) -> bool:
