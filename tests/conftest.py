@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 import pytest
 import typer.main
 import typer.testing
@@ -51,6 +52,20 @@ SERVED = (
     "tests/flows/test_workers.py",
 )
 """The files whose tests share a Prefect server and its forks (the fixtures `api` and `forks` of `tests/flows/conftest.py`)."""
+
+
+MEMORY = Path("/dev/shm")
+"""A folder whose files are in memory, which confirms a write at once."""
+ROOM = 6 << 30
+"""Bytes that have to be free there: all tests together write one or two GB."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Temporary folders are in memory where there is room: the stores in them have a disk confirm thousands of writes."""
+    if not os.access(MEMORY, os.W_OK | os.X_OK) or os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:
+        return
+    if min(psutil.disk_usage(str(MEMORY)).free, psutil.virtual_memory().available) >= ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
