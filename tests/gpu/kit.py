@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -17,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
+import forked
 import numpy as np
 import open_clip
 import torch
@@ -410,8 +409,7 @@ def resumed(scale: Scale, folder: Path) -> tuple[float, int]:
     first = run.run(small(folder / "store", *wanted), targets=("seen",))["seen"].artifact.path("model.safetensors")
     store = folder / "killed"
     shutil.copytree(folder / "store", store, ignore=shutil.ignore_patterns("seen", ".runs"))
-    line = [sys.executable, str(DEMO / "small_demo.py"), str(store), "seen", "5", *wanted]
-    killed = subprocess.run(line, capture_output=True, text=True)
+    killed = forked.run(DEMO / "small_demo.py", str(store), "seen", "5", *wanted)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     steps: list[int] = []
 
