@@ -23,7 +23,7 @@ from flows.cli import app
 from pipeline.engine.graph import NAMES
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["flows.cli.app", *(f"pipeline.stages.{name}" for name in NAMES)])
+_CONTEXT.set_forkserver_preload(["flows.cli.app", "accelerate", *(f"pipeline.stages.{name}" for name in NAMES)])
 
 
 def run(
