@@ -12,6 +12,8 @@ from pipeline.errors import DataError
 log = logging.getLogger("ezhoi.outside")
 FRACTION = 1.5
 """The largest corner in a whole file of boxes in fractions, some of which may lie a little over the edge."""
+PERCENT = 105.0
+"""The largest corner in a whole file of boxes in percent, some of which may lie a little over the edge."""
 SLACK = 0.05
 """The share of an image's longer side by which a detector's box may lie outside."""
 MOST_OUTSIDE = 0.2
@@ -26,7 +28,7 @@ REACH, ENOUGH = 0.8, 200
 def demand(boxes: NDArray[np.float64], size: NDArray[np.float64] | None, *, table: str) -> None:
     """DataError, naming a row, if all boxes are fractions, a box is in no picture, or many boxes lie outside their images.
 
-    If no box comes near the right and lower edges, as with pictures that a detector shrank, a warning says so. It is no error,
+    If no box comes near the right and lower edges, as with pictures that a detector shrank or percent, a warning says so. It is no error,
     since all that a fixed camera shows may be in a corner.
 
     Arguments:
@@ -67,9 +69,11 @@ def demand(boxes: NDArray[np.float64], size: NDArray[np.float64] | None, *, tabl
     reach = max((boxes[known, 2] / width[known]).max(), (boxes[known, 3] / height[known]).max())
     if reach < REACH:
         log.warning(
-            "%s of %s boxes none reaches beyond %.2f of its image's width or height: are they those of images that were shrunk "
-            "before? Then scale them back to the annotated size",
+            "%s of %s boxes none reaches beyond %.2f of its image's width or height: are they %s",
             table,
             f"{known.sum():,}",
             reach,
+            "in percent of their images? Then multiply x by the width / 100, y by the height / 100"
+            if furthest <= PERCENT
+            else "those of images that were shrunk before? Then scale them back to the annotated size",
         )

@@ -20,6 +20,9 @@ ROUNDED = 0.01
 """How many pixels a side may lack because its ends were rounded."""
 FRACTION = 1.0
 """The largest number in a whole file of boxes in fractions of their pictures, where percent are expected."""
+PERCENT, ENOUGH = 100.0, 20
+"""Boxes in pixels may be in percent where there are so many in pictures at least twice as wide and high as this, and none, in
+whatever picture, reaches further."""
 EDGES = ("left", "upper", "right", "lower")
 
 
@@ -53,6 +56,7 @@ def place(boxes: Boxes, shown: Shown, words: Words, problems: Problems) -> Place
         faults = dict.fromkeys(range(len(boxes.corners)), what) | faults
     refused = np.array(sorted(faults), dtype=np.int64)
     of_label: dict[int, list[int]] = {}
+    furthest, in_large = 0.0, 0
     for start in range(0, len(objects), BLOCK):
         rows = slice(start, start + BLOCK)
         image = boxes.image[rows]
@@ -63,12 +67,20 @@ def place(boxes: Boxes, shown: Shown, words: Words, problems: Problems) -> Place
         placed = block.in_pixels()
         faulty = block.judge(placed, judged)
         judged[[box - start for box in faulty]] = False
+        furthest = max(furthest, placed[judged].max(initial=0.0))
+        in_large += int((block.sizes[judged] >= 2 * PERCENT).all(axis=1).sum())
         block.clip(placed, judged, problems)
         corners[rows] = placed
         faulty |= block.unknown(objects[rows], judged, words, of_label)
         faults |= faulty
         objects[rows][left] = -1
     objects[list(faults)] = -1
+    if not boxes.percent and in_large >= ENOUGH and furthest <= PERCENT:
+        what = (
+            f"none of the boxes reaches beyond {PERCENT:g}, and {in_large:,} of them are in pictures at least twice as large: "
+            "percent instead of pixels? Then multiply x by the width / 100 and y by the height / 100"
+        )
+        problems.add("W", "the whole file", what, "used as they are")
     return Placed(corners, objects, faults, of_label)
 
 

@@ -54,3 +54,13 @@ def test_boxes_of_shrunk_images_are_a_warning(caplog):
     assert caplog.messages[0].startswith("d, of 200 boxes none reaches beyond 0.50 of its image's width or height")
     pixels.demand(boxes * [1, 0.5, 1, 0.5], size, table="d,")  # they fill the width
     assert len(caplog.messages) == 1
+
+
+def test_boxes_in_percent_are_a_warning(caplog):
+    edges = np.random.default_rng(0).uniform(0, 100, (200, 2, 2))
+    edges.sort(axis=1)
+    pixels.demand(edges.reshape(200, 4), np.repeat(SIZE[:1], 200, axis=0), table="d,")
+    (said,) = caplog.messages
+    assert said.endswith(
+        "are they in percent of their images? Then multiply x by the width / 100, y by the height / 100"
+    )

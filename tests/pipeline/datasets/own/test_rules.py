@@ -129,6 +129,26 @@ def test_corners_in_the_place_of_width_and_height_are_doubted(corners: bool, tmp
     assert len(said) == corners and not found.problems.of("E")
 
 
+@pytest.mark.parametrize(
+    ("size", "last", "doubted"),
+    [((640, 480), 40.0, True), ((640, 480), 40.1, False), ((200, 200), 40.0, True), ((640, 199), 40.0, False)],
+    ids=str,
+)
+def test_percent_in_the_place_of_pixels_are_doubted(
+    size: tuple[int, int], last: float, doubted: bool, tmp_path: Path
+) -> None:
+    """They fit every picture that is larger than 100 pixels, in the corner where nobody put them."""
+    value = coco_rel([[2.0 * i, i, 8, 9] for i in range(19)] + [[60, 60, last, 9]])
+    value["images"][0] |= {"width": size[0], "height": size[1]}
+    found = read(tmp_path, value)
+    said = [str(problem) for problem in found.problems.of("W") if "percent instead of pixels?" in problem.what]
+    assert len(said) == doubted and len(found.rows.boxes) == 20
+    if doubted:
+        assert said[0].startswith(
+            "the whole file: none of the boxes reaches beyond 100, and 20 of them are in pictures"
+        )
+
+
 def test_boxes_of_crowds_are_told(tmp_path: Path) -> None:
     found = read(tmp_path, coco_rel([[10, 10, 20, 30], [40, 10, 20, 30]], iscrowd=1))
     assert [problem.what for problem in found.problems.of("W")] == ["boxes of crowds (iscrowd): 2"]
