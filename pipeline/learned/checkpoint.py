@@ -8,13 +8,12 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from pipeline.errors import DataError
 from pipeline.machine.files import atomic
 from pipeline.outside import reading
-from pipeline.tables.tensors import refused_as_usual
+from pipeline.tables.tensors import save_tensors
 from pipeline.work.pieces import Pieces
 
 log = logging.getLogger("ezhoi.training")
@@ -26,12 +25,7 @@ NAME = "training.safetensors"
 def save_weights(path: Path, state: dict[str, Tensor], about: dict[str, str] | None = None) -> None:
     """Write tensors and a few strings, which are on the disk when this returns; OSError if they cannot be written."""
     with atomic(path) as temporary:
-        _put(temporary, state, about)
-
-
-def _put(path: Path, state: dict[str, Tensor], about: dict[str, str] | None) -> None:
-    with refused_as_usual(path):
-        save_file({k: v.detach().cpu().contiguous() for k, v in state.items()}, path, metadata=about)
+        save_tensors(temporary, state, about)
 
 
 def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -48,7 +42,7 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def save(pieces: Pieces, *, step: int, history: str, modules: nn.Module, optimiser: torch.optim.Optimizer) -> None:
     """Write the weights, the optimiser's moments, the step that they belong to, and the digest of the history up to it."""
     with pieces.writing(NAME) as temporary:
-        _put(temporary, state(modules, optimiser), {"step": str(step), "history": history})
+        save_tensors(temporary, state(modules, optimiser), {"step": str(step), "history": history})
 
 
 def state(modules: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

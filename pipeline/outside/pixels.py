@@ -28,8 +28,8 @@ REACH, ENOUGH = 0.8, 200
 def demand(boxes: NDArray[np.float64], size: NDArray[np.float64] | None, *, table: str) -> None:
     """DataError, naming a row, if all boxes are fractions, a box is in no picture, or many boxes lie outside their images.
 
-    If no box comes near the right and lower edges, as with pictures that a detector shrank or percent, a warning says so. It is no error,
-    since all that a fixed camera shows may be in a corner.
+    If no box comes near the right and lower edges, as with pictures that a detector shrank, or with percent, a warning says so.
+    It is no error, since all that a fixed camera shows may be in a corner.
 
     Arguments:
         boxes: ``[n, 4]`` finite x1, y1, x2, y2.

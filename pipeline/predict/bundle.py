@@ -30,7 +30,7 @@ from pipeline.machine.files import atomic
 from pipeline.outside.parsing import first_fault, json_value, shown
 from pipeline.store import digest
 from pipeline.store.runs import Percent
-from pipeline.tables.tensors import refused_as_usual
+from pipeline.tables.tensors import save_tensors
 from pipeline.vocabulary import file as vocabulary_file
 from pipeline.vocabulary.vocabulary import Vocabulary
 
@@ -49,6 +49,8 @@ MODEL = "model."
 """The beginning of the names of the learned tensors."""
 HEAD = "head."
 """The beginning of the names of the head's tensors."""
+OF_HEADS = ("torch.float32", "torch.int64", "torch.bool")
+"""Types of a head's tensors: features, ids and masks."""
 TEXTS = ("text.hoi_id", "text.before", "text.after", "objects")
 """The other tensors."""
 
@@ -212,9 +214,7 @@ class Bundle:
 
 def write(path: Path, bundle: Bundle) -> None:
     """Write the whole file or nothing; OSError if it cannot be written."""
-    from safetensors.torch import save_file
-
-    header, tensors = bundle.header, {name: t.detach().cpu().contiguous() for name, t in bundle.tensors.items()}
+    header = bundle.header
     # A key that says nothing is left out, so that a reader which does not know it yet has nothing to refuse.
     silent = {
         "start": header.start is None,
@@ -228,8 +228,8 @@ def write(path: Path, bundle: Bundle) -> None:
     if header.measured.on == "test":
         unsaid["measured"] = {"on"}
     text = header.model_dump_json(exclude=unsaid)
-    with atomic(path) as temporary, refused_as_usual(path):
-        save_file(tensors | {DIGEST: _digest(text, tensors)}, temporary, metadata={KEY: text})
+    with atomic(path) as temporary:
+        save_tensors(temporary, {**bundle.tensors, DIGEST: _digest(text, bundle.tensors)}, {KEY: text})
 
 
 def read_header(path: Path) -> Header:
@@ -320,15 +320,19 @@ def _demand_whole(path: Path, header: Header, tensors: Mapping[str, Tensor]) -> 
     if missing := [name for name in TEXTS if name not in tensors]:
         raise DataError(f"{path}: has no tensor {shown(missing[0])}")
     for name, value in tensors.items():
-        kind = "torch.int64" if name == "text.hoi_id" else "torch.float32"
-        if not name.startswith(HEAD) and str(value.dtype) != kind:
-            raise DataError(f"{path}: its tensor {shown(name)} is of type {value.dtype}, and {kind} in a bundle")
+        kinds = OF_HEADS if name.startswith(HEAD) else ("torch.int64",) if name == "text.hoi_id" else ("torch.float32",)
+        if str(value.dtype) not in kinds:
+            raise DataError(
+                f"{path}: its tensor {shown(name)} is of type {value.dtype}, and {' or '.join(kinds)} in a bundle"
+            )
     if (broken := weight_files.broken(tensors)) is not None:
         raise DataError(f"{path}: its tensor {shown(broken)} has values that are no finite numbers")
     hois, before, after, objects = (tensors[name] for name in TEXTS)
     known = set(header.classes.ids)
     if hois.dim() != 1 or not set(hois.tolist()) <= known:
         raise DataError(f"{path}: text.hoi_id names classes that are not in its vocabulary")
+    if len(set(hois.tolist())) < len(hois):
+        raise DataError(f"{path}: text.hoi_id names a class twice, and nobody can tell which of its texts is meant")
     if not len(hois) and header.head == "ezhoi":
         raise DataError(f"{path}: has no phrase, so its model tells no class apart")
     if before.shape != after.shape or before.dim() != 2 or len(before) != len(hois):

@@ -121,6 +121,15 @@ def test_another_header_is_refused(tmp_path: Path, changed: dict[str, Any], says
     ("changed", "says"),
     [
         ({"text.hoi_id": torch.tensor([3, 4])}, "text.hoi_id names classes that are not in its vocabulary"),
+        ({"text.hoi_id": torch.tensor([3, 3])}, "text.hoi_id names a class twice"),
+        (
+            {"head.text": torch.eye(2).half()},
+            "tensor 'head.text' is of type torch.float16, and torch.float32 or torch.int",
+        ),
+        (
+            {"head.ids": torch.zeros(2, dtype=torch.int32)},
+            "tensor 'head.ids' is of type torch.int32, and torch.float32 or",
+        ),
         ({"text.hoi_id": torch.tensor([3])}, "are not a row a phrase"),
         ({"text.after": torch.eye(2, 5)}, "are not a row a phrase"),
         ({"objects": torch.zeros(3, 4)}, "objects (3, 4) is not a row for each of 4 objects"),
