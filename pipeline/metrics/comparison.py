@@ -11,19 +11,22 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from pipeline.errors import DataError
 from pipeline.metrics import means
 from pipeline.metrics.average_precision import Rule
 from pipeline.metrics.evaluation import Judged
 from pipeline.metrics.resampling import Resampled
-from pipeline.metrics.table_metadata import whose
+from pipeline.metrics.table_metadata import LARGEST_ID, whose
 from pipeline.outside import reading
+from pipeline.outside.columns import MOST_ROWS
+from pipeline.outside.parsing import first_fault
 from pipeline.tables.boxes import Floats
 
 JUDGED, ANNOTATED, REPORT = "judged.parquet", "annotated.parquet", "report.json"
@@ -53,6 +56,39 @@ class Evaluated:
     judged: Judged
 
 
+class _Switches(BaseModel):
+    rule: Rule
+
+
+class _Result(BaseModel):
+    switches: _Switches
+
+
+class _Class(BaseModel):
+    hoi_id: Annotated[StrictInt, Field(ge=0, le=LARGEST_ID)]
+    name: StrictStr
+    unseen: StrictBool
+    rare: StrictBool
+    test_pairs: StrictInt
+
+
+class _Counts(BaseModel):
+    images: Annotated[StrictInt, Field(ge=0, le=MOST_ROWS)] | None
+
+
+class _Report(BaseModel):
+    """What a comparison reads of a report, which may have come from elsewhere."""
+
+    protocol: StrictStr
+    mode: StrictStr
+    setting: StrictStr
+    results: Annotated[list[_Result], Field(min_length=1)]
+    per_class: Annotated[list[_Class], Field(min_length=1)]
+    counts: _Counts
+    notes: list[Any] = []
+    detector: dict[str, Any] | None = None
+
+
 def load(folder: Path) -> Evaluated:
     """Load what :func:`save` and the report wrote.
 
@@ -60,7 +96,9 @@ def load(folder: Path) -> Evaluated:
         DataError: a file is missing or cannot be read.
     """
     try:
-        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+        text = (folder / REPORT).read_text(encoding="utf-8")
+        _Report.model_validate_json(text)
+        report = json.loads(text)
         detections, annotated = (pd.read_parquet(folder / name) for name in (JUDGED, ANNOTATED))
         judged = Judged(
             row=np.arange(len(detections)),
@@ -71,6 +109,8 @@ def load(folder: Path) -> Evaluated:
             truth_image=annotated["image"].to_numpy(dtype=np.int64),
             truth_hoi=annotated["hoi_id"].to_numpy(dtype=np.int64),
         )
+    except ValidationError as error:
+        raise DataError(f"{folder / REPORT}: is no report of an evaluation ({first_fault(error)})") from None
     except (OSError, ValueError, KeyError, RecursionError) as error:
         raise DataError(
             f"{folder}: not the folder of an evaluation ({reading.why(error)}); one has {REPORT}, {JUDGED}, {ANNOTATED}"

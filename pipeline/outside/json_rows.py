@@ -72,6 +72,11 @@ def fours(values: Sequence[Any]) -> NDArray[np.float64]:
     return found
 
 
+def texts(value: Any) -> list[str]:
+    """The texts of a list; none if it is no list."""
+    return [part for part in value if isinstance(part, str)] if isinstance(value, list) else []
+
+
 def text(value: Any) -> str:
     """A text; "" if it is none."""
     return value if isinstance(value, str) else ""

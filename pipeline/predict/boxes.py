@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.errors import DataError
+from pipeline.outside.columns import whole_number
 from pipeline.outside.parsing import shown
 from pipeline.vocabulary.vocabulary import PERSON, Vocabulary, comparable
 
@@ -114,6 +115,10 @@ def _object(label: str | int, known: Mapping[str, int], vocabulary: Vocabulary, 
     """The id that a label names; -1 for a name that is none of the vocabulary's."""
     if isinstance(label, str):
         return known.get(comparable(label), -1)
-    if not 0 <= int(label) < len(vocabulary.objects):
+    try:
+        number = whole_number(label)
+    except ValueError:
+        number = -1
+    if not 0 <= number < len(vocabulary.objects):
         raise DataError(f"{what}: object id {shown(label)} is none of 0 to {len(vocabulary.objects) - 1}")
-    return int(label)
+    return number

@@ -80,6 +80,8 @@ def _task(
     if annotation is None:
         counts["{n} not annotated, no part of the data"] += 1
         return
+    if not isinstance(annotation.get("result") or [], list):
+        raise DataError(f"{problems.file}: task {number}: its result is {shown(annotation['result'])}; expected a list")
     result = [entry for entry in annotation.get("result") or [] if isinstance(entry, dict)]
     addresses = _addresses(task["data"])
     sizes = _sizes(result, number, problems)
@@ -149,14 +151,14 @@ def _regions(
     """Add the boxes of a task, and who acts alone; {region id: box}."""
     boxes: dict[str, int] = {}
     placed: Counter[str] = Counter()
-    labels: dict[str, str] = {}
+    labels: dict[str, list[str]] = {}
     alone: list[tuple[str, list[str]]] = []
     for entry in result:
         kind, value, name = entry.get("type"), entry.get("value"), str(entry.get("id"))
         where = f"task {number}, region {name}"
         value = value if isinstance(value, dict) else {}
         if kind == "choices":
-            alone.append((name, [word for word in value.get("choices") or [] if isinstance(word, str)]))
+            alone.append((name, json_rows.texts(value.get("choices"))))
             continue
         if kind in NOT_USED:
             problems.add("N", where, f"a {str(kind).removesuffix('labels')}, which is no box", "not used")
@@ -164,7 +166,7 @@ def _regions(
         if kind not in (*LABELS, "rectangle"):
             continue
         if words := next((value[key] for key in LABELS if value.get(key)), None):
-            labels[name] = str(words[0])
+            labels[name] = json_rows.texts(words)
         if kind in ("rectangle", "rectanglelabels") or name not in boxes:
             placed[name] += kind in ("rectangle", "rectanglelabels")
             box = found.box(images.get(_index(entry), -1), "", _percent(value), where)
@@ -179,9 +181,14 @@ def _regions(
                 )
             boxes.setdefault(name, box)
     for name, box in boxes.items():
-        found.box_label[box] = labels.get(name, "")
-        if name not in labels:
+        words = labels.get(name, [])
+        found.box_label[box] = words[0] if words else ""
+        if not words:
             found.box_faults[box] = "has no label"
+        elif len(words) > 1:
+            found.box_faults[box] = (
+                f"has {len(words)} labels, {' and '.join(map(shown, words))}, and a box is of one object"
+            )
         if found.box_image[box] < 0:
             found.box_faults[box] = "its picture is not among those of the task"
         if placed[name] > 1:
@@ -216,7 +223,7 @@ def _relations(
         if lost := [end for end in ends if end not in boxes]:
             problems.add("E", where, f"region {lost[0]} does not exist", "left out")
             continue
-        verbs = [word for word in entry.get("labels") or [] if isinstance(word, str) and word.strip()]
+        verbs = [word for word in json_rows.texts(entry.get("labels")) if word.strip()]
         if not verbs:
             problems.add("E", where, "a relation without a verb", "left out")
             continue

@@ -55,11 +55,14 @@ def numbers(path: Path) -> Numbers:
     return Numbers(found["objects"], found["verbs"])
 
 
+_LISTS = ("annotations", "hoi_annotation")
+
+
 def read(value: Sequence[Any], file: str, known: Numbers, problems: Problems) -> Raw:
     """Read what a file of this layout says; `known` has the meaning of its numbers."""
     found = Collected(Images())
     for place, entry in enumerate(value):
-        if not isinstance(entry, dict) or not isinstance(entry.get("annotations", []), list):
+        if not isinstance(entry, dict) or not all(isinstance(entry.get(key) or [], list) for key in _LISTS):
             raise DataError(
                 f"{file}: image {place + 1} is {shown(entry)}; expected file_name, annotations, hoi_annotation"
             )

@@ -19,6 +19,7 @@ import pandas as pd
 from pipeline.errors import DataError
 from pipeline.outside import reading
 from pipeline.outside.columns import number, whole_number
+from pipeline.outside.escaping import half
 from pipeline.outside.parsing import shown, why_not_read
 
 IMAGES = ("id", "file_name", "width", "height")
@@ -54,7 +55,7 @@ def read(path: Path, *, images: Collection[int]) -> Instances:
     value = reading.json_value(path, largest=reading.LARGEST_DATA, each=kept)
     if not isinstance(value, dict) or not all(isinstance(value.get(key), list) for key in ("images", "annotations")):
         raise DataError(f"{path}: not COCO's instances file: needs lists under images and annotations")
-    listed = [_image(entry, path) for entry in value["images"] if isinstance(entry, dict) and entry.get("id") in wanted]
+    listed = [_image(entry, path) for entry in value["images"] if _is_wanted(entry, wanted)]
     if missing := wanted - {row[0] for row in listed}:
         raise DataError(
             f"{path}: lacks {len(missing):,} of {len(wanted):,} labelled images, such as {min(missing)}: it is of another "
@@ -70,10 +71,14 @@ def read(path: Path, *, images: Collection[int]) -> Instances:
     return found
 
 
+def _is_wanted(entry: Any, wanted: Collection[int]) -> bool:
+    return isinstance(entry, dict) and type(entry.get("id")) is int and entry["id"] in wanted
+
+
 def _image(entry: dict[str, Any], path: Path) -> tuple[Any, ...]:
     try:
         width, height = whole_number(entry["width"]), whole_number(entry["height"])
-        if width < 1 or height < 1 or not isinstance(entry["file_name"], str):
+        if width < 1 or height < 1 or not isinstance(entry["file_name"], str) or half(entry["file_name"]):
             raise ValueError("file_name is a text, width and height are at least 1")
         return entry["id"], entry["file_name"], width, height
     except (KeyError, ValueError) as error:

@@ -73,6 +73,8 @@ def parse(value: Any, path: Path) -> Labels:
             raise DataError(f"{where}: its persons (image_id, ann_id) are not those of {value[0]['action_name']}")
         label, objects = _whole(entry, "label", where), _whole(entry, "role_object_id", where)
         count = len(persons[1])
+        if len(persons[0]) != count:
+            raise DataError(f"{where}: {len(persons[0]):,} image_id and {count:,} ann_id; every person has one of each")
         if len(label) != count or len(objects) != count * len(names) or not np.isin(label, (0, 1)).all():
             raise DataError(
                 f"{where}: {count:,} persons need as many labels of 0 or 1 and {count:,} x {len(names)} role_object_id"

@@ -92,10 +92,15 @@ def demand_sound(found: VCoco, path: Path) -> None:
 def parse(value: dict[str, Any], path: Path) -> VCoco:
     """Parsed JSON as tables, faulty rows left out."""
     faults = Faults(path)
+    if wrong := next(
+        (key for key in ("annotations", "classes", "objects") if not isinstance(value.get(key, []), list)), ""
+    ):
+        raise DataError(f"{path}: {wrong} is {shown(value[wrong])}; expected a list")
     actions, names = tuple(map(str, value["classes"])), [str(x).replace("_", " ") for x in value.get("objects", ())]
     if names and names[1:] != list(COCO):
         raise DataError(f"{path}: objects are not the background and COCO's 80 in their order")
     images: list[tuple[Any, ...]] = []
+    listed: set[str] = set()
     pairs: list[tuple[Any, ...]] = []
     for place, entry in enumerate(value["annotations"]):
         name = str(entry.get("file_name")) if isinstance(entry, dict) else ""
@@ -103,6 +108,10 @@ def parse(value: dict[str, Any], path: Path) -> VCoco:
         if found is None:
             faults.add(f"entry {place}", f"file_name {shown(name)} is not COCO_val2014_000000000001.jpg or alike")
             continue
+        if name in listed:
+            faults.add(f"entry {place}", f"image {name} comes twice")
+            continue
+        listed.add(name)
         lists = [entry[key] for key in _LISTS if isinstance(entry.get(key), list)]
         if len(lists) < len(_LISTS) or len({len(x) for x in lists}) != 1:
             faults.add(f"image {name}", f"needs lists of equal length under {', '.join(_LISTS)}")

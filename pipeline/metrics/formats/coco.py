@@ -18,7 +18,8 @@ from pipeline.errors import DataError
 from pipeline.machine.files import atomic
 from pipeline.metrics.tables import HUMAN_BOX, OBJECT_BOX
 from pipeline.outside.columns import number, whole_number
-from pipeline.outside.parsing import why_not_read
+from pipeline.outside.escaping import half
+from pipeline.outside.parsing import shown, why_not_read
 
 
 def read(path: Path, content: list[Any]) -> pd.DataFrame:
@@ -32,9 +33,10 @@ def read(path: Path, content: list[Any]) -> pd.DataFrame:
         try:
             (hx, hy, hw, hh), (ox, oy, ow, oh) = (map(number, entry[key]) for key in ("human_bbox", "object_bbox"))
             boxes = (hx, hy, hx + hw, hy + hh, ox, oy, ox + ow, oy + oh)
-            image = entry["image_id"] if isinstance(entry["image_id"], str) else whole_number(entry["image_id"])
+            image = _name(entry["image_id"]) if isinstance(entry["image_id"], str) else whole_number(entry["image_id"])
+            name = None if entry.get("file_name") is None else _name(entry["file_name"])
             hoi_id = whole_number(entry["category_id"]) - 1
-            rows.append((entry.get("file_name"), image, hoi_id, number(entry["score"]), *boxes))
+            rows.append((name, image, hoi_id, number(entry["score"]), *boxes))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(
                 f"{path} entry {place}: {why_not_read(error)}; needed are image_id or file_name, "
@@ -44,6 +46,13 @@ def read(path: Path, content: list[Any]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=columns)
     named = len(frame) > 0 and bool(frame["file_name"].notna().all())
     return frame.drop(columns="image_id" if named else "file_name")
+
+
+def _name(value: Any) -> str:
+    """The name of an image; ValueError if it is no text, or none that a table can hold."""
+    if not isinstance(value, str) or half(value):
+        raise ValueError(f"{shown(value)} is no name of an image")
+    return value
 
 
 def write(path: Path, detections: pd.DataFrame) -> None:

@@ -60,7 +60,7 @@ def packed(entry: dict[str, Any]) -> Any:
         return Image(
             np.hstack([human, thing]), np.array(entry["ho_scores"], dtype=np.float64).reshape(len(names)), names
         )
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):  # the last of a whole number of hundreds of digits
         return nothing._replace(fault="a box needs four numbers, a score one")
 
 

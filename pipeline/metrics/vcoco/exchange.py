@@ -12,8 +12,10 @@ when it is opened, so none is read; its author turns it into JSON, and back, wit
 from __future__ import annotations
 
 import json
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -65,18 +67,22 @@ def _numbers(entries: list[dict[str, Any]], key: str, count: int, path: Path) ->
     nothing = [None] * count
     values = [entry.get(key) for entry in entries]
     rows = [nothing if value is None else value if isinstance(value, list) else [value] for value in values]
+    if not set(map(len, rows)) <= {count} or not set(map(type, chain.from_iterable(rows))) <= {int, float, NoneType}:
+        _refuse(next(i for i, row in enumerate(rows) if not _is_row(row, count)), values, key, count, path)
     try:
-        found = np.array(rows, dtype=np.float64).reshape(len(rows), count)
-    except (ValueError, TypeError):
-        place = next(i for i, row in enumerate(rows) if not _is_row(row, count))
-        raise DataError(
-            f"{path} entry {place}: {shown(key)} is {shown(values[place])}, {count} numbers are needed"
-        ) from None
-    return found
+        return np.array(rows, dtype=np.float64).reshape(len(rows), count)
+    except OverflowError:  # a whole number of hundreds of digits
+        _refuse(next(i for i, row in enumerate(rows) if not _is_row(row, count)), values, key, count, path)
+
+
+def _refuse(place: int, values: list[Any], key: str, count: int, path: Path) -> NoReturn:
+    raise DataError(f"{path} entry {place}: {shown(key)} is {shown(values[place])}, {count} numbers are needed")
 
 
 def _is_row(row: list[Any], count: int) -> bool:
-    return len(row) == count and all(value is None or type(value) in (int, float) for value in row)
+    return len(row) == count and all(
+        value is None or type(value) is float or (type(value) is int and abs(value) < 1e300) for value in row
+    )
 
 
 def _rows(images: NDArray[np.int64], human: Floats, numbers: Floats, what: str, name: str) -> pd.DataFrame:

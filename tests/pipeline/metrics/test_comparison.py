@@ -134,9 +134,8 @@ def test_other_respects_in_which_two_are_unlike_are_remarked(tmp_path):
 def test_ids_of_any_size_are_kept(tmp_path):
     found = judged(1, 0.5)
     far = Judged(**{**vars(found), "hoi": found.hoi + 70_000, "truth_hoi": found.truth_hoi + 70_000})
-    (tmp_path / "far").mkdir()
+    saved(tmp_path / "far", found)
     comparison.save(tmp_path / "far", far)
-    (tmp_path / "far" / "report.json").write_text("{}")
     assert np.array_equal(comparison.load(tmp_path / "far").judged.truth_hoi, far.truth_hoi)
 
 

@@ -106,6 +106,17 @@ def test_a_box_in_a_picture_that_was_turned_in_the_tool_is_not_taken(degrees: An
     assert any("region goose" in text and "was turned by" in text for text in said) == (boxes == 3)
 
 
+@pytest.mark.parametrize(
+    ("labels", "says"), [(["goose", "bench"], "has 2 labels, 'goose' and 'bench'"), ([], "no label")]
+)
+def test_a_box_with_several_labels_or_none_is_not_guessed_at(labels: list[str], says: str, tmp_path: Path) -> None:
+    export = label_studio(relation("person", "goose", "hug"))
+    export[0]["annotations"][0]["result"][2]["value"]["rectanglelabels"] = labels
+    found = read(tmp_path, export)
+    assert len(found.rows.boxes) == 3 and not told(found)
+    assert any(says in str(problem) for problem in found.problems.of("E"))
+
+
 def coco_rel(boxes: list[list[float]], **more: Any) -> dict[str, Any]:
     """A file of one picture with these boxes, persons and geese in turn, each person hugging the next goose."""
     return {
