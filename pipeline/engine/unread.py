@@ -14,7 +14,8 @@ def unread(config: Config) -> list[str]:
 
     A key that a stage reads under the profile is none: `images.precision=fp32` is why nothing of bf16 is read any more.
     """
-    read = {key for stage in STAGES for asked in (config, usual(config)) for key in stage.reads_under(asked)}
+    asked = (config, usual(config))
+    read = {key for stage in STAGES for each in asked for key in stage.reads_under(each)}
     means = {key.name: key.means for key in keys(Config)}
     return [
         f"{key} = {value} changes nothing: no stage reads it in this configuration ({means[key]})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -54,15 +55,39 @@ def of_file(path: Path) -> str:
     return state.hexdigest()
 
 
+SETTLED_NS = 2 * 10**9
+"""For how long a file has to be unchanged before its times tell the next change: clocks of file systems tick that slowly."""
+_KNOWN: dict[tuple[int, ...], str] = {}
+"""{device, inode, size and times of a file: its digest}, of the files that this process has read in `of_path`."""
+
+
+def _of_untouched(path: Path) -> str:
+    """`of_file`, but a file that this process has read and nobody has touched since is not read again.
+
+    Nobody can set back the time of change. The file is opened to ask for it, so that a network's file system asks its server.
+    """
+    with path.open("rb") as file:
+        found = os.fstat(file.fileno())
+    times = (found.st_mtime_ns, found.st_ctime_ns)
+    state = (found.st_dev, found.st_ino, found.st_size, *times)
+    if state not in _KNOWN:
+        content = of_file(path)
+        if time.time_ns() - max(times) < SETTLED_NS:
+            return content
+        _KNOWN[state] = content
+    return _KNOWN[state]
+
+
 def of_path(path: Path) -> str:
     """The digest of a file's bytes, or of a folder: the names and the bytes of all its files, including pictures and weights.
 
     A stage reads what is in a folder that it is given, also behind links. The images of a dataset are the one exception, and
-    have a digest of their own (`pipeline/datasets/folder.py`). DataError as of `walking.walk`.
+    have a digest of their own (`pipeline/datasets/folder.py`). Ten stages name the weights of CLIP, which are read once, unless
+    somebody touches them. DataError as of `walking.walk`.
     """
     if path.is_file():
-        return of_file(path)
-    return of_value([[p.relative_to(path).as_posix(), of_file(p)] for p in sorted(_files_below(path))])
+        return _of_untouched(path)
+    return of_value([[p.relative_to(path).as_posix(), _of_untouched(p)] for p in sorted(_files_below(path))])
 
 
 def _files_below(root: Path) -> Iterator[Path]:

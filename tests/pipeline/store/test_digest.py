@@ -65,6 +65,28 @@ def test_the_content_of_every_file_of_a_folder_counts(tmp_path: Path, name: str)
     assert digest.of_path(tmp_path) != before
 
 
+def test_what_nobody_has_touched_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights are of gigabytes, and every stage of a run names them."""
+    read: list[str] = []
+    of_file = digest.of_file
+    monkeypatch.setattr(digest, "of_file", lambda path: (read.append(path.name), of_file(path))[1])
+    path = tmp_path / "weights"
+    path.write_bytes(b"one")
+    long_ago = path.stat()
+    found = {digest.of_path(path), digest.of_path(path)}
+    assert read == ["weights"] * 2, (
+        "it has just been written, and may be again before the clock of its file system ticks"
+    )
+    monkeypatch.setattr(digest, "SETTLED_NS", 0)
+    found |= {digest.of_path(path), digest.of_path(path)}
+    digest.of_path(tmp_path)
+    assert read == ["weights"] * 3 and found == {of_file(path)}
+    while path.stat().st_ctime_ns == long_ago.st_ctime_ns:
+        path.write_bytes(b"two")
+    os.utime(path, ns=(long_ago.st_atime_ns, long_ago.st_mtime_ns))
+    assert digest.of_path(path) == of_file(path) not in found, "the time of its content is set back, and it is read"
+
+
 def test_so_does_that_of_a_large_one(tmp_path: Path) -> None:
     with (tmp_path / "pytorch_model.bin").open("wb") as file:
         file.truncate(65 << 20)
