@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import gc
 import importlib.util
 import os
 import sys
@@ -98,12 +97,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         raise pytest.UsageError(f"tests of the shared Prefect server in {', '.join(sorted(outside))}: add to SERVED")
     slow = {files[item] for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: 0 if files[item] in SERVED else 1 if files[item] in slow else 2)
-
-
-def pytest_collection_finish() -> None:
-    """What is imported by now stays to the end: Python need not look through it again for what may be freed."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
