@@ -108,18 +108,28 @@ def _class(
     numbers: Sequence[str],
     parts: Sequence[str],
 ) -> int | None:
-    """The class of a row by its name, its number or its parts.
+    """The class of a row by its name, its number or its parts, which have to agree.
 
     `FOREIGN` where it is no class of the vocabulary but could be one, None where the row has no such column.
     """
+    found: dict[str, int] = {}
     for key in numbers:
         if entry.get(key) not in (None, ""):
-            return _number(entry[key], f"{origin}, {key}", vocabulary)
-    name = next((str(entry[key]) for key in names if entry.get(key)), None)
-    if name is None and all(entry.get(key) for key in parts):
+            found[f"{key} {entry[key]}"] = _number(entry[key], f"{origin}, {key}", vocabulary)
+    if name := next((str(entry[key]) for key in names if entry.get(key)), ""):
+        found[parsing.shown(name)] = _called(name, origin, vocabulary)
+    if all(entry.get(key) for key in parts):
         name = " ".join(str(entry[key]) for key in parts)
-    if name is None:
-        return None
+        found[f"{' and '.join(parts)} {parsing.shown(name)}"] = _called(name, origin, vocabulary)
+    if len(set(found.values())) > 1:
+        raise DataError(
+            f"{origin}: {', '.join(found)} are not one class of {vocabulary.name}: was the table made for other classes? "
+            "Leave one of these columns out"
+        )
+    return next(iter(found.values()), None)
+
+
+def _called(name: str, origin: str, vocabulary: Vocabulary) -> int:
     try:
         return vocabulary.find(name).hoi_id
     except ValueError as error:

@@ -42,6 +42,27 @@ def test_tables_in_every_spelling(name: str, text: str, tmp_path: Path) -> None:
     assert found[RIDE].origin in ("t.csv, line 2", "t.json, row 1")
 
 
+@pytest.mark.parametrize(
+    "other", [{"hoi_id": HUG}, {"verb": "hug", "object": "dog"}, {"hoi_id": HUG, "verb": "", "object": ""}]
+)
+def test_names_and_numbers_of_a_class_that_contradict_each_other_are_refused(
+    other: dict[str, Any], tmp_path: Path
+) -> None:
+    path = wrote(tmp_path, "t.json", json.dumps([{"class": "ride horse", "text": "A person, on a horse.", **other}]))
+    with pytest.raises(
+        DataError, match=r"row 1: .*'ride horse'.* are not one class of .*Leave one of these columns out"
+    ):
+        texts.descriptions(path, HICO)
+    agreeing = {
+        "class": "ride horse",
+        "hoi_id": RIDE,
+        "verb": "ride",
+        "object": "horse",
+        "text": "A person, on a horse.",
+    }
+    assert list(texts.descriptions(wrote(tmp_path, "t.json", json.dumps([agreeing])), HICO)) == [RIDE]
+
+
 @pytest.mark.parametrize("ending", [".csv", ".json", ".parquet"])
 def test_what_is_written_is_read_again(ending: str, tmp_path: Path) -> None:
     rows = [
