@@ -62,7 +62,7 @@ def demand(boxes: NDArray[np.float64], size: NDArray[np.float64] | None, *, tabl
         raise DataError(
             f"{table} row {row}: box {boxes[row].round(2).tolist()} leaves its image of {size[row, 0]:.0f} x "
             f"{size[row, 1]:.0f} pixels, as do {outside.sum():,} of {known.sum():,}: they are of resized or of other images. "
-            "Scale them back to the annotated size"
+            "Scale them back to the size of the images"
         )
     if known.sum() < ENOUGH:
         return
@@ -75,5 +75,5 @@ def demand(boxes: NDArray[np.float64], size: NDArray[np.float64] | None, *, tabl
             reach,
             "in percent of their images? Then multiply x by the width / 100, y by the height / 100"
             if furthest <= PERCENT
-            else "those of images that were shrunk before? Then scale them back to the annotated size",
+            else "those of images that were shrunk before? Then scale them back to the size of the images",
         )

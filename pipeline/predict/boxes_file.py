@@ -5,14 +5,14 @@
 
 A picture is found by its file name or the last parts of it; a file that has only `image_id` is matched with the number at
 the end of the pictures' names (`000000000139.jpg` is 139). Boxes of other pictures are ignored. A label that the model
-does not know is left out and counted (`Boxes.left_out`).
+does not know is left out and counted (`Boxes.left_out`). Some of the pictures are measured: boxes of resized ones are an error.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,10 @@ from pipeline.predict.boxes import Boxes
 from pipeline.predict.boxes import names as object_names
 from pipeline.vocabulary.vocabulary import Vocabulary, comparable
 
+MEASURED = 100
+"""How many of the pictures are measured, spread over all of them: their boxes tell whether the others are in pixels too."""
+Size = Callable[[int], tuple[int, int] | None]
+"""The width and height of a picture by its place, as a person sees it; None if it cannot be read."""
 _NUMBER = re.compile(r"(\d{1,18})$")
 
 
@@ -62,10 +66,11 @@ class BoxesFile:
         return int((np.diff(self.starts) == 0).sum())
 
 
-def read(path: Path, pictures: Sequence[str], vocabulary: Vocabulary) -> BoxesFile:
+def read(path: Path, pictures: Sequence[str], vocabulary: Vocabulary, *, size: Size = lambda place: None) -> BoxesFile:
     """The boxes of those pictures, by their names; DataError naming the file, the row and what it needs."""
     table = _coco(path, vocabulary) if path.suffix == ".json" else _parquet(path, vocabulary)
     place = _places(path, table, pictures)
+    _demand_pixels(path, table, place, size)
     table, place = table[place >= 0], place[place >= 0]
     if table.empty:
         raise DataError(f"{path}: has no box of any of the {len(pictures):,} pictures, such as {shown(pictures[0])}")
@@ -137,7 +142,15 @@ def _demand_boxes(path: Path, table: pd.DataFrame) -> None:
             f"{path}, row {row}: {corners[row].tolist()} with score {score[row]}: needs x1 < x2, y1 < y2, finite corners and a "
             "score in 0 to 1"
         )
-    pixels.demand(corners, None, table=f"{path},")
+
+
+def _demand_pixels(path: Path, table: pd.DataFrame, place: NDArray[np.int64], size: Size) -> None:
+    """DataError if the boxes are fractions, or those of the measured pictures lie outside of them."""
+    there = np.unique(place[place >= 0])
+    sizes = np.full((there.max(initial=-1) + 2, 2), np.nan)  # the last is that of no picture
+    for number in there[np.linspace(0, len(there) - 1, min(len(there), MEASURED)).astype(np.int64)].tolist():
+        sizes[number] = size(number) or np.nan
+    pixels.demand(table[CORNERS].to_numpy(np.float64), sizes[place], table=f"{path},")
 
 
 def _places(path: Path, table: pd.DataFrame, pictures: Sequence[str]) -> NDArray[np.int64]:

@@ -132,7 +132,7 @@ class Job:
             return None
         from pipeline.predict import boxes_file
 
-        found = boxes_file.read(self.boxes, [picture.name for picture in self.pictures], vocabulary)
+        found = boxes_file.read(self.boxes, [picture.name for picture in self.pictures], vocabulary, size=self._size)
         if found.without:
             say(f"{self.boxes} has no box of {found.without:,} of the {len(self.pictures):,} pictures")
         if found.repeated:
@@ -144,6 +144,15 @@ class Job:
                 "it: label boxes so, or leave the object out"
             )
         return found
+
+    def _size(self, place: int) -> tuple[int, int] | None:
+        """Width and height of a picture; None if it cannot be read, which is told when its turn comes."""
+        from pipeline.predict import pictures
+
+        try:
+            return pictures.size(self.pictures[place].path)
+        except (DataError, OSError):
+            return None
 
     def _predictor(
         self,

@@ -98,3 +98,13 @@ def test_boxes_that_are_there_twice_are_counted(tmp_path: Path) -> None:
     ):
         found = boxes_file.read(written(tmp_path, **twice, **columns), PICTURES, VOCABULARY).repeated
         assert found.startswith(says) and bool(found) is bool(says)
+
+
+def test_boxes_of_resized_pictures_are_an_error(tmp_path: Path) -> None:
+    path = written(tmp_path, image_id=[7, 9, 9], object_id=[0, 0, 1])
+    assert len(boxes_file.read(path, PICTURES, VOCABULARY, size=lambda place: (9, 9)).scores) == 3
+    assert len(boxes_file.read(path, PICTURES, VOCABULARY, size=lambda place: None).scores) == 3, (
+        "an unreadable one waits"
+    )
+    with pytest.raises(DataError, match=r"row 1: box \[2.0, 2.0, 8.0, 8.0\] leaves its image of 5 x 5 .* 2 of 2"):
+        boxes_file.read(path, PICTURES, VOCABULARY, size=lambda place: (5, 5) if place else None)

@@ -9,6 +9,7 @@ from PIL import ExifTags, Image
 
 from pipeline.errors import DataError
 from pipeline.outside import reading
+from pipeline.predict import pictures
 from pipeline.predict.pictures import opened
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -90,3 +91,13 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path: Path, mon
     monkeypatch.setattr(reading, "MOST_PIXELS", 1)
     with pytest.raises(DataError, match=r"a\.png: 2 x 1 pixels are more than the 1 that are read"):
         opened(tmp_path / "a.png")
+
+
+def test_the_size_of_a_file_is_that_of_the_picture_as_it_is_seen(tmp_path: Path) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.new("RGB", (30, 20)).save(tmp_path / "a.jpg", exif=turned)
+    Image.new("RGB", (30, 20)).save(tmp_path / "b.png")
+    assert [pictures.size(tmp_path / name) for name in ("a.jpg", "b.png")] == [(20, 30), (30, 20)]
+    with pytest.raises(DataError, match=r"c\.jpg: cannot be read as a picture"):
+        pictures.size(tmp_path / "c.jpg")
