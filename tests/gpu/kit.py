@@ -38,6 +38,7 @@ from pipeline.predict.boxes import Boxes
 from pipeline.predict.predictor import Predictor
 from pipeline.stages import image_embeddings, pair_features
 from pipeline.stages.seen import SeenTask
+from pipeline.store.artifact import Artifact
 from pipeline.training.task import Part
 from pipeline.work.work import Work
 
@@ -421,13 +422,19 @@ def resumed(scale: Scale, folder: Path) -> tuple[float, int]:
     return weights_apart(first, second.path("model.safetensors")), steps[0]
 
 
-def in_two(scale: Scale, folder: Path) -> float:
-    """How far a training in two processes is apart from one in one, as a share of the weights."""
-    paths = []
+def in_two(scale: Scale, folder: Path) -> tuple[float, float, Artifact]:
+    """A training in two processes beside one in one.
+
+    Returns:
+        How far the weights are apart, and the losses of the steps at most, as shares; and what the two processes made.
+    """
+    paths, losses = [], []
     for processes in (1, 2):
         more = ["device=auto"] if scale.device == "cuda" else []  # which may be two GPUs
         config = small(folder / "store", *settings(scale, folder), f"seen.runtime.processes={processes}", *more)
         made = run.run(config, targets=("seen",), force=("seen",) if processes == 2 else ())["seen"].artifact
         paths.append(folder / f"{processes}.safetensors")
         paths[-1].write_bytes(made.path("model.safetensors").read_bytes())
-    return weights_apart(*paths)
+        losses.append(made.table("history.parquet")["loss"].to_numpy())
+    one, two = losses
+    return weights_apart(*paths), float(np.abs(two / one - 1).max()), made

@@ -54,7 +54,11 @@ def test_a_killed_training(made: kit.Made, folder: Path) -> None:
 
 
 def test_two_processes(made: kit.Made, folder: Path) -> None:
-    assert 0 < kit.in_two(TINY, folder) <= 1e-4
+    weights, losses, found = kit.in_two(TINY, folder)
+    assert 0 < weights <= 1e-4 and losses <= 1e-4
+    assert found.fingerprint == made.outcomes["seen"].artifact.fingerprint
+    assert found.manifest.metrics["images_per_second"] > 0
+    assert found.manifest.seconds.keys() >= {"data", "forward", "backward"}
 
 
 def test_losses_of_bf16(made: kit.Made, folder: Path) -> None:
