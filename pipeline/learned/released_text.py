@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ from models import phrases as phrase
 from models.clip import Clip
 from models.text_tower import text_features
 from pipeline.datasets.hico.vocabulary import HICO, demand
-from pipeline.learned import checkpoint
+from pipeline.learned import checkpoint, scale
 from pipeline.learned.build import frozen_clip
 from pipeline.tables import arrays
 from pipeline.vocabulary.vocabulary import Hoi, Vocabulary
@@ -86,7 +85,7 @@ def publish(work: Work, vocabulary: Vocabulary) -> dict[str, Any]:
     }
     arrays.write(work.out / "text.parquet", columns)
     checkpoint.save_weights(work.out / "model.safetensors", {})
-    (work.out / "scale.json").write_text(json.dumps(float(weights["logit_scale"])), encoding="utf-8")
+    scale.write(work.out, float(weights["logit_scale"]), seen=work.inputs["seen"])
     pd.DataFrame().to_parquet(work.out / "history.parquet", index=False)
     return {"phrases": len(rows), "unseen": sum(columns["unseen"])}
 

@@ -18,7 +18,7 @@ import torch
 from pipeline.boxes import detector_identity
 from pipeline.config.model import Pairing
 from pipeline.datasets import classes
-from pipeline.learned import build, checkpoint
+from pipeline.learned import build, checkpoint, scale
 from pipeline.learned.phrases import objects
 from pipeline.predict import bundle, card, opening, started
 from pipeline.predict.bundle import HEAD, MODEL, PLAIN, WITH_HEAD, Bundle, Detector, Header, Measured, Said, Texts, Used
@@ -71,7 +71,7 @@ def _header(work: Work, clip: bundle.ClipIdentity) -> Header:
         preset=config.model.preset,
         sizes=build.sizes(config),
         scope=config.scope,
-        scale=float(work.inputs["utpl"].json("scale.json")),
+        scale=scale.read(work.inputs["utpl"]),
         tau=config.evaluation.tau,
         pairing=Pairing(**{name: getattr(config.pairing, name) for name in Pairing.model_fields}),
         clip=clip,

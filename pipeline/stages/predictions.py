@@ -28,7 +28,7 @@ from models.heads.memory import MemoryHead
 from pipeline.config.tree import Config
 from pipeline.datasets import classes
 from pipeline.errors import DataError
-from pipeline.learned import checkpoint, heads
+from pipeline.learned import checkpoint, heads, scale
 from pipeline.learned.build import generator
 from pipeline.machine.files import atomic
 from pipeline.predict.scorer import TRAINED, Scorer, Variant
@@ -114,7 +114,7 @@ def _trained(work: Work, plain: dict[int, np.ndarray], vocabulary: Vocabulary) -
         preset=config.model.preset,
         scope=config.scope,
         tau=config.evaluation.tau,
-        scale=float(work.inputs["utpl"].json("scale.json")),
+        scale=scale.read(work.inputs["utpl"]),
         verbs=len(vocabulary.verbs),
         phrase_verbs=torch.tensor(text["verb_id"]),
         phrase_objects=torch.tensor(vocabulary.object_of[hois]),

@@ -13,7 +13,6 @@ resumes at the step. After joint training (`seen.joint`) nothing is left to trai
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pandas as pd
@@ -21,7 +20,7 @@ import torch
 from torch import nn
 
 from pipeline.datasets import classes
-from pipeline.learned import build, checkpoint, partners, phrases, released_text
+from pipeline.learned import build, checkpoint, partners, phrases, released_text, scale
 from pipeline.learned.build import frozen_clip
 from pipeline.tables import arrays
 from pipeline.training import fitting, seen_pairs
@@ -61,7 +60,7 @@ def run(work: Work) -> dict[str, Any]:
             metrics |= {f"{name}_first": history[0][name], f"{name}_last": history[-1][name]}
     checkpoint.save_weights(work.out / "model.safetensors", task.module.state_dict())
     arrays.write(work.out / "text.parquet", task.text_columns())
-    (work.out / "scale.json").write_text(json.dumps(float(task.model.logit_scale)), encoding="utf-8")
+    scale.write(work.out, float(task.model.logit_scale), seen=work.inputs["seen"])
     pd.DataFrame(history).to_parquet(work.out / "history.parquet", index=False)
     return metrics
 
@@ -71,7 +70,7 @@ def _head(work: Work) -> dict[str, Any]:
     made = fitting.fit(work)
     checkpoint.save_weights(work.out / fitting.FILE, made.head.state_dict())
     arrays.write(work.out / "text.parquet", made.text)
-    (work.out / "scale.json").write_text(json.dumps(made.scale), encoding="utf-8")
+    scale.write(work.out, made.scale, seen=work.inputs["seen"])
     pd.DataFrame(made.history).to_parquet(work.out / "history.parquet", index=False)
     return made.metrics
 
