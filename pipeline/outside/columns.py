@@ -97,13 +97,16 @@ def _demand_bounded(dataset: pq.ParquetDataset, names: Iterable[str], path: Path
 
 
 def _unpacked(column: pa.ChunkedArray, kind: pa.DataType, path: Path) -> pa.ChunkedArray:
-    """A column that was read with each of its texts once, as its type says; DataError if that takes more than is read."""
-    if not pa.types.is_dictionary(column.type):
+    """A column that was read with each of its texts once, as its type says; DataError if that takes more than is read.
+
+    One of categories stays as it was read, and may have as many rows as any.
+    """
+    if pa.types.is_dictionary(kind) or not pa.types.is_dictionary(column.type):
         return column
     if pa.types.is_string(column.type.value_type) or pa.types.is_binary(column.type.value_type):
         lengths = (pc.take(pc.binary_length(chunk.dictionary), chunk.indices) for chunk in column.chunks)
         _demand_small(sum(pc.sum(of_rows).as_py() or 0 for of_rows in lengths), path)
-    return column if pa.types.is_dictionary(kind) else column.cast(column.type.value_type)
+    return column.cast(column.type.value_type)
 
 
 def _demand_small(size: int, path: Path) -> None:

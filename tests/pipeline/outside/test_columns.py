@@ -185,6 +185,16 @@ def test_texts_without_end_are_refused_before_they_are_unpacked(
     assert columns.read(path, ["n"])["n"].tolist() == list(range(6))
 
 
+def test_categories_are_not_unpacked_and_so_have_as_many_rows_as_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "LARGEST_DATA", 4 << 20)
+    texts = pa.array(["x" * (1 << 20)] * 6).dictionary_encode()
+    pq.write_table(pa.table({"text": texts}), path := tmp_path / "t.parquet")
+    found = columns.read(path, ["text"])["text"]
+    assert isinstance(found.dtype, pd.CategoricalDtype) and len(found) == 6 and len(found.cat.categories) == 1
+
+
 def test_bytes_of_a_fixed_length_are_refused(tmp_path: Path) -> None:
     """A small file can hold any number of equal ones."""
     pq.write_table(pa.table({"n": pa.array([b"x" * 999] * 3, pa.binary(999))}), tmp_path / "t.parquet")
