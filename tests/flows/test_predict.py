@@ -15,6 +15,8 @@ from PIL import Image
 from shared_demo import Copied
 from small_demo import SETTINGS
 
+from pipeline.errors import EzhoiError
+
 pytestmark = pytest.mark.slow
 
 
@@ -122,7 +124,7 @@ def test_the_flow_takes_classes_and_examples(
     assert len(list((tmp_path / "home" / "predicted").iterdir())) == 2, "not adapted, it is another result"
     for changed, says in (
         ({"classes": None, "adapt": True}, "adapt (--adapt) adapts the classes that a file adds"),
-        ({"classes": str(tmp_path / "none.yaml")}, "none.yaml: there is no such file or folder"),
+        ({"classes": str(tmp_path / "none.yaml")}, "none.yaml': there is no such file or folder"),
         ({"examples": ""}, "examples is an empty text; leave the parameter out"),
         ({"out": ""}, "out is an empty text; leave the parameter out"),
         ({"model": " "}, "model is an empty text; leave the parameter out"),
@@ -136,3 +138,15 @@ def test_the_flow_takes_classes_and_examples(
     ):
         refused = predict(**given | changed, return_state=True)
         assert refused.is_failed() and says in refused.message, refused.message
+
+
+@pytest.mark.parametrize("name", ["boxes", "classes", "examples"])
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("none.yaml", "there is no such file or folder"), ("~nobody-here/x", "no user has the home folder")],
+)
+def test_messages_about_parameters_have_one_form(name: str, text: str, says: str) -> None:
+    from flows.predict import _there
+
+    with pytest.raises(EzhoiError, match=f"^{name} '{text}': {says}"):
+        _there(name, text)
