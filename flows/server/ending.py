@@ -14,6 +14,7 @@ import io
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,9 @@ from pipeline.outside.escaping import brief, for_terminal
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 """Signals that end a command as Ctrl-C does. One that is ignored when we start (nohup) stays so."""
+ONCE = 2.0
+"""Within so many seconds such signals are one: job systems send it to the group and to its leader. Who sends another one later
+means it, as who presses Ctrl-C again: what a library does meanwhile, such as an import, may have lost the first one."""
 INTERRUPTED = 128 + signal.SIGINT
 UNFORESEEN = 70
 """Exit code of a fault of the program itself, EX_SOFTWARE of sysexits.h."""
@@ -146,11 +150,13 @@ def _listen() -> list[int]:
     Their error is raised wherever the program is; an event loop is cancelled instead (`pipeline.machine.awaiting`).
     """
     received: list[int] = []
+    last = -ONCE
 
     def end(number: int, frame: FrameType | None) -> None:
+        nonlocal last
+        once, last = time.monotonic() - last < ONCE, time.monotonic()
         received.append(number)
-        # Job systems send it to the group and to its leader, where once is enough; who presses Ctrl-C again means it.
-        if number == signal.SIGINT or len(received) == 1:
+        if number == signal.SIGINT or not once:
             raise KeyboardInterrupt
 
     for number in (signal.SIGINT, *ENDING):

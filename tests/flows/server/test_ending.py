@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -194,6 +195,33 @@ def test_a_lack_of_memory_is_no_fault_of_the_program(error: Exception, capsys: p
 
     code, said = ended(app, capsys)
     assert code == 1 and said.startswith(f"error: there is not enough memory ({type(error).__name__}")
+
+
+def test_a_signal_that_a_library_swallowed_can_be_sent_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An import in native code that is interrupted may go on; what comes at once is the same signal, of a group."""
+    monkeypatch.setattr(ending, "ONCE", 0.3)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *ending.ENDING)}
+    for number in ending.ENDING:
+        signal.signal(number, signal.SIG_DFL)
+    passed: list[str] = []
+
+    def app() -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        passed.append("at once")
+        time.sleep(0.4)
+        signal.raise_signal(signal.SIGTERM)
+        passed.append("later")
+
+    try:
+        code, said = ended(app, capsys)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert passed == ["at once"] and code == 143 and said.startswith("stopped by SIGTERM.")
 
 
 def until_runs(fake: Any, stage: str) -> None:
