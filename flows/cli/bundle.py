@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.cli import lookup, options
+from pipeline.config.changed import in_vain
 from pipeline.errors import ConfigError
 from pipeline.outside.escaping import plain
 
@@ -35,14 +36,15 @@ def export(
     from pipeline.predict import card
 
     _demand_name(out)
-    source = lookup.bundle(bundle, profile, overrides)
+    source = _meant(bundle, profile, overrides)
     header = bundles.read(source).header
     with atomic(out) as temporary:
         shutil.copyfile(source, temporary)
     beside = out.with_suffix(".md")
     with atomic(beside) as temporary:
         temporary.write_text(card.text(header), encoding="utf-8")
-    typer.echo(f"{out}: {out.stat().st_size:,} bytes; model card: {beside}")
+    trained = plain(f"a model of {header.dataset}, setting {header.setting}")
+    typer.echo(f"{out}: {trained}, {out.stat().st_size:,} bytes; model card: {beside}")
 
 
 @app.command()
@@ -59,7 +61,7 @@ def show(
     from pipeline.predict import bundle as bundles
     from pipeline.predict import card
 
-    header = bundles.read(lookup.bundle(bundle, profile, overrides)).header
+    header = bundles.read(_meant(bundle, profile, overrides)).header
     typer.echo(header.model_dump_json(indent=1) if as_json else plain(card.text(header)))
 
 
@@ -79,7 +81,7 @@ def check(
     """
     from pipeline.predict.predictor import Predictor
 
-    file = lookup.bundle(bundle, profile, overrides)
+    file = _meant(bundle, profile, overrides)
     header = Predictor.open(file, clip=clip).header
     summary: dict[str, Any] = {
         "file": str(file),
@@ -110,7 +112,7 @@ def push(
     """
     from pipeline.predict import sharing
 
-    typer.echo(plain(f"shared: {sharing.push(lookup.bundle(bundle, profile, overrides), place, private=not public)}"))
+    typer.echo(plain(f"shared: {sharing.push(_meant(bundle, profile, overrides), place, private=not public)}"))
 
 
 @app.command()
@@ -128,6 +130,13 @@ def pull(
     _demand_name(out)
     sharing.pull(place, out, revision=revision)
     typer.echo(f"{out}: {out.stat().st_size:,} bytes; model card: {out.with_suffix('.md')}")
+
+
+def _meant(bundle: str | None, profile: str, overrides: list[str] | None) -> Path:
+    """The file of the bundle; of the configuration only the store counts, and a note says so where more is set."""
+    for line in in_vain(lookup.configuration(profile, overrides), reads=()):
+        typer.echo(plain(f"note: {line}: the bundle that is named counts, or the newest of the store"), err=True)
+    return lookup.bundle(bundle, profile, overrides)
 
 
 def _demand_name(out: Path) -> None:

@@ -71,7 +71,9 @@ def predict(
     clip: Annotated[
         Path | None, typer.Option(help="File of CLIP's weights, if the bundle was trained with a file.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, cuda or cuda:1; what the configuration says (device) if left out.")
+    ] = None,
     anew: Annotated[
         bool, typer.Option("--anew", help="Overwrite a folder that has other predictions, drawings too.")
     ] = False,
@@ -90,6 +92,7 @@ def predict(
     """
     from pipeline.predict.job import Job
 
+    config = lookup.configuration(profile, overrides)
     job = Job(
         pictures=_pictures(paths or [], out, every),
         bundle=lookup.bundle(model, profile, overrides),
@@ -101,12 +104,12 @@ def predict(
         only=tuple(only or ()),
         idle=idle,
         clip=clip,
-        device=device,
+        device=device or config.device,
         anew=anew,
         classes=classes,
         examples=examples,
         adapt=adapt,
-        config=lookup.configuration(profile, overrides),
+        config=config,
     )
     with display.watching() as progress:
         done = job.run(

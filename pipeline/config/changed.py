@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,22 @@ def changed(config: Config) -> dict[str, str]:
         for key, value in after.items()
         if value != before.get(key) and key.split(".")[0] not in TOLD_APART and "runtime" not in key.split(".")
     }
+
+
+def in_vain(config: Config, *, reads: Collection[str]) -> list[str]:
+    """A line for each key that differs from the profile and that whoever reads only `reads`, keys or sections, leaves unread.
+
+    Zero-shot setting and seed count here; keys that say how to compute do not.
+    """
+    before = usual(config)
+    told = {
+        key: str(getattr(config, key)) for key in ("setting", "seed") if getattr(config, key) != getattr(before, key)
+    }
+    return [
+        f"{key} = {value} changes nothing here"
+        for key, value in (told | changed(config)).items()
+        if not any(key == other or key.startswith(f"{other}.") for other in reads)
+    ]
 
 
 def usual(config: Config) -> Config:

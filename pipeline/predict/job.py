@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.boxes.detector_identity import TRAINED_ON
+from pipeline.config.changed import in_vain
 from pipeline.config.loading import load
 from pipeline.config.tree import Config
 from pipeline.errors import ConfigError, DataError, StoreError
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from pipeline.predict.many import Progress
     from pipeline.predict.predictor import Predictor
 
+TEXTS = ("descriptions", "llm")
+"""The sections of the configuration by which added classes are described."""
 Say = Callable[[str], None]
 """Called with a line for whoever watches."""
 
@@ -92,6 +95,8 @@ class Job:
                 "adapt (--adapt) adapts the classes that a file adds (--classes FILE); the model's own are adapted already"
             )
         header = bundles.read_header(self.bundle)
+        for line in in_vain(self.config, reads=self._reads()):
+            say(f"{line}: a bundle has its own pairing, tau and setting")
         say(f"model: {self.bundle} ({header.dataset}, {header.setting}, {len(header.classes.classes)} classes)")
         vocabulary = self._vocabulary(header, say)
         boxes = self._boxes(header, vocabulary, say)
@@ -113,6 +118,12 @@ class Job:
             return self._filled(folder, predictor, boxes, progress, say)
         finally:
             folder.close()
+
+    def _reads(self) -> tuple[str, ...]:
+        """The keys of the configuration that count: those of the texts of added classes, and of their adaptation."""
+        from pipeline.predict import adding
+
+        return (*(TEXTS if self.classes is not None else ()), *(adding.KEYS if self.adapt else ()))
 
     def _vocabulary(self, header: Header, say: Say) -> Vocabulary:
         """The model's classes and the added ones."""
