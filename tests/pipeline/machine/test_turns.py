@@ -14,6 +14,8 @@ from pipeline.machine import locks, turns
 from pipeline.machine.holder import Claimant
 from pipeline.machine.turns import Held
 
+PATIENCE = 60
+"""After so many seconds of a test nobody waits any more."""
 BOTH = {"cuda:0": "GPU-a", "cuda:1": "GPU-b"}
 
 
@@ -23,13 +25,14 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "GRACE_SECONDS", 0.1)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """Set as soon as somebody found what it wants held, drew a ticket and waits."""
-    found = threading.Event()
+    """Set as soon as somebody found what it wants held, drew a ticket and waits; an error for who does so without end."""
+    found, end = threading.Event(), time.monotonic() + PATIENCE
 
     def sleep(seconds: float) -> None:
         found.set()
+        assert time.monotonic() < end, "nobody gives what is waited for"
         time.sleep(seconds)
 
     monkeypatch.setattr(turns, "time", SimpleNamespace(sleep=sleep, monotonic_ns=time.monotonic_ns))

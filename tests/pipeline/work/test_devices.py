@@ -15,16 +15,19 @@ from pipeline.machine import turns
 from pipeline.machine.holder import Claimant
 from pipeline.work import devices
 
+PATIENCE = 60
+"""After so many seconds of a test nobody waits any more."""
 TWO = ("GPU-a", "GPU-b")
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """Set as soon as somebody found what it wants held, drew a ticket and waits."""
-    found = threading.Event()
+    """Set as soon as somebody found what it wants held, drew a ticket and waits; an error for who does so without end."""
+    found, end = threading.Event(), time.monotonic() + PATIENCE
 
     def sleep(seconds: float) -> None:
         found.set()
+        assert time.monotonic() < end, "nobody gives what is waited for"
         time.sleep(0.01)
 
     monkeypatch.setattr(turns, "time", SimpleNamespace(sleep=sleep, monotonic_ns=time.monotonic_ns))
