@@ -35,12 +35,13 @@ class Tokenizer:
     """Turns texts into BPE tokens, as rows of the token embedding.
 
     A pruned table (`kept`, the sorted BPE ids it holds) maps them one to one; every id that it lacks becomes its row
-    `unknown`, the one before the last. Start and end of text keep the two highest BPE ids.
+    `unknown`, the one before the last. Start and end of text keep the two highest BPE ids. The whole table is `kept` None.
     """
 
     def __init__(self, kept: Sequence[int] | None = None, *, context: int = CONTEXT) -> None:
         self._bpe, self.context = _bpe(), context
         self.start, self.end = self._bpe.sot_token_id, self._bpe.eot_token_id
+        self.kept = None if kept is None else tuple(kept)
         self._row = None if kept is None else {token: row for row, token in enumerate(kept)}
         self.size = self._bpe.vocab_size if kept is None else len(kept) + 1
 

@@ -27,6 +27,7 @@ from pipeline.datasets.world.classes import WORLD_VERSION, held_out, world_class
 from pipeline.learned.checkpoint import save_weights
 from pipeline.texts.lexicon.lexicon import contrast, describe
 from pipeline.tiny.captions import Picture, caption, disturb, object_alone, scene_picture, window
+from pipeline.vocabulary.vocabulary import Vocabulary
 
 KINDS = ("phrase", "phrase", "sentence", "description")
 
@@ -93,10 +94,12 @@ def pictures(recipe: Recipe, progress: Callable[[int, int], None] = lambda done,
     return pool
 
 
-def batch(pool: list[Picture], recipe: Recipe, step: int) -> tuple[Tensor, list[str], Tensor]:
-    """Pixels (B, 3, S, S) uint8, captions and groups (B,) of a step, a pure function of the recipe's seed and the step."""
+def batch(pool: list[Picture], recipe: Recipe, step: int, world: Vocabulary) -> tuple[Tensor, list[str], Tensor]:
+    """Pixels (B, 3, S, S) uint8, captions and groups (B,) of a step, a pure function of the recipe's seed and the step.
+
+    `world` is the vocabulary of the rendered world, of which the pictures are.
+    """
     rng = np.random.default_rng([recipe.seed, step])
-    world = configured.dataset(Data(source="world")).vocabulary
     kind = KINDS[int(rng.integers(len(KINDS)))]
     views, texts, groups = [], [], []
     for index in rng.choice(len(pool), recipe.batch, replace=False):
@@ -137,13 +140,14 @@ def train(
     plain = [p for p in net.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.98))
+    world = configured.dataset(Data(source="world")).vocabulary
     losses = []
     net.train()
     for step in range(recipe.steps):
         rate = min(1.0, (step + 1) / recipe.warmup) * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
         for group in optimiser.param_groups:
             group["lr"] = recipe.lr * rate
-        pixels, texts, owners = batch(pool, recipe, step)
+        pixels, texts, owners = batch(pool, recipe, step, world)
         tokens, end = words.encode(texts)
         image = net.encode_image(clip.normalise(pixels), normalize=True)
         text = nn.functional.normalize(text_features(net, tokens, end), dim=-1)
@@ -160,8 +164,7 @@ def train(
 
 def save(path: Path, clip: Clip, recipe: Recipe, losses: list[float]) -> None:
     """Write the checkpoint (fp16) with its architecture in the header, and beside it a manifest of how it was made."""
-    kept = vocabulary()
-    state = {k: v.half() for k, v in clip.net.state_dict().items()} | {"vocabulary": torch.tensor(kept)}
+    state = {k: v.half() for k, v in clip.net.state_dict().items()} | {"vocabulary": torch.tensor(clip.tokenizer.kept)}
     save_weights(path, state, {"architecture": json.dumps(recipe.architecture(clip.tokenizer.size))})
     manifest = {
         "made_by": "ezhoi world clip",

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from models import clip_loading as clips
+from pipeline.config.data import Data
 from pipeline.config.packaged import TINY_CLIP
+from pipeline.datasets import configured
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.datasets.world.classes import WORLD_VERSION, held_out, unseen, world_classes
 from pipeline.tiny import captions, pretrain
@@ -45,7 +47,8 @@ def test_contrastive_loss_counts_all_members_of_a_group_as_positives() -> None:
 def test_batches_are_a_function_of_seed_and_step() -> None:
     recipe = pretrain.Recipe(scenes=6, object_views=1, batch=8)
     pool = pretrain.pictures(recipe)
-    first, again, other = (pretrain.batch(pool, recipe, step) for step in (3, 3, 4))
+    world = configured.dataset(Data(source="world")).vocabulary
+    first, again, other = (pretrain.batch(pool, recipe, step, world) for step in (3, 3, 4))
     assert torch.equal(first[0], again[0]) and first[1] == again[1]
     assert not torch.equal(first[0], other[0])
 
@@ -76,5 +79,6 @@ def test_a_short_rebuild_learns_and_is_saved_whole(tmp_path) -> None:
     assert np.mean(losses[-10:]) < np.mean(losses[:10]) - 0.2
     pretrain.save(tmp_path / "own.safetensors", net, recipe, losses)
     loaded = clips.load(architecture="tiny", weights=tmp_path / "own.safetensors", image_size=56)
+    assert loaded.tokenizer.kept == net.tokenizer.kept
     texts = ["a person riding a horse", "a dog"]
     torch.testing.assert_close(loaded.embed_texts(texts)[0], net.embed_texts(texts)[0], atol=2e-2, rtol=0)
