@@ -300,7 +300,7 @@ def test_one_writer_at_a_time_and_a_living_one_is_waited_for(two: Any, monkeypat
     with one.workspace("f00"):
         thread = threading.Thread(target=second)
         thread.start()
-        time.sleep(5)  # more than twice the time after which a lease that is not renewed runs out
+        time.sleep(3)  # half as long again as a lease lasts that is not renewed
         order.append("first")
     thread.join(30)
     assert order == ["first", "second"]
