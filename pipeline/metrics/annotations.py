@@ -341,8 +341,16 @@ def _images(path: Path, split: str) -> tuple[pd.DataFrame, frozenset[Any]]:
 def _of_split(frame: pd.DataFrame, split: str, path: Path) -> pd.DataFrame:
     if "split" not in frame:
         return frame
-    names = frame["split"].astype(str)
-    found = sorted(names.unique())
+    codes, distinct = pd.factorize(frame["split"])
+    texts = [value.decode(errors="replace") if isinstance(value, bytes) else value for value in distinct]
+    is_text = np.array([*(isinstance(value, str) for value in texts), False])[
+        codes
+    ]  # code -1, where there is none, is the last
+    if not is_text.all():
+        row = int((~is_text).argmax())
+        raise DataError(f"{path} row {row}: split is {shown(frame['split'].iloc[row])}; a text such as test is needed")
+    names = pd.Series(np.array(texts, dtype=object)[codes], index=frame.index, dtype=object)
+    found = sorted(set(texts))
     meant = [split] if split in found else [name for name in found if name.startswith(split)]
     if not meant and len(frame):
         raise DataError(f"{path}: no row of split {shown(split)}; splits are {', '.join(found)}")

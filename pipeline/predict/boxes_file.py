@@ -166,6 +166,9 @@ def _places(path: Path, table: pd.DataFrame, pictures: Sequence[str]) -> NDArray
             raise DataError(
                 f"{path}: has no file names, and {shown(pictures[other])} and {shown(name)} both end in {found[1]}"
             )
-    ids = columns.whole(table, "image_id", f"{path},")
+    try:
+        ids = columns.whole(table, "image_id", f"{path},")
+    except ValueError as error:
+        raise DataError(f"{error}; it is the number that ends a picture's name, or give file_name") from None
     codes, distinct = pd.factorize(ids)
     return np.array([numbered.get(int(number), -1) for number in distinct], np.int64)[codes]

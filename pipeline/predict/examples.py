@@ -124,6 +124,9 @@ def _table(path: Path, vocabulary: Vocabulary) -> tuple[Example, ...]:
         lacking = table[name].isna().to_numpy() | (table[name] == "").to_numpy()
         if lacking.any():
             raise DataError(f"{path}, row {int(lacking.argmax())}: {name} is missing")
+        for row, value in enumerate(table[name]):
+            if not isinstance(value, str):
+                raise DataError(f"{path}, row {row}: {name} is {shown(value)}; a text is needed")
     names = table["class"] if named else table["verb"].astype(str) + " " + table["object"].astype(str)
     hois = np.array([_class(str(name), vocabulary, f"{path}, row {row}") for row, name in enumerate(names)], np.int64)
     pictures = _pictures(path, table["file_name"])
