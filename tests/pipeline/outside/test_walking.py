@@ -210,9 +210,7 @@ def test_links_that_lead_to_one_folder_again_and_again_are_an_error(tmp_path: Pa
     assert len(entries(few, twice=True)[0]) == walking.MOST_WAYS and len(entries(many)[0]) == 1
     assert digest.of_path(few) != digest.of_path(tmp_path / "few" / "real")
     for walk in (lambda: entries(many, twice=True), lambda: digest.of_path(many), lambda: Pictures.under(many)):
-        with pytest.raises(
-            DataError, match=r"many: links in it lead to one folder by more than 100 ways, such as .*way"
-        ):
+        with pytest.raises(DataError, match=r"many: links in it lead to one folder by more than 100 ways, such as "):
             walk()
 
 
