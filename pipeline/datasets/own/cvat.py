@@ -36,6 +36,8 @@ LONGEST_WHOLE = 17
 """The most digits of a whole number."""
 PIECE = 1 << 20
 Corners = tuple[float, float, float, float]
+NOWHERE: Corners = (math.nan, math.nan, math.nan, math.nan)
+"""Stands for the corners of a shape that has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,15 +188,19 @@ def _ticked(key: str, value: str, words: Words) -> tuple[str, ...]:
 
 
 def _corners(drawn: _Drawn) -> Corners:
+    """The corners of the shape, or of the upright box around it; `NOWHERE` if one of its numbers is none."""
     if drawn.kind == "polygon":
-        points = [part.split(",") for part in drawn.given.get("points", "").split(";")]
-        xs = [_number(point[0]) for point in points]
-        ys = [_number(point[-1]) for point in points]
+        points = [[_number(part) for part in point.split(",")] for point in drawn.given.get("points", "").split(";")]
+        if any(len(point) != 2 or not all(map(math.isfinite, point)) for point in points):
+            return NOWHERE
+        xs, ys = zip(*points, strict=True)
         return min(xs), min(ys), max(xs), max(ys)
     x1, y1, x2, y2 = (_number(drawn.given.get(key)) for key in ("xtl", "ytl", "xbr", "ybr"))
     degrees = _number(drawn.given.get("rotation", "0"))
     if not degrees:
         return x1, y1, x2, y2
+    if not math.isfinite(degrees):
+        return NOWHERE
     cos, sin = abs(math.cos(math.radians(degrees))), abs(math.sin(math.radians(degrees)))
     middle_x, middle_y, width, height = (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1
     half = ((width * cos + height * sin) / 2, (width * sin + height * cos) / 2)

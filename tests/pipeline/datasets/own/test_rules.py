@@ -273,6 +273,27 @@ def test_cvat_declares_no_document_type(tmp_path: Path) -> None:
         annotated.read(tmp_path / "a.xml", vocabulary=tmp_path / "words.json")
 
 
+@pytest.mark.parametrize(
+    ("shape", "taken"),
+    [
+        ('<polygon label="goose" points="10,10;30,10;30,40"/>', True),
+        ('<polygon label="goose" points="10,10;x,10;30,40"/>', False),
+        ('<polygon label="goose" points="10,10;30;30,40"/>', False),
+        ('<polygon label="goose" points="10,10;30,10,7;30,40"/>', False),
+        ('<box label="goose" xtl="10" ytl="10" xbr="30" ybr="40" rotation="90"/>', True),
+        ('<box label="goose" xtl="10" ytl="10" xbr="30" ybr="40" rotation="1e400"/>', False),
+        ('<box label="goose" xtl="10" ytl="10" xbr="30" ybr="40" rotation="x"/>', False),
+    ],
+)
+def test_a_shape_of_cvat_has_numbers_throughout(shape: str, taken: bool, tmp_path: Path) -> None:
+    image = f'<image id="0" name="a.jpg" width="200" height="100">{shape}</image>'
+    (tmp_path / "a.xml").write_text(f"<annotations>{image}</annotations>")
+    vocabulary_file.write(tmp_path / "words.json", WORDS)
+    found = annotated.read(tmp_path / "a.xml", vocabulary=tmp_path / "words.json")
+    of_shape = [problem for problem in found.problems.of("E") if "goose" in problem.where]
+    assert len(found.rows.boxes) == taken and len(of_shape) == (not taken)
+
+
 corners = st.tuples(st.integers(0, 40), st.integers(0, 30), st.integers(2, 20), st.integers(2, 15))
 
 
