@@ -184,6 +184,16 @@ def test_evaluate_a_file_against_the_store(stored: Path) -> None:
     assert "compare" in call("evaluate", "--help").stdout
 
 
+def test_keys_that_the_evaluation_of_a_file_does_not_read_are_named(stored: Path) -> None:
+    """The file is predicted already; the zero-shot setting, the protocol and the annotations count."""
+    ignored = ("evaluation.tau=1.5", "seen.epochs=3", "seed=7")
+    counting = ("setting=uv", "evaluation.protocol=upt", "data.world.test_images=30")
+    said = call("evaluate", stored, *(word for key in (*ignored, *counting) for word in ("--set", key))).stderr
+    named = [line.split()[1] for line in said.splitlines() if "changes nothing here" in line]
+    assert sorted(named) == ["evaluation.tau", "seed", "seen.epochs"], said
+    assert "changes nothing here" not in call("evaluate", stored).stderr
+
+
 def test_annotations_of_another_dataset_are_not_taken(fake: Any, files: tuple[Path, Path]) -> None:
     """After a demo run, `--profile hico-vitb` means HICO-DET's annotations, which the store lacks."""
     run(fake.config(), targets=("annotations",))
