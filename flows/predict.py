@@ -31,7 +31,6 @@ from pipeline.engine.stage import source_digest, under, without_places
 from pipeline.errors import ConfigError, DataError
 from pipeline.outside.escaping import plain
 from pipeline.outside.file_names import FRAMES
-from pipeline.outside.parsing import shown
 from pipeline.predict import listing, video
 from pipeline.predict.choosing import bundle_file
 from pipeline.predict.defaults import THRESHOLD, TOP
@@ -149,7 +148,7 @@ def _there(parameter: str, text: str | None) -> Path | None:
     path = named_path(text, of=parameter)
     if not path.exists():
         raise DataError(
-            f"{parameter} {shown(text)}: there is no such file or folder; leave the parameter out if none is meant"
+            f"{parameter} {text!r}: there is no such file or folder; leave the parameter out if none is meant"
         )
     return path
 

@@ -124,7 +124,7 @@ def test_the_flow_takes_classes_and_examples(
     assert len(list((tmp_path / "home" / "predicted").iterdir())) == 2, "not adapted, it is another result"
     for changed, says in (
         ({"classes": None, "adapt": True}, "adapt (--adapt) adapts the classes that a file adds"),
-        ({"classes": str(tmp_path / "none.yaml")}, "none.yaml': there is no such file or folder"),
+        ({"classes": f"/{'far/' * 30}none.yaml"}, "far/none.yaml': there is no such file or folder"),
         ({"examples": ""}, "examples is an empty text; leave the parameter out"),
         ({"out": ""}, "out is an empty text; leave the parameter out"),
         ({"model": " "}, "model is an empty text; leave the parameter out"),
