@@ -56,16 +56,27 @@ SERVED = (
 
 MEMORY = Path("/dev/shm")
 """A folder whose files are in memory, which confirms a write at once."""
+LIMIT = Path("/sys/fs/cgroup/memory.max")
+"""How much memory the container may use, files in memory included; "max" where it has no bound of its own."""
 ROOM = 6 << 30
 """Bytes that have to be free there: all tests together write one or two GB."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Temporary folders are in memory where there is room: the stores in them have a disk confirm thousands of writes."""
-    if not os.access(MEMORY, os.W_OK | os.X_OK) or os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:
-        return
-    if min(psutil.disk_usage(str(MEMORY)).free, psutil.virtual_memory().available) >= ROOM:
+    """Temporary folders are in memory where there is room: the stores in them have a disk confirm thousands of writes.
+
+    Whoever sets TMPDIR has them there: `TMPDIR=/tmp make test` tests on a disk.
+    """
+    usable = os.access(MEMORY, os.W_OK | os.X_OK) and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC
+    if "TMPDIR" not in os.environ and usable and _room() >= ROOM:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def _room() -> int:
+    """How many bytes files in memory may take here."""
+    limit = LIMIT.read_text().strip() if LIMIT.is_file() else "max"
+    free = min(psutil.disk_usage(str(MEMORY)).free, psutil.virtual_memory().available)
+    return free if limit == "max" else min(free, int(limit) // 2)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

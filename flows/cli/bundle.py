@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.cli import lookup, options
-from pipeline.config.changed import in_vain
+from pipeline.config.changed import set_in_vain
 from pipeline.errors import ConfigError
 from pipeline.outside.escaping import plain
 
@@ -134,7 +134,7 @@ def pull(
 
 def _meant(bundle: str | None, profile: str, overrides: list[str] | None) -> Path:
     """The file of the bundle; of the configuration only the store counts, and a note says so where more is set."""
-    for line in in_vain(lookup.configuration(profile, overrides), reads=()):
+    for line in set_in_vain(lookup.configuration(profile, overrides), reads=()):
         typer.echo(plain(f"note: {line}: the bundle that is named counts, or the newest of the store"), err=True)
     return lookup.bundle(bundle, profile, overrides)
 

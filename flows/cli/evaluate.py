@@ -50,7 +50,7 @@ def evaluate(
 
     Example: ezhoi evaluate --protocol exact --per-class
     """
-    from pipeline.config.changed import in_vain
+    from pipeline.config.changed import set_in_vain
     from pipeline.datasets import configured
     from pipeline.engine.graph import needed_for
     from pipeline.metrics import annotations, results
@@ -59,7 +59,7 @@ def evaluate(
     config = lookup.configuration(profile, overrides)
     needed = needed_for(("annotations" if predictions else "evaluation",), config=config)
     read = {key for stage in needed for key in stage.reads_under(config)}
-    say(in_vain(config, reads={*read, "setting", "evaluation.protocol"}))
+    say(set_in_vain(config, reads={*read, "setting", "evaluation.protocol"}))
     more = configured.extended(config.data)
     own = configured.all_settings(config.data)[1] if more is None else configured.every_setting(config.data)
     truth = annotations.of_artifact(lookup.asked("annotations", profile, overrides), vocabulary=more, settings=own)

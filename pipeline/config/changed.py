@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.keys import covered
 from pipeline.config.loading import load, profiles
 from pipeline.config.tree import Config
 
@@ -27,8 +28,8 @@ def changed(config: Config) -> dict[str, str]:
     }
 
 
-def in_vain(config: Config, *, reads: Collection[str]) -> list[str]:
-    """A line for each key that differs from the profile and that whoever reads only `reads`, keys or sections, leaves unread.
+def in_vain(config: Config, *, reads: Collection[str]) -> dict[str, str]:
+    """{key: value as text} of the keys that differ from the profile, of which only `reads`, keys or sections, are read.
 
     Zero-shot setting and seed count here; keys that say how to compute do not.
     """
@@ -36,11 +37,17 @@ def in_vain(config: Config, *, reads: Collection[str]) -> list[str]:
     told = {
         key: str(getattr(config, key)) for key in ("setting", "seed") if getattr(config, key) != getattr(before, key)
     }
-    return [
-        f"{key} = {value} changes nothing here"
-        for key, value in (told | changed(config)).items()
-        if not any(key == other or key.startswith(f"{other}.") for other in reads)
-    ]
+    return {key: value for key, value in (told | changed(config)).items() if not covered(key, reads)}
+
+
+def set_in_vain(config: Config, *, reads: Collection[str]) -> list[str]:
+    """A line for each key that is set over one of the project's profiles where only `reads` are read.
+
+    A profile of the user's own may be the one of a training, of which a command reads little: it is not told key by key.
+    """
+    if config.profile not in profiles():
+        return []
+    return [f"{key} = {value} changes nothing here" for key, value in in_vain(config, reads=reads).items()]
 
 
 def usual(config: Config) -> Config:

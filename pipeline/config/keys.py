@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
@@ -38,6 +38,11 @@ def keys(section: type[Any], prefix: str = "") -> Iterator[Key]:
             default = None if field.is_required() else field.default
             default = default.text if isinstance(default, Source) else default
             yield Key(f"{prefix}{name}", default, field.description or "", _choices(field))
+
+
+def covered(key: str, keys: Collection[str]) -> bool:
+    """Whether a key is one of `keys`, or in a section that is."""
+    return any(key == other or key.startswith(f"{other}.") for other in keys)
 
 
 def _choices(field: FieldInfo) -> tuple[str, ...]:

@@ -40,7 +40,10 @@ class Config(Section):
     setting: str = Field(
         "rf_uc", description="zero-shot setting, the dataset's or your own (data.settings): which classes are unseen"
     )
-    device: str = Field("auto", description="'auto', 'cpu', 'cuda' or 'cuda:N', N as `nvidia-smi` numbers them")
+    device: str = Field(
+        "auto",
+        description="'auto', 'cpu', 'cuda' or 'cuda:N'; N counts visible GPUs from 0, in the order of `nvidia-smi`",
+    )
     store: Store = Field(default_factory=Store)
     data: Data = Data()
     images: Images = Images()

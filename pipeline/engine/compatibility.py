@@ -10,10 +10,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.config.keys import covered
 from pipeline.config.tree import Config
 from pipeline.engine import graph
 from pipeline.engine.choice import name_of
-from pipeline.engine.stage import LATER, Stage, covered, source_digest, under, unrecorded, without_places
+from pipeline.engine.stage import LATER, Stage, source_digest, under, unrecorded, without_places
 from pipeline.engine.status import StageStatus
 from pipeline.store import compare, lineage
 from pipeline.store.artifact import Artifact

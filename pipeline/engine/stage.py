@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.config.keys import keys
+from pipeline.config.keys import covered, keys
 from pipeline.config.sources import Content, Source
 from pipeline.config.tree import Config
 from pipeline.datasets import configured
@@ -153,11 +153,6 @@ class Stage:
     def sources(self, config: Config) -> dict[str, Source]:
         """{key: the file or folder that it names} of what the stage reads outside of the store."""
         return under(config, self.reads_under(config, names=False))
-
-
-def covered(key: str, keys: Collection[str]) -> bool:
-    """Whether a key is one of `keys`, or in a section that is."""
-    return any(key == other or key.startswith(f"{other}.") for other in keys)
 
 
 def under(config: Config, keys: Collection[str]) -> dict[str, Source]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pipeline.config.changed import changed, usual
+from pipeline.config.changed import in_vain, usual
 from pipeline.config.keys import keys
 from pipeline.config.tree import Config
 from pipeline.engine.graph import STAGES
-from pipeline.engine.stage import covered
 
 
 def unread(config: Config) -> list[str]:
@@ -19,6 +18,5 @@ def unread(config: Config) -> list[str]:
     means = {key.name: key.means for key in keys(Config)}
     return [
         f"{key} = {value} changes nothing: no stage reads it in this configuration ({means[key]})"
-        for key, value in changed(config).items()
-        if not covered(key, read)
+        for key, value in in_vain(config, reads=read).items()
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.boxes.detector_identity import TRAINED_ON
-from pipeline.config.changed import in_vain
+from pipeline.config.changed import set_in_vain
 from pipeline.config.loading import load
 from pipeline.config.tree import Config
 from pipeline.errors import ConfigError, DataError, StoreError
@@ -95,8 +95,8 @@ class Job:
                 "adapt (--adapt) adapts the classes that a file adds (--classes FILE); the model's own are adapted already"
             )
         header = bundles.read_header(self.bundle)
-        for line in in_vain(self.config, reads=self._reads()):
-            say(f"{line}: a bundle has its own pairing, tau and setting")
+        for line in set_in_vain(self.config, reads=self._reads()):
+            say(f"{line}: what the bundle was made with counts")
         say(f"model: {self.bundle} ({header.dataset}, {header.setting}, {len(header.classes.classes)} classes)")
         vocabulary = self._vocabulary(header, say)
         boxes = self._boxes(header, vocabulary, say)

@@ -29,10 +29,13 @@ from pipeline.machine import lock_folders, turns
 from pipeline.machine.files import said
 from pipeline.machine.holder import Claimant
 from pipeline.machine.turns import Held
+from pipeline.outside.parsing import shown
 from pipeline.store import digest
 
 T = TypeVar("T")
 log = logging.getLogger("ezhoi.devices")
+LISTED = "PCI_BUS_ID"
+"""CUDA's word for the order in which `nvidia-smi` lists the GPUs."""
 
 
 @cache
@@ -53,9 +56,17 @@ def gpus() -> tuple[str, ...]:
 def number_as_listed() -> None:
     """Have CUDA number the GPUs as `nvidia-smi` lists them, and so as their locks do; to be called before torch starts it.
 
-    By itself it begins with the fastest one, so where GPUs differ a stage would compute on another one than it holds.
+    By itself it begins with the fastest one, so where GPUs differ a stage would compute on another one than it holds. Another
+    order that was asked for is not taken, which a warning says.
     """
-    os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+    asked = os.environ.get("CUDA_DEVICE_ORDER") or LISTED
+    if asked != LISTED:
+        log.warning(
+            "CUDA_DEVICE_ORDER=%s is not taken: GPUs are numbered as nvidia-smi lists them (%s), also in CUDA_VISIBLE_DEVICES",
+            shown(asked),
+            LISTED,
+        )
+    os.environ["CUDA_DEVICE_ORDER"] = LISTED
 
 
 def _identifier(name: str, every: Sequence[str]) -> str:

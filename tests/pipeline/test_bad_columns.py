@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from bad_columns import COLUMNS, ROWS
 from PIL import Image
 
 from pipeline.boxes import imported
@@ -18,7 +19,6 @@ from pipeline.errors import EzhoiError
 from pipeline.metrics import annotations, detections
 from pipeline.predict import boxes_file, examples
 from pipeline.texts.given import texts
-from tests.bad.bad_columns import COLUMNS, ROWS
 
 BOXES = ("hx1", "hy1", "hx2", "hy2", "ox1", "oy1", "ox2", "oy2")
 PAIR = {name: [10.0] * ROWS if name.endswith("1") else [100.0] * ROWS for name in BOXES}

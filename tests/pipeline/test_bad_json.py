@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from bad_json import changed
 
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.datasets.own import annotated
@@ -21,7 +22,6 @@ from pipeline.metrics.formats import named
 from pipeline.metrics.matching import Pairs
 from pipeline.metrics.vcoco import detections as placing
 from pipeline.metrics.vcoco import exchange, people
-from tests.bad.bad_json import changed
 
 OWN = Path(__file__).parent / "datasets" / "own" / "data"
 NAME = "COCO_val2014_000000000001.jpg"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.config.changed import changed
+from pipeline.config.changed import changed, in_vain, set_in_vain
 from pipeline.config.loading import load
 
 
@@ -37,3 +37,17 @@ def test_of_a_path_the_last_part_is_told(tmp_path: Path) -> None:
 def test_a_profile_of_ones_own_is_compared_with_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("seen: {epochs: 3}\n")
     assert asked(profile=str(tmp_path / "mine.yaml")) == {"seen.epochs": "3"}
+
+
+def test_what_is_set_and_not_read_is_told(tmp_path: Path) -> None:
+    keys = ["setting=uv", "seed=4", "seen.epochs=3", "utpl.steps=9", "device=cpu", f"store.root={tmp_path}"]
+    config = load(overrides=keys, environment={})
+    assert in_vain(config, reads=("utpl", "seed")) == {"setting": "uv", "seen.epochs": "3"}
+    assert set_in_vain(config, reads=("setting", "seed", "seen")) == ["utpl.steps = 9 changes nothing here"]
+
+
+def test_a_profile_of_ones_own_is_not_told_key_by_key(tmp_path: Path) -> None:
+    """It is likely the training's own, of which an evaluation or a prediction reads little."""
+    (tmp_path / "mine.yaml").write_text("seen: {epochs: 3}\n")
+    config = load(profile=str(tmp_path / "mine.yaml"), environment={})
+    assert in_vain(config, reads=()) == {"seen.epochs": "3"} and set_in_vain(config, reads=()) == []

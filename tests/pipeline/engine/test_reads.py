@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.config.keys import keys
+from pipeline.config.keys import covered, keys
 from pipeline.config.packaged import PROMPTS, TINY_DETECTOR
 from pipeline.config.tree import Config
 from pipeline.engine import graph, plan
 from pipeline.engine import stage as stage_module
 from pipeline.engine.run import run
-from pipeline.engine.stage import covered
 from pipeline.errors import EzhoiError
 from pipeline.store.store import Store
 

@@ -19,9 +19,9 @@ from small_demo import small
 from transformers import DetrImageProcessor
 
 from pipeline.boxes import converted_detector
+from pipeline.config.keys import covered
 from pipeline.config.tree import Config
 from pipeline.engine import graph, run
-from pipeline.engine.stage import covered
 from pipeline.learned.build import frozen_clip
 from pipeline.store.store import Store
 from pipeline.work.work import Work

@@ -158,6 +158,7 @@ print(found)
     environment = os.environ | {"CUDA_DEVICE_ORDER": before or ""}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["['PCI_BUS_ID']"]
+    assert done.stderr.count("CUDA_DEVICE_ORDER='FASTEST_FIRST' is not taken") == (before is not None)
 
 
 def test_a_language_models_server_is_asked_by_one_stage_at_a_time(tmp_path: Path, waits: threading.Event) -> None:
