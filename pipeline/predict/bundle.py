@@ -213,8 +213,9 @@ class Bundle:
 
 
 def write(path: Path, bundle: Bundle) -> None:
-    """Write the whole file or nothing; OSError if it cannot be written."""
+    """Write the whole file or nothing; DataError if `read` would refuse it, OSError if it cannot be written."""
     header = bundle.header
+    _demand_whole(path, header, bundle.tensors)
     # A key that says nothing is left out, so that a reader which does not know it yet has nothing to refuse.
     silent = {
         "start": header.start is None,

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from pipeline.errors import DataError
 from pipeline.predict import bundle as bundles
 from pipeline.predict import card
+from pipeline.tables.tensors import save_tensors
 from tests.pipeline.predict.bundles import VOCABULARY, bundle, header
 
 
@@ -158,10 +159,15 @@ def test_another_header_is_refused(tmp_path: Path, changed: dict[str, Any], says
 def test_tensors_that_do_not_fit_are_refused(tmp_path: Path, changed: dict[str, Any], says: str) -> None:
     path = tmp_path / "b.safetensors"
     one = bundle(**changed)
-    bundles.write(path, bundles.Bundle(one.header, {name: t for name, t in one.tensors.items() if t is not None}))
+    tensors = {name: tensor for name, tensor in one.tensors.items() if tensor is not None}
+    with pytest.raises(DataError) as unwritten:
+        bundles.write(path, bundles.Bundle(one.header, tensors))
+    assert not path.exists()
+    save_tensors(path, tensors, {"ezhoi": one.header.model_dump_json()})
     with pytest.raises(DataError) as error:
         bundles.read(path)
     assert str(error.value).startswith(f"{path}: ") and says in str(error.value)
+    assert str(unwritten.value) == str(error.value)
 
 
 @pytest.mark.parametrize("edited", ["header", "transposed", "added", "exchanged"])

@@ -16,7 +16,7 @@ from pipeline.learned.checkpoint import load_weights
 from pipeline.predict import bundle as bundles
 from pipeline.predict import opening, warm_start
 from pipeline.predict.bundle import Bundle
-from tests.pipeline.predict.bundles import header
+from tests.pipeline.predict.bundles import bundle, header
 
 NARROW = ("model.layers=2", "model.bottleneck=8", "device=cpu")
 
@@ -92,8 +92,7 @@ def test_one_start_is_enough() -> None:
 
 
 def test_a_header_without_a_start_is_what_older_versions_read(tmp_path: Path) -> None:
-    made = Bundle(header(), {"x": torch.zeros(1)})
-    bundles.write(tmp_path / "b.safetensors", made)
+    bundles.write(tmp_path / "b.safetensors", bundle())
     assert b"start" not in (tmp_path / "b.safetensors").read_bytes()
 
 
