@@ -54,7 +54,8 @@ def read(
     if guidance != "pooled":
         rows = [torch.from_numpy(r.astype(np.float32)) for r in data[f"{guidance}s"]]
     if "actions" in data:  # descriptions.actions: what is said about the verb alone guides as well
-        rows = [torch.cat([row, torch.from_numpy(verb)]) for row, verb in zip(rows, data["actions"], strict=True)]
+        verbs = [torch.from_numpy(verb.astype(np.float32)) for verb in data["actions"]]
+        rows = [torch.cat([row, verb]) for row, verb in zip(rows, verbs, strict=True)]
     return _classes(named, rows, pooled, clip, preset)
 
 

@@ -44,6 +44,7 @@ class Placed:
     of_label: dict[int, list[int]]
 
 
+@np.errstate(over="ignore")  # what 32 bits cannot hold becomes infinite, and its box is faulty
 def place(boxes: Boxes, shown: Shown, words: Words, problems: Problems) -> Placed:
     """Judge every box, a block of them after the other: what is made on the way is small, however many there are."""
     known = np.array([-1 if (found := words.object_id(label)) is None else found for label in boxes.labels] + [-1])
