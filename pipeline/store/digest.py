@@ -66,13 +66,14 @@ def _of_untouched(path: Path) -> str:
 
     Nobody can set back the time of change. The file is opened to ask for it, so that a network's file system asks its server.
     """
+    now = time.time_ns()  # before it is read, which may last longer than SETTLED_NS
     with path.open("rb") as file:
         found = os.fstat(file.fileno())
     times = (found.st_mtime_ns, found.st_ctime_ns)
     state = (found.st_dev, found.st_ino, found.st_size, *times)
     if state not in _KNOWN:
         content = of_file(path)
-        if time.time_ns() - max(times) < SETTLED_NS:
+        if now - max(times) < SETTLED_NS:
             return content
         _KNOWN[state] = content
     return _KNOWN[state]

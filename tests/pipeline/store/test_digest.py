@@ -73,6 +73,7 @@ def test_what_nobody_has_touched_is_read_once(tmp_path: Path, monkeypatch: pytes
     path = tmp_path / "weights"
     path.write_bytes(b"one")
     long_ago = path.stat()
+    monkeypatch.setattr(digest, "SETTLED_NS", 10**18)
     found = {digest.of_path(path), digest.of_path(path)}
     assert read == ["weights"] * 2, (
         "it has just been written, and may be again before the clock of its file system ticks"
@@ -85,6 +86,26 @@ def test_what_nobody_has_touched_is_read_once(tmp_path: Path, monkeypatch: pytes
         path.write_bytes(b"two")
     os.utime(path, ns=(long_ago.st_atime_ns, long_ago.st_mtime_ns))
     assert digest.of_path(path) == of_file(path) not in found, "the time of its content is set back, and it is read"
+
+
+def test_a_file_that_was_written_just_before_a_long_reading_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights of gigabytes take longer than a clock's step, in which somebody may write them again."""
+    path, read = tmp_path / "weights", 0
+    path.write_bytes(b"one")
+    now = path.stat().st_ctime_ns
+
+    def slowly(path: Path) -> str:
+        nonlocal now, read
+        now, read = now + 5 * digest.SETTLED_NS, read + 1
+        return digest.of_bytes(path.read_bytes())
+
+    monkeypatch.setattr(digest, "of_file", slowly)
+    monkeypatch.setattr("time.time_ns", lambda: now)
+    for _ in range(3):
+        digest.of_path(path)
+    assert read == 2, "only as the second reading begins has it been as it is for long"
 
 
 def test_so_does_that_of_a_large_one(tmp_path: Path) -> None:
