@@ -166,7 +166,7 @@ def _regions(
         if kind not in (*LABELS, "rectangle"):
             continue
         if words := next((value[key] for key in LABELS if value.get(key)), None):
-            labels[name] = json_rows.texts(words)
+            labels[name] = list(dict.fromkeys(json_rows.texts(words)))
         if kind in ("rectangle", "rectanglelabels") or name not in boxes:
             placed[name] += kind in ("rectangle", "rectanglelabels")
             box = found.box(images.get(_index(entry), -1), "", _percent(value), where)

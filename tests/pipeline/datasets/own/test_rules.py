@@ -117,6 +117,16 @@ def test_a_box_with_several_labels_or_none_is_not_guessed_at(labels: list[str], 
     assert any(says in str(problem) for problem in found.problems.of("E"))
 
 
+def test_a_label_that_a_box_has_twice_is_one(tmp_path: Path) -> None:
+    export = label_studio(relation("person", "goose", "hug"))
+    before = read(tmp_path, export)
+    export[0]["annotations"][0]["result"][2]["value"]["rectanglelabels"] *= 2
+    found = read(tmp_path, export)
+    assert (
+        len(found.rows.boxes) == len(before.rows.boxes) and told(found) == told(before) and not found.problems.of("E")
+    )
+
+
 def coco_rel(boxes: list[list[float]], **more: Any) -> dict[str, Any]:
     """A file of one picture with these boxes, persons and geese in turn, each person hugging the next goose."""
     return {
