@@ -201,7 +201,8 @@ def test_a_signal_that_a_library_swallowed_can_be_sent_again(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An import in native code that is interrupted may go on; what comes at once is the same signal, of a group."""
-    monkeypatch.setattr(ending, "ONCE", 0.3)
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, *ending.ENDING)}
     for number in ending.ENDING:
         signal.signal(number, signal.SIG_DFL)
@@ -212,7 +213,8 @@ def test_a_signal_that_a_library_swallowed_can_be_sent_again(
             signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGTERM)
         passed.append("at once")
-        time.sleep(0.4)
+        nonlocal now
+        now += 2 * ending.ONCE
         signal.raise_signal(signal.SIGTERM)
         passed.append("later")
 

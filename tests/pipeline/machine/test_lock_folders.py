@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,13 +34,18 @@ def test_the_shared_folder_is_everybodys_whatever_the_umask(tmp_path: Path) -> N
     held.release()
 
 
+@pytest.fixture
+def everybodys() -> Iterator[Path]:
+    """A folder that all users may enter; those of pytest are the user's alone, and may be in one that is too."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
 @pytest.mark.skipif(not ROOT, reason="needs root, to become another user")
-def test_users_see_each_others_locks(tmp_path: Path) -> None:
+def test_users_see_each_others_locks(everybodys: Path) -> None:
     """The other user's file is there already, in a sticky folder: Linux refuses O_CREAT on it."""
-    for parent in (tmp_path, *tmp_path.parents):
-        if not parent.stat().st_mode & stat.S_IXOTH:
-            parent.chmod(0o755)
-    folder = lock_folders.shared(tmp_path / "locks")
+    folder = lock_folders.shared(everybodys / "locks")
 
     def other_user() -> str:
         """A child of this process that is `nobody`; whether it could hold the GPU."""
