@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image, ImageOps
 
 from pipeline.errors import DataError
-from pipeline.outside import pictures, reading
-from pipeline.outside.exif import TURNED
+from pipeline.outside import exif, pictures, reading
 from pipeline.outside.pictures import Unreadable
 
 DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")
@@ -48,11 +47,9 @@ def size(path: Path) -> tuple[int, int]:
     """Width and height of a picture file, turned upright, by its header alone; DataError if it is none."""
     try:
         with pictures.opened(path) as image:
-            width, height = image.size
-            turned = image.getexif().get(ExifTags.Base.Orientation) in TURNED
+            return exif.sizes(image)[0]
     except Unreadable as error:
         raise DataError(f"{path}: cannot be read as a picture ({error})") from error
-    return (height, width) if turned else (width, height)
 
 
 def _upright(image: Image.Image, what: str) -> Image.Image:

@@ -18,8 +18,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from pipeline.errors import DataError
-from pipeline.outside import pictures, walking
-from pipeline.outside.exif import TURNED
+from pipeline.outside import exif, pictures, walking
 from pipeline.outside.file_names import JOURNAL, PREDICTED
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
@@ -191,12 +190,9 @@ def _longest_end(name: str, candidates: Iterable[str], *, lower: bool = False) -
 
 def _size(path: Path) -> Size | str:
     """The sizes that the file's header says, or why it cannot be read."""
-    from PIL import ExifTags
-
     try:
         with pictures.opened(path) as image:
-            turned = image.getexif().get(ExifTags.Base.Orientation) in TURNED
-            return Size(image.size[::-1] if turned else image.size, image.size)
+            return Size(*exif.sizes(image))
     except DataError as error:
         return str(error)
     except pictures.Unreadable as error:
