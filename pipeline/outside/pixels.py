@@ -25,7 +25,7 @@ REACH, ENOUGH = 0.8, 200
 """Of so many boxes at least one reaches beyond this share of its image's width or height, unless they were scaled down."""
 
 
-def demand(boxes: NDArray[np.float64], size: NDArray[np.float64] | None, *, table: str) -> None:
+def demand(boxes: NDArray[np.float64], size: NDArray[np.float64] | None, *, table: str, least: int = 1) -> None:
     """DataError, naming a row, if all boxes are fractions, a box is in no picture, or many boxes lie outside their images.
 
     If no box comes near the right and lower edges, as with pictures that a detector shrank, or with percent, a warning says so.
@@ -35,6 +35,7 @@ def demand(boxes: NDArray[np.float64], size: NDArray[np.float64] | None, *, tabl
         boxes: ``[n, 4]`` finite x1, y1, x2, y2.
         size: ``[n, 2]`` width and height of each box's image, 0 or nan where they are not known; None if none is.
         table: the table of the boxes, for messages.
+        least: of fewer boxes whose images' sizes are known, many outside are a warning and no error.
     """
     if not len(boxes):
         return
@@ -59,11 +60,15 @@ def demand(boxes: NDArray[np.float64], size: NDArray[np.float64] | None, *, tabl
     outside = beyond & known
     if outside.sum() > MOST_OUTSIDE * known.sum():
         row = int(outside.argmax())
-        raise DataError(
+        said = (
             f"{table} row {row}: box {boxes[row].round(2).tolist()} leaves its image of {size[row, 0]:.0f} x "
-            f"{size[row, 1]:.0f} pixels, as do {outside.sum():,} of {known.sum():,}: they are of resized or of other images. "
-            "Scale them back to the size of the images"
+            f"{size[row, 1]:.0f} pixels, as do {outside.sum():,} of {known.sum():,}"
         )
+        if known.sum() >= least:
+            raise DataError(
+                f"{said}: they are of resized or of other images. Scale them back to the size of the images"
+            )
+        log.warning("%s: are they of resized or of other images?", said)
     if known.sum() < ENOUGH:
         return
     reach = max((boxes[known, 2] / width[known]).max(), (boxes[known, 3] / height[known]).max())

@@ -84,13 +84,22 @@ class Boxes:
         """The boxes that touch a picture of that size and are not `LARGEST` times as large; others count as left out."""
         x1, y1, x2, y2 = self.corners.T
         touch = (x2 > 0) & (y2 > 0) & (x1 < size[0]) & (y1 < size[1])
-        large = touch & ((x2 - x1 > LARGEST * size[0]) | (y2 - y1 > LARGEST * size[1]))
+        large = touch & far_larger(self.corners, size)
         kept = touch & ~large
         if kept.all():
             return self
         counts = {"outside of the picture": int((~touch).sum()), "far larger than the picture": int(large.sum())}
         more = {why: count for why, count in counts.items() if count}
         return Boxes(self.corners[kept], self.scores[kept], self.objects[kept], {**self.left_out, **more})
+
+
+def far_larger(corners: NDArray[np.floating], size: ArrayLike) -> NDArray[np.bool_]:
+    """Which boxes ``[n, 4]`` are more than `LARGEST` times as wide or as high as their picture, (n,).
+
+    Args:
+        size: width and height of the picture (2,), or of that of each box (n, 2); nan where it is not known.
+    """
+    return np.any(corners[:, 2:] - corners[:, :2] > LARGEST * np.asarray(size), axis=1)
 
 
 class Detector(Protocol):

@@ -5,7 +5,8 @@
 
 A picture is found by its file name or the last parts of it; a file that has only `image_id` is matched with the number at
 the end of the pictures' names (`000000000139.jpg` is 139). Boxes of other pictures are ignored. A label that the model
-does not know is left out and counted (`Boxes.left_out`). Some of the pictures are measured: boxes of resized ones are an error.
+does not know is left out and counted (`Boxes.left_out`). Some of the pictures are measured: boxes of resized ones are an
+error, unless they are too few to tell.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ from pipeline.datasets.dataset import CORNERS
 from pipeline.errors import DataError
 from pipeline.outside import columns, file_names, pixels
 from pipeline.outside.parsing import shown
-from pipeline.predict.boxes import Boxes
+from pipeline.predict.boxes import Boxes, far_larger
 from pipeline.predict.boxes import names as object_names
 from pipeline.vocabulary.vocabulary import Vocabulary, comparable
 
 MEASURED = 100
 """How many of the pictures are measured, spread over all of them: their boxes tell whether the others are in pixels too."""
+LEAST = 20
+"""Of fewer measured boxes, those outside of their pictures are a warning: one or two that are wrong say nothing of a file."""
 Size = Callable[[int], tuple[int, int] | None]
 """The width and height of a picture by its place, as a person sees it; None if it cannot be read."""
 _NUMBER = re.compile(r"(\d{1,18})$")
@@ -145,12 +148,17 @@ def _demand_boxes(path: Path, table: pd.DataFrame) -> None:
 
 
 def _demand_pixels(path: Path, table: pd.DataFrame, place: NDArray[np.int64], size: Size) -> None:
-    """DataError if the boxes are fractions, or those of the measured pictures lie outside of them."""
+    """DataError if the boxes are fractions, or many of those of the measured pictures lie outside of them.
+
+    Boxes that are far larger than their pictures are left out of any prediction, and so they are here.
+    """
     there = np.unique(place[place >= 0])
     sizes = np.full((there.max(initial=-1) + 2, 2), np.nan)  # the last is that of no picture
     for number in there[np.linspace(0, len(there) - 1, min(len(there), MEASURED)).astype(np.int64)].tolist():
         sizes[number] = size(number) or np.nan
-    pixels.demand(table[CORNERS].to_numpy(np.float64), sizes[place], table=f"{path},")
+    corners, measured = table[CORNERS].to_numpy(np.float64), sizes[place]
+    measured[far_larger(corners, measured)] = np.nan
+    pixels.demand(corners, measured, table=f"{path},", least=LEAST)
 
 
 def _places(path: Path, table: pd.DataFrame, pictures: Sequence[str]) -> NDArray[np.int64]:

@@ -106,5 +106,26 @@ def test_boxes_of_resized_pictures_are_an_error(tmp_path: Path) -> None:
     assert len(boxes_file.read(path, PICTURES, VOCABULARY, size=lambda place: None).scores) == 3, (
         "an unreadable one waits"
     )
-    with pytest.raises(DataError, match=r"row 1: box \[2.0, 2.0, 8.0, 8.0\] leaves its image of 5 x 5 .* 2 of 2"):
-        boxes_file.read(path, PICTURES, VOCABULARY, size=lambda place: (5, 5) if place else None)
+    many = tmp_path / "many.parquet"
+    pd.concat([pd.read_parquet(path)] * 10).to_parquet(many)
+    with pytest.raises(
+        DataError, match=r"row 1: box \[2.0, 2.0, 8.0, 8.0\] leaves its image of 5 x 5 .* 20 of 20: they"
+    ):
+        boxes_file.read(many, PICTURES, VOCABULARY, size=lambda place: (5, 5) if place else None)
+
+
+@pytest.mark.parametrize(("right", "says"), [(690, "x 480 pixels, as do 1 of 3: are they of resized"), (9000, "")])
+def test_one_box_of_a_few_that_is_wrong_is_no_error(
+    right: int, says: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = written(tmp_path, image_id=[7, 7, 7], object_id=[0, 0, 1], x2=[right, 600, 500], y2=[400, 300, 200])
+    found = boxes_file.read(path, PICTURES, VOCABULARY, size=lambda place: (640, 480))
+    assert len(found.scores) == 3 and says in caplog.text and len(caplog.messages) == bool(says)
+    assert len(found.of(0).inside((640, 480)).scores) == (3 if says else 2)
+
+
+def test_far_larger_boxes_say_nothing_of_the_others(tmp_path: Path) -> None:
+    path = written(tmp_path, image_id=[7, 7, 7], object_id=[0, 0, 1], x2=[9000, 600, 500], y2=[400, 300, 200])
+    many = tmp_path / "many.parquet"
+    pd.concat([pd.read_parquet(path)] * 10).to_parquet(many)
+    assert len(boxes_file.read(many, PICTURES, VOCABULARY, size=lambda place: (640, 480)).scores) == 30
