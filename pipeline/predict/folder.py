@@ -8,8 +8,9 @@
     .locks/                 locks on the pictures that are being computed (pipeline/work/claims.py)
 
 The journal decides; the other files are made of it at the end, picture by picture, so that memory does not grow with the number
-of pictures. A picture counts as done while its file, its drawing and the options are those of the journal. Several processes
-may predict the same pictures into one folder: each writes the other files when all is done, and they are equal.
+of pictures. A picture counts as done while its file, its drawing and the options are those of the journal; of a drawing that an
+earlier release made it is known only that it is there. Several processes may predict the same pictures into one folder: each
+writes the other files when all is done, and they are equal.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ class Folder:
         """Whether the picture is done: neither its file nor its drawing was changed since, or is gone."""
         stamp, name = self.journal.stamps.get(picture.name), picture.name
         try:
-            return stamp is not None and picture.has(stamp) and self._drawing(name).has(self.journal.drawings[name])
+            return (
+                stamp is not None and picture.has(stamp) and _is_there(self._drawing(name), self.journal.drawings[name])
+            )
         except OSError:  # it is gone, and reading it says so
             return False
 
@@ -200,14 +203,24 @@ def _remove_drawings(journal: Journal) -> None:
     before, folder = Journal(journal.path, journal.file, journal.alone), journal.path.parent
     before.refresh()
     for name, stamp in before.drawings.items():
-        _remove(Listed(name, folder / drawn(name)), stamp, folder)
+        _remove(Listed(name, folder / (_drawn_before(name) if stamp is None else drawn(name))), stamp, folder)
 
 
-def _remove(drawing: Listed, stamp: Stamp, folder: Path) -> None:
+def _drawn_before(name: str) -> str:
+    """Where the releases that noted no drawings put that of a picture."""
+    return f"{DRAWN}/{name}" if name.lower().endswith((*JPEG, ".png")) else f"{DRAWN}/{name}.png"
+
+
+def _is_there(drawing: Listed, stamp: Stamp | None) -> bool:
+    """Whether a drawing is what it was, or, without a stamp, is a file at all; OSError if it cannot be read."""
+    return drawing.path.is_file() if stamp is None else drawing.has(stamp)
+
+
+def _remove(drawing: Listed, stamp: Stamp | None, folder: Path) -> None:
     """Remove a drawing, and folders that have no other; a file that is another one by now, or lies elsewhere, stays."""
     place, home = drawing.path, folder.resolve() / DRAWN
     try:
-        if place.is_symlink() or not place.parent.resolve().is_relative_to(home) or not drawing.has(stamp):
+        if place.is_symlink() or not place.parent.resolve().is_relative_to(home) or not _is_there(drawing, stamp):
             return
         place.unlink()
         while place.parent != folder:

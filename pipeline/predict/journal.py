@@ -46,8 +46,9 @@ class Journal:
     alone: Path
     stamps: dict[str, Stamp] = field(default_factory=dict)
     """{name: stamp of the file} of the pictures that are done."""
-    drawings: dict[str, Stamp] = field(default_factory=dict)
-    """{name: stamp of the drawing} of all pictures that a process drew, those that are forgotten too."""
+    drawings: dict[str, Stamp | None] = field(default_factory=dict)
+    """{name: stamp of the drawing} of all pictures that a process drew, those that are forgotten too; None if the line is of an
+    earlier release, which did not note it."""
     faults: dict[str, str] = field(default_factory=dict)
     """{name: why} of the pictures that could not be read."""
     tried: set[str] = field(default_factory=set)
@@ -169,7 +170,8 @@ class Journal:
                 name, why = str(entry["name"]), str(entry["unread"])
             else:
                 name = records.of_json(entry["picture"]).name
-                stamp, drawing = Stamp(*entry["stamp"]), Stamp(*entry["drawing"])
+                stamp = Stamp(*entry["stamp"])
+                drawing = Stamp(*entry["drawing"]) if "drawing" in entry else None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             self._unused += 1
             return

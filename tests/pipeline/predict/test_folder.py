@@ -16,6 +16,7 @@ from pipeline.predict import folder as folders
 from pipeline.predict import records, scoring
 from pipeline.predict.folder import Folder
 from pipeline.predict.listing import Listed
+from pipeline.store import digest
 from tests.pipeline.predict.bundles import VOCABULARY
 
 ABOUT = {"says": "who", "threshold": 0.1, "only": [], "idle": False}
@@ -177,6 +178,31 @@ def test_a_journal_that_leads_elsewhere_removes_nothing(tmp_path: Path) -> None:
     folder.close()
     opened(out, anew=True).close()
     assert (tmp_path / "mine.jpg").is_file()
+
+
+def test_what_a_release_did_that_noted_no_drawings_is_done_and_begun_anew_it_is_removed(tmp_path: Path) -> None:
+    """Its lines say nothing of drawings, and those of other pictures than JPEG and PNG lay elsewhere."""
+    out = tmp_path / "out"
+    there, lost, other = (listed(tmp_path, name) for name in ("a/there.jpg", "a/lost.jpg", "other.gif"))
+    folder = opened(out)
+    for picture in (there, lost, other):
+        add(folder, picture)
+    folder.close()
+    first, *lines = (out / ".done.jsonl").read_text().splitlines()
+    for place, line in enumerate(lines):
+        entry = json.loads(line)
+        text = json.dumps({"stamp": entry["stamp"], "picture": entry["picture"]}, ensure_ascii=False)[:-1]
+        lines[place] = text + f', "digest": "{digest.of_bytes(text.encode())}"}}'  # as these releases wrote them
+    (out / ".done.jsonl").write_text("\n".join([first, *lines]) + "\n")
+    (out / "drawn" / "a" / "lost.jpg").unlink()
+    (out / "drawn" / "other.gif.drawn.png").rename(out / "drawn" / "other.gif.png")
+    again = opened(out)
+    assert [again.has(picture) for picture in (there, lost, other)] == [True, False, False]
+    assert again.finish([there]) == 1
+    again.close()
+    (out / "drawn" / "note.txt").write_text("mine")
+    opened(out, anew=True).close()
+    assert [path.name for path in (out / "drawn").rglob("*")] == ["note.txt"]
 
 
 def test_a_picture_that_cannot_be_read_any_more_has_no_drawing(tmp_path: Path) -> None:
