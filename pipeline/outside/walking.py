@@ -10,7 +10,6 @@ import logging
 import os
 import stat
 import time
-from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -30,8 +29,9 @@ KINDS: Mapping[int, str] = {
 }
 """Entries that are no readable files, by their type (`stat.S_IFMT`)."""
 SHOWN = 5
-MOST_WAYS = 100
-"""By how many ways one folder is walked into. Below /proc and /sys links lead to each other by more ways than can be walked."""
+MOST_AGAIN = 10_000
+"""How often a walk comes by a further way to a folder where it was. Below /sys links lead to each other by more ways than can
+be walked; 600 classes of a data set may well have a link each to one folder with some others."""
 EVERY = 10.0
 """After so many seconds a line says how far a walk is, and then again."""
 
@@ -41,19 +41,20 @@ class Visits:
 
     def __init__(self, root: Path) -> None:
         self._root, self._said = root, time.monotonic()
-        self._ways: Counter[Hashable] = Counter()
+        self._count, self._folders = 0, set[Hashable]()
 
     def add(self, folder: Path, key: Hashable) -> None:
         """Note that the walk comes to a folder, which `key` tells from others; DataError if it does so again and again."""
-        self._ways[key] += 1
-        if self._ways[key] > MOST_WAYS:
+        self._count += 1
+        self._folders.add(key)
+        if self._count - len(self._folders) > MOST_AGAIN:
             raise DataError(
-                f"{self._root}: links in it lead to one folder by more than {MOST_WAYS} ways, such as {shown(str(folder))}. "
-                "Name the folder that has the data"
+                f"{self._root}: links in it lead again to folders that have another name in it, more than {MOST_AGAIN:,} "
+                f"times, as {shown(str(folder))} does. Name the folder that has the data"
             )
         if time.monotonic() - self._said > EVERY:
             self._said = time.monotonic()
-            log.warning("%s: %s folders so far; now in %s", self._root, f"{self._ways.total():,}", folder)
+            log.warning("%s: %s folders so far; now in %s", self._root, f"{self._count:,}", folder)
 
 
 def walk(root: Path, passed: dict[str, str], *, twice: bool = False) -> Iterator[tuple[Path, list[str], list[str]]]:
@@ -67,7 +68,7 @@ def walk(root: Path, passed: dict[str, str], *, twice: bool = False) -> Iterator
         twice: whether a folder to which several links lead comes by each of their names, or only by the first one.
 
     Raises:
-        DataError: a folder comes by more than `MOST_WAYS` names.
+        DataError: folders come more than `MOST_AGAIN` times by a further name.
     """
 
     def pass_over(error: OSError) -> None:
