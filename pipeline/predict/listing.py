@@ -12,6 +12,7 @@ from typing import NamedTuple
 from pipeline.errors import DataError
 from pipeline.machine.home import expanded
 from pipeline.outside.file_names import DRAWN, FRAMES, JOURNAL
+from pipeline.outside.walking import Visits
 from pipeline.store import digest
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
@@ -123,7 +124,9 @@ def _of_folder(folder: Path) -> list[Path]:
         raise DataError(f"{error.filename}: cannot be looked into ({error.strerror})")
 
     found = []
+    visits = Visits(folder)  # which says how far it is; links are not followed, so none leads back
     for place, folders, files in os.walk(folder, onerror=refuse):
+        visits.add(Path(place), place)
         left_out = {DRAWN, FRAMES} if JOURNAL in files else set()
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in left_out)
         found += [Path(place) / name for name in files if not name.startswith(".") and name.lower().endswith(SUFFIXES)]

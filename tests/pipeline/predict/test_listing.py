@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import DataError
+from pipeline.outside import walking
 from pipeline.predict import listing
 
 
@@ -25,6 +26,14 @@ def test_a_folder_a_pattern_and_a_file_each_once(folder: Path) -> None:
     assert names(f"{folder}/*.jpg", str(folder / "b.jpg"), str(folder)) == ["b.jpg", "a.PNG", "sub/c.jpeg"]
     assert names(str(folder / "sub" / "notes.txt")) == ["notes.txt"], "who names a file means it"
     assert names(str(folder / "sub")) == ["c.jpeg"], "a name begins where the pictures' folders part"
+
+
+def test_a_long_search_says_how_far_it_is(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(walking, "EVERY", -1.0)
+    listing.pictures([str(folder)])
+    assert caplog.messages[-1] == f"{folder}: 2 folders so far; now in {folder / 'sub'}"
 
 
 def test_of_what_has_no_size_nothing_is_read() -> None:
