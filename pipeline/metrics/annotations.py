@@ -342,14 +342,10 @@ def _of_split(frame: pd.DataFrame, split: str, path: Path) -> pd.DataFrame:
     if "split" not in frame:
         return frame
     codes, distinct = pd.factorize(frame["split"])
-    texts = [value.decode(errors="replace") if isinstance(value, bytes) else value for value in distinct]
-    is_text = np.array([*(isinstance(value, str) for value in texts), False])[
-        codes
-    ]  # code -1, where there is none, is the last
-    if not is_text.all():
-        row = int((~is_text).argmax())
+    texts = [_split_name(value) for value in distinct]
+    if "" in texts:
+        row = int((codes == texts.index("")).argmax())
         raise DataError(f"{path} row {row}: split is {shown(frame['split'].iloc[row])}; a text such as test is needed")
-    names = pd.Series(np.array(texts, dtype=object)[codes], index=frame.index, dtype=object)
     found = sorted(set(texts))
     meant = [split] if split in found else [name for name in found if name.startswith(split)]
     if not meant and len(frame):
@@ -358,7 +354,20 @@ def _of_split(frame: pd.DataFrame, split: str, path: Path) -> pd.DataFrame:
         raise DataError(
             f"{path}: {', '.join(meant)} may each be the split {shown(split)}; keep the rows of one of them"
         )
-    return frame[names.isin(meant)]
+    mine = [code for code, name in enumerate(texts) if name in meant]
+    return frame[np.isin(codes, mine)]  # rows without a split are of none
+
+
+def _split_name(value: object) -> str:
+    """The name of a split that is a text, or the number of a fold; empty if it is neither."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, str):
+        return value
+    try:
+        return str(columns.whole_number(value))
+    except ValueError:
+        return ""
 
 
 def _parquet(path: Path, wanted: Sequence[str] = COLUMNS) -> pd.DataFrame:

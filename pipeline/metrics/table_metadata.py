@@ -69,13 +69,21 @@ class TableMetadata:
 
 
 def of_table(path: Path) -> TableMetadata:
-    """What a Parquet file says about itself; empty for any other file or a silent one."""
-    if path.suffix.lower() != ".parquet" or not path.is_file():
-        return TableMetadata()
+    """What a Parquet file, or a folder of the parts of one, says about itself; empty for any other file or a silent one.
+
+    DataError if parts say different things: they are of several predictions.
+    """
+    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path] if path.suffix.lower() == ".parquet" else []
+    said: dict[bytes, Path] = {}
     try:
-        about = json_value((pq.read_schema(path).metadata or {}).get(KEY, b"null").decode())
+        for file in files:
+            said.setdefault((pq.read_schema(file).metadata or {}).get(KEY, b"null"), file)
+        about = json_value(next(iter(said), b"null").decode())
     except (OSError, ValueError):
         return TableMetadata()
+    if len(said) > 1:
+        first, second, *_ = said.values()
+        raise DataError(f"{path}: {first.name} and {second} are of different predictions; name one of them")
     return of_json(about)
 
 
@@ -171,7 +179,7 @@ def _remarks(metadata: TableMetadata, *, name: str) -> list[str]:
     if metadata.cut:
         notes.append(
             f"{Path(name).name} holds a part of the interactions only ({metadata.cut}), and AP counts all: predict them with "
-            f"--threshold 0 --top {ALL}, in another --out"
+            f"--threshold 0 --top {ALL} and without --only, in another --out"
         )
     return notes
 

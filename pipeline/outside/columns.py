@@ -11,6 +11,7 @@ Errors are ValueErrors that name the table, the row (counted from 0), the column
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -43,12 +44,13 @@ def read(path: Path, wanted: Iterable[str], *, repeated: Iterable[str] = ()) -> 
     Other columns are not read. Texts of the `repeated` columns become categories, which keep each of them once.
     A column that pandas kept as the table's index (`set_index`, `groupby`) is a column like the others.
 
-    Raises DataError naming the file if it cannot be read, if a row has several values in one of these columns, or if there are
-    more rows or texts than are read.
+    Raises DataError naming the file if it cannot be read, if a row has several values in one of these columns, if there are
+    more rows or texts than are read, or if a folder has something that is no part of one table.
     """
     wanted, repeated = list(wanted), set(repeated)
     try:
         reading.demand_no_pipe(path)
+        _demand_one_table(path)
         dataset = pq.ParquetDataset(path)
         schema = dataset.schema
         there = [name for name in wanted if name in schema.names]
@@ -65,6 +67,17 @@ def read(path: Path, wanted: Iterable[str], *, repeated: Iterable[str] = ()) -> 
     counted = {name: count for name, count in _counted(schema).items() if name in wanted and name not in frame}
     kept = {name: np.array(count, dtype=np.int64) for name, count in counted.items() if len(count) == len(table)}
     return frame.assign(**kept)[[name for name in wanted if name in frame or name in kept]] if kept else frame
+
+
+def _demand_one_table(path: Path) -> None:
+    """DataError for a folder with a folder that no column names, as `split=test` does: what is in it may be another table."""
+    for here, folders, _ in os.walk(path):
+        for name in folders:
+            if "=" not in name and not name.startswith((".", "_")):
+                raise DataError(
+                    f"{path}: {Path(here) / name} is no part of one table, as a folder split=test is; name a file, or a folder "
+                    "with nothing but the parts of one"
+                )
 
 
 def demand_once(names: Iterable[str], path: Path) -> None:

@@ -78,7 +78,8 @@ def demand(boxes: NDArray[np.float64], size: NDArray[np.float64] | None, *, tabl
             table,
             f"{known.sum():,}",
             reach,
-            "in percent of their images? Then multiply x by the width / 100, y by the height / 100"
+            "in percent of their images, or those of images that were shrunk? Then multiply x by the width / 100 and y by the "
+            "height / 100, or scale them back to the size of the images"
             if furthest <= PERCENT
             else "those of images that were shrunk before? Then scale them back to the size of the images",
         )

@@ -85,6 +85,15 @@ def test_a_folder_tells_its_classes_and_who_is_unseen(tmp_path):
     assert found.presence["image_id"].tolist() == [0, 1] and found.presence_says == "labels of whole images"
 
 
+def test_folds_are_numbered_and_rows_without_a_split_are_of_none(tmp_path):
+    folds = save(tmp_path / "folds.parquet", table(split=[0, 1, 1]))
+    assert [len(annotations.read(folds, split=fold).pairs) for fold in ("0", "1")] == [1, 2]
+    some = save(tmp_path / "some.parquet", table(split=["test", None, "train"]))
+    assert [len(annotations.read(some, split=split).pairs) for split in ("test", "train")] == [1, 1]
+    with pytest.raises(DataError, match=r"row 1: split is 0\.5"):
+        annotations.read(save(tmp_path / "half.parquet", table(split=[1.0, 0.5, 0.5])), split="1")
+
+
 def test_a_folder_of_one_table_a_split_tells_the_same(tmp_path):
     """As one of the layout before, whose tables hold both splits."""
     pairs = (

@@ -293,6 +293,18 @@ def test_a_table_in_folders_by_a_column_is_one_table(by, tmp_path):
     assert (found.pairs.hoi.tolist(), found.pairs.image.tolist(), found.scores.tolist()) == ([3, 3], [0, 0], [0.5, 0.5])
 
 
+@pytest.mark.parametrize("top", [True, False])
+def test_tables_in_folders_of_any_name_are_not_one_table(top, tmp_path):
+    """Two seeds that lie beside each other would be one method with every detection twice."""
+    for seed in ("seed0", "seed1"):
+        (tmp_path / "d" / "run=1" / seed).mkdir(parents=True)
+        TABLE.to_parquet(tmp_path / "d" / "run=1" / seed / "predictions.parquet")
+    if top:
+        TABLE.to_parquet(tmp_path / "d" / "part.parquet")
+    with pytest.raises(DataError, match=r"seed[01] is no part of one table"):
+        detections.read(tmp_path / "d")
+
+
 @pytest.mark.parametrize(
     ("column", "values"),
     [

@@ -66,7 +66,7 @@ def test_classes_have_the_ids_of_their_names_whatever_ids_their_vocabulary_gave_
 def test_a_table_that_was_cut_says_so(about: dict[str, Any], said: str | None) -> None:
     _, notes = table_metadata.placed(rows(3), table_metadata.of_json(about), VOCABULARY, name="out/x.parquet")
     part = f"x.parquet holds a part of the interactions only ({said}), and AP counts all: predict them with "
-    assert notes == ([] if said is None else [f"{part}--threshold 0 --top 100000, in another --out"])
+    assert notes == ([] if said is None else [f"{part}--threshold 0 --top 100000 and without --only, in another --out"])
 
 
 @pytest.mark.parametrize(
@@ -127,3 +127,19 @@ def test_unlike_tables_are_told_apart() -> None:
     assert few == "b remembers example pairs (few-shot), and a, c do not"
     assert learned == "b learned from the pictures that it predicts (transductive), and a, c do not"
     assert more == "b has classes that it was not trained with, and a, c do not"
+
+
+def test_the_parts_of_a_table_say_the_same(tmp_path: Path) -> None:
+    def write(name: str, *classes: str) -> None:
+        about = json.dumps({"classes": {str(number): called for number, called in enumerate(classes)}}).encode()
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        table = pa.table({"hoi_id": [0]})
+        pq.write_table(table.replace_schema_metadata({table_metadata.KEY: about}), tmp_path / name)
+
+    write("d/a.parquet", "ride horse")
+    write("d/split=b/b.parquet", "ride horse")
+    assert table_metadata.of_table(tmp_path / "d") == table_metadata.of_table(tmp_path / "d" / "a.parquet")
+    assert table_metadata.of_table(tmp_path / "d").classes == {0: "ride horse"}
+    write("d/c.parquet", "walk dog", "ride horse")
+    with pytest.raises(DataError, match=r"a\.parquet and .*c\.parquet are of different predictions"):
+        table_metadata.of_table(tmp_path / "d")
