@@ -343,10 +343,10 @@ def _of_split(frame: pd.DataFrame, split: str, path: Path) -> pd.DataFrame:
         return frame
     codes, distinct = pd.factorize(frame["split"])
     texts = [_split_name(value) for value in distinct]
-    if "" in texts:
-        row = int((codes == texts.index("")).argmax())
+    if None in texts:
+        row = int((codes == texts.index(None)).argmax())
         raise DataError(f"{path} row {row}: split is {shown(frame['split'].iloc[row])}; a text such as test is needed")
-    found = sorted(set(texts))
+    found = sorted({text for text in texts if text is not None})
     meant = [split] if split in found else [name for name in found if name.startswith(split)]
     if not meant and len(frame):
         raise DataError(f"{path}: no row of split {shown(split)}; splits are {', '.join(found)}")
@@ -358,8 +358,8 @@ def _of_split(frame: pd.DataFrame, split: str, path: Path) -> pd.DataFrame:
     return frame[np.isin(codes, mine)]  # rows without a split are of none
 
 
-def _split_name(value: object) -> str:
-    """The name of a split that is a text, or the number of a fold; empty if it is neither."""
+def _split_name(value: object) -> str | None:
+    """The name of a split that is a text, or the number of a fold; None if it is neither."""
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     if isinstance(value, str):
@@ -367,7 +367,7 @@ def _split_name(value: object) -> str:
     try:
         return str(columns.whole_number(value))
     except ValueError:
-        return ""
+        return None
 
 
 def _parquet(path: Path, wanted: Sequence[str] = COLUMNS) -> pd.DataFrame:

@@ -80,7 +80,7 @@ def read(path: Path, vocabulary: Vocabulary | None = None) -> tuple[pd.DataFrame
     if kind == ".parquet" or any(path.glob("*.parquet")):
         return table.read(path), []
     if path.is_dir() and not any(path.glob("*.mat")):
-        if not any(path.glob("*=*/**/*.parquet")):
+        if not columns.parts(path):
             raise DataError(f"{path}: has neither the parts of a Parquet table nor detections_NN.mat")
         return table.read(path), []
     if path.is_dir() or kind == ".mat":

@@ -71,20 +71,28 @@ class TableMetadata:
 def of_table(path: Path) -> TableMetadata:
     """What a Parquet file, or a folder of the parts of one, says about itself; empty for any other file or a silent one.
 
-    DataError if parts say different things: they are of several predictions.
+    DataError if one part says something else than another: they are of several predictions.
     """
-    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path] if path.suffix.lower() == ".parquet" else []
     said: dict[bytes, Path] = {}
     try:
-        for file in files:
+        for file in _files(path):
             said.setdefault((pq.read_schema(file).metadata or {}).get(KEY, b"null"), file)
         about = json_value(next(iter(said), b"null").decode())
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # who reads the rows says so
         return TableMetadata()
     if len(said) > 1:
-        first, second, *_ = said.values()
-        raise DataError(f"{path}: {first.name} and {second} are of different predictions; name one of them")
+        first, second, *_ = (file.relative_to(path) for file in said.values())
+        raise DataError(
+            f"{path}: {first} and {second} do not say the same of themselves: they are of several predictions"
+        )
     return of_json(about)
+
+
+def _files(path: Path) -> list[Path]:
+    """The Parquet files of a table; none if it is in another format, such as a folder of MATLAB files."""
+    if path.is_dir():
+        return [] if any(path.glob("*.mat")) and not any(path.glob("*.parquet")) else columns.parts(path)
+    return [path] if path.suffix.lower() == ".parquet" else []
 
 
 def of_json(about: object) -> TableMetadata:

@@ -50,7 +50,8 @@ def read(path: Path, wanted: Iterable[str], *, repeated: Iterable[str] = ()) -> 
     wanted, repeated = list(wanted), set(repeated)
     try:
         reading.demand_no_pipe(path)
-        _demand_one_table(path)
+        if path.is_dir():
+            parts(path)
         dataset = pq.ParquetDataset(path)
         schema = dataset.schema
         there = [name for name in wanted if name in schema.names]
@@ -69,15 +70,23 @@ def read(path: Path, wanted: Iterable[str], *, repeated: Iterable[str] = ()) -> 
     return frame.assign(**kept)[[name for name in wanted if name in frame or name in kept]] if kept else frame
 
 
-def _demand_one_table(path: Path) -> None:
-    """DataError for a folder with a folder that no column names, as `split=test` does: what is in it may be another table."""
-    for here, folders, _ in os.walk(path):
+def parts(folder: Path) -> list[Path]:
+    """The Parquet files of a folder that is one table: its own, and those of folders that a column names, as `split=test`.
+
+    What begins with a dot or an underscore is passed over, as pyarrow does. DataError for any other folder: what is in it may
+    be another table.
+    """
+    found: list[Path] = []
+    for here, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
         for name in folders:
-            if "=" not in name and not name.startswith((".", "_")):
+            if "=" not in name:
                 raise DataError(
-                    f"{path}: {Path(here) / name} is no part of one table, as a folder split=test is; name a file, or a folder "
-                    "with nothing but the parts of one"
+                    f"{folder}: {Path(here) / name} is no part of one table, as a folder split=test is; name a file, or a "
+                    "folder with nothing but the parts of one"
                 )
+        found += [Path(here) / name for name in sorted(names) if name.endswith(".parquet") and name[0] not in "._"]
+    return found
 
 
 def demand_once(names: Iterable[str], path: Path) -> None:

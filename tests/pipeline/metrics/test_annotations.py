@@ -89,7 +89,9 @@ def test_folds_are_numbered_and_rows_without_a_split_are_of_none(tmp_path):
     folds = save(tmp_path / "folds.parquet", table(split=[0, 1, 1]))
     assert [len(annotations.read(folds, split=fold).pairs) for fold in ("0", "1")] == [1, 2]
     some = save(tmp_path / "some.parquet", table(split=["test", None, "train"]))
-    assert [len(annotations.read(some, split=split).pairs) for split in ("test", "train")] == [1, 1]
+    blank = save(tmp_path / "blank.parquet", table(split=["test", "", "train"]))
+    for file in (some, blank):
+        assert [len(annotations.read(file, split=split).pairs) for split in ("test", "train")] == [1, 1]
     with pytest.raises(DataError, match=r"row 1: split is 0\.5"):
         annotations.read(save(tmp_path / "half.parquet", table(split=[1.0, 0.5, 0.5])), split="1")
 

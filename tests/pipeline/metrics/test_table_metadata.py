@@ -140,6 +140,8 @@ def test_the_parts_of_a_table_say_the_same(tmp_path: Path) -> None:
     write("d/split=b/b.parquet", "ride horse")
     assert table_metadata.of_table(tmp_path / "d") == table_metadata.of_table(tmp_path / "d" / "a.parquet")
     assert table_metadata.of_table(tmp_path / "d").classes == {0: "ride horse"}
+    write("d/_temporary/0/left.parquet", "walk dog")
+    assert table_metadata.of_table(tmp_path / "d").classes == {0: "ride horse"}, "pyarrow passes it over too"
     write("d/c.parquet", "walk dog", "ride horse")
-    with pytest.raises(DataError, match=r"a\.parquet and .*c\.parquet are of different predictions"):
+    with pytest.raises(DataError, match=r"d: a\.parquet and c\.parquet do not say the same"):
         table_metadata.of_table(tmp_path / "d")
