@@ -102,9 +102,9 @@ def compare(
 
     Example: ezhoi evaluate compare evaluated-a evaluated-b
     """
-    from pipeline.metrics import comparison
+    from pipeline.metrics import comparison, evaluated
 
-    first, second = (comparison.load(_evaluation(x, profile, overrides)) for x in (a, b))
+    first, second = (evaluated.load(_evaluation(x, profile, overrides)) for x in (a, b))
     found = comparison.compare(first, second, resamples=resamples, seed=seed)
     if as_json:
         typer.echo(json.dumps(found, indent=1))
@@ -128,7 +128,7 @@ def compare(
 
 def _evaluation(reference: str, profile: str, overrides: list[str] | None) -> Path:
     """The folder of an evaluation, named by its path or its fingerprint in the store, with all that a comparison reads."""
-    from pipeline.metrics import comparison
+    from pipeline.metrics import evaluated
 
     if Path(reference).is_dir():
         return Path(reference)
@@ -136,7 +136,7 @@ def _evaluation(reference: str, profile: str, overrides: list[str] | None) -> Pa
         artifact = lookup.artifact(lookup.store(profile, overrides), reference)
     except StoreError as error:
         raise StoreError(f"{reference}: neither a folder nor in the store. {error}") from None
-    return artifact.fetched(comparison.REPORT, comparison.JUDGED, comparison.ANNOTATED)
+    return artifact.fetched(evaluated.REPORT, evaluated.JUDGED, evaluated.ANNOTATED)
 
 
 def _doubt(row: dict[str, Any]) -> str:

@@ -81,10 +81,10 @@ def compare(before: Artifact, after: Artifact, *, names: tuple[str, str] = ("A",
 
 
 def _bootstrap(before: Artifact, after: Artifact, names: tuple[str, str]) -> dict[str, Any]:
-    from pipeline.metrics import comparison
+    from pipeline.metrics import comparison, evaluated
 
-    needed = (comparison.REPORT, comparison.JUDGED, comparison.ANNOTATED)
-    first, second = (comparison.load(artifact.fetched(*needed)) for artifact in (before, after))
+    needed = (evaluated.REPORT, evaluated.JUDGED, evaluated.ANNOTATED)
+    first, second = (evaluated.load(artifact.fetched(*needed)) for artifact in (before, after))
     rows = len(first.judged.row) + len(second.judged.row)
     return comparison.compare(first, second, resamples=comparison.resamples_for(rows), names=names)
 

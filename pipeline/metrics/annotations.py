@@ -29,7 +29,7 @@ from pipeline.datasets.hico.layouts import detect
 from pipeline.datasets.hico.layouts.detect import Labels
 from pipeline.datasets.hico.tables import BOXES, LOW, image_id
 from pipeline.errors import DataError
-from pipeline.metrics import annotation_files
+from pipeline.metrics import annotation_files, split_rows
 from pipeline.metrics.annotation_files import Tables
 from pipeline.metrics.groups import Groups, groups_of_table, hico_groups
 from pipeline.metrics.matching import Pairs
@@ -165,7 +165,7 @@ def _of_tables(
         for value in table[key].tolist()
     }
     found = replace(found, elsewhere=found.elsewhere | elsewhere)
-    return _labelled(found, _of_split(_parquet(presence), split, presence)) if presence else found
+    return _labelled(found, split_rows.of(_parquet(presence), split, presence)) if presence else found
 
 
 def _layout(path: Path, split: str) -> tuple[pd.DataFrame, tuple[pd.DataFrame, frozenset[Any]] | None, list[str]]:
@@ -291,7 +291,7 @@ def _find(images: pd.DataFrame, rows: pd.DataFrame, key: str, table: str) -> NDA
 
 def _table(path: Path, split: str, convention: Convention | None) -> tuple[pd.DataFrame, list[str]]:
     """Annotated pairs of a split in continuous pixels, and remarks."""
-    frame = _of_split(_parquet(path), split, path)
+    frame = split_rows.of(_parquet(path), split, path)
     corners = [c for c in BOXES if c in frame]
     schema = pq.read_schema(path)
     stated = convention or ((schema.metadata or {}).get(b"box_convention") or b"").decode(errors="replace") or None
@@ -327,7 +327,7 @@ def _images(path: Path, split: str) -> tuple[pd.DataFrame, frozenset[Any]]:
     keys = [key for key in ("file_name", "image_id") if key in frame]
     if not keys:
         raise DataError(f"{path}: no column file_name or image_id; columns are {', '.join(frame.columns)}")
-    mine = _of_split(frame, split, path)
+    mine = split_rows.of(frame, split, path)
     others = frame.loc[frame.index.difference(mine.index)]
     mine = mine[[*keys, *(c for c in SIZE if c in mine)]].drop_duplicates(keys[0], ignore_index=True)
     try:
@@ -336,38 +336,6 @@ def _images(path: Path, split: str) -> tuple[pd.DataFrame, frozenset[Any]]:
         raise DataError(str(error)) from None
     elsewhere = {value for key in keys for value in others[key].tolist()}
     return mine, frozenset(elsewhere.difference(*(mine[key].tolist() for key in keys)))
-
-
-def _of_split(frame: pd.DataFrame, split: str, path: Path) -> pd.DataFrame:
-    if "split" not in frame:
-        return frame
-    codes, distinct = pd.factorize(frame["split"])
-    texts = [_split_name(value) for value in distinct]
-    if None in texts:
-        row = int((codes == texts.index(None)).argmax())
-        raise DataError(f"{path} row {row}: split is {shown(frame['split'].iloc[row])}; a text such as test is needed")
-    found = sorted({text for text in texts if text is not None})
-    meant = [split] if split in found else [name for name in found if name.startswith(split)]
-    if not meant and len(frame):
-        raise DataError(f"{path}: no row of split {shown(split)}; splits are {', '.join(found)}")
-    if len(meant) > 1:
-        raise DataError(
-            f"{path}: {', '.join(meant)} may each be the split {shown(split)}; keep the rows of one of them"
-        )
-    mine = [code for code, name in enumerate(texts) if name in meant]
-    return frame[np.isin(codes, mine)]  # rows without a split are of none
-
-
-def _split_name(value: object) -> str | None:
-    """The name of a split that is a text, or the number of a fold; None if it is neither."""
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    if isinstance(value, str):
-        return value
-    try:
-        return str(columns.whole_number(value))
-    except ValueError:
-        return None
 
 
 def _parquet(path: Path, wanted: Sequence[str] = COLUMNS) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Remarks on detections that can be evaluated, but hardly mean what they say; every evaluation makes them alike."""
+"""Remarks on detections that can be evaluated, but hardly mean what they say, for HICO-DET's measures and V-COCO's alike."""
 
 from __future__ import annotations
 

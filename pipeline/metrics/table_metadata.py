@@ -169,13 +169,14 @@ def placed(
         notes.append(f"classes that were added to the model and are annotated here: {_named(measured)}")
     if moved := sum(number != there >= 0 for number, there in here.items() if number not in metadata.added):
         notes.append(f"{moved:,} classes of the model have other ids in {vocabulary.name}: their names tell them")
-    for what, numbers in (
-        ("classes that were added to the model and that ", [n for n in named if n in metadata.added and here[n] < 0]),
-        ("classes of the model that ", [n for n in named if n not in metadata.added and here[n] < 0]),
+    lacking = [number for number, there in here.items() if there < 0]
+    for what, is_added in (
+        ("classes that were added to the model and that", True),
+        ("classes of the model that", False),
     ):
-        if numbers:
+        if numbers := [number for number in lacking if (number in metadata.added) == is_added]:
             notes.append(
-                f"{what}{vocabulary.name} does not have, so nothing measures them: "
+                f"{what} {vocabulary.name} does not have, so nothing measures them: "
                 f"{_named(named[n] for n in numbers)} ({np.isin(given, numbers).sum():,} detections are left out)"
             )
     return frame.assign(hoi_id=hois)[kept], notes

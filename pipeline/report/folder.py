@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.machine.files import atomic
-from pipeline.metrics import comparison
+from pipeline.metrics import evaluated
 from pipeline.outside.escaping import to_cell
 from pipeline.report import html, markdown
 from pipeline.report.content import Content
@@ -43,7 +43,7 @@ def write(folder: Path, content: Content, *, pictures: Sequence[tuple[str, str]]
     with atomic(folder / "per_class.csv") as temporary:
         cells = content.classes.map(lambda cell: to_cell(cell) if isinstance(cell, str) else cell)
         cells.to_csv(temporary, index=False, float_format="%.6f")
-    comparison.save(folder, content.first.judged)
+    evaluated.save(folder, content.first.judged)
     _text(folder / "report.json", json.dumps(content.report, indent=1, allow_nan=False) + "\n")
 
 

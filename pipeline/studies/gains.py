@@ -121,11 +121,11 @@ class ImageChance:
         return found
 
     def _draw(self, evaluation: Artifact) -> Any:
-        from pipeline.metrics import comparison
+        from pipeline.metrics import comparison, evaluated
 
         if evaluation.fingerprint not in self._drawn:
-            folder = evaluation.fetched(comparison.REPORT, comparison.JUDGED, comparison.ANNOTATED)
-            self._drawn[evaluation.fingerprint] = comparison.draw(comparison.load(folder))
+            folder = evaluation.fetched(evaluated.REPORT, evaluated.JUDGED, evaluated.ANNOTATED)
+            self._drawn[evaluation.fingerprint] = comparison.draw(evaluated.load(folder))
         return self._drawn[evaluation.fingerprint]
 
 

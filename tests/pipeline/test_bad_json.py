@@ -15,7 +15,7 @@ from bad_json import changed
 from pipeline.datasets.hico.vocabulary import HICO
 from pipeline.datasets.own import annotated
 from pipeline.errors import EzhoiError
-from pipeline.metrics import annotations, comparison, detections
+from pipeline.metrics import annotations, comparison, detections, evaluated
 from pipeline.metrics.annotations import Annotations
 from pipeline.metrics.crosshoi import questions
 from pipeline.metrics.formats import named
@@ -101,8 +101,8 @@ def _detections(path: Path) -> None:
 
 
 def _compared(path: Path) -> None:
-    shutil.copy(path, path.with_name(comparison.REPORT))
-    found = comparison.load(path.parent)
+    shutil.copy(path, path.with_name(evaluated.REPORT))
+    found = evaluated.load(path.parent)
     comparison.compare(found, found, resamples=10)
 
 
@@ -138,8 +138,8 @@ def test_a_wrong_value_at_any_place_is_no_fault_of_ours(
     (tmp_path / "labels.json").write_text(json.dumps([LABELS | {"role_object_id": [7, 8]}]))
     (tmp_path / "pairs.json").write_text(json.dumps(PAIR_FILE))
     rows = pd.DataFrame({"image": [0], "hoi_id": [0], "score": [0.5], "hit": [True]})
-    rows.to_parquet(tmp_path / comparison.JUDGED)
-    rows.to_parquet(tmp_path / comparison.ANNOTATED)
+    rows.to_parquet(tmp_path / evaluated.JUDGED)
+    rows.to_parquet(tmp_path / evaluated.ANNOTATED)
     for name in ("vocabulary.yaml", "ppdm/ids.yaml"):
         shutil.copy(OWN / name, tmp_path)
     path = tmp_path / "given.json"

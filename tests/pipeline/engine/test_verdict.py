@@ -13,7 +13,7 @@ import pytest
 from pipeline.engine import causes, verdict
 from pipeline.engine.run import Run, run
 from pipeline.engine.verdict import Gain
-from pipeline.metrics import comparison
+from pipeline.metrics import comparison, evaluated
 from pipeline.metrics.evaluation import Judged
 from pipeline.store import runs
 from pipeline.store.artifact import Artifact
@@ -140,7 +140,7 @@ def evaluation(folder: Path, right: set[int], *, images: int = 40, setting: str 
     judged = Judged(
         row=np.arange(len(image)), image=image, hoi=hoi, score=score, hit=hit, truth_image=image, truth_hoi=hoi
     )
-    comparison.save(folder, judged)
+    evaluated.save(folder, judged)
     names = {1: "hug horse", 2: "ride horse"}
     classes = [
         {"hoi_id": h, "name": n, "unseen": h == 1, "rare": False, "test_pairs": images} for h, n in names.items()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.metrics import comparison
+from pipeline.metrics import comparison, evaluated
 from pipeline.metrics.evaluation import Judged, per_class
 
 IMAGES, CLASSES = 200, np.arange(5)
@@ -41,8 +41,8 @@ def saved(folder, found, **changes):
     report = {"protocol": "exact", "mode": "default", "setting": "uo", "per_class": rows, "results": results}
     report |= {"counts": {"images": IMAGES}} | changes
     (folder / "report.json").write_text(json.dumps(report))
-    comparison.save(folder, found)
-    return comparison.load(folder)
+    evaluated.save(folder, found)
+    return evaluated.load(folder)
 
 
 def test_a_real_gain_is_told_from_noise(tmp_path):
@@ -135,8 +135,8 @@ def test_ids_of_any_size_are_kept(tmp_path):
     found = judged(1, 0.5)
     far = Judged(**{**vars(found), "hoi": found.hoi + 70_000, "truth_hoi": found.truth_hoi + 70_000})
     saved(tmp_path / "far", found)
-    comparison.save(tmp_path / "far", far)
-    assert np.array_equal(comparison.load(tmp_path / "far").judged.truth_hoi, far.truth_hoi)
+    evaluated.save(tmp_path / "far", far)
+    assert np.array_equal(evaluated.load(tmp_path / "far").judged.truth_hoi, far.truth_hoi)
 
 
 def test_unlike_evaluations_are_refused(tmp_path):
@@ -149,4 +149,4 @@ def test_unlike_evaluations_are_refused(tmp_path):
     with pytest.raises(DataError, match="evaluated on different annotations"):
         comparison.compare(a, saved(tmp_path / "c", other))
     with pytest.raises(DataError, match="not the folder of an evaluation"):
-        comparison.load(tmp_path)
+        evaluated.load(tmp_path)

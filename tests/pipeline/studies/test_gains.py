@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.metrics import comparison
+from pipeline.metrics import comparison, evaluated
 from pipeline.studies.gains import Gain, ImageChance
 
 
@@ -65,7 +65,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch, tables: dict[str, tuple[str, list[flo
         question, values = tables[folder.name]
         return comparison.Drawn(question=question, groups={"unseen": np.array(values)})
 
-    monkeypatch.setattr(comparison, "load", lambda folder: folder)
+    monkeypatch.setattr(evaluated, "load", lambda folder: folder)
     monkeypatch.setattr(comparison, "draw", draw)
 
 
@@ -101,7 +101,7 @@ def test_there_is_no_interval_where_images_cannot_tell(monkeypatch: pytest.Monke
     def no_folder(folder: Path) -> None:
         raise DataError("not the folder of an evaluation")
 
-    monkeypatch.setattr(comparison, "load", no_folder)
+    monkeypatch.setattr(evaluated, "load", no_folder)
     assert ImageChance().intervals(pairs) == {} and ImageChance().intervals([]) == {}
 
 
@@ -131,7 +131,7 @@ def test_an_evaluation_is_drawn_as_a_comparison_draws_it(tmp_path: Path) -> None
                 {"hoi_id": i, "name": str(i), "unseen": i > 2, "rare": False, "test_pairs": 40} for i in range(4)
             ],
         }
-        found: Any = comparison.Evaluated(folder=tmp_path / name, report=MappingProxyType(report), judged=judged)  # type: ignore[arg-type]
+        found: Any = evaluated.Evaluated(folder=tmp_path / name, report=MappingProxyType(report), judged=judged)  # type: ignore[arg-type]
         both.append(found)
     whole = comparison.compare(*both, resamples=1000)
     first, second = map(comparison.draw, both)
